@@ -1,0 +1,1 @@
+"""What it means: symbols, then arrays. No disk, no screen, no clock."""

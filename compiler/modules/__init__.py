@@ -1,0 +1,1 @@
+"""Equinox modules and array code, the same for every physics."""

@@ -1,0 +1,159 @@
+"""The narrow waist: what the compiler hands to the runtime, and what comes back.
+
+A `Program` is a march of a known number of steps; the runtime advances it in chunks, between which
+it reports, saves and may be killed. `Findings` are results as data: the runtime draws and writes
+them without learning which kind of study they came from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+import numpy as np
+
+State = Any  # a pytree of arrays: all that a checkpoint must hold to go on bit for bit
+Tell = Callable[[str, int, int, Mapping[str, float]], None]  # stage, done, total, metrics
+
+
+@dataclass(frozen=True)
+class Report:
+    """What one chunk of steps says of itself.
+
+    `metrics` go to the screen and to metrics.jsonl. `samples` are rows to keep: arrays whose first
+    axis is the sample, concatenated over chunks in order. `diverged` is a message when the numbers
+    have left the finite world (the runtime stops the run with exit code 65 and shows it).
+    """
+
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    samples: Mapping[str, np.ndarray] = field(default_factory=dict)
+    diverged: str | None = None
+
+
+@dataclass(frozen=True)
+class Equation:
+    """A law as text.
+
+    `latex` is the body of a display equation without delimiters, `text` the study language's own
+    spelling. `values` maps each learned symbol to its value and standard deviation (None: unknown),
+    both in the study's units, unrounded.
+    """
+
+    name: str
+    latex: str
+    text: str
+    values: Mapping[str, tuple[float | None, float | None]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Axis:
+    label: str
+    unit: str = ""
+    log: bool = False
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One curve; `low` and `high` (same length) draw a band or error bars around it."""
+
+    x: np.ndarray
+    y: np.ndarray
+    label: str = ""
+    style: Literal["line", "dashed", "points", "band", "steps"] = "line"
+    low: np.ndarray | None = None
+    high: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class Panel:
+    x: Axis
+    y: Axis
+    curves: tuple[Curve, ...]
+    title: str = ""
+    equal: bool = False  # one length is the same on both axes
+
+
+@dataclass(frozen=True)
+class Figure:
+    """Panels side by side or stacked, drawn by the runtime; `name` is the file's stem."""
+
+    name: str
+    caption: str
+    panels: tuple[Panel, ...]
+
+
+@dataclass(frozen=True)
+class Table:
+    name: str
+    caption: str
+    header: tuple[str, ...]
+    rows: tuple[tuple[str | float | int | None, ...], ...]
+
+
+@dataclass(frozen=True)
+class Array:
+    """An array for data.nc: dimension names, unit in the study's own spelling, a sentence."""
+
+    data: np.ndarray
+    dims: tuple[str, ...]
+    unit: str = ""
+    long_name: str = ""
+
+
+@dataclass(frozen=True)
+class Check:
+    """One answer to "how far is this to be trusted": a law or a measure, and whether it held."""
+
+    name: str
+    passed: bool
+    text: str
+
+
+@dataclass(frozen=True)
+class Findings:
+    """All that a run found. `extra` holds the further keys of result.json for this kind of study
+    (runs.md), plain Python numbers, strings, lists, dicts and None."""
+
+    metrics: Mapping[str, float | int]
+    equations: tuple[Equation, ...] = ()
+    extra: Mapping[str, Any] = field(default_factory=dict)
+    summary: tuple[tuple[str, str], ...] = ()  # the few lines a person wants: name, value with unit
+    arrays: Mapping[str, Array] = field(default_factory=dict)
+    figures: tuple[Figure, ...] = ()
+    tables: tuple[Table, ...] = ()
+    checks: tuple[Check, ...] = ()
+    notes: tuple[str, ...] = ()  # warnings in plain words
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of what `actionrun explain` prints."""
+
+    title: str
+    text: str = ""
+    equations: tuple[Equation, ...] = ()
+
+
+class Program(Protocol):
+    """A march of `total` steps, advanced in chunks.
+
+    The result must not depend on how the steps were chunked: randomness of step n comes from the
+    seed and n alone, and all that findings need is in `state` and `samples`.
+    """
+
+    stage: str  # the verb on the screen: "integrate", "train", "fit"
+    total: int  # number of steps; 0 where there is nothing to march
+    quantum: int  # chunks are multiples of this many steps, but for the last
+
+    def start(self) -> State:
+        """The state before step 0, a pytree of arrays."""
+        ...
+
+    def advance(self, state: State, done: int, count: int) -> tuple[State, Report]:
+        """March `count` steps from step `done`; `count` is dynamic (no recompilation)."""
+        ...
+
+    def findings(self, state: State, samples: Mapping[str, np.ndarray], tell: Tell) -> Findings:
+        """Results after the last step; long evaluations report through `tell`."""
+        ...

@@ -1,0 +1,1 @@
+"""What happens: runs, folders, screens."""

@@ -1,0 +1,1 @@
+"""What may be written: words and numbers, no mathematics."""
