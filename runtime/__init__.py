@@ -1,1 +1,34 @@
-"""What happens: runs, folders, screens."""
+"""What happens: runs, folders, screens.
+
+    from actionrun.runtime import load, run
+    run(load("studies/dho_family.toml"))
+
+`load` gives a study and raises `actionrun.spec.Faults` where there is one to mend; `run` marches it
+(or goes on with an unfinished run, or reads a finished one) and returns a `Run`, whose equations
+show as LaTeX in a notebook. Importing this room costs nothing: its parts come when they are asked
+for.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ..spec import load
+    from .run import Run, run
+
+__all__ = ["Run", "load", "run"]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "load":
+        from ..spec import load
+
+        return load
+    if name in ("run", "Run"):
+        # The module of the same name would shadow the function once it is imported.
+        from .run import Run, run
+
+        globals().update(Run=Run, run=run)
+        return globals()[name]
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,190 @@
+"""What each command does. Heavy rooms are imported by the command that needs them."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from argparse import Namespace
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+from .errors import DATA, Refused
+from .folder import Folder, runs_under
+
+if TYPE_CHECKING:
+    from ..spec import Fault, Study
+
+
+def run(options: Namespace) -> int:
+    from .cli import Signals, set_switches
+    from .display import display, summary
+    from .run import run as execute
+
+    study = _study(options)
+    set_switches()
+    done = execute(
+        study,
+        out=options.out,
+        fresh=options.fresh,
+        tell=display(quiet=options.quiet),
+        stop=Signals(),
+        command=tuple(sys.argv),
+    )
+    if not options.quiet:
+        summary(done)
+    return 0
+
+
+def check(options: Namespace) -> int:
+    from ..spec import check as faults_of
+
+    faults: list[Fault] = []
+    for path in options.study:
+        _there(path)
+        faults += faults_of(path, overrides=options.overrides, seed=options.seed, data=options.data)
+    if options.deep and not _wrong(faults):
+        faults += _deep_faults(options)
+    if options.format == "json":
+        print(json.dumps([fault.as_dict() for fault in faults], indent=2, ensure_ascii=False))
+    elif faults:
+        print_faults(faults, sys.stdout)
+    if options.format == "text" and not _wrong(faults):
+        count = len(options.study)
+        print("no faults" if count == 1 else f"no faults in {count} studies")
+    return DATA if _wrong(faults) else 0
+
+
+def _deep_faults(options: Namespace) -> list[Fault]:
+    """The faults that only the symbolic stage can see."""
+    from ..compiler import explain as sections
+    from ..spec import Faults, load
+
+    faults: list[Fault] = []
+    for path in options.study:
+        try:
+            study = load(path, overrides=options.overrides, seed=options.seed, data=options.data)
+            sections(study)
+        except Faults as more:
+            faults += more.faults
+    return faults
+
+
+def explain(options: Namespace) -> int:
+    from ..compiler import explain as sections
+    from .latex import explained_tex, explained_text
+
+    found = sections(_study(options))
+    print(explained_tex(found) if options.latex else explained_text(found))
+    return 0
+
+
+def latex(options: Namespace) -> int:
+    from .latex import standalone
+
+    folder = _finished(options.run)
+    if options.standalone:
+        print(standalone(folder))
+    else:
+        print((folder / "equations.tex").read_text(encoding="utf-8"), end="")
+    return 0
+
+
+def export(options: Namespace) -> int:
+    from .export import csv_files
+    from .write import write
+
+    folder = _finished(options.run)
+    source = folder / "data.nc"
+    if not source.is_file():
+        raise Refused(f"{folder.path} has no data.nc: this run made no arrays")
+    place = options.out or folder / "export"
+    files: dict[str, str | bytes] = {"data.nc": source.read_bytes()}
+    if options.format == "csv":
+        files = dict(csv_files(source))
+    for name, content in files.items():
+        write(place / name, content)
+        print(place / name)
+    return 0
+
+
+def list_runs(options: Namespace) -> int:
+    from .listing import listing
+
+    runs = runs_under(options.folder)
+    if not runs:
+        print(f"no runs in {options.folder}")
+    else:
+        print(listing(runs))
+    return 0
+
+
+def report(options: Namespace) -> int:
+    from .report import write_report
+
+    folder = _finished(options.run)
+    with folder.lock():
+        print(write_report(folder))
+    return 0
+
+
+def schema(options: Namespace) -> int:
+    from ..spec import schema as json_schema
+
+    print(json.dumps(json_schema(), indent=2, ensure_ascii=False))
+    return 0
+
+
+def new(options: Namespace) -> int:
+    from ..spec import template
+
+    print(template(options.kind), end="")
+    return 0
+
+
+def print_faults(faults: Iterable[Fault], stream: TextIO) -> None:
+    """Faults as text, in colour on a terminal alone (and never with NO_COLOR)."""
+    color = stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    listed = list(faults)
+    print("\n\n".join(fault.render(color) for fault in listed), file=stream)
+    count = sum(fault.severity == "error" for fault in listed)
+    if count:
+        print(f"\n{count} fault{'s' if count > 1 else ''}", file=stream)
+
+
+def _wrong(faults: Iterable[Fault]) -> bool:
+    return any(fault.severity == "error" for fault in faults)
+
+
+def _study(options: Namespace) -> Study:
+    from ..spec import load
+
+    _there(options.study)
+    return load(options.study, overrides=options.overrides, seed=options.seed, data=options.data)
+
+
+def _there(path: Path) -> None:
+    """A study's file must exist; a mistyped command lands here too."""
+    if path.is_file():
+        return
+    if path.is_dir():
+        raise Refused(f"{path} is a folder. Name a study's file, such as {path / 'study.toml'}")
+    near = path.with_name(f"{path.name}.toml")
+    hint = f". Did you mean {near}?" if near.is_file() else ""
+    if path.suffix != ".toml" and not hint:
+        hint = ", and no command of this name. See actionrun --help"
+    raise Refused(f"there is no file {path}{hint}")
+
+
+def _finished(path: Path) -> Folder:
+    """The run that a path means: its folder, or the latest finished one below it."""
+    folder = Folder(path)
+    if folder.is_run:
+        if folder.finished:
+            return folder
+        raise Refused(f"the run in {path} is not finished. Run its study again to go on with it")
+    below = [run for run in runs_under(path) if run.finished]
+    if not below:
+        raise Refused(f"{path} is no run folder, and holds none that is finished")
+    return max(below, key=lambda run: run.result.stat().st_mtime)

@@ -1,0 +1,122 @@
+"""What a run says while it works. The screen, metrics.jsonl and the tests listen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from time import monotonic
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A run folder is ours; `done` steps are behind us where we go on with an older run."""
+
+    title: str
+    kind: str
+    folder: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """A stage begins, or goes on at step `done` of `total` (0: no known end)."""
+
+    stage: str
+    total: int
+    done: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Progressed:
+    """Steps a second by the last ones, seconds left by that rate (None: not known yet)."""
+
+    stage: str
+    done: int
+    total: int
+    seconds: float  # of the whole run so far
+    rate: float | None = None
+    left: float | None = None
+    metrics: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """Something a person should know that does not end the run."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    path: Path
+    step: int
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """`again`: this run had been finished before, nothing was computed."""
+
+    folder: Path
+    seconds: float
+    again: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    message: str
+    code: int
+
+
+Event = Opened | Started | Progressed | Noted | Saved | Finished | Failed
+Listener = Callable[[Event], None]
+
+
+def broadcast(*listeners: Listener) -> Listener:
+    """One listener that passes each event on to all."""
+
+    def tell(event: Event) -> None:
+        for listener in listeners:
+            listener(event)
+
+    return tell
+
+
+class Pace:
+    """Turns `tell(stage, done, total, metrics)` into events with rates and times left.
+
+    Events come at most every `spacing` seconds, but for the first and the last of a stage.
+    """
+
+    def __init__(self, tell: Listener, *, before: float = 0.0, spacing: float = 0.2) -> None:
+        self._tell, self._spacing = tell, spacing
+        self._origin = monotonic() - before
+        self._stage: str | None = None
+        self._total = 0
+        self._mark = self._last = 0.0
+        self._begin = 0
+        self._rate: float | None = None
+
+    @property
+    def seconds(self) -> float:
+        return monotonic() - self._origin
+
+    def start(self, stage: str, total: int, done: int = 0) -> None:
+        self._stage, self._total, self._begin = stage, total, done
+        self._mark, self._last, self._rate = monotonic(), 0.0, None
+        self._tell(Started(stage, total, done))
+
+    def __call__(self, stage: str, done: int, total: int, metrics: Mapping[str, float]) -> None:
+        if stage != self._stage or total != self._total:
+            self.start(stage, total)
+        now = monotonic()
+        if now - self._last < self._spacing and done != total:
+            return
+        self._last = now
+        if now > self._mark and done > self._begin:
+            recent = (done - self._begin) / (now - self._mark)
+            # Young rates hold compilation; old ones forget slowly, so that the time left is calm.
+            self._rate = recent if self._rate is None else 0.7 * self._rate + 0.3 * recent
+            self._mark, self._begin = now, done
+        left = (total - done) / self._rate if self._rate and total else None
+        numbers = {name: float(value) for name, value in metrics.items()}
+        self._tell(Progressed(stage, done, total, self.seconds, self._rate, left, numbers))

@@ -1,0 +1,150 @@
+"""LaTeX documents and the text of `explain`."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Sequence
+
+from ..compiler.program import Equation, Section
+from ..spec.source import shown
+from .findings import read_content
+from .folder import Folder
+from .rounded import measured
+
+SPECIAL = {
+    "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#",
+    "%": r"\%", "_": r"\_", "^": r"\textasciicircum{}", "~": r"\textasciitilde{}",
+    "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}", '"': r"\textquotedbl{}",
+    "±": r"\ensuremath{\pm}", "–": "--", "—": "---", "“": "``", "”": "''", "’": "'", "…": r"\dots{}",
+    "·": r"\ensuremath{\cdot}", "×": r"\ensuremath{\times}", "°": r"\ensuremath{^\circ}",
+    "²": r"\ensuremath{^2}", "³": r"\ensuremath{^3}", "Å": r"\AA{}", "µ": r"\ensuremath{\mu}",
+}  # fmt: skip
+
+PREAMBLE = r"""\documentclass[11pt]{article}
+\usepackage[utf8]{inputenc}
+\usepackage[T1]{fontenc}
+\usepackage[a4paper,margin=25mm]{geometry}
+\usepackage{amsmath,amssymb,graphicx}
+\setlength{\parindent}{0pt}
+% An equation that is wider than the page shrinks to it.
+\newsavebox{\equationbox}
+\newcommand{\fitted}[1]{\[\sbox{\equationbox}{$\displaystyle #1$}%
+  \ifdim\wd\equationbox>\linewidth\resizebox{\linewidth}{!}{\usebox{\equationbox}}%
+  \else\usebox{\equationbox}\fi\]}
+"""
+
+
+def escaped(text: str) -> str:
+    """Any text as LaTeX that pdflatex sets as it stands; what it has no glyph for as its name."""
+    return "".join(_escaped(char) for char in " ".join(text.split()))
+
+
+def _escaped(char: str) -> str:
+    if char in SPECIAL:
+        return SPECIAL[char]
+    if char.isascii():
+        return char if char.isprintable() else ""
+    name = unicodedata.name(char, "")
+    if name.startswith(("GREEK SMALL LETTER ", "GREEK CAPITAL LETTER ")) and name.count(" ") == 3:
+        word = name.rpartition(" ")[2].lower()
+        if "CAPITAL" in name:
+            word = word.capitalize()
+        if word in _GREEK:
+            return rf"\ensuremath{{\{word}}}"
+    base = unicodedata.normalize("NFKD", char)[0]
+    if name.startswith("LATIN ") and base.isascii() and ord(char) < 0x180:
+        return char
+    return f"[U+{ord(char):04X}]"
+
+
+_GREEK = set(
+    [
+        "alpha",
+        "beta",
+        "gamma",
+        "delta",
+        "epsilon",
+        "zeta",
+        "eta",
+        "theta",
+        "iota",
+        "kappa",
+        "lambda",
+        "mu",
+        "nu",
+        "xi",
+        "pi",
+        "rho",
+        "sigma",
+        "tau",
+        "upsilon",
+        "phi",
+        "chi",
+        "psi",
+        "omega",
+        "Gamma",
+        "Delta",
+        "Theta",
+        "Lambda",
+        "Xi",
+        "Pi",
+        "Sigma",
+        "Upsilon",
+        "Phi",
+        "Psi",
+        "Omega",
+    ]
+)
+
+
+def standalone(folder: Folder) -> str:
+    """A run's equations, with their values, as a document that pdflatex compiles."""
+    result, content = folder.read_json(folder.result), read_content(folder)
+    parts = [
+        PREAMBLE,
+        r"\begin{document}",
+        rf"\section*{{{escaped(str(result.get('title', '')))}}}",
+    ]
+    for equation in content.findings.equations:
+        parts += [rf"\subsection*{{{escaped(equation.name)}}}", rf"\fitted{{{equation.latex}}}"]
+        parts += _values(equation)
+    parts += [rf"\section*{{{escaped('What was asked')}}}"]
+    for section in content.asked:
+        if section.equations:
+            parts += [rf"\subsection*{{{escaped(section.title)}}}"]
+            parts += [rf"\fitted{{{equation.latex}}}" for equation in section.equations]
+    return "\n".join([*parts, r"\end{document}"])
+
+
+def _values(equation: Equation) -> list[str]:
+    if not equation.values:
+        return []
+    rows = [
+        rf"\texttt{{{escaped(symbol)}}} & {escaped(measured(value, std))} \\"
+        for symbol, (value, std) in equation.values.items()
+    ]
+    return [r"\begin{center}\begin{tabular}{ll}", *rows, r"\end{tabular}\end{center}"]
+
+
+def explained_text(sections: Sequence[Section]) -> str:
+    """What `explain` prints."""
+    blocks = []
+    for section in sections:
+        lines = [section.title, "-" * len(section.title)]
+        lines += [section.text] if section.text else []
+        for equation in section.equations:
+            lines += [f"{equation.name}:", *(f"    {line}" for line in equation.text.splitlines())]
+        blocks.append("\n".join(lines))
+    return shown("\n\n".join(blocks))
+
+
+def explained_tex(sections: Sequence[Section]) -> str:
+    """What `explain --latex` prints: sections and display equations, for `\\input`."""
+    lines: list[str] = []
+    for section in sections:
+        lines.append(rf"\subsection*{{{escaped(section.title)}}}")
+        # Line breaks of the text are its structure, as in a list of defaults.
+        lines += [rf"{escaped(line)}\\" for line in section.text.splitlines() if line.strip()]
+        for equation in section.equations:
+            lines += [f"% {' '.join(equation.name.split())}", r"\[", equation.latex, r"\]"]
+    return "\n".join(lines)

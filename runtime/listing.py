@@ -1,0 +1,37 @@
+"""`actionrun list`: runs as lines of text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..spec.source import columns, shown
+from .folder import Folder
+from .rounded import duration
+
+
+def listing(runs: Sequence[Folder]) -> str:
+    """A table of runs: folder, kind, state, when, how long, title."""
+    head = ("run", "study", "status", "started", "took", "title")
+    rows = [head, *(_row(run) for run in runs)]
+    widths = [max(columns(row[index]) for row in rows) for index in range(len(head) - 1)]
+    return "\n".join(
+        "  ".join(
+            [
+                *(
+                    cell + " " * (width - columns(cell))
+                    for cell, width in zip(row, widths, strict=False)
+                ),
+                row[-1],
+            ]
+        ).rstrip()
+        for row in rows
+    )
+
+
+def _row(run: Folder) -> tuple[str, ...]:
+    story = run.read_json(run.provenance)
+    status = "done" if run.finished else "running" if run.busy else "unfinished"
+    started = str(story.get("started", ""))[:16].replace("T", " ")
+    took = duration(story.get("seconds")) if run.finished else ""
+    cells = (run.path, story.get("study", "?"), status, started, took, story.get("title", ""))
+    return tuple(shown(str(cell)).replace("\n", " ") for cell in cells)

@@ -1,0 +1,177 @@
+"""One run, from a study to a finished folder."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .errors import RunError
+from .events import Failed, Finished, Listener, Opened, broadcast
+from .folder import Folder, check_owner, folder_for
+from .log import Log
+from .provenance import now, provenance, stamp
+from .write import json_text, write
+
+if TYPE_CHECKING:
+    from ..compiler.program import Equation, Findings, Program, Section
+    from ..spec import Study
+    from .execute import Stop
+
+
+@dataclass(frozen=True)
+class Job:
+    """All that the runtime knows of a study. `files` are its data, by their path in the study."""
+
+    name: str
+    kind: str
+    title: str
+    seed: int
+    text: bytes
+    resolved: str
+    program: Callable[[], Program]
+    explained: Callable[[], Sequence[Section]]
+    files: Mapping[str, Path] = field(default_factory=dict)
+
+    @property
+    def hash(self) -> str:
+        """Of the resolved study and its data: equal hashes mean equal results."""
+        digest = hashlib.sha256(self.resolved.encode())
+        for name, path in sorted(self.files.items()):
+            content = path.read_bytes() if path.is_file() else b""
+            digest.update(f"\0{name}\0{hashlib.sha256(content).hexdigest()}".encode())
+        return digest.hexdigest()
+
+
+def job(study: Study) -> Job:
+    from ..spec import resolved_toml
+    from .data import observations
+
+    def program() -> Program:
+        from ..compiler import compile
+
+        return compile(study, observations(study))
+
+    def explained() -> Sequence[Section]:
+        from ..compiler import explain
+
+        return explain(study)
+
+    source = study.source
+    data = getattr(study, "data", None)
+    files = {data.file: Path(data.path)} if data is not None else {}
+    path = Path(source.path)
+    return Job(
+        name=path.stem if path.name else "study",
+        kind=study.study,
+        title=study.title,
+        seed=study.seed,
+        text=path.read_bytes() if path.is_file() else source.text.encode(),
+        resolved=resolved_toml(study),
+        program=program,
+        explained=explained,
+        files=files,
+    )
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run. In a notebook it shows its equations."""
+
+    folder: Path
+    result: Mapping[str, Any]
+    findings: Findings
+
+    @property
+    def equations(self) -> tuple[Equation, ...]:
+        return self.findings.equations
+
+    @property
+    def metrics(self) -> Mapping[str, Any]:
+        return self.result["metrics"]
+
+    def _repr_latex_(self) -> str:
+        return "\n".join(f"$$\\displaystyle {equation.latex}$$" for equation in self.equations)
+
+    def __repr__(self) -> str:
+        return f"Run({str(self.folder)!r}: {self.result['title']}, {self.result['status']})"
+
+
+def run(
+    study: Study | Job,
+    *,
+    out: Path | str | None = None,
+    fresh: bool = False,
+    tell: Listener = lambda event: None,
+    stop: Stop = lambda: None,
+    command: Sequence[str] = (),
+) -> Run:
+    """Run a study in its folder, go on with it, or read it where it is finished.
+
+    Raises `actionrun.spec.Faults` for faults that only the compiler or the data show, and a
+    RunError (Busy, Stopped, Diverged, CannotWrite, Refused), which knows its exit code.
+    """
+    task = study if isinstance(study, Job) else job(study)
+    where = Path(out) if out is not None else None
+    try:
+        folder = folder_for(task.name, task.hash, out=where, fresh=fresh)
+        with folder.lock():
+            check_owner(folder, task.hash, task.resolved)
+            tell(Opened(task.title, task.kind, folder.path))
+            if folder.finished:
+                from .findings import read
+
+                result = folder.read_json(folder.result)
+                tell(Finished(folder.path, result.get("seconds") or 0.0, again=True))
+                return Run(folder.path, result, read(folder))
+            return _executed(task, folder, tell, stop, tuple(command))
+    except RunError as error:
+        tell(Failed(str(error), error.code))
+        raise
+
+
+def _executed(
+    task: Job, folder: Folder, tell: Listener, stop: Stop, command: tuple[str, ...]
+) -> Run:
+    import jax
+
+    from .checkpoint import Checkpoints
+    from .execute import March
+    from .results import write_results
+
+    # Doubles for this run, whatever the process that called us has chosen for itself.
+    with jax.enable_x64(True):
+        program = task.program()
+        story = _opened(task, folder, command)
+        listener = broadcast(tell, Log(folder.metrics))
+        keep = Checkpoints(folder.checkpoint, stamp(task.hash), listener)
+        march = March(program, keep, listener, stop)
+        found = march.findings()
+        sections = task.explained()
+    result = write_results(task, folder, story, found, sections, program.stage, march.timing, tell)
+    tell(Finished(folder.path, march.timing.seconds))
+    return Run(folder.path, result, found)
+
+
+def _opened(task: Job, folder: Folder, command: tuple[str, ...]) -> dict[str, Any]:
+    """Write what is known before the run, the mark of a run folder last; its provenance."""
+    story = folder.read_json(folder.provenance)
+    if folder.is_run and story:
+        return story | {"sessions": [*story.get("sessions", []), now()]}
+    story = provenance(task.hash, task.kind, task.title, task.seed, command)
+    write(folder / "study.toml", task.text)
+    for name, path in task.files.items():
+        _copied(folder, name, path)
+    write(folder.provenance, json_text(story))
+    write(folder / "resolved.toml", task.resolved)
+    return story
+
+
+def _copied(folder: Folder, name: str, path: Path) -> None:
+    """Keep a data file with the run, where resolved.toml finds it again."""
+    place = folder.path / name
+    inside = place.resolve().is_relative_to(folder.path.resolve())
+    if inside and path.is_file() and not place.exists():
+        write(place, path.read_bytes())
