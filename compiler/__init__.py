@@ -1,1 +1,56 @@
-"""What it means: symbols, then arrays. No disk, no screen, no clock."""
+"""What it means: symbols, then arrays. No disk, no screen, no clock.
+
+The stages, each a file:
+
+1. `symbols`: syntax trees of the study become SymPy.
+2. `problem`: L and K become forces and momenta, the physical limit taken symbolically.
+3. `mechanics`: what can be said with pencil and paper (structure, equations of motion, scalings).
+4. `lower`, `arrays`: expressions become JAX functions.
+5. one file a kind (`ggl`, `family`): a `Program` for the runtime out of the `modules`.
+6. `lift`, `derived`: values come back as equations with numbers, as text and as LaTeX.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import assert_never
+
+import numpy as np
+
+from ..spec import Study
+from ..spec.family import Family
+from ..spec.ggl import Ggl
+from .program import Program, Section
+
+
+def compile(study: Study, observations: Mapping[str, np.ndarray] | None = None) -> Program:
+    """The program of a study; `observations` are the columns of its [data], if it has any.
+
+    Raises `spec.Faults` where the mathematics does not work out, pointing into the study.
+    """
+    match study:
+        case Ggl():
+            from . import ggl
+
+            return ggl.compile(study)
+        case Family():
+            from . import family
+
+            return family.compile(study, observations)
+        case _:
+            assert_never(study)
+
+
+def explain(study: Study) -> tuple[Section, ...]:
+    """What a study means: Lagrangian, momenta, equations of motion, and what its kind adds."""
+    match study:
+        case Ggl():
+            from . import ggl
+
+            return ggl.explain(study)
+        case Family():
+            from . import family
+
+            return family.explain(study)
+        case _:
+            assert_never(study)

@@ -1,0 +1,213 @@
+"""From SymPy back to what a person writes: the study language and LaTeX, numbers rounded by their
+uncertainty.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import sympy as sp
+from sympy.printing.latex import LatexPrinter
+from sympy.printing.str import StrPrinter
+
+from .symbols import Vocabulary
+
+GREEK = frozenset(
+    ["alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota", "kappa", "lamda", "lambda", "mu", "nu", "xi", "rho", "sigma", "tau", "upsilon", "phi", "chi", "psi", "omega", "Gamma", "Delta", "Theta", "Lambda", "Xi", "Pi", "Sigma", "Upsilon", "Phi", "Psi", "Omega"]
+)
+ALIASES = {"lam": r"\lambda", "lamda": r"\lambda", "eps": r"\varepsilon", "hbar": r"\hbar"}
+
+
+def name_latex(name: str) -> str:
+    """LaTeX of a declared name: Greek by its name, trailing digits and `_x` as subscripts.
+
+    Safe by construction: names hold ASCII letters, digits and underscores only.
+    """
+    head, *rest = name.split("_")
+    digits = head[len(head.rstrip("0123456789")) :]
+    head = head.removesuffix(digits) if digits else head
+    if head in ALIASES:
+        base = ALIASES[head]
+    elif head in GREEK:
+        base = "\\" + head
+    else:
+        base = head if len(head) == 1 else rf"\mathrm{{{head}}}"
+    below = [digits] if digits else []
+    below += [p if len(p) == 1 or p.isdigit() else _word(p) for p in rest if p]
+    return base + (f"_{{{','.join(below)}}}" if below else "")
+
+
+def _word(word: str) -> str:
+    return "\\" + word if word in GREEK else rf"\mathrm{{{word}}}"
+
+
+def _component_latex(component: str, mark: str = "", dots: int = 0) -> str:
+    """`q[1]`, `q` with a mark (+, -) and dots, as LaTeX."""
+    name, _, index = component.partition("[")
+    base = name_latex(name)
+    stem, _, below = base.partition("_")
+    below = below.strip("{}")
+    if dots:
+        stem = rf"\{'d' * dots}ot{{{stem}}}"
+    marks = ",".join(x for x in (below, index.rstrip("]"), mark) if x)
+    return stem + (f"_{{{marks}}}" if marks else "")
+
+
+def _latex_names(words: Vocabulary, doubled: bool) -> dict[sp.Symbol, str]:
+    names, plus = {words.t: "t"}, "+" if doubled else ""
+    for k, component in enumerate(words.names):
+        names[words.q[k]] = _component_latex(component, plus)
+        names[words.v[k]] = _component_latex(component, plus, 1)
+        names[words.a[k]] = _component_latex(component, dots=2)
+        names[words.minus[k]] = _component_latex(component, "-")
+        names[words.minus_v[k]] = _component_latex(component, "-", 1)
+    names.update({s: name_latex(name) for name, s in words.constants.items()})
+    return names
+
+
+def _text_names(words: Vocabulary, doubled: bool) -> dict[sp.Symbol, str]:
+    names, plus = {words.t: "t"}, "_plus" if doubled else ""
+    for k, component in enumerate(words.names):
+        name, bracket, index = component.partition("[")
+        names[words.q[k]] = f"{name}{plus}{bracket}{index}"
+        names[words.v[k]] = f"{name}{plus}'{bracket}{index}"
+        names[words.a[k]] = f"{name}''{bracket}{index}"
+        names[words.minus[k]] = f"{name}_minus{bracket}{index}"
+        names[words.minus_v[k]] = f"{name}_minus'{bracket}{index}"
+    return names
+
+
+@dataclass(frozen=True)
+class Rounded:
+    """How floats that stand for measured numbers are to be written: value -> digits."""
+
+    decimals: dict[float, str] = field(default_factory=dict)
+
+    def write(self, value: float) -> str:
+        magnitude = self.decimals.get(abs(value))
+        if magnitude is None:
+            magnitude = f"{abs(value):.6g}"
+        return ("-" if value < 0 else "") + magnitude
+
+
+class _Latex(LatexPrinter):
+    def __init__(self, names: Mapping[sp.Symbol, str], rounded: Rounded):
+        super().__init__({"fold_short_frac": False, "mul_symbol": r" \, "})
+        self.names = names
+        self.rounded = rounded
+        self._settings["mul_symbol_latex_numbers"] = r" \, "
+
+    def _print_Symbol(self, expr, style=None):  # noqa: N802
+        return self.names.get(expr, str(expr))
+
+    def _print_Float(self, expr):  # noqa: N802
+        digits, _, exponent = self.rounded.write(float(expr)).partition("e")
+        return rf"{digits} \cdot 10^{{{int(exponent)}}}" if exponent else digits
+
+    def _print_Abs(self, expr, exp=None):  # noqa: N802
+        body = rf"\left| {self._print(expr.args[0])} \right|"
+        return rf"{body}^{{{exp}}}" if exp else body
+
+
+class _Text(StrPrinter):
+    def __init__(self, names: Mapping[sp.Symbol, str], rounded: Rounded):
+        super().__init__()
+        self.names = names
+        self.rounded = rounded
+
+    def _print_Symbol(self, expr):  # noqa: N802
+        return self.names.get(expr, str(expr))
+
+    def _print_Float(self, expr):  # noqa: N802
+        return self.rounded.write(float(expr))
+
+    def _print_Abs(self, expr):  # noqa: N802
+        return f"abs({self._print(expr.args[0])})"
+
+    def _print_Pow(self, expr, rational=False):  # noqa: N802
+        return super()._print_Pow(expr, rational).replace("**", "^")
+
+
+def latex(
+    expression: sp.Expr,
+    words: Vocabulary,
+    rounded: Rounded | None = None,
+    doubled: bool = False,
+) -> str:
+    """LaTeX of an expression of the study, without delimiters; `doubled`: q is written q_+."""
+    return _Latex(_latex_names(words, doubled), rounded or Rounded()).doprint(expression)
+
+
+def text(
+    expression: sp.Expr,
+    words: Vocabulary,
+    rounded: Rounded | None = None,
+    doubled: bool = False,
+) -> str:
+    """The expression in the study language, so that a study accepts it."""
+    return _Text(_text_names(words, doubled), rounded or Rounded()).doprint(expression)
+
+
+def digits(value: float, std: float | None, most: int = 12) -> str:
+    """|value| written to two digits of its standard deviation; six digits where there is none."""
+    magnitude = abs(value)
+    if std is None or not math.isfinite(std):
+        return f"{magnitude:.6g}"
+    if magnitude == 0:
+        return "0"
+    if std <= 0:
+        return f"{magnitude:.{most}g}"
+    places = 1 + math.floor(math.log10(magnitude)) - math.floor(math.log10(std)) + 1
+    if places < 1:  # the uncertainty is larger than the number itself
+        places = 1
+    places = min(places, most)
+    exponent = math.floor(math.log10(magnitude))
+    if -4 <= exponent < 6:
+        written = f"{magnitude:.{max(places - 1 - exponent, 0)}f}"
+        # noise-free values: trailing zeros of a capped number say nothing
+        return written.rstrip("0").rstrip(".") if places == most and "." in written else written
+    return f"{magnitude:.{places - 1}e}"
+
+
+def numeric(
+    expression: sp.Expr,
+    words: Vocabulary,
+    values: Mapping[sp.Symbol, float],
+    covariance: np.ndarray | None = None,
+    uncertain: Sequence[sp.Symbol] = (),
+) -> tuple[sp.Expr, Rounded]:
+    """The expression with its constants replaced by numbers, each rounded by its own uncertainty.
+
+    `covariance` (k, k) belongs to `uncertain`. Numbers that multiply the same motion are combined
+    first, so that 2*c1 is one number with one uncertainty, by linear propagation.
+    """
+    moving = {words.t, *words.q, *words.v, *words.a, *words.minus, *words.minus_v}
+    rounded = Rounded()
+
+    def number(constant: sp.Expr) -> sp.Expr:
+        if not constant.free_symbols:
+            return constant
+        value = float(constant.subs(values))
+        std = None
+        if covariance is not None and set(uncertain) & constant.free_symbols:
+            slope = np.array([float(sp.diff(constant, c).subs(values)) for c in uncertain])
+            std = float(np.sqrt(max(slope @ covariance @ slope, 0.0)))
+        rounded.decimals[abs(value)] = digits(value, std)
+        return sp.Float(value, 17) if value else sp.Integer(0)
+
+    def replace(part: sp.Expr) -> sp.Expr:
+        if not part.free_symbols & moving:
+            return number(part)
+        if isinstance(part, sp.Add):
+            return sp.Add(*(replace(a) for a in part.args))
+        if isinstance(part, sp.Mul):
+            constant, motion = part.as_independent(*moving, as_Add=False)
+            return number(constant) * sp.Mul(*(replace(a) for a in sp.Mul.make_args(motion)))
+        if not part.args:
+            return part
+        return part.func(*(replace(a) for a in part.args))
+
+    return replace(sp.expand(expression)), rounded

@@ -1,0 +1,70 @@
+"""Mechanics that can be done with pencil and paper on a symbolic problem."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import sympy as sp
+
+from .problem import Problem
+
+
+def rate_of_momentum(problem: Problem) -> tuple[sp.Expr, ...]:
+    """dP_i/dt written out with accelerations: dP/dv a + dP/dq v + dP/dt."""
+    words = problem.words
+    rates = []
+    for p in problem.momentum:
+        rate = sp.diff(p, words.t)
+        for k in range(problem.n):
+            rate += sp.diff(p, words.v[k]) * words.a[k] + sp.diff(p, words.q[k]) * words.v[k]
+        rates.append(rate)
+    return tuple(rates)
+
+
+def equations_of_motion(problem: Problem) -> tuple[tuple[sp.Expr, sp.Expr], ...]:
+    """Euler-Lagrange equations as (left, right): terms with accelerations left, the rest right."""
+    sides = []
+    for rate, force in zip(rate_of_momentum(problem), problem.force, strict=True):
+        balance = sp.expand(rate - force)
+        left, right = sp.Integer(0), sp.Integer(0)
+        for term in sp.Add.make_args(balance):
+            if term.free_symbols & set(problem.words.a):
+                left += term
+            else:
+                right -= term
+        sides.append((left, right))
+    return tuple(sides)
+
+
+@dataclass(frozen=True)
+class Structure:
+    """What the integrator may assume; found by SymPy, never assumed.
+
+    linear: P and F are affine in q, v and free of t, so one step is an affine map.
+    positional: P = M v with M free of q, v, t, and F free of v: nodes need positions only.
+    constant_mass: dP/dv is free of q, v, t.
+    timed: t appears in P or F.
+    """
+
+    linear: bool
+    positional: bool
+    constant_mass: bool
+    timed: bool
+
+
+def structure(problem: Problem) -> Structure:
+    """The structure of a problem, by differentiation."""
+    words = problem.words
+    moving = {*words.q, *words.v}
+    both = (*problem.force, *problem.momentum)
+    timed = any(e.has(words.t) for e in both)
+    slopes = [sp.expand(sp.diff(e, x)) for e in both for x in moving]
+    linear = not timed and not any(s.free_symbols & moving for s in slopes)
+    mass = problem.mass
+    constant_mass = not any(entry.free_symbols & (moving | {words.t}) for entry in mass)
+    bare = constant_mass and all(
+        sp.expand(p - sum((mass[i, j] * words.v[j] for j in range(problem.n)), sp.Integer(0))) == 0
+        for i, p in enumerate(problem.momentum)
+    )
+    positional = bare and not any(f.free_symbols & set(words.v) for f in problem.force)
+    return Structure(linear, positional, constant_mass, timed)

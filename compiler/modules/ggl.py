@@ -1,0 +1,266 @@
+"""One step of the Galerkin-Gauss-Lobatto nonconservative variational integrator.
+
+The action over [t, t + h] is taken by the Lobatto rule with r + 2 nodes of a path of degree r + 1
+(Tsang, Galley, Stein and Turner, Astrophys. J. Lett. 809, L9, 2015; Roberts, section 2). Written
+with the velocity V of the path, a polynomial of degree r, and the coefficients of
+`quadrature.Rule`, the discrete Euler-Lagrange equations are
+
+    q_i = q + h sum_j integrate_ij V_j,
+    project[P(q_i, V_i, t_i)] = p + h sum_j impulse_ij F(q_j, V_j, t_j),
+    q' = q + h sum_j b_j V_j,    p' = p + h sum_j b_j F_j,
+
+of order 2r + 2. In this integral form the equations are conditioned like the motion itself, at any
+r. Letters: q positions, p discrete momenta, v velocities, t time, h step, V nodal velocities.
+Arrays are (dof, node, *batch): the batch comes last, so that every operation is contiguous over it.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ..lower import Lowered
+from .linear import inverse, solve
+from .quadrature import Rule, rule
+
+PASSES = 60  # of the fixed point, before a step counts as not converged
+UNROLLED_NODES = 12
+
+
+class Mechanics(eqx.Module):
+    """A problem as array functions of (q, v, t, theta): force, momentum, mass.
+
+    q, v are (n, ...), theta (k, ...) with axes that broadcast against those of q after the first.
+    """
+
+    n: int = eqx.field(static=True)
+    linear: bool = eqx.field(static=True)
+    positional: bool = eqx.field(static=True)
+    constant_mass: bool = eqx.field(static=True)
+    forces: Lowered
+    momenta: Lowered
+    masses: Lowered
+    energies: Lowered
+
+    def force(self, q, v, t, theta):
+        return self._stack(self.forces(*q, *v, t, *theta), q)
+
+    def momentum(self, q, v, t, theta):
+        return self._stack(self.momenta(*q, *v, t, *theta), q)
+
+    def energy(self, q, v, t, theta):
+        return self._stack(self.energies(*q, *v, t, *theta), q)[0]
+
+    def mass(self, q, v, t, theta):
+        """dP/dv, shape (n, n, ...)."""
+        rows = self._stack(self.masses(*q, *v, t, *theta), q)
+        return rows.reshape((self.n, self.n, *rows.shape[1:]))
+
+    def velocity(self, q, p, t, theta, minv=None):
+        """The velocities that belong to momenta p: the inverse of `momentum` in v, by Newton.
+
+        Exact at once where the mass is constant (`minv`, its inverse, may be given); two passes
+        refine that; eight settle a relativistic momentum.
+        """
+        v = jnp.zeros_like(q)
+        if self.constant_mass and minv is not None:
+            return _times_vector(minv, (p - self.momentum(q, v, t, theta))[:, None])[:, 0]
+        for _ in range(2 if self.constant_mass else 8):
+            lack = p - self.momentum(q, v, t, theta)
+            v = v + solve(self.mass(q, v, t, theta), lack[:, None])[:, 0]
+        return v
+
+    def _stack(self, values, like):
+        shape = jnp.broadcast_shapes(like.shape[1:], *(jnp.shape(x) for x in values))
+        return jnp.stack([jnp.broadcast_to(jnp.asarray(x, like.dtype), shape) for x in values])
+
+
+class Step(NamedTuple):
+    """Result of a step: the new state, nodal velocities, passes taken, last relative change."""
+
+    q: jax.Array
+    p: jax.Array
+    dq: jax.Array  # q' - q before rounding into q
+    dp: jax.Array
+    V: jax.Array
+    passes: jax.Array
+    change: jax.Array
+
+
+def nodal(matrix: np.ndarray, values: jax.Array) -> jax.Array:
+    """matrix (i, s) over the node axis of values (n, s, *batch); constants are folded in."""
+    if matrix.shape[1] > UNROLLED_NODES:
+        return jnp.einsum("ij,nj...->ni...", jnp.asarray(matrix, values.dtype), values)
+    column = (slice(None),) + (None,) * (values.ndim - 2)
+    matrix = matrix.astype(values.dtype)
+    total = matrix[:, 0][column] * values[:, :1]
+    for j in range(1, matrix.shape[1]):
+        total = total + matrix[:, j][column] * values[:, j : j + 1]
+    return total
+
+
+class GGL(eqx.Module):
+    """The integrator for one problem and one r. Parameters, h and t are arguments (leaves)."""
+
+    mechanics: Mechanics
+    r: int = eqx.field(static=True)
+
+    @property
+    def rule(self) -> Rule:
+        return rule(self.r)
+
+    def _times(self, t, h, like):
+        nodes = jnp.asarray(self.rule.nodes, like.dtype)
+        return t + h * nodes.reshape((-1,) + (1,) * (like.ndim - 2))
+
+    def guess(self, q, p, t, theta) -> jax.Array:
+        """Nodal velocities for the first step: the initial velocity at every node."""
+        v = self.mechanics.velocity(q, p, t, theta)
+        return jnp.repeat(v[:, None], self.r + 2, axis=1)
+
+    def extrapolated(self, V) -> jax.Array:
+        """The last step's velocity polynomial, continued over the next step."""
+        return nodal(self.rule.extrapolate, V)
+
+    def _finish(self, q, p, t, h, theta, V, passes, change) -> Step:
+        Q = q[:, None] + h * nodal(self.rule.integrate, V)
+        F = self.mechanics.force(Q, V, self._times(t, h, V), theta)
+        b = self.rule.weights[None]
+        dq, dp = h * nodal(b, V)[:, 0], h * nodal(b, F)[:, 0]
+        return Step(q + dq, p + dp, dq, dp, V, passes, change)
+
+    # -- fixed point -----------------------------------------------------------------------------
+
+    def preconditioner(self, q, p, t, theta) -> jax.Array:
+        """Inverse kinetic matrix (n, n, *batch), constant over a run where the mass is."""
+        v = self.mechanics.velocity(q, p, t, theta)
+        return inverse(self.mechanics.mass(q, v, t, theta))
+
+    def _pass(self, q, p, t, h, theta, minv, V):
+        m = self.mechanics
+        T = self._times(t, h, V)
+        Q = q[:, None] + h * nodal(self.rule.integrate, V)
+        target = p[:, None] + h * nodal(self.rule.impulse, m.force(Q, V, T, theta))
+        if m.positional:
+            return _times_vector(minv, target)
+        lack = nodal(self.rule.project, target - m.momentum(Q, V, T, theta))
+        if m.constant_mass:
+            return V + _times_vector(minv, lack)
+        at_nodes = solve(m.mass(Q, V, T, theta), lack[:, None])[:, 0]
+        return V + nodal(self.rule.project, at_nodes)
+
+    def fixed_point(self, q, p, t, h, theta, minv, V) -> Step:
+        """A step by preconditioned fixed-point passes from the guess V.
+
+        Stops when a change is at round-off, or no longer halves once it is small: never at a loose
+        tolerance. `change` is the last change relative to the velocities; large: not converged.
+        """
+        eps = jnp.finfo(V.dtype).eps
+
+        def unfinished(s):
+            return ~s[3] & (s[1] < PASSES)
+
+        def body(s):
+            old, passes, previous, _ = s
+            new = self._pass(q, p, t, h, theta, minv, old)
+            scale = jnp.max(jnp.abs(new), axis=(0, 1)) + jnp.finfo(V.dtype).tiny
+            change = jnp.max(jnp.max(jnp.abs(new - old), axis=(0, 1)) / scale)
+            stalled = (change > 0.5 * previous) & (change < 1e3 * (self.r + 2) * eps)
+            lost = ~jnp.isfinite(change)
+            return new, passes + 1, change, (change <= eps) | stalled | lost
+
+        if self.r == 0 and self.mechanics.positional:  # explicit: Stoermer-Verlet
+            V = self._pass(q, p, t, h, theta, minv, V)
+            return self._finish(q, p, t, h, theta, V, jnp.asarray(1), jnp.zeros((), V.dtype))
+        start = (V, jnp.asarray(0), jnp.asarray(jnp.inf, V.dtype), jnp.asarray(False))
+        V, passes, change, _ = jax.lax.while_loop(unfinished, body, start)
+        return self._finish(q, p, t, h, theta, V, passes, change)
+
+    # -- Newton ----------------------------------------------------------------------------------
+
+    def residual(self, q, p, t, h, theta, w) -> jax.Array:
+        """Legendre coefficients (n, r + 1, *batch) of the momentum balance; w those of V."""
+        m = self.mechanics
+        V = nodal(self.rule.modes, w)
+        T = self._times(t, h, V)
+        Q = q[:, None] + h * nodal(self.rule.integrate, V)
+        target = p[:, None] + h * nodal(self.rule.impulse, m.force(Q, V, T, theta))
+        return nodal(self.rule.coefficients, m.momentum(Q, V, T, theta) - target)
+
+    def jacobian(self, q, p, t, h, theta, w) -> jax.Array:
+        """d residual / d w as (N, N, *batch) with N = n (r + 1)."""
+        size = w.shape[0] * w.shape[1]
+        basis = jnp.eye(size, dtype=w.dtype).reshape((size, *w.shape[:2]) + (1,) * (w.ndim - 2))
+
+        def column(e):
+            direction = jnp.broadcast_to(e, w.shape)
+            return jax.jvp(lambda x: self.residual(q, p, t, h, theta, x), (w,), (direction,))[1]
+
+        columns = jax.vmap(column, out_axes=1)(basis).swapaxes(1, 2)  # (n, r + 1, N, *batch)
+        return columns.reshape((size, size, *w.shape[2:]))
+
+    def newton(self, q, p, t, h, theta, V, iterations: int) -> Step:
+        """A step by `iterations` Newton iterations from the guess V, differentiable.
+
+        The last iteration carries the derivative: at a solution, w - J^-1 residual(w) with J and w
+        held fixed has the derivative of the implicit function, forward and backward.
+        """
+        held = [jax.lax.stop_gradient(x) for x in (q, p, t, h, theta)]
+        w = jax.lax.stop_gradient(nodal(self.rule.coefficients, V))
+        shape, flat = w.shape, (-1, 1, *w.shape[2:])
+        change = w
+        for _ in range(iterations - 1):
+            J = self.jacobian(*held, w)
+            change = solve(J, self.residual(*held, w).reshape(flat)).reshape(shape)
+            w = w - change
+        w = jax.lax.stop_gradient(w)
+        J = jax.lax.stop_gradient(self.jacobian(*held, w))
+        change = solve(J, self.residual(q, p, t, h, theta, w).reshape(flat)).reshape(shape)
+        w = w - change
+        relative = jnp.max(jnp.abs(change)) / (jnp.max(jnp.abs(w)) + jnp.finfo(w.dtype).tiny)
+        V = nodal(self.rule.modes, w)
+        return self._finish(q, p, t, h, theta, V, jnp.asarray(iterations), relative)
+
+    # -- linear ----------------------------------------------------------------------------------
+
+    def affine(self, h, theta, batch: tuple[int, ...] = (), dtype=jnp.float64):
+        """The step of a quadratic Lagrangian as a map: z' = z + D z + d with z = (q, p).
+
+        Returns D (2n, 2n, *batch) and d (2n, *batch); differentiable in theta and h.
+        """
+        n, t = self.mechanics.n, jnp.zeros((), dtype)
+        rest = jnp.zeros((n, *batch), dtype)
+        still = jnp.zeros((n, self.r + 1, *batch), dtype)
+        held = jax.lax.stop_gradient((h, theta))
+        J = self.jacobian(rest, rest, t, *held, still)
+
+        def lacking(q, p, h, theta, w):
+            lack = self.residual(q, p, t, h, theta, w).reshape((-1, 1, *batch))
+            return solve(J, lack).reshape(w.shape)
+
+        def increment(z):
+            q, p = z[:n], z[n:]
+            w = -lacking(*jax.lax.stop_gradient((q, p)), *held, still)
+            w = w - lacking(q, p, h, theta, w)  # refines, and carries the derivative
+            V = nodal(self.rule.modes, w)
+            zero = jnp.zeros((), dtype)
+            done = self._finish(q, p, t, h, theta, V, jnp.asarray(1), zero)
+            return jnp.concatenate([done.dq, done.dp])
+
+        offset = increment(jnp.zeros((2 * n, *batch), dtype))
+        eye = jnp.eye(2 * n, dtype=dtype).reshape((2 * n, 2 * n) + (1,) * len(batch))
+        basis = jnp.broadcast_to(eye, (2 * n, 2 * n, *batch))
+        columns = jax.vmap(increment, in_axes=1, out_axes=1)(basis)
+        return columns - offset[:, None], offset
+
+
+def _times_vector(matrix: jax.Array, values: jax.Array) -> jax.Array:
+    """matrix (n, n, *batch) on the first axis of values (n, s, *batch)."""
+    total = matrix[:, 0][:, None] * values[0][None]
+    for j in range(1, matrix.shape[1]):
+        total = total + matrix[:, j][:, None] * values[j][None]
+    return total

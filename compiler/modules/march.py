@@ -1,0 +1,162 @@
+"""Many steps of the GGL integrator in one compiled loop: constant memory, stops at trouble.
+
+A march ends early at the first step that does not converge or leaves the finite world, with the
+state as it was before that step, so that the caller can change the solver or report. What it does
+depends on the state and the step's number alone, never on how a run was cut into marches.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+
+from ..lower import Lowered
+from .ggl import GGL
+from .linear import apply
+
+CONVERGED = 1e-9  # a last relative change above this is a step that did not converge
+NEWTON_ITERATIONS = 8
+
+
+class Monitor(NamedTuple):
+    """Running extremes over all steps, and counts."""
+
+    energy_start: jax.Array
+    energy_low: jax.Array
+    energy_high: jax.Array
+    kinetic_high: jax.Array
+    exact_error: jax.Array
+    passes: jax.Array
+    passes_most: jax.Array
+
+
+class Trajectory(NamedTuple):
+    """A point of a run: state with the parts that rounding would lose, guess, step number."""
+
+    q: jax.Array  # (n,)
+    p: jax.Array  # (n,)
+    q_low: jax.Array
+    p_low: jax.Array
+    V: jax.Array  # (n, r + 2) nodal velocities of the last step
+    step: jax.Array  # int64
+    monitor: Monitor
+    newton: jax.Array  # whether the fixed point has failed on the way
+    trouble: jax.Array  # 0 none, 1 not converged, 2 not finite
+
+
+def energy_error(x: Trajectory) -> float:
+    """Largest |E - E0| so far over max(|E0|, 1e-3 of the largest kinetic energy)."""
+    m = x.monitor
+    start = float(m.energy_start)
+    worst = max(float(m.energy_high) - start, start - float(m.energy_low))
+    scale = max(abs(start), 1e-3 * float(m.kinetic_high))
+    return worst / scale if scale else worst
+
+
+def compensated(x, low, dx):
+    """x + dx and the rounding error to carry (Kahan)."""
+    y = dx + low
+    total = x + y
+    return total, y - (total - x)
+
+
+class March(eqx.Module):
+    """Steps of one trajectory. `exact` (optional) gives the true positions at a time."""
+
+    ggl: GGL
+    solver: str = eqx.field(static=True)  # "linear", "fixed point", "newton"
+    exact: Lowered | None
+
+    def start(self, q, p, t, theta) -> Trajectory:
+        energy, kinetic = self._energies(q, p, t, theta, None)
+        zero = jnp.zeros((), q.dtype)
+        monitor = Monitor(energy, energy, energy, kinetic, zero, jnp.asarray(0), jnp.asarray(0))
+        V = self.ggl.guess(q, p, t, theta)
+        none = jnp.zeros_like(q)
+        no, zero = jnp.asarray(False), jnp.asarray(0)
+        return Trajectory(q, p, none, none, V, zero, monitor, no, zero)
+
+    def _energies(self, q, p, t, theta, minv):
+        m = self.ggl.mechanics
+        v = m.velocity(q, p, t, theta, minv)
+        # L is kinetic minus potential; what v does to the energy is the kinetic part of it
+        energy = m.energy(q, v, t, theta)
+        return energy, jnp.abs(energy - m.energy(q, jnp.zeros_like(v), t, theta))
+
+    def advance(self, x: Trajectory, t0, h, theta, stop, every, capacity: int):
+        """March to step `stop`, or to the first trouble, or until `capacity` rows are full.
+
+        `stop` and `every` are dynamic. A row (t, q, p) is kept after each step whose number is a
+        multiple of `every`, and after the last. Returns the state, the rows and their count.
+        """
+        n = self.ggl.mechanics.n
+        rows = (
+            jnp.zeros((capacity,), x.q.dtype),
+            jnp.zeros((capacity, n), x.q.dtype),
+            jnp.zeros((capacity, n), x.q.dtype),
+        )
+        minv = self.ggl.preconditioner(x.q, x.p, t0, theta)
+        prepared = None
+        if self.solver == "linear":
+            prepared = self.ggl.affine(h, theta, dtype=x.q.dtype)
+
+        def due(x):
+            return (x.step % every == 0) | (x.step == stop)
+
+        def row(s):
+            k, x, (t, q, p) = s
+            x = self._step(x, t0, h, theta, minv, prepared)
+            x = jax.lax.while_loop(
+                lambda x: (x.trouble == 0) & ~due(x),
+                lambda x: self._step(x, t0, h, theta, minv, prepared),
+                x,
+            )
+            t, q, p = t.at[k].set(t0 + h * x.step), q.at[k].set(x.q), p.at[k].set(x.p)
+            return k + (x.trouble == 0), x, (t, q, p)
+
+        count, x, rows = jax.lax.while_loop(
+            lambda s: (s[1].step < stop) & (s[1].trouble == 0) & (s[0] < capacity),
+            row,
+            (jnp.asarray(0), x, rows),
+        )
+        return x, rows, count
+
+    def _step(self, x: Trajectory, t0, h, theta, minv, prepared) -> Trajectory:
+        t = t0 + h * x.step
+        g = self.ggl
+        if self.solver == "linear":
+            D, d = prepared
+            dz = apply(D, jnp.concatenate([x.q, x.p])) + d
+            dq, dp = dz[: len(x.q)], dz[len(x.q) :]
+            V, passes, change = x.V, jnp.asarray(1), jnp.zeros((), x.q.dtype)
+        else:
+            guess = g.extrapolated(x.V)
+            if self.solver == "newton":
+                done = g.newton(x.q, x.p, t, h, theta, guess, NEWTON_ITERATIONS)
+            else:
+                done = g.fixed_point(x.q, x.p, t, h, theta, minv, guess)
+            dq, dp, V, passes, change = done.dq, done.dp, done.V, done.passes, done.change
+        q, q_low = compensated(x.q, x.q_low, dq)
+        p, p_low = compensated(x.p, x.p_low, dp)
+        finite = jnp.all(jnp.isfinite(q) & jnp.isfinite(p))
+        trouble = jnp.where(finite, jnp.where(change <= CONVERGED, 0, 1), 2)
+        monitor = self._watched(x.monitor, q, p, t + h, theta, minv, passes)
+        new = Trajectory(q, p, q_low, p_low, V, x.step + 1, monitor, x.newton, trouble)
+        kept = x._replace(trouble=trouble)
+        return jax.tree.map(lambda a, b: jnp.where(trouble == 0, a, b), new, kept)
+
+    def _watched(self, m: Monitor, q, p, t, theta, minv, passes) -> Monitor:
+        energy, kinetic = self._energies(q, p, t, theta, minv)
+        m = m._replace(
+            energy_low=jnp.minimum(m.energy_low, energy),
+            energy_high=jnp.maximum(m.energy_high, energy),
+            kinetic_high=jnp.maximum(m.kinetic_high, kinetic),
+        )
+        if self.exact is not None:
+            true = self.exact(t, *theta)
+            error = jnp.max(jnp.abs(jnp.stack([q[k] - true[k] for k in range(len(true))])))
+            m = m._replace(exact_error=jnp.maximum(m.exact_error, error))
+        return m._replace(passes=m.passes + passes, passes_most=jnp.maximum(m.passes_most, passes))

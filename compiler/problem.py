@@ -1,0 +1,178 @@
+"""The one intermediate form: a symbolic problem.
+
+    d/dt P_i = F_i,    P_i = dL/dv_i + [dK/dv-_i]_PL,    F_i = dL/dq_i + [dK/dq-_i]_PL
+
+with the physical limit PL (minus variables to zero) taken symbolically, so that no doubled variable
+is left at run time (Galley, Phys. Rev. Lett. 110, 174301, 2013; Roberts, eq. 10-11, with q- = q1 -
+q2 not halved).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import sympy as sp
+
+from ..spec import Faults, Study
+from .symbols import Vocabulary, vocabulary
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A Lagrangian system in components; n is the number of degrees of freedom.
+
+    `values` are the numbers of the parameters (and of coefficients that are fixed), `coefficients`
+    the unknowns of a family. `lagrangian` and `nonconservative` are in the components `q`, `v`, the
+    minus variables `minus`, `minus_v`, and `t`.
+    """
+
+    words: Vocabulary
+    lagrangian: sp.Expr
+    nonconservative: sp.Expr | None
+    force: tuple[sp.Expr, ...]
+    momentum: tuple[sp.Expr, ...]
+    energy: sp.Expr
+    values: dict[sp.Symbol, float]
+    coefficients: tuple[sp.Symbol, ...]
+
+    @property
+    def n(self) -> int:
+        return len(self.words.q)
+
+    @property
+    def constants(self) -> tuple[sp.Symbol, ...]:
+        """Parameters and coefficients, in the order in which compiled code takes them."""
+        return (*self.values, *self.coefficients)
+
+    @property
+    def mass(self) -> sp.ImmutableMatrix:
+        """dP_i/dv_j, shape (n, n)."""
+        return sp.ImmutableMatrix([[sp.diff(p, v) for v in self.words.v] for p in self.momentum])
+
+    @property
+    def conservative(self) -> bool:
+        """Whether the energy is a constant of the motion."""
+        return self.nonconservative is None and not self.lagrangian.has(self.words.t)
+
+
+def problem(study: Study) -> Problem:
+    """The symbolic problem of a study. Raises Faults that point at the expression at fault."""
+    words = vocabulary(study)
+    lagrangian = _lagrangian(study, words)
+    coupling = None
+    if study.system.nonconservative is not None:
+        coupling = words.scalar(study.system.nonconservative)
+        _require_odd(study, words, coupling)
+        if coupling == 0:
+            coupling = None
+    at_limit = dict.fromkeys((*words.minus, *words.minus_v), sp.Integer(0))
+
+    def variation(of: sp.Symbol, partner: sp.Symbol) -> sp.Expr:
+        result = sp.diff(lagrangian, of)
+        if coupling is not None:
+            result += sp.diff(coupling, partner).subs(at_limit)
+        return result
+
+    force = tuple(variation(q, m) for q, m in zip(words.q, words.minus, strict=True))
+    momentum = tuple(variation(v, m) for v, m in zip(words.v, words.minus_v, strict=True))
+    energy = sp.Add(*(v * sp.diff(lagrangian, v) for v in words.v)) - lagrangian
+    values = {words.constants[name]: study.number(v) for name, v in study.parameters.items()}
+    free: list[sp.Symbol] = []
+    for name, coefficient in getattr(study, "coefficients", {}).items():
+        if coefficient.fixed is not None:
+            values[words.constants[name]] = study.number(coefficient.fixed)
+        else:
+            free.append(words.constants[name])
+    found = Problem(
+        words, lagrangian, coupling, force, momentum, sp.expand(energy), values, tuple(free)
+    )
+    _require_regular(study, found)
+    return found
+
+
+def _lagrangian(study: Study, words: Vocabulary) -> sp.Expr:
+    if study.system.lagrangian is not None:
+        return words.scalar(study.system.lagrangian)
+    assert study.system.potential is not None
+    kinetic = sp.Integer(0)
+    for name in study.system.coordinates:
+        mass = study.system.mass
+        value = mass.get(name) if isinstance(mass, dict) else mass
+        m: sp.Expr = sp.Integer(1)
+        if value is not None:
+            number = study.number(value)
+            m = sp.Integer(int(number)) if number == int(number) else sp.Float(number, 17)
+            tree_name = getattr(value.tree, "name", None)
+            if tree_name in words.constants:
+                m = words.constants[tree_name]
+        kinetic += m * sp.Add(*(v**2 for v in words.v[words.slices[name]])) / 2
+    return kinetic - words.scalar(study.system.potential)
+
+
+def _require_odd(study: Study, words: Vocabulary, coupling: sp.Expr) -> None:
+    """K must change sign with the minus variables (Galley's antisymmetry under 1 <-> 2)."""
+    flip = {m: -m for m in (*words.minus, *words.minus_v)}
+    expanded = sp.expand(coupling)
+    for term in sp.Add.make_args(expanded):
+        if sp.expand(term + term.subs(flip, simultaneous=True)) != 0 and not _vanishes(
+            term + term.subs(flip, simultaneous=True)
+        ):
+            from .lift import text
+
+            raise Faults(
+                (
+                    study.fault(
+                        study.system.nonconservative,
+                        None,
+                        "k-not-odd",
+                        f"K must be odd in the minus variables, but the term {text(term, words)} "
+                        "is not",
+                        "every term needs an odd number of factors q_minus or q_minus', "
+                        "as in -lam*q_plus'*q_minus",
+                    ),
+                )
+            )
+
+
+def _vanishes(expression: sp.Expr) -> bool:
+    """Whether an expression is zero at three irrational points (where expand cannot see it)."""
+    symbols = sorted(expression.free_symbols, key=str)
+    for shift in (1, 2, 3):
+        at = {s: sp.sqrt(k * shift + 2) / 3 for k, s in enumerate(symbols)}
+        if abs(sp.N(expression.subs(at), 30)) > 1e-20:
+            return False
+    return True
+
+
+def _require_regular(study: Study, found: Problem) -> None:
+    """The velocities must follow from the momenta: dP/dv must not be singular for every motion."""
+    for k, name in enumerate(found.words.names):
+        row = found.mass.row(k)
+        if all(entry == 0 for entry in row):
+            where = study.system.lagrangian or study.system.potential
+            raise Faults(
+                (
+                    study.fault(
+                        where,
+                        None,
+                        "degenerate",
+                        f"the Lagrangian has no kinetic term in {name}', "
+                        "so its velocity does not follow from its momentum",
+                        f"add a term in {name}'^2",
+                    ),
+                )
+            )
+    if found.n <= 4 and sp.simplify(found.mass.det()) == 0:
+        where = study.system.lagrangian or study.system.potential
+        raise Faults(
+            (
+                study.fault(
+                    where,
+                    None,
+                    "degenerate",
+                    "the kinetic matrix d2L/dv dv is singular, so the velocities do not follow "
+                    "from the momenta",
+                    "give every coordinate a kinetic term of its own",
+                ),
+            )
+        )
