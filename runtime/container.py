@@ -22,7 +22,7 @@ from .write import write
 MAGIC = b"actionrun arrays 1"
 
 
-class Corrupt(Exception):
+class Corrupt(Exception):  # noqa: N818
     """A file is cut short, altered, or not of this format; `str` says which."""
 
 

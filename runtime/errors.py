@@ -15,25 +15,25 @@ class RunError(Exception):
     code = 1
 
 
-class Refused(RunError):
+class Refused(RunError):  # noqa: N818
     """The command does not fit what is there, such as a folder with another study's run."""
 
     code = USAGE
 
 
-class Diverged(RunError):
+class Diverged(RunError):  # noqa: N818
     """The numbers left the finite world."""
 
     code = DATA
 
 
-class Busy(RunError):
+class Busy(RunError):  # noqa: N818
     """Another process works in this folder."""
 
     code = RETRY
 
 
-class Stopped(RunError):
+class Stopped(RunError):  # noqa: N818
     """Asked to stop, and saved: by SIGTERM (75) or by Ctrl-C (130)."""
 
     def __init__(self, message: str, code: int) -> None:
@@ -41,7 +41,7 @@ class Stopped(RunError):
         self.code = code
 
 
-class CannotWrite(RunError):
+class CannotWrite(RunError):  # noqa: N818
     """A file could not be written: names path, reason and need."""
 
     code = WRITE

@@ -15,8 +15,9 @@ SPECIAL = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#",
     "%": r"\%", "_": r"\_", "^": r"\textasciicircum{}", "~": r"\textasciitilde{}",
     "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}", '"': r"\textquotedbl{}",
-    "±": r"\ensuremath{\pm}", "–": "--", "—": "---", "“": "``", "”": "''", "’": "'", "…": r"\dots{}",
-    "·": r"\ensuremath{\cdot}", "×": r"\ensuremath{\times}", "°": r"\ensuremath{^\circ}",
+    "±": r"\ensuremath{\pm}", "–": "--", "—": "---", "“": "``", "”": "''", "’": "'",
+    "…": r"\dots{}", "·": r"\ensuremath{\cdot}", "×": r"\ensuremath{\times}", 
+    "°": r"\ensuremath{^\circ}",
     "²": r"\ensuremath{^2}", "³": r"\ensuremath{^3}", "Å": r"\AA{}", "µ": r"\ensuremath{\mu}",
 }  # fmt: skip
 
@@ -49,7 +50,7 @@ def _escaped(char: str) -> str:
         word = name.rpartition(" ")[2].lower()
         if "CAPITAL" in name:
             word = word.capitalize()
-        if word in _GREEK:
+        if word in _GREEK.split():
             return rf"\ensuremath{{\{word}}}"
     base = unicodedata.normalize("NFKD", char)[0]
     if name.startswith("LATIN ") and base.isascii() and ord(char) < 0x180:
@@ -57,43 +58,9 @@ def _escaped(char: str) -> str:
     return f"[U+{ord(char):04X}]"
 
 
-_GREEK = set(
-    [
-        "alpha",
-        "beta",
-        "gamma",
-        "delta",
-        "epsilon",
-        "zeta",
-        "eta",
-        "theta",
-        "iota",
-        "kappa",
-        "lambda",
-        "mu",
-        "nu",
-        "xi",
-        "pi",
-        "rho",
-        "sigma",
-        "tau",
-        "upsilon",
-        "phi",
-        "chi",
-        "psi",
-        "omega",
-        "Gamma",
-        "Delta",
-        "Theta",
-        "Lambda",
-        "Xi",
-        "Pi",
-        "Sigma",
-        "Upsilon",
-        "Phi",
-        "Psi",
-        "Omega",
-    ]
+_GREEK = (
+    "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau "
+    "upsilon phi chi psi omega Gamma Delta Theta Lambda Xi Pi Sigma Upsilon Phi Psi Omega"
 )
 
 

@@ -13,16 +13,10 @@ def listing(runs: Sequence[Folder]) -> str:
     """A table of runs: folder, kind, state, when, how long, title."""
     head = ("run", "study", "status", "started", "took", "title")
     rows = [head, *(_row(run) for run in runs)]
-    widths = [max(columns(row[index]) for row in rows) for index in range(len(head) - 1)]
+    widths = [max(columns(row[index]) for row in rows) for index in range(len(head))]
     return "\n".join(
         "  ".join(
-            [
-                *(
-                    cell + " " * (width - columns(cell))
-                    for cell, width in zip(row, widths, strict=False)
-                ),
-                row[-1],
-            ]
+            cell + " " * (width - columns(cell)) for cell, width in zip(row, widths, strict=True)
         ).rstrip()
         for row in rows
     )

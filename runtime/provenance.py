@@ -24,7 +24,7 @@ def version_of(package: str) -> str:
 
 @cache
 def fingerprint() -> str:
-    """A hash of the source of the rooms that determine numbers: two days' 0.1.0 are not the same."""
+    """A hash of the rooms that determine numbers, as 0.1.0 may change from day to day."""
     digest = hashlib.sha256()
     home = Path(__file__).resolve().parent.parent
     for room in ("spec", "compiler"):

@@ -1,5 +1,254 @@
+"""report.html: one page that needs no network and no script, made from the run folder alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from html import escape
+from importlib.resources import files
+from pathlib import Path
+from shlex import join
+from string import Template
+from typing import Any
+
+from ..compiler.program import Axis, Curve, Equation, Figure, Findings, Panel, Section, Table
+from .figures import parts, svg
+from .findings import read_content
 from .folder import Folder
+from .log import rows
+from .rounded import brief, duration, measured
+from .write import write
+
+KINDS = {
+    "ggl": "How does this system move?",
+    "family": "Which member of this family made the motion?",
+}
+MOST_PANELS = 4
 
 
-def write_report(folder: Folder) -> None:
-    pass
+def write_report(folder: Folder) -> Path:
+    """Draw the figures and the page; returns the page's path. Raises CannotWrite."""
+    content = read_content(folder)
+    story = folder.read_json(folder.provenance)
+    salt = str(story.get("hash", ""))[:8]
+    for figure in content.findings.figures:
+        write(folder / "figures" / f"{_stem(figure.name)}.svg", svg(figure, salt + figure.name))
+    path = folder / "report.html"
+    write(path, page(folder, content.findings, content.asked, story))
+    return path
+
+
+def page(
+    folder: Folder, found: Findings, asked: Sequence[Section], story: Mapping[str, Any]
+) -> str:
+    """The page as text."""
+    home = files(__package__)
+    study = (folder / "study.toml").read_text(encoding="utf-8", errors="replace")
+    facts = (
+        str(story.get("finished") or "")[:10],
+        f"took {duration(story.get('seconds'))}",
+        str(story.get("device") or ""),
+        f"actionrun {story.get('actionrun')}",
+    )
+    sections = (
+        ("In short", _short(found)),
+        ("What was asked", _asked(asked, study)),
+        ("What was found", _found(found)),
+        ("Figures", _figures(found.figures, "f")),
+        ("How it went", _went(folder, story)),
+        ("How far to trust it", _trust(found)),
+        ("How to repeat it", _repeat(folder, story)),
+    )
+    return Template(home.joinpath("page.html").read_text(encoding="utf-8")).substitute(
+        title=escape(str(story.get("title", ""))),
+        kind=escape(KINDS.get(str(story.get("study")), str(story.get("study", "")))),
+        facts=escape(" · ".join(filter(None, facts))),
+        style=home.joinpath("page.css").read_text(encoding="utf-8"),
+        sections="\n".join(
+            f"<section>\n<h2>{escape(title)}</h2>\n{body}\n</section>"
+            for title, body in sections
+            if body
+        ),
+    )
+
+
+def math(latex: str) -> str:
+    """LaTeX as MathML; the LaTeX itself where the converter does not know a command."""
+    from latex2mathml.converter import convert
+
+    try:
+        markup = convert(latex, display="block")
+    except Exception:  # the library raises a dozen kinds for what it cannot read
+        return f"<pre>{escape(latex)}</pre>"
+    return f'<div class="math">{markup}</div>'
+
+
+def _short(found: Findings) -> str:
+    main = found.equations[:1]
+    return "\n".join([*(math(equation.latex) for equation in main), _pairs(found.summary)])
+
+
+def _asked(asked: Sequence[Section], study: str) -> str:
+    parts: list[str] = []
+    for section in asked:
+        parts.append(f"<h3>{escape(section.title)}</h3>")
+        if section.text:
+            parts.append(_text(section.text))
+        parts += [_equation(equation, len(section.equations) > 1) for equation in section.equations]
+    parts.append("<h3>The study, as it was written</h3>")
+    return "\n".join([*parts, f"<pre>{escape(study)}</pre>"])
+
+
+def _text(text: str) -> str:
+    """Prose as a paragraph; text that is laid out in columns as it stands."""
+    laid_out = any("  " in line.strip() for line in text.splitlines())
+    return f"<pre>{escape(text)}</pre>" if laid_out else f'<p class="text">{escape(text)}</p>'
+
+
+def _equation(equation: Equation, named: bool = True) -> str:
+    heading = f'<p class="aside">{escape(equation.name)}</p>' if named else ""
+    return f"{heading}\n{math(equation.latex)}"
+
+
+def _found(found: Findings) -> str:
+    parts = []
+    for equation in found.equations:
+        parts.append(_equation(equation))
+        if equation.values:
+            parts.append(_values(equation))
+    parts += [_table(table) for table in found.tables]
+    if found.metrics:
+        table = Table("", "All metrics", ("metric", "value"), tuple(found.metrics.items()))
+        parts.append(_table(table))
+    return "\n".join(parts)
+
+
+def _values(equation: Equation) -> str:
+    rows = tuple(
+        (symbol, measured(value, std), None if value is None else repr(float(value)))
+        for symbol, (value, std) in equation.values.items()
+    )
+    return _table(Table("", "", ("symbol", "value", "unrounded"), rows))
+
+
+def _table(table: Table) -> str:
+    """A table; columns of numbers are aligned to the right."""
+    numeric = [
+        all(isinstance(row[index], int | float | None) for row in table.rows)
+        for index in range(len(table.header))
+    ]
+    marks = [' class="number"' if number else "" for number in numeric]
+    head = "".join(
+        f"<th{mark}>{escape(cell)}</th>" for mark, cell in zip(marks, table.header, strict=True)
+    )
+    body = "\n".join(
+        "<tr>"
+        + "".join(
+            f"<td{mark}>{escape(brief(cell, 6))}</td>"
+            for mark, cell in zip(marks, row, strict=True)
+        )
+        + "</tr>"
+        for row in table.rows
+    )
+    caption = f"<h3>{escape(table.caption)}</h3>\n" if table.caption else ""
+    return (
+        f'{caption}<div class="scroll"><table><thead><tr>{head}</tr></thead>\n'
+        f"<tbody>\n{body}\n</tbody></table></div>"
+    )
+
+
+def _figures(figures: Iterable[Figure], salt: str) -> str:
+    blocks = []
+    for number, figure in enumerate(figures):
+        drawings = "\n".join(parts(figure, f"{salt}{number}"))
+        label = escape(figure.caption, quote=True)
+        blocks.append(
+            f'<figure>\n<div class="panels" role="group" aria-label="{label}">\n{drawings}\n'
+            f"</div>\n<figcaption>{escape(figure.caption)}</figcaption>\n</figure>"
+        )
+    return "\n".join(blocks)
+
+
+def _went(folder: Folder, story: Mapping[str, Any]) -> str:
+    nanoseconds = story.get("step_nanoseconds")
+    again = len(story.get("sessions", []))
+    pairs = (
+        ("wall time", duration(story.get("seconds"))),
+        ("CPU time", duration(story.get("cpu_seconds"))),
+        ("of it compiling", duration(story.get("compile_seconds"))),
+        ("time a step", "–" if nanoseconds is None else duration(nanoseconds * 1e-9)),
+        ("device", str(story.get("device") or "–")),
+        ("interrupted", f"{again} time{'s' if again > 1 else ''}, then gone on" if again else "no"),
+    )
+    return f"{_pairs(pairs)}\n{_figures(progress(list(rows(folder.metrics))), 'p')}"
+
+
+def progress(lines: Sequence[Mapping[str, Any]]) -> list[Figure]:
+    """A figure a stage of what it reported, over its steps, where there is a curve to see."""
+    stages: dict[str, list[Mapping[str, Any]]] = {}
+    for line in lines:
+        stages.setdefault(str(line["stage"]), []).append(line)
+    return [
+        Figure(f"progress-{stage}", f"What the stage “{stage}” reported, over its steps.", panels)
+        for stage, reports in stages.items()
+        if len(reports) > 2 and (panels := _progress_panels(reports))
+    ]
+
+
+def _progress_panels(reports: Sequence[Mapping[str, Any]]) -> tuple[Panel, ...]:
+    fixed = ("stage", "done", "total", "seconds")
+    names = [name for name in reports[-1] if name not in fixed][:MOST_PANELS]
+    panels = []
+    for name in names:
+        points = [(row["done"], row[name]) for row in reports if row.get(name) is not None]
+        if len(points) < 3:
+            continue
+        steps, values = zip(*points, strict=True)
+        log = min(values) > 0 and max(values) > 30 * min(values)
+        curve = Curve(steps, values)
+        panels.append(Panel(Axis("step"), Axis(name, log=log), (curve,)))
+    return tuple(panels)
+
+
+def _trust(found: Findings) -> str:
+    items = [
+        f'<li class="{"held" if check.passed else "missed"}">'
+        f'<span class="mark">{"✓" if check.passed else "✗"}</span>'
+        f"<strong>{escape(check.name)}</strong> "
+        f"({'held' if check.passed else 'not held'}): {escape(check.text)}</li>"
+        for check in found.checks
+    ]
+    checks = f'<ul class="checks">{"".join(items)}</ul>' if items else ""
+    notes = "".join(f"<li>{escape(note)}</li>" for note in found.notes)
+    return checks + (f'<ul class="notes">{notes}</ul>' if notes else "")
+
+
+def _repeat(folder: Folder, story: Mapping[str, Any]) -> str:
+    command = join(["actionrun", *map(str, story.get("command", [])[1:])])
+    versions = story.get("versions", {})
+    pairs = (
+        ("seed", str(story.get("seed"))),
+        ("hash of the study", str(story.get("hash"))),
+        ("actionrun", f"{story.get('actionrun')} (code {story.get('code')})"),
+        ("versions", ", ".join(f"{name} {number}" for name, number in versions.items())),
+        ("python", str(story.get("python"))),
+        ("platform", str(story.get("platform"))),
+        ("processor", f"{story.get('processor')} ({story.get('processors')} cores)"),
+        ("switches", " ".join(f"{k}={v}" for k, v in story.get("switches", {}).items()) or "–"),
+    )
+    return (
+        f"<pre>{escape(command)}</pre>\n"
+        '<p class="aside">The file <code>resolved.toml</code> beside this page has every default '
+        "and override written out: <code>actionrun resolved.toml</code> gives the same run.</p>\n"
+        f"{_pairs(pairs)}"
+    )
+
+
+def _pairs(pairs: Iterable[tuple[str, str]]) -> str:
+    rows = "\n".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in pairs)
+    return f'<dl class="key">\n{rows}\n</dl>' if rows else ""
+
+
+def _stem(name: str) -> str:
+    """A file's stem that stays in its folder, whatever a figure is called."""
+    kept = "".join(char if char.isalnum() or char in "-_" else "-" for char in name)
+    return kept[:80] or "figure"

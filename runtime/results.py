@@ -76,7 +76,7 @@ def _result(task: Job, found: Findings, stage: str, timing: Timing) -> dict[str,
         "status": "done",
         "seed": task.seed,
         "seconds": timing.seconds,
-        "metrics": dict(found.metrics) | times,
+        "metrics": times | dict(found.metrics),
         "equations": [equation_data(equation) for equation in found.equations],
     } | dict(found.extra)
 

@@ -1,0 +1,195 @@
+"""Figures as data to SVG, by Matplotlib: the same bytes for the same figure.
+
+The palette is Okabe and Ito's (colour-blind safe) in an order of alternating lightness, and each
+curve has its own dash, so that a figure reads in grey. Colours of a drawing for the page become
+CSS variables, which the page sets for light and dark.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import matplotlib as mpl
+import numpy as np
+
+from ..compiler.program import Axis, Curve, Figure, Panel
+from .findings import decimated
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+INK, FAINT, PAPER = "#1b1f24", "#d5d9de", "#ffffff"
+PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#8a6d00", "#3a8fc4")
+DASHES = ("-", (0, (5, 2)), (0, (1.2, 1.6)), (0, (6, 2, 1.2, 2)), (0, (9, 3)), (0, (3, 1.5)))
+MARKERS = ("o", "s", "^", "D", "v", "P")
+COLORS = {INK: "ink", FAINT: "faint", PAPER: "paper"} | {
+    color: f"c{number}" for number, color in enumerate(PALETTE, 1)
+}
+WIDTH = 5.6  # inches of a panel; 1 inch is 72 units of the drawing
+
+STYLE = {
+    "svg.fonttype": "none",
+    "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans"],
+    "font.size": 10.5,
+    "mathtext.fontset": "dejavusans",
+    "text.color": INK,
+    "axes.labelcolor": INK,
+    "axes.edgecolor": INK,
+    "axes.linewidth": 0.7,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "axes.titlesize": 10.5,
+    "axes.titlelocation": "left",
+    "axes.formatter.limits": (-3, 4),
+    "axes.formatter.use_mathtext": False,
+    "axes.unicode_minus": True,
+    "grid.color": FAINT,
+    "grid.linewidth": 0.6,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "xtick.major.width": 0.7,
+    "ytick.major.width": 0.7,
+    "xtick.minor.width": 0.5,
+    "ytick.minor.width": 0.5,
+    "lines.linewidth": 1.5,
+    "legend.frameon": False,
+    "legend.fontsize": 9.5,
+    "figure.facecolor": PAPER,
+    "axes.facecolor": "none",
+}
+
+
+def svg(figure: Figure, salt: str, panels: Sequence[Panel] | None = None) -> str:
+    """One drawing of the figure (or of these panels of it) as an SVG document.
+
+    Panels over the same x axis are stacked on it; others stand side by side. `salt` makes ids that
+    no other drawing of the page has.
+    """
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+    from matplotlib.figure import Figure as Drawing
+
+    shown = tuple(figure.panels if panels is None else panels)
+    stack = stacked(shown)
+    height = _heights(shown, stack)
+    rows, columns = (len(shown), 1) if stack else (1, len(shown))
+    with mpl.rc_context(STYLE | {"svg.hashsalt": salt}):
+        drawing = Drawing(figsize=(WIDTH * columns, sum(height)), layout="constrained")
+        FigureCanvasSVG(drawing)
+        axes = drawing.subplots(
+            rows, columns, sharex=stack, squeeze=False,
+            gridspec_kw={"height_ratios": height} if stack else None,
+        ).ravel()  # fmt: skip
+        for index, (panel, ax) in enumerate(zip(shown, axes, strict=True)):
+            _draw(panel, ax, label_x=not stack or index == len(shown) - 1)
+        if stack and len(shown) > 1:
+            drawing.align_ylabels(list(axes))
+        text = io.StringIO()
+        drawing.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
+    return text.getvalue()
+
+
+def parts(figure: Figure, salt: str) -> list[str]:
+    """The figure as inline SVG: one drawing where panels share their x axis, else one a panel,
+    so that a narrow screen can put them below each other."""
+    groups = [figure.panels] if stacked(figure.panels) else [(panel,) for panel in figure.panels]
+    return [
+        inline(svg(figure, f"{salt}-{index}", group)) for index, group in enumerate(groups) if group
+    ]
+
+
+def stacked(panels: Sequence[Panel]) -> bool:
+    return len({(panel.x, panel.equal) for panel in panels}) == 1 and not panels[0].equal
+
+
+def inline(document: str) -> str:
+    """An SVG document as an element of the page: its colours, fonts and ids are the page's."""
+    body = document[document.index("<svg") :]
+    body = re.sub(r"<metadata>.*?</metadata>", "", body, flags=re.DOTALL)
+    body = re.sub(r"<!--.*?-->", "", body, flags=re.DOTALL)
+    used = set(re.findall(r"#([\w.-]+)[\"')]", body))
+    body = re.sub(r' id="([^"]+)"', lambda found: found[0] if found[1] in used else "", body)
+    for color, name in COLORS.items():
+        body = body.replace(color, f"var(--{name})")
+    body = re.sub(r" font-family: [^;\"]+;", "", body)
+    body = re.sub(r' (width|height)="[\d.]+pt"', "", body, count=2)
+    body = re.sub(r' xmlns(:xlink)?="[^"]+"', "", body)
+    return body.replace("xlink:href", "href").replace("<svg", '<svg role="img"', 1).strip()
+
+
+def _heights(panels: Sequence[Panel], stack: bool) -> list[float]:
+    """Inches: a square where lengths are equal, less for each panel below the first."""
+    if not stack:
+        return [WIDTH * 0.95 if any(panel.equal for panel in panels) else WIDTH * 0.62]
+    return [WIDTH * (0.58 if index == 0 else 0.36) for index in range(len(panels))]
+
+
+def _draw(panel: Panel, ax: Axes, *, label_x: bool) -> None:
+    for index, curve in enumerate(panel.curves):
+        _draw_curve(decimated(curve), ax, index)
+    if label_x:
+        ax.set_xlabel(_labelled(panel.x))
+    ax.set_ylabel(_labelled(panel.y))
+    if panel.title:
+        ax.set_title(_plain(panel.title))
+    for axis, set_scale in ((panel.x, ax.set_xscale), (panel.y, ax.set_yscale)):
+        if axis.log:
+            set_scale("log")
+    if panel.equal:
+        ax.set_aspect("equal", adjustable="datalim")
+    if sum(bool(curve.label) for curve in panel.curves) > 1:
+        # Above the axes no curve is hidden, whatever the data are.
+        columns = min(3, len(panel.curves))
+        ax.legend(
+            loc="lower left", bbox_to_anchor=(0, 1.0), ncols=columns, borderaxespad=0.2,
+            handlelength=2.6, columnspacing=1.4,
+        )  # fmt: skip
+        if panel.title:
+            ax.set_title(_plain(panel.title), pad=8 + 16 * -(-len(panel.curves) // columns))
+
+
+def _draw_curve(curve: Curve, ax: Axes, index: int) -> None:
+    color, label = PALETTE[index % len(PALETTE)], _plain(curve.label) or None
+    dash = DASHES[index % len(DASHES)]
+    match curve.style:
+        case "points":
+            size = 4.5 if len(curve.x) <= 200 else 2.6
+            ax.plot(
+                curve.x, curve.y, MARKERS[index % len(MARKERS)], color=color, label=label,
+                markersize=size, markerfacecolor="none", markeredgewidth=0.9,
+            )  # fmt: skip
+        case "steps":
+            ax.step(curve.x, curve.y, where="mid", color=color, linestyle=dash, label=label)
+        case "dashed":
+            ax.plot(curve.x, curve.y, color=color, linestyle=(0, (5, 2)), label=label)
+        case "line":
+            dash = "-" if _first_line(ax) else dash
+            ax.plot(curve.x, curve.y, color=color, linestyle=dash, label=label)
+        case "band":
+            ax.plot(curve.x, curve.y, color=color, linestyle=dash, label=label)
+    if curve.low is None or curve.high is None:
+        return
+    low, high = np.asarray(curve.low), np.asarray(curve.high)
+    if curve.style == "points":
+        reach = np.abs(np.stack([curve.y - low, high - curve.y]))
+        ax.errorbar(curve.x, curve.y, yerr=reach, fmt="none", ecolor=color, elinewidth=0.8)
+    else:
+        ax.fill_between(curve.x, low, high, color=color, alpha=0.22, linewidth=0)
+
+
+def _first_line(ax: Axes) -> bool:
+    return all(line.get_linestyle() == "None" for line in ax.lines)
+
+
+def _labelled(axis: Axis) -> str:
+    return _plain(f"{axis.label} [{axis.unit}]" if axis.unit else axis.label)
+
+
+def _plain(text: str) -> str:
+    """Text without Matplotlib's own markup, which a study's names must not reach."""
+    return text.replace("\\", "\\\\").replace("$", r"\$") if "$" in text else text
