@@ -5,7 +5,7 @@
 
 The positions are those of ERFA's routine epv00, a simplified VSOP2000 (Moisson and Bretagnon,
 Celest. Mech. Dyn. Astron. 80, 205, 2001), good to 11 km over 1900 to 2100. They hold all that
-pulls on the Earth: the Moon alone swings it by 3e-5 au, so a Kepler orbit cannot fit them better than that.
+pulls on the Earth; the Moon alone swings it by 3e-5 au, and no Kepler orbit can follow that.
 """
 
 from pathlib import Path
