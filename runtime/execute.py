@@ -64,8 +64,8 @@ class March:
     keep: Checkpoints
     tell: Listener
     stop: Stop = lambda: None
-    chunk_seconds: float = CHUNK_SECONDS
-    save_seconds: float = SAVE_SECONDS
+    chunk_seconds: float = field(default_factory=lambda: CHUNK_SECONDS)
+    save_seconds: float = field(default_factory=lambda: SAVE_SECONDS)
     timing: Timing = field(default_factory=Timing)
 
     def findings(self) -> Findings:

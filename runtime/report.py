@@ -15,6 +15,7 @@ from .figures import parts, svg
 from .findings import read_content
 from .folder import Folder
 from .log import rows
+from .mathml import mathml
 from .rounded import brief, duration, measured
 from .write import write
 
@@ -71,20 +72,9 @@ def page(
     )
 
 
-def math(latex: str) -> str:
-    """LaTeX as MathML; the LaTeX itself where the converter does not know a command."""
-    from latex2mathml.converter import convert
-
-    try:
-        markup = convert(latex, display="block")
-    except Exception:  # the library raises a dozen kinds for what it cannot read
-        return f"<pre>{escape(latex)}</pre>"
-    return f'<div class="math">{markup}</div>'
-
-
 def _short(found: Findings) -> str:
     main = found.equations[:1]
-    return "\n".join([*(math(equation.latex) for equation in main), _pairs(found.summary)])
+    return "\n".join([*(mathml(equation.latex) for equation in main), _pairs(found.summary)])
 
 
 def _asked(asked: Sequence[Section], study: str) -> str:
@@ -106,7 +96,7 @@ def _text(text: str) -> str:
 
 def _equation(equation: Equation, named: bool = True) -> str:
     heading = f'<p class="aside">{escape(equation.name)}</p>' if named else ""
-    return f"{heading}\n{math(equation.latex)}"
+    return f"{heading}\n{mathml(equation.latex)}"
 
 
 def _found(found: Findings) -> str:

@@ -109,18 +109,20 @@ def script(words: list[str]) -> int:
     """One run by way of the command line's own error handling."""
     from argparse import Namespace
 
-    from actionrun.runtime import cli, commands
+    from actionrun.runtime import cli, execute
     from actionrun.runtime.display import display
     from actionrun.runtime.run import run
 
-    program = Oscillator(**settings(words[1:]))
+    given = settings(words[1:])
+    execute.SAVE_SECONDS = given.pop("save", 10.0)
+    execute.CHUNK_SECONDS = given.pop("chunk", 0.5)
+    program = Oscillator(**given)
 
     def act(options: Namespace) -> int:
         stop = cli.Signals()
         run(task(program), out=Path(words[0]), tell=display(), stop=stop)
         return 0
 
-    assert commands
     return cli._guarded(Namespace(act=act, debug=False), words)
 
 
