@@ -1,0 +1,62 @@
+"""`study = "family"`: which member of this family of Lagrangians made this motion?"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, model_validator
+
+from .experiment import Experiment
+from .leaves import Row, Value
+from .learning import Network, Refine, Test, Training
+from .tables import VALUE_SCHEMA, Data, Integrator, Observe, Start, Table
+
+RANGE_SCHEMA = {"type": "array", "items": VALUE_SCHEMA, "minItems": 2, "maxItems": 2}
+
+
+class Coefficient(Table):
+    """An unknown of the family: the range that training systems are drawn from, which is also the
+    bounds of the fit."""
+
+    range: tuple[Value, Value] | None = Field(None, description="[low, high].")
+    log: bool = Field(False, description="Draw its logarithm evenly.")
+    zero: float = Field(
+        0.0, ge=0, lt=1, description="Share of training systems in which it is switched off."
+    )
+    fixed: Value | None = Field(None, description="Its value, given and not learned.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short(cls, raw: Any) -> Any:
+        return {"range": raw} if isinstance(raw, Row) else raw
+
+    @property
+    def low(self) -> Value:
+        """The lower bound; where only `fixed` is given, that."""
+        found = self.range[0] if self.range else self.fixed
+        assert found is not None
+        return found
+
+    @property
+    def high(self) -> Value:
+        """The upper bound; where only `fixed` is given, that."""
+        found = self.range[1] if self.range else self.fixed
+        assert found is not None
+        return found
+
+
+class Family(Experiment):
+    """A family of Lagrangians whose coefficients are to be found from motions."""
+
+    study: Literal["family"]
+    coefficients: dict[str, Annotated[Coefficient, Field()]] = Field(
+        description="Unknowns: c = [low, high], or a table with range, log, zero, fixed."
+    )
+    start: Start | None = Field(None, description="The state at t = 0; estimated where there is [data].")
+    integrator: Integrator = Field(description="How time is stepped.")
+    observe: Observe = Field(Observe(), description="What is seen of a motion.")
+    data: Data | None = Field(None, description="A measured motion.")
+    network: Network = Field(Network(), description="The network that names the coefficients.")
+    training: Training = Field(Training(), description="How it is trained.")
+    refine: Refine = Field(Refine(), description="Refinement by least squares.")
+    test: Test = Field(Test(), description="Held-out evaluation.")

@@ -1,0 +1,505 @@
+"""The expression language: text to syntax tree, by hand, with limits. No mathematics is done here,
+and nothing is ever evaluated as Python.
+
+    relation   = sum [("=" | "<" | "<=" | ">" | ">=") sum]      only in constraints
+    sum        = product {("+" | "-") product}
+    product    = unary {("*" | "/") unary}
+    unary      = ("-" | "+") unary | power
+    power      = postfix ["^" unary]                             to the right; ** and ² too
+    postfix    = atom {prime | "[" indices "]"}
+    atom       = number | name | name "(" arguments ")" | "(" sum ")" | "|" sum "|"
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from fractions import Fraction
+
+from .folding import check_constants
+from .lexer import ExpressionFault, Token, tokens
+from .source import Span, nearest
+from .tree import (
+    FUNCTIONS,
+    Bars,
+    Binary,
+    Call,
+    Derivative,
+    Index,
+    Name,
+    Negate,
+    Node,
+    Number,
+    Relation,
+    Sum,
+    depth,
+    text,
+)
+
+__all__ = ["ExpressionFault", "parse", "text"]
+
+MAX_DEPTH = 60
+MAX_LEVELS = 300  # of the tree: a sum of n terms has n levels
+MAX_ORDER = 9  # of a derivative
+RELATIONS = ("=", "==", "<", "<=", ">", ">=", "!=")
+INDEX_NAMES = ("i", "j", "k")
+OPERANDS = ("number", "name", "(", "|")
+
+
+def parse(
+    expression: str, *, relation: bool = False, dotted: Mapping[str, tuple[str, int]] | None = None
+) -> Node:
+    """The syntax tree of an expression.
+
+    `relation` admits one equation or inequality. `dotted` says which names are derivatives in
+    words: `{"qdot": ("q", 1)}`. Raises `ExpressionFault`, and nothing else, whatever the text.
+    """
+    parser = Parser(expression, dotted or {})
+    tree = parser.whole(relation)
+    if depth(tree) > MAX_LEVELS:
+        raise ExpressionFault(
+            "expression.size", f"more than {MAX_LEVELS} terms in one chain", tree.span,
+            "name parts of it in [define]",
+        )  # fmt: skip
+    check_constants(tree)
+    return tree
+
+
+class Parser:
+    def __init__(self, expression: str, dotted: Mapping[str, tuple[str, int]]):
+        self.expression = expression
+        self.tokens = tokens(expression)
+        self.dotted = dotted
+        self.at = 0
+        self.level = 0
+
+    @property
+    def next(self) -> Token:
+        return self.tokens[self.at]
+
+    def take(self) -> Token:
+        token = self.tokens[self.at]
+        self.at += 1
+        return token
+
+    def spelling(self, span: Span) -> str:
+        return self.expression[span.start : span.stop]
+
+    def deeper(self, span: Span) -> None:
+        self.level += 1
+        if self.level > MAX_DEPTH:
+            raise ExpressionFault(
+                "expression.size", f"nested more than {MAX_DEPTH} deep", span,
+                "name parts of it in [define]",
+            )  # fmt: skip
+
+    def whole(self, relation: bool) -> Node:
+        if self.next.kind == "end":
+            raise ExpressionFault(
+                "expression.empty", "an empty formula", Span(0, max(1, len(self.expression))),
+                "write an expression such as m*q'^2/2",
+            )  # fmt: skip
+        tree = self.sum()
+        token = self.next
+        if token.kind in RELATIONS:
+            tree = self.relation(tree, relation)
+        if self.next.kind != "end":
+            raise self.unexpected(self.next)
+        return tree
+
+    def relation(self, left: Node, allowed: bool) -> Node:
+        token = self.take()
+        if not allowed:
+            raise self.misplaced_relation(token)
+        if token.kind == "!=":
+            raise ExpressionFault(
+                "expression.relation", "a constraint cannot say what is not equal", token.span,
+                "write an equation (x^2 + y^2 = l^2) or an inequality (c1 > 0)",
+            )  # fmt: skip
+        right = self.sum()
+        if self.next.kind in RELATIONS:
+            raise ExpressionFault(
+                "expression.relation", "two relations in one constraint", self.next.span,
+                'write two entries: constraints = ["a < b", "b < c"]',
+            )  # fmt: skip
+        op = "=" if token.kind == "==" else token.kind
+        span = Span(left.span.start, right.span.stop)
+        return Relation(op, left, right, span)  # type: ignore[arg-type]
+
+    def misplaced_relation(self, token: Token) -> ExpressionFault:
+        if token.kind in ("=", "=="):
+            before = self.expression[: token.span.start].strip()
+            short = len(before) <= 3 and before.isidentifier()
+            return ExpressionFault(
+                "expression.equation", "an expression is wanted here, not an equation", token.span,
+                f"leave out {before} =" if short
+                else "write one side only; an equation between coordinates goes to constraints",
+            )  # fmt: skip
+        return ExpressionFault(
+            "expression.relation", "a comparison has no meaning here", token.span,
+            'inequalities go to constraints = ["c1 > 0"]',
+        )  # fmt: skip
+
+    def sum(self) -> Node:
+        left = self.product()
+        while self.next.kind in ("+", "-"):
+            left = self.binary(left, self.take().kind, self.product())
+        return left
+
+    def product(self) -> Node:
+        left = self.unary()
+        while True:
+            token = self.next
+            if token.kind in ("*", "/"):
+                self.take()
+                left = self.binary(left, token.kind, self.unary())
+            elif token.kind in OPERANDS and not (token.kind == "|" and self.closes()):
+                raise self.no_implicit_product(left, token)
+            else:
+                return left
+
+    def closes(self) -> bool:
+        """Whether a bar after an operand closes one that is open."""
+        return self.bars > 0
+
+    bars = 0  # open at this place, inside the innermost parentheses
+
+    def binary(self, left: Node, op: str, right: Node) -> Binary:
+        return Binary(op, left, right, Span(left.span.start, right.span.stop))  # type: ignore[arg-type]
+
+    def unary(self) -> Node:
+        token = self.next
+        if token.kind not in ("-", "+"):
+            return self.power()
+        self.take()
+        self.deeper(token.span)
+        operand = self.unary()
+        self.level -= 1
+        if token.kind == "+":
+            return operand
+        return Negate(operand, Span(token.span.start, operand.span.stop))
+
+    def power(self) -> Node:
+        base = self.postfix()
+        token = self.next
+        if token.kind == "power":
+            self.take()
+            exponent: Node = Number(abs(token.value), token.span)
+            if token.value < 0:
+                exponent = Negate(exponent, token.span)
+            base = self.binary(base, "^", exponent)
+            if self.next.kind in ("^", "**", "power"):
+                raise ExpressionFault(
+                    "expression.power", "a power of a superscript", self.next.span,
+                    "write x^(2^3) or (x^2)^3",
+                )  # fmt: skip
+            return base
+        if token.kind in ("^", "**"):
+            self.take()
+            self.deeper(token.span)
+            base = self.binary(base, "^", self.unary())
+            self.level -= 1
+        return base
+
+    def postfix(self) -> Node:
+        node = self.atom()
+        while True:
+            token = self.next
+            if token.kind == "prime":
+                self.take()
+                node = self.differentiated(node, token.order, token.span)
+            elif token.kind == "[":
+                node = self.index(node)
+            else:
+                return node
+
+    def differentiated(self, node: Node, order: int, span: Span) -> Derivative | Index:
+        whole = Span(node.span.start, max(span.stop, node.span.stop))
+        match node:
+            case Name():
+                result: Derivative | Index = Derivative(node, order, whole)
+            case Derivative(base, before):
+                result = Derivative(base, before + order, whole)
+            case Index(Name() | Derivative() as base, indices):
+                inner = self.differentiated(base, order, span)
+                assert isinstance(inner, Derivative)
+                return Index(inner, indices, whole)
+            case _:
+                raise ExpressionFault(
+                    "expression.derivative", "only a coordinate has a time derivative here", span,
+                    "write the derivative out, e.g. 2*q*q' for that of q^2",
+                )  # fmt: skip
+        if result.order > MAX_ORDER:
+            raise ExpressionFault(
+                "expression.derivative", f"a derivative of order {result.order}", whole
+            )
+        return result
+
+    def index(self, node: Node) -> Node:
+        opening = self.take()
+        if not isinstance(node, Name | Derivative):
+            raise ExpressionFault(
+                "expression.index", "only a vector coordinate has components", opening.span,
+                "name it first: q[1], q'[2]",
+            )  # fmt: skip
+        indices: list[Node] = []
+        while True:
+            token = self.take()
+            if token.kind == "number" and token.word.isdigit():
+                indices.append(Number(token.value, token.span))
+            elif token.kind == "name" and token.word in INDEX_NAMES and not token.order:
+                indices.append(Name(token.word, token.span))
+            else:
+                raise ExpressionFault(
+                    "expression.index", "an index is a whole number from 1", token.span,
+                    "write q[1], or inside a sum r[i,j]",
+                )  # fmt: skip
+            closing = self.take()
+            if closing.kind == "]":
+                return Index(node, tuple(indices), Span(node.span.start, closing.span.stop))
+            if closing.kind != ",":
+                raise ExpressionFault(
+                    "expression.index", "this index is not closed", opening.span, "write q[1]"
+                )
+
+    def atom(self) -> Node:
+        token = self.take()
+        match token.kind:
+            case "number":
+                return Number(token.value, token.span)
+            case "name" if self.next.kind == "(" and not token.order:
+                return self.call(token)
+            case "name":
+                return self.name(token)
+            case "(":
+                inner = self.enclosed(token, ")")
+                self.take()
+                return _respanned(inner, Span(token.span.start, self.tokens[self.at - 1].span.stop))
+            case "|":
+                inner = self.enclosed(token, "|")
+                closing = self.take()
+                return Bars(inner, Span(token.span.start, closing.span.stop))
+            case _:
+                raise self.no_operand(token)
+
+    def name(self, token: Token) -> Node:
+        word, order = token.word, token.order
+        base = Name(word, token.span)
+        if not order and word in self.dotted:
+            word, order = self.dotted[word]
+            base = Name(word, token.span)
+        return Derivative(base, order, token.span) if order else base
+
+    def enclosed(self, opening: Token, closing: str) -> Node:
+        """A sum up to `closing`, which is not taken."""
+        self.deeper(opening.span)
+        outer, self.bars = self.bars, 1 if closing == "|" else 0
+        inner = self.sum()
+        self.bars = outer
+        self.level -= 1
+        if self.next.kind == closing:
+            return inner
+        raise self.unclosed(opening, closing)
+
+    def unclosed(self, opening: Token, closing: str) -> ExpressionFault:
+        token = self.next
+        if token.kind in ("end", ")", "|", "]"):
+            what = {")": "parenthesis", "|": "bar"}[closing]
+            return ExpressionFault(
+                "expression.unclosed", f"this {what} is never closed", opening.span,
+                f"add the {closing}",
+            )  # fmt: skip
+        return self.unexpected(token)
+
+    def call(self, token: Token) -> Node:
+        opening = self.take()
+        if token.word == "D":
+            return self.total_derivative(token, opening)
+        if token.word == "sum":
+            return self.many_body_sum(token, opening)
+        if token.word not in FUNCTIONS:
+            raise self.no_function(token)
+        arguments = [self.argument(opening)]
+        while self.next.kind == ",":
+            self.take()
+            arguments.append(self.argument(opening))
+        closing = self.take()
+        span = Span(token.span.start, closing.span.stop)
+        least, most = FUNCTIONS[token.word]
+        if not least <= len(arguments) <= most:
+            wanted = str(least) if least == most else f"{least} or more"
+            raise ExpressionFault(
+                "expression.arguments",
+                f"{token.word} takes {wanted} argument{'s' * (wanted != '1')}, "
+                f"not {len(arguments)}", span,
+                "write a decimal with a point: 0.5" if self.decimal_comma(arguments) else None,
+            )  # fmt: skip
+        return Call(token.word, tuple(arguments), span)
+
+    def argument(self, opening: Token) -> Node:
+        if self.next.kind == ")":
+            raise ExpressionFault(
+                "expression.arguments", "an argument is missing here", self.next.span
+            )
+        self.deeper(opening.span)
+        outer, self.bars = self.bars, 0
+        inner = self.sum()
+        self.bars = outer
+        self.level -= 1
+        if self.next.kind in (",", ")"):
+            return inner
+        raise self.unclosed(opening, ")")
+
+    def decimal_comma(self, arguments: list[Node]) -> bool:
+        return any(
+            isinstance(a, Number) and isinstance(b, Number) and a.span.stop + 1 == b.span.start
+            for a, b in zip(arguments, arguments[1:], strict=False)
+        )
+
+    def total_derivative(self, token: Token, opening: Token) -> Node:
+        """`D(q, t)` and its nesting, which mean `q'` and `q''`."""
+        inner = self.argument(opening)
+        comma, time = self.take(), self.take()
+        closing = self.take() if time.kind != "end" and comma.kind != "end" else time
+        if (comma.kind, time.kind, time.word, closing.kind) != (",", "name", "t", ")"):
+            raise ExpressionFault(
+                "expression.derivative", "D takes a coordinate and t", token.span, "write D(q, t)"
+            )
+        whole = Span(token.span.start, closing.span.stop)
+        return _respanned(self.differentiated(inner, 1, whole), whole)
+
+    def many_body_sum(self, token: Token, opening: Token) -> Sum:
+        """`sum(i<j, body)` and `sum(i, body)`."""
+        names: list[str] = []
+        while True:
+            index = self.take()
+            if index.kind != "name" or index.word not in INDEX_NAMES or index.word in names:
+                raise ExpressionFault(
+                    "expression.sum", "a sum begins with its indices", index.span,
+                    "write sum(i<j, ...) over pairs or sum(i, ...) over bodies",
+                )  # fmt: skip
+            names.append(index.word)
+            separator = self.take()
+            if separator.kind == ",":
+                break
+            if separator.kind != "<" or len(names) == 2:
+                raise ExpressionFault(
+                    "expression.sum", "a sum runs over bodies or over pairs", separator.span,
+                    "write sum(i<j, ...) over pairs or sum(i, ...) over bodies",
+                )  # fmt: skip
+        body = self.argument(opening)
+        if self.next.kind != ")":
+            raise self.unclosed(opening, ")")
+        closing = self.take()
+        return Sum(tuple(names), body, Span(token.span.start, closing.span.stop))
+
+    def no_function(self, token: Token) -> ExpressionFault:
+        usual = {"ln": "log", "arcsin": "asin", "arccos": "acos", "arctan": "atan", "sgn": None,
+                 "pow": None, "arctan2": "atan2", "fabs": "abs", "length": "norm"}  # fmt: skip
+        word = token.word
+        close = usual.get(word) or nearest(word, [*FUNCTIONS, "sum"]) if len(word) > 1 else None
+        if word.startswith("_") or len(word) > 20:
+            close = None
+        hint = f"if {word} is a quantity, write {word}*(...)"
+        if close:
+            hint = None
+        elif word == "pow":
+            hint = "write a^b"
+        elif len(word) > 1:
+            hint += "\nthe functions are " + " ".join(FUNCTIONS)
+        return ExpressionFault(
+            "expression.function", f"there is no function {word}", token.span, hint, close
+        )
+
+    def no_implicit_product(self, left: Node, token: Token) -> ExpressionFault:
+        before = self.tokens[self.at - 1]
+        start = before.span.start if before.kind in ("number", "name") else left.span.start
+        first = self.spelling(Span(start, before.span.stop)).strip()
+        second = self.spelling(token.span) if token.kind in ("number", "name") else token.kind
+        if token.kind in ("(", "|"):
+            second += "..." + {"(": ")", "|": "|"}[token.kind]
+        if len(first) > 20:
+            first = "..." + first[-8:] if before.kind == ")" else first[-8:]
+        return ExpressionFault(
+            "expression.product", "an operator is missing here", Span(start, token.span.stop),
+            f"write {first}*{second}",
+        )  # fmt: skip
+
+    def no_operand(self, token: Token) -> ExpressionFault:
+        before = self.tokens[self.at - 2] if self.at > 1 else None
+        if token.kind == "end":
+            at = before.span if before else token.span
+            return ExpressionFault("expression.end", "the formula ends too early", at)
+        if token.kind == "prime":
+            return ExpressionFault(
+                "expression.derivative", "a prime has nothing to differentiate", token.span,
+                "it follows a coordinate, as in q'; a formula has no quotation marks inside",
+            )  # fmt: skip
+        if token.kind == "[":
+            return ExpressionFault(
+                "expression.index", "a list is no expression", token.span,
+                "a component of a vector is q[1]; give lists outside the quotation marks",
+            )  # fmt: skip
+        if token.kind == ")" and before is not None and before.kind == "(":
+            return ExpressionFault("expression.operand", "nothing in the parentheses", token.span)
+        if token.kind == "//":
+            return ExpressionFault("expression.operand", "write / for a quotient", token.span)
+        word = self.spelling(token.span)
+        after = f" after {self.spelling(before.span)}" if before is not None else ""
+        return ExpressionFault(
+            "expression.operand", f"an operand is missing before {word}{after}"
+            if before is None else f"an operand is missing between {self.spelling(before.span)} "
+            f"and {word}", token.span,
+        )  # fmt: skip
+
+    def unexpected(self, token: Token) -> ExpressionFault:
+        match token.kind:
+            case ",":
+                before, after = self.tokens[self.at - 1], self.tokens[self.at + 1 : self.at + 2]
+                if before.kind == "number" and after and after[0].kind == "number":
+                    span = Span(before.span.start, after[0].span.stop)
+                    return ExpressionFault(
+                        "expression.comma", "a decimal comma", span,
+                        f"write {before.word}.{after[0].word}",
+                    )  # fmt: skip
+                return ExpressionFault(
+                    "expression.comma", "a comma has no meaning here", token.span,
+                    "commas separate the arguments of a function",
+                )  # fmt: skip
+            case ")" | "]":
+                opening = {")": "(", "]": "["}[token.kind]
+                return ExpressionFault(
+                    "expression.unopened", f"this {token.kind} was never opened", token.span,
+                    f"delete it, or add the {opening}",
+                )  # fmt: skip
+            case "//":
+                return ExpressionFault(
+                    "expression.operator", "// is no operator here", token.span, "write a/b"
+                )
+            case kind if kind in RELATIONS:
+                return self.misplaced_relation(token)
+            case "power" | "^" | "**":
+                return ExpressionFault("expression.power", "a power of nothing", token.span)
+            case _:
+                return ExpressionFault(
+                    "expression.operator", f"{self.spelling(token.span)} is not expected here",
+                    token.span,
+                )  # fmt: skip
+
+
+def _respanned(node: Node, span: Span) -> Node:
+    """The node with the parentheses around it in its span."""
+    from dataclasses import replace
+
+    return replace(node, span=span)
+
+
+def rational(node: Node) -> Fraction | None:
+    """The value of a node that is a plain number, signed or not."""
+    match node:
+        case Number(value):
+            return value
+        case Negate(operand):
+            inner = rational(operand)
+            return None if inner is None else -inner
+        case _:
+            return None

@@ -1,0 +1,305 @@
+"""Which names an expression may hold, what they stand for, and in which order they are computed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from .lexer import ESCAPES, ExpressionFault
+from .source import Key, nearest, shown
+from .tree import FUNCTIONS, Derivative, Index, Name, Node, Sum, children
+from .units import CONSTANTS, known_unit
+
+NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,39}")
+RESERVED = {"t": "time", "pi": "the number 3.14159...", "D": "the derivative D(q, t)",
+            "sum": "a function"} | dict.fromkeys(FUNCTIONS, "a function")  # fmt: skip
+
+KINDS = {  # what a name may be, in words
+    "coordinate": "a coordinate",
+    "velocity": "a time derivative",
+    "doubled": "a doubled coordinate",
+    "time": "the time t",
+    "parameter": "a parameter",
+    "coefficient": "a coefficient",
+    "constant": "a constant",
+    "bodies": "a pair distance",
+}
+FIXED = frozenset({"parameter", "constant"})
+PLACES: dict[str, frozenset[str]] = {  # what each place of a study may hold
+    "lagrangian": FIXED | {"coordinate", "velocity", "time", "coefficient", "bodies"},
+    "nonconservative": FIXED | {"doubled", "time", "coefficient"},
+    "potential": FIXED | {"coordinate", "time", "coefficient"},
+    "mass": FIXED | {"coefficient"},
+    "equation": FIXED | {"coordinate", "time", "coefficient"},
+    "inequality": FIXED | {"coefficient"},
+    "time_transform": FIXED | {"coordinate", "coefficient"},
+    "pair": FIXED | {"bodies", "coefficient"},
+    "exact": FIXED | {"time"},
+    "value": FIXED,
+    "define": frozenset(KINDS),
+}
+PLACE_WORDS = {
+    "lagrangian": "a Lagrangian", "nonconservative": "the nonconservative K",
+    "potential": "a potential", "mass": "a mass",
+    "equation": "a holonomic constraint",
+    "inequality": "a bound on coefficients", "time_transform": "a time transform",
+    "pair": "a potential of bodies", "exact": "an exact solution", "value": "a constant",
+    "define": "a definition",
+}  # fmt: skip
+
+
+@dataclass
+class Names:
+    """The declared names of a study. `contents`: for each definition, the kinds of name in it and
+    in all that it uses."""
+
+    coordinates: Mapping[str, int] = field(default_factory=dict)
+    vectors: bool = False
+    parameters: Mapping[str, Node | None] = field(default_factory=dict)
+    define: Mapping[str, Node | None] = field(default_factory=dict)
+    coefficients: frozenset[str] = frozenset()
+    bodies: bool = False
+    units: bool = False
+    forgiven: frozenset[str] = frozenset()  # declared on lines that could not be read
+    contents: dict[str, frozenset[str]] = field(default_factory=dict)
+
+    def doubled(self, name: str) -> str | None:
+        """The coordinate of `q_plus` or `q_minus`."""
+        base, _, sign = name.rpartition("_")
+        return base if sign in ("plus", "minus") and base in self.coordinates else None
+
+    def kinds(self, name: str) -> frozenset[str] | None:
+        """What a name stands for (a definition: all that it holds); None: not declared."""
+        if name in self.coordinates:
+            return frozenset({"coordinate"})
+        if name in self.parameters:
+            return frozenset({"parameter"})
+        if name in self.define:
+            return self.contents.get(name, FIXED)
+        if name in self.coefficients:
+            return frozenset({"coefficient"})
+        if self.doubled(name):
+            return frozenset({"doubled"})
+        if name == "t":
+            return frozenset({"time"})
+        if name == "pi" or (self.units and name in CONSTANTS):
+            return frozenset({"constant"})
+        if name == "r" and self.bodies:
+            return frozenset({"bodies"})
+        return frozenset() if name in self.forgiven else None
+
+    def declared(self, allowed: Iterable[str]) -> list[str]:
+        """Names to suggest."""
+        kinds = {*allowed}
+        found: list[str] = []
+        if kinds & {"coordinate", "velocity"}:
+            found += self.coordinates
+        if "doubled" in kinds:
+            found += [f"{q}{sign}" for q in self.coordinates for sign in ("_plus", "_minus")]
+        if "parameter" in kinds:
+            found += [*self.parameters, *self.define]
+        if "coefficient" in kinds:
+            found += self.coefficients
+        if "constant" in kinds and self.units:
+            found += CONSTANTS
+        return found
+
+
+def occurrences(tree: Node) -> Iterator[tuple[Name, int, Node, frozenset[str]]]:
+    """Each name of a tree with the order of its derivative, the node that shows it, and the sum
+    indices bound there. Indices themselves are left out."""
+    stack: list[tuple[Node, frozenset[str]]] = [(tree, frozenset())]
+    while stack:
+        node, bound = stack.pop()
+        match node:
+            case Name():
+                yield node, 0, node, bound
+            case Derivative(base, order):
+                yield base, order, node, bound
+            case Index(base):
+                stack.append((base, bound))
+            case Sum(indices, body):
+                stack.append((body, bound | {*indices}))
+            case _:
+                stack.extend((child, bound) for child in reversed(children(node)))
+
+
+def uses(tree: Node) -> list[str]:
+    return [name.name for name, *_ in occurrences(tree)]
+
+
+def name_faults(tree: Node, text: str, place: str, names: Names) -> Iterator[ExpressionFault]:
+    """What is wrong with the names of an expression in a place of the study."""
+    allowed = PLACES[place]
+    seen: set[str] = set()
+    for name, order, node, _ in occurrences(tree):
+        kinds = names.kinds(name.name)
+        if kinds is None:
+            if name.name not in seen:
+                seen.add(name.name)
+                yield _undeclared(name, text, place, names, order)
+            continue
+        if order and kinds:
+            if not kinds <= {"coordinate", "doubled"} or name.name in names.define:
+                yield _no_derivative(name, node, names)
+                continue
+            if "coordinate" in kinds:
+                kinds = frozenset({"velocity"})
+            if order > 1 and place != "define":
+                yield ExpressionFault(
+                    "name.order", f"a derivative of order {order}", node.span,
+                    "a law of motion here holds coordinates and first derivatives",
+                )  # fmt: skip
+                continue
+        if wrong := kinds - allowed:
+            yield _misplaced(name, node, sorted(wrong)[0], place, names)
+
+
+def _undeclared(name: Name, text: str, place: str, names: Names, order: int) -> ExpressionFault:
+    word = name.name
+    before = text[name.span.start - 1 : name.span.start]
+    if before in ESCAPES and before not in "\n ":
+        from .lexer import control_fault, latex_advice
+
+        if latex_advice(ESCAPES[before][0] + word) != latex_advice(""):
+            return control_fault(text, name.span.start - 1)
+    close = nearest(word, names.declared(PLACES[place]))
+    hint = None
+    if word in CONSTANTS and not names.units:
+        close = None
+        hint = f"constants such as {word} are known where units are used; else declare it"
+    elif word in FUNCTIONS or word == "sum":
+        close, hint = None, f"a function has arguments: {word}(x)"
+    elif close is None:
+        base = word.rpartition("_")[0]
+        if word.endswith(("_plus", "_minus")) and base:
+            close = nearest(base, names.coordinates)
+            hint = f"the coordinates are {' '.join(names.coordinates)}" if not close else None
+            close = f"{close}_{word.rpartition('_')[2]}" if close else None
+        elif place == "value" and known_unit(word):
+            hint = f'declare it in [parameters]; a quantity begins with a number: "1 {word}"'
+        elif order or not names.coordinates:
+            hint = f"declare it: coordinates = [..., \"{word}\"]" if len(word) <= 40 else None
+        elif word in ("i", "j", "k"):
+            hint = "an index has a meaning inside sum(i<j, ...) only, between [ and ]"
+        else:
+            hint = f"declare it in [parameters], e.g. {word} = 1.0" if len(word) <= 40 else None
+    return ExpressionFault("name.unknown", f"{shown(word)} is not declared", name.span, hint, close)
+
+
+def _no_derivative(name: Name, node: Node, names: Names) -> ExpressionFault:
+    if name.name in names.define:
+        hint = f"write the derivative of {name.name} out"
+    else:
+        hint = "only coordinates move: " + " ".join(f"{q}'" for q in names.coordinates)
+    return ExpressionFault(
+        "name.derivative", f"{name.name} is no coordinate and has no derivative", node.span, hint
+    )
+
+
+def _misplaced(name: Name, node: Node, kind: str, place: str, names: Names) -> ExpressionFault:
+    word = name.name
+    where = PLACE_WORDS[place]
+    hint: str | None = None
+    if place == "nonconservative" and kind in ("coordinate", "velocity"):
+        prime = "'" if kind == "velocity" else ""
+        hint = f"write {word}_plus{prime} (the motion) or {word}_minus{prime} (its variation)"
+    elif kind == "doubled":
+        hint = f"write {names.doubled(word)}; doubled coordinates stand in nonconservative only"
+    elif place == "value":
+        hint = "a number is wanted: it may hold [parameters] and constants of [define]"
+    elif place == "inequality":
+        hint = "an inequality bounds coefficients: c1 > 0; between coordinates write an equation"
+    elif place == "equation" and kind == "velocity":
+        hint = "a holonomic constraint holds positions only"
+    elif place == "exact":
+        hint = "it is an expression of t, [parameters] and [define]"
+    elif place == "potential" and kind == "velocity":
+        hint = "a potential holds positions only; else write the whole lagrangian"
+    if word in names.define:
+        message = f"{word} holds {KINDS[kind]}, which has no place in {where}"
+    else:
+        message = f"{KINDS[kind]} has no place in {where}"
+    return ExpressionFault("name.place", message, node.span, hint)
+
+
+def order(graph: Mapping[str, Node | None]) -> tuple[list[str], list[list[str]]]:
+    """The names of [parameters] and [define] with each after what it uses, and the cycles."""
+    done: dict[str, bool] = {}  # False while its uses are visited
+    sequence: list[str] = []
+    cycles: list[list[str]] = []
+    for root in graph:
+        stack: list[tuple[str, Iterator[str]]] = []
+        if root not in done:
+            stack.append((root, _links(graph, root)))
+            done[root] = False
+        while stack:
+            name, links = stack[-1]
+            link = next(links, None)
+            if link is None:
+                stack.pop()
+                done[name] = True
+                sequence.append(name)
+            elif link not in done:
+                done[link] = False
+                stack.append((link, _links(graph, link)))
+            elif not done[link]:
+                path = [one for one, _ in stack]
+                cycles.append([*path[path.index(link) :], link])
+    return sequence, cycles
+
+
+def _links(graph: Mapping[str, Node | None], name: str) -> Iterator[str]:
+    tree = graph[name]
+    return iter([] if tree is None else [one for one in uses(tree) if one in graph])
+
+
+def declaration_faults(
+    tables: Mapping[str, Iterable[str]], coordinates: Iterable[str], units: bool
+) -> Iterator[tuple[Key, ExpressionFault]]:
+    """What is wrong with the names that are declared: their spelling, and clashes."""
+    from .leaves import WHOLE
+    from .lexer import GREEK
+
+    owner: dict[str, str] = {}
+    listed = [*coordinates]
+    for table, names in tables.items():
+        for name in names:
+            key: Key = ("system", table, name) if table == "coordinates" else (table, name)
+            if not NAME.fullmatch(name):
+                plain = "".join(GREEK.get(char, char) for char in name)
+                plain = re.sub(r"[^A-Za-z0-9_]", "_" if plain.isascii() else "", plain)[:40]
+                hint = f"write {plain}" if NAME.fullmatch(plain) else "letters, digits and _, at most 40"
+                yield key, ExpressionFault(
+                    "name.spelling", f"{shown(name[:60])} cannot be the name of a quantity", WHOLE, hint
+                )
+                continue
+            message = None
+            if name in RESERVED:
+                message = f"{name} already means {RESERVED[name]}"
+            elif units and name in CONSTANTS:
+                message = f"{name} is a constant of nature in a study with units"
+            elif name in owner:
+                message = f"{name} is declared in [{owner[name]}] already"
+            elif table != "coordinates":
+                for q in listed:
+                    if name in (f"{q}_plus", f"{q}_minus"):
+                        message = f"{name} already means a doubled coordinate of {q}"
+                    elif name in dotted([q]):
+                        message = f"{name} already means a derivative of {q}"
+            if message:
+                yield key, ExpressionFault("name.clash", message, WHOLE, "choose another name")
+            owner.setdefault(name, "system" if table == "coordinates" else table)
+
+
+def dotted(coordinates: Iterable[str]) -> dict[str, tuple[str, int]]:
+    """Derivatives in words: `qdot`, `qddot`, `qdot_plus`, `q_plusdot`."""
+    words: dict[str, tuple[str, int]] = {}
+    for q in coordinates:
+        for dots, size in (("dot", 1), ("ddot", 2)):
+            words[q + dots] = (q, size)
+            for sign in ("_plus", "_minus"):
+                words[q + dots + sign] = (q + sign, size)
+                words[q + sign + dots] = (q + sign, size)
+    return words

@@ -1,0 +1,310 @@
+"""Sense across tables: a start for every coordinate, steps or data, ranges that are ranges."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .lexer import ExpressionFault
+from .source import Key, Source, Span, nearest
+
+if TYPE_CHECKING:
+    from .checks import Check
+    from .family import Family
+    from .ggl import Ggl
+
+
+def faults(check: Check, data_given: bool) -> list[tuple[Key, ExpressionFault]]:
+    """Everything that makes no sense across tables."""
+    sense = Sense(check, data_given)
+    sense.system()
+    sense.start()
+    sense.integrator()
+    sense.coefficients()
+    sense.exact()
+    sense.data()
+    sense.cases()
+    return sense.found
+
+
+class Sense:
+    def __init__(self, check: Check, data_given: bool):
+        self.check, self.raw = check, check.raw
+        self.coordinates = check.reading.coordinates
+        self.data_given = data_given
+        self.broken = bool(check.names.forgiven)
+        self.found: list[tuple[Key, ExpressionFault]] = []
+
+    def add(self, key: Key, code: str, message: str, hint: str | None = None,
+            suggestion: str | None = None) -> None:  # fmt: skip
+        if key not in self.check.odd:
+            self.found.append((key, ExpressionFault(code, message, Span(-1, -1), hint, suggestion)))
+
+    def system(self) -> None:
+        system = self.check.table("system")
+        if not system or self.broken:
+            return
+        laws = [name for name in ("lagrangian", "potential", "pair") if name in system]
+        if "particles" in system:
+            if "pair" not in system and "lagrangian" not in system:
+                self.add(("system",), "system.law", "bodies without a pair potential",
+                         'write pair = "4*((1/r)^12 - (1/r)^6)"')  # fmt: skip
+        elif "coordinates" not in system:
+            self.add(("system",), "system.coordinates", "the system has no coordinates",
+                     'write coordinates = ["q"]')  # fmt: skip
+        if not laws and "particles" not in system:
+            self.add(("system",), "system.law", "the system has no law of motion",
+                     "write lagrangian = \"m*q'^2/2 - k*q^2/2\", or mass and potential")  # fmt: skip
+        if "lagrangian" in system and "potential" in system:
+            self.add(("system", "potential"), "system.law", "a Lagrangian and a potential",
+                     "keep one of them: mass and potential mean T - V")  # fmt: skip
+        if "lagrangian" in system and "mass" in system:
+            self.add(("system", "mass"), "system.law", "a Lagrangian holds its masses itself",
+                     "delete mass, or give mass and potential instead of lagrangian")  # fmt: skip
+        for name in ("pair", "external", "cutoff", "box"):
+            if name in system and "particles" not in system:
+                self.add(("system", name), "system.law", f"{name} without particles",
+                         "write particles = 32")  # fmt: skip
+        mass = system.get("mass")
+        for name in mass if isinstance(mass, dict) else ():
+            self._coordinate(("system", "mass", name), name)
+        self._positive_masses(mass)
+        self._constraints(system.get("constraints"))
+
+    def _positive_masses(self, mass: Any) -> None:
+        names = [("system", "mass", name) for name in mass] if isinstance(mass, dict) else []
+        for key in names or [("system", "mass")]:
+            number = self.check.number(key)
+            if number is not None and number <= 0:
+                self.add(key, "value.range", "a mass is greater than 0")
+
+    def _constraints(self, constraints: Any) -> None:
+        from .names import uses
+        from .tree import Relation
+
+        for index in range(len(constraints) if isinstance(constraints, list) else 0):
+            key = ("system", "constraints", index)
+            leaf = self.check.reading.expressions.get(key)
+            if leaf is None or key in self.check.odd:
+                continue
+            names = {*uses(leaf.tree)}
+            if not isinstance(leaf.tree, Relation):
+                self.add(key, "expression.relation", "a constraint has two sides",
+                         "write an equation (x^2 + y^2 = l^2) or a bound (c1 > 0)")  # fmt: skip
+            elif leaf.tree.op == "=" and not names & {*self.coordinates, *self.check.define}:
+                self.add(key, "system.constraint", "this equation holds no coordinate",
+                         "fix a coefficient in its table: c = { range = [0, 1], fixed = 0.5 }")  # fmt: skip
+            elif leaf.tree.op != "=" and not names & {*self.check.coefficients, *self.check.define}:
+                self.add(key, "system.constraint", "this inequality holds no coefficient",
+                         "inequalities bound [coefficients], e.g. c1 > 0")  # fmt: skip
+
+    def _coordinate(self, key: Key, name: str) -> bool:
+        if name in self.coordinates or not self.coordinates:
+            return True
+        close = nearest(name, self.coordinates)
+        hint = None if close else f"the coordinates are {' '.join(self.coordinates)}"
+        self.found.append((key, ExpressionFault(
+            "name.coordinate", f"there is no coordinate {name[:60]}", Span(-1, -1), hint, close)))  # fmt: skip
+        return False
+
+    def start(self) -> None:
+        start = self.raw.get("start")
+        if start is None:
+            if self.raw["study"] == "family" and "data" not in self.raw and not self.broken:
+                self.add(("start",), "key.missing", "the table [start] is missing",
+                         "add [start] with position and velocity (or momentum), or [data]")  # fmt: skip
+            return
+        if not isinstance(start, dict):
+            return
+        speeds = [name for name in ("velocity", "momentum") if name in start]
+        if len(speeds) == 2:
+            self.add(("start", "momentum"), "start.speed", "a velocity and a momentum",
+                     "keep one of them: each follows from the other")  # fmt: skip
+        elif not speeds and not self.broken and "position" in start and "data" not in self.raw:
+            self.add(("start",), "key.missing", '"velocity" or "momentum" is missing in [start]',
+                     f"write velocity = {self._example()}")  # fmt: skip
+        for part in ("position", *speeds):
+            given = start.get(part)
+            if not isinstance(given, dict):
+                continue
+            for name in given:
+                self._coordinate(("start", part, name), name)
+            for name in self.coordinates:
+                if name not in given and not self.broken:
+                    self.add(("start", part), "start.missing", f"{part} of {name} is missing",
+                             f"write {part} = {self._example()}")  # fmt: skip
+            for name, item in given.items():
+                self._numbers(("start", part, name), item)
+
+    def _example(self) -> str:
+        each = [
+            f"{name} = [{', '.join(['0.0'] * min(size, 4))}]" if self.check.reading.vectors else f"{name} = 0.0"
+            for name, size in self.coordinates.items()
+        ]  # fmt: skip
+        return "{ " + ", ".join(each) + " }"
+
+    def _numbers(self, key: Key, item: Any) -> None:
+        """Evaluate, and where two numbers are a range, see that they are in order."""
+        if not isinstance(item, list):
+            self.check.number(key)
+            return
+        scalar_range = not self.check.reading.vectors and len(item) == 2
+        if scalar_range and not any(isinstance(one, list | dict) for one in item):
+            self._range(key)
+            return
+        for index, one in enumerate(item):
+            self._numbers((*key, index), one) if not isinstance(one, list) else self._range((*key, index))
+
+    def _range(self, key: Key, low_key: Key | None = None) -> tuple[float, float] | None:
+        low, high = self.check.number((*key, 0)), self.check.number((*key, 1))
+        if low is None or high is None:
+            return None
+        if low >= high:
+            same = low == high
+            self.add(key, "value.range", "low and high are equal" if same else "low is not below high",
+                     "a known number is { fixed = 1.0 }" if same and key[0] == "coefficients"
+                     else "write [low, high]")  # fmt: skip
+            return None
+        return low, high
+
+    def integrator(self) -> None:
+        table = self.check.table("integrator")
+        if not table:
+            return
+        dt = self.check.number(("integrator", "dt"))
+        if dt is not None and dt <= 0:
+            self.add(("integrator", "dt"), "value.range", "dt is greater than 0",
+                     "a motion backwards in time starts from the reversed velocity")  # fmt: skip
+        if "steps" not in table and "data" not in self.raw and not self.broken:
+            self.add(("integrator",), "key.missing", '"steps" is missing in [integrator]',
+                     "write steps = 1000")  # fmt: skip
+
+    def coefficients(self) -> None:
+        for name, item in self.check.table("coefficients").items():
+            key = ("coefficients", name)
+            if isinstance(item, list):
+                if len(item) == 2:
+                    self._range(key)
+            elif isinstance(item, dict):
+                self._coefficient(key, item)
+
+    def _coefficient(self, key: Key, item: dict[str, Any]) -> None:
+        if "range" not in item and "fixed" not in item:
+            if not self.broken:
+                self.add(key, "key.missing", "a coefficient without a range",
+                         f"write {key[-1]} = [0.0, 10.0]")  # fmt: skip
+            return
+        ends = self._range((*key, "range")) if isinstance(item.get("range"), list) else None
+        self.check.number((*key, "fixed"))
+        if ends and item.get("log") is True and ends[0] <= 0:
+            self.add((*key, "log"), "value.range", "the logarithm of a range that reaches 0",
+                     "with log = true the range starts above 0: [0.01, 20.0]")  # fmt: skip
+
+    def exact(self) -> None:
+        for name, item in self.check.table("exact").items():
+            key = ("exact", name)
+            if not self._coordinate(key, name) or name not in self.coordinates:
+                continue
+            size = self.coordinates[name]
+            if self.check.reading.vectors and not (isinstance(item, list) and len(item) == size):
+                self.add(key, "start.shape", f"{name} has {size} component{'s' * (size > 1)}",
+                         f'write {name} = [{", ".join([chr(34) + "..." + chr(34)] * min(size, 4))}]')  # fmt: skip
+            elif not self.check.reading.vectors and isinstance(item, list):
+                self.add(key, "start.shape", f"{name} is a scalar", f'write {name} = "..."')
+
+    def data(self) -> None:
+        data = self.raw.get("data")
+        if not isinstance(data, dict):
+            return
+        columns = data.get("columns")
+        if isinstance(columns, dict):
+            self._columns(columns)
+        if isinstance(file := data.get("file"), str) and not self.data_given:
+            self._file(file)
+
+    def _columns(self, columns: dict[str, Any]) -> None:
+        names = [*self.coordinates]
+        short = ["velocity", "pi"] if len(names) == 1 else []
+        known = ["t", "trial", *names, *(f"{p}_{q}" for p in ("v", "pi") for q in names), *short]
+        if self.coordinates:
+            for name in columns:
+                if name not in known:
+                    close = nearest(name, known)
+                    self.found.append((("data", "columns", name), ExpressionFault(
+                        "name.column", f"{name[:60]} is nothing that this study observes", Span(-1, -1),
+                        None if close else "known: " + " ".join(known[:12]), close)))  # fmt: skip
+        if "t" not in columns:
+            self.add(("data", "columns"), "data.column", "the column of the time t is missing",
+                     'write columns = { t = "t", ... }')  # fmt: skip
+        if not [name for name in columns if name not in ("t", "trial")]:
+            self.add(("data", "columns"), "data.column", "no column holds a motion",
+                     f'write {names[0] if names else "q"} = "NAME OF THE COLUMN"')  # fmt: skip
+        for name, item in columns.items():
+            base = name.partition("_")[2] if name not in names and "_" in name else name
+            size = self.coordinates.get(base if base in self.coordinates else names[0] if names else "", 0)
+            if name in ("t", "trial") or name not in known:
+                continue
+            if self.check.reading.vectors and not (isinstance(item, list) and len(item) == size):
+                self.add(("data", "columns", name), "start.shape",
+                         f"{base} has {size} component{'s' * (size > 1)}",
+                         f'write {name} = [{", ".join([chr(34) + "..." + chr(34)] * min(size, 4))}]')  # fmt: skip
+            elif not self.check.reading.vectors and isinstance(item, list):
+                self.add(("data", "columns", name), "start.shape", f"{base} is a scalar",
+                         "name one column")  # fmt: skip
+
+    def _file(self, file: str) -> None:
+        folder = self.check.source.folder
+        if outside(folder, file):
+            self.add(("data", "file"), "data.path", "a path that leaves the study's folder",
+                     "put the file below the study's folder, or give it with --data FILE")  # fmt: skip
+
+    def cases(self) -> None:
+        cases = self.check.table("test").get("cases")
+        for index, case in enumerate(cases if isinstance(cases, list) else []):
+            for name in case if isinstance(case, dict) else ():
+                key = ("test", "cases", index, name)
+                if name not in self.check.coefficients:
+                    close = nearest(name, self.check.coefficients)
+                    self.found.append((key, ExpressionFault(
+                        "name.coefficient", f"there is no coefficient {name[:60]}", Span(-1, -1), None,
+                        close)))  # fmt: skip
+                else:
+                    self.check.number(key)
+            if isinstance(case, dict) and not self.broken:
+                missing = [c for c in self.check.table("coefficients") if c not in case and not
+                           self._is_fixed(c)]  # fmt: skip
+                if missing:
+                    self.add(("test", "cases", index), "key.missing",
+                             f"this case does not say {', '.join(missing)}",
+                             f"write {missing[0]} = 1.0")  # fmt: skip
+
+    def _is_fixed(self, name: str) -> bool:
+        item = self.check.table("coefficients")[name]
+        return isinstance(item, dict) and "fixed" in item
+
+
+def outside(folder: Path, file: str) -> bool:
+    """Whether a path leaves the folder, by name or by a link."""
+    path = Path(file)
+    if path.is_absolute() or "\0" in file or ".." in path.parts or re.match(r"^[A-Za-z]:|^\\\\|^~", file):
+        return True
+    try:
+        return not (folder / path).resolve().is_relative_to(folder.resolve())
+    except (OSError, RuntimeError):
+        return True
+
+
+def place_data(study: Ggl | Family, source: Source, given: bool) -> None:
+    """Tell [data] where its file is on this machine."""
+    data = getattr(study, "data", None)
+    if data is not None:
+        data._path = Path(data.file) if given else source.folder / data.file
+
+
+def names_of_broken_lines(text: str) -> Iterable[str]:
+    """Every word before an equals sign: names that a line in error may have declared."""
+    yield "?"
+    for match in re.finditer(r"^\s*([A-Za-z_]\w*)\s*[=:]", text, re.M):
+        yield match.group(1)

@@ -1,0 +1,189 @@
+"""A study: the tagged union of its kinds, and how one is loaded.
+
+text → document (TOML) → models (pydantic) → names, shapes, constants, units, sense → Study. Every
+stage keeps its faults and lets the next go on, so that all of a file show at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field, ValidationError
+
+from .checks import checked
+from .document import document, overridden
+from .family import Family
+from .ggl import Ggl
+from .leaves import Reading, marked
+from .lexer import ExpressionFault
+from .names import dotted
+from .source import Fault, Faults, Key, Source, UsageFault, nearest, quoted, shown
+from .tables import Coordinates, read_coordinates
+from .translate import key_complaint, told
+
+Study = Annotated[Ggl | Family, Field(discriminator="study")]
+KINDS: dict[str, type[Ggl] | type[Family]] = {"ggl": Ggl, "family": Family}
+PLANNED = ("om", "pnn")
+MAX_BYTES = 1_000_000
+
+
+def load(
+    path: str | Path, *, overrides: Sequence[str] = (), seed: int | None = None,
+    data: Path | None = None,
+) -> Ggl | Family:  # fmt: skip
+    """The study of a file. Raises Faults for what is wrong with it, UsageFault for overrides that
+    name no key."""
+    path = Path(path)
+    return loads(
+        _text(path), name=str(path), folder=path.parent, path=path, overrides=overrides, seed=seed,
+        data=data,
+    )  # fmt: skip
+
+
+def loads(
+    text: str, *, name: str = "<text>", folder: Path | None = None, path: Path | None = None,
+    overrides: Sequence[str] = (), seed: int | None = None, data: Path | None = None,
+) -> Ggl | Family:  # fmt: skip
+    """The study of a text; `folder` is what paths in it start from. Raises as `load`."""
+    source = Source(text.replace("\r\n", "\n"), name, path, folder or Path())
+    study, faults = _read(source, overrides, seed, data)
+    errors = [fault for fault in faults if fault.severity == "error"]
+    if study is None or errors:
+        raise Faults(_sorted(source, errors))
+    return study
+
+
+def check(
+    path: str | Path, *, overrides: Sequence[str] = (), seed: int | None = None,
+    data: Path | None = None,
+) -> list[Fault]:  # fmt: skip
+    """Every fault and note of a file, in file order. Never raises for what is wrong with it."""
+    path = Path(path)
+    try:
+        text = _text(path)
+    except Faults as faults:
+        return [*faults.faults]
+    source = Source(text.replace("\r\n", "\n"), str(path), path, path.parent)
+    return _sorted(source, _read(source, overrides, seed, data)[1])
+
+
+def _text(path: Path) -> str:
+    def fault(code: str, message: str, hint: str | None = None) -> Faults:
+        return Faults([Fault(code, message, str(path), hint=hint)])
+
+    try:
+        with path.open("rb") as file:
+            raw = file.read(MAX_BYTES + 1)
+    except FileNotFoundError:
+        near = nearest(path.name, (p.name for p in _siblings(path)))
+        hint = f"did you mean {path.with_name(near)}?" if near else None
+        raise fault("file.missing", "there is no such file", hint) from None
+    except OSError as error:
+        raise fault("file.unreadable", f"cannot be read: {error.strerror or error}") from None
+    if len(raw) > MAX_BYTES:
+        raise fault("file.size", "a study has at most 1 MB", "data go to a CSV file beside it")
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        raise fault(
+            "file.encoding", f"line {line} is not UTF-8", "save the file as UTF-8 in your editor"
+        ) from None
+
+
+def _siblings(path: Path) -> list[Path]:
+    try:
+        return [p for p in path.parent.iterdir() if p.suffix == ".toml"][:1000]
+    except OSError:
+        return []
+
+
+def _read(
+    source: Source, overrides: Sequence[str], seed: int | None, data: Path | None
+) -> tuple[Ggl | Family | None, list[Fault]]:
+    raw, faults = document(source)
+    broken = bool(faults)
+    model = KINDS.get(raw.get("study", "")) if isinstance(raw.get("study"), str) else None
+    if overrides:
+        if model is None and not broken and (changed := _study_override(overrides)):
+            model = KINDS.get(changed)
+        raw, texts = overridden(raw, overrides, lambda key: key_complaint(model, key))
+        source = Source(source.text, source.name, source.path, source.folder, texts)
+    if seed is not None:
+        raw["seed"] = seed
+    if data is not None:
+        if model is not None and "data" not in model.model_fields:
+            raise UsageFault(f'--data: a study of kind "{raw["study"]}" reads no data')
+        if not isinstance(raw.get("data"), dict):
+            raise UsageFault("--data: the study has no [data] that says which columns the file has")
+        raw["data"] = {**raw["data"], "file": str(data)}
+    if model is None:
+        return None, faults if broken and "study" not in raw else [*faults, _kind_fault(source, raw)]
+    reading = _reading(raw)
+    study = None
+    try:
+        study = model.model_validate(marked(raw), context=reading)
+    except ValidationError as error:
+        faults += told(error, source, raw, model, broken)
+    faults += checked(study, source, raw, reading, data is not None, broken)
+    return study, faults
+
+
+def _study_override(overrides: Sequence[str]) -> str | None:
+    for override in overrides:
+        name, _, value = override.partition("=")
+        if name.strip() == "study":
+            return value.strip().strip("\"'")
+    return None
+
+
+def _kind_fault(source: Source, raw: dict[str, Any]) -> Fault:
+    kind = raw.get("study")
+    hint = 'write study = "ggl" (how does it move?) or study = "family" (which law made this motion?)'
+    if kind is None:
+        if "Study" in raw or "kind" in raw:
+            other: Key = ("Study",) if "Study" in raw else ("kind",)
+            return source.fault(other, "kind.missing", "the kind of study is given by the key study",
+                                suggestion="study", hint=hint, on_key=True)  # fmt: skip
+        return Fault("kind.missing", "the file does not say what kind of study it is", source.name,
+                     1 if source.text else 0, 1, line_text=source.text.split("\n")[0], hint=hint)  # fmt: skip
+    if kind in PLANNED:
+        return source.fault(
+            ("study",), "kind.unbuilt", f"study kind '{kind}' is not built yet in this version",
+            hint=f"built are {quoted(KINDS, 'and')}",
+        )  # fmt: skip
+    if not isinstance(kind, str):
+        return source.fault(("study",), "kind.unknown", "the kind of study is a word", hint=hint)
+    close = nearest(kind, [*KINDS, *PLANNED])
+    return source.fault(("study",), "kind.unknown", f"there is no study kind '{shown(kind[:60])}'",
+                        suggestion=close, hint=None if close else hint)  # fmt: skip
+
+
+def _reading(raw: dict[str, Any]) -> Reading:
+    """What validators need to know beforehand: the coordinates."""
+    system = raw.get("system")
+    coordinates = Coordinates()
+    if isinstance(system, dict):
+        try:
+            coordinates = read_coordinates(system.get("coordinates"))
+        except Exception as error:
+            if type(error).__name__ != "PydanticCustomError":
+                raise
+    declared = {
+        name
+        for table in ("parameters", "define", "coefficients")
+        if isinstance(raw.get(table), dict)
+        for name in raw[table]
+    }
+    words = {word: q for word, q in dotted(coordinates).items() if word not in declared}
+    return Reading(str(raw["study"]), coordinates, coordinates.vectors, words)
+
+
+def _sorted(source: Source, faults: Sequence[Fault]) -> list[Fault]:
+    unique = dict.fromkeys(faults)
+    return sorted(unique, key=lambda f: (f.file != source.name, f.line == 0, f.line, f.column))
+
+
+__all__ = ["ExpressionFault", "Study", "check", "load", "loads"]
