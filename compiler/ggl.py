@@ -118,7 +118,7 @@ class Integration:
         stop, kept = done + count, []
         while int(x.step) < stop:
             march = replace(self.march, solver="newton") if bool(x.newton) else self.march
-            x, rows, full = _advance(march, x, self.h, self.theta, stop, self.quantum)
+            x, rows, full = _advance(march, x, self.h, self.theta, *self._counts(stop))
             kept.append([np.asarray(part)[: int(full)] for part in rows])
             trouble = int(x.trouble)
             if trouble == 1 and march.solver == "fixed point":
@@ -127,6 +127,10 @@ class Integration:
                 return x, Report(diverged=self._diverged(x, TROUBLE[trouble]))
         samples = {key: np.concatenate([k[i] for k in kept]) for i, key in enumerate(KEYS)}
         return x, Report(metrics=self._progress(x), samples=samples)
+
+    def _counts(self, stop: int) -> tuple[jax.Array, jax.Array]:
+        """As arrays: a Python number would be compiled in."""
+        return jnp.asarray(stop), jnp.asarray(self.quantum)
 
     def _diverged(self, x: Trajectory, what: str) -> str:
         step, unit = int(x.step) + 1, self.study.unit("t")

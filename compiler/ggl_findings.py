@@ -107,7 +107,8 @@ def _summary(motion: Motion, state: Trajectory, series: Series) -> tuple[tuple[s
     lines = [
         (
             "method",
-            f"GGL r = {motion.march.ggl.r}, order {motion.march.ggl.rule.order}, {_solver(motion, state)}",
+            f"GGL r = {motion.march.ggl.r}, order {motion.march.ggl.rule.order}, "
+            f"{_solver(motion, state)}",
         )
     ]
     lines.append(("steps", f"{int(state.step)} of {motion.h:.6g} {study.unit('t')}".rstrip()))

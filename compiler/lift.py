@@ -15,9 +15,11 @@ from sympy.printing.str import StrPrinter
 
 from .symbols import Vocabulary
 
-GREEK = frozenset(
-    ["alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota", "kappa", "lamda", "lambda", "mu", "nu", "xi", "rho", "sigma", "tau", "upsilon", "phi", "chi", "psi", "omega", "Gamma", "Delta", "Theta", "Lambda", "Xi", "Pi", "Sigma", "Upsilon", "Phi", "Psi", "Omega"]
-)
+GREEK = {
+    *("alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota", "kappa"),
+    *("lambda", "mu", "nu", "xi", "rho", "sigma", "tau", "upsilon", "phi", "chi", "psi", "omega"),
+    *("Gamma", "Delta", "Theta", "Lambda", "Xi", "Pi", "Sigma", "Upsilon", "Phi", "Psi", "Omega"),
+}
 ALIASES = {"lam": r"\lambda", "lamda": r"\lambda", "eps": r"\varepsilon", "hbar": r"\hbar"}
 
 
@@ -80,6 +82,19 @@ def _text_names(words: Vocabulary, doubled: bool) -> dict[sp.Symbol, str]:
     return names
 
 
+def _by_motion(expression: sp.Expr, names: Mapping[sp.Symbol, str]) -> list[sp.Expr]:
+    """Terms of a sum as physicists order them: accelerations, velocities, positions, the rest."""
+
+    def rank(term: sp.Expr) -> tuple[int, str]:
+        inside = [names.get(s, "") for s in term.free_symbols]
+        for k, marks in enumerate(("ddot", "dot", "''", "'")):
+            if any(marks in name for name in inside):
+                return k, sp.srepr(term)
+        return 4, sp.srepr(term)
+
+    return sorted(sp.Add.make_args(expression), key=rank)
+
+
 @dataclass(frozen=True)
 class Rounded:
     """How floats that stand for measured numbers are to be written: value -> digits."""
@@ -99,6 +114,9 @@ class _Latex(LatexPrinter):
         self.names = names
         self.rounded = rounded
         self._settings["mul_symbol_latex_numbers"] = r" \, "
+
+    def _as_ordered_terms(self, expr, order=None):
+        return _by_motion(expr, self.names)
 
     def _print_Symbol(self, expr, style=None):  # noqa: N802
         return self.names.get(expr, str(expr))
@@ -123,6 +141,9 @@ class _Text(StrPrinter):
 
     def _print_Float(self, expr):  # noqa: N802
         return self.rounded.write(float(expr))
+
+    def _as_ordered_terms(self, expr, order=None):
+        return _by_motion(expr, self.names)
 
     def _print_Abs(self, expr):  # noqa: N802
         return f"abs({self._print(expr.args[0])})"
@@ -195,6 +216,8 @@ def numeric(
         if covariance is not None and set(uncertain) & constant.free_symbols:
             slope = np.array([float(sp.diff(constant, c).subs(values)) for c in uncertain])
             std = float(np.sqrt(max(slope @ covariance @ slope, 0.0)))
+        if std is None and value == int(value) and abs(value) < 1e6:
+            return sp.Integer(int(value))
         rounded.decimals[abs(value)] = digits(value, std)
         return sp.Float(value, 17) if value else sp.Integer(0)
 

@@ -221,7 +221,8 @@ class GGL(eqx.Module):
         J = jax.lax.stop_gradient(self.jacobian(*held, w))
         change = solve(J, self.residual(q, p, t, h, theta, w).reshape(flat)).reshape(shape)
         w = w - change
-        relative = jnp.max(jnp.abs(change)) / (jnp.max(jnp.abs(w)) + jnp.finfo(w.dtype).tiny)
+        size = jnp.max(jnp.abs(w), axis=(0, 1)) + jnp.finfo(w.dtype).tiny
+        relative = jnp.max(jnp.abs(change), axis=(0, 1)) / size
         V = nodal(self.rule.modes, w)
         return self._finish(q, p, t, h, theta, V, jnp.asarray(iterations), relative)
 

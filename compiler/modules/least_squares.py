@@ -1,0 +1,117 @@
+"""Levenberg-Marquardt with bounds for a batch of small problems in one compiled loop.
+
+Marquardt's scaling by the diagonal of J^T J (SIAM J. Appl. Math. 11, 431, 1963), bounds by
+projection with an active set: a variable at a bound whose gradient points outward is held.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from .linear import inverse, solve
+
+Residual = Callable[[jax.Array], jax.Array]
+
+
+class Fit(NamedTuple):
+    """Solutions x (k, *batch); cost = sum of squares (*batch); normal = J^T J (k, k, *batch);
+    `held` (k, *batch) marks variables at a bound; iterations taken; whether each converged."""
+
+    x: jax.Array
+    cost: jax.Array
+    normal: jax.Array
+    held: jax.Array
+    iterations: jax.Array
+    converged: jax.Array
+
+
+def slopes(residual: Residual, x: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """residual (m, *batch) at x (k, *batch) and its Jacobian (m, k, *batch), by forward mode.
+
+    Lanes of the batch must not see each other.
+    """
+    k = x.shape[0]
+    basis = jnp.eye(k, dtype=x.dtype).reshape((k, k) + (1,) * (x.ndim - 1))
+    value, push = jax.linearize(residual, x)
+    columns = [push(jnp.broadcast_to(e, x.shape)) for e in basis]
+    return value, jnp.stack(columns, axis=1)
+
+
+def levenberg_marquardt(
+    residual: Residual,
+    x: jax.Array,
+    low: jax.Array,
+    high: jax.Array,
+    iterations: int,
+    tolerance: float,
+) -> Fit:
+    """Minimise the sum of squares of `residual` from x within [low, high] (k, broadcast to batch).
+
+    A lane has converged when its step is below `tolerance` relative to x, when its cost is zero, or
+    when no step however short lowers the cost.
+    """
+    low, high = jnp.broadcast_to(low, x.shape), jnp.broadcast_to(high, x.shape)
+    tiny = jnp.finfo(x.dtype).tiny
+
+    def measured(x):
+        r, J = slopes(residual, x)
+        cost = jnp.sum(r * r, axis=0)
+        return cost, jnp.einsum("mi...,mj...->ij...", J, J), jnp.einsum("mi...,m...->i...", J, r)
+
+    def held(x, g):
+        return ((x <= low) & (g > 0)) | ((x >= high) & (g < 0))
+
+    def body(s):
+        x, cost, A, g, damping, done, count = s
+        fixed = held(x, g)
+        free = ~fixed
+        eye = jnp.eye(x.shape[0], dtype=x.dtype).reshape((x.shape[0],) * 2 + (1,) * (x.ndim - 1))
+        diagonal = jnp.maximum(jnp.einsum("ii...->i...", A), tiny)
+        scale = jnp.sqrt(diagonal)
+        scaled = A / (scale[:, None] * scale[None])
+        scaled = jnp.where(free[:, None] & free[None], scaled, 0) + eye * (
+            damping + jnp.where(fixed, 1, 0)[:, None]
+        )
+        right = jnp.where(free, -g / scale, 0)
+        step = solve(scaled, right[:, None])[:, 0] / scale
+        trial = jnp.clip(x + step, low, high)
+        new_cost, new_A, new_g = measured(trial)
+        better = new_cost < cost
+        size = jnp.max(jnp.abs(trial - x) / (jnp.abs(x) + jnp.abs(trial) + tiny), axis=0)
+        still = ~better & ((damping > 1e10) | (size <= 1e-16))
+        small = better & (size <= tolerance)
+        keep = better & ~done
+        x = jnp.where(keep, trial, x)
+        cost = jnp.where(keep, new_cost, cost)
+        A = jnp.where(keep, new_A, A)
+        g = jnp.where(keep, new_g, g)
+        damping = jnp.where(
+            better, jnp.maximum(damping * 0.1, 1e-14), jnp.maximum(damping * 8, 1e-8)
+        )
+        return x, cost, A, g, damping, done | still | small | (cost == 0), count + 1
+
+    x = jnp.clip(x, low, high)
+    cost, A, g = measured(x)
+    damping, done = jnp.full(cost.shape, 1e-3, x.dtype), ~jnp.isfinite(cost) | (cost == 0)
+    start = (x, cost, A, g, damping, done, jnp.asarray(0))
+    x, cost, A, g, _, done, count = jax.lax.while_loop(
+        lambda s: ~jnp.all(s[5]) & (s[6] < iterations), body, start
+    )
+    return Fit(x, cost, A, held(x, g), count, done & jnp.isfinite(cost))
+
+
+def covariance(fit: Fit, variance: jax.Array) -> jax.Array:
+    """variance (J^T J)^-1 over the variables that are not held, (k, k, *batch); zero for held."""
+    k = fit.x.shape[0]
+    eye = jnp.eye(k, dtype=fit.x.dtype).reshape((k, k) + (1,) * (fit.x.ndim - 1))
+    scale = jnp.sqrt(
+        jnp.maximum(jnp.einsum("ii...->i...", fit.normal), jnp.finfo(fit.x.dtype).tiny)
+    )
+    free = ~fit.held
+    both = free[:, None] & free[None]
+    scaled = jnp.where(both, fit.normal / (scale[:, None] * scale[None]), eye)
+    return jnp.where(both, inverse(scaled) / (scale[:, None] * scale[None]), 0) * variance

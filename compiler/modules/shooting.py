@@ -1,0 +1,93 @@
+"""Many trajectories at once, through the GGL integrator, differentiable in everything.
+
+Shapes: theta (k, *batch), q, p (n, *batch), results (samples, n, *batch). The batch comes last.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from .ggl import GGL
+from .linear import apply
+
+ITERATIONS = 4  # Newton iterations of a step; its derivative is exact at the solution
+
+
+class Motion(NamedTuple):
+    """Sampled motions: positions and momenta (samples, n, *batch); `change`: the worst last
+    relative change of the iteration, (*batch): large where a step did not converge."""
+
+    q: jax.Array
+    p: jax.Array
+    change: jax.Array
+
+
+def motions(ggl: GGL, theta, q, p, h, steps: int, every: int = 1) -> Motion:
+    """Motions over `steps` equal steps, kept every `every` steps, the start included."""
+    batch, dtype = q.shape[1:], q.dtype
+    n = ggl.mechanics.n
+    if ggl.mechanics.linear:
+        D, d = ggl.affine(h, theta, batch, dtype)
+
+        def linear_step(z, _):
+            for _ in range(every):
+                z = z + apply(D, z) + d
+            return z, z
+
+        start = jnp.concatenate([q, p])
+        _, zs = jax.lax.scan(linear_step, start, None, length=steps // every)
+        zs = jnp.concatenate([start[None], zs])
+        return Motion(zs[:, :n], zs[:, n:], jnp.zeros(batch, dtype))
+
+    def step(carry, k):
+        q, p, V, worst = carry
+        for j in range(every):
+            t = h * (k * every + j)
+            done = ggl.newton(q, p, t, h, theta, ggl.extrapolated(V), ITERATIONS)
+            q, p, V = done.q, done.p, done.V
+            worst = jnp.maximum(worst, jax.lax.stop_gradient(done.change))
+        return (q, p, V, worst), (q, p)
+
+    zero = jnp.zeros((), dtype)
+    V = jax.lax.stop_gradient(ggl.guess(q, p, zero, theta))
+    start = (q, p, V, jnp.zeros(batch, dtype))
+    (_, _, _, worst), (qs, ps) = jax.lax.scan(step, start, jnp.arange(steps // every))
+    return Motion(jnp.concatenate([q[None], qs]), jnp.concatenate([p[None], ps]), worst)
+
+
+class Grid(NamedTuple):
+    """Steps that land on given sample times: t, h (steps, trials), and where samples end.
+
+    `sample` (samples, trials) is the number of steps taken before each sample. Trials that are
+    shorter than others are filled up with steps of length zero.
+    """
+
+    t: jax.Array
+    h: jax.Array
+    sample: jax.Array
+
+
+def motions_on(ggl: GGL, theta, q, p, grid: Grid) -> Motion:
+    """Motions at the samples of a grid; the batch is (trials,) or (trials, more)."""
+    extra = (None,) * (q.ndim - 2)
+    dtype = q.dtype
+
+    def step(carry, now):
+        q, p, worst = carry
+        t, h = (x[(..., *extra)] for x in now)
+        V = jax.lax.stop_gradient(ggl.guess(q, p, t, theta))
+        done = ggl.newton(q, p, t, h, theta, V, 2 if ggl.mechanics.linear else ITERATIONS + 2)
+        worst = jnp.maximum(worst, jax.lax.stop_gradient(done.change))
+        return (done.q, done.p, worst), (done.q, done.p)
+
+    start = (q, p, jnp.zeros(q.shape[1:], dtype))
+    (_, _, worst), (qs, ps) = jax.lax.scan(step, start, (grid.t, grid.h))
+    qs, ps = jnp.concatenate([q[None], qs]), jnp.concatenate([p[None], ps])
+    index = grid.sample[(slice(None), None, slice(None), *extra)]
+    index = jnp.broadcast_to(index, (grid.sample.shape[0], *q.shape))
+    return Motion(
+        jnp.take_along_axis(qs, index, axis=0), jnp.take_along_axis(ps, index, axis=0), worst
+    )
