@@ -1,0 +1,93 @@
+"""Systems for the laws: a few lines of the study language, and motions marched from them."""
+
+from typing import NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from actionrun.compiler.arrays import mechanics, parameters
+from actionrun.compiler.modules.ggl import GGL
+from actionrun.compiler.modules.march import March, Trajectory, energy_error
+from actionrun.compiler.problem import Problem, problem
+from actionrun.spec import loads
+
+OSCILLATOR = 'lagrangian = "q\'^2/2 - q^2/2"\ncoordinates = ["q"]'
+DAMPED = OSCILLATOR + '\nnonconservative = "-0.1*q_plus\'*q_minus"'
+PENDULUM = 'lagrangian = "q\'^2/2 + cos(q)"\ncoordinates = ["q"]'
+KEPLER = "lagrangian = \"dot(q', q')/2 + 1/|q|\"\ncoordinates = { q = 2 }"
+
+
+ROWS = 4096  # kept at most; one number for all, since each shape is a compilation
+
+
+class Motion(NamedTuple):
+    """Rows after each step, the start first: t (rows,), q, p (rows, n); the last state."""
+
+    t: np.ndarray
+    q: np.ndarray
+    p: np.ndarray
+    state: Trajectory
+
+    @property
+    def energy_error(self) -> float:
+        return energy_error(self.state)
+
+
+def symbolic(system: str) -> Problem:
+    """The problem of a [system] table without parameters."""
+    (coordinates,) = (line for line in system.splitlines() if line.startswith("coordinates"))
+    if "[" in coordinates:
+        zero = {name.strip(' "'): "0.5" for name in coordinates.split("[")[1][:-1].split(",")}
+    else:
+        name, size = coordinates.split("{")[1].strip(" }").split("=")
+        zero = {name.strip(): [0.5] * int(size)}
+    start = ", ".join(f"{name} = {value}" for name, value in zero.items())
+    text = (
+        f'study = "ggl"\n[system]\n{system}\n'
+        f"[start]\nposition = {{ {start} }}\nmomentum = {{ {start} }}\n"
+        "[integrator]\nr = 2\ndt = 0.1\nsteps = 10\n"
+    )
+    return problem(loads(text))
+
+
+@eqx.filter_jit
+def _advanced(march: March, x: Trajectory, t, h, theta, stop, every):
+    return march.advance(x, t, h, theta, stop, every, ROWS)
+
+
+def solver_of(ggl: GGL) -> str:
+    return "linear" if ggl.mechanics.linear else "fixed point"
+
+
+def integrator(system: str, r: int) -> tuple[GGL, jax.Array]:
+    """The integrator of a system and its parameters' numbers."""
+    found = symbolic(system)
+    return GGL(mechanics(found), r), parameters(found)
+
+
+def marched(
+    system: str, r: int, h: float, steps: int, q, p, *, solver: str | None = None, every: int = 1
+) -> Motion:
+    """A motion of `steps` steps from positions q and momenta p (numbers or lists)."""
+    ggl, theta = integrator(system, r)
+    march = March(ggl, solver or solver_of(ggl), None)
+    q, p = (jnp.asarray(np.atleast_1d(np.asarray(x, float))) for x in (q, p))
+    zero = jnp.zeros(())
+    x = march.start(q, p, zero, theta)
+    x, (t, qs, ps), count = _advanced(
+        march, x, zero, jnp.asarray(h), theta, jnp.asarray(steps), jnp.asarray(every)
+    )
+    assert int(x.trouble) == 0, f"trouble {int(x.trouble)} at step {int(x.step)}"
+    rows = int(count)
+    return Motion(
+        np.concatenate([[0.0], np.asarray(t)[:rows]]),
+        np.concatenate([np.asarray(q)[None], np.asarray(qs)[:rows]]),
+        np.concatenate([np.asarray(p)[None], np.asarray(ps)[:rows]]),
+        x,
+    )
+
+
+def slope(steps: list[float], errors: list[float]) -> float:
+    """The measured order: the slope of log error against log step."""
+    return float(np.polyfit(np.log(steps), np.log(errors), 1)[0])
