@@ -8,8 +8,8 @@ evaluated; units are checked (`quantities`); nothing here imports an array or al
 from .experiment import Experiment
 from .family import Coefficient, Family
 from .ggl import Ggl
-from .leaves import Column, Expression, Range, Value
 from .learning import Network, Refine, Test, Training
+from .leaves import Column, Expression, Range, Value
 from .quantities import Unit, Units
 from .resolved import resolved_toml
 from .schema import schema

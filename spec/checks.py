@@ -14,7 +14,7 @@ from .experiment import Meaning, constant, number
 from .leaves import Expression, Reading, Value
 from .lexer import ExpressionFault
 from .names import FIXED, Names, declaration_faults, name_faults, order, uses
-from .quantities import Units, coherent, dimension_product
+from .quantities import coherent, dimension_product
 from .shapes import Shapes, filled
 from .source import Fault, Key, Source, Span
 from .tree import Node, Relation
@@ -84,7 +84,8 @@ class Check:
             reading.coordinates, reading.vectors, self.parameters, self.define, self.coefficients,
             isinstance(raw.get("system"), dict) and "particles" in raw["system"],
             not self.units.reduced,
-            forgiven=frozenset(sense.names_of_broken_lines(source.text)) if broken else frozenset(),
+            forgiven=frozenset(sense.forgiven_names(source.text, raw, reading.kind, broken)),
+            open=not reading.coordinates and (broken or "coordinates" in self.table("system")),
         )  # fmt: skip
         self.sequence: list[str] = []
         self.constants: dict[str, float] = {}
@@ -98,7 +99,9 @@ class Check:
     def _trees(self, table: str) -> dict[str, Node | None]:
         found: dict[str, Node | None] = {}
         for name in self.table(table):
-            leaf = self.reading.expressions.get((table, name)) or self.reading.values.get((table, name))
+            leaf = self.reading.expressions.get((table, name)) or self.reading.values.get(
+                (table, name)
+            )
             found[name] = leaf.tree if leaf else None
         return found
 
@@ -138,7 +141,12 @@ class Check:
             name = cycle[0]
             key = ("define", name) if name in self.define else ("parameters", name)
             way = " -> ".join(cycle)
-            self.blame(key, "name.cycle", f"a cycle: {way}", "one of them has to be given without the others")
+            self.blame(
+                key,
+                "name.cycle",
+                f"a cycle: {way}",
+                "one of them has to be given without the others",
+            )
             self.odd.add(key)
         self._contents()
         for key, text, tree in self.formulas():
@@ -178,7 +186,9 @@ class Check:
                 self.odd.add(key)
                 continue
             if shape and key[0] != "define":
-                what = {"lagrangian": "a Lagrangian", "nonconservative": "K"}.get(str(key[-1]), "this")
+                what = {"lagrangian": "a Lagrangian", "nonconservative": "K"}.get(
+                    str(key[-1]), "this"
+                )
                 self.blame(key, "shape.scalar", f"{what} is a vector of {shape} components here",
                            "a scalar is wanted: take dot(a, b), |a| or a component")  # fmt: skip
                 self.odd.add(key)
@@ -205,11 +215,13 @@ class Check:
         """Whether a tree holds nothing but constants whose numbers are known."""
         kinds = (self.names.kinds(name) or frozenset({"?"}) for name in uses(tree))
         return all(kind <= FIXED for kind in kinds) and all(
-            name in self.constants for name in uses(tree) if name in self.parameters or name in self.define
+            name in self.constants
+            for name in uses(tree)
+            if name in self.parameters or name in self.define
         )
 
     def number(self, key: Key) -> float | None:
-        """The number of the value at a key in base units; None where there is none, its fault told."""
+        """The number of the value at a key in base units; None for none, its fault told."""
         value = self.reading.values.get(key)
         if value is None or key in self.odd:
             return None
@@ -232,7 +244,7 @@ class Check:
         if leaf is None or leaf.path in self.odd:
             return None
         if isinstance(leaf, Value) and leaf.tree is None:
-            if leaf.number is None or leaf.number == 0 and leaf.unit is None:
+            if leaf.number is None or (leaf.number == 0 and leaf.unit is None):
                 return None
             return leaf.unit.dimension if leaf.unit else NONE
         assert leaf.tree is not None

@@ -99,6 +99,8 @@ def _call(node: Call, function: str, arguments: list[float]) -> float:
             try:
                 return UNARY[function](arguments[0])
             except ValueError:
-                message, code = DOMAIN.get(function, (f"{function} has no value here", "value.domain"))
+                message, code = DOMAIN.get(
+                    function, (f"{function} has no value here", "value.domain")
+                )
                 hint = f"its argument is {arguments[0]:.6g}"
                 raise ExpressionFault(code, message, node.span, hint) from None

@@ -140,19 +140,23 @@ class Dimensions:
                 for argument, dimension in known[1:]:
                     if dimension != known[0][1]:
                         raise ExpressionFault(
-                            "unit.dimension", f"{self.words(known[0][1])} and {self.words(dimension)} "
-                            f"in one {function}", argument.span,
-                            f"{brief(argument)} is {self.words(dimension)}, {brief(known[0][0])} is "
-                            f"{self.words(known[0][1])}",
-                        )  # fmt: skip
+                            "unit.dimension",
+                            f"{self.words(known[0][1])} and {self.words(dimension)} "
+                            f"in one {function}",
+                            argument.span,
+                            f"{brief(argument)} is {self.words(dimension)}, "
+                            f"{brief(known[0][0])} is {self.words(known[0][1])}",
+                        )
                 return NONE if function == "atan2" else known[0][1] if known else None
             case _:
                 if found[0] not in (None, NONE):
                     raise ExpressionFault(
-                        "unit.argument", f"{function} of {self.words(found[0])}", arguments[0].span,
-                        f"the argument of {function} is a plain number: divide by a quantity of the "
-                        "same unit",
-                    )  # fmt: skip
+                        "unit.argument",
+                        f"{function} of {self.words(found[0])}",
+                        arguments[0].span,
+                        f"the argument of {function} is a plain number: "
+                        "divide by a quantity of the same unit",
+                    )
                 return NONE
 
 

@@ -7,7 +7,7 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from .lexer import GREEK
+from .advice import ADVICE
 from .source import Fault, Key, Source, UsageFault, shown
 
 MAX_BYTES = 1_000_000
@@ -17,34 +17,28 @@ WHERE = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
 BARE_KEY = re.compile(r"^\s*([^=\"'\[\]{}#\n]*?)\s*=")
 
 
-def document(source: Source) -> tuple[dict[str, Any], list[Fault]]:
-    """The values of a TOML text, and its syntax faults.
+def document(source: Source) -> tuple[dict[str, Any], list[Fault], str]:
+    """The values of a TOML text, its syntax faults, and the text without the statements at fault.
 
-    A statement that is at fault is left out and the rest is read, so that several faults show at
-    once.
+    A faulty statement is blanked out and the rest read, so that several faults show at once;
+    blanks keep every offset as it was.
     """
     text = source.text
     faults: list[Fault] = []
     if deep := _too_deep(text):
-        return {}, [source.at(deep, deep + 1, "toml.depth", "tables nested too deep")]
+        return {}, [source.at(deep, deep + 1, "toml.depth", "tables nested too deep")], ""
     while True:
         try:
-            return tomllib.loads(text), faults
+            return tomllib.loads(text), faults, text
         except tomllib.TOMLDecodeError as error:
-            at = _offset(text, str(error))
-            fault, stop = _told(source, text, at, str(error))
+            fault, (start, stop) = _told(source, text, _offset(text, str(error)), str(error))
         except (ValueError, RecursionError):
-            return {}, [*faults, source.at(0, 1, "toml.number", "a number of too many digits")]
+            return {}, [*faults, source.at(0, 1, "toml.number", "a number of too many digits")], ""
         faults.append(fault)
-        if len(faults) >= MAX_SYNTAX_FAULTS:
-            return {}, faults
-        start = text.rfind("\n", 0, stop[0]) + 1
-        end = text.find("\n", stop[1])
-        end = len(text) if end < 0 else end
-        blank = re.sub(r"[^\n]", " ", text[start:end])
-        if not text[start:end].strip() or blank == text[start:end]:
-            return {}, faults
-        text = text[:start] + blank + text[end:]
+        blank = re.sub(r"[^\n]", " ", text[start:stop])
+        if len(faults) >= MAX_SYNTAX_FAULTS or blank == text[start:stop]:
+            return {}, faults, ""
+        text = text[:start] + blank + text[stop:]
 
 
 def _too_deep(text: str) -> int:
@@ -71,135 +65,78 @@ def _offset(text: str, message: str) -> int:
 
 
 def _told(source: Source, text: str, at: int, raw: str) -> tuple[Fault, tuple[int, int]]:
-    """The fault in our words, and the range of lines to leave out."""
+    """The fault in our words, and the range of the text to leave out."""
     message = WHERE.sub("", raw)
-    start = text.rfind("\n", 0, at) + 1
-    if at > 0 and at == start and (at == len(text) or message.startswith(("Found invalid", "Invalid"))):
-        at -= 1  # the line break that came too early belongs to its line
-        while at > 0 and text[at] in "\n \t":
-            at -= 1
-        start = text.rfind("\n", 0, at) + 1
-    end = text.find("\n", at)
-    line = text[start : len(text) if end < 0 else end]
-    column = at - start
+    if at == len(text):
+        at = max(0, len(text.rstrip()) - 1)
+    if message.startswith("Unclosed array"):
+        opening = _statement(text, at, "[")
+        start = text.find("[", opening)
+        fault = source.at(start, start + 1, "toml.syntax", "this list is never closed",
+                          hint="add the ]; its entries are separated by commas")  # fmt: skip
+        return fault, (opening, max(start + 1, _line_start(text, at)))
+    if message.startswith(("Expected", "Unterminated")) and (found := _open_string(text, message)):
+        quote, start, stop = found
+        fault = source.at(
+            start,
+            start + len(quote),
+            "toml.syntax",
+            "this quotation mark is never closed",
+            hint=f"add {quote} at the end",
+        )
+        return fault, (_line_start(text, start), stop)
+    start = _line_start(text, at)
+    end = _line_end(text, at)
+    line, column = text[start:end], at - start
     for advise in ADVICE:
         if found := advise(message, line, column):
             said, begin, stop, hint = found
-            return source.at(
-                start + begin, start + stop, "toml.syntax", said, hint=hint
-            ), (start + begin, at)
-    return source.at(at, at + 1, "toml.syntax", f"not TOML: {message[:1].lower()}{message[1:]}"), (at, at)
+            fault = source.at(start + begin, start + stop, "toml.syntax", said, hint=hint)
+            return fault, _left_out(text, line, start, end)
+    fault = source.at(
+        at, at + 1, "toml.syntax", f"not TOML: {message[:1].lower()}{message[1:]}",
+        hint="write key = value, tables as [name], text and formulas in quotation marks",
+    )  # fmt: skip
+    return fault, _left_out(text, line, start, end)
 
 
-Advice = tuple[str, int, int, str | None] | None  # message, start, stop in the line, hint
-
-
-def _decimal_comma(message: str, line: str, column: int) -> Advice:
-    match = re.search(r"=\s*([+-]?\d+,\d+)\s*(?:#.*)?$", line)
-    if match is None:
-        return None
-    number = match.group(1).replace(",", ".")
-    return "a decimal comma", match.start(1), match.end(1), f"write {number}"
-
-
-def _foreign_key(message: str, line: str, column: int) -> Advice:
-    match = re.match(r"\s*\[?\s*([^=\"'\[\]{}#\n]*?)\s*[=\]]", line)
-    if match is None or match.group(1).isascii() or not match.group(1):
-        return None
-    key = match.group(1)
-    plain = "".join(GREEK.get(char, char) for char in key)
-    ascii_ = re.sub(r"[^A-Za-z0-9_.\s-]", "", plain)
-    hint = f"write {plain}" if plain.isascii() else f"write {ascii_}" if ascii_ else "use a-z, 0-9, _"
-    return f"keys are ASCII, not {shown(key)}", match.start(1), match.end(1), hint
-
-
-def _missing_quote(message: str, line: str, column: int) -> Advice:
-    for quote in ('"', "'"):
-        if line.count(quote) % 2 and (match := re.search(rf"=\s*({quote}.*)$", line)):
-            return ("this quotation mark is never closed", match.start(1), match.start(1) + 1,
-                    f"add {quote} at the end")  # fmt: skip
-    match = re.search(r"=\s*(?![\[{\"'])([^\"'#]*?)([\"'])\s*(?:#.*)?$", line)
-    if match and match.group(1).strip():
-        return ("a quotation mark is missing where this begins", match.start(1), match.end(1),
-                f"write {match.group(2)}{match.group(1)}{match.group(2)}")  # fmt: skip
+def _open_string(text: str, message: str) -> tuple[str, int, int] | None:
+    """The quotation mark that swallowed the rest of the document, and what to leave out."""
+    if message == 'Expected "\'"':
+        for match in re.finditer(r"^[^\n\"'#]*=[^\n\"']*(')[^\n']*$", text, re.M):
+            return "'", match.start(1), match.end()
+    if message in ("Unterminated string", "Expected \"'''\""):
+        marks = list(re.finditer("\"\"\"|'''", text))
+        if marks:
+            return marks[-1].group(), marks[-1].start(), len(text)
     return None
 
 
-def _bare_formula(message: str, line: str, column: int) -> Advice:
-    match = re.search(r"=\s*([^\s\"'\[{#][^\"#]*?)\s*(?:#.*)?$", line)
-    if match is None or not re.search(r"[A-Za-z]", match.group(1)) or column < match.start(1):
-        return None
-    word = match.group(1)
-    if word.lower() in ("true", "false"):
-        return f"{word} is written in lower case", match.start(1), match.end(1), f"write {word.lower()}"
-    return ("words and formulas stand in quotation marks", match.start(1), match.end(1),
-            f'write "{word}"')  # fmt: skip
+def _line_start(text: str, at: int) -> int:
+    return text.rfind("\n", 0, at) + 1
 
 
-def _backslash(message: str, line: str, column: int) -> Advice:
-    if "\\" not in message:
-        return None
-    match = re.search(r"\\[A-Za-z]*", line[max(0, column - 2) :]) or re.search(r"\\[A-Za-z]*", line)
-    if match is None:
-        return None
-    shift = max(0, column - 2) if line[max(0, column - 2) :].find(match.group()) >= 0 else 0
-    from .lexer import latex_advice
-
-    start = shift + match.start()
-    return ("a backslash: LaTeX is not read here", start, start + len(match.group()),
-            latex_advice(match.group()[1:]))  # fmt: skip
+def _line_end(text: str, at: int) -> int:
+    end = text.find("\n", at)
+    return len(text) if end < 0 else end
 
 
-def _twice(message: str, line: str, column: int) -> Advice:
-    if "overwrite" not in message and "twice" not in message and "immutable" not in message.lower():
-        return None
-    match = re.match(r"\s*(\[?\[?)\s*([^=\]#]*?)\s*(?:=|\])", line)
-    if match is None:
-        return None
-    what = "table" if match.group(1) else "key"
-    return (f"the {what} {shown(match.group(2))} is here a second time", match.start(2), match.end(2),
-            "keep one of them")  # fmt: skip
+def _statement(text: str, at: int, bracket: str) -> int:
+    """The start of the line before `at` that opens a value with the bracket."""
+    pattern = rf"^[^\S\n]*[^\n#=]+=[^\n]*\{bracket}"
+    found = [match.start() for match in re.finditer(pattern, text[:at], re.M)]
+    return found[-1] if found else _line_start(text, at)
 
 
-def _colon(message: str, line: str, column: int) -> Advice:
-    match = re.match(r"\s*([A-Za-z0-9_-]+)\s*(:)", line)
-    if match is None or "=" in line[: match.end()]:
-        return None
-    return ("a key is followed by =", match.start(2), match.end(2), f"write {match.group(1)} = ...")
-
-
-def _no_value(message: str, line: str, column: int) -> Advice:
-    match = re.match(r"\s*([^=#]*?)\s*(=)\s*(?:#.*)?$", line)
-    if match is None:
-        return None
-    return ("a value is missing", match.start(2), match.end(2), f"write {match.group(1)} = 1.0")
-
-
-def _no_equals(message: str, line: str, column: int) -> Advice:
-    if "Expected '=' after a key" not in message:
-        return None
-    return "a key is followed by =", max(0, min(column, len(line) - 1)), max(1, column + 1), (
-        "write key = value, tables as [name], comments after #"
-    )
-
-
-def _number(message: str, line: str, column: int) -> Advice:
-    match = re.search(r"=\s*([+-]?(?:\.\d+|\d+\.(?!\d)|0\d+(?:\.\d*)?)(?:[eE][+-]?\d+)?)\s*(?:#.*)?$", line)
-    if match is None:
-        return None
-    word = match.group(1)
-    fixed = re.sub(r"^([+-]?)0+(?=\d)", r"\1", word)
-    fixed = re.sub(r"^([+-]?)\.", r"\g<1>0.", fixed)
-    fixed = re.sub(r"\.(?=$|[eE])", ".0", fixed)
-    return "in TOML a number has digits on both sides of its point and no leading zeros", (
-        match.start(1)
-    ), match.end(1), f"write {fixed}"
-
-
-ADVICE = (
-    _decimal_comma, _foreign_key, _twice, _backslash, _no_value, _missing_quote, _number,
-    _bare_formula, _colon, _no_equals,
-)  # fmt: skip
+def _left_out(text: str, line: str, start: int, end: int) -> tuple[int, int]:
+    """A faulty header goes with its table, an open inline table with the lines up to its brace."""
+    if line.lstrip().startswith("["):
+        following = re.compile(r"^[^\S\n]*\[[^\n]*$", re.M).search(text, end)
+        return start, following.start() if following else len(text)
+    if line.count("{") > line.count("}"):
+        closing = re.compile(r"^[^\n=\[]*\}[^\n]*$", re.M).search(text, end)
+        return start, closing.end() if closing else end
+    return start, end
 
 
 def overridden(
@@ -216,7 +153,9 @@ def overridden(
         parts = [part.strip() for part in name.split(".")]
         if not equals or not all(parts):
             raise UsageFault(f"--set {shown(override)}: write --set table.key=VALUE")
-        key: Key = tuple(int(part) if part.isdecimal() and len(part) < 6 else part for part in parts)
+        key: Key = tuple(
+            int(part) if part.isdecimal() and len(part) < 6 else part for part in parts
+        )
         if complaint := known(key):
             raise UsageFault(f"--set {shown(name)}: {complaint}")
         texts[key] = text.strip()
@@ -256,6 +195,3 @@ def _copy(raw: Any) -> Any:
     if isinstance(raw, Mapping):
         return {name: _copy(item) for name, item in raw.items()}
     return [_copy(item) for item in raw] if isinstance(raw, list) else raw
-
-
-

@@ -33,17 +33,17 @@ class Meaning:
 class Experiment(Table):
     """A study of any kind, read and checked."""
 
-    study: str
-    title: str = Field("", max_length=1000, description="One line that says what is done.")
-    seed: int = Field(0, ge=0, lt=2**63, description="Seed of all that is random.")
-    notes: str = Field("", max_length=100_000, description="Free text.")
+    title: str = Field(default="", max_length=1000, description="One line that says what is done.")
+    seed: int = Field(default=0, ge=0, lt=2**63, description="Seed of all that is random.")
+    notes: str = Field(default="", max_length=100_000, description="Free text.")
     system: System
-    parameters: dict[str, Value] = Field({}, description="Fixed numbers and quantities.")
+    parameters: dict[str, Value] = Field(default={}, description="Fixed numbers and quantities.")
     define: dict[str, Expression] = Field(
-        {}, description="Named expressions, usable in every other expression, in any order."
+        default={}, description="Named expressions, usable in every other expression, in any order."
     )
     sweep: dict[str, Any] = Field(
-        {}, description='Values to sweep: "training.learning_rate" = [1e-3, 1e-4], seed = 5.'
+        default={},
+        description='Values to sweep: "training.learning_rate" = [1e-3, 1e-4], seed = 5.',
     )
     _meaning: Meaning = PrivateAttr()
 

@@ -5,30 +5,40 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from .experiment import Experiment
-from .leaves import Row, Value
 from .learning import Network, Refine, Test, Training
-from .tables import VALUE_SCHEMA, Data, Integrator, Observe, Start, Table
+from .leaves import Row, Value, described
+from .tables import Data, Integrator, Observe, Start, Table
 
-RANGE_SCHEMA = {"type": "array", "items": VALUE_SCHEMA, "minItems": 2, "maxItems": 2}
+HINT = "write [low, high], or { range = [low, high], zero = 0.05 }, or { fixed = 1.0 }"
 
 
 class Coefficient(Table):
     """An unknown of the family: the range that training systems are drawn from, which is also the
     bounds of the fit."""
 
-    range: tuple[Value, Value] | None = Field(None, description="[low, high].")
-    log: bool = Field(False, description="Draw its logarithm evenly.")
+    range: tuple[Value, Value] | None = Field(default=None, description="[low, high].")
+    log: bool = Field(default=False, description="Draw its logarithm evenly.")
     zero: float = Field(
-        0.0, ge=0, lt=1, description="Share of training systems in which it is switched off."
+        default=0.0,
+        ge=0,
+        lt=1,
+        description="Share of training systems in which it is switched off.",
     )
-    fixed: Value | None = Field(None, description="Its value, given and not learned.")
+    fixed: Value | None = Field(default=None, description="Its value, given and not learned.")
 
     @model_validator(mode="before")
     @classmethod
     def _short(cls, raw: Any) -> Any:
-        return {"range": raw} if isinstance(raw, Row) else raw
+        if isinstance(raw, Row) and len(raw) == 2:
+            return {"range": raw}
+        if isinstance(raw, dict):
+            return raw
+        raise PydanticCustomError(
+            "value.type", "{what} where a range is wanted", {"what": described(raw), "hint": HINT}
+        )
 
     @property
     def low(self) -> Value:
@@ -52,11 +62,19 @@ class Family(Experiment):
     coefficients: dict[str, Annotated[Coefficient, Field()]] = Field(
         description="Unknowns: c = [low, high], or a table with range, log, zero, fixed."
     )
-    start: Start | None = Field(None, description="The state at t = 0; estimated where there is [data].")
+    start: Start | None = Field(
+        default=None, description="The state at t = 0; estimated where there is [data]."
+    )
     integrator: Integrator = Field(description="How time is stepped.")
-    observe: Observe = Field(Observe(), description="What is seen of a motion.")
-    data: Data | None = Field(None, description="A measured motion.")
-    network: Network = Field(Network(), description="The network that names the coefficients.")
-    training: Training = Field(Training(), description="How it is trained.")
-    refine: Refine = Field(Refine(), description="Refinement by least squares.")
-    test: Test = Field(Test(), description="Held-out evaluation.")
+    observe: Observe = Field(
+        default_factory=lambda: Observe(), description="What is seen of a motion."
+    )
+    data: Data | None = Field(default=None, description="A measured motion.")
+    network: Network = Field(
+        default_factory=lambda: Network(), description="The network that names the coefficients."
+    )
+    training: Training = Field(default_factory=lambda: Training(), description="How it is trained.")
+    refine: Refine = Field(
+        default_factory=lambda: Refine(), description="Refinement by least squares."
+    )
+    test: Test = Field(default_factory=lambda: Test(), description="Held-out evaluation.")

@@ -32,6 +32,9 @@ class Ggl(Experiment):
     start: Start = Field(description="The state at t = 0.")
     integrator: Integrator = Field(description="How time is stepped.")
     exact: dict[str, Exact] = Field(
-        {}, description="The solution by coordinate, an expression of t, to measure the error."
+        default={},
+        description="The solution by coordinate, an expression of t, to measure the error.",
     )
-    compare: Compare | None = Field(None, description="Other integrators on the same problem.")
+    compare: Compare | None = Field(
+        default=None, description="Other integrators on the same problem."
+    )

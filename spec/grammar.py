@@ -13,11 +13,12 @@ and nothing is ever evaluated as Python.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from fractions import Fraction
+from itertools import pairwise
 
+from .complaints import RELATIONS, Complaints
 from .folding import check_constants
 from .lexer import ExpressionFault, Token, tokens
-from .source import Span, nearest
+from .source import Span
 from .tree import (
     FUNCTIONS,
     Bars,
@@ -40,7 +41,6 @@ __all__ = ["ExpressionFault", "parse", "text"]
 MAX_DEPTH = 60
 MAX_LEVELS = 300  # of the tree: a sum of n terms has n levels
 MAX_ORDER = 9  # of a derivative
-RELATIONS = ("=", "==", "<", "<=", ">", ">=", "!=")
 INDEX_NAMES = ("i", "j", "k")
 OPERANDS = ("number", "name", "(", "|")
 
@@ -64,7 +64,7 @@ def parse(
     return tree
 
 
-class Parser:
+class Parser(Complaints):
     def __init__(self, expression: str, dotted: Mapping[str, tuple[str, int]]):
         self.expression = expression
         self.tokens = tokens(expression)
@@ -72,17 +72,10 @@ class Parser:
         self.at = 0
         self.level = 0
 
-    @property
-    def next(self) -> Token:
-        return self.tokens[self.at]
-
     def take(self) -> Token:
         token = self.tokens[self.at]
         self.at += 1
         return token
-
-    def spelling(self, span: Span) -> str:
-        return self.expression[span.start : span.stop]
 
     def deeper(self, span: Span) -> None:
         self.level += 1
@@ -124,20 +117,6 @@ class Parser:
         op = "=" if token.kind == "==" else token.kind
         span = Span(left.span.start, right.span.stop)
         return Relation(op, left, right, span)  # type: ignore[arg-type]
-
-    def misplaced_relation(self, token: Token) -> ExpressionFault:
-        if token.kind in ("=", "=="):
-            before = self.expression[: token.span.start].strip()
-            short = len(before) <= 3 and before.isidentifier()
-            return ExpressionFault(
-                "expression.equation", "an expression is wanted here, not an equation", token.span,
-                f"leave out {before} =" if short
-                else "write one side only; an equation between coordinates goes to constraints",
-            )  # fmt: skip
-        return ExpressionFault(
-            "expression.relation", "a comparison has no meaning here", token.span,
-            'inequalities go to constraints = ["c1 > 0"]',
-        )  # fmt: skip
 
     def sum(self) -> Node:
         left = self.product()
@@ -300,16 +279,6 @@ class Parser:
             return inner
         raise self.unclosed(opening, closing)
 
-    def unclosed(self, opening: Token, closing: str) -> ExpressionFault:
-        token = self.next
-        if token.kind in ("end", ")", "|", "]"):
-            what = {")": "parenthesis", "|": "bar"}[closing]
-            return ExpressionFault(
-                "expression.unclosed", f"this {what} is never closed", opening.span,
-                f"add the {closing}",
-            )  # fmt: skip
-        return self.unexpected(token)
-
     def call(self, token: Token) -> Node:
         opening = self.take()
         if token.word == "D":
@@ -352,7 +321,7 @@ class Parser:
     def decimal_comma(self, arguments: list[Node]) -> bool:
         return any(
             isinstance(a, Number) and isinstance(b, Number) and a.span.stop + 1 == b.span.start
-            for a, b in zip(arguments, arguments[1:], strict=False)
+            for a, b in pairwise(arguments)
         )
 
     def total_derivative(self, token: Token, opening: Token) -> Node:
@@ -392,114 +361,9 @@ class Parser:
         closing = self.take()
         return Sum(tuple(names), body, Span(token.span.start, closing.span.stop))
 
-    def no_function(self, token: Token) -> ExpressionFault:
-        usual = {"ln": "log", "arcsin": "asin", "arccos": "acos", "arctan": "atan", "sgn": None,
-                 "pow": None, "arctan2": "atan2", "fabs": "abs", "length": "norm"}  # fmt: skip
-        word = token.word
-        close = usual.get(word) or nearest(word, [*FUNCTIONS, "sum"]) if len(word) > 1 else None
-        if word.startswith("_") or len(word) > 20:
-            close = None
-        hint = f"if {word} is a quantity, write {word}*(...)"
-        if close:
-            hint = None
-        elif word == "pow":
-            hint = "write a^b"
-        elif len(word) > 1:
-            hint += "\nthe functions are " + " ".join(FUNCTIONS)
-        return ExpressionFault(
-            "expression.function", f"there is no function {word}", token.span, hint, close
-        )
-
-    def no_implicit_product(self, left: Node, token: Token) -> ExpressionFault:
-        before = self.tokens[self.at - 1]
-        start = before.span.start if before.kind in ("number", "name") else left.span.start
-        first = self.spelling(Span(start, before.span.stop)).strip()
-        second = self.spelling(token.span) if token.kind in ("number", "name") else token.kind
-        if token.kind in ("(", "|"):
-            second += "..." + {"(": ")", "|": "|"}[token.kind]
-        if len(first) > 20:
-            first = "..." + first[-8:] if before.kind == ")" else first[-8:]
-        return ExpressionFault(
-            "expression.product", "an operator is missing here", Span(start, token.span.stop),
-            f"write {first}*{second}",
-        )  # fmt: skip
-
-    def no_operand(self, token: Token) -> ExpressionFault:
-        before = self.tokens[self.at - 2] if self.at > 1 else None
-        if token.kind == "end":
-            at = before.span if before else token.span
-            return ExpressionFault("expression.end", "the formula ends too early", at)
-        if token.kind == "prime":
-            return ExpressionFault(
-                "expression.derivative", "a prime has nothing to differentiate", token.span,
-                "it follows a coordinate, as in q'; a formula has no quotation marks inside",
-            )  # fmt: skip
-        if token.kind == "[":
-            return ExpressionFault(
-                "expression.index", "a list is no expression", token.span,
-                "a component of a vector is q[1]; give lists outside the quotation marks",
-            )  # fmt: skip
-        if token.kind == ")" and before is not None and before.kind == "(":
-            return ExpressionFault("expression.operand", "nothing in the parentheses", token.span)
-        if token.kind == "//":
-            return ExpressionFault("expression.operand", "write / for a quotient", token.span)
-        word = self.spelling(token.span)
-        after = f" after {self.spelling(before.span)}" if before is not None else ""
-        return ExpressionFault(
-            "expression.operand", f"an operand is missing before {word}{after}"
-            if before is None else f"an operand is missing between {self.spelling(before.span)} "
-            f"and {word}", token.span,
-        )  # fmt: skip
-
-    def unexpected(self, token: Token) -> ExpressionFault:
-        match token.kind:
-            case ",":
-                before, after = self.tokens[self.at - 1], self.tokens[self.at + 1 : self.at + 2]
-                if before.kind == "number" and after and after[0].kind == "number":
-                    span = Span(before.span.start, after[0].span.stop)
-                    return ExpressionFault(
-                        "expression.comma", "a decimal comma", span,
-                        f"write {before.word}.{after[0].word}",
-                    )  # fmt: skip
-                return ExpressionFault(
-                    "expression.comma", "a comma has no meaning here", token.span,
-                    "commas separate the arguments of a function",
-                )  # fmt: skip
-            case ")" | "]":
-                opening = {")": "(", "]": "["}[token.kind]
-                return ExpressionFault(
-                    "expression.unopened", f"this {token.kind} was never opened", token.span,
-                    f"delete it, or add the {opening}",
-                )  # fmt: skip
-            case "//":
-                return ExpressionFault(
-                    "expression.operator", "// is no operator here", token.span, "write a/b"
-                )
-            case kind if kind in RELATIONS:
-                return self.misplaced_relation(token)
-            case "power" | "^" | "**":
-                return ExpressionFault("expression.power", "a power of nothing", token.span)
-            case _:
-                return ExpressionFault(
-                    "expression.operator", f"{self.spelling(token.span)} is not expected here",
-                    token.span,
-                )  # fmt: skip
-
 
 def _respanned(node: Node, span: Span) -> Node:
     """The node with the parentheses around it in its span."""
     from dataclasses import replace
 
     return replace(node, span=span)
-
-
-def rational(node: Node) -> Fraction | None:
-    """The value of a node that is a plain number, signed or not."""
-    match node:
-        case Number(value):
-            return value
-        case Negate(operand):
-            inner = rational(operand)
-            return None if inner is None else -inner
-        case _:
-            return None

@@ -21,42 +21,57 @@ class Network(Table):
     """The network that reads a motion and names its coefficients."""
 
     kind: Literal["mlp", "conv", "lstm", "none"] = Field(
-        "mlp", description='Architecture; "none": no training, fit this one motion.'
+        default="mlp", description='Architecture; "none": no training, fit this one motion.'
     )
     hidden: Annotated[
         tuple[Layer, ...], BeforeValidator(read_hidden), WithJsonSchema(HIDDEN_SCHEMA)
-    ] = Field((256, 256, 256), max_length=100, description="Units of the hidden layers.")
+    ] = Field(default=(256, 256, 256), max_length=100, description="Units of the hidden layers.")
     activation: Literal["silu", "relu", "gelu", "elu", "tanh", "sigmoid", "softplus"] = Field(
-        "silu", description="Activation of the hidden layers."
+        default="silu", description="Activation of the hidden layers."
     )
-    dropout: float = Field(0.0, ge=0, lt=1, description="Share of units dropped in training.")
+    dropout: float = Field(
+        default=0.0, ge=0, lt=1, description="Share of units dropped in training."
+    )
 
 
 class Training(Table):
     """How the network is trained. A budget in steps is reproducible, one in minutes is not."""
 
-    steps: int = Field(20000, ge=1, le=10**9, description="Steps, each on a fresh batch.")
-    epochs: int | None = Field(None, ge=1, le=10**9, description="Instead of steps: passes over the data.")
-    batch: int = Field(1024, ge=1, le=10**7, description="Systems a step.")
-    learning_rate: float = Field(3e-3, gt=0, le=100, description="Largest learning rate.")
-    decay: Literal["cosine", "none"] = Field("cosine", description="How the learning rate falls.")
-    optimizer: Literal["adam", "adamw", "nadam", "sgd"] = Field("adam", description="Optimiser.")
-    loss: Literal["gauge", "rms"] = Field(
-        "gauge", description='"gauge": what the data determine of the coefficients; "rms": the motion.'
+    steps: int = Field(default=20000, ge=1, le=10**9, description="Steps, each on a fresh batch.")
+    epochs: int | None = Field(
+        default=None, ge=1, le=10**9, description="Instead of steps: passes over the data."
     )
-    alpha: float = Field(1.0, ge=0, description='Weight of the positions in the loss "rms".')
-    beta: float = Field(1.0, ge=0, description='Weight of the momenta in the loss "rms".')
-    minutes: float | None = Field(None, gt=0, description="Cap in wall time; a cut run says so.")
+    batch: int = Field(default=1024, ge=1, le=10**7, description="Systems a step.")
+    learning_rate: float = Field(default=3e-3, gt=0, le=100, description="Largest learning rate.")
+    decay: Literal["cosine", "none"] = Field(
+        default="cosine", description="How the learning rate falls."
+    )
+    optimizer: Literal["adam", "adamw", "nadam", "sgd"] = Field(
+        default="adam", description="Optimiser."
+    )
+    loss: Literal["gauge", "rms"] = Field(
+        default="gauge",
+        description='"gauge": what the data determine of the coefficients; "rms": the motion.',
+    )
+    alpha: float = Field(
+        default=1.0, ge=0, description='Weight of the positions in the loss "rms".'
+    )
+    beta: float = Field(default=1.0, ge=0, description='Weight of the momenta in the loss "rms".')
+    minutes: float | None = Field(
+        default=None, gt=0, description="Cap in wall time; a cut run says so."
+    )
 
 
 class Refine(Table):
     """The refinement of what the network or the linear fit found."""
 
     method: Literal["levenberg-marquardt", "none"] = Field(
-        "levenberg-marquardt", description="Method of least squares."
+        default="levenberg-marquardt", description="Method of least squares."
     )
-    iterations: int = Field(60, ge=0, le=100_000, description="Most iterations.")
-    tolerance: float = Field(1e-14, ge=0, le=1, description="Relative change at which to stop.")
+    iterations: int = Field(default=60, ge=0, le=100_000, description="Most iterations.")
+    tolerance: float = Field(
+        default=1e-14, ge=0, le=1, description="Relative change at which to stop."
+    )
 
 
 class Test(Table):
@@ -64,7 +79,7 @@ class Test(Table):
 
     __test__ = False  # pytest: no test class
 
-    systems: int = Field(1000, ge=0, le=10**7, description="Unseen systems.")
+    systems: int = Field(default=1000, ge=0, le=10**7, description="Unseen systems.")
     cases: tuple[dict[str, Value], ...] = Field(
-        (), max_length=1000, description="Systems by name: [{ c1 = 2.0, c2 = 4.0 }]."
+        default=(), max_length=1000, description="Systems by name: [{ c1 = 2.0, c2 = 4.0 }]."
     )

@@ -18,7 +18,7 @@ from pydantic_core import PydanticCustomError, core_schema
 
 from .grammar import parse
 from .lexer import ExpressionFault
-from .quantities import Unit, quantity, unit
+from .quantities import QUANTITY, Unit, quantity, unit
 from .source import Key, Span
 from .tree import Node, Number
 
@@ -64,7 +64,11 @@ def marked(raw: Any, path: Key = ()) -> Any:
 
 def plain(leaf: str | int | float) -> str:
     """A leaf as it reads in an expression."""
-    return str(leaf) if isinstance(leaf, str) else repr(int(leaf) if isinstance(leaf, int) else float(leaf))
+    return (
+        str(leaf)
+        if isinstance(leaf, str)
+        else repr(int(leaf) if isinstance(leaf, int) else float(leaf))
+    )
 
 
 @dataclass
@@ -125,7 +129,15 @@ class Value:
             return cls(plain(raw), number, path=path)
         if found := quantity(raw):
             return cls(str(raw), found[0], found[1], path=path)
-        tree = parse(raw, dotted=reading.dotted)
+        try:
+            tree = parse(raw, dotted=reading.dotted)
+        except ExpressionFault as fault:
+            if fault.code == "expression.product" and QUANTITY.match(raw):
+                raise ExpressionFault(
+                    "unit.formula", "a quantity is one number and its unit, not part of a formula",
+                    fault.span, 'give it a name in [parameters], a = "1 kg", and write a + b',
+                ) from None  # fmt: skip
+            raise
         if isinstance(tree, Number):
             return cls(str(raw), tree.value, path=path)
         return cls(str(raw), tree=tree, path=path)
@@ -137,9 +149,11 @@ class Value:
         )
 
     @classmethod
-    def __get_pydantic_json_schema__(cls, schema: Any, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+    def __get_pydantic_json_schema__(
+        cls, schema: Any, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
         return {
-            "description": 'A number, a quantity "2 fs", or an expression over parameters "2*pi/80".',
+            "description": 'A number, a quantity "2 fs", or a constant expression "2*pi/80".',
             "anyOf": [{"type": "number"}, {"type": "string", "minLength": 1, "maxLength": 4000}],
         }
 
@@ -148,7 +162,10 @@ def not_a_value(raw: Any) -> PydanticCustomError:
     return PydanticCustomError(
         "value.type",
         "{what} where a number is wanted",
-        {"what": described(raw), "hint": 'write a number, a quantity "2 fs" or an expression "2*pi/80"'},
+        {
+            "what": described(raw),
+            "hint": 'write a number, a quantity "2 fs" or an expression "2*pi/80"',
+        },
     )
 
 
@@ -184,7 +201,9 @@ class Expression:
         )
 
     @classmethod
-    def __get_pydantic_json_schema__(cls, schema: Any, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+    def __get_pydantic_json_schema__(
+        cls, schema: Any, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
         return {
             "description": "A formula of the study language: m*q'^2/2 - k*q^2/2.",
             "type": ["string", "number"],
@@ -258,7 +277,7 @@ def described(raw: Any) -> str:
         case int() | float():
             return "a number"
         case tuple() | list():
-            return "a list"
+            return f"a list of {len(raw)}"
         case dict():
             return "a table"
         case _:

@@ -18,9 +18,49 @@ MAX_NAME = 60
 GREEK = dict(
     zip(
         "αβγδεζηθικλμνξοπρςστυφχψωΓΔΘΛΞΠΣΥΦΨΩϵϑϕϱϖ",
-        "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi omicron pi rho "
-        "sigma sigma tau upsilon phi chi psi omega Gamma Delta Theta Lambda Xi Pi Sigma Upsilon "
-        "Phi Psi Omega epsilon theta phi rho pi".split(),
+        [
+            "alpha",
+            "beta",
+            "gamma",
+            "delta",
+            "epsilon",
+            "zeta",
+            "eta",
+            "theta",
+            "iota",
+            "kappa",
+            "lambda",
+            "mu",
+            "nu",
+            "xi",
+            "omicron",
+            "pi",
+            "rho",
+            "sigma",
+            "sigma",
+            "tau",
+            "upsilon",
+            "phi",
+            "chi",
+            "psi",
+            "omega",
+            "Gamma",
+            "Delta",
+            "Theta",
+            "Lambda",
+            "Xi",
+            "Pi",
+            "Sigma",
+            "Upsilon",
+            "Phi",
+            "Psi",
+            "Omega",
+            "epsilon",
+            "theta",
+            "phi",
+            "rho",
+            "pi",
+        ],
         strict=True,
     )
 ) | {"µ": "mu", "ℏ": "hbar", "ħ": "hbar", "ℓ": "l"}
@@ -270,17 +310,27 @@ def control_fault(text: str, at: int) -> ExpressionFault:
 def latex_advice(word: str) -> str:
     """What to type for the LaTeX command `word`."""
     names = {*GREEK.values()} - {"l"}
-    functions = "sin cos tan sinh cosh tanh exp log sqrt min max".split()
+    functions = ["sin", "cos", "tan", "sinh", "cosh", "tanh", "exp", "log", "sqrt", "min", "max"]
     known = {
-        "frac": "write a/b for \\frac{a}{b}", "dfrac": "write a/b", "tfrac": "write a/b",
-        "dot": "write q' for \\dot{q}", "ddot": "write q'' for \\ddot{q}",
+        "frac": "write a/b for \\frac{a}{b}",
+        "dfrac": "write a/b",
+        "tfrac": "write a/b",
+        "dot": "write q' for \\dot{q}",
+        "ddot": "write q'' for \\ddot{q}",
         "cdot": "write a*b, or dot(a, b) for vectors",
         "times": "write a*b, or cross(a, b) for vectors",
-        "left": "write plain ( and )", "right": "write plain ( and )",
-        "ln": "write log(x)", "arcsin": "write asin(x)", "arccos": "write acos(x)",
-        "arctan": "write atan(x)", "varphi": "write phi", "vartheta": "write theta",
-        "varepsilon": "write epsilon", "vec": "write the bare name", "mathbf": "write the bare name",
-    }  # fmt: skip
+        "left": "write plain ( and )",
+        "right": "write plain ( and )",
+        "ln": "write log(x)",
+        "arcsin": "write asin(x)",
+        "arccos": "write acos(x)",
+        "arctan": "write atan(x)",
+        "varphi": "write phi",
+        "vartheta": "write theta",
+        "varepsilon": "write epsilon",
+        "vec": "write the bare name",
+        "mathbf": "write the bare name",
+    }
     if word in names:
         return f"write {word}"
     if word in functions:

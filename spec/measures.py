@@ -51,7 +51,9 @@ class Measures:
             self.check.odd.add(leaf.path)
             return None
 
-    def expect(self, leaf: Value | Expression | Column | None, wanted: Dimension | None, what: str) -> None:
+    def expect(
+        self, leaf: Value | Expression | Column | None, wanted: Dimension | None, what: str
+    ) -> None:
         """Tell where a leaf has not the dimension that its place has."""
         found = self.of(leaf)
         if leaf is None or found is None or wanted is None or found == wanted:
@@ -66,12 +68,21 @@ class Measures:
                              f"{what} is {words(wanted)}, and this is a plain number",
                              f'write "{example}"' if plain else None)  # fmt: skip
         elif wanted == NONE:
-            self.check.blame(leaf.path, "unit.mixed", f"{what} is a plain number here, and this is "
-                             f"{words(found)}", "use units for it everywhere, or nowhere")  # fmt: skip
+            self.check.blame(
+                leaf.path,
+                "unit.mixed",
+                f"{what} is a plain number here, and this is {words(found)}",
+                "use units for it everywhere, or nowhere",
+            )
         else:
-            self.check.blame(leaf.path, "unit.dimension",
-                             f"{what} is {words(wanted)}, and this is {words(found)}",
-                             f"a unit of the right kind is {label}")  # fmt: skip
+            self.check.blame(
+                leaf.path,
+                "unit.dimension",
+                f"{what} is {words(wanted)}, and this is {words(found)}",
+                f"a unit of the right kind is {label}"
+                if isinstance(leaf, Column) or (isinstance(leaf, Value) and not leaf.tree)
+                else None,
+            )
 
     def constants(self) -> None:
         check = self.check
@@ -113,8 +124,12 @@ class Measures:
         """The dimension of a coordinate is that of its start, its column, or its velocity's."""
         time = self.check.units.time
         for name in self.coordinate_names:
-            places = [(("start", "position", name), NONE), (("data", "columns", name), NONE),
-                      (("start", "velocity", name), time), (("data", "columns", f"v_{name}"), time)]  # fmt: skip
+            places = [
+                (("start", "position", name), NONE),
+                (("data", "columns", name), NONE),
+                (("start", "velocity", name), time),
+                (("data", "columns", f"v_{name}"), time),
+            ]
             if len(self.coordinate_names) == 1:
                 places.append((("data", "columns", "velocity"), time))
             self.known[name] = None
@@ -149,7 +164,7 @@ class Measures:
         potential = expression(("system", "potential"))
         self.energy = self.of(lagrangian or potential)
         self.expect(expression(("system", "nonconservative")), self.energy,
-                    "K stands beside the Lagrangian, which")  # fmt: skip
+                    "the nonconservative K, like the Lagrangian,")  # fmt: skip
         if potential is not None and lagrangian is None:
             self._masses()
         for key, one in self.expressions.items():
@@ -225,5 +240,3 @@ class Measures:
         for name in self.coordinate_names:
             self.known.setdefault(f"{name}'", self.velocity(name))
             self.known.setdefault(f"pi_{name}", self.momentum(name))
-
-

@@ -62,6 +62,7 @@ class Names:
     bodies: bool = False
     units: bool = False
     forgiven: frozenset[str] = frozenset()  # declared on lines that could not be read
+    open: bool = False  # the coordinates could not be read: any name may be one
     contents: dict[str, frozenset[str]] = field(default_factory=dict)
 
     def doubled(self, name: str) -> str | None:
@@ -87,7 +88,7 @@ class Names:
             return frozenset({"constant"})
         if name == "r" and self.bodies:
             return frozenset({"bodies"})
-        return frozenset() if name in self.forgiven else None
+        return frozenset() if self.open or name in self.forgiven else None
 
     def declared(self, allowed: Iterable[str]) -> list[str]:
         """Names to suggest."""
@@ -180,8 +181,8 @@ def _undeclared(name: Name, text: str, place: str, names: Names, order: int) -> 
         elif place == "value" and known_unit(word):
             hint = f'declare it in [parameters]; a quantity begins with a number: "1 {word}"'
         elif order or not names.coordinates:
-            hint = f"declare it: coordinates = [..., \"{word}\"]" if len(word) <= 40 else None
-        elif word in ("i", "j", "k"):
+            hint = f'declare it: coordinates = [..., "{word}"]' if len(word) <= 40 else None
+        elif names.bodies and word in ("i", "j", "k"):
             hint = "an index has a meaning inside sum(i<j, ...) only, between [ and ]"
         else:
             hint = f"declare it in [parameters], e.g. {word} = 1.0" if len(word) <= 40 else None
@@ -270,9 +271,19 @@ def declaration_faults(
             if not NAME.fullmatch(name):
                 plain = "".join(GREEK.get(char, char) for char in name)
                 plain = re.sub(r"[^A-Za-z0-9_]", "_" if plain.isascii() else "", plain)[:40]
-                hint = f"write {plain}" if NAME.fullmatch(plain) else "letters, digits and _, at most 40"
-                yield key, ExpressionFault(
-                    "name.spelling", f"{shown(name[:60])} cannot be the name of a quantity", WHOLE, hint
+                hint = (
+                    f"write {plain}"
+                    if NAME.fullmatch(plain)
+                    else "letters, digits and _, at most 40"
+                )
+                yield (
+                    key,
+                    ExpressionFault(
+                        "name.spelling",
+                        f"{shown(name[:60])} cannot be the name of a quantity",
+                        WHOLE,
+                        hint,
+                    ),
                 )
                 continue
             message = None

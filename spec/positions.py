@@ -8,6 +8,7 @@ where tokens begin and end, so the two cannot disagree about what a study says. 
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from typing import NamedTuple
 
 from .source import Key
@@ -34,7 +35,7 @@ STRINGS = (
     re.compile(r'"(?:[^"\\\n]|\\.)*"'),
     re.compile(r"'[^'\n]*'"),
 )
-ESCAPE = re.compile(r'\\(u[0-9A-Fa-f]{4}|U[0-9A-Fa-f]{8}|x[0-9A-Fa-f]{2}|[ \t]*\n[ \t\n]*|.)', re.S)
+ESCAPE = re.compile(r"\\(u[0-9A-Fa-f]{4}|U[0-9A-Fa-f]{8}|x[0-9A-Fa-f]{2}|[ \t]*\n[ \t\n]*|.)", re.S)
 
 
 class Lost(Exception):  # noqa: N818
@@ -44,10 +45,8 @@ class Lost(Exception):  # noqa: N818
 def places(text: str) -> Places:
     """The place of every key path of the document; elements of arrays have their own."""
     scanner = Scanner(text)
-    try:
+    with suppress(Lost, RecursionError):
         scanner.document()
-    except (Lost, RecursionError):
-        pass
     return scanner.found
 
 

@@ -86,7 +86,9 @@ class UnitReader:
             self.skip()
             start = self.at
             sign = 1
-            if self.text[self.at : self.at + 1] in ("*", "/", "·", "⋅") and self.at < len(self.text):
+            if self.text[self.at : self.at + 1] in ("*", "/", "·", "⋅") and self.at < len(
+                self.text
+            ):
                 sign = -1 if self.text[self.at] == "/" else 1
                 self.at += 1
                 self.skip()
@@ -109,7 +111,11 @@ class UnitReader:
                 raise self.fault("not closed", start, len(self.text))
             self.at += 1
             return self.powered(inner, start)
-        if first and self.text.startswith("1", start) and not self.text[start + 1 : start + 2].isdigit():
+        if (
+            first
+            and self.text.startswith("1", start)
+            and not self.text[start + 1 : start + 2].isdigit()
+        ):
             self.at += 1
             return Fraction(1), NONE, []
         match = SYMBOL.match(self.text, start)
@@ -153,9 +159,13 @@ class UnitReader:
             hint, close = "a scale with an offset: write kelvin, e.g. 293.15 K", None
         else:
             close = nearest(symbol, all_symbols()) if len(symbol) > 1 else None
-            hint = None if close else (
-                "known: m s kg g u A C e K mol N J eV Pa bar Hz V T rad deg angstrom au day yr and "
-                "their SI prefixes"
+            hint = (
+                None
+                if close
+                else (
+                    "known: m s kg g u A C e K mol N J eV Pa bar Hz V T rad deg angstrom au day yr "
+                    "and their SI prefixes"
+                )
             )
         return ExpressionFault("unit.unknown", f"there is no unit {symbol}", span, hint, close)
 

@@ -23,7 +23,9 @@ def resolved_toml(study: Experiment) -> str:
     Tables and keys keep the order of the file (it chooses the base units), defaults come last.
     """
     top = written(study, study._meaning.raw)
-    lines = [f"{key(name)} = {value(item)}" for name, item in top.items() if not isinstance(item, dict)]
+    lines = [
+        f"{key(name)} = {value(item)}" for name, item in top.items() if not isinstance(item, dict)
+    ]
     for name, item in top.items():
         if isinstance(item, dict):
             lines += ["", f"[{key(name)}]"]

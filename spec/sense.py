@@ -34,7 +34,7 @@ class Sense:
         self.check, self.raw = check, check.raw
         self.coordinates = check.reading.coordinates
         self.data_given = data_given
-        self.broken = bool(check.names.forgiven)
+        self.broken = "?" in check.names.forgiven
         self.found: list[tuple[Key, ExpressionFault]] = []
 
     def add(self, key: Key, code: str, message: str, hint: str | None = None,
@@ -55,8 +55,12 @@ class Sense:
             self.add(("system",), "system.coordinates", "the system has no coordinates",
                      'write coordinates = ["q"]')  # fmt: skip
         if not laws and "particles" not in system:
-            self.add(("system",), "system.law", "the system has no law of motion",
-                     "write lagrangian = \"m*q'^2/2 - k*q^2/2\", or mass and potential")  # fmt: skip
+            self.add(
+                ("system",),
+                "system.law",
+                "the system has no law of motion",
+                'write lagrangian = "m*q\'^2/2 - k*q^2/2", or mass and potential',
+            )
         if "lagrangian" in system and "potential" in system:
             self.add(("system", "potential"), "system.law", "a Lagrangian and a potential",
                      "keep one of them: mass and potential mean T - V")  # fmt: skip
@@ -94,8 +98,12 @@ class Sense:
                 self.add(key, "expression.relation", "a constraint has two sides",
                          "write an equation (x^2 + y^2 = l^2) or a bound (c1 > 0)")  # fmt: skip
             elif leaf.tree.op == "=" and not names & {*self.coordinates, *self.check.define}:
-                self.add(key, "system.constraint", "this equation holds no coordinate",
-                         "fix a coefficient in its table: c = { range = [0, 1], fixed = 0.5 }")  # fmt: skip
+                self.add(
+                    key,
+                    "system.constraint",
+                    "this equation holds no coordinate",
+                    "fix a coefficient in its table: c = { range = [0, 1], fixed = 0.5 }",
+                )
             elif leaf.tree.op != "=" and not names & {*self.check.coefficients, *self.check.define}:
                 self.add(key, "system.constraint", "this inequality holds no coefficient",
                          "inequalities bound [coefficients], e.g. c1 > 0")  # fmt: skip
@@ -105,16 +113,30 @@ class Sense:
             return True
         close = nearest(name, self.coordinates)
         hint = None if close else f"the coordinates are {' '.join(self.coordinates)}"
-        self.found.append((key, ExpressionFault(
-            "name.coordinate", f"there is no coordinate {name[:60]}", Span(-1, -1), hint, close)))  # fmt: skip
+        self.found.append(
+            (
+                key,
+                ExpressionFault(
+                    "name.coordinate",
+                    f"there is no coordinate {name[:60]}",
+                    Span(-1, -1),
+                    hint,
+                    close,
+                ),
+            )
+        )
         return False
 
     def start(self) -> None:
         start = self.raw.get("start")
         if start is None:
             if self.raw["study"] == "family" and "data" not in self.raw and not self.broken:
-                self.add(("start",), "key.missing", "the table [start] is missing",
-                         "add [start] with position and velocity (or momentum), or [data]")  # fmt: skip
+                self.add(
+                    ("start",),
+                    "key.missing",
+                    "the table [start] is missing",
+                    "add [start] with position and velocity (or momentum), or [data]",
+                )
             return
         if not isinstance(start, dict):
             return
@@ -129,10 +151,9 @@ class Sense:
             given = start.get(part)
             if not isinstance(given, dict):
                 continue
-            for name in given:
-                self._coordinate(("start", part, name), name)
+            known = [self._coordinate(("start", part, name), name) for name in given]
             for name in self.coordinates:
-                if name not in given and not self.broken:
+                if name not in given and not self.broken and all(known):
                     self.add(("start", part), "start.missing", f"{part} of {name} is missing",
                              f"write {part} = {self._example()}")  # fmt: skip
             for name, item in given.items():
@@ -140,9 +161,11 @@ class Sense:
 
     def _example(self) -> str:
         each = [
-            f"{name} = [{', '.join(['0.0'] * min(size, 4))}]" if self.check.reading.vectors else f"{name} = 0.0"
+            f"{name} = [{', '.join(['0.0'] * min(size, 4))}]"
+            if self.check.reading.vectors
+            else f"{name} = 0.0"
             for name, size in self.coordinates.items()
-        ]  # fmt: skip
+        ]
         return "{ " + ", ".join(each) + " }"
 
     def _numbers(self, key: Key, item: Any) -> None:
@@ -155,7 +178,9 @@ class Sense:
             self._range(key)
             return
         for index, one in enumerate(item):
-            self._numbers((*key, index), one) if not isinstance(one, list) else self._range((*key, index))
+            self._numbers((*key, index), one) if not isinstance(one, list) else self._range(
+                (*key, index)
+            )
 
     def _range(self, key: Key, low_key: Key | None = None) -> tuple[float, float] | None:
         low, high = self.check.number((*key, 0)), self.check.number((*key, 1))
@@ -163,9 +188,14 @@ class Sense:
             return None
         if low >= high:
             same = low == high
-            self.add(key, "value.range", "low and high are equal" if same else "low is not below high",
-                     "a known number is { fixed = 1.0 }" if same and key[0] == "coefficients"
-                     else "write [low, high]")  # fmt: skip
+            self.add(
+                key,
+                "value.range",
+                "low and high are equal" if same else "low is not below high",
+                "a known number is { fixed = 1.0 }"
+                if same and key[0] == "coefficients"
+                else "write [low, high]",
+            )
             return None
         return low, high
 
@@ -209,8 +239,12 @@ class Sense:
                 continue
             size = self.coordinates[name]
             if self.check.reading.vectors and not (isinstance(item, list) and len(item) == size):
-                self.add(key, "start.shape", f"{name} has {size} component{'s' * (size > 1)}",
-                         f'write {name} = [{", ".join([chr(34) + "..." + chr(34)] * min(size, 4))}]')  # fmt: skip
+                self.add(
+                    key,
+                    "start.shape",
+                    f"{name} has {size} component{'s' * (size > 1)}",
+                    f"write {name} = [{', '.join([chr(34) + '...' + chr(34)] * min(size, 4))}]",
+                )
             elif not self.check.reading.vectors and isinstance(item, list):
                 self.add(key, "start.shape", f"{name} is a scalar", f'write {name} = "..."')
 
@@ -231,11 +265,20 @@ class Sense:
         if self.coordinates:
             for name in columns:
                 if name not in known:
-                    close = nearest(name, known)
-                    self.found.append((("data", "columns", name), ExpressionFault(
-                        "name.column", f"{name[:60]} is nothing that this study observes", Span(-1, -1),
-                        None if close else "known: " + " ".join(known[:12]), close)))  # fmt: skip
-        if "t" not in columns:
+                    close = "t" if name in ("time", "T") else nearest(name, known)
+                    self.found.append(
+                        (
+                            ("data", "columns", name),
+                            ExpressionFault(
+                                "name.column",
+                                f"{name[:60]} is nothing that this study observes",
+                                Span(-1, -1),
+                                None if close else "known: " + " ".join(known[:12]),
+                                close,
+                            ),
+                        )
+                    )
+        if "t" not in columns and all(name in known for name in columns):
             self.add(("data", "columns"), "data.column", "the column of the time t is missing",
                      'write columns = { t = "t", ... }')  # fmt: skip
         if not [name for name in columns if name not in ("t", "trial")]:
@@ -243,13 +286,18 @@ class Sense:
                      f'write {names[0] if names else "q"} = "NAME OF THE COLUMN"')  # fmt: skip
         for name, item in columns.items():
             base = name.partition("_")[2] if name not in names and "_" in name else name
-            size = self.coordinates.get(base if base in self.coordinates else names[0] if names else "", 0)
+            size = self.coordinates.get(
+                base if base in self.coordinates else names[0] if names else "", 0
+            )
             if name in ("t", "trial") or name not in known:
                 continue
             if self.check.reading.vectors and not (isinstance(item, list) and len(item) == size):
-                self.add(("data", "columns", name), "start.shape",
-                         f"{base} has {size} component{'s' * (size > 1)}",
-                         f'write {name} = [{", ".join([chr(34) + "..." + chr(34)] * min(size, 4))}]')  # fmt: skip
+                self.add(
+                    ("data", "columns", name),
+                    "start.shape",
+                    f"{base} has {size} component{'s' * (size > 1)}",
+                    f"write {name} = [{', '.join([chr(34) + '...' + chr(34)] * min(size, 4))}]",
+                )
             elif not self.check.reading.vectors and isinstance(item, list):
                 self.add(("data", "columns", name), "start.shape", f"{base} is a scalar",
                          "name one column")  # fmt: skip
@@ -257,8 +305,12 @@ class Sense:
     def _file(self, file: str) -> None:
         folder = self.check.source.folder
         if outside(folder, file):
-            self.add(("data", "file"), "data.path", "a path that leaves the study's folder",
-                     "put the file below the study's folder, or give it with --data FILE")  # fmt: skip
+            self.add(
+                ("data", "file"),
+                "data.path",
+                "a path that leaves the study's folder",
+                "put the file below the study's folder, or give it with --data FILE",
+            )
 
     def cases(self) -> None:
         cases = self.check.table("test").get("cases")
@@ -267,15 +319,24 @@ class Sense:
                 key = ("test", "cases", index, name)
                 if name not in self.check.coefficients:
                     close = nearest(name, self.check.coefficients)
-                    self.found.append((key, ExpressionFault(
-                        "name.coefficient", f"there is no coefficient {name[:60]}", Span(-1, -1), None,
-                        close)))  # fmt: skip
+                    self.found.append(
+                        (
+                            key,
+                            ExpressionFault(
+                                "name.coefficient",
+                                f"there is no coefficient {name[:60]}",
+                                Span(-1, -1),
+                                None,
+                                close,
+                            ),
+                        )
+                    )
                 else:
                     self.check.number(key)
             if isinstance(case, dict) and not self.broken:
                 missing = [c for c in self.check.table("coefficients") if c not in case and not
                            self._is_fixed(c)]  # fmt: skip
-                if missing:
+                if missing and all(name in self.check.coefficients for name in case):
                     self.add(("test", "cases", index), "key.missing",
                              f"this case does not say {', '.join(missing)}",
                              f"write {missing[0]} = 1.0")  # fmt: skip
@@ -288,7 +349,12 @@ class Sense:
 def outside(folder: Path, file: str) -> bool:
     """Whether a path leaves the folder, by name or by a link."""
     path = Path(file)
-    if path.is_absolute() or "\0" in file or ".." in path.parts or re.match(r"^[A-Za-z]:|^\\\\|^~", file):
+    if (
+        path.is_absolute()
+        or "\0" in file
+        or ".." in path.parts
+        or re.match(r"^[A-Za-z]:|^\\\\|^~", file)
+    ):
         return True
     try:
         return not (folder / path).resolve().is_relative_to(folder.resolve())
@@ -303,8 +369,14 @@ def place_data(study: Ggl | Family, source: Source, given: bool) -> None:
         data._path = Path(data.file) if given else source.folder / data.file
 
 
-def names_of_broken_lines(text: str) -> Iterable[str]:
-    """Every word before an equals sign: names that a line in error may have declared."""
-    yield "?"
-    for match in re.finditer(r"^\s*([A-Za-z_]\w*)\s*[=:]", text, re.M):
-        yield match.group(1)
+def forgiven_names(text: str, raw: dict[str, Any], kind: str, broken: bool) -> Iterable[str]:
+    """Names that a line in error or a misspelt table may have declared: one fault is enough."""
+    from .study import KINDS
+
+    for name, table in raw.items():
+        if isinstance(table, dict) and name not in KINDS[kind].model_fields:
+            yield from table
+    if broken:
+        yield "?"
+        for match in re.finditer(r"^\s*([A-Za-z_]\w*)\s*[=:]", text, re.M):
+            yield match.group(1)

@@ -127,9 +127,11 @@ class Shapes:
                     way = {"norm": "write |x| or abs(x) for a number",
                            "dot": "write a*b for numbers"}.get(function)  # fmt: skip
                     raise ExpressionFault(
-                        "shape.vector", f"{function} takes vectors, and {brief(argument)} is a scalar",
-                        argument.span, way,
-                    )  # fmt: skip
+                        "shape.vector",
+                        f"{function} takes vectors, and {brief(argument)} is a scalar",
+                        argument.span,
+                        way,
+                    )
             known = [shape for shape in shapes if shape is not None]
             if function == "norm" or len(known) < 2:
                 return 0 if function != "cross" else None
@@ -148,9 +150,11 @@ class Shapes:
             if shape:
                 word = brief(argument)
                 raise ExpressionFault(
-                    "shape.scalar", f"{function} takes scalars, and {word} is a vector", argument.span,
+                    "shape.scalar",
+                    f"{function} takes scalars, and {word} is a vector",
+                    argument.span,
                     f"the length is |{word}|, a component {_component(argument)}",
-                )  # fmt: skip
+                )
         return 0
 
     def _index(self, node: Index, bound: frozenset[str]) -> Shape | None:
@@ -180,8 +184,12 @@ class Shapes:
                                   f"write {name}[1]")  # fmt: skip
         index = node.indices[0]
         if isinstance(index, Number) and not 1 <= index.value <= size:
-            raise ExpressionFault("shape.index", f"{name} has the components 1 to {size}", index.span,
-                                  "counting begins at 1" if index.value == 0 else None)  # fmt: skip
+            raise ExpressionFault(
+                "shape.index",
+                f"{name} has the components 1 to {size}",
+                index.span,
+                "counting begins at 1" if index.value == 0 else None,
+            )
         return 0
 
 

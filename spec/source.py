@@ -52,7 +52,9 @@ class Fault:
 
     def render(self, color: bool = False) -> str:
         """The fault as people read it: place, message, the line, a caret, what to type."""
-        bold, red, blue, plain = ("\x1b[1m", "\x1b[31m", "\x1b[36m", "\x1b[0m") if color else [""] * 4
+        bold, red, blue, plain = (
+            ("\x1b[1m", "\x1b[31m", "\x1b[36m", "\x1b[0m") if color else [""] * 4
+        )
         place = shown(self.file) + (f":{self.line}:{self.column}" if self.line else "")
         word = "" if self.severity == "error" else "note: "
         lines = [f"{bold}{place}: {word}{shown(self.message)}{plain}  [{self.code}]"]
@@ -109,12 +111,13 @@ class Source:
     path: Path | None = None
     folder: Path = field(default_factory=Path)
     overrides: Mapping[Key, str] = field(default_factory=dict)
+    readable: str | None = None  # the text with faulty statements blanked out, same offsets
 
     @cached_property
     def places(self) -> Places:
         from .positions import places
 
-        return places(self.text)
+        return places(self.text if self.readable is None else self.readable)
 
     def fault(
         self,
@@ -136,7 +139,9 @@ class Source:
         common = {"hint": hint, "suggestion": suggestion, "severity": severity, "key": dotted}
         for size in range(len(key), 0, -1):
             if (value := self.overrides.get(key[:size])) is not None:
-                return self._override(key[:size], value, size < len(key), span, code, message, common)
+                return self._override(
+                    key[:size], value, size < len(key), span, code, message, common
+                )
         start, stop = 0, 0
         for size in range(len(key), 0, -1):
             place = self.places.get(key[:size])

@@ -7,6 +7,7 @@ stage keeps its faults and lets the next go on, so that all of a file show at on
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -103,14 +104,16 @@ def _siblings(path: Path) -> list[Path]:
 def _read(
     source: Source, overrides: Sequence[str], seed: int | None, data: Path | None
 ) -> tuple[Ggl | Family | None, list[Fault]]:
-    raw, faults = document(source)
+    raw, faults, readable = document(source)
     broken = bool(faults)
+    if broken:
+        source = replace(source, readable=readable)
     model = KINDS.get(raw.get("study", "")) if isinstance(raw.get("study"), str) else None
     if overrides:
         if model is None and not broken and (changed := _study_override(overrides)):
             model = KINDS.get(changed)
         raw, texts = overridden(raw, overrides, lambda key: key_complaint(model, key))
-        source = Source(source.text, source.name, source.path, source.folder, texts)
+        source = replace(source, overrides=texts)
     if seed is not None:
         raw["seed"] = seed
     if data is not None:
@@ -120,7 +123,10 @@ def _read(
             raise UsageFault("--data: the study has no [data] that says which columns the file has")
         raw["data"] = {**raw["data"], "file": str(data)}
     if model is None:
-        return None, faults if broken and "study" not in raw else [*faults, _kind_fault(source, raw)]
+        return None, faults if broken and "study" not in raw else [
+            *faults,
+            _kind_fault(source, raw),
+        ]
     reading = _reading(raw)
     study = None
     try:
@@ -141,14 +147,29 @@ def _study_override(overrides: Sequence[str]) -> str | None:
 
 def _kind_fault(source: Source, raw: dict[str, Any]) -> Fault:
     kind = raw.get("study")
-    hint = 'write study = "ggl" (how does it move?) or study = "family" (which law made this motion?)'
+    hint = (
+        'write study = "ggl" (how does it move?) or study = "family" (which law made this motion?)'
+    )
     if kind is None:
         if "Study" in raw or "kind" in raw:
             other: Key = ("Study",) if "Study" in raw else ("kind",)
-            return source.fault(other, "kind.missing", "the kind of study is given by the key study",
-                                suggestion="study", hint=hint, on_key=True)  # fmt: skip
-        return Fault("kind.missing", "the file does not say what kind of study it is", source.name,
-                     1 if source.text else 0, 1, line_text=source.text.split("\n")[0], hint=hint)  # fmt: skip
+            return source.fault(
+                other,
+                "kind.missing",
+                "the kind of study is given by the key study",
+                suggestion="study",
+                hint=hint,
+                on_key=True,
+            )
+        return Fault(
+            "kind.missing",
+            "the file does not say what kind of study it is",
+            source.name,
+            1 if source.text else 0,
+            1,
+            line_text=source.text.split("\n")[0],
+            hint=hint,
+        )
     if kind in PLANNED:
         return source.fault(
             ("study",), "kind.unbuilt", f"study kind '{kind}' is not built yet in this version",

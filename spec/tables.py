@@ -8,7 +8,6 @@ from typing import Annotated, Any, Literal
 
 from pydantic import (
     BaseModel,
-    BeforeValidator,
     ConfigDict,
     Field,
     PlainValidator,
@@ -63,7 +62,11 @@ def read_coordinates(raw: Any) -> Coordinates:
         found = Coordinates()
         found.vectors = True
         for name, size in raw.items():
-            if isinstance(size, bool) or not isinstance(size, int) or not 1 <= size <= MAX_DIMENSION:
+            if (
+                isinstance(size, bool)
+                or not isinstance(size, int)
+                or not 1 <= size <= MAX_DIMENSION
+            ):
                 raise PydanticCustomError(
                     "value.type", "the dimension of {name} is a whole number from 1",
                     {"hint": hint, "name": name},
@@ -99,7 +102,9 @@ def attempt(read: Any, raw: Any, reading: Reading, *more: Any) -> Any:
 
 
 VALUE_SCHEMA = {"anyOf": [{"type": "number"}, {"type": "string"}]}
-EACH_SCHEMA = {"anyOf": [*VALUE_SCHEMA["anyOf"], {"type": "object", "additionalProperties": VALUE_SCHEMA}]}
+EACH_SCHEMA = {
+    "anyOf": [*VALUE_SCHEMA["anyOf"], {"type": "object", "additionalProperties": VALUE_SCHEMA}]
+}
 Mass = Annotated[
     Value | dict[str, Value], PlainValidator(read_each(Value.read)), WithJsonSchema(EACH_SCHEMA)
 ]
@@ -108,8 +113,8 @@ Mass = Annotated[
 class Box(Table):
     """A periodic box of many bodies: `density` (number per volume) or `length` (of its edges)."""
 
-    density: Value | None = Field(None, description="Particles per volume.")
-    length: Value | None = Field(None, description="Edge of a cubic box.")
+    density: Value | None = Field(default=None, description="Particles per volume.")
+    length: Value | None = Field(default=None, description="Edge of a cubic box.")
 
 
 class System(Table):
@@ -121,27 +126,45 @@ class System(Table):
         WithJsonSchema(
             {
                 "anyOf": [
-                    {"type": "array", "items": {"type": "string", "pattern": NAME_PATTERN}, "minItems": 1},
+                    {
+                        "type": "array",
+                        "items": {"type": "string", "pattern": NAME_PATTERN},
+                        "minItems": 1,
+                    },
                     {"type": "object", "additionalProperties": {"type": "integer", "minimum": 1}},
                 ]
             }
         ),
-    ] = Field(Coordinates(), description='Names ["x", "y"], or vectors by dimension { q = 2 }.')
-    lagrangian: Expression | None = Field(None, description="L(q, q', t).")
+    ] = Field(
+        default=Coordinates(), description='Names ["x", "y"], or vectors by dimension { q = 2 }.'
+    )
+    lagrangian: Expression | None = Field(default=None, description="L(q, q', t).")
     nonconservative: Expression | None = Field(
-        None, description="Galley's K(q_plus, q_plus', q_minus, q_minus', t): odd in the minus variables."
+        default=None,
+        description="Galley's K(q_plus, q_plus', q_minus, ...): odd in the minus variables.",
     )
     constraints: tuple[Constraint, ...] = Field(
-        (), description='Holonomic equations "x^2 + y^2 = l^2"; bounds on coefficients "c1 > 0".'
+        default=(),
+        description='Holonomic equations "x^2 + y^2 = l^2"; bounds on coefficients "c1 > 0".',
     )
-    mass: Mass | None = Field(None, description="With potential or pair: one mass, or one a coordinate.")
-    potential: Expression | None = Field(None, description="V(q, t); the Lagrangian is T - V.")
-    particles: int | None = Field(None, ge=1, le=10_000_000, description="Number of identical bodies.")
-    dimension: int | None = Field(None, ge=1, le=3, description="Dimension of space of the bodies.")
-    pair: Expression | None = Field(None, description="Potential of a pair at distance r.")
-    external: Expression | None = Field(None, description="Potential of one body.")
-    cutoff: Value | None = Field(None, description="Distance beyond which pairs do not act.")
-    box: Box | None = Field(None, description="The periodic box.")
+    mass: Mass | None = Field(
+        default=None, description="With potential or pair: one mass, or one a coordinate."
+    )
+    potential: Expression | None = Field(
+        default=None, description="V(q, t); the Lagrangian is T - V."
+    )
+    particles: int | None = Field(
+        default=None, ge=1, le=10_000_000, description="Number of identical bodies."
+    )
+    dimension: int | None = Field(
+        default=None, ge=1, le=3, description="Dimension of space of the bodies."
+    )
+    pair: Expression | None = Field(default=None, description="Potential of a pair at distance r.")
+    external: Expression | None = Field(default=None, description="Potential of one body.")
+    cutoff: Value | None = Field(
+        default=None, description="Distance beyond which pairs do not act."
+    )
+    box: Box | None = Field(default=None, description="The periodic box.")
 
     def is_vector(self, name: str) -> bool:
         """Whether a coordinate is a vector: declared in a table, `{ q = 1 }` included."""
@@ -150,12 +173,16 @@ class System(Table):
     @property
     def holonomic(self) -> tuple[Expression, ...]:
         """The constraints that are equations."""
-        return tuple(c for c in self.constraints if isinstance(c.tree, Relation) and c.tree.op == "=")
+        return tuple(
+            c for c in self.constraints if isinstance(c.tree, Relation) and c.tree.op == "="
+        )
 
     @property
     def inequalities(self) -> tuple[Expression, ...]:
         """The constraints that bound coefficients."""
-        return tuple(c for c in self.constraints if isinstance(c.tree, Relation) and c.tree.op != "=")
+        return tuple(
+            c for c in self.constraints if isinstance(c.tree, Relation) and c.tree.op != "="
+        )
 
 
 Component = Value | Range | tuple[Value | Range, ...]
@@ -221,10 +248,17 @@ def _range_or_value(raw: Any, reading: Reading, name: str) -> Value | Range | No
 COMPONENT_SCHEMA = {
     "type": "object",
     "additionalProperties": {
-        "anyOf": [*VALUE_SCHEMA["anyOf"],
-                  {"type": "array", "items": {"anyOf": [*VALUE_SCHEMA["anyOf"], {"type": "array", "items": VALUE_SCHEMA}]}}]
+        "anyOf": [
+            *VALUE_SCHEMA["anyOf"],
+            {
+                "type": "array",
+                "items": {
+                    "anyOf": [*VALUE_SCHEMA["anyOf"], {"type": "array", "items": VALUE_SCHEMA}]
+                },
+            },
+        ]
     },
-}  # fmt: skip
+}
 Components = Annotated[
     dict[str, Any], PlainValidator(read_components), WithJsonSchema(COMPONENT_SCHEMA)
 ]
@@ -234,36 +268,51 @@ class Start(Table):
     """The state at t = 0, by coordinate."""
 
     position: Components = Field(description="Positions by coordinate: { q = 1.0 }.")
-    velocity: Components | None = Field(None, description="Velocities by coordinate; or momentum.")
-    momentum: Components | None = Field(None, description="Canonical momenta by coordinate; or velocity.")
+    velocity: Components | None = Field(
+        default=None, description="Velocities by coordinate; or momentum."
+    )
+    momentum: Components | None = Field(
+        default=None, description="Canonical momenta by coordinate; or velocity."
+    )
 
 
 class Integrator(Table):
     """The Galerkin-Gauss-Lobatto variational integrator."""
 
-    r: int = Field(2, ge=0, le=200, description="Interior points of a step; the order is 2r + 2.")
+    r: int = Field(
+        default=2, ge=0, le=200, description="Interior points of a step; the order is 2r + 2."
+    )
     dt: Value = Field(description="Time step.")
-    steps: int | None = Field(None, ge=1, le=10**12, description="Number of steps.")
-    save_every: int = Field(1, ge=1, le=10**12, description="Keep every n-th step.")
-    time_transform: Expression | None = Field(None, description="g(q): the step is of s, dt = g ds.")
+    steps: int | None = Field(default=None, ge=1, le=10**12, description="Number of steps.")
+    save_every: int = Field(default=1, ge=1, le=10**12, description="Keep every n-th step.")
+    time_transform: Expression | None = Field(
+        default=None, description="g(q): the step is of s, dt = g ds."
+    )
 
 
 class Compare(Table):
     """Other methods run on the same problem."""
 
-    methods: tuple[str, ...] = Field((), description='Integrators to compare with: "rk4", "dopri8".')
+    methods: tuple[str, ...] = Field(
+        default=(), description='Integrators to compare with: "rk4", "dopri8".'
+    )
 
 
 class Observe(Table):
     """What is seen of a motion."""
 
     variables: tuple[Literal["q", "velocity", "pi"], ...] = Field(
-        ("q", "pi"), min_length=1, description="All positions, velocities, discrete momenta."
+        default=("q", "pi"),
+        min_length=1,
+        description="All positions, velocities, discrete momenta.",
     )
     noise: float | None = Field(
-        None, ge=0, le=10, description="Noise of each variable over its RMS; 0 where not given."
+        default=None,
+        ge=0,
+        le=10,
+        description="Noise of each variable over its RMS; 0 where not given.",
     )
-    every: int = Field(1, ge=1, le=10**9, description="See every n-th step.")
+    every: int = Field(default=1, ge=1, le=10**9, description="See every n-th step.")
 
 
 def read_columns(raw: Any, info: ValidationInfo) -> dict[str, Any]:
@@ -276,11 +325,12 @@ def read_columns(raw: Any, info: ValidationInfo) -> dict[str, Any]:
     single = next(iter(reading.coordinates), None) if len(reading.coordinates) == 1 else None
     short = {"velocity": f"v_{single}", "pi": f"pi_{single}"} if single else {}
     found: dict[str, Any] = {}
-    for name, item in raw.items():
+    for key, item in raw.items():
+        name = short.get(str(key), str(key))
         if isinstance(item, Row):
-            found[short.get(name, name)] = tuple(attempt(Column.read, one, reading) for one in item)
+            found[name] = tuple(attempt(Column.read, one, reading) for one in item)
         else:
-            found[short.get(name, name)] = attempt(Column.read, item, reading)
+            found[name] = attempt(Column.read, item, reading)
     return found
 
 
@@ -295,7 +345,9 @@ COLUMNS_SCHEMA = {
 class Data(Table):
     """A measured motion in a CSV file. `velocity` and `pi` are kept as `v_NAME` and `pi_NAME`."""
 
-    file: str = Field(min_length=1, max_length=1000, description="CSV file, below the study's folder.")
+    file: str = Field(
+        min_length=1, max_length=1000, description="CSV file, below the study's folder."
+    )
     columns: Annotated[
         dict[str, Any], PlainValidator(read_columns), WithJsonSchema(COLUMNS_SCHEMA)
     ] = Field(description='Columns by what they hold: { t = "time [s]", q = "x [m]", v_q = "v" }.')

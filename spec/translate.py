@@ -12,7 +12,11 @@ from .source import Fault, Key, Source, nearest, quoted, shown
 
 
 def told(
-    error: ValidationError, source: Source, raw: dict[str, Any], model: type[BaseModel], broken: bool
+    error: ValidationError,
+    source: Source,
+    raw: dict[str, Any],
+    model: type[BaseModel],
+    broken: bool,
 ) -> list[Fault]:
     """The faults of a document that does not fit its model. With `broken` some lines could not be
     read, and what is missing may have stood there."""
@@ -35,10 +39,9 @@ def _key(loc: tuple[int | str, ...], raw: Any, missing: bool) -> Key:
     at: Any = raw
     for position, part in enumerate(loc):
         last = position == len(loc) - 1
-        if isinstance(at, dict) and part in at:
-            at = at[part]
-        elif isinstance(at, list) and isinstance(part, int) and part < len(at):
-            at = at[part]
+        below: dict[Any, Any] = dict(enumerate(at)) if isinstance(at, list) else at
+        if isinstance(below, dict) and part in below:
+            at = below[part]
         elif part == "range" and isinstance(at, list):
             continue  # the short form of a coefficient
         elif not (last and missing):
@@ -123,7 +126,7 @@ def _unknown(source: Source, key: Key, model: type[BaseModel]) -> Fault:
         elif home:
             hint = f"in [{home[0]}] there is one"
         elif not above and str(name) in OTHERS:
-            hint = f'[{name}] belongs to a study of kind {OTHERS[str(name)]}'
+            hint = f"[{name}] belongs to a study of kind {OTHERS[str(name)]}"
         else:
             hint = "known here: " + " ".join(known)
     return source.fault(key, "key.unknown", f'there is no key "{shown(str(name)[:60])}" in {where}',
@@ -131,11 +134,20 @@ def _unknown(source: Source, key: Key, model: type[BaseModel]) -> Fault:
 
 
 OTHERS = {
-    "exact": '"ggl"', "compare": '"ggl" or "pnn"', "coefficients": '"family"', "observe": '"family"',
-    "data": '"family" or "pnn"', "network": '"family"', "training": '"family"',
-    "refine": '"family"', "test": '"family"', "ends": '"om"', "path": '"om"', "loss": '"om"',
+    "exact": '"ggl"',
+    "compare": '"ggl" or "pnn"',
+    "coefficients": '"family"',
+    "observe": '"family"',
+    "data": '"family" or "pnn"',
+    "network": '"family"',
+    "training": '"family"',
+    "refine": '"family"',
+    "test": '"family"',
+    "ends": '"om"',
+    "path": '"om"',
+    "loss": '"om"',
     "search": '"pnn"',
-}  # fmt: skip
+}
 
 
 def _misfit(source: Source, key: Key, details: ErrorDetails) -> Fault:
@@ -145,10 +157,14 @@ def _misfit(source: Source, key: Key, details: ErrorDetails) -> Fault:
     code, hint = "value.type", None
     match kind:
         case "int_type" | "int_from_float" | "int_parsing":
-            message = f"{name} is a whole number, not {what}"
+            given = details["input"]
+            message = f"{name} is a whole number, not {given if isinstance(given, float) else what}"
             hint = f"write {name} = {_whole(details['input'])}"
         case "float_type" | "float_parsing":
-            message, hint = f"{name} is a number, not {what}", f"write {name} = {_float(details['input'])}"
+            message, hint = (
+                f"{name} is a number, not {what}",
+                f"write {name} = {_float(details['input'])}",
+            )
         case "finite_number":
             code, message = "value.finite", f"{name} is a finite number"
         case "string_type":
@@ -159,7 +175,11 @@ def _misfit(source: Source, key: Key, details: ErrorDetails) -> Fault:
             message, hint = f"{name} is a list, not {what}", f"write {name} = [...]"
         case "dict_type" | "model_type" | "model_attributes_type":
             message = f"{name} is a table, not {what}"
-            hint = f"write [{name}] and its keys below" if len(key) == 1 else f"write {name} = {{ ... }}"
+            hint = (
+                f"write [{name}] and its keys below"
+                if len(key) == 1
+                else f"write {name} = {{ ... }}"
+            )
         case "literal_error":
             return _choice(source, key, name, details)
         case "greater_than" | "greater_than_equal" | "less_than" | "less_than_equal":
@@ -201,7 +221,9 @@ def _float(given: Any) -> str:
 def _bound(name: str, kind: str, context: dict[str, Any]) -> str:
     words = {"greater_than": "greater than {gt}", "greater_than_equal": "at least {ge}",
              "less_than": "less than {lt}", "less_than_equal": "at most {le}"}  # fmt: skip
-    text = words[kind].format(**{k: f"{v:g}" for k, v in context.items() if k in ("gt", "ge", "lt", "le")})
+    text = words[kind].format(
+        **{k: f"{v:g}" for k, v in context.items() if k in ("gt", "ge", "lt", "le")}
+    )
     return f"{name} has to be {text}"
 
 
@@ -211,5 +233,10 @@ def _choice(source: Source, key: Key, name: str, details: ErrorDetails) -> Fault
     words = [word.strip(' "') for word in expected.replace(" or ", ", ").split(", ")]
     close = nearest(given, words) if isinstance(given, str) else None
     shown_given = f'"{shown(given[:40])}"' if isinstance(given, str) else described(given)
-    return source.fault(key, "value.choice", f"{name} has no choice {shown_given}", suggestion=close,
-                        hint=f"choices are {quoted(words)}")  # fmt: skip
+    return source.fault(
+        key,
+        "value.choice",
+        f"{name} has no choice {shown_given}",
+        suggestion=close,
+        hint=f"choices are {quoted(words)}",
+    )

@@ -14,7 +14,24 @@ from typing import Literal, assert_never
 from .source import Span
 
 FUNCTIONS: dict[str, tuple[int, int]] = {  # least and most number of arguments
-    **dict.fromkeys("sin cos tan asin acos atan sinh cosh tanh exp log sqrt abs".split(), (1, 1)),
+    **dict.fromkeys(
+        [
+            "sin",
+            "cos",
+            "tan",
+            "asin",
+            "acos",
+            "atan",
+            "sinh",
+            "cosh",
+            "tanh",
+            "exp",
+            "log",
+            "sqrt",
+            "abs",
+        ],
+        (1, 1),
+    ),
     **dict.fromkeys(["atan2", "dot", "cross"], (2, 2)),
     **dict.fromkeys(["min", "max"], (2, 20)),
     "norm": (1, 1),
@@ -23,14 +40,10 @@ FUNCTIONS: dict[str, tuple[int, int]] = {  # least and most number of arguments
 NOWHERE = Span(0, 0)
 
 
-def _span() -> Span:
-    return field(default=NOWHERE, compare=False, repr=False)
-
-
 @dataclass(frozen=True, slots=True)
 class Number:
     value: Fraction
-    span: Span = _span()
+    span: Span = field(default=NOWHERE, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +51,7 @@ class Name:
     """A declared name in ASCII (`β` is `beta`, `q₊` is `q_plus`)."""
 
     name: str
-    span: Span = _span()
+    span: Span = field(default=NOWHERE, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +60,13 @@ class Derivative:
 
     base: Name
     order: int
-    span: Span = _span()
+    span: Span = field(default=NOWHERE, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Negate:
     operand: Node
-    span: Span = _span()
+    span: Span = field(default=NOWHERE, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,14 +74,14 @@ class Binary:
     op: Literal["+", "-", "*", "/", "^"]
     left: Node
     right: Node
-    span: Span = _span()
+    span: Span = field(default=NOWHERE, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
     function: str
     arguments: tuple[Node, ...]
-    span: Span = _span()
+    span: Span = field(default=NOWHERE, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +89,7 @@ class Bars:
     """`|x|`: the magnitude of a scalar, the length of a vector."""
 
     operand: Node
-    span: Span = _span()
+    span: Span = field(default=NOWHERE, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +98,7 @@ class Index:
 
     base: Name | Derivative
     indices: tuple[Node, ...]
-    span: Span = _span()
+    span: Span = field(default=NOWHERE, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +107,7 @@ class Sum:
 
     indices: tuple[str, ...]
     body: Node
-    span: Span = _span()
+    span: Span = field(default=NOWHERE, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +117,7 @@ class Relation:
     op: Literal["=", "<", "<=", ">", ">="]
     left: Node
     right: Node
-    span: Span = _span()
+    span: Span = field(default=NOWHERE, compare=False, repr=False)
 
 
 Node = Number | Name | Derivative | Negate | Binary | Call | Bars | Index | Sum | Relation

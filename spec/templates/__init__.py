@@ -7,7 +7,9 @@ def template(kind: str) -> str:
     """A commented starter study of a kind. Raises UsageFault where there is none."""
     from ..source import UsageFault, quoted
 
-    kinds = sorted(f.name.removesuffix(".toml") for f in files(__name__).iterdir() if f.name.endswith(".toml"))
+    kinds = sorted(
+        f.name.removesuffix(".toml") for f in files(__name__).iterdir() if f.name.endswith(".toml")
+    )
     if kind not in kinds:
         raise UsageFault(f"there is no starter study of kind {kind}: choose {quoted(kinds)}")
     return files(__name__).joinpath(f"{kind}.toml").read_text(encoding="utf-8")
