@@ -212,12 +212,13 @@ class GGL(eqx.Module):
         held = [jax.lax.stop_gradient(x) for x in (q, p, t, h, theta)]
         w = jax.lax.stop_gradient(nodal(self.rule.coefficients, V))
         shape, flat = w.shape, (-1, 1, *w.shape[2:])
-        change = w
-        for _ in range(iterations - 1):
+
+        def iterate(_, w):
             J = self.jacobian(*held, w)
-            change = solve(J, self.residual(*held, w).reshape(flat)).reshape(shape)
-            w = w - change
-        w = jax.lax.stop_gradient(w)
+            return w - solve(J, self.residual(*held, w).reshape(flat)).reshape(shape)
+
+        if iterations > 1:
+            w = jax.lax.fori_loop(0, iterations - 1, iterate, w)
         J = jax.lax.stop_gradient(self.jacobian(*held, w))
         change = solve(J, self.residual(q, p, t, h, theta, w).reshape(flat)).reshape(shape)
         w = w - change
@@ -241,7 +242,8 @@ class GGL(eqx.Module):
 
         def lacking(q, p, h, theta, w):
             lack = self.residual(q, p, t, h, theta, w).reshape((-1, 1, *batch))
-            return solve(J, lack).reshape(w.shape)
+            x = solve(J, lack) if batch else jnp.linalg.solve(J, lack)
+            return x.reshape(w.shape)
 
         def increment(z):
             q, p = z[:n], z[n:]

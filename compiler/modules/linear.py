@@ -9,42 +9,46 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 
-UNROLLED = 12  # beyond this size LAPACK is the better choice
+UNROLLED = 3  # larger ones are eliminated by a loop, which compiles fast at any size
+SMALL = 16  # beyond this size LAPACK is the better choice
 
 
 def solve(matrix: jax.Array, right: jax.Array) -> jax.Array:
     """X with matrix X = right; matrix (n, n, *batch), right (n, m, *batch).
 
-    Gaussian elimination with partial pivoting, unrolled over columns, for n <= 12; LAPACK beyond.
-    A singular matrix gives non-finite numbers, as in LAPACK.
+    Gaussian elimination with partial pivoting for n <= 16; LAPACK beyond, and where there is no
+    batch at all outside of loops. A singular matrix gives non-finite numbers, as in LAPACK.
     """
     n = matrix.shape[0]
     if n == 1:
         return right / matrix
-    if n > UNROLLED:
+    if n > SMALL:
         front = jnp.moveaxis(matrix, (0, 1), (-2, -1))
         behind = jnp.moveaxis(right, (0, 1), (-2, -1))
         return jnp.moveaxis(jnp.linalg.solve(front, behind), (-2, -1), (0, 1))
     rows = jnp.concatenate([matrix, right], axis=1)
-    for k in range(n):
-        rows = _pivoted(rows, k)
-        lead = rows[k] / rows[k, k]
-        factors = rows[:, k].at[k].set(0)
-        rows = (rows - factors[:, None] * lead[None]).at[k].set(lead)
+    if n <= UNROLLED:
+        for k in range(n):
+            rows = _eliminated(k, rows)
+    else:
+        rows = jax.lax.fori_loop(0, n, _eliminated, rows)
     return rows[:, n:]
 
 
-def _pivoted(rows: jax.Array, k: int) -> jax.Array:
-    """Rows with the largest of column k, from row k down, swapped to row k; by selection only."""
-    best = rows[k]
-    chosen = jnp.full(rows.shape[2:], k)
-    for i in range(k + 1, rows.shape[0]):
-        better = jnp.abs(rows[i, k]) > jnp.abs(best[k])
-        best = jnp.where(better, rows[i], best)
-        chosen = jnp.where(better, i, chosen)
-    old = rows[k]
-    swapped = [jnp.where(chosen == i, old, rows[i]) for i in range(k + 1, rows.shape[0])]
-    return jnp.stack([*rows[:k], best, *swapped])
+def _eliminated(k, rows: jax.Array) -> jax.Array:
+    """Rows (n, columns, *batch) after elimination of column k, its pivot row swapped in."""
+    ones = (1,) * (rows.ndim - 2)
+    index = jnp.arange(rows.shape[0]).reshape((-1, *ones))
+    column = jax.lax.dynamic_index_in_dim(rows, k, 1, keepdims=False)
+    size = jnp.where(index >= k, jnp.abs(column), -1)
+    chosen = jnp.argmax(size, axis=0)
+    is_pivot = (index == chosen)[:, None]
+    pivot = jnp.sum(jnp.where(is_pivot, rows, 0), axis=0)
+    here = jax.lax.dynamic_index_in_dim(rows, k, 0, keepdims=False)
+    rows = jnp.where(is_pivot, here[None], rows)
+    lead = pivot / jax.lax.dynamic_index_in_dim(pivot, k, 0)
+    column = jax.lax.dynamic_index_in_dim(rows, k, 1)
+    return jnp.where((index == k)[:, None], lead[None], rows - column * lead[None])
 
 
 def inverse(matrix: jax.Array) -> jax.Array:

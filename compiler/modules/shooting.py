@@ -10,10 +10,10 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from .ggl import GGL
+from .ggl import GGL, Step
 from .linear import apply
 
-ITERATIONS = 4  # Newton iterations of a step; its derivative is exact at the solution
+ITERATIONS = 5  # Newton iterations of a step; its derivative is exact at the solution
 
 
 class Motion(NamedTuple):
@@ -25,8 +25,23 @@ class Motion(NamedTuple):
     change: jax.Array
 
 
-def motions(ggl: GGL, theta, q, p, h, steps: int, every: int = 1) -> Motion:
-    """Motions over `steps` equal steps, kept every `every` steps, the start included."""
+def _solved(ggl: GGL, q, p, t, h, theta, V, contracts: bool) -> Step:
+    """A differentiable step: fixed-point passes where they contract, then a Newton iteration."""
+    if not contracts:
+        return ggl.newton(q, p, t, h, theta, V, ITERATIONS)
+    at = jax.lax.stop_gradient((q, p, t, h, theta))
+    minv = ggl.preconditioner(at[0], at[1], at[2], at[4])
+    close = ggl.fixed_point(*at, minv, jax.lax.stop_gradient(V))
+    return ggl.newton(q, p, t, h, theta, close.V, 1)
+
+
+def motions(
+    ggl: GGL, theta, q, p, h, steps: int, every: int = 1, contracts: bool = False
+) -> Motion:
+    """Motions over `steps` equal steps, kept every `every` steps, the start included.
+
+    `contracts`: the fixed-point iteration is known to converge; cheaper, with the same result.
+    """
     batch, dtype = q.shape[1:], q.dtype
     n = ggl.mechanics.n
     if ggl.mechanics.linear:
@@ -46,7 +61,7 @@ def motions(ggl: GGL, theta, q, p, h, steps: int, every: int = 1) -> Motion:
         q, p, V, worst = carry
         for j in range(every):
             t = h * (k * every + j)
-            done = ggl.newton(q, p, t, h, theta, ggl.extrapolated(V), ITERATIONS)
+            done = _solved(ggl, q, p, t, h, theta, ggl.extrapolated(V), contracts)
             q, p, V = done.q, done.p, done.V
             worst = jnp.maximum(worst, jax.lax.stop_gradient(done.change))
         return (q, p, V, worst), (q, p)
@@ -70,7 +85,7 @@ class Grid(NamedTuple):
     sample: jax.Array
 
 
-def motions_on(ggl: GGL, theta, q, p, grid: Grid) -> Motion:
+def motions_on(ggl: GGL, theta, q, p, grid: Grid, contracts: bool = False) -> Motion:
     """Motions at the samples of a grid; the batch is (trials,) or (trials, more)."""
     extra = (None,) * (q.ndim - 2)
     dtype = q.dtype
@@ -79,7 +94,11 @@ def motions_on(ggl: GGL, theta, q, p, grid: Grid) -> Motion:
         q, p, worst = carry
         t, h = (x[(..., *extra)] for x in now)
         V = jax.lax.stop_gradient(ggl.guess(q, p, t, theta))
-        done = ggl.newton(q, p, t, h, theta, V, 2 if ggl.mechanics.linear else ITERATIONS + 2)
+        done = (
+            ggl.newton(q, p, t, h, theta, V, 2)
+            if ggl.mechanics.linear
+            else _solved(ggl, q, p, t, h, theta, V, contracts)
+        )
         worst = jnp.maximum(worst, jax.lax.stop_gradient(done.change))
         return (done.q, done.p, worst), (done.q, done.p)
 

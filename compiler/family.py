@@ -1,0 +1,204 @@
+"""Studies of kind `family`: which member of this family of Lagrangians made this motion?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from ..spec import Faults
+from ..spec.family import Family
+from ..spec.tree import Name, Negate, Number, Relation
+from .derived import symbolic_equations
+from .family_fit import Fitting
+from .family_train import Training
+from .lift import latex, name_latex
+from .problem import Problem, problem
+from .program import Equation, Program, Section
+from .scaling import Scaling, scalings
+
+
+def compile(study: Family, observations: Mapping[str, np.ndarray] | None) -> Program:
+    """The program of a family study: a training, or the fit of a measured motion.
+
+    Raises Faults for what is not built and for what the mathematics forbids.
+    """
+    _require_built(study)
+    symbolic = problem(study)
+    low, high = bounds(study, symbolic)
+    if study.data is not None:
+        assert observations is not None
+        return Fitting(study, symbolic, low, high, observations)
+    return Training(study, symbolic, low, high)
+
+
+def _require_built(study: Family) -> None:
+    """What the language knows and this version cannot do is an error that says so."""
+    lacking = [
+        (("system", "constraints"), "holonomic constraints", bool(study.system.holonomic)),
+        (
+            ("integrator", "time_transform"),
+            "time_transform",
+            study.integrator.time_transform is not None,
+        ),
+        (
+            ("network", "kind"),
+            f'the network "{study.network.kind}"',
+            study.network.kind in ("conv", "lstm"),
+        ),
+        (("network", "dropout"), "dropout", study.network.dropout > 0),
+        (
+            ("network", "kind"),
+            "a network trained for the times of [data]",
+            study.data is not None and study.network.kind != "none",
+        ),
+        (("training", "loss"), 'the loss "rms"', study.training.loss == "rms"),
+        (("training", "epochs"), "training by epochs", study.training.epochs is not None),
+    ]
+    faults = [
+        study.fault(key, None, "not-built", f"{what} is not built yet in this version")
+        for key, what, wanted in lacking
+        if wanted
+    ]
+    if study.data is None and study.network.kind == "none":
+        faults.append(
+            study.fault(
+                ("network", "kind"),
+                None,
+                "nothing-to-do",
+                'network kind "none" fits one measured motion, but the study has no [data]',
+                "add [data] with file and columns, or leave out network.kind",
+            )
+        )
+    if study.data is None and study.start is None:
+        faults.append(
+            study.fault(
+                ("system",),
+                None,
+                "start-missing",
+                "training systems need a [start]",
+                "add [start] with position and velocity or momentum; ranges are drawn from",
+            )
+        )
+    if faults:
+        raise Faults(tuple(faults))
+
+
+def bounds(study: Family, symbolic: Problem) -> tuple[np.ndarray, np.ndarray]:
+    """Bounds (k,) of the free coefficients: their ranges, narrowed by the inequalities."""
+    names = [c.name for c in symbolic.coefficients]
+    low = np.array([study.number(study.coefficients[n].low) for n in names])
+    high = np.array([study.number(study.coefficients[n].high) for n in names])
+    for constraint in study.system.inequalities:
+        tree = constraint.tree
+        assert isinstance(tree, Relation)
+        name, limit, below = _simple(tree)
+        if name not in study.coefficients or limit is None:
+            raise Faults(
+                (
+                    study.fault(
+                        constraint,
+                        tree.span,
+                        "not-built",
+                        "only bounds of one coefficient by a number are built in this version",
+                        "write c1 > 0 or c1 <= 10",
+                    ),
+                )
+            )
+        if name not in names:
+            continue  # a coefficient that is fixed
+        k = names.index(name)
+        if below:
+            low[k] = max(low[k], limit)
+        else:
+            high[k] = min(high[k], limit)
+        if low[k] >= high[k]:
+            raise Faults(
+                (
+                    study.fault(
+                        constraint,
+                        tree.span,
+                        "empty-range",
+                        f"with this constraint nothing is left of the range of {name}",
+                    ),
+                )
+            )
+    return low, high
+
+
+def _simple(tree: Relation) -> tuple[str | None, float | None, bool]:
+    """(name, number, whether it bounds from below) of `c > 0` or `0 < c`."""
+    left, right, below = tree.left, tree.right, tree.op in (">", ">=")
+    if isinstance(right, Name):
+        left, right, below = right, left, not below
+    sign = -1.0 if isinstance(right, Negate) else 1.0
+    if isinstance(right, Negate):
+        right = right.operand
+    if isinstance(left, Name) and isinstance(right, Number):
+        return left.name, sign * float(right.value), below
+    return None, None, below
+
+
+def explain(study: Family) -> tuple[Section, ...]:
+    """The sections of `actionrun explain` for a family study."""
+    symbolic = problem(study)
+    low, high = bounds(study, symbolic)
+    lines = []
+    for k, symbol in enumerate(symbolic.coefficients):
+        unit = study.unit(symbol.name)
+        lines.append(f"{symbol.name} from {low[k]:.6g} to {high[k]:.6g} {unit}".rstrip())
+    return (
+        Section("System", equations=symbolic_equations(symbolic)),
+        Section("Coefficients", "; ".join(lines) + "."),
+        Section("Scalings", _scaling_text(scalings(symbolic)), _scaling_equations(symbolic)),
+        Section("Method", _method(study)),
+    )
+
+
+def _scaling_text(found: tuple[Scaling, ...]) -> str:
+    if not found:
+        return "No scaling of the motion maps the family onto itself."
+    return (
+        "The family maps onto itself when the motion is scaled and the coefficients with it. "
+        "The network reads a motion in units of its own size, and answers in the same units."
+    )
+
+
+def _scaling_equations(symbolic: Problem) -> tuple[Equation, ...]:
+    equations = []
+    for scaling in scalings(symbolic):
+        changes = [
+            (symbolic.words.q[part.start], name_latex(name), name, scaling.coordinates[name])
+            for name, part in symbolic.words.slices.items()
+        ]
+        changes += [
+            (c, latex(c, symbolic.words), c.name, scaling.coefficients[c.name])
+            for c in symbolic.coefficients
+        ]
+        moved = [(shown, name, power) for _, shown, name, power in changes if power]
+        equations.append(
+            Equation(
+                f"Scaling of {scaling.pivot or 'the action'}",
+                r",\quad ".join(rf"{s} \to \lambda^{{{p}}} {s}" for s, _, p in moved),
+                ", ".join(f"{n} -> s^({p})*{n}" for _, n, p in moved),
+            )
+        )
+    return tuple(equations)
+
+
+def _method(study: Family) -> str:
+    r = study.integrator.r
+    ggl = f"Galerkin-Gauss-Lobatto integrator, r = {r}, order {2 * r + 2}"
+    if study.data is not None:
+        return (
+            "Weak form least squares from several starting points, then Levenberg-Marquardt "
+            f"through the {ggl}; covariance from the Fisher information at the solution."
+        )
+    layers = "-".join(str(h) for h in study.network.hidden)
+    return (
+        f"A perceptron with hidden layers {layers} ({study.network.activation}), trained for "
+        f"{study.training.steps} steps of {study.training.batch} fresh systems by "
+        f"{study.training.optimizer} (learning rate {study.training.learning_rate:g}, "
+        f"{study.training.decay} decay). Loss: squared error of the scaled coefficients. Motions "
+        f"by the {ggl}. Refinement by Levenberg-Marquardt through the integrator."
+    )

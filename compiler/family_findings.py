@@ -1,0 +1,332 @@
+"""The examination of a trained network: unseen systems, named cases, refinement."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ..spec.family import Family
+from .derived import numeric_equations, symbolic_equations
+from .family_figures import case_figure, error_figure
+from .identifiability import Identifiability, identifiability
+from .modules.encoder import Encoder, sizes
+from .modules.least_squares import Fit, covariance, levenberg_marquardt, slopes
+from .modules.population import Population
+from .modules.training import Dtype
+from .problem import Problem
+from .program import Array, Check, Equation, Findings, Table, Tell
+
+
+class Batch(NamedTuple):
+    """Systems and what was made of them: coefficients (k, batch), starts (n, batch), series
+    (samples, channels, batch) as seen, estimates of the network and after refinement."""
+
+    c: jax.Array
+    q: jax.Array
+    p: jax.Array
+    series: jax.Array
+    network: jax.Array
+    fit: Fit
+    refined_series: jax.Array
+    network_series: jax.Array
+
+
+def examined(
+    study: Family,
+    symbolic: Problem,
+    population: Population,
+    encoder: Encoder,
+    key: jax.Array,
+    tell: Tell,
+) -> Findings:
+    """Findings of a trained family network."""
+    names = [c.name for c in symbolic.coefficients]
+    keys = jax.random.split(key, 3)
+    cases = None
+    if study.test.cases:
+        tell("cases", 0, 1, {})
+        cases = _batch(study, population, encoder, *_given(study, symbolic, population), keys[1])
+        tell("cases", 1, 1, {})
+    test = None
+    metrics: dict[str, float | int] = {"systems": study.test.systems}
+    if study.test.systems:
+        tell("test", 0, study.test.systems, {})
+        drawn = population.drawn(keys[0], study.test.systems)
+        c, q, rate = drawn
+        test = _batch(study, population, encoder, c, q, population.momenta(c, q, rate), keys[2])
+        tell("test", study.test.systems, study.test.systems, {})
+        metrics |= _metrics(population, names, test)
+    known = _identified(population, names, keys[0])
+    return Findings(
+        metrics=metrics,
+        equations=_equations(study, symbolic, population, names, cases),
+        extra={
+            "cases": [] if cases is None else _case_list(names, cases),
+            "identifiability": known.data(),
+        },
+        summary=_summary(names, metrics, cases, known),
+        arrays=_arrays(study, names, test),
+        figures=_figures(study, population, names, cases, test),
+        tables=() if test is None else (_table(names, metrics),),
+        checks=_checks(names, metrics, known),
+        notes=() if known.rank == known.of else (known.text,),
+    )
+
+
+def _given(study: Family, symbolic: Problem, population: Population):
+    """Coefficients, positions and momenta of the named cases; starts in the middle of ranges."""
+    middle = np.asarray((population.low + population.high) / 2)
+    rows = []
+    for case in study.test.cases:
+        rows.append(
+            [
+                study.number(case[c.name]) if c.name in case else middle[k]
+                for k, c in enumerate(symbolic.coefficients)
+            ]
+        )
+    c = jnp.asarray(np.array(rows, dtype=float).T)
+    ones = jnp.ones((1, c.shape[1]))
+    q = ((population.q_low + population.q_high) / 2)[:, None] * ones
+    rate = ((population.rate_low + population.rate_high) / 2)[:, None] * ones
+    return c, q, population.momenta(c, q, rate)
+
+
+def _batch(study: Family, population: Population, encoder: Encoder, c, q, p, key) -> Batch:
+    known_start = bool(
+        jnp.all(population.q_low == population.q_high)
+        & jnp.all(population.rate_low == population.rate_high)
+        & (not population.by_velocity)
+    )
+    iterations = study.refine.iterations if study.refine.method != "none" else 0
+    return _examine(
+        population, encoder, c, q, p, key, known_start, iterations, study.refine.tolerance
+    )
+
+
+@eqx.filter_jit
+def _examine(
+    population: Population, encoder: Encoder, c, q, p, key, known_start, iterations, tolerance
+) -> Batch:
+    low, high, k = population.low[:, None], population.high[:, None], len(c)
+    series, _ = population.series(c, q, p)
+    series = population.noisy(series, key)
+    size = sizes(series)
+    named = encoder.estimates(series.astype(Dtype)).astype(jnp.float64)
+    named = jnp.clip(jnp.where(jnp.isfinite(named), named, (low + high) / 2), low, high)
+
+    def parts(x):
+        return (x, q, p) if known_start else (x[:k], x[k : k + len(q)], x[k + len(q) :])
+
+    def residual(x):
+        again, _ = population.series(*parts(x))
+        return ((again - series) / size).reshape((-1, series.shape[-1]))
+
+    start, ends = named, (low, high)
+    if not known_start:
+        free = jnp.full_like(jnp.concatenate([q, p]), jnp.inf)
+        start = jnp.concatenate([named, q, p])
+        ends = jnp.concatenate([low + 0 * c, -free]), jnp.concatenate([high + 0 * c, free])
+    fit = levenberg_marquardt(residual, start, *ends, iterations, tolerance)
+    refined, _ = population.series(*parts(fit.x))
+    by_network, _ = population.series(named, q, p)
+    return Batch(c, q, p, series, named, fit, refined, by_network)
+
+
+def _relative(estimate: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    return np.abs(estimate - truth) / np.abs(truth)
+
+
+def _metrics(population: Population, names: list[str], test: Batch) -> dict[str, float]:
+    """Errors over the unseen systems, of the network and after refinement (runs.md)."""
+    c, network = np.asarray(test.c), np.asarray(test.network)
+    refined = np.asarray(test.fit.x)[: len(c)]
+    metrics: dict[str, float] = {}
+    largest = np.abs(c).max(axis=0)
+    for k, name in enumerate(names):
+        there = c[k] != 0
+        error = _relative(network[k, there], c[k, there])
+        metrics[f"error_median.{name}"] = float(np.median(error))
+        metrics[f"error_p95.{name}"] = float(np.percentile(error, 95))
+        again = _relative(refined[k, there], c[k, there])
+        metrics[f"refined_error_median.{name}"] = float(np.median(again))
+        metrics[f"refined_error_max.{name}"] = float(np.max(again))
+        if not there.all():
+            gone = ~there
+            metrics[f"zero_error_max.{name}"] = float(
+                np.max(np.abs(network[k, gone]) / largest[gone])
+            )
+            metrics[f"refined_zero_error_max.{name}"] = float(
+                np.max(np.abs(refined[k, gone]) / largest[gone])
+            )
+    miss = np.asarray(test.network_series - test.series)
+    n = len(np.asarray(test.q))
+    for place, variable in enumerate(population.variables):
+        part = miss[:, place * n : (place + 1) * n]
+        each = np.sqrt(np.mean(part**2, axis=(0, 1)))
+        metrics[f"rms_{variable}_median"] = float(np.median(each))
+        metrics[f"rms_{variable}_pooled"] = float(np.sqrt(np.mean(each**2)))
+    metrics["refined_share"] = float(np.mean(np.asarray(test.fit.converged)))
+    metrics["refinement_iterations"] = int(test.fit.iterations)
+    return metrics
+
+
+def _identified(population: Population, names: list[str], key) -> Identifiability:
+    """Rank over a few members of the family drawn at random; the best of them counts."""
+
+    @eqx.filter_jit
+    def jacobians(population, key):
+        c, q, rate = population.drawn(key, 8)
+        c = jnp.where(c == 0, (population.low + population.high)[:, None] / 2, c)
+
+        def series(logs):
+            x = c * jnp.exp(logs)
+            seen, _ = population.series(x, q, population.momenta(x, q, rate))
+            return (
+                seen / sizes(population.series(c, q, population.momenta(c, q, rate))[0])
+            ).reshape((-1, 8))
+
+        return slopes(series, jnp.zeros_like(c))[1]
+
+    found = np.asarray(jacobians(population, key))
+    sound = [found[..., i] for i in range(found.shape[-1]) if np.isfinite(found[..., i]).all()]
+    return max((identifiability(j, names) for j in sound), key=lambda x: x.rank)
+
+
+def _case_list(names: list[str], cases: Batch) -> list[dict[str, Any]]:
+    def by_name(column: np.ndarray) -> dict[str, float]:
+        return {name: float(x) for name, x in zip(names, column, strict=False)}
+
+    c, network, refined = (np.asarray(x) for x in (cases.c, cases.network, cases.fit.x))
+    return [
+        {
+            "truth": by_name(c[:, i]),
+            "network": by_name(network[:, i]),
+            "refined": by_name(refined[:, i]),
+        }
+        for i in range(c.shape[1])
+    ]
+
+
+def _equations(
+    study: Family, symbolic: Problem, population: Population, names: list[str], cases: Batch | None
+) -> tuple[Equation, ...]:
+    """The family in symbols, and each case with its refined numbers."""
+    found = list(symbolic_equations(symbolic))
+    if cases is None:
+        return tuple(found)
+    samples = cases.series.shape[0] * cases.series.shape[1]
+    variance = (
+        jnp.full_like(cases.fit.cost, population.noise**2)
+        if population.noise
+        else cases.fit.cost / max(samples - len(cases.fit.x), 1)
+    )
+    spread = np.asarray(covariance(cases.fit, variance))
+    refined = np.asarray(cases.fit.x)
+    for i in range(refined.shape[1]):
+        block = spread[: len(names), : len(names), i]
+        values: dict[str, tuple[float | None, float | None]] = {
+            name: (float(refined[k, i]), float(np.sqrt(block[k, k])))
+            for k, name in enumerate(names)
+        }
+        for equation in numeric_equations(symbolic, values, block, names):
+            title = f"Case {i + 1}: {equation.name[0].lower()}{equation.name[1:]}"
+            found.append(Equation(title, equation.latex, equation.text, equation.values))
+    return tuple(found)
+
+
+def _summary(names, metrics, cases, known: Identifiability) -> tuple[tuple[str, str], ...]:
+    lines = []
+    if metrics["systems"]:
+        for name in names:
+            lines.append(
+                (
+                    f"error of {name}",
+                    f"median {metrics[f'error_median.{name}']:.1e}, "
+                    f"95 % below {metrics[f'error_p95.{name}']:.1e}; "
+                    f"refined: largest {metrics[f'refined_error_max.{name}']:.1e}",
+                )
+            )
+        lines.append(("unseen systems", f"{metrics['systems']}"))
+    if cases is not None:
+        for i, case in enumerate(_case_list(names, cases)):
+            said = ", ".join(f"{n} = {case['network'][n]:.5g}" for n in names)
+            then = ", ".join(f"{n} = {case['refined'][n]:.10g}" for n in names)
+            lines += [(f"case {i + 1}, network", said), (f"case {i + 1}, refined", then)]
+    lines.append(("identifiability", known.text))
+    return tuple(lines)
+
+
+def _table(names: list[str], metrics) -> Table:
+    rows = tuple(
+        (
+            name,
+            metrics[f"error_median.{name}"],
+            metrics[f"error_p95.{name}"],
+            metrics.get(f"zero_error_max.{name}"),
+            metrics[f"refined_error_median.{name}"],
+            metrics[f"refined_error_max.{name}"],
+        )
+        for name in names
+    )
+    header = ("coefficient", "median", "95 %", "where zero", "refined median", "refined largest")
+    caption = f"Relative errors of the coefficients over {metrics['systems']} unseen systems."
+    return Table("errors", caption, header, rows)
+
+
+def _arrays(study: Family, names: list[str], test: Batch | None) -> dict[str, Array]:
+    if test is None:
+        return {}
+    found = {}
+    for k, name in enumerate(names):
+        unit = study.unit(name)
+        for of, values in (
+            ("truth", test.c),
+            ("network", test.network),
+            ("refined", test.fit.x),
+        ):
+            long = f"{name} of the unseen systems: {of}"
+            found[f"{name}_{of}"] = Array(np.asarray(values[k]), ("system",), unit, long)
+    return found
+
+
+def _figures(study: Family, population: Population, names, cases, test):
+    figures = []
+    if cases is not None:
+        for i in range(cases.c.shape[1]):
+            figures.append(
+                case_figure(
+                    study,
+                    i,
+                    float(population.h) * population.every * np.arange(cases.series.shape[0]),
+                    population.variables,
+                    *(
+                        np.asarray(x[..., i])
+                        for x in (cases.series, cases.network_series, cases.refined_series)
+                    ),
+                )
+            )
+    if test is not None:
+        refined = np.asarray(test.fit.x)[: len(names)]
+        figures.append(error_figure(names, *map(np.asarray, (test.c, test.network)), refined))
+    return tuple(figures)
+
+
+def _checks(names: list[str], metrics, known: Identifiability) -> tuple[Check, ...]:
+    checks = [Check("identifiability", known.rank == known.of, known.text)]
+    if metrics["systems"]:
+        share = metrics["refined_share"]
+        checks.append(
+            Check(
+                "refinement",
+                share > 0.99,
+                f"{100 * share:.1f} % of the refinements converged",
+            )
+        )
+        worst = max(metrics[f"error_p95.{name}"] for name in names)
+        text = f"19 of 20 unseen systems are named within {worst:.1e} by the network alone"
+        checks.append(Check("unseen systems", worst < 0.1, text))
+    return tuple(checks)

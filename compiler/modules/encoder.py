@@ -1,0 +1,135 @@
+"""The network that reads a motion and names the coefficients of its Lagrangian.
+
+Equivariant by construction: it sees the motion divided by its own scales and answers in units of
+them, c_k = prod_j S_j^e_kj * g_k(u_k), with exponents e derived from the Lagrangian (`scaling`).
+Arrays are (samples, channels, batch); channels are the observed variables component by component.
+"""
+
+from __future__ import annotations
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+
+
+class Gauge(eqx.Module):
+    """The scales of a motion and how channels and coefficients go with them. All constants.
+
+    `sums` (quantities, channels) adds the mean squares of the channels of one quantity, `reader`
+    (scales, quantities) makes scales of them (an action is a position times a momentum);
+    `channels` (channels, scales) and `coefficients` (k, scales) are exponents.
+    """
+
+    sums: jax.Array
+    reader: jax.Array
+    channels: jax.Array
+    coefficients: jax.Array
+
+    def logarithms(self, size: jax.Array) -> jax.Array:
+        """Logs of the scales (scales, batch) from the channels' RMS (channels, batch)."""
+        squares = self.sums.astype(size.dtype) @ (size * size)
+        return self.reader.astype(size.dtype) @ (0.5 * jnp.log(squares))
+
+    def units(self, logs: jax.Array) -> jax.Array:
+        """The units of the coefficients (k, batch) that belong to the scales."""
+        return jnp.exp(self.coefficients.astype(logs.dtype) @ logs)
+
+
+def sizes(series: jax.Array) -> jax.Array:
+    """RMS over time of each channel, (channels, batch), never zero."""
+    tiny = jnp.finfo(series.dtype).tiny ** 0.5
+    return jnp.sqrt(jnp.mean(series * series, axis=0) + tiny)
+
+
+class Code(eqx.Module):
+    """Coefficients in units of the motion <-> numbers of order one that a network can give.
+
+    Logarithmic for a coefficient that is positive, asinh(c / soft) for one that may vanish or
+    change sign: linear at zero, logarithmic far from it. Standardised over the population.
+    """
+
+    soft: jax.Array  # (k,); 0: logarithmic
+    mean: jax.Array
+    spread: jax.Array
+
+    def encoded(self, c: jax.Array) -> jax.Array:
+        """(k, batch) in units of the motion -> (k, batch) of order one."""
+        soft, logarithmic = self._split()
+        raw = jnp.where(logarithmic, jnp.log(jnp.where(logarithmic, c, 1.0)), jnp.arcsinh(c / soft))
+        return (raw - self.mean[:, None]) / self.spread[:, None]
+
+    def decoded(self, u: jax.Array) -> jax.Array:
+        """The inverse of `encoded`."""
+        soft, logarithmic = self._split()
+        raw = u * self.spread[:, None] + self.mean[:, None]
+        raw = jnp.clip(raw, -60.0, 60.0)
+        return jnp.where(logarithmic, jnp.exp(raw), soft * jnp.sinh(raw))
+
+    def _split(self):
+        logarithmic = (self.soft == 0)[:, None]
+        return jnp.where(logarithmic, 1.0, self.soft[:, None]), logarithmic
+
+
+class Encoder(eqx.Module):
+    """Motion -> coefficients. `network` maps features (width,) to codes (k,)."""
+
+    network: eqx.Module
+    gauge: Gauge
+    code: Code
+    feature_mean: jax.Array
+    feature_spread: jax.Array
+
+    def estimates(self, series: jax.Array) -> jax.Array:
+        """Coefficients (k, batch) of motions (samples, channels, batch)."""
+        features, logs = featured(self.gauge, series)
+        return self.code.decoded(self.codes(features)) * self.gauge.units(logs)
+
+    def codes(self, features: jax.Array) -> jax.Array:
+        """Codes (k, batch) of features (width, batch)."""
+        x = (features - self.feature_mean[:, None]) / self.feature_spread[:, None]
+        return jax.vmap(self.network, in_axes=1, out_axes=1)(x)
+
+
+def featured(gauge: Gauge, series: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """What the network sees (width, batch) and the logs of the scales (scales, batch).
+
+    Each channel in units of its own RMS, and the logs of those RMS in units of the scales, which
+    are constant where the scalings take them all.
+    """
+    size = sizes(series)
+    logs = gauge.logarithms(size)
+    shape = (series / size).reshape((-1, series.shape[-1]))
+    rest = jnp.log(size) - gauge.channels.astype(size.dtype) @ logs
+    rest = jnp.clip(rest, -30.0, 30.0)  # a channel that is zero throughout
+    return jnp.concatenate([shape, rest]), logs
+
+
+ACTIVATIONS = {
+    "silu": jax.nn.silu,
+    "relu": jax.nn.relu,
+    "gelu": jax.nn.gelu,
+    "elu": jax.nn.elu,
+    "tanh": jnp.tanh,
+    "sigmoid": jax.nn.sigmoid,
+    "softplus": jax.nn.softplus,
+}
+
+
+class Perceptron(eqx.Module):
+    """A multi-layer perceptron with layers of the given widths and a linear output."""
+
+    layers: list[eqx.nn.Linear]
+    activation: str = eqx.field(static=True)
+
+    def __init__(self, inputs: int, hidden, outputs: int, activation: str, *, key: jax.Array):
+        widths = [inputs, *hidden, outputs]
+        keys = jax.random.split(key, len(widths) - 1)
+        self.layers = [
+            eqx.nn.Linear(a, b, key=k) for a, b, k in zip(widths, widths[1:], keys, strict=False)
+        ]
+        self.activation = activation
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        for layer in self.layers[:-1]:
+            x = ACTIVATIONS[self.activation](layer(x))
+        return self.layers[-1](x)

@@ -1,0 +1,102 @@
+"""Random members of a family, and their motions."""
+
+from __future__ import annotations
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+
+from .ggl import GGL
+from .shooting import motions
+
+
+class Population(eqx.Module):
+    """What a family's systems are drawn from, and how their motions are seen.
+
+    Coefficients are even in [low, high] (in the logarithm where `log`), zero with probability
+    `zero`; starting positions and momenta (or velocities) are even in their ranges.
+    """
+
+    ggl: GGL
+    fixed: jax.Array  # (parameters,)
+    low: jax.Array  # (k,)
+    high: jax.Array
+    log: jax.Array  # (k,) of bool
+    zero: jax.Array  # (k,)
+    q_low: jax.Array  # (n,)
+    q_high: jax.Array
+    rate_low: jax.Array  # (n,) momentum or velocity
+    rate_high: jax.Array
+    by_velocity: bool = eqx.field(static=True)
+    h: jax.Array
+    steps: int = eqx.field(static=True)
+    every: int = eqx.field(static=True)
+    variables: tuple[str, ...] = eqx.field(static=True)
+    contracts: bool = eqx.field(static=True)  # fixed-point passes are known to converge
+    noise: float  # of each observed channel, over its RMS
+
+    def theta(self, c: jax.Array) -> jax.Array:
+        """All constants (parameters first) for coefficients (k, *batch)."""
+        fixed = self.fixed.astype(c.dtype).reshape((-1,) + (1,) * (c.ndim - 1))
+        return jnp.concatenate([jnp.broadcast_to(fixed, (*self.fixed.shape, *c.shape[1:])), c])
+
+    def drawn(self, key: jax.Array, count: int) -> tuple[jax.Array, jax.Array, jax.Array]:
+        """Coefficients (k, count), starting q and rate (n, count), float64."""
+        keys = jax.random.split(key, 4)
+
+        def even(key, low, high):
+            u = jax.random.uniform(key, (len(low), count), jnp.float64)
+            return low[:, None] + (high - low)[:, None] * u
+
+        by_log = self.log[:, None]
+        safe = jnp.where(self.log, self.low, 1.0), jnp.where(self.log, self.high, 2.0)
+        c = jnp.where(
+            by_log,
+            jnp.exp(even(keys[0], jnp.log(safe[0]), jnp.log(safe[1]))),
+            even(keys[0], self.low, self.high),
+        )
+        off = jax.random.uniform(keys[1], c.shape, jnp.float64) < self.zero[:, None]
+        c = jnp.where(off, 0.0, c)
+        q = even(keys[2], self.q_low, self.q_high)
+        return c, q, even(keys[3], self.rate_low, self.rate_high)
+
+    def momenta(self, c, q, rate) -> jax.Array:
+        """Starting momenta (n, batch)."""
+        if not self.by_velocity:
+            return rate
+        return self.ggl.mechanics.momentum(q, rate, jnp.zeros((), q.dtype), self.theta(c))
+
+    def series(self, c, q, p) -> tuple[jax.Array, jax.Array]:
+        """Observed series (samples, channels, batch), and the worst change of the iteration."""
+        h = self.h.astype(q.dtype)
+        motion = motions(self.ggl, self.theta(c), q, p, h, self.steps, self.every, self.contracts)
+        return observed(self, motion.q, motion.p, c), motion.change
+
+    def seen(self, c, q, p) -> tuple[jax.Array, jax.Array]:
+        """Observed series, ones where a system is unsound, and whether each is sound."""
+        series, change = self.series(c, q, p)
+        sound = jnp.all(jnp.isfinite(series), axis=(0, 1)) & (change < 1e-3)
+        return jnp.where(sound, series, 1.0), sound
+
+    def noisy(self, series: jax.Array, key: jax.Array) -> jax.Array:
+        """Series with the study's noise on every channel."""
+        size = jnp.sqrt(jnp.mean(series**2, axis=0))
+        return series + self.noise * size * jax.random.normal(key, series.shape, series.dtype)
+
+
+def observed(population: Population, q, p, c) -> jax.Array:
+    """The observed variables of motions q, p (samples, n, batch): (samples, channels, batch)."""
+    parts = []
+    for variable in population.variables:
+        if variable == "q":
+            parts.append(q)
+        elif variable == "pi":
+            parts.append(p)
+        else:
+            theta = population.theta(c)[:, None]
+            times = population.h * population.every * jnp.arange(q.shape[0])
+            v = population.ggl.mechanics.velocity(
+                q.swapaxes(0, 1), p.swapaxes(0, 1), times[:, None].astype(q.dtype), theta
+            )
+            parts.append(v.swapaxes(0, 1))
+    return jnp.concatenate(parts, axis=1)

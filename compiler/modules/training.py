@@ -1,0 +1,77 @@
+"""Training an encoder on fresh systems every step.
+
+The loss is the squared error of the codes plus a bounded relative error of the motion that the
+named coefficients give through the integrator. A system's part of the loss never exceeds a bound,
+so one wild motion cannot move the network.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import optax
+
+from .encoder import Encoder, featured
+from .population import Population
+
+Dtype = jnp.float32
+
+
+class Progress(NamedTuple):
+    """All that training changes: the network's arrays, the optimiser's, and the last loss."""
+
+    network: eqx.Module
+    optimizer: optax.OptState
+    loss: jax.Array
+
+
+class Trainer(eqx.Module):
+    """One step of training is `step(progress, n)`: its randomness comes from the seed and n."""
+
+    population: Population
+    encoder: Encoder
+    batch: int = eqx.field(static=True)
+    motion: float = eqx.field(static=True)  # weight of the motion's error in the loss
+    optimizer: optax.GradientTransformation = eqx.field(static=True)
+
+    def start(self) -> Progress:
+        network = self.encoder.network
+        state = self.optimizer.init(eqx.filter(network, eqx.is_array))
+        return Progress(network, state, jnp.zeros((), Dtype))
+
+    def with_network(self, network: eqx.Module) -> Encoder:
+        return eqx.tree_at(lambda e: e.network, self.encoder, network)
+
+    def loss(self, network: eqx.Module, key: jax.Array) -> jax.Array:
+        population, encoder = self.population, self.with_network(network)
+        c, q, rate = (x.astype(Dtype) for x in population.drawn(key, self.batch))
+        p = population.momenta(c, q, rate)
+        series, sound = population.seen(c, q, p)
+        series = population.noisy(series, jax.random.fold_in(key, 1))
+        features, logs = featured(encoder.gauge, series)
+        units = encoder.gauge.units(logs)
+        wanted = encoder.code.encoded(jnp.where(sound, c / units, 1.0))
+        given = encoder.codes(features)
+        wrong = jnp.mean((given - wanted) ** 2, axis=0)
+        if self.motion:
+            named = encoder.code.decoded(given) * units
+            named = jnp.clip(named, population.low[:, None], population.high[:, None]).astype(Dtype)
+            again, fine = population.seen(named, q, p)
+            size = jnp.mean(series**2, axis=0) + jnp.finfo(Dtype).tiny
+            miss = jnp.mean((again - series) ** 2 / size, axis=(0, 1))
+            miss = jnp.where(fine, miss, 0.0)
+            wrong = wrong + self.motion * miss / (1 + miss)
+        return jnp.sum(jnp.where(sound, wrong, 0.0)) / self.batch
+
+    def step(self, progress: Progress, key: jax.Array, n: jax.Array) -> Progress:
+        arrays, rest = eqx.partition(progress.network, eqx.is_array)
+
+        def loss(arrays):
+            return self.loss(eqx.combine(arrays, rest), jax.random.fold_in(key, n))
+
+        value, slope = jax.value_and_grad(loss)(arrays)
+        updates, optimizer = self.optimizer.update(slope, progress.optimizer, arrays)
+        return Progress(eqx.apply_updates(progress.network, updates), optimizer, value)
