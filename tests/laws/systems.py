@@ -15,6 +15,14 @@ from actionrun.spec import loads
 OSCILLATOR = 'lagrangian = "q\'^2/2 - q^2/2"\ncoordinates = ["q"]'
 DAMPED = OSCILLATOR + '\nnonconservative = "-0.1*q_plus\'*q_minus"'
 PENDULUM = 'lagrangian = "q\'^2/2 + cos(q)"\ncoordinates = ["q"]'
+PARABOLA = """\
+coordinates = ["x"]
+lagrangian = "(1 + 4*x^2)*x'^2/2 - x^2"
+"""
+SPHERICAL = """\
+coordinates = ["th", "ph"]
+lagrangian = "(th'^2 + sin(th)^2*ph'^2)/2 + cos(th)"
+"""
 KEPLER = "lagrangian = \"dot(q', q')/2 + 1/|q|\"\ncoordinates = { q = 2 }"
 
 
