@@ -82,15 +82,15 @@ def _text_names(words: Vocabulary, doubled: bool) -> dict[sp.Symbol, str]:
     return names
 
 
-def _by_motion(expression: sp.Expr, names: Mapping[sp.Symbol, str]) -> list[sp.Expr]:
+def _by_motion(expression: sp.Expr, words: Vocabulary) -> list[sp.Expr]:
     """Terms of a sum as physicists order them: accelerations, velocities, positions, the rest."""
+    ranks = ({*words.a}, {*words.v, *words.minus_v}, {*words.q, *words.minus})
 
     def rank(term: sp.Expr) -> tuple[int, str]:
-        inside = [names.get(s, "") for s in term.free_symbols]
-        for k, marks in enumerate(("ddot", "dot", "''", "'")):
-            if any(marks in name for name in inside):
+        for k, group in enumerate(ranks):
+            if term.free_symbols & group:
                 return k, sp.srepr(term)
-        return 4, sp.srepr(term)
+        return len(ranks), sp.srepr(term)
 
     return sorted(sp.Add.make_args(expression), key=rank)
 
@@ -109,14 +109,15 @@ class Rounded:
 
 
 class _Latex(LatexPrinter):
-    def __init__(self, names: Mapping[sp.Symbol, str], rounded: Rounded):
+    def __init__(self, words: Vocabulary, doubled: bool, rounded: Rounded):
         super().__init__({"fold_short_frac": False, "mul_symbol": r" \, "})
-        self.names = names
+        self.words = words
+        self.names = _latex_names(words, doubled)
         self.rounded = rounded
         self._settings["mul_symbol_latex_numbers"] = r" \, "
 
     def _as_ordered_terms(self, expr, order=None):
-        return _by_motion(expr, self.names)
+        return _by_motion(expr, self.words)
 
     def _print_Symbol(self, expr, style=None):  # noqa: N802
         return self.names.get(expr, str(expr))
@@ -131,9 +132,10 @@ class _Latex(LatexPrinter):
 
 
 class _Text(StrPrinter):
-    def __init__(self, names: Mapping[sp.Symbol, str], rounded: Rounded):
+    def __init__(self, words: Vocabulary, doubled: bool, rounded: Rounded):
         super().__init__()
-        self.names = names
+        self.words = words
+        self.names = _text_names(words, doubled)
         self.rounded = rounded
 
     def _print_Symbol(self, expr):  # noqa: N802
@@ -143,7 +145,7 @@ class _Text(StrPrinter):
         return self.rounded.write(float(expr))
 
     def _as_ordered_terms(self, expr, order=None):
-        return _by_motion(expr, self.names)
+        return _by_motion(expr, self.words)
 
     def _print_Abs(self, expr):  # noqa: N802
         return f"abs({self._print(expr.args[0])})"
@@ -159,7 +161,7 @@ def latex(
     doubled: bool = False,
 ) -> str:
     """LaTeX of an expression of the study, without delimiters; `doubled`: q is written q_+."""
-    return _Latex(_latex_names(words, doubled), rounded or Rounded()).doprint(expression)
+    return _Latex(words, doubled, rounded or Rounded()).doprint(expression)
 
 
 def text(
@@ -169,7 +171,7 @@ def text(
     doubled: bool = False,
 ) -> str:
     """The expression in the study language, so that a study accepts it."""
-    return _Text(_text_names(words, doubled), rounded or Rounded()).doprint(expression)
+    return _Text(words, doubled, rounded or Rounded()).doprint(expression)
 
 
 def digits(value: float, std: float | None, most: int = 12) -> str:

@@ -1,0 +1,368 @@
+"""The fit of one measured motion (or several trials of it) to a family, without a network.
+
+Weak form from many starting points, the best of them to Levenberg-Marquardt through the integrator
+over a growing stretch of the motion, then the covariance at the solution.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ..spec import Faults
+from ..spec.family import Family
+from .arrays import components, mechanics, parameters
+from .family_measured import Measured, fitted_findings
+from .modules.ggl import GGL
+from .modules.least_squares import Fit, covariance, levenberg_marquardt, slopes
+from .modules.shooting import Grid, motions_on
+from .modules.weak import weak_fit, weak_form
+from .problem import Problem
+from .program import Findings, Report, Tell
+
+STARTS = 64  # random starting points of the weak form
+LANES = 4  # of them go through the integrator
+STRETCHES = (0.15, 0.4, 1.0)  # of the motion, one after the other
+SLACK = 0.02  # an interval may exceed a whole number of steps by this share of a step
+
+
+class Observed(NamedTuple):
+    """Samples of all trials: t (samples, trials); values, weight (samples, channels, trials), the
+    weight zero where a sample is missing; `names` (variable, component) of the channels."""
+
+    t: np.ndarray
+    values: np.ndarray
+    weight: np.ndarray
+    size: np.ndarray  # (channels,) RMS over all samples
+    names: tuple[tuple[str, int], ...]
+
+
+class Fitting:
+    """The program of a family study with [data] and no network (see `program.Program`)."""
+
+    stage = "fit"
+    total = 0
+    quantum = 1
+
+    def __init__(
+        self,
+        study: Family,
+        symbolic: Problem,
+        low: np.ndarray,
+        high: np.ndarray,
+        observations: Mapping[str, np.ndarray],
+    ):
+        self.study, self.symbolic = study, symbolic
+        self.low, self.high = low, high
+        self.ggl = GGL(mechanics(symbolic), study.integrator.r)
+        self.fixed = parameters(symbolic)
+        self.observed = _observed(study, symbolic, observations)
+        self.grid = _grid(self.observed.t, study.number(study.integrator.dt))
+        self.key = jax.random.key(study.seed)
+
+    def start(self) -> dict[str, np.ndarray]:
+        return {}
+
+    def advance(self, state, done: int, count: int):
+        return state, Report()
+
+    def findings(self, state, samples: Mapping[str, np.ndarray], tell: Tell) -> Findings:
+        tell("weak form", 0, 1, {})
+        candidates = self._candidates()
+        tell("weak form", 1, 1, {})
+        fit, stretches = None, len(STRETCHES)
+        x, low, high = self._starts(candidates)
+        contracts = self._contracts(x)
+        for k, share in enumerate(STRETCHES):
+            tell("refine", k, stretches, {})
+            fit = _refined(self._shot(share, contracts), x, low, high, self.study.refine.iterations,
+                           self.study.refine.tolerance)  # fmt: skip
+            x = fit.x
+        assert fit is not None
+        tell("refine", stretches, stretches, {"cost": float(jnp.nanmin(fit.cost))})
+        return fitted_findings(self._measured(fit, self._shot(1.0, contracts)))
+
+    # -- starting points -------------------------------------------------------------------------
+
+    def _candidates(self) -> np.ndarray:
+        """Coefficients (k, lanes), best first, by the weak form from random starting points."""
+        k = len(self.low)
+        drawn = jax.random.uniform(self.key, (k, STARTS), jnp.float64)
+        low, high = self.low[:, None], self.high[:, None]
+        wide = (self.low > 0) & (self.high > 100 * self.low)
+        safe = np.where(self.low > 0, self.low, 1.0)[:, None]
+        start = np.where(
+            wide[:, None], safe * (high / safe) ** np.asarray(drawn), low + (high - low) * drawn
+        )
+        weak = weak_form(self._joined())
+        fit = weak_fit(
+            self.ggl.mechanics,
+            weak,
+            self.fixed,
+            jnp.asarray(start),
+            jnp.asarray(low),
+            jnp.asarray(high),
+        )
+        cost = np.where(np.isfinite(np.asarray(fit.cost)), np.asarray(fit.cost), np.inf)
+        chosen: list[int] = []
+        for lane in np.argsort(cost, kind="stable"):
+            x = np.asarray(fit.x)[:, lane]
+            apart = all(
+                np.max(np.abs(x - fit.x[:, j]) / (np.abs(x) + np.abs(fit.x[:, j]) + 1e-12)) > 1e-3
+                for j in chosen
+            )
+            if apart:
+                chosen.append(int(lane))
+            if len(chosen) == LANES:
+                break
+        return np.asarray(fit.x)[:, chosen]
+
+    def _channel(self, variable: str) -> list[int]:
+        return [k for k, (v, _) in enumerate(self.observed.names) if v == variable]
+
+    def _joined(self) -> list[tuple[np.ndarray, np.ndarray, np.ndarray | None]]:
+        """Complete samples of each trial for the weak form: t, q and momenta where observed."""
+        places, momenta = self._channel("q"), self._channel("pi")
+        motions = []
+        for trial in range(self.observed.t.shape[1]):
+            values, weight = self.observed.values[..., trial], self.observed.weight[..., trial]
+            whole = (weight[:, places] > 0).all(axis=1)
+            if momenta:
+                whole &= (weight[:, momenta] > 0).all(axis=1)
+            if whole.sum() < 5:
+                raise Faults(
+                    (
+                        self.study.fault(
+                            ("data", "file"),
+                            None,
+                            "too-few-samples",
+                            f"trial {trial + 1} has {int(whole.sum())} complete samples, "
+                            "and 5 are needed",
+                        ),
+                    )
+                )
+            t, part = self.observed.t[whole, trial], values[whole]
+            motions.append((t, part[:, places], part[:, momenta] if momenta else None))
+        return motions
+
+    def _starts(self, candidates: np.ndarray):
+        """x (k + 2 n trials, lanes) with its bounds: coefficients, then q and v of each trial."""
+        n, parts = self.symbolic.n, []
+        for t, q, _ in self._joined():
+            # A short polynomial through the first samples: robust against their noise.
+            first = min(len(t), 12)
+            degree = 3 if first > 6 else 2
+            place = np.polynomial.Polynomial
+            fits = [place.fit(t[:first] - t[0], q[:first, i], degree) for i in range(n)]
+            q0 = np.array([f(0.0) for f in fits])
+            v0 = np.array([f.deriv()(0.0) for f in fits])
+            parts += [q0, v0]
+        state = np.concatenate(parts)
+        if self.study.start is not None:
+            state = self._given_start()
+        lanes = candidates.shape[1]
+        x = np.concatenate([candidates, np.repeat(state[:, None], lanes, axis=1)])
+        free = np.full(len(state), np.inf if self.study.start is None else 0.0)
+        middle = state if self.study.start is not None else np.zeros(len(state))
+        low = np.concatenate([self.low, middle - free])
+        high = np.concatenate([self.high, middle + free])
+        return jnp.asarray(x), jnp.asarray(low)[:, None], jnp.asarray(high)[:, None]
+
+    def _given_start(self) -> np.ndarray:
+        """q and v of every trial as [start] gives them."""
+        start = self.study.start
+        assert start is not None
+        if start.velocity is None:
+            raise Faults(
+                (
+                    self.study.fault(
+                        ("start", "momentum"),
+                        None,
+                        "not-built",
+                        "with [data], a start is given by position and velocity in this version",
+                        "write velocity, or leave [start] out to have it estimated",
+                    ),
+                )
+            )
+        q = components(self.symbolic, start.position, self.study.number)
+        v = components(self.symbolic, start.velocity, self.study.number)
+        return np.concatenate([q, v] * self.observed.t.shape[1])
+
+    # -- shooting --------------------------------------------------------------------------------
+
+    def _contracts(self, x) -> bool:
+        """Whether fixed-point passes converge over the whole motion from the best candidate."""
+        if self.ggl.mechanics.linear:
+            return False
+        worst = _worst(self._shot(1.0, True), x[:, :1])
+        return bool(np.all(np.asarray(worst) < 1e-10))
+
+    def _shot(self, share: float, contracts: bool) -> Shot:
+        o = self.observed
+        span = np.nanmax(o.t - o.t[:1], axis=0)
+        used = o.weight * ((o.t - o.t[:1]) <= share * span + 1e-12)[:, None]
+        return Shot(
+            self.ggl,
+            self.fixed,
+            self.grid,
+            jnp.asarray(o.values),
+            jnp.asarray(used),
+            jnp.asarray(o.t),
+            tuple(o.names),
+            len(self.low),
+            contracts,
+        )
+
+    def _measured(self, fit: Fit, shot: Shot) -> Measured:
+        cost = np.asarray(fit.cost)
+        best = int(np.nanargmin(np.where(np.isfinite(cost), cost, np.inf)))
+        lane = jax.tree.map(lambda a: a[..., best : best + 1] if jnp.ndim(a) else a, fit)
+        rows = int((self.observed.weight > 0).sum())
+        free = int((~np.asarray(lane.held)[:, 0]).sum())
+        noise = self.study.observe.noise
+        variance = noise**2 if noise else float(cost[best]) / max(rows - free, 1)
+        spread = np.asarray(covariance(lane, jnp.asarray(variance)))[..., 0]
+        model, jacobian = _modelled(shot, lane.x)
+        return Measured(
+            self.study,
+            self.symbolic,
+            self.observed.t,
+            self.observed.values,
+            self.observed.weight,
+            self.observed.size,
+            self.observed.names,
+            np.asarray(model)[..., 0],
+            np.asarray(jacobian)[..., 0],
+            np.asarray(lane.x)[:, 0],
+            spread,
+            np.asarray(lane.held)[:, 0],
+            bool(np.asarray(lane.converged)[0]),
+            float(np.sqrt(variance)),
+            noise is not None and noise > 0,
+        )
+
+
+class Shot(eqx.Module):
+    """Coefficients and starts -> weighted residuals. Batch: (trials, lanes)."""
+
+    ggl: GGL
+    fixed: jax.Array
+    grid: Grid
+    values: jax.Array
+    weight: jax.Array
+    t: jax.Array
+    names: tuple[tuple[str, int], ...] = eqx.field(static=True)
+    k: int = eqx.field(static=True)
+    contracts: bool = eqx.field(static=True)
+
+    def motion(self, x):
+        """Modelled channels (samples, channels, trials, lanes), and the worst change."""
+        n, trials, lanes = self.ggl.mechanics.n, self.values.shape[-1], x.shape[-1]
+        c = jnp.broadcast_to(x[: self.k][:, None], (self.k, trials, lanes))
+        fixed = jnp.broadcast_to(self.fixed[:, None, None], (*self.fixed.shape, trials, lanes))
+        theta = jnp.concatenate([fixed, c])
+        state = x[self.k :].reshape((trials, 2, n, lanes))
+        q, v = jnp.moveaxis(state[:, 0], 0, 1), jnp.moveaxis(state[:, 1], 0, 1)
+        m = self.ggl.mechanics
+        p = m.momentum(q, v, self.t[0][:, None], theta)
+        found = motions_on(self.ggl, theta, q, p, self.grid, self.contracts)
+        parts, velocity = [], None
+        for variable, i in self.names:
+            if variable == "q":
+                parts.append(found.q[:, i])
+            elif variable == "pi":
+                parts.append(found.p[:, i])
+            else:
+                if velocity is None:
+                    times = self.t[..., None]
+                    velocity = m.velocity(
+                        found.q.swapaxes(0, 1), found.p.swapaxes(0, 1), times, theta[:, None]
+                    )
+                parts.append(velocity[i])
+        return jnp.stack(parts, axis=1), found.change
+
+    def residual(self, x):
+        modelled, _ = self.motion(x)
+        miss = (modelled - self.values[..., None]) * self.weight[..., None]
+        return miss.reshape((-1, x.shape[-1]))
+
+
+@eqx.filter_jit
+def _refined(shot: Shot, x, low, high, iterations, tolerance) -> Fit:
+    return levenberg_marquardt(shot.residual, x, low, high, iterations, tolerance)
+
+
+@eqx.filter_jit
+def _worst(shot: Shot, x):
+    return shot.motion(x)[1]
+
+
+@eqx.filter_jit
+def _modelled(shot: Shot, x):
+    """The modelled channels, and the Jacobian of the weighted residuals."""
+    return shot.motion(x)[0], slopes(shot.residual, x)[1]
+
+
+def _observed(study: Family, symbolic: Problem, observations: Mapping[str, np.ndarray]) -> Observed:
+    """Samples by trial, channels in the order q, velocity, pi; each trial sorted by time."""
+    words = symbolic.words
+    columns: list[np.ndarray] = []
+    names: list[tuple[str, int]] = []
+    for variable, prefix in (("q", ""), ("velocity", "v_"), ("pi", "pi_")):
+        for name, part in words.slices.items():
+            if prefix + name in observations:
+                values = np.atleast_2d(np.asarray(observations[prefix + name], float).T).T
+                for i in range(part.stop - part.start):
+                    names.append((variable, part.start + i))
+                    columns.append(values[:, i])
+    if {i for v, i in names if v == "q"} != set(range(symbolic.n)):
+        raise Faults(
+            (
+                study.fault(
+                    ("data", "columns"),
+                    None,
+                    "not-built",
+                    "a fit needs the positions of all coordinates in this version",
+                    "add a column for each coordinate",
+                ),
+            )
+        )
+    t = np.asarray(observations["t"], float)
+    trial = np.asarray(observations.get("trial", np.zeros(len(t), int)))
+    trials = [np.flatnonzero(trial == k) for k in np.unique(trial)]
+    trials = [rows[np.argsort(t[rows], kind="stable")] for rows in trials]
+    most = max(len(rows) for rows in trials)
+    values = np.stack(columns, axis=1)
+    seen = np.isfinite(values)
+    size = np.sqrt(np.sum(np.where(seen, values, 0) ** 2, axis=0) / np.maximum(seen.sum(axis=0), 1))
+    size = np.where(size > 0, size, 1.0)
+    times = np.zeros((most, len(trials)))
+    block = np.zeros((most, len(names), len(trials)))
+    weight = np.zeros_like(block)
+    for k, rows in enumerate(trials):
+        times[: len(rows), k] = t[rows]
+        times[len(rows) :, k] = t[rows[-1]]
+        block[: len(rows), :, k] = np.where(seen[rows], values[rows], 0)
+        weight[: len(rows), :, k] = np.where(seen[rows], 1 / size, 0)
+    return Observed(times, block, weight, size, tuple(names))
+
+
+def _grid(t: np.ndarray, dt: float) -> Grid:
+    """Equal steps of at most about dt between samples; shorter trials end in steps of zero."""
+    each = [
+        np.maximum(np.ceil(np.diff(t[:, k]) / dt - SLACK), 0).astype(int) for k in range(t.shape[1])
+    ]
+    total = max(int(e.sum()) for e in each)
+    starts, lengths = np.zeros((total, t.shape[1])), np.zeros((total, t.shape[1]))
+    sample = np.zeros(t.shape, int)
+    for k, counts in enumerate(each):
+        h = np.repeat(np.diff(t[:, k]) / np.maximum(counts, 1), counts)
+        lengths[: len(h), k] = h
+        starts[:, k] = t[0, k] + np.concatenate([[0], np.cumsum(lengths[:-1, k])])
+        sample[:, k] = np.concatenate([[0], np.cumsum(counts)])
+    return Grid(jnp.asarray(starts), jnp.asarray(lengths), jnp.asarray(sample))

@@ -1,0 +1,199 @@
+"""What the fit of a measured motion says: coefficients with errors, residuals, figures."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..spec.family import Family
+from .derived import numeric_equations, symbolic_equations
+from .family_figures import channel_labels
+from .identifiability import Identifiability, identifiability
+from .lift import digits
+from .problem import Problem
+from .program import Array, Axis, Check, Curve, Figure, Findings, Panel, Table
+
+COEFFICIENT_DIGITS = 2
+
+
+class Measured(NamedTuple):
+    """A finished fit. Samples (samples, [channels,] trials); x, held, covariance over coefficients
+    and then q, v of each trial; jacobian (rows, parameters) of the weighted residuals."""
+
+    study: Family
+    problem: Problem
+    t: np.ndarray
+    values: np.ndarray
+    weight: np.ndarray
+    size: np.ndarray
+    names: tuple[tuple[str, int], ...]
+    model: np.ndarray
+    jacobian: np.ndarray
+    x: np.ndarray
+    covariance: np.ndarray
+    held: np.ndarray
+    converged: bool
+    noise: float  # of the samples over their RMS: given, or estimated from the residuals
+    noise_given: bool
+
+
+def fitted_findings(m: Measured) -> Findings:
+    """Findings of a fit."""
+    names = [c.name for c in m.problem.coefficients]
+    known = _identified(m, names)
+    residual = _residuals(m)
+    coefficients = _coefficients(m, names, known)
+    values = {n: (c["value"], c["std"]) for n, c in coefficients.items()}
+    k = len(names)
+    metrics: dict[str, float | int] = {
+        "samples": int((m.weight > 0).sum()),
+        "trials": m.t.shape[1],
+        "noise": m.noise,
+    }
+    equations = symbolic_equations(m.problem)
+    if not known.lost:
+        free = m.covariance[:k, :k]
+        equations = numeric_equations(m.problem, values, free, names) + equations
+    return Findings(
+        metrics=metrics,
+        equations=equations,
+        extra={
+            "coefficients": coefficients,
+            "residual": residual,
+            "identifiability": known.data(),
+        },
+        summary=_summary(m, coefficients, residual, known),
+        arrays=_arrays(m),
+        figures=_figures(m),
+        tables=(_table(coefficients),),
+        checks=_checks(m, names, residual, known),
+        notes=() if known.rank == known.of else (known.text,),
+    )
+
+
+def _identified(m: Measured, names: list[str]) -> Identifiability:
+    """Rank of the data in the coefficients, the unknown start projected out."""
+    k = len(names)
+    scale = np.where(m.x[:k] != 0, np.abs(m.x[:k]), 1.0)
+    of_c, of_start = m.jacobian[:, :k] * scale, m.jacobian[:, k:]
+    moving = np.linalg.norm(of_start, axis=0) > 0
+    if moving.any():
+        basis, _ = np.linalg.qr(of_start[:, moving] / np.linalg.norm(of_start[:, moving], axis=0))
+        before = np.linalg.norm(of_c, axis=0)
+        of_c = of_c - basis @ (basis.T @ of_c)
+        of_c = np.where(np.linalg.norm(of_c, axis=0) < 1e-10 * before, 0, of_c)
+    return identifiability(of_c, names)
+
+
+def _coefficients(m: Measured, names, known: Identifiability) -> dict[str, dict[str, Any]]:
+    found = {}
+    for k, name in enumerate(names):
+        lost = name in known.lost
+        found[name] = {
+            "value": None if lost else float(m.x[k]),
+            "std": None if lost or m.held[k] else float(np.sqrt(m.covariance[k, k])),
+            "unit": m.study.unit(name),
+        }
+    return found
+
+
+def _variable_name(m: Measured, channel: int) -> str:
+    variable, component = m.names[channel]
+    name = m.problem.words.names[component]
+    return {"q": name, "velocity": f"v_{name}", "pi": f"pi_{name}"}[variable]
+
+
+def _residuals(m: Measured) -> dict[str, float]:
+    """RMS misfit over RMS of each observed channel."""
+    found = {}
+    for k in range(len(m.names)):
+        miss = (m.model[:, k] - m.values[:, k])[m.weight[:, k] > 0]
+        found[_variable_name(m, k)] = float(np.sqrt(np.mean(miss**2)) / m.size[k])
+    return found
+
+
+def with_error(value: float | None, std: float | None, unit: str = "") -> str:
+    """A value as it is quoted: 1.3560 ± 0.0006 au."""
+    if value is None:
+        return "not determined by these data"
+    sign = "-" if value < 0 else ""
+    if std is None:
+        return f"{sign}{digits(value, None)} (at its bound) {unit}".strip()
+    spread = f" ± {std:.2g}" if std > 0 else ""
+    return f"{sign}{digits(value, std)}{spread} {unit}".strip()
+
+
+def _summary(m: Measured, coefficients, residual, known: Identifiability):
+    lines = [(n, with_error(c["value"], c["std"], c["unit"])) for n, c in coefficients.items()]
+    lines += [
+        (f"residual of {name}", f"{100 * share:.3g} % of its RMS")
+        for name, share in residual.items()
+    ]
+    lines.append(("identifiability", known.text))
+    return tuple(lines)
+
+
+def _table(coefficients) -> Table:
+    rows = tuple((n, c["value"], c["std"], c["unit"]) for n, c in coefficients.items())
+    header = ("coefficient", "value", "standard deviation", "unit")
+    return Table("coefficients", "Coefficients with one standard deviation.", header, rows)
+
+
+def _arrays(m: Measured) -> dict[str, Array]:
+    unit, arrays = m.study.unit("t"), {}
+    labels = channel_labels(m.study, tuple(dict.fromkeys(v for v, _ in m.names)))
+    for trial in range(m.t.shape[1]):
+        mark = f"_{trial + 1}" if m.t.shape[1] > 1 else ""
+        rows = (m.weight[..., trial] > 0).any(axis=1)
+        dim = (f"sample{mark}",)
+        arrays[f"t{mark}"] = Array(m.t[rows, trial], dim, unit, "time of the samples")
+        for k in range(len(m.names)):
+            name = _variable_name(m, k)
+            seen = np.where(m.weight[rows, k, trial] > 0, m.values[rows, k, trial], np.nan)
+            arrays[f"{name}{mark}"] = Array(seen, dim, labels[k][1], f"observed {name}")
+            arrays[f"{name}_fit{mark}"] = Array(
+                m.model[rows, k, trial], dim, labels[k][1], f"fitted {name}"
+            )
+    return arrays
+
+
+def _figures(m: Measured) -> tuple[Figure, ...]:
+    time = Axis("time t", m.study.unit("t"))
+    labels = channel_labels(m.study, tuple(dict.fromkeys(v for v, _ in m.names)))
+    figures = []
+    for trial in range(m.t.shape[1]):
+        mark = f"_{trial + 1}" if m.t.shape[1] > 1 else ""
+        panels, misses = [], []
+        for k, (label, unit) in enumerate(labels):
+            there = m.weight[:, k, trial] > 0
+            t, seen = m.t[there, trial], m.values[there, k, trial]
+            model = m.model[there, k, trial]
+            curves = (Curve(t, seen, "measured", "points"), Curve(t, model, "fit"))
+            panels.append(Panel(time, Axis(label, unit), curves))
+            miss = Curve(t, seen - model, "", "points")
+            misses.append(Panel(time, Axis(f"measured − fit, {label}", unit), (miss,)))
+        figures.append(Figure(f"motion{mark}", "The measured motion and the fit.", tuple(panels)))
+        caption = (
+            "What the fit leaves. Structure here is physics that the family does not have; "
+            "noise is what the measurement has."
+        )
+        figures.append(Figure(f"residual{mark}", caption, tuple(misses)))
+    return tuple(figures)
+
+
+def _checks(m: Measured, names, residual, known: Identifiability) -> tuple[Check, ...]:
+    at_bound = [n for n, h in zip(names, m.held, strict=False) if h]
+    worst = max(residual.values())
+    checks = [
+        Check("convergence", m.converged, "least squares converged" if m.converged else
+              "least squares used up its iterations: raise refine.iterations"),
+        Check("identifiability", known.rank == known.of, known.text),
+        Check("residual", worst < 0.1, f"the fit leaves at most {100 * worst:.3g} % of the RMS"),
+    ]  # fmt: skip
+    if at_bound:
+        text = f"{', '.join(at_bound)} ended at a bound of the range; its error is not known"
+        checks.append(Check("bounds", False, text))
+    source = "given in the study" if m.noise_given else "estimated from the residuals"
+    checks.append(Check("noise", True, f"noise {100 * m.noise:.3g} % of the RMS, {source}"))
+    return tuple(checks)
