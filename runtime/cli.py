@@ -24,8 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     words = list(sys.argv[1:] if arguments is None else arguments)
     parser = _parser(commands)
-    known = _names(parser)
-    if words and words[0] not in (*known, "-h", "--help", "--version"):
+    if words and words[0] not in (*commands.COMMANDS, "-h", "--help", "--version"):
         words.insert(0, "run")
     options = parser.parse_args(words)
     if "act" not in options:
@@ -74,11 +73,6 @@ def _complain(text: str) -> None:
     from ..spec.source import shown
 
     print(f"actionrun: {shown(text)}", file=sys.stderr, flush=True)
-
-
-def _names(parser: argparse.ArgumentParser) -> list[str]:
-    actions = parser._subparsers._group_actions if parser._subparsers else []
-    return [name for action in actions for name in (action.choices or ())]
 
 
 def _parser(commands) -> argparse.ArgumentParser:

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from ..spec import Fault, Study
 
 
+COMMANDS = ("run", "check", "explain", "latex", "export", "list", "report", "schema", "new")
+
+
 def run(options: Namespace) -> int:
     from .cli import Signals, set_switches
     from .display import display, summary
@@ -165,16 +168,19 @@ def _study(options: Namespace) -> Study:
 
 
 def _there(path: Path) -> None:
-    """A study's file must exist; a mistyped command lands here too."""
-    if path.is_file():
-        return
+    """Tell a mistyped command from a study that is not there, which `spec` complains of."""
     if path.is_dir():
-        raise Refused(f"{path} is a folder. Name a study's file, such as {path / 'study.toml'}")
+        raise Refused(f"{path} is a folder. Name a study's file")
+    if path.exists() or path.suffix == ".toml":
+        return
+    from difflib import get_close_matches
+
     near = path.with_name(f"{path.name}.toml")
-    hint = f". Did you mean {near}?" if near.is_file() else ""
-    if path.suffix != ".toml" and not hint:
-        hint = ", and no command of this name. See actionrun --help"
-    raise Refused(f"there is no file {path}{hint}")
+    words = get_close_matches(path.name, COMMANDS, n=1)
+    hint = f"Did you mean {near}?" if near.is_file() else "See actionrun --help"
+    if words:
+        hint = f"Did you mean actionrun {words[0]}?"
+    raise Refused(f'"{path}" is neither a command nor a file. {hint}')
 
 
 def _finished(path: Path) -> Folder:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -102,7 +103,7 @@ class Pace:
 
     def start(self, stage: str, total: int, done: int = 0) -> None:
         self._stage, self._total, self._begin = stage, total, done
-        self._mark, self._last, self._rate = monotonic(), 0.0, None
+        self._mark, self._last, self._rate = monotonic(), -math.inf, None
         self._tell(Started(stage, total, done))
 
     def __call__(self, stage: str, done: int, total: int, metrics: Mapping[str, float]) -> None:

@@ -137,9 +137,11 @@ def _draw(panel: Panel, ax: Axes, *, label_x: bool) -> None:
     ax.set_ylabel(_labelled(panel.y))
     if panel.title:
         ax.set_title(_plain(panel.title))
-    for axis, set_scale in ((panel.x, ax.set_xscale), (panel.y, ax.set_yscale)):
-        if axis.log:
-            set_scale("log")
+    x, y = ([getattr(curve, name) for curve in panel.curves] for name in "xy")
+    if panel.x.log and _positive(x):
+        ax.set_xscale("log", nonpositive="mask")
+    if panel.y.log and _positive(y):
+        ax.set_yscale("log", nonpositive="mask")
     if panel.equal:
         ax.set_aspect("equal", adjustable="datalim")
     if sum(bool(curve.label) for curve in panel.curves) > 1:
@@ -180,6 +182,10 @@ def _draw_curve(curve: Curve, ax: Axes, index: int) -> None:
         ax.errorbar(curve.x, curve.y, yerr=reach, fmt="none", ecolor=color, elinewidth=0.8)
     else:
         ax.fill_between(curve.x, low, high, color=color, alpha=0.22, linewidth=0)
+
+
+def _positive(values: Sequence[np.ndarray]) -> bool:
+    return any(bool(np.any(np.asarray(value) > 0)) for value in values)
 
 
 def _first_line(ax: Axes) -> bool:

@@ -33,6 +33,8 @@ def measured(value: float | None, std: float | None) -> str:
     if std <= 0:
         return f"{value:.12g}"
     size = max(abs(value), std)
+    if std < 1e-14 * size:
+        return f"{value:.15g} ± {std:.1e}"
     if 1e-4 <= size < 1e6:
         decimals = min(17, max(0, 1 - math.floor(math.log10(std))))
         return f"{value:.{decimals}f} ± {std:.{decimals}f}"

@@ -46,8 +46,9 @@ class Job:
 
 
 def job(study: Study) -> Job:
+    """The job of a study. Raises Faults where its data file is not there."""
     from ..spec import resolved_toml
-    from .data import observations
+    from .data import observations, require
 
     def program() -> Program:
         from ..compiler import compile
@@ -59,20 +60,19 @@ def job(study: Study) -> Job:
 
         return explain(study)
 
-    source = study.source
-    data = getattr(study, "data", None)
-    files = {data.file: Path(data.path)} if data is not None else {}
-    path = Path(source.path)
+    require(study)
+    path, data = study.source.path, getattr(study, "data", None)
+    there = path is not None and path.is_file()
     return Job(
-        name=path.stem if path.name else "study",
+        name=path.stem if path is not None else "study",
         kind=study.study,
         title=study.title,
         seed=study.seed,
-        text=path.read_bytes() if path.is_file() else source.text.encode(),
+        text=path.read_bytes() if path is not None and there else study.source.text.encode(),
         resolved=resolved_toml(study),
         program=program,
         explained=explained,
-        files=files,
+        files={data.file: data.path} if data is not None else {},
     )
 
 
