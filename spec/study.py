@@ -22,7 +22,7 @@ from .lexer import ExpressionFault
 from .names import dotted
 from .source import Fault, Faults, Key, Source, UsageFault, nearest, quoted, shown
 from .tables import Coordinates, read_coordinates
-from .translate import key_complaint, told
+from .translate import key_complaint, sweep_faults, told
 
 Study = Annotated[Ggl | Family, Field(discriminator="study")]
 KINDS: dict[str, type[Ggl] | type[Family]] = {"ggl": Ggl, "family": Family}
@@ -133,8 +133,26 @@ def _read(
         study = model.model_validate(marked(raw), context=reading)
     except ValidationError as error:
         faults += told(error, source, raw, model, broken)
+    faults += sweep_faults(source, raw, model)
     faults += checked(study, source, raw, reading, data is not None, broken)
+    if study is not None and not faults:
+        faults += _missing_data(study, source)
     return study, faults
+
+
+def _missing_data(study: Ggl | Family, source: Source) -> list[Fault]:
+    """A note where the data file is not there: its study may be written before it."""
+    if not isinstance(study, Family) or study.data is None or study.data.path.exists():
+        return []
+    return [
+        source.fault(
+            ("data", "file"),
+            "data.missing",
+            f"there is no file {shown(study.data.file)} yet",
+            hint="put it there before the run, or give another with --data FILE",
+            severity="note",
+        )
+    ]
 
 
 def _study_override(overrides: Sequence[str]) -> str | None:
