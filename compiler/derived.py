@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import sympy as sp
@@ -15,8 +16,11 @@ from .program import Equation
 Values = Mapping[str, tuple[float | None, float | None]]
 
 
-def symbolic_equations(problem: Problem) -> tuple[Equation, ...]:
-    """Lagrangian, nonconservative part, momenta, equations of motion and energy, in symbols."""
+def symbolic_equations(problem: Problem, mark: str = "") -> tuple[Equation, ...]:
+    """Lagrangian, nonconservative part, momenta, equations of motion and energy, in symbols.
+
+    `mark` is put behind each name, where equations with numbers stand beside them.
+    """
     words = problem.words
     found = [_equation("Lagrangian", "L", problem.lagrangian, problem)]
     if problem.nonconservative is not None:
@@ -36,7 +40,7 @@ def symbolic_equations(problem: Problem) -> tuple[Equation, ...]:
             )
         )
     found.append(_equation("Energy", "E", problem.energy, problem))
-    return tuple(found)
+    return tuple(replace(equation, name=equation.name + mark) for equation in found)
 
 
 def numeric_equations(
@@ -96,7 +100,8 @@ def _monic(problem: Problem) -> list[tuple[sp.Expr, sp.Expr]]:
         factor = sp.diff(left, problem.words.a[k])
         alone = sp.expand(left - factor * problem.words.a[k]) == 0
         if alone and not factor.free_symbols & {*problem.words.q, *problem.words.v}:
-            sides.append((problem.words.a[k], sp.expand(right / factor)))
+            monic = sp.Add(*(term / factor for term in sp.Add.make_args(right)))
+            sides.append((problem.words.a[k], monic))
         else:
             sides.append((left, right))
     return sides

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
+import sympy as sp
 
 from ..spec import Faults
 from ..spec.family import Family
@@ -179,11 +180,15 @@ def _scaling_equations(symbolic: Problem) -> tuple[Equation, ...]:
         equations.append(
             Equation(
                 f"Scaling of {scaling.pivot or 'the action'}",
-                r",\quad ".join(rf"{s} \to \lambda^{{{p}}} {s}" for s, _, p in moved),
-                ", ".join(f"{n} -> s^({p})*{n}" for _, n, p in moved),
+                r",\quad ".join(rf"{s} \to {_power(p, '{', '}')} {s}" for s, _, p in moved),
+                ", ".join(f"{n} -> {_power(p, '(', ')')}*{n}" for _, n, p in moved),
             )
         )
     return tuple(equations)
+
+
+def _power(exponent: sp.Rational, left: str, right: str) -> str:
+    return "s" if exponent == 1 else f"s^{left}{exponent}{right}"
 
 
 def _method(study: Family) -> str:

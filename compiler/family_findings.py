@@ -20,6 +20,8 @@ from .modules.training import Dtype
 from .problem import Problem
 from .program import Array, Check, Equation, Findings, Table, Tell
 
+ROUND_OFF = 1e-13  # relative noise that even a noise-free motion has, many roundings later
+
 
 class Batch(NamedTuple):
     """Systems and what was made of them: coefficients (k, batch), starts (n, batch), series
@@ -46,19 +48,21 @@ def examined(
     """Findings of a trained family network."""
     names = [c.name for c in symbolic.coefficients]
     keys = jax.random.split(key, 3)
-    cases = None
-    if study.test.cases:
-        tell("cases", 0, 1, {})
-        cases = _batch(study, population, encoder, *_given(study, symbolic, population), keys[1])
-        tell("cases", 1, 1, {})
-    test = None
     metrics: dict[str, float | int] = {"systems": study.test.systems}
-    if study.test.systems:
-        tell("test", 0, study.test.systems, {})
-        drawn = population.drawn(keys[0], study.test.systems)
-        c, q, rate = drawn
-        test = _batch(study, population, encoder, c, q, population.momenta(c, q, rate), keys[2])
-        tell("test", study.test.systems, study.test.systems, {})
+    given, count = len(study.test.cases), study.test.systems
+    cases = test = None
+    if given + count:
+        tell("examine", 0, given + count, {})
+        parts = [_given(study, symbolic, population)] if given else []
+        if count:
+            c, q, rate = population.drawn(keys[0], count)
+            parts.append((c, q, population.momenta(c, q, rate)))
+        c, q, p = (jnp.concatenate(x, axis=1) for x in zip(*parts, strict=True))
+        whole = _batch(study, population, encoder, c, q, p, keys[1])
+        cases = _lanes(whole, slice(0, given)) if given else None
+        test = _lanes(whole, slice(given, None)) if count else None
+        tell("examine", given + count, given + count, {})
+    if test is not None:
         metrics |= _metrics(population, names, test)
     known = _identified(population, names, keys[0])
     return Findings(
@@ -75,6 +79,11 @@ def examined(
         checks=_checks(names, metrics, known),
         notes=() if known.rank == known.of else (known.text,),
     )
+
+
+def _lanes(batch: Batch, lanes: slice) -> Batch:
+    """Some systems of a batch."""
+    return jax.tree.map(lambda x: x[..., lanes] if jnp.ndim(x) else x, batch)
 
 
 def _given(study: Family, symbolic: Problem, population: Population):
@@ -219,11 +228,10 @@ def _equations(
     if cases is None:
         return tuple(found)
     samples = cases.series.shape[0] * cases.series.shape[1]
-    variance = (
-        jnp.full_like(cases.fit.cost, population.noise**2)
-        if population.noise
-        else cases.fit.cost / max(samples - len(cases.fit.x), 1)
-    )
+    free = max(samples - len(cases.fit.x), 1)
+    variance = jnp.maximum(cases.fit.cost / free, ROUND_OFF**2)
+    if population.noise:
+        variance = jnp.full_like(cases.fit.cost, population.noise**2)
     spread = np.asarray(covariance(cases.fit, variance))
     refined = np.asarray(cases.fit.x)
     for i in range(refined.shape[1]):

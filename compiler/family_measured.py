@@ -54,7 +54,9 @@ def fitted_findings(m: Measured) -> Findings:
     equations = symbolic_equations(m.problem)
     if not known.lost:
         free = m.covariance[:k, :k]
-        equations = numeric_equations(m.problem, values, free, names) + equations
+        equations = numeric_equations(m.problem, values, free, names) + symbolic_equations(
+            m.problem, ", in symbols"
+        )
     return Findings(
         metrics=metrics,
         equations=equations,

@@ -45,7 +45,8 @@ def found(motion: Motion, state: Trajectory, samples: Mapping[str, np.ndarray]) 
     words = motion.problem.words
     return Findings(
         metrics=metrics,
-        equations=symbolic_equations(motion.problem)[:2] + numeric_equations(motion.problem, {}),
+        equations=numeric_equations(motion.problem, {})
+        + symbolic_equations(motion.problem, ", in symbols"),
         extra={"final": _final(motion, series)},
         summary=_summary(motion, state, series),
         arrays=_arrays(motion, series),

@@ -88,7 +88,8 @@ def _by_motion(expression: sp.Expr, words: Vocabulary) -> list[sp.Expr]:
 
     def rank(term: sp.Expr) -> tuple[int, str]:
         for k, group in enumerate(ranks):
-            if term.free_symbols & group:
+            lengths = any(s.name.endswith(f"{2 - k}|") for s in term.free_symbols)
+            if term.free_symbols & group or lengths:
                 return k, sp.srepr(term)
         return len(ranks), sp.srepr(term)
 
@@ -154,6 +155,35 @@ class _Text(StrPrinter):
         return super()._print_Pow(expr, rational).replace("**", "^")
 
 
+def _with_lengths(expression: sp.Expr, words: Vocabulary) -> tuple[sp.Expr, dict]:
+    """The expression with sums of squares of a vector's components written as its length squared.
+
+    Returns it with the symbols of the lengths: symbol -> (coordinate, order of derivative).
+    """
+    lengths: dict[sp.Symbol, tuple[str, int]] = {}
+    groups = []
+    for name, part in words.slices.items():
+        if words.study.system.is_vector(name) and part.stop - part.start > 1:
+            for order, of in enumerate((words.q, words.v)):
+                length = sp.Symbol(f"|{name}{order}|", positive=True)
+                lengths[length] = (name, order)
+                groups.append(([x**2 for x in of[part]], length))
+
+    def fold(part: sp.Expr) -> sp.Expr:
+        if not part.args:
+            return part
+        part = part.func(*(fold(a) for a in part.args))
+        if isinstance(part, sp.Add):
+            for squares, length in groups:
+                factors = [part.coeff(square) for square in squares]
+                if factors[0] != 0 and all(f == factors[0] for f in factors):
+                    rest = part - sp.Add(*(factors[0] * square for square in squares))
+                    part = sp.expand_mul(rest, deep=False) + factors[0] * length**2
+        return part
+
+    return fold(expression), lengths
+
+
 def latex(
     expression: sp.Expr,
     words: Vocabulary,
@@ -161,7 +191,14 @@ def latex(
     doubled: bool = False,
 ) -> str:
     """LaTeX of an expression of the study, without delimiters; `doubled`: q is written q_+."""
-    return _Latex(words, doubled, rounded or Rounded()).doprint(expression)
+    shown, lengths = _with_lengths(expression, words)
+    printer = _Latex(words, doubled, rounded or Rounded())
+    plus = "_{+}" if doubled else ""
+    for symbol, (name, order) in lengths.items():
+        body = rf"\mathbf{{{name_latex(name)}}}"
+        body = rf"\dot{{{body}}}" if order else body
+        printer.names[symbol] = rf"\left|{body}{plus}\right|"
+    return printer.doprint(shown)
 
 
 def text(
@@ -171,7 +208,13 @@ def text(
     doubled: bool = False,
 ) -> str:
     """The expression in the study language, so that a study accepts it."""
-    return _Text(words, doubled, rounded or Rounded()).doprint(expression)
+    shown, lengths = _with_lengths(expression, words)
+    printer = _Text(words, doubled, rounded or Rounded())
+    plus = "_plus" if doubled else ""
+    for symbol, (name, order) in lengths.items():
+        dash = "'" * order
+        printer.names[symbol] = f"|{name}{plus}{dash}|"
+    return printer.doprint(shown)
 
 
 def digits(value: float, std: float | None, most: int = 12) -> str:
@@ -179,7 +222,7 @@ def digits(value: float, std: float | None, most: int = 12) -> str:
     magnitude = abs(value)
     if std is None or not math.isfinite(std):
         return f"{magnitude:.6g}"
-    if magnitude == 0:
+    if magnitude <= 0.05 * std:
         return "0"
     if std <= 0:
         return f"{magnitude:.{most}g}"
@@ -188,7 +231,7 @@ def digits(value: float, std: float | None, most: int = 12) -> str:
         places = 1
     places = min(places, most)
     exponent = math.floor(math.log10(magnitude))
-    if -4 <= exponent < 6:
+    if -3 <= exponent < 6:
         written = f"{magnitude:.{max(places - 1 - exponent, 0)}f}"
         # noise-free values: trailing zeros of a capped number say nothing
         return written.rstrip("0").rstrip(".") if places == most and "." in written else written
@@ -220,8 +263,9 @@ def numeric(
             std = float(np.sqrt(max(slope @ covariance @ slope, 0.0)))
         if std is None and value == int(value) and abs(value) < 1e6:
             return sp.Integer(int(value))
-        rounded.decimals[abs(value)] = digits(value, std)
-        return sp.Float(value, 17) if value else sp.Integer(0)
+        written = digits(value, std)
+        rounded.decimals[abs(value)] = written
+        return sp.Float(value, 17) if float(written) else sp.Integer(0)
 
     def replace(part: sp.Expr) -> sp.Expr:
         if not part.free_symbols & moving:
@@ -235,4 +279,4 @@ def numeric(
             return part
         return part.func(*(replace(a) for a in part.args))
 
-    return replace(sp.expand(expression)), rounded
+    return replace(expression), rounded

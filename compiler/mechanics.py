@@ -9,29 +9,15 @@ import sympy as sp
 from .problem import Problem
 
 
-def rate_of_momentum(problem: Problem) -> tuple[sp.Expr, ...]:
-    """dP_i/dt written out with accelerations: dP/dv a + dP/dq v + dP/dt."""
-    words = problem.words
-    rates = []
-    for p in problem.momentum:
-        rate = sp.diff(p, words.t)
-        for k in range(problem.n):
-            rate += sp.diff(p, words.v[k]) * words.a[k] + sp.diff(p, words.q[k]) * words.v[k]
-        rates.append(rate)
-    return tuple(rates)
-
-
 def equations_of_motion(problem: Problem) -> tuple[tuple[sp.Expr, sp.Expr], ...]:
-    """Euler-Lagrange equations as (left, right): terms with accelerations left, the rest right."""
+    """Euler-Lagrange equations as (left, right): dP/dv a = F - dP/dq v - dP/dt."""
+    words = problem.words
     sides = []
-    for rate, force in zip(rate_of_momentum(problem), problem.force, strict=True):
-        balance = sp.expand(rate - force)
-        left, right = sp.Integer(0), sp.Integer(0)
-        for term in sp.Add.make_args(balance):
-            if term.free_symbols & set(problem.words.a):
-                left += term
-            else:
-                right -= term
+    for p, force in zip(problem.momentum, problem.force, strict=True):
+        left, right = sp.Integer(0), force - sp.diff(p, words.t)
+        for k in range(problem.n):
+            left += sp.diff(p, words.v[k]) * words.a[k]
+            right -= sp.diff(p, words.q[k]) * words.v[k]
         sides.append((left, right))
     return tuple(sides)
 

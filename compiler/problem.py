@@ -84,10 +84,16 @@ def problem(study: Study) -> Problem:
         else:
             free.append(words.constants[name])
     found = Problem(
-        words, lagrangian, coupling, force, momentum, sp.expand(energy), values, tuple(free)
+        words, lagrangian, coupling, force, momentum, _distributed(energy), values, tuple(free)
     )
     _require_regular(study, found)
     return found
+
+
+def _distributed(expression: sp.Expr) -> sp.Expr:
+    """Products of sums multiplied out at the top, so that like terms cancel; powers stay."""
+    terms = (sp.expand_mul(term, deep=False) for term in sp.Add.make_args(expression))
+    return sp.Add(*terms)
 
 
 def _lagrangian(study: Study, words: Vocabulary) -> sp.Expr:

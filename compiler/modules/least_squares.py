@@ -37,8 +37,7 @@ def slopes(residual: Residual, x: jax.Array) -> tuple[jax.Array, jax.Array]:
     k = x.shape[0]
     basis = jnp.eye(k, dtype=x.dtype).reshape((k, k) + (1,) * (x.ndim - 1))
     value, push = jax.linearize(residual, x)
-    columns = [push(jnp.broadcast_to(e, x.shape)) for e in basis]
-    return value, jnp.stack(columns, axis=1)
+    return value, jax.vmap(push, out_axes=1)(jnp.broadcast_to(basis, (k, *x.shape)))
 
 
 def levenberg_marquardt(
@@ -65,22 +64,22 @@ def levenberg_marquardt(
     def held(x, g):
         return ((x <= low) & (g > 0)) | ((x >= high) & (g < 0))
 
-    def body(s):
-        x, cost, A, g, damping, done, count = s
-        fixed = held(x, g)
-        free = ~fixed
-        eye = jnp.eye(x.shape[0], dtype=x.dtype).reshape((x.shape[0],) * 2 + (1,) * (x.ndim - 1))
-        diagonal = jnp.maximum(jnp.einsum("ii...->i...", A), tiny)
-        scale = jnp.sqrt(diagonal)
-        scaled = A / (scale[:, None] * scale[None])
-        scaled = jnp.where(free[:, None] & free[None], scaled, 0) + eye * (
-            damping + jnp.where(fixed, 1, 0)[:, None]
-        )
+    eye = jnp.eye(x.shape[0], dtype=x.dtype).reshape((x.shape[0],) * 2 + (1,) * (x.ndim - 1))
+
+    def stepped(x, A, g, damping):
+        """The damped step from x, inside the bounds."""
+        free = ~held(x, g)
+        scale = jnp.sqrt(jnp.maximum(jnp.einsum("ii...->i...", A), tiny))
+        scaled = jnp.where(free[:, None] & free[None], A / (scale[:, None] * scale[None]), 0)
+        scaled = scaled + eye * (damping + jnp.where(free, 0, 1)[:, None])
         right = jnp.where(free, -g / scale, 0)
-        step = solve(scaled, right[:, None])[:, 0] / scale
-        trial = jnp.clip(x + step, low, high)
+        return jnp.clip(x + solve(scaled, right[:, None])[:, 0] / scale, low, high)
+
+    def body(s):
+        x, trial, cost, A, g, damping, done, count = s
         new_cost, new_A, new_g = measured(trial)
-        better = new_cost < cost
+        first = count == 0
+        better = (new_cost < cost) | first
         size = jnp.max(jnp.abs(trial - x) / (jnp.abs(x) + jnp.abs(trial) + tiny), axis=0)
         still = ~better & ((damping > 1e10) | (size <= 1e-16))
         small = better & (size <= tolerance)
@@ -89,19 +88,21 @@ def levenberg_marquardt(
         cost = jnp.where(keep, new_cost, cost)
         A = jnp.where(keep, new_A, A)
         g = jnp.where(keep, new_g, g)
-        damping = jnp.where(
-            better, jnp.maximum(damping * 0.1, 1e-14), jnp.maximum(damping * 8, 1e-8)
-        )
-        return x, cost, A, g, damping, done | still | small | (cost == 0), count + 1
+        eased = jnp.where(better, jnp.maximum(damping * 0.1, 1e-14), jnp.maximum(damping * 8, 1e-8))
+        damping = jnp.where(first, damping, eased)
+        ended = jnp.where(first, ~jnp.isfinite(cost), still | small) | (cost == 0)
+        return x, stepped(x, A, g, damping), cost, A, g, damping, done | ended, count + 1
 
     x = jnp.clip(x, low, high)
-    cost, A, g = measured(x)
-    damping, done = jnp.full(cost.shape, 1e-3, x.dtype), ~jnp.isfinite(cost) | (cost == 0)
-    start = (x, cost, A, g, damping, done, jnp.asarray(0))
-    x, cost, A, g, _, done, count = jax.lax.while_loop(
-        lambda s: ~jnp.all(s[5]) & (s[6] < iterations), body, start
+    k, batch = x.shape[0], x.shape[1:]
+    cost = jnp.full(batch, jnp.inf, x.dtype)
+    A, g = jnp.zeros((k, k, *batch), x.dtype), jnp.zeros((k, *batch), x.dtype)
+    damping, done = jnp.full(batch, 1e-3, x.dtype), jnp.zeros(batch, bool)
+    start = (x, x, cost, A, g, damping, done, jnp.asarray(0))
+    x, _, cost, A, g, _, done, count = jax.lax.while_loop(
+        lambda s: ~jnp.all(s[6]) & (s[7] <= iterations), body, start
     )
-    return Fit(x, cost, A, held(x, g), count, done & jnp.isfinite(cost))
+    return Fit(x, cost, A, held(x, g), count - 1, done & jnp.isfinite(cost))
 
 
 def covariance(fit: Fit, variance: jax.Array) -> jax.Array:
