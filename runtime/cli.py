@@ -17,12 +17,19 @@ from .errors import DATA, INTERRUPTED, RETRY, USAGE, WRITE, RunError
 
 XLA_FLAGS = "--xla_backend_extra_options=xla_cpu_small_while_loop_byte_threshold=10000000"
 
+PLANNED = ("infer", "compare")
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code of runs.md."""
+    # Plugins of other packages could change what a study means, and looking for them takes time.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "1")
     from . import commands
 
     words = list(sys.argv[1:] if arguments is None else arguments)
+    if words and words[0] in PLANNED and not Path(words[0]).exists():
+        _complain(f'the command "{words[0]}" is not built yet in this version')
+        return USAGE
     parser = _parser(commands)
     if words and words[0] not in (*commands.COMMANDS, "-h", "--help", "--version"):
         words.insert(0, "run")
@@ -76,8 +83,6 @@ def _complain(text: str) -> None:
 
 
 def _parser(commands) -> argparse.ArgumentParser:
-    from importlib.metadata import version
-
     parser = argparse.ArgumentParser(
         prog="actionrun",
         description="Experiments with the physics of least action: one TOML study in, measured "
@@ -87,7 +92,7 @@ def _parser(commands) -> argparse.ArgumentParser:
         "130 interrupted and saved.",
         allow_abbrev=False,
     )
-    parser.add_argument("--version", action="version", version=f"actionrun {version('actionrun')}")
+    parser.add_argument("--version", action=Version, help="show the version and exit")
     every = argparse.ArgumentParser(add_help=False)
     every.add_argument("--debug", action="store_true", help="show the traceback of a bug")
     loading = argparse.ArgumentParser(add_help=False)
@@ -145,6 +150,19 @@ def _parser(commands) -> argparse.ArgumentParser:
     new = command("new", commands.new, "print a commented starter study")
     new.add_argument("kind", metavar="KIND", help="ggl or family")
     return parser
+
+
+class Version(argparse.Action):
+    """Looks the version up only when it is asked for: that takes longer than most of `check`."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str, help: str) -> None:
+        super().__init__(option_strings, dest, nargs=0, help=help)
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from .provenance import version_of
+
+        print(f"actionrun {version_of('actionrun')}")
+        parser.exit()
 
 
 def set_switches() -> None:

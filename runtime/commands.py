@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from argparse import Namespace
@@ -11,10 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from .errors import DATA, Refused
-from .folder import Folder, runs_under
 
 if TYPE_CHECKING:
     from ..spec import Fault, Study
+    from .folder import Folder
 
 
 COMMANDS = ("run", "check", "explain", "latex", "export", "list", "report", "schema", "new")
@@ -41,6 +40,9 @@ def run(options: Namespace) -> int:
 
 
 def check(options: Namespace) -> int:
+    import gc
+
+    gc.disable()  # editors run this at each save, and imports are nearly all of its time
     from ..spec import check as faults_of
 
     faults: list[Fault] = []
@@ -50,6 +52,8 @@ def check(options: Namespace) -> int:
     if options.deep and not _wrong(faults):
         faults += _deep_faults(options)
     if options.format == "json":
+        import json
+
         print(json.dumps([fault.as_dict() for fault in faults], indent=2, ensure_ascii=False))
     elif faults:
         print_faults(faults, sys.stdout)
@@ -113,6 +117,7 @@ def export(options: Namespace) -> int:
 
 
 def list_runs(options: Namespace) -> int:
+    from .folder import runs_under
     from .listing import listing
 
     runs = runs_under(options.folder)
@@ -133,6 +138,8 @@ def report(options: Namespace) -> int:
 
 
 def schema(options: Namespace) -> int:
+    import json
+
     from ..spec import schema as json_schema
 
     print(json.dumps(json_schema(), indent=2, ensure_ascii=False))
@@ -185,6 +192,8 @@ def _there(path: Path) -> None:
 
 def _finished(path: Path) -> Folder:
     """The run that a path means: its folder, or the latest finished one below it."""
+    from .folder import Folder, runs_under
+
     folder = Folder(path)
     if folder.is_run:
         if folder.finished:

@@ -155,11 +155,15 @@ def summary(run: Run, stream: TextIO = sys.stdout) -> None:
     found = run.findings
     bold, dim, plain = ("\x1b[1m", "\x1b[2m", "\x1b[0m") if _colored(stream) else ("", "", "")
     lines: list[str] = []
-    for equation in found.equations:
+    # Laws with learned numbers are the news; the symbolic ones are in the report.
+    learned = [equation for equation in found.equations if equation.values]
+    known = {name for name, _ in found.summary}
+    for equation in learned or found.equations:
         lines += ["", f"{dim}{shown(equation.name)}{plain}"]
         lines += [f"  {bold}{shown(line)}{plain}" for line in equation.text.splitlines()]
-        values = [(name, measured(*pair)) for name, pair in equation.values.items()]
-        lines += _aligned(values, indent="    ")
+        values = {name: pair for name, pair in equation.values.items() if name not in known}
+        known |= values.keys()
+        lines += _aligned([(name, measured(*pair)) for name, pair in values.items()], indent="    ")
     if found.summary:
         lines += ["", *_aligned(found.summary, indent="  ")]
     lines += [

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import shutil
 from pathlib import Path
 
 USAGE, DATA, WRITE, RETRY, INTERRUPTED = 2, 65, 74, 75, 130
@@ -66,6 +65,8 @@ def _complaint(path: Path, need: int, error: OSError) -> str:
 
 
 def _free(path: Path) -> str:
+    import shutil
+
     try:
         return f", and {size(shutil.disk_usage(path.parent).free)} are free"
     except OSError:

@@ -28,7 +28,7 @@ MARKERS = ("o", "s", "^", "D", "v", "P")
 COLORS = {INK: "ink", FAINT: "faint", PAPER: "paper"} | {
     color: f"c{number}" for number, color in enumerate(PALETTE, 1)
 }
-WIDTH = 5.6  # inches of a panel; 1 inch is 72 units of the drawing
+WIDTH = 4.8  # inches of a panel; 1 inch is 72 units of the drawing
 
 STYLE = {
     "svg.fonttype": "none",

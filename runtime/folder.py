@@ -6,7 +6,6 @@ import fcntl
 import json
 import os
 import re
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -62,6 +61,8 @@ class Folder:
 
         Raises Busy with the holder's pid and host, CannotWrite where no folder can be made.
         """
+        from socket import gethostname
+
         path = self.path / ".lock"
         try:
             self.path.mkdir(parents=True, exist_ok=True)
@@ -75,7 +76,7 @@ class Folder:
                 raise Busy(_holder(self.path, descriptor)) from None
             try:
                 os.ftruncate(descriptor, 0)
-                os.pwrite(descriptor, f"{os.getpid()} {socket.gethostname()}\n".encode(), 0)
+                os.pwrite(descriptor, f"{os.getpid()} {gethostname()}\n".encode(), 0)
             except OSError as error:
                 raise CannotWrite(path, 64, error) from error
             self._sweep()

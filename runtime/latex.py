@@ -14,7 +14,7 @@ from .rounded import measured
 SPECIAL = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#",
     "%": r"\%", "_": r"\_", "^": r"\textasciicircum{}", "~": r"\textasciitilde{}",
-    "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}", '"': r"\textquotedbl{}",
+    "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}", '"': "''",
     "±": r"\ensuremath{\pm}", "–": "--", "—": "---", "“": "``", "”": "''", "’": "'",
     "…": r"\dots{}", "·": r"\ensuremath{\cdot}", "×": r"\ensuremath{\times}", 
     "°": r"\ensuremath{^\circ}",
@@ -23,7 +23,6 @@ SPECIAL = {
 
 PREAMBLE = r"""\documentclass[11pt]{article}
 \usepackage[utf8]{inputenc}
-\usepackage[T1]{fontenc}
 \usepackage[a4paper,margin=25mm]{geometry}
 \usepackage{amsmath,amssymb,graphicx}
 \setlength{\parindent}{0pt}

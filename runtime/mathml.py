@@ -59,8 +59,13 @@ def _clean(element: ElementTree.Element) -> None:
         element.set("style", f"text-align:{column}")
     if upright:
         element.set("mathvariant", "normal")
+    before: ElementTree.Element | None = None
     for child in element:
         _clean(child)
+        signed = child.tag == "mo" and child.text in ("-", "+", "±", "\u2212")
+        if signed and (before is None or (before.tag == "mo" and before.get("form") != "postfix")):
+            child.set("form", "prefix")
+        before = child
     if element.tag == "mrow" and not any(part.tag in TALL.split() for part in element.iter()):
         # Brackets that may grow are set wide apart by some fonts even where they need not grow.
         for child in element.findall("mo"):

@@ -53,7 +53,7 @@ def page(
     sections = (
         ("In short", _short(found)),
         ("What was asked", _asked(asked, study)),
-        ("What was found", _found(found)),
+        ("What was found", _found(found, asked)),
         ("Figures", _figures(found.figures, "f")),
         ("How it went", _went(folder, story)),
         ("How far to trust it", _trust(found)),
@@ -73,7 +73,7 @@ def page(
 
 
 def _short(found: Findings) -> str:
-    main = found.equations[:1]
+    main = [equation for equation in found.equations if equation.values][:1] or found.equations[:1]
     return "\n".join([*(mathml(equation.latex) for equation in main), _pairs(found.summary)])
 
 
@@ -99,12 +99,15 @@ def _equation(equation: Equation, named: bool = True) -> str:
     return f"{heading}\n{mathml(equation.latex)}"
 
 
-def _found(found: Findings) -> str:
-    parts = []
+def _found(found: Findings, asked: Sequence[Section]) -> str:
+    parts: list[str] = []
+    known = {equation.latex for section in asked for equation in section.equations}
     for equation in found.equations:
+        if equation.latex in known:
+            continue
         parts.append(_equation(equation))
-        if equation.values:
-            parts.append(_values(equation))
+        values = _values(equation)
+        parts += [values] if equation.values and values not in parts else []
     parts += [_table(table) for table in found.tables]
     if found.metrics:
         table = Table("", "All metrics", ("metric", "value"), tuple(found.metrics.items()))
