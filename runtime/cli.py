@@ -199,6 +199,8 @@ class Signals:
 
     def _heard(self, number: int, frame: FrameType | None) -> None:
         if number == signal.SIGINT and self.code == INTERRUPTED:
+            if sys.stderr.isatty():
+                os.write(2, b"\x1b[?25h\n")  # the live bar hides the cursor
             os._exit(INTERRUPTED)  # files are whole or absent at any moment
         self.code = INTERRUPTED if number == signal.SIGINT else RETRY
         word = "Ctrl-C again stops at once" if number == signal.SIGINT else "asked to stop"

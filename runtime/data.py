@@ -7,10 +7,6 @@ sample.
 
 from __future__ import annotations
 
-import csv
-import re
-from collections.abc import Iterator
-from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,15 +14,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..spec.source import Fault, Faults, nearest, quoted
+from .table import Table, table_of
 
 if TYPE_CHECKING:
     from ..spec import Study
     from ..spec.leaves import Column
+    from ..spec.tables import Columns
 
 MOST_BYTES = 100 * 2**20
-MOST_FAULTS = 20
-MISSING = ("", "nan")
-HEADING = re.compile(r"(.*?)\s*(?:\[([^\[\]]*)\])?", re.DOTALL)
 
 Observations = dict[str, np.ndarray]
 
@@ -38,8 +33,8 @@ def observations(study: Study) -> Observations | None:
     if data is None:
         return None
     require(study)
-    table = _table(data.path)
-    _find_columns(study, table)
+    table = table_of(data.path)
+    _find_columns(study, data.columns, table)
     found: Observations = {}
     for key, columns in data.columns.items():
         several = columns if isinstance(columns, tuple) else (columns,)
@@ -47,7 +42,8 @@ def observations(study: Study) -> Observations | None:
         # Whatever cannot be read is NaN here, and a fault below.
         scaled = [part * _scale(study, column) for part, column in zip(parts, several, strict=True)]
         found[key] = np.stack(scaled, axis=1) if isinstance(columns, tuple) else scaled[0]
-    table.check_times(found, data.columns)
+    if "t" in data.columns:
+        table.check_times(found, data.columns["t"].name)
     if table.faults:
         raise Faults(table.faults)
     if "trial" in found:
@@ -70,136 +66,10 @@ def require(study: Study) -> None:
         raise Faults([study.fault(where, None, "data.size", message, "thin it out")])
 
 
-@dataclass
-class Table:
-    """A CSV file in memory: cells as text, with the line that each row is on."""
-
-    path: Path
-    lines: list[str]
-    delimiter: str
-    head: int  # line number of the header
-    header: list[str]  # names, without the units that may follow them in brackets
-    units: list[str]  # those units, "" where there is none
-    rows: list[list[str]] = field(default_factory=list)
-    places: list[int] = field(default_factory=list)
-    faults: list[Fault] = field(default_factory=list)
-
-    def numbers(self, name: str, key: str) -> np.ndarray:
-        """A column as floats, (N,); cells that are no numbers become NaN and faults."""
-        index = self.header.index(name)
-        values = np.full(len(self.rows), np.nan)
-        for row, cells in enumerate(self.rows):
-            text = cells[index].strip() if index < len(cells) else ""
-            if text.lower() in MISSING:
-                if key in ("t", "trial"):
-                    hint = "times and trials must all be there; samples may be left empty"
-                    self._fault(row, index, "data.missing-cell", f"no {name} in this row", hint)
-                continue
-            values[row] = self._number(text, row, index, whole=key == "trial")
-        return values
-
-    def _number(self, text: str, row: int, index: int, *, whole: bool) -> float:
-        try:
-            value = float(text)
-        except ValueError:
-            hint = "write a number, or leave the cell empty where the sample is missing"
-            if self.delimiter != "," and "," in text:
-                hint = "write decimals with a point"
-            self._fault(row, index, "data.number", f'"{text[:40]}" is not a number', hint)
-            return np.nan
-        if not np.isfinite(value):
-            self._fault(row, index, "data.finite", f'"{text[:40]}" is not finite',
-                        "leave the cell empty where the sample is missing")  # fmt: skip
-        elif whole and value != int(value):
-            self._fault(row, index, "data.trial", f'"{text[:40]}" is not a whole number',
-                        "number the trials 1, 2, 3, …")  # fmt: skip
-        return value
-
-    def check_times(self, found: Observations, columns: dict) -> None:
-        """Time must grow within each trial, and there must be samples."""
-        if not self.rows:
-            self._add(Fault("data.empty", "no row below the header", str(self.path), self.head, 1))
-            return
-        times = found.get("t")
-        if times is None or self.faults:
-            return
-        trials = found.get("trial", np.zeros(len(times)))
-        index = self.header.index(columns["t"].name)
-        last: dict[float, float] = {}
-        for row, (time, trial) in enumerate(zip(times.tolist(), trials.tolist(), strict=True)):
-            if time <= last.get(trial, -np.inf):
-                hint = "sort the rows by time" + (
-                    "" if "trial" in found else '; if a new motion begins, add a column "trial"'
-                )
-                self._fault(row, index, "data.time", "time does not grow in this row", hint)
-            last[trial] = time
-
-    def _fault(self, row: int, index: int, code: str, message: str, hint: str) -> None:
-        if len(self.faults) >= MOST_FAULTS:
-            return
-        line = self.places[row]
-        text = self.lines[line - 1]
-        start, stop = cell_span(text, index, self.delimiter)
-        self._add(
-            Fault(
-                code, message, str(self.path), line, start + 1, max(1, stop - start),
-                key=f"data.columns.{self.header[index]}", line_text=text, hint=hint,
-            )
-        )  # fmt: skip
-
-    def _add(self, fault: Fault) -> None:
-        self.faults.append(fault)
-
-
-def _table(path: Path) -> Table:
-    """The file as cells. Raises Faults where it has no header or is no text."""
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except UnicodeDecodeError as error:
-        message = f"this is no UTF-8 text (byte {error.start})"
-        raise Faults([Fault("data.text", message, str(path), hint="save it as UTF-8")]) from None
-    except OSError as error:
-        reason = (error.strerror or "unknown").lower()
-        raise Faults([Fault("data.read", f"cannot be read: {reason}", str(path))]) from None
-    kept = list(_kept(lines))
-    if not kept:
-        raise Faults([Fault("data.empty", "the file has no header and no rows", str(path))])
-    head, first = kept[0]
-    delimiter = next((mark for mark in ",;\t" if mark in first), ",")
-    names = [HEADING.fullmatch(cell.strip()) for cell in _cells(path, head, first, delimiter)]
-    pairs = [(name[1], (name[2] or "").strip()) if name else ("", "") for name in names]
-    table = Table(path, lines, delimiter, head, [pair[0] for pair in pairs], [p[1] for p in pairs])
-    for number, line in kept[1:]:
-        table.places.append(number)
-        table.rows.append(_cells(path, number, line, delimiter))
-        if len(table.rows[-1]) > len(table.header):
-            table._fault(
-                len(table.rows) - 1, len(table.header) - 1, "data.row",
-                f"{len(table.rows[-1])} cells where the header has {len(table.header)}",
-                "remove the surplus, or quote cells that hold the separator",
-            )  # fmt: skip
-    return table
-
-
-def _kept(lines: list[str]) -> Iterator[tuple[int, str]]:
-    for number, line in enumerate(lines, 1):
-        if line.strip() and not line.lstrip().startswith("#"):
-            yield number, line
-
-
-def _cells(path: Path, number: int, line: str, delimiter: str) -> list[str]:
-    try:
-        return next(csv.reader([line], delimiter=delimiter, skipinitialspace=True), [])
-    except csv.Error as error:
-        fault = Fault("data.row", f"cannot be read: {error}", str(path), number, 1, line_text=line)
-        raise Faults([fault]) from None
-
-
-def _find_columns(study: Study, table: Table) -> None:
+def _find_columns(study: Study, wanted: Columns, table: Table) -> None:
     """Raise Faults, in the study, for columns that the file does not have or has twice."""
-    assert study.data is not None
     faults = []
-    for columns in study.data.columns.values():
+    for columns in wanted.values():
         for column in columns if isinstance(columns, tuple) else (columns,):
             count = table.header.count(column.name)
             if count != 1:
@@ -233,19 +103,3 @@ def _scale(study: Study, column: Column) -> float:
         return 1.0
     scale = column.unit.factor / study.units.scale(column.unit.dimension)
     return float(scale) if not isinstance(scale, Fraction) else scale.numerator / scale.denominator
-
-
-def cell_span(line: str, index: int, delimiter: str) -> tuple[int, int]:
-    """Where the cell of this index stands in its line, half open, without surrounding blanks."""
-    start = position = seen = 0
-    inside = False
-    for position, char in enumerate(line + delimiter):
-        if char == '"':
-            inside = not inside
-        elif char == delimiter and (not inside or position == len(line)):
-            if seen == index:
-                break
-            seen, start = seen + 1, position + 1
-    text = line[start:position]
-    lead = len(text) - len(text.lstrip())
-    return (start + lead, start + len(text.rstrip())) if text.strip() else (start, start)

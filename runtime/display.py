@@ -6,6 +6,7 @@ control characters never reach the terminal.
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Mapping
 from time import monotonic
@@ -28,7 +29,7 @@ def display(stream: TextIO = sys.stderr, *, quiet: bool = False) -> Listener:
     """The listener that fits the stream."""
     if quiet:
         return lambda event: None
-    return Live(stream) if stream.isatty() else Plain(stream)
+    return Live(stream) if stream.isatty() and not _dumb() else Plain(stream)
 
 
 class Plain:
@@ -109,7 +110,7 @@ class Live:
         fixed = Column(no_wrap=True)
         self._progress = Progress(
             TextColumn("{task.description}", style="bold cyan", markup=False, table_column=fixed),
-            BarColumn(bar_width=None, table_column=Column(ratio=1, min_width=8)),
+            BarColumn(bar_width=None, table_column=Column(ratio=1, min_width=8, max_width=48)),
             TextColumn("{task.fields[share]}", markup=False, justify="right", table_column=fixed),
             TextColumn("{task.fields[pace]}", style="dim", markup=False, table_column=fixed),
             console=self._console,
@@ -122,7 +123,7 @@ class Live:
         self._numbers = numbers.add_task("")
         self._second = numbers
         self._task = self._progress.add_task(
-            stage, total=total or None, completed=done, share="", pace="compiling"
+            stage, total=total or None, completed=done, share="", pace="starting"
         )
         self._live = _live(self._console, self._progress, numbers)
         self._live.start()
@@ -132,7 +133,9 @@ class Live:
             return
         share = f"{100 * event.done / event.total:3.0f} %" if event.total else str(event.done)
         left = f"{duration(event.left)} left" if event.left else ""
-        pace = "  ".join(filter(None, (speed(event.rate), left)))
+        steps = f"{brief(event.done)}/{brief(event.total)}  " if self._console.width >= 100 else ""
+        # Fixed widths keep the bar from jumping.
+        pace = f"{steps}{speed(event.rate):>8}  {left:<16}"
         self._progress.update(self._task, completed=event.done, share=share, pace=pace)
         width = self._console.width - 4
         self._second.update(self._numbers, description="  " + _numbers(event.metrics)[:width])
@@ -194,6 +197,8 @@ def _end(folder: object, seconds: float, again: bool) -> str:
 
 
 def _colored(stream: TextIO) -> bool:
-    import os
+    return stream.isatty() and not os.environ.get("NO_COLOR") and not _dumb()
 
-    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+def _dumb() -> bool:
+    return os.environ.get("TERM") == "dumb"

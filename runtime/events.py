@@ -82,6 +82,9 @@ def broadcast(*listeners: Listener) -> Listener:
     return tell
 
 
+MEMORY_SECONDS = 4.0
+
+
 class Pace:
     """Turns `tell(stage, done, total, metrics)` into events with rates and times left.
 
@@ -109,14 +112,17 @@ class Pace:
     def __call__(self, stage: str, done: int, total: int, metrics: Mapping[str, float]) -> None:
         if stage != self._stage or total != self._total:
             self.start(stage, total)
+            self._begin = done  # when these were done is not known, so they say nothing of a rate
         now = monotonic()
         if now - self._last < self._spacing and done != total:
             return
         self._last = now
         if now > self._mark and done > self._begin:
-            recent = (done - self._begin) / (now - self._mark)
-            # Young rates hold compilation; old ones forget slowly, so that the time left is calm.
-            self._rate = recent if self._rate is None else 0.7 * self._rate + 0.3 * recent
+            spent = now - self._mark
+            recent = (done - self._begin) / spent
+            # Young rates hold compilation; old ones fade in seconds, so that the time left is calm.
+            weight = 1.0 if self._rate is None else -math.expm1(-spent / MEMORY_SECONDS)
+            self._rate = recent * weight + (self._rate or 0.0) * (1 - weight)
             self._mark, self._begin = now, done
         left = (total - done) / self._rate if self._rate and total else None
         numbers = {name: float(value) for name, value in metrics.items()}

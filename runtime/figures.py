@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
 import numpy as np
@@ -78,7 +78,8 @@ def svg(figure: Figure, salt: str, panels: Sequence[Panel] | None = None) -> str
     stack = stacked(shown)
     height = _heights(shown, stack)
     rows, columns = (len(shown), 1) if stack else (1, len(shown))
-    with mpl.rc_context(STYLE | {"svg.hashsalt": salt}):
+    style: dict[Any, Any] = {**STYLE, "svg.hashsalt": salt}
+    with mpl.rc_context(style):
         drawing = Drawing(figsize=(WIDTH * columns, sum(height)), layout="constrained")
         FigureCanvasSVG(drawing)
         axes = drawing.subplots(

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
-from importlib.resources import files
 from pathlib import Path
 from shlex import join
 from string import Template
 from typing import Any
 
-from ..compiler.program import Axis, Curve, Equation, Figure, Findings, Panel, Section, Table
+import numpy as np
+
+from ..compiler.program import Axis, Curve, Figure, Findings, Panel, Section, Table
 from .figures import parts, svg
 from .findings import read_content
 from .folder import Folder
 from .log import rows
+from .markup import equation_html, pairs_html, table_html, text_html, values_html
 from .mathml import mathml
-from .rounded import brief, duration, measured
+from .rounded import duration
 from .write import write
 
 KINDS = {
@@ -42,7 +44,7 @@ def page(
     folder: Folder, found: Findings, asked: Sequence[Section], story: Mapping[str, Any]
 ) -> str:
     """The page as text."""
-    home = files(__package__)
+    home = Path(__file__).parent
     study = (folder / "study.toml").read_text(encoding="utf-8", errors="replace")
     facts = (
         str(story.get("finished") or "")[:10],
@@ -59,11 +61,11 @@ def page(
         ("How far to trust it", _trust(found)),
         ("How to repeat it", _repeat(folder, story)),
     )
-    return Template(home.joinpath("page.html").read_text(encoding="utf-8")).substitute(
+    return Template((home / "page.html").read_text(encoding="utf-8")).substitute(
         title=escape(str(story.get("title", ""))),
         kind=escape(KINDS.get(str(story.get("study")), str(story.get("study", "")))),
         facts=escape(" · ".join(filter(None, facts))),
-        style=home.joinpath("page.css").read_text(encoding="utf-8"),
+        style=(home / "page.css").read_text(encoding="utf-8"),
         sections="\n".join(
             f"<section>\n<h2>{escape(title)}</h2>\n{body}\n</section>"
             for title, body in sections
@@ -74,7 +76,7 @@ def page(
 
 def _short(found: Findings) -> str:
     main = [equation for equation in found.equations if equation.values][:1] or found.equations[:1]
-    return "\n".join([*(mathml(equation.latex) for equation in main), _pairs(found.summary)])
+    return "\n".join([*(mathml(equation.latex) for equation in main), pairs_html(found.summary)])
 
 
 def _asked(asked: Sequence[Section], study: str) -> str:
@@ -82,21 +84,12 @@ def _asked(asked: Sequence[Section], study: str) -> str:
     for section in asked:
         parts.append(f"<h3>{escape(section.title)}</h3>")
         if section.text:
-            parts.append(_text(section.text))
-        parts += [_equation(equation, len(section.equations) > 1) for equation in section.equations]
+            parts.append(text_html(section.text))
+        parts += [
+            equation_html(equation, len(section.equations) > 1) for equation in section.equations
+        ]
     parts.append("<h3>The study, as it was written</h3>")
     return "\n".join([*parts, f"<pre>{escape(study)}</pre>"])
-
-
-def _text(text: str) -> str:
-    """Prose as a paragraph; text that is laid out in columns as it stands."""
-    laid_out = any("  " in line.strip() for line in text.splitlines())
-    return f"<pre>{escape(text)}</pre>" if laid_out else f'<p class="text">{escape(text)}</p>'
-
-
-def _equation(equation: Equation, named: bool = True) -> str:
-    heading = f'<p class="aside">{escape(equation.name)}</p>' if named else ""
-    return f"{heading}\n{mathml(equation.latex)}"
 
 
 def _found(found: Findings, asked: Sequence[Section]) -> str:
@@ -105,48 +98,14 @@ def _found(found: Findings, asked: Sequence[Section]) -> str:
     for equation in found.equations:
         if equation.latex in known:
             continue
-        parts.append(_equation(equation))
-        values = _values(equation)
+        parts.append(equation_html(equation))
+        values = values_html(equation)
         parts += [values] if equation.values and values not in parts else []
-    parts += [_table(table) for table in found.tables]
+    parts += [table_html(table) for table in found.tables]
     if found.metrics:
         table = Table("", "All metrics", ("metric", "value"), tuple(found.metrics.items()))
-        parts.append(_table(table))
+        parts.append(table_html(table))
     return "\n".join(parts)
-
-
-def _values(equation: Equation) -> str:
-    rows = tuple(
-        (symbol, measured(value, std), None if value is None else repr(float(value)))
-        for symbol, (value, std) in equation.values.items()
-    )
-    return _table(Table("", "", ("symbol", "value", "unrounded"), rows))
-
-
-def _table(table: Table) -> str:
-    """A table; columns of numbers are aligned to the right."""
-    numeric = [
-        all(isinstance(row[index], int | float | None) for row in table.rows)
-        for index in range(len(table.header))
-    ]
-    marks = [' class="number"' if number else "" for number in numeric]
-    head = "".join(
-        f"<th{mark}>{escape(cell)}</th>" for mark, cell in zip(marks, table.header, strict=True)
-    )
-    body = "\n".join(
-        "<tr>"
-        + "".join(
-            f"<td{mark}>{escape(brief(cell, 6))}</td>"
-            for mark, cell in zip(marks, row, strict=True)
-        )
-        + "</tr>"
-        for row in table.rows
-    )
-    caption = f"<h3>{escape(table.caption)}</h3>\n" if table.caption else ""
-    return (
-        f'{caption}<div class="scroll"><table><thead><tr>{head}</tr></thead>\n'
-        f"<tbody>\n{body}\n</tbody></table></div>"
-    )
 
 
 def _figures(figures: Iterable[Figure], salt: str) -> str:
@@ -172,7 +131,7 @@ def _went(folder: Folder, story: Mapping[str, Any]) -> str:
         ("device", str(story.get("device") or "–")),
         ("interrupted", f"{again} time{'s' if again > 1 else ''}, then gone on" if again else "no"),
     )
-    return f"{_pairs(pairs)}\n{_figures(progress(list(rows(folder.metrics))), 'p')}"
+    return f"{pairs_html(pairs)}\n{_figures(progress(list(rows(folder.metrics))), 'p')}"
 
 
 def progress(lines: Sequence[Mapping[str, Any]]) -> list[Figure]:
@@ -197,7 +156,7 @@ def _progress_panels(reports: Sequence[Mapping[str, Any]]) -> tuple[Panel, ...]:
             continue
         steps, values = zip(*points, strict=True)
         log = min(values) > 0 and max(values) > 30 * min(values)
-        curve = Curve(steps, values)
+        curve = Curve(np.array(steps, dtype=float), np.array(values, dtype=float))
         panels.append(Panel(Axis("step"), Axis(name, log=log), (curve,)))
     return tuple(panels)
 
@@ -232,13 +191,8 @@ def _repeat(folder: Folder, story: Mapping[str, Any]) -> str:
         f"<pre>{escape(command)}</pre>\n"
         '<p class="aside">The file <code>resolved.toml</code> beside this page has every default '
         "and override written out: <code>actionrun resolved.toml</code> gives the same run.</p>\n"
-        f"{_pairs(pairs)}"
+        f"{pairs_html(pairs)}"
     )
-
-
-def _pairs(pairs: Iterable[tuple[str, str]]) -> str:
-    rows = "\n".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in pairs)
-    return f'<dl class="key">\n{rows}\n</dl>' if rows else ""
 
 
 def _stem(name: str) -> str:

@@ -127,8 +127,8 @@ def run(
                 tell(Finished(folder.path, result.get("seconds") or 0.0, again=True))
                 return Run(folder.path, result, read(folder))
             return _executed(task, folder, tell, stop, tuple(command))
-    except RunError as error:
-        tell(Failed(str(error), error.code))
+    except BaseException as error:
+        tell(Failed(str(error), error.code if isinstance(error, RunError) else 1))
         raise
 
 

@@ -6,7 +6,8 @@ import csv
 
 import numpy as np
 import pytest
-from actionrun.runtime.data import cell_span, observations
+from actionrun.runtime.data import observations
+from actionrun.runtime.table import cell_span
 from actionrun.spec import Faults, loads
 from hypothesis import given
 from hypothesis import strategies as st

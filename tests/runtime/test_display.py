@@ -105,7 +105,7 @@ def test_pace_knows_rate_and_time_left(monkeypatch):
     reports = [event for event in heard if isinstance(event, Progressed)]
     assert [event.done for event in reports] == [0, 10, 20], "two close ones are one"
     assert [event.rate for event in reports] == [None, 5.0, pytest.approx(5.0)]
-    assert reports[-1].left == pytest.approx(16.0) and reports[-1].seconds == 104.0
+    assert reports[-1].left == pytest.approx(80 / 5) and reports[-1].seconds == 104.0
     assert reports[-1].metrics == {"loss": 2.0}
 
 
