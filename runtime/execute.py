@@ -76,7 +76,8 @@ class March:
         self._began, self._cpu = monotonic(), process_time()
         state = self._to_the_end()
         self._count()
-        self.timing.marched = self.timing.seconds
+        marched = self.timing.first[0] > 0
+        self.timing.marched = self.timing.seconds if marched else self._before[0]
         pace = Pace(self.tell, before=self.timing.seconds)
 
         def tell(stage: str, done: int, total: int, metrics: Mapping[str, float]) -> None:
@@ -97,7 +98,7 @@ class March:
             self.tell(Noted(f"going on from step {done} of {program.total}"))
         self._before = (point.seconds, point.cpu) if point else (0.0, 0.0)
         pace = Pace(self.tell, before=self._before[0], spacing=0.0)
-        if program.total:
+        if done < program.total:
             pace.start(program.stage, program.total, done)
         rows: dict[str, list[np.ndarray]] = {}
         saved, patience = monotonic(), self.save_seconds

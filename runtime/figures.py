@@ -28,6 +28,7 @@ MARKERS = ("o", "s", "^", "D", "v", "P")
 COLORS = {INK: "ink", FAINT: "faint", PAPER: "paper"} | {
     color: f"c{number}" for number, color in enumerate(PALETTE, 1)
 }
+MOST_LETTERS = 48  # of a label
 WIDTH = 4.8  # inches of a panel; 1 inch is 72 units of the drawing
 
 STYLE = {
@@ -87,7 +88,8 @@ def svg(figure: Figure, salt: str, panels: Sequence[Panel] | None = None) -> str
             gridspec_kw={"height_ratios": height} if stack else None,
         ).ravel()  # fmt: skip
         for index, (panel, ax) in enumerate(zip(shown, axes, strict=True)):
-            _draw(panel, ax, label_x=not stack or index == len(shown) - 1)
+            above = shown[index - 1] if stack and index else None
+            _draw(panel, ax, above, last=not stack or index == len(shown) - 1)
         if stack and len(shown) > 1:
             drawing.align_ylabels(list(axes))
         text = io.StringIO()
@@ -130,10 +132,10 @@ def _heights(panels: Sequence[Panel], stack: bool) -> list[float]:
     return [WIDTH * (0.58 if index == 0 else 0.36) for index in range(len(panels))]
 
 
-def _draw(panel: Panel, ax: Axes, *, label_x: bool) -> None:
+def _draw(panel: Panel, ax: Axes, above: Panel | None, *, last: bool) -> None:
     for index, curve in enumerate(panel.curves):
         _draw_curve(decimated(curve), ax, index)
-    if label_x:
+    if last:
         ax.set_xlabel(_labelled(panel.x))
     ax.set_ylabel(_labelled(panel.y))
     if panel.title:
@@ -145,7 +147,8 @@ def _draw(panel: Panel, ax: Axes, *, label_x: bool) -> None:
         ax.set_yscale("log", nonpositive="mask")
     if panel.equal:
         ax.set_aspect("equal", adjustable="datalim")
-    if sum(bool(curve.label) for curve in panel.curves) > 1:
+    labels = _labels(panel)
+    if sum(map(bool, labels)) > 1 and (above is None or _labels(above) != labels):
         # Above the axes no curve is hidden, whatever the data are.
         columns = min(3, len(panel.curves))
         ax.legend(
@@ -193,10 +196,16 @@ def _first_line(ax: Axes) -> bool:
     return all(line.get_linestyle() == "None" for line in ax.lines)
 
 
+def _labels(panel: Panel) -> list[tuple[str, str] | None]:
+    return [(curve.label, curve.style) if curve.label else None for curve in panel.curves]
+
+
 def _labelled(axis: Axis) -> str:
     return _plain(f"{axis.label} [{axis.unit}]" if axis.unit else axis.label)
 
 
 def _plain(text: str) -> str:
-    """Text without Matplotlib's own markup, which a study's names must not reach."""
-    return text.replace("\\", "\\\\").replace("$", r"\$") if "$" in text else text
+    """Text without Matplotlib's own markup, which a study's names must not reach, and no longer
+    than a drawing has room for."""
+    short = text if len(text) <= MOST_LETTERS else f"{text[: MOST_LETTERS - 1]}…"
+    return short.replace("\\", "\\\\").replace("$", r"\$") if "$" in short else short

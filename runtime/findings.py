@@ -19,6 +19,7 @@ from ..compiler.program import (
     Section,
     Table,
 )
+from .errors import Refused
 from .folder import Folder
 from .write import plain_data
 
@@ -73,8 +74,10 @@ def read(folder: Folder) -> Findings:
 
 
 def read_content(folder: Folder) -> Content:
-    """What `content_data` wrote; raises KeyError or ValueError where it is not ours."""
+    """What `content_data` wrote. Raises Refused where it is missing or damaged."""
     data = folder.read_json(folder.findings)
+    if data.get("format") != 1:
+        raise Refused(f"{folder.findings} is missing or damaged; run the study again with --fresh")
     sections = tuple(
         Section(section["title"], section["text"], tuple(map(_equation, section["equations"])))
         for section in data["asked"]

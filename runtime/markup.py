@@ -42,7 +42,7 @@ def table_html(table: Table) -> str:
     body = "\n".join(
         "<tr>"
         + "".join(
-            f"<td{mark}>{escape(brief(cell, 6))}</td>"
+            f"<td{mark}>{escape(brief(cell, 5))}</td>"
             for mark, cell in zip(marks, row, strict=True)
         )
         + "</tr>"

@@ -54,7 +54,7 @@ def page(
     )
     sections = (
         ("In short", _short(found)),
-        ("What was asked", _asked(asked, study)),
+        ("What was asked", _asked(asked, study, _command(story))),
         ("What was found", _found(found, asked)),
         ("Figures", _figures(found.figures, "f")),
         ("How it went", _went(folder, story)),
@@ -79,7 +79,7 @@ def _short(found: Findings) -> str:
     return "\n".join([*(mathml(equation.latex) for equation in main), pairs_html(found.summary)])
 
 
-def _asked(asked: Sequence[Section], study: str) -> str:
+def _asked(asked: Sequence[Section], study: str, command: str) -> str:
     parts: list[str] = []
     for section in asked:
         parts.append(f"<h3>{escape(section.title)}</h3>")
@@ -89,7 +89,10 @@ def _asked(asked: Sequence[Section], study: str) -> str:
             equation_html(equation, len(section.equations) > 1) for equation in section.equations
         ]
     parts.append("<h3>The study, as it was written</h3>")
-    return "\n".join([*parts, f"<pre>{escape(study)}</pre>"])
+    parts.append(f"<pre>{escape(study)}</pre>")
+    if any(option in command for option in ("--set", "--seed", "--data")):
+        parts.append(f'<p class="aside">changed by: <code>{escape(command)}</code></p>')
+    return "\n".join(parts)
 
 
 def _found(found: Findings, asked: Sequence[Section]) -> str:
@@ -174,8 +177,12 @@ def _trust(found: Findings) -> str:
     return checks + (f'<ul class="notes">{notes}</ul>' if notes else "")
 
 
+def _command(story: Mapping[str, Any]) -> str:
+    return join(["actionrun", *map(str, story.get("command", [])[1:])])
+
+
 def _repeat(folder: Folder, story: Mapping[str, Any]) -> str:
-    command = join(["actionrun", *map(str, story.get("command", [])[1:])])
+    command = _command(story)
     versions = story.get("versions", {})
     pairs = (
         ("seed", str(story.get("seed"))),

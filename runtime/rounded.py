@@ -37,7 +37,8 @@ def measured(value: float | None, std: float | None) -> str:
         return f"{value:.15g} ± {std:.1e}"
     if 1e-4 <= size < 1e6:
         decimals = min(17, max(0, 1 - math.floor(math.log10(std))))
-        return f"{value:.{decimals}f} ± {std:.{decimals}f}"
+        spread = f"{std:.{decimals}f}" if decimals <= 8 else f"{std:.1e}"
+        return f"{value:.{decimals}f} ± {spread}"
     power = math.floor(math.log10(size))
     decimals = min(17, max(0, power + 1 - math.floor(math.log10(std))))
     scale = 10.0**power

@@ -115,7 +115,7 @@ def test_rounded_value_is_within_its_uncertainty(value, std):
     if std < 1e-14 * abs(value):
         assert text == f"{value:.15g} ± {std:.1e}"
         return
-    match = re.fullmatch(r"\(?(-?[\d.]+) ± ([\d.]+)\)?(e[+-]\d+)?", text)
+    match = re.fullmatch(r"\(?(-?[\d.]+) ± ([\d.]+(?:e-\d+)?)\)?(e[+-]\d+)?", text)
     assert match, text
     scale = float("1" + (match[3] or "e0"))
     assert abs(float(match[1]) * scale - value) <= 0.06 * std + 1e-9 * abs(value)

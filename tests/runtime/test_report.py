@@ -9,6 +9,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 from actionrun.compiler.program import Axis, Curve, Figure, Panel
+from actionrun.runtime.errors import Refused
 from actionrun.runtime.figures import inline, parts, svg
 from actionrun.runtime.findings import decimated, read_content
 from actionrun.runtime.folder import Folder
@@ -183,3 +184,11 @@ def test_mathematics_becomes_mathml(latex):
 def test_what_is_not_mathematics_is_shown_as_text(latex):
     assert Page(mathml(latex)).text.strip() == latex.strip()
     assert "<script" not in mathml(latex)
+
+
+def test_damaged_findings_are_refused(folder, tmp_path):
+    copy = tmp_path / "copy"
+    copy.mkdir()
+    (copy / "findings.json").write_text((folder / "findings.json").read_text()[:-100])
+    with pytest.raises(Refused, match=r"findings\.json is missing or damaged"):
+        write_report(Folder(copy))
