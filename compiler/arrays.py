@@ -21,6 +21,7 @@ def mechanics(problem: Problem) -> Mechanics:
         linear=found.linear,
         positional=found.positional,
         constant_mass=found.constant_mass,
+        affine_momentum=found.affine_momentum,
         forces=lowered(problem.force, arguments),
         momenta=lowered(problem.momentum, arguments),
         masses=lowered(list(problem.mass), arguments),

@@ -151,6 +151,12 @@ class _Text(StrPrinter):
     def _print_Abs(self, expr):  # noqa: N802
         return f"abs({self._print(expr.args[0])})"
 
+    def _print_Min(self, expr):  # noqa: N802
+        return f"min({', '.join(self._print(a) for a in expr.args)})"
+
+    def _print_Max(self, expr):  # noqa: N802
+        return f"max({', '.join(self._print(a) for a in expr.args)})"
+
     def _print_Pow(self, expr, rational=False):  # noqa: N802
         return super()._print_Pow(expr, rational).replace("**", "^")
 

@@ -29,12 +29,14 @@ class Structure:
     linear: P and F are affine in q, v and free of t, so one step is an affine map.
     positional: P = M v with M free of q, v, t, and F free of v: nodes need positions only.
     constant_mass: dP/dv is free of q, v, t.
+    affine_momentum: dP/dv is free of v.
     timed: t appears in P or F.
     """
 
     linear: bool
     positional: bool
     constant_mass: bool
+    affine_momentum: bool
     timed: bool
 
 
@@ -53,4 +55,5 @@ def structure(problem: Problem) -> Structure:
         for i, p in enumerate(problem.momentum)
     )
     positional = bare and not any(f.free_symbols & set(words.v) for f in problem.force)
-    return Structure(linear, positional, constant_mass, timed)
+    affine = not any(entry.free_symbols & set(words.v) for entry in mass)
+    return Structure(linear, positional, constant_mass, affine, timed)

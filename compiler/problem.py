@@ -131,7 +131,8 @@ def _require_odd(study: Study, words: Vocabulary, coupling: sp.Expr) -> None:
                         study.system.nonconservative,
                         None,
                         "k-not-odd",
-                        f"K must be odd in the minus variables, but the term {text(term, words)} "
+                        "K must be odd in the minus variables, but the term "
+                        f"{text(term, words, doubled=True)} "
                         "is not",
                         "every term needs an odd number of factors q_minus or q_minus', "
                         "as in -lam*q_plus'*q_minus",
@@ -168,7 +169,7 @@ def _require_regular(study: Study, found: Problem) -> None:
                     ),
                 )
             )
-    if found.n <= 4 and sp.simplify(found.mass.det()) == 0:
+    if found.n <= 4 and _vanishes(found.mass.det(method="berkowitz")):
         where = study.system.lagrangian or study.system.potential
         raise Faults(
             (

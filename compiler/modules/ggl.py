@@ -41,6 +41,7 @@ class Mechanics(eqx.Module):
     linear: bool = eqx.field(static=True)
     positional: bool = eqx.field(static=True)
     constant_mass: bool = eqx.field(static=True)
+    affine_momentum: bool = eqx.field(static=True)
     forces: Lowered
     momenta: Lowered
     masses: Lowered
@@ -60,19 +61,36 @@ class Mechanics(eqx.Module):
         rows = self._stack(self.masses(*q, *v, t, *theta), q)
         return rows.reshape((self.n, self.n, *rows.shape[1:]))
 
-    def velocity(self, q, p, t, theta, minv=None):
-        """The velocities that belong to momenta p: the inverse of `momentum` in v, by Newton.
+    def velocity(self, q, p, t, theta, minv=None, near=None):
+        """The velocities that belong to momenta p: the inverse of `momentum` in v.
 
-        Exact at once where the mass is constant (`minv`, its inverse, may be given); two passes
-        refine that; eight settle a relativistic momentum.
+        Exact at once where P is affine in v (`minv`, the inverse of a constant mass, may be given).
+        Else by Newton: a few passes from `near`, or damped ones from rest, each halved until the
+        lack of momentum is finite and smaller, as a relativistic momentum needs.
         """
-        v = jnp.zeros_like(q)
-        if self.constant_mass and minv is not None:
-            return _times_vector(minv, (p - self.momentum(q, v, t, theta))[:, None])[:, 0]
-        for _ in range(2 if self.constant_mass else 8):
-            lack = p - self.momentum(q, v, t, theta)
-            v = v + solve(self.mass(q, v, t, theta), lack[:, None])[:, 0]
-        return v
+        rest = jnp.zeros_like(q)
+        if self.affine_momentum:
+            lack = (p - self.momentum(q, rest, t, theta))[:, None]
+            if self.constant_mass and minv is not None:
+                return _times_vector(minv, lack)[:, 0]
+            return solve(self.mass(q, rest, t, theta), lack)[:, 0]
+
+        def lacking(v):
+            return p - self.momentum(q, v, t, theta)
+
+        def newton(_, v):
+            return v + solve(self.mass(q, v, t, theta), lacking(v)[:, None])[:, 0]
+
+        def damped(_, v):
+            size, new = jnp.max(jnp.abs(lacking(v)), axis=0), newton(0, v)
+            for _ in range(5):
+                worse = ~(jnp.max(jnp.abs(lacking(new)), axis=0) <= size)
+                new = jnp.where(worse, (v + new) / 2, new)
+            return new
+
+        if near is not None:
+            return jax.lax.fori_loop(0, 4, newton, near)
+        return jax.lax.fori_loop(0, 30, damped, rest)
 
     def _stack(self, values, like):
         shape = jnp.broadcast_shapes(like.shape[1:], *(jnp.shape(x) for x in values))

@@ -79,9 +79,9 @@ class March(eqx.Module):
         no, zero = jnp.asarray(False), jnp.asarray(0)
         return Trajectory(q, p, none, none, V, zero, monitor, no, zero)
 
-    def _energies(self, q, p, t, theta, minv):
+    def _energies(self, q, p, t, theta, minv, near=None):
         m = self.ggl.mechanics
-        v = m.velocity(q, p, t, theta, minv)
+        v = m.velocity(q, p, t, theta, minv, near)
         # L is kinetic minus potential; what v does to the energy is the kinetic part of it
         energy = m.energy(q, v, t, theta)
         return energy, jnp.abs(energy - m.energy(q, jnp.zeros_like(v), t, theta))
@@ -142,14 +142,16 @@ class March(eqx.Module):
         q, q_low = compensated(x.q, x.q_low, dq)
         p, p_low = compensated(x.p, x.p_low, dp)
         finite = jnp.all(jnp.isfinite(q) & jnp.isfinite(p))
-        trouble = jnp.where(finite, jnp.where(change <= CONVERGED, 0, 1), 2)
-        monitor = self._watched(x.monitor, q, p, t + h, theta, minv, passes)
+        # a fixed point that ran away is no fault of the motion: Newton has its turn
+        lost = 1 if self.solver == "fixed point" else 2
+        trouble = jnp.where(finite, jnp.where(change <= CONVERGED, 0, 1), lost)
+        monitor = self._watched(x.monitor, q, p, t + h, theta, minv, V[:, -1], passes)
         new = Trajectory(q, p, q_low, p_low, V, x.step + 1, monitor, x.newton, trouble)
         kept = x._replace(trouble=trouble)
         return jax.tree.map(lambda a, b: jnp.where(trouble == 0, a, b), new, kept)
 
-    def _watched(self, m: Monitor, q, p, t, theta, minv, passes) -> Monitor:
-        energy, kinetic = self._energies(q, p, t, theta, minv)
+    def _watched(self, m: Monitor, q, p, t, theta, minv, near, passes) -> Monitor:
+        energy, kinetic = self._energies(q, p, t, theta, minv, near)
         m = m._replace(
             energy_low=jnp.minimum(m.energy_low, energy),
             energy_high=jnp.maximum(m.energy_high, energy),
