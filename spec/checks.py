@@ -6,6 +6,7 @@ The stages work on the leaves that could be read, so a fault in one place does n
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from . import sense
@@ -66,6 +67,9 @@ def place(key: Key, tree: Node | None) -> str:
             return "define"
         case _:
             return "value"
+
+
+MAX_NAME_FAULTS = 100
 
 
 class Check:
@@ -140,7 +144,7 @@ class Check:
         for cycle in cycles:
             name = cycle[0]
             key = ("define", name) if name in self.define else ("parameters", name)
-            way = " -> ".join(cycle)
+            way = " -> ".join(cycle if len(cycle) <= 8 else [*cycle[:4], "...", *cycle[-3:]])
             self.blame(
                 key,
                 "name.cycle",
@@ -149,15 +153,16 @@ class Check:
             )
             self.odd.add(key)
         self._contents()
-        for key, text, tree in self.formulas():
-            for fault in name_faults(tree, text, place(key, tree), self.names):
-                self.add(key, fault)
-                self.odd_later.add(key)
-        self.odd |= self.odd_later
-
-    @property
-    def odd_later(self) -> set[Key]:
-        return self.__dict__.setdefault("_odd_later", set())
+        odd: set[Key] = set()
+        found = (
+            (key, fault)
+            for key, text, tree in self.formulas()
+            for fault in name_faults(tree, text, place(key, tree), self.names)
+        )
+        for key, fault in islice(found, MAX_NAME_FAULTS):  # each looks for a suggestion
+            self.add(key, fault)
+            odd.add(key)
+        self.odd |= odd
 
     def _contents(self) -> None:
         """What kinds of names each definition holds, through all that it uses."""

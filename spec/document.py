@@ -13,6 +13,10 @@ from .source import Fault, Key, Source, UsageFault, shown
 MAX_BYTES = 1_000_000
 MAX_NESTING = 40
 MAX_SYNTAX_FAULTS = 10
+CHAIN = re.compile(  # a dotted key of that many parts; tomllib takes quadratic memory for it
+    rf"(?<![\w-])(?>(?:[\w-]++|\"[^\"\n]*+\"|'[^'\n]*+')[ \t]*+\.[ \t]*+){{{MAX_NESTING}}}",
+    re.ASCII,
+)
 WHERE = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
 BARE_KEY = re.compile(r"^\s*([^=\"'\[\]{}#\n]*?)\s*=")
 
@@ -43,6 +47,8 @@ def document(source: Source) -> tuple[dict[str, Any], list[Fault], str]:
 
 def _too_deep(text: str) -> int:
     """The offset where brackets nest too deep (strings and comments count too: no harm done)."""
+    if chain := CHAIN.search(text):
+        return max(1, chain.start())
     level = 0
     for match in re.finditer(r"[\[{]|[\]}]|\"[^\"\n]*\"|'[^'\n]*'", text):
         if match.group()[0] in "[{":

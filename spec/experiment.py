@@ -36,7 +36,7 @@ class Experiment(Table):
     title: str = Field(default="", max_length=1000, description="One line that says what is done.")
     seed: int = Field(default=0, ge=0, lt=2**63, description="Seed of all that is random.")
     notes: str = Field(default="", max_length=100_000, description="Free text.")
-    system: System
+    system: System = Field(description="What moves, and by which law.")
     parameters: dict[str, Value] = Field(default={}, description="Fixed numbers and quantities.")
     define: dict[str, Expression] = Field(
         default={}, description="Named expressions, usable in every other expression, in any order."

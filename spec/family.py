@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, GetJsonSchemaHandler, model_validator
 from pydantic_core import PydanticCustomError
 
 from .experiment import Experiment
 from .learning import Network, Refine, Test, Training
 from .leaves import Row, Value, described
-from .tables import Data, Integrator, Observe, Start, Table
+from .tables import VALUES_SCHEMA, Data, Integrator, Observe, Start, Table
 
 HINT = "write [low, high], or { range = [low, high], zero = 0.05 }, or { fixed = 1.0 }"
 
@@ -39,6 +39,18 @@ class Coefficient(Table):
         raise PydanticCustomError(
             "value.type", "{what} where a range is wanted", {"what": described(raw), "hint": HINT}
         )
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, core: Any, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        """Both forms: [low, high], and the table."""
+        table = handler.resolve_ref_schema(handler(core))
+        whole = dict(table)
+        table.clear()
+        ends = {**VALUES_SCHEMA, "minItems": 2, "maxItems": 2}
+        table |= {"description": whole["description"], "anyOf": [ends, whole]}
+        return table
 
     @property
     def low(self) -> Value:

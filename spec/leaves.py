@@ -22,6 +22,8 @@ from .quantities import QUANTITY, Unit, quantity, unit
 from .source import Key, Span
 from .tree import Node, Number
 
+MAX_FORMULAS = 200_000  # characters of all formulas of a file together
+
 
 class Text(str):
     """A string of the document that knows its key."""
@@ -84,6 +86,19 @@ class Reading:
     columns: dict[Key, Column] = field(default_factory=dict)
     faults: list[tuple[Key, ExpressionFault]] = field(default_factory=list)
 
+    budget: int = MAX_FORMULAS
+
+    def parse(self, words: str, relation: bool = False) -> Node:
+        """The tree of a formula of this study. Raises ExpressionFault."""
+        self.budget -= len(words)
+        if self.budget < 0:
+            raise ExpressionFault(
+                "expression.size",
+                f"the formulas of this file have more than {MAX_FORMULAS} characters together",
+                WHOLE,
+            )
+        return parse(words, relation=relation, dotted=self.dotted)
+
     def blame(self, key: Key, code: str, message: str, hint: str | None = None) -> None:
         """A fault at the whole value of a key."""
         self.faults.append((key, ExpressionFault(code, message, WHOLE, hint)))
@@ -130,7 +145,7 @@ class Value:
         if found := quantity(raw):
             return cls(str(raw), found[0], found[1], path=path)
         try:
-            tree = parse(raw, dotted=reading.dotted)
+            tree = reading.parse(raw)
         except ExpressionFault as fault:
             if fault.code == "expression.product" and QUANTITY.match(raw):
                 raise ExpressionFault(
@@ -187,7 +202,7 @@ class Expression:
         path: Key = getattr(raw, "path", ())
         words = plain(raw)
         try:
-            found = cls(words, parse(words, relation=relation, dotted=reading.dotted), path)
+            found = cls(words, reading.parse(words, relation), path)
             reading.expressions[path] = found
             return found
         except ExpressionFault as fault:

@@ -11,6 +11,7 @@ from .source import Key, nearest, shown
 from .tree import FUNCTIONS, Derivative, Index, Name, Node, Sum, children
 from .units import CONSTANTS, known_unit
 
+MAX_CYCLES = 10
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,39}")
 RESERVED = {"t": "time", "pi": "the number 3.14159...", "D": "the derivative D(q, t)",
             "sum": "a function"} | dict.fromkeys(FUNCTIONS, "a function")  # fmt: skip
@@ -245,7 +246,7 @@ def order(graph: Mapping[str, Node | None]) -> tuple[list[str], list[list[str]]]
             elif link not in done:
                 done[link] = False
                 stack.append((link, _links(graph, link)))
-            elif not done[link]:
+            elif not done[link] and len(cycles) < MAX_CYCLES:
                 path = [one for one, _ in stack]
                 cycles.append([*path[path.index(link) :], link])
     return sequence, cycles
@@ -264,7 +265,10 @@ def declaration_faults(
     from .lexer import GREEK
 
     owner: dict[str, str] = {}
-    listed = [*coordinates]
+    taken: dict[str, str] = {}
+    for q in coordinates:
+        taken |= dict.fromkeys(dotted([q]), f"a derivative of {q}")
+        taken |= dict.fromkeys((f"{q}_plus", f"{q}_minus"), f"a doubled coordinate of {q}")
     for table, names in tables.items():
         for name in names:
             key: Key = ("system", table, name) if table == "coordinates" else (table, name)
@@ -293,12 +297,8 @@ def declaration_faults(
                 message = f"{name} is a constant of nature in a study with units"
             elif name in owner:
                 message = f"{name} is declared in [{owner[name]}] already"
-            elif table != "coordinates":
-                for q in listed:
-                    if name in (f"{q}_plus", f"{q}_minus"):
-                        message = f"{name} already means a doubled coordinate of {q}"
-                    elif name in dotted([q]):
-                        message = f"{name} already means a derivative of {q}"
+            elif table != "coordinates" and name in taken:
+                message = f"{name} already means {taken[name]}"
             if message:
                 yield key, ExpressionFault("name.clash", message, WHOLE, "choose another name")
             owner.setdefault(name, "system" if table == "coordinates" else table)

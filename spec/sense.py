@@ -109,10 +109,11 @@ class Sense:
                          "inequalities bound [coefficients], e.g. c1 > 0")  # fmt: skip
 
     def _coordinate(self, key: Key, name: str) -> bool:
-        if name in self.coordinates or not self.coordinates:
+        if name in self.coordinates or self.check.names.open:
             return True
         close = nearest(name, self.coordinates)
-        hint = None if close else f"the coordinates are {' '.join(self.coordinates)}"
+        known = " ".join(self.coordinates)
+        hint = None if close else f"the coordinates are {known}" if known else "it has none"
         self.found.append(
             (
                 key,

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import unicodedata
+from bisect import bisect_right
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
 
 Key = tuple[str | int, ...]  # where in the document: ("system", "constraints", 0)
 
+MAX_CHOICES = 300  # among which a suggestion is looked for
 WINDOW = 96  # columns of a long line that are shown around the caret
 
 
@@ -119,6 +122,15 @@ class Source:
 
         return places(self.text if self.readable is None else self.readable)
 
+    @cached_property
+    def _lines(self) -> list[int]:
+        """The offset of each line's start."""
+        starts, at = [0], self.text.find("\n")
+        while at >= 0:
+            starts.append(at + 1)
+            at = self.text.find("\n", at + 1)
+        return starts
+
     def fault(
         self,
         key: Key,
@@ -158,10 +170,10 @@ class Source:
 
     def at(self, start: int, stop: int, code: str, message: str, **more: Any) -> Fault:
         """A fault at the offsets start to stop of the file's text."""
-        begin = self.text.rfind("\n", 0, start) + 1
+        line = bisect_right(self._lines, start)
+        begin = self._lines[line - 1]
         end = self.text.find("\n", start)
         end = len(self.text) if end < 0 else end
-        line = self.text.count("\n", 0, start) + 1
         length = max(1, min(stop, end) - start)
         return Fault(
             code, message, self.name, line, start - begin + 1, length,
@@ -223,7 +235,8 @@ def nearest(word: str, words: Iterable[str]) -> str | None:
     from difflib import get_close_matches
 
     word = word[:60]
-    choices = {choice.lower(): choice for choice in words}
+    alike = (choice for choice in words if abs(len(choice) - len(word)) <= 1 + len(word) // 2)
+    choices = {choice.lower(): choice for choice in islice(alike, MAX_CHOICES)}
     close = get_close_matches(word.lower(), choices, n=1, cutoff=0.6)
     return choices[close[0]] if close else None
 

@@ -14,6 +14,7 @@ from typing import Annotated, Any
 from pydantic import Field, ValidationError
 
 from .checks import checked
+from .checks import keys as leaf_keys
 from .document import document, overridden
 from .family import Family
 from .ggl import Ggl
@@ -28,6 +29,8 @@ Study = Annotated[Ggl | Family, Field(discriminator="study")]
 KINDS: dict[str, type[Ggl] | type[Family]] = {"ggl": Ggl, "family": Family}
 PLANNED = ("om", "pnn")
 MAX_BYTES = 1_000_000
+MAX_VALUES = 10_000
+MAX_FAULTS = 100  # that are shown
 
 
 def load(
@@ -122,6 +125,11 @@ def _read(
         if not isinstance(raw.get("data"), dict):
             raise UsageFault("--data: the study has no [data] that says which columns the file has")
         raw["data"] = {**raw["data"], "file": str(data)}
+    if (size := sum(1 for _ in leaf_keys(raw))) > MAX_VALUES:
+        message = f"the file holds {size} values, {MAX_VALUES} at most"
+        return None, [
+            Fault("file.size", message, source.name, hint="data go to a CSV file beside it")
+        ]
     if model is None:
         return None, faults if broken and "study" not in raw else [
             *faults,
@@ -221,8 +229,14 @@ def _reading(raw: dict[str, Any]) -> Reading:
 
 
 def _sorted(source: Source, faults: Sequence[Fault]) -> list[Fault]:
-    unique = dict.fromkeys(faults)
-    return sorted(unique, key=lambda f: (f.file != source.name, f.line == 0, f.line, f.column))
+    def place(fault: Fault) -> tuple[bool, bool, int, int]:
+        return fault.file != source.name, fault.line == 0, fault.line, fault.column
+
+    found = sorted(dict.fromkeys(faults), key=place)
+    if len(found) > MAX_FAULTS:
+        more = len(found) - MAX_FAULTS
+        found[MAX_FAULTS:] = [Fault("file.faults", f"and {more} faults more", source.name)]
+    return found
 
 
 __all__ = ["ExpressionFault", "Study", "check", "load", "loads"]

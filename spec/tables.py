@@ -53,12 +53,12 @@ def read_coordinates(raw: Any) -> Coordinates:
     """`["q"]` or `{ q = 2 }`. Raises PydanticCustomError."""
     hint = 'write coordinates = ["x", "y"], or for vectors coordinates = { q = 2 }'
     if isinstance(raw, list | tuple):
-        if not raw or not all(isinstance(name, str) for name in raw):
+        if not 0 < len(raw) <= MAX_DIMENSION or not all(isinstance(name, str) for name in raw):
             raise PydanticCustomError("value.type", "a list of names is wanted", {"hint": hint})
         if len({*raw}) < len(raw):
             raise PydanticCustomError("name.clash", "a coordinate is listed twice", {"hint": hint})
         return Coordinates((str(name), 1) for name in raw)
-    if isinstance(raw, dict) and raw:
+    if isinstance(raw, dict) and 0 < len(raw) <= MAX_DIMENSION:
         found = Coordinates()
         found.vectors = True
         for name, size in raw.items():
@@ -102,6 +102,7 @@ def attempt(read: Any, raw: Any, reading: Reading, *more: Any) -> Any:
 
 
 VALUE_SCHEMA = {"anyOf": [{"type": "number"}, {"type": "string"}]}
+VALUES_SCHEMA = {"type": "array", "items": VALUE_SCHEMA}
 EACH_SCHEMA = {
     "anyOf": [*VALUE_SCHEMA["anyOf"], {"type": "object", "additionalProperties": VALUE_SCHEMA}]
 }
@@ -136,7 +137,8 @@ class System(Table):
             }
         ),
     ] = Field(
-        default=Coordinates(), description='Names ["x", "y"], or vectors by dimension { q = 2 }.'
+        default_factory=Coordinates,
+        description='Names ["x", "y"], or vectors by dimension { q = 2 }.',
     )
     lagrangian: Expression | None = Field(default=None, description="L(q, q', t).")
     nonconservative: Expression | None = Field(

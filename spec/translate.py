@@ -10,6 +10,8 @@ from pydantic_core import ErrorDetails
 from .leaves import described
 from .source import Fault, Key, Source, nearest, quoted, shown
 
+MAX_FAULTS = 100  # each unknown key looks for a suggestion
+
 
 def told(
     error: ValidationError,
@@ -21,7 +23,7 @@ def told(
     """The faults of a document that does not fit its model. With `broken` some lines could not be
     read, and what is missing may have stood there."""
     faults: list[Fault] = []
-    for details in error.errors(include_url=False, include_input=True):
+    for details in error.errors(include_url=False, include_input=True)[:MAX_FAULTS]:
         key = _key(details["loc"], raw, details["type"] == "missing")
         if details["type"] == "missing":
             if not broken:

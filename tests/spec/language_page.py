@@ -1,6 +1,8 @@
 """The studies of the language page, word for word."""
 
-DHO_GGL = '''\
+# ruff: noqa: E501
+
+DHO_GGL = """\
 study = "ggl"
 title = "Damped harmonic oscillator"
 
@@ -28,9 +30,9 @@ steps = 1000
 
 [exact]
 q = "exp(-lam*t/(2*m))*(cos(w*t) + lam/(2*m*w)*sin(w*t))"
-'''
+"""
 
-POYNTING_ROBERTSON = '''\
+POYNTING_ROBERTSON = """\
 study = "ggl"
 title = "Poynting-Robertson drag on a dust grain"
 
@@ -59,9 +61,9 @@ save_every = 100
 
 [compare]
 methods = ["rk4"]
-'''
+"""
 
-PENDULUM_CONSTRAINT = '''\
+PENDULUM_CONSTRAINT = """\
 study = "ggl"
 title = "A pendulum as a bead on a rigid rod"
 
@@ -83,9 +85,9 @@ velocity = { x = "0 m/s", y = "0 m/s" }
 r = 2
 dt = "10 ms"
 steps = 10000
-'''
+"""
 
-KEPLER_TRANSFORMED = '''\
+KEPLER_TRANSFORMED = """\
 study = "ggl"
 title = "Kepler orbit of eccentricity 0.9, time transformed"
 
@@ -102,9 +104,9 @@ r = 4
 steps = 1600
 dt = "2*pi/80"            # of the transformed time: 80 steps an orbit
 time_transform = "|q|"
-'''
+"""
 
-DHO_FAMILY = '''\
+DHO_FAMILY = """\
 study = "family"
 title = "Which damped oscillator made this motion?"
 
@@ -137,9 +139,9 @@ steps = 20000             # of fresh batches; a budget in steps is reproducible,
 [test]
 systems = 1000
 cases = [{ c1 = 2.0, c2 = 4.0, c3 = 1.0 }, { c1 = 2.0, c2 = 0.0, c3 = 0.0 }]
-'''
+"""
 
-PENDULUM_MEASURED = '''\
+PENDULUM_MEASURED = """\
 study = "family"
 title = "A measured pendulum"
 
@@ -164,7 +166,7 @@ columns = { t = "t", q = "q" }
 
 [network]
 kind = "none"             # fit this one motion: linear least squares, then Levenberg-Marquardt
-'''
+"""
 
 STUDIES = {
     "dho_ggl": DHO_GGL,

@@ -3,11 +3,10 @@
 import json
 import tomllib
 
-from hypothesis import given
-from hypothesis import strategies as st
-
 from actionrun.spec.positions import decoded_offsets, places
 from actionrun.spec.resolved import key, value
+from hypothesis import given
+from hypothesis import strategies as st
 
 CHARACTERS = st.characters(codec="utf-8", exclude_characters="\r")
 VALUES = st.recursive(
@@ -15,8 +14,10 @@ VALUES = st.recursive(
     | st.floats(allow_nan=False, allow_infinity=False)
     | st.booleans()
     | st.text(CHARACTERS, max_size=20),
-    lambda inner: st.lists(inner, max_size=3)
-    | st.dictionaries(st.text(CHARACTERS, max_size=8), inner, max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.text(CHARACTERS, max_size=8), inner, max_size=3)
+    ),
     max_leaves=12,
 )
 DOCUMENTS = st.dictionaries(st.text(CHARACTERS, max_size=8), VALUES, max_size=5)
@@ -39,9 +40,8 @@ def test_a_value_reads_the_same_where_it_is_found(document):
         start, stop = found[path].key
         if isinstance(path[-1], str):
             assert [*tomllib.loads(f"{text[start:stop]} = 1")] == [path[-1]]
-        for name, item in (
-            thing.items() if isinstance(thing, dict) else enumerate(thing) if isinstance(thing, list) else ()
-        ):  # fmt: skip
+        below = {**dict(enumerate(thing))} if isinstance(thing, list) else thing
+        for name, item in below.items() if isinstance(below, dict) else ():
             look((*path, name), item)
 
     for name, item in document.items():
@@ -51,7 +51,11 @@ def test_a_value_reads_the_same_where_it_is_found(document):
 def spellings(text):
     """Tokens of TOML that all mean `text`."""
     yield value(text)
-    yield json.dumps(text).replace("\\/", "/") if text.isascii() and "\x7f" not in text else value(text)
+    yield (
+        json.dumps(text).replace("\\/", "/")
+        if text.isascii() and "\x7f" not in text
+        else value(text)
+    )
     yield '"' + "".join(f"\\U{ord(char):08x}" for char in text) + '"'
     yield '"""\n' + "".join(f"\\u{ord(c):04x}" if ord(c) < 65536 else c for c in text) + '"""'
     if text.isprintable() and "'" not in text:

@@ -5,8 +5,6 @@ from fractions import Fraction
 from pathlib import Path
 
 import pytest
-from language_page import DHO_FAMILY, DHO_GGL, PENDULUM_MEASURED, STUDIES
-
 from actionrun.spec import (
     Family,
     Faults,
@@ -20,6 +18,7 @@ from actionrun.spec import (
     template,
 )
 from actionrun.spec.tree import Relation
+from language_page import DHO_FAMILY, DHO_GGL, PENDULUM_MEASURED, STUDIES
 
 STARTERS = {kind: template(kind) for kind in ("ggl", "family")}
 
@@ -52,7 +51,9 @@ def test_what_the_compiler_reads_off_a_ggl():
 def test_what_the_compiler_reads_off_a_family():
     study = loads(DHO_FAMILY)
     assert isinstance(study, Family)
-    assert study.coefficients["c2"].zero == 0.05 and study.number(study.coefficients["c2"].high) == 20
+    assert (
+        study.coefficients["c2"].zero == 0.05 and study.number(study.coefficients["c2"].high) == 20
+    )
     assert [one.text for one in study.system.inequalities] == ["c1 > 0", "c2 >= 0", "c3 >= 0"]
     assert not study.system.holonomic and isinstance(study.system.constraints[0].tree, Relation)
     assert study.observe.variables == ("q", "pi") and study.observe.noise is None
@@ -80,24 +81,29 @@ def test_data_that_are_not_there_are_a_note(tmp_path):
     file = tmp_path / "study.toml"
     file.write_text(PENDULUM_MEASURED)
     (note,) = check(file)
-    assert note.severity == "note" and note.code == "data.missing" and note.line == 19
+    assert note.severity == "note" and note.code == "data.missing" and note.line == 20
     (tmp_path / "pendulum.csv").write_text("t,q\n0,1\n")
     assert check(file) == []
 
 
 def test_overrides():
-    study = loads(DHO_GGL, overrides=["integrator.dt=0.2", "parameters.k = '4*m'", "title=New"], seed=7)
+    study = loads(
+        DHO_GGL, overrides=["integrator.dt=0.2", "parameters.k = '4*m'", "title=New"], seed=7
+    )
     assert study.number(study.integrator.dt) == 0.2 and study.constant("k") == 4.0
     assert study.title == "New" and study.seed == 7
     assert loads(resolved_toml(study)) == study
-    study = loads(DHO_FAMILY, overrides=["coefficients.c2.zero=0.5", "test.cases=[]", "training.steps=5"])
+    study = loads(
+        DHO_FAMILY, overrides=["coefficients.c2.zero=0.5", "test.cases=[]", "training.steps=5"]
+    )
     assert study.coefficients["c2"].zero == 0.5 and study.test.cases == ()
     study = loads(DHO_FAMILY, overrides=["coefficients.c1=[1, 2]", "system.constraints.0=c1 > 1"])
     assert study.number(study.coefficients["c1"].low) == 1
 
 
 @pytest.mark.parametrize(
-    "override", ["integrator.stesp=1", "nonsense=1", "integrator", "=1", "a..b=1", "training.steps=5"]
+    "override",
+    ["integrator.stesp=1", "nonsense=1", "integrator", "=1", "a..b=1", "training.steps=5"],
 )
 def test_overrides_that_name_no_key(override):
     with pytest.raises(UsageFault):
@@ -145,7 +151,9 @@ hidden = 125
     study = loads(text)
     assert study.system.is_vector("p") and study.network.hidden == (125,)
     first, second = study.start.position["q"]
-    assert isinstance(first, Range) and study.number(first.high) == 1.0 and study.number(second) == 0.5
+    assert (
+        isinstance(first, Range) and study.number(first.high) == 1.0 and study.number(second) == 0.5
+    )
     assert study.number(study.start.velocity["q"][1].high) == 2.0
     assert study.number(study.coefficients["k"].low) == 3.0
     assert study.constant("two") == Fraction(2) and isinstance(study.constant("two"), Fraction)
@@ -161,7 +169,9 @@ def test_scalar_start_ranges_in_a_family():
 def test_the_order_of_tables_keeps_the_base_units():
     text = STUDIES["pendulum_constraint"]
     head, parameters = text.split("[start]")[0], "[start]" + text.split("[start]")[1]
-    study = loads(head.split("[parameters]")[0] + parameters + "[parameters]" + head.split("[parameters]")[1])
+    study = loads(
+        head.split("[parameters]")[0] + parameters + "[parameters]" + head.split("[parameters]")[1]
+    )
     assert study.units.base[2] == "s"
     study = loads(text.replace('"9.81 m/s^2"', '"981 cm/s^2"').replace('"1 m"', '"0.1 dm"'))
     assert study.units.base[0] == "dm"
