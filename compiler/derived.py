@@ -51,7 +51,8 @@ def numeric_equations(
 ) -> tuple[Equation, ...]:
     """Lagrangian, nonconservative part and equations of motion with their numbers put in.
 
-    `values` are the learned symbols (value, standard deviation) and are listed with each equation;
+    `values` are the learned symbols (value, standard deviation), listed with each equation that
+    holds them;
     `covariance` belongs to the symbols `uncertain`. Parameters take the study's own numbers.
     """
     words = problem.words
@@ -61,6 +62,10 @@ def numeric_equations(
 
     def with_numbers(expression: sp.Expr) -> tuple[sp.Expr, Rounded]:
         return numeric(expression, words, numbers, covariance, symbols)
+
+    def held(*expressions: sp.Expr) -> Values:
+        there = set[sp.Basic]().union(*(e.free_symbols for e in expressions))
+        return {name: value for name, value in values.items() if words.constants[name] in there}
 
     found = []
     for name, sign, expression in (
@@ -76,7 +81,7 @@ def numeric_equations(
                 name,
                 f"{sign} = {latex(shown, words, rounded, doubled)}",
                 text(shown, words, rounded, doubled),
-                values,
+                held(expression),
             )
         )
     for k, (left, right) in enumerate(_monic(problem)):
@@ -87,7 +92,7 @@ def numeric_equations(
                 title,
                 f"{latex(shown_left, words, by_left)} = {latex(shown, words, by)}",
                 f"{text(shown_left, words, by_left)} = {text(shown, words, by)}",
-                values,
+                held(left, right),
             )
         )
     return tuple(found)

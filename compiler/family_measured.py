@@ -10,11 +10,9 @@ from ..spec.family import Family
 from .derived import numeric_equations, symbolic_equations
 from .family_figures import channel_labels
 from .identifiability import Identifiability, identifiability
-from .lift import digits
+from .lift import digits, spread
 from .problem import Problem
 from .program import Array, Axis, Check, Curve, Figure, Findings, Panel, Table
-
-COEFFICIENT_DIGITS = 2
 
 
 class Measured(NamedTuple):
@@ -122,8 +120,8 @@ def with_error(value: float | None, std: float | None, unit: str = "") -> str:
     sign = "-" if value < 0 else ""
     if std is None:
         return f"{sign}{digits(value, None)} (at its bound) {unit}".strip()
-    spread = f" ± {std:.2g}" if std > 0 else ""
-    return f"{sign}{digits(value, std)}{spread} {unit}".strip()
+    error = f" ± {spread(value, std)}" if std > 0 else ""
+    return f"{sign}{digits(value, std)}{error} {unit}".strip()
 
 
 def _summary(m: Measured, coefficients, residual, known: Identifiability):
@@ -137,8 +135,10 @@ def _summary(m: Measured, coefficients, residual, known: Identifiability):
 
 
 def _table(coefficients) -> Table:
-    rows = tuple((n, c["value"], c["std"], c["unit"]) for n, c in coefficients.items())
-    header = ("coefficient", "value", "standard deviation", "unit")
+    columns = ["value", "std"] + ["unit"] * any(c["unit"] for c in coefficients.values())
+    rows = tuple((n, *(c[column] for column in columns)) for n, c in coefficients.items())
+    names = {"std": "standard deviation"}
+    header = ("coefficient", *(names.get(column, column) for column in columns))
     return Table("coefficients", "Coefficients with one standard deviation.", header, rows)
 
 

@@ -244,6 +244,14 @@ def digits(value: float, std: float | None, most: int = 12) -> str:
     return f"{magnitude:.{places - 1}e}"
 
 
+def spread(value: float, std: float) -> str:
+    """A standard deviation written to the last digit of the value that it belongs to."""
+    written = digits(value, std)
+    if "e" in written or "." not in written:
+        return f"{std:.2g}"
+    return f"{std:.{len(written.partition('.')[2])}f}"
+
+
 def numeric(
     expression: sp.Expr,
     words: Vocabulary,
