@@ -36,8 +36,9 @@ class Coefficient(Table):
             return {"range": raw}
         if isinstance(raw, dict):
             return raw
+        what = f"a list of {len(raw)}" if isinstance(raw, Row) else described(raw)
         raise PydanticCustomError(
-            "value.type", "{what} where a range is wanted", {"what": described(raw), "hint": HINT}
+            "value.type", "{what} where a range is wanted", {"what": what, "hint": HINT}
         )
 
     @classmethod

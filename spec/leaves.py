@@ -292,7 +292,7 @@ def described(raw: Any) -> str:
         case int() | float():
             return "a number"
         case tuple() | list():
-            return f"a list of {len(raw)}"
+            return "a list"
         case dict():
             return "a table"
         case _:

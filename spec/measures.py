@@ -121,27 +121,49 @@ class Measures:
         return at if isinstance(at, dict) else {}
 
     def coordinates(self) -> None:
-        """The dimension of a coordinate is that of its start, its column, or its velocity's."""
-        time = self.check.units.time
+        """The dimension of a coordinate is that of its start, its column, or its velocity's. Where
+        these disagree, the one that the law agrees with counts, and the others are told."""
+        self.known |= dict.fromkeys(self.coordinate_names)
         for name in self.coordinate_names:
-            places = [
-                (("start", "position", name), NONE),
-                (("data", "columns", name), NONE),
-                (("start", "velocity", name), time),
-                (("data", "columns", f"v_{name}"), time),
-            ]
-            if len(self.coordinate_names) == 1:
-                places.append((("data", "columns", "velocity"), time))
-            self.known[name] = None
-            for key, factor in places:
-                item = self.given(*key[:-1]).get(key[-1])
-                if item is None or self.known[name] is not None:
-                    continue
-                for leaf in self.leaves(key, item):
-                    found = self.of(leaf)
-                    if found is not None:
-                        self.known[name] = dimension_product(found, factor)
-                        break
+            options = [*dict.fromkeys(self._options(name))]
+            self.known[name] = options[0] if options else None
+            for option in options if len(options) > 1 else ():
+                if self._law_agrees({name: option}):
+                    self.known[name] = option
+                    break
+
+    def _options(self, name: str) -> Iterator[Dimension]:
+        time = self.check.units.time
+        places = [
+            (("start", "position", name), NONE),
+            (("data", "columns", name), NONE),
+            (("start", "velocity", name), time),
+            (("data", "columns", f"v_{name}"), time),
+        ]
+        if len(self.coordinate_names) == 1:
+            places.append((("data", "columns", "velocity"), time))
+        for key, factor in places:
+            item = self.given(*key[:-1]).get(key[-1])
+            for leaf in self.leaves(key, item) if item is not None else ():
+                if (found := self.of(leaf)) is not None:
+                    yield dimension_product(found, factor)
+
+    def _law_agrees(self, trial: dict[str, Dimension]) -> bool:
+        """Whether every formula of the system has one dimension with these of coordinates."""
+        dimensions = self.check.dimensional
+        names: dict[str, Dimension | None] = {**self.known, **trial}
+        dimensions.names = names
+        try:
+            for name in self.check.sequence:
+                if name in self.check.define and name not in self.known:
+                    tree = self.check.define[name]
+                    names[name] = dimensions.of(tree) if tree is not None else None
+            for key, one in self.expressions.items():
+                if key[0] == "system":
+                    dimensions.of(one.tree)
+        except ExpressionFault:
+            return False
+        return True
 
     def definitions(self) -> None:
         for name in self.check.sequence:

@@ -235,7 +235,7 @@ def nearest(word: str, words: Iterable[str]) -> str | None:
     from difflib import get_close_matches
 
     word = word[:60]
-    alike = (choice for choice in words if abs(len(choice) - len(word)) <= 1 + len(word) // 2)
+    alike = (choice for choice in words if abs(len(choice) - len(word)) <= 5)
     choices = {choice.lower(): choice for choice in islice(alike, MAX_CHOICES)}
     close = get_close_matches(word.lower(), choices, n=1, cutoff=0.6)
     return choices[close[0]] if close else None
