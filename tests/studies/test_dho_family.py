@@ -1,0 +1,67 @@
+"""dho_family.toml, shortened: what it promises in full is measured by running it in full."""
+
+import json
+
+import pytest
+from actionrun.runtime import load, run
+from actionrun.runtime.errors import Stopped
+from claims import STUDIES, finished
+
+SHORT = ("training.steps=300", "training.batch=256", "test.systems=100")
+
+
+@pytest.fixture(scope="module")
+def result(tmp_path_factory):
+    return finished("dho_family", tmp_path_factory.mktemp("family") / "run", *SHORT)
+
+
+def test_refinement_recovers_the_cases_from_a_short_training(result):
+    one, two = result["cases"]
+    assert one["truth"] == {"c1": 2.0, "c2": 4.0, "c3": 1.0}
+    for name, value in one["truth"].items():
+        assert one["refined"][name] == pytest.approx(value, rel=1e-8)
+        assert one["network"][name] == pytest.approx(value, rel=0.5)
+    assert two["refined"]["c1"] == pytest.approx(2.0, rel=1e-8)
+    assert abs(two["refined"]["c2"]) < 1e-8 and abs(two["refined"]["c3"]) < 1e-8
+
+
+def test_metrics_of_unseen_systems(result):
+    metrics = result["metrics"]
+    assert metrics["systems"] == 100
+    for name in ("c1", "c2", "c3"):
+        assert 0 < metrics[f"error_median.{name}"] < metrics[f"error_p95.{name}"]
+        assert metrics[f"error_median.{name}"] < 0.3
+        assert metrics[f"refined_error_max.{name}"] < 1e-6
+    assert metrics["rms_q_median"] > 0 and metrics["rms_pi_median"] > 0
+    assert result["identifiability"]["rank"] == result["identifiability"]["of"] == 3
+
+
+def test_longer_training_is_better_training(result, tmp_path):
+    longer = finished("dho_family", tmp_path / "run", *SHORT, "training.steps=1200")["metrics"]
+    for name in ("c1", "c2", "c3"):
+        assert longer[f"error_median.{name}"] < 0.7 * result["metrics"][f"error_median.{name}"]
+
+
+def test_an_interrupted_training_goes_on_to_the_same_result(result, tmp_path):
+    """Stopped twice on the way; the numbers are those of the run that nobody disturbed."""
+    study = load(STUDIES / "dho_family.toml", overrides=SHORT)
+    asked = []
+
+    def stop():
+        asked.append(1)
+        return 75 if len(asked) == 2 else None
+
+    for _ in range(2):
+        with pytest.raises(Stopped):
+            run(study, out=tmp_path / "run", stop=stop)
+        assert not (tmp_path / "run" / "result.json").exists()
+        asked.clear()
+    done = run(study, out=tmp_path / "run")
+    again = json.loads((done.folder / "result.json").read_text())
+    assert timeless(again) == timeless(result)
+
+
+def timeless(result: dict) -> dict:
+    """All of a result but what a clock says."""
+    metrics = {k: v for k, v in result["metrics"].items() if not k.endswith("seconds")}
+    return {**result, "seconds": 0, "metrics": metrics}
