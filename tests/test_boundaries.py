@@ -19,8 +19,7 @@ MOST_LINES = 400
 FORBIDDEN = {"eval", "exec", "sympify", "parse_expr", "lambdify", "pickle", "cloudpickle", "dill"}
 HOMES = {
     "pydantic": ("spec/",),
-    "tomllib": ("spec/", "runtime/"),
-    "tomli": ("spec/", "runtime/"),
+    "tomllib": ("spec/",),
     "sympy": ("compiler/",),
     "jax": ("compiler/", "runtime/"),  # the runtime: trees and devices of checkpoints
     "equinox": ("compiler/",),
