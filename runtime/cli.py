@@ -165,12 +165,19 @@ class Version(argparse.Action):
         parser.exit()
 
 
-def set_switches() -> None:
-    """Settings that must be there before jax is imported. What the user has set is kept."""
+def set_switches(*, doubles: bool = True) -> None:
+    """Settings that must be there before jax is imported. What the user has set is kept.
+
+    XLA divides sums among its threads, so their number changes the last bits of a result. NPROC is
+    what its thread pool asks for. One thread gives the same bits on any number of cores, and for
+    programs of our size is no slower; cores are for several runs at a time.
+    """
     from .provenance import cpu_model, version_of
 
     environment = os.environ
-    environment["JAX_ENABLE_X64"] = "true"
+    if doubles:
+        environment["JAX_ENABLE_X64"] = "true"
+    environment.setdefault("NPROC", "1")
     flags = environment.get("XLA_FLAGS", "")
     if XLA_FLAGS not in flags:
         environment["XLA_FLAGS"] = f"{flags} {XLA_FLAGS}".strip()

@@ -35,10 +35,9 @@ def fingerprint() -> str:
 
 def stamp(study_hash: str) -> dict[str, str]:
     """What a checkpoint and the run that goes on with it must agree in."""
+    own = {"study": study_hash, "actionrun": version_of("actionrun"), "code": fingerprint()}
     versions = {name: version_of(name) for name in ("jax", "jaxlib", "numpy")}
-    return {"study": study_hash, "actionrun": version_of("actionrun"), "code": fingerprint()} | (
-        versions
-    )
+    return own | versions | {"threads of XLA": os.environ.get("NPROC", "one a core")}
 
 
 def cpu_model() -> str:
@@ -80,7 +79,7 @@ def provenance(hash_: str, kind: str, title: str, seed: int, command: tuple[str,
 
 def switches(environment: Mapping[str, str]) -> dict[str, str]:
     """The settings from outside that can change a bit of a result."""
-    names = ("JAX_ENABLE_X64", "JAX_PLATFORMS", "XLA_FLAGS", "OMP_NUM_THREADS")
+    names = ("JAX_ENABLE_X64", "JAX_PLATFORMS", "XLA_FLAGS", "NPROC")
     return {name: environment[name] for name in names if name in environment}
 
 

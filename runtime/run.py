@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -135,6 +136,10 @@ def run(
 def _executed(
     task: Job, folder: Folder, tell: Listener, stop: Stop, command: tuple[str, ...]
 ) -> Run:
+    if "jax" not in sys.modules:  # called from Python: our process is not ours, so no doubles
+        from .cli import set_switches
+
+        set_switches(doubles=False)
     import jax
 
     from .checkpoint import Checkpoints

@@ -35,6 +35,8 @@ r = 1
 dt = 0.1
 steps = 50
 """
+COEFFICIENTS = "[coefficients]\nk = [0.5, 2.0]\n\n"
+LEARNING = "\n[training]\nsteps = 30\nbatch = 256\n\n[test]\nsystems = 10\n"
 HEAVY = ("jax", "sympy", "matplotlib", "deap", "numpy", "rich", "scipy", "h5py")
 
 
@@ -231,3 +233,18 @@ def test_python_interface(tmp_path):
     assert done.stdout.startswith("50 ") and "Lagrangian" in done.stdout
     assert actionrun("spring.toml", "--out", "cli", "--quiet").returncode == 0
     assert result(Path("api")) == result(Path("cli")), "the same from Python"
+
+
+def test_cores_and_cache_change_no_bit(monkeypatch):
+    family = STUDY.replace('"ggl"', '"family"').replace("m = 1.0\nk = 1.0", "m = 1.0")
+    family = family.replace("steps = 50", "steps = 20").replace("[start]", COEFFICIENTS + "[start]")
+    Path("family.toml").write_text(family + LEARNING)
+    one_core = ("taskset", "-c", str(min(os.sched_getaffinity(0))))
+    for name, prefix, cache in (("a", (), "x"), ("b", (), "x"), ("c", one_core, "y")):
+        module = (sys.executable, "-m", "actionrun.runtime.cli")
+        words = (*prefix, *module, "family.toml", "--out", name)
+        monkeypatch.setenv("XDG_CACHE_HOME", cache)
+        done = subprocess.run(words, capture_output=True, text=True, timeout=300)
+        assert done.returncode == 0, done.stderr
+    assert result(Path("a")) == result(Path("b")) == result(Path("c"))
+    assert (Path("a") / "data.nc").read_bytes() == (Path("c") / "data.nc").read_bytes()

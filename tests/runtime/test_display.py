@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import io
 import os
-import pty
 import re
 import select
+import subprocess
 import sys
 
 import pytest
@@ -53,20 +53,20 @@ def test_terminal_shows_stage_share_speed_and_numbers(tmp_path, width):
 
 
 def _on_terminal(words: list[str], width: int) -> str:
-    pid, terminal = pty.fork()
-    if pid == 0:
-        os.environ.update(TERM="xterm-256color", COLUMNS=str(width), LINES="24")
-        os.execv(sys.executable, [sys.executable, str(SCRIPT), *words])
+    terminal, theirs = os.openpty()
+    environment = os.environ | {"TERM": "xterm-256color", "COLUMNS": str(width), "LINES": "24"}
+    process = subprocess.Popen(
+        [sys.executable, str(SCRIPT), *words], stdout=theirs, stderr=theirs, env=environment
+    )
+    os.close(theirs)
     parts = []
     while select.select([terminal], [], [], 30)[0]:
         try:
             part = os.read(terminal, 65536)
-        except OSError:
-            break
-        if not part:
+        except OSError:  # the other side is closed
             break
         parts.append(part)
-    os.waitpid(pid, 0)
+    process.wait(30)
     os.close(terminal)
     return b"".join(parts).decode()
 
