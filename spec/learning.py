@@ -25,7 +25,7 @@ class Network(Table):
     )
     hidden: Annotated[
         tuple[Layer, ...], BeforeValidator(read_hidden), WithJsonSchema(HIDDEN_SCHEMA)
-    ] = Field(default=(256, 256, 256), max_length=100, description="Units of the hidden layers.")
+    ] = Field(default=(192, 192, 192), max_length=100, description="Units of the hidden layers.")
     activation: Literal["silu", "relu", "gelu", "elu", "tanh", "sigmoid", "softplus"] = Field(
         default="silu", description="Activation of the hidden layers."
     )
@@ -41,8 +41,8 @@ class Training(Table):
     epochs: int | None = Field(
         default=None, ge=1, le=10**9, description="Instead of steps: passes over the data."
     )
-    batch: int = Field(default=1024, ge=1, le=10**7, description="Systems a step.")
-    learning_rate: float = Field(default=3e-3, gt=0, le=100, description="Largest learning rate.")
+    batch: int = Field(default=512, ge=1, le=10**7, description="Systems a step.")
+    learning_rate: float = Field(default=1e-2, gt=0, le=100, description="Largest learning rate.")
     decay: Literal["cosine", "none"] = Field(
         default="cosine", description="How the learning rate falls."
     )

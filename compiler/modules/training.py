@@ -1,8 +1,7 @@
 """Training an encoder on fresh systems every step.
 
-The loss is the squared error of the codes plus a bounded relative error of the motion that the
-named coefficients give through the integrator. A system's part of the loss never exceeds a bound,
-so one wild motion cannot move the network.
+The loss is a robust error of the codes plus, on request, a bounded relative error of the motion
+that the named coefficients give through the integrator.
 """
 
 from __future__ import annotations
@@ -18,6 +17,14 @@ from .encoder import Encoder, featured
 from .population import Population
 
 Dtype = jnp.float32
+
+
+ELBOW = 0.05  # of a code's spread over the population: where the loss turns from square to linear
+
+
+def pseudo_huber(error: jax.Array) -> jax.Array:
+    """error^2 where small, linear where large, so that no wild system steers the network."""
+    return 2 * ELBOW**2 * (jnp.sqrt(1 + (error / ELBOW) ** 2) - 1)
 
 
 class Progress(NamedTuple):
@@ -55,7 +62,7 @@ class Trainer(eqx.Module):
         units = encoder.gauge.units(logs)
         wanted = encoder.code.encoded(jnp.where(sound, c / units, 1.0))
         given = encoder.codes(features)
-        wrong = jnp.mean((given - wanted) ** 2, axis=0)
+        wrong = jnp.mean(pseudo_huber(given - wanted), axis=0)
         if self.motion:
             named = encoder.code.decoded(given) * units
             named = jnp.clip(named, population.low[:, None], population.high[:, None]).astype(Dtype)
