@@ -9,8 +9,10 @@ q2 not halved).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import sympy as sp
 
 from ..spec import Faults, Study
@@ -86,6 +88,7 @@ def problem(study: Study) -> Problem:
     found = Problem(
         words, lagrangian, coupling, force, momentum, _distributed(energy), values, tuple(free)
     )
+    _require_real(study, found)
     _require_regular(study, found)
     return found
 
@@ -141,22 +144,59 @@ def _require_odd(study: Study, words: Vocabulary, coupling: sp.Expr) -> None:
             )
 
 
+def _points(expressions: Sequence[sp.Expr]) -> list[dict[sp.Symbol, sp.Expr]]:
+    """Three points at irrational numbers for the symbols of some expressions."""
+    symbols = sorted(set[sp.Symbol]().union(*(e.free_symbols for e in expressions)), key=str)
+    return [{s: sp.sqrt(k * shift + 2) / 3 for k, s in enumerate(symbols)} for shift in (1, 2, 3)]
+
+
 def _vanishes(expression: sp.Expr) -> bool:
     """Whether an expression is zero at three irrational points (where expand cannot see it)."""
-    symbols = sorted(expression.free_symbols, key=str)
-    for shift in (1, 2, 3):
-        at = {s: sp.sqrt(k * shift + 2) / 3 for k, s in enumerate(symbols)}
-        if abs(sp.N(expression.subs(at), 30)) > 1e-20:
-            return False
-    return True
+    return all(abs(sp.N(expression.subs(at), 30)) < 1e-20 for at in _points([expression]))
+
+
+def _require_real(study: Study, found: Problem) -> None:
+    """Infinite and complex constants would fail later, and far from their place."""
+    odd = (sp.zoo, sp.nan, sp.oo, -sp.oo, sp.I)
+    parts = [(study.system.lagrangian or study.system.potential, found.lagrangian)]
+    if found.nonconservative is not None:
+        parts.append((study.system.nonconservative, found.nonconservative))
+    for where, expression in parts:
+        if expression.has(*odd):
+            raise Faults(
+                (
+                    study.fault(
+                        where,
+                        None,
+                        "not-finite",
+                        "a constant in this expression is not a finite real number",
+                        "look for a division by zero, log(0) or the root of a negative number",
+                    ),
+                )
+            )
+    for entry in (*found.force, *found.mass):
+        if entry.has(sp.DiracDelta, *odd):
+            raise Faults(
+                (
+                    study.fault(
+                        parts[0][0],
+                        None,
+                        "kink",
+                        "the equations of motion need derivatives that do not exist here",
+                        "replace a kink such as |q'| by a smooth function, sqrt(q'^2 + eps^2)",
+                    ),
+                )
+            )
 
 
 def _require_regular(study: Study, found: Problem) -> None:
-    """The velocities must follow from the momenta: dP/dv must not be singular for every motion."""
+    """The velocities must follow from the momenta: dP/dv must not be singular for every motion.
+
+    Judged by numbers at three points: the determinant of symbols can take hours.
+    """
+    where = study.system.lagrangian or study.system.potential
     for k, name in enumerate(found.words.names):
-        row = found.mass.row(k)
-        if all(entry == 0 for entry in row):
-            where = study.system.lagrangian or study.system.potential
+        if all(entry == 0 for entry in found.mass.row(k)):
             raise Faults(
                 (
                     study.fault(
@@ -169,8 +209,14 @@ def _require_regular(study: Study, found: Problem) -> None:
                     ),
                 )
             )
-    if found.n <= 4 and _vanishes(found.mass.det(method="berkowitz")):
-        where = study.system.lagrangian or study.system.potential
+    entries = list(found.mass)
+    ranks = []
+    for at in _points(entries):
+        numbers = [complex(sp.N(entry.subs(at), 15)) for entry in entries]
+        matrix = np.array(numbers).reshape(found.n, found.n)
+        if np.isfinite(matrix).all():
+            ranks.append(np.linalg.matrix_rank(matrix, tol=1e-10 * np.abs(matrix).max()))
+    if ranks and max(ranks) < found.n:
         raise Faults(
             (
                 study.fault(
