@@ -64,17 +64,33 @@ def job(study: Study) -> Job:
     require(study)
     path, data = study.source.path, getattr(study, "data", None)
     there = path is not None and path.is_file()
+    name = _name_beside(data.file) if data is not None else ""
     return Job(
         name=path.stem if path is not None else "study",
         kind=study.study,
         title=study.title,
         seed=study.seed,
         text=path.read_bytes() if path is not None and there else study.source.text.encode(),
-        resolved=resolved_toml(study),
+        resolved=resolved_toml(_with_data_beside(study, name)),
         program=program,
         explained=explained,
-        files={data.file: data.path} if data is not None else {},
+        files={name: data.path} if data is not None else {},
     )
+
+
+def _name_beside(file: str) -> str:
+    """Where a data file is kept below the run folder: --data may name one from anywhere."""
+    path = Path(file)
+    return f"data/{path.name}" if path.is_absolute() or ".." in path.parts else file
+
+
+def _with_data_beside(study: Study, name: str) -> Study:
+    """The study as it is in the run folder, so that the same data in another place are the same
+    study."""
+    data = getattr(study, "data", None)
+    if data is None or data.file == name:
+        return study
+    return study.model_copy(update={"data": data.model_copy(update={"file": name})})
 
 
 @dataclass(frozen=True)

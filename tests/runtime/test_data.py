@@ -7,8 +7,9 @@ import csv
 import numpy as np
 import pytest
 from actionrun.runtime.data import observations
+from actionrun.runtime.run import job, run
 from actionrun.runtime.table import cell_span
-from actionrun.spec import Faults, loads
+from actionrun.spec import Faults, load, loads
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -134,3 +135,22 @@ def test_cell_spans_agree_with_the_csv_module(cells):
     for index, cell in enumerate(next(csv.reader([line]))):
         start, stop = cell_span(line, index, ",")
         assert line[start:stop] == '"' + cell.replace('"', '""') + '"'
+
+
+def test_data_from_anywhere_are_kept_and_resolved(tmp_path, monkeypatch):
+    text = "t,x\n" + "".join(f"{k / 10},{np.cos(k / 10):.6f}\n" for k in range(80))
+    study = STUDY.replace('"time"', '"t"').replace('"place"', '"x"')
+    (tmp_path / "here").mkdir()
+    (tmp_path / "here" / "study.toml").write_text(study)
+    jobs = []
+    for place in ("one", "two"):
+        (tmp_path / place).mkdir()
+        (tmp_path / place / "spring.csv").write_text(text)
+        given = load(tmp_path / "here" / "study.toml", data=tmp_path / place / "spring.csv")
+        jobs.append(job(given))
+    assert jobs[0].hash == jobs[1].hash and jobs[0].resolved == jobs[1].resolved
+    monkeypatch.setattr("actionrun.runtime.report.write_report", lambda folder: None)
+    first = run(given, out=tmp_path / "run")
+    again = load(first.folder / "resolved.toml")
+    assert job(again).hash == jobs[0].hash
+    assert first.metrics["samples"] == 80
