@@ -241,7 +241,7 @@ def _equations(
             for k, name in enumerate(names)
         }
         for equation in numeric_equations(symbolic, values, block, names):
-            title = f"Case {i + 1}: {equation.name[0].lower()}{equation.name[1:]}"
+            title = f"Case {i + 1}: {equation.name}"
             found.append(Equation(title, equation.latex, equation.text, equation.values))
     return tuple(found)
 
@@ -262,7 +262,10 @@ def _summary(names, metrics, cases, known: Identifiability) -> tuple[tuple[str, 
     if cases is not None:
         for i, case in enumerate(_case_list(names, cases)):
             said = ", ".join(f"{n} = {case['network'][n]:.5g}" for n in names)
-            then = ", ".join(f"{n} = {case['refined'][n]:.10g}" for n in names)
+            floor = 1e-12 * max(abs(x) for x in case["refined"].values())
+            then = ", ".join(
+                f"{n} = {x if abs(x) > floor else 0.0:.10g}" for n, x in case["refined"].items()
+            )
             lines += [(f"case {i + 1}, network", said), (f"case {i + 1}, refined", then)]
     lines.append(("identifiability", known.text))
     return tuple(lines)

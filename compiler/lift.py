@@ -278,6 +278,8 @@ def numeric(
         if std is None and value == int(value) and abs(value) < 1e6:
             return sp.Integer(int(value))
         written = digits(value, std)
+        if written == "1":
+            return sp.Integer(1 if value > 0 else -1)
         rounded.decimals[abs(value)] = written
         return sp.Float(value, 17) if float(written) else sp.Integer(0)
 
