@@ -16,6 +16,7 @@ from .family_train import Training
 from .lift import latex, name_latex
 from .problem import Problem, problem
 from .program import Equation, Program, Section
+from .refusal import refusal
 from .scaling import Scaling, scalings
 
 
@@ -95,16 +96,13 @@ def bounds(study: Family, symbolic: Problem) -> tuple[np.ndarray, np.ndarray]:
         assert isinstance(tree, Relation)
         name, limit, below = _simple(tree)
         if name not in study.coefficients or limit is None:
-            raise Faults(
-                (
-                    study.fault(
-                        constraint,
-                        tree.span,
-                        "not-built",
-                        "only bounds of one coefficient by a number are built in this version",
-                        "write c1 > 0 or c1 <= 10",
-                    ),
-                )
+            raise refusal(
+                study,
+                constraint,
+                "not-built",
+                "only bounds of one coefficient by a number are built in this version",
+                "write c1 > 0 or c1 <= 10",
+                span=tree.span,
             )
         if name not in names:
             continue  # a coefficient that is fixed
@@ -114,15 +112,12 @@ def bounds(study: Family, symbolic: Problem) -> tuple[np.ndarray, np.ndarray]:
         else:
             high[k] = min(high[k], limit)
         if low[k] >= high[k]:
-            raise Faults(
-                (
-                    study.fault(
-                        constraint,
-                        tree.span,
-                        "empty-range",
-                        f"with this constraint nothing is left of the range of {name}",
-                    ),
-                )
+            raise refusal(
+                study,
+                constraint,
+                "empty-range",
+                f"with this constraint nothing is left of the range of {name}",
+                span=tree.span,
             )
     return low, high
 

@@ -322,7 +322,7 @@ def _figures(study: Family, population: Population, names, cases, test):
             )
     if test is not None:
         refined = np.asarray(test.fit.x)[: len(names)]
-        figures.append(error_figure(names, *map(np.asarray, (test.c, test.network)), refined))
+        figures.append(error_figure(names, np.asarray(test.c), np.asarray(test.network), refined))
     return tuple(figures)
 
 

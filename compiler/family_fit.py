@@ -14,7 +14,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..spec import Faults
 from ..spec.family import Family
 from .arrays import components, mechanics, parameters
 from .family_measured import Measured, fitted_findings
@@ -24,6 +23,7 @@ from .modules.shooting import Grid, motions_on
 from .modules.weak import weak_fit, weak_form
 from .problem import Problem
 from .program import Findings, Report, Tell
+from .refusal import refusal
 
 STARTS = 64  # random starting points of the weak form
 LANES = 4  # of them go through the integrator
@@ -135,16 +135,11 @@ class Fitting:
             if momenta:
                 whole &= (weight[:, momenta] > 0).all(axis=1)
             if whole.sum() < 5:
-                raise Faults(
-                    (
-                        self.study.fault(
-                            ("data", "file"),
-                            None,
-                            "too-few-samples",
-                            f"trial {trial + 1} has {int(whole.sum())} complete samples, "
-                            "and 5 are needed",
-                        ),
-                    )
+                raise refusal(
+                    self.study,
+                    ("data", "file"),
+                    "too-few-samples",
+                    f"trial {trial + 1} has {int(whole.sum())} complete samples, and 5 are needed",
                 )
             t, part = self.observed.t[whole, trial], values[whole]
             motions.append((t, part[:, places], part[:, momenta] if momenta else None))
@@ -178,16 +173,12 @@ class Fitting:
         start = self.study.start
         assert start is not None
         if start.velocity is None:
-            raise Faults(
-                (
-                    self.study.fault(
-                        ("start", "momentum"),
-                        None,
-                        "not-built",
-                        "with [data], a start is given by position and velocity in this version",
-                        "write velocity, or leave [start] out to have it estimated",
-                    ),
-                )
+            raise refusal(
+                self.study,
+                ("start", "momentum"),
+                "not-built",
+                "with [data], a start is given by position and velocity in this version",
+                "write velocity, or leave [start] out to have it estimated",
             )
         q = components(self.symbolic, start.position, self.study.number)
         v = components(self.symbolic, start.velocity, self.study.number)
@@ -321,16 +312,12 @@ def _observed(study: Family, symbolic: Problem, observations: Mapping[str, np.nd
                     names.append((variable, part.start + i))
                     columns.append(values[:, i])
     if {i for v, i in names if v == "q"} != set(range(symbolic.n)):
-        raise Faults(
-            (
-                study.fault(
-                    ("data", "columns"),
-                    None,
-                    "not-built",
-                    "a fit needs the positions of all coordinates in this version",
-                    "add a column for each coordinate",
-                ),
-            )
+        raise refusal(
+            study,
+            ("data", "columns"),
+            "not-built",
+            "a fit needs the positions of all coordinates in this version",
+            "add a column for each coordinate",
         )
     t = np.asarray(observations["t"], float)
     trial = np.asarray(observations.get("trial", np.zeros(len(t), int)))

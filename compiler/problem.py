@@ -15,7 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 import sympy as sp
 
-from ..spec import Faults, Study
+from ..spec import Study
+from .refusal import refusal
 from .symbols import Vocabulary, vocabulary
 
 
@@ -128,19 +129,15 @@ def _require_odd(study: Study, words: Vocabulary, coupling: sp.Expr) -> None:
         ):
             from .lift import text
 
-            raise Faults(
-                (
-                    study.fault(
-                        study.system.nonconservative,
-                        None,
-                        "k-not-odd",
-                        "K must be odd in the minus variables, but the term "
-                        f"{text(term, words, doubled=True)} "
-                        "is not",
-                        "every term needs an odd number of factors q_minus or q_minus', "
-                        "as in -lam*q_plus'*q_minus",
-                    ),
-                )
+            raise refusal(
+                study,
+                study.system.nonconservative,
+                "k-not-odd",
+                "K must be odd in the minus variables, but the term "
+                f"{text(term, words, doubled=True)} "
+                "is not",
+                "every term needs an odd number of factors q_minus or q_minus', "
+                "as in -lam*q_plus'*q_minus",
             )
 
 
@@ -163,29 +160,21 @@ def _require_real(study: Study, found: Problem) -> None:
         parts.append((study.system.nonconservative, found.nonconservative))
     for where, expression in parts:
         if expression.has(*odd):
-            raise Faults(
-                (
-                    study.fault(
-                        where,
-                        None,
-                        "not-finite",
-                        "a constant in this expression is not a finite real number",
-                        "look for a division by zero, log(0) or the root of a negative number",
-                    ),
-                )
+            raise refusal(
+                study,
+                where,
+                "not-finite",
+                "a constant in this expression is not a finite real number",
+                "look for a division by zero, log(0) or the root of a negative number",
             )
     for entry in (*found.force, *found.mass):
         if entry.has(sp.DiracDelta, *odd):
-            raise Faults(
-                (
-                    study.fault(
-                        parts[0][0],
-                        None,
-                        "kink",
-                        "the equations of motion need derivatives that do not exist here",
-                        "replace a kink such as |q'| by a smooth function, sqrt(q'^2 + eps^2)",
-                    ),
-                )
+            raise refusal(
+                study,
+                parts[0][0],
+                "kink",
+                "the equations of motion need derivatives that do not exist here",
+                "replace a kink such as |q'| by a smooth function, sqrt(q'^2 + eps^2)",
             )
 
 
@@ -197,17 +186,13 @@ def _require_regular(study: Study, found: Problem) -> None:
     where = study.system.lagrangian or study.system.potential
     for k, name in enumerate(found.words.names):
         if all(entry == 0 for entry in found.mass.row(k)):
-            raise Faults(
-                (
-                    study.fault(
-                        where,
-                        None,
-                        "degenerate",
-                        f"the Lagrangian has no kinetic term in {name}', "
-                        "so its velocity does not follow from its momentum",
-                        f"add a term in {name}'^2",
-                    ),
-                )
+            raise refusal(
+                study,
+                where,
+                "degenerate",
+                f"the Lagrangian has no kinetic term in {name}', "
+                "so its velocity does not follow from its momentum",
+                f"add a term in {name}'^2",
             )
     entries = list(found.mass)
     ranks = []
@@ -217,15 +202,11 @@ def _require_regular(study: Study, found: Problem) -> None:
         if np.isfinite(matrix).all():
             ranks.append(np.linalg.matrix_rank(matrix, tol=1e-10 * np.abs(matrix).max()))
     if ranks and max(ranks) < found.n:
-        raise Faults(
-            (
-                study.fault(
-                    where,
-                    None,
-                    "degenerate",
-                    "the kinetic matrix d2L/dv dv is singular, so the velocities do not follow "
-                    "from the momenta",
-                    "give every coordinate a kinetic term of its own",
-                ),
-            )
+        raise refusal(
+            study,
+            where,
+            "degenerate",
+            "the kinetic matrix d2L/dv dv is singular, so the velocities do not follow "
+            "from the momenta",
+            "give every coordinate a kinetic term of its own",
         )

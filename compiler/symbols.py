@@ -12,6 +12,7 @@ import sympy as sp
 
 from ..spec import Expression, Faults, Study
 from ..spec import grammar as syntax
+from .refusal import refusal
 
 Vector = tuple[sp.Expr, ...]
 Meaning = sp.Expr | Vector
@@ -78,16 +79,12 @@ class Vocabulary:
         """Like `meaning`, where only a number makes sense. Raises Faults for a vector."""
         value = self.meaning(expression)
         if isinstance(value, tuple):
-            raise Faults(
-                (
-                    self.study.fault(
-                        expression,
-                        None,
-                        "vector-for-scalar",
-                        "this is a vector, but a number is needed here",
-                        "use dot(a, b), norm(a) or a component such as q[1]",
-                    ),
-                )
+            raise refusal(
+                self.study,
+                expression,
+                "vector-for-scalar",
+                "this is a vector, but a number is needed here",
+                "use dot(a, b), norm(a) or a component such as q[1]",
             )
         return value
 

@@ -73,7 +73,7 @@ class Code(eqx.Module):
 class Encoder(eqx.Module):
     """Motion -> coefficients. `network` maps features (width,) to codes (k,)."""
 
-    network: eqx.Module
+    network: Perceptron
     gauge: Gauge
     code: Code
     feature_mean: jax.Array

@@ -115,7 +115,7 @@ def nodal(matrix: np.ndarray, values: jax.Array) -> jax.Array:
         return jnp.einsum("ij,nj...->ni...", jnp.asarray(matrix, values.dtype), values)
     column = (slice(None),) + (None,) * (values.ndim - 2)
     matrix = matrix.astype(values.dtype)
-    total = matrix[:, 0][column] * values[:, :1]
+    total = jnp.multiply(matrix[:, 0][column], values[:, :1])
     for j in range(1, matrix.shape[1]):
         total = total + matrix[:, j][column] * values[:, j : j + 1]
     return total
@@ -227,7 +227,7 @@ class GGL(eqx.Module):
         The last iteration carries the derivative: at a solution, w - J^-1 residual(w) with J and w
         held fixed has the derivative of the implicit function, forward and backward.
         """
-        held = [jax.lax.stop_gradient(x) for x in (q, p, t, h, theta)]
+        held = jax.lax.stop_gradient((q, p, t, h, theta))
         w = jax.lax.stop_gradient(nodal(self.rule.coefficients, V))
         shape, flat = w.shape, (-1, 1, *w.shape[2:])
 
