@@ -107,6 +107,7 @@ class Step(NamedTuple):
     V: jax.Array
     passes: jax.Array
     change: jax.Array
+    fine: tuple[jax.Array, jax.Array] | None = None  # the part of dq, dp below their last digit
 
 
 def nodal(matrix: np.ndarray, values: jax.Array) -> jax.Array:
@@ -144,12 +145,17 @@ class GGL(eqx.Module):
         """The last step's velocity polynomial, continued over the next step."""
         return nodal(self.rule.extrapolate, V)
 
-    def _finish(self, q, p, t, h, theta, V, passes, change) -> Step:
-        Q = q[:, None] + h * nodal(self.rule.integrate, V)
+    def _finish(self, q, p, t, h, theta, V, passes, change, low=None) -> Step:
+        q_low = 0.0 if low is None else low[0][:, None]
+        Q = q[:, None] + (q_low + h * nodal(self.rule.integrate, V))
         F = self.mechanics.force(Q, V, self._times(t, h, V), theta)
-        b = self.rule.weights[None]
+        b, rest = self.rule.weights[None], self.rule.weights_low[None]
         dq, dp = h * nodal(b, V)[:, 0], h * nodal(b, F)[:, 0]
-        return Step(q + dq, p + dp, dq, dp, V, passes, change)
+        if low is None:
+            return Step(q + dq, p + dp, dq, dp, V, passes, change)
+        # what float64 lost of the weights is a bias that a long run would add up
+        fine = h * nodal(rest, V)[:, 0], h * nodal(rest, F)[:, 0]
+        return Step(q + dq, p + dp, dq, dp, V, passes, change, fine)
 
     # -- fixed point -----------------------------------------------------------------------------
 
@@ -158,11 +164,12 @@ class GGL(eqx.Module):
         v = self.mechanics.velocity(q, p, t, theta)
         return inverse(self.mechanics.mass(q, v, t, theta))
 
-    def _pass(self, q, p, t, h, theta, minv, V):
+    def _pass(self, q, p, t, h, theta, minv, V, low=None):
         m = self.mechanics
         T = self._times(t, h, V)
-        Q = q[:, None] + h * nodal(self.rule.integrate, V)
-        target = p[:, None] + h * nodal(self.rule.impulse, m.force(Q, V, T, theta))
+        q_low, p_low = (0.0, 0.0) if low is None else (x[:, None] for x in low)
+        Q = q[:, None] + (q_low + h * nodal(self.rule.integrate, V))
+        target = p[:, None] + (p_low + h * nodal(self.rule.impulse, m.force(Q, V, T, theta)))
         if m.positional:
             return _times_vector(minv, target)
         lack = nodal(self.rule.project, target - m.momentum(Q, V, T, theta))
@@ -171,8 +178,10 @@ class GGL(eqx.Module):
         at_nodes = solve(m.mass(Q, V, T, theta), lack[:, None])[:, 0]
         return V + nodal(self.rule.project, at_nodes)
 
-    def fixed_point(self, q, p, t, h, theta, minv, V) -> Step:
+    def fixed_point(self, q, p, t, h, theta, minv, V, low=None) -> Step:
         """A step by preconditioned fixed-point passes from the guess V.
+
+        `low` are the parts of q and p that did not fit into them (compensated summation).
 
         Stops when a change is at round-off, or no longer halves once it is small: never at a loose
         tolerance. `change` is the last change relative to the velocities; large: not converged.
@@ -184,7 +193,7 @@ class GGL(eqx.Module):
 
         def body(s):
             old, passes, previous, _ = s
-            new = self._pass(q, p, t, h, theta, minv, old)
+            new = self._pass(q, p, t, h, theta, minv, old, low)
             scale = jnp.max(jnp.abs(new), axis=(0, 1)) + jnp.finfo(V.dtype).tiny
             change = jnp.max(jnp.max(jnp.abs(new - old), axis=(0, 1)) / scale)
             stalled = (change > 0.5 * previous) & (change < 1e3 * (self.r + 2) * eps)
@@ -192,11 +201,12 @@ class GGL(eqx.Module):
             return new, passes + 1, change, (change <= eps) | stalled | lost
 
         if self.r == 0 and self.mechanics.positional:  # explicit: Stoermer-Verlet
-            V = self._pass(q, p, t, h, theta, minv, V)
-            return self._finish(q, p, t, h, theta, V, jnp.asarray(1), jnp.zeros((), V.dtype))
+            V = self._pass(q, p, t, h, theta, minv, V, low)
+            none = jnp.zeros((), V.dtype)
+            return self._finish(q, p, t, h, theta, V, jnp.asarray(1), none, low)
         start = (V, jnp.asarray(0), jnp.asarray(jnp.inf, V.dtype), jnp.asarray(False))
         V, passes, change, _ = jax.lax.while_loop(unfinished, body, start)
-        return self._finish(q, p, t, h, theta, V, passes, change)
+        return self._finish(q, p, t, h, theta, V, passes, change, low)
 
     # -- Newton ----------------------------------------------------------------------------------
 

@@ -126,7 +126,7 @@ class March(eqx.Module):
 
     def _step(self, x: Trajectory, t0, h, theta, minv, prepared) -> Trajectory:
         t = t0 + h * x.step
-        g = self.ggl
+        g, done = self.ggl, None
         if self.solver == "linear":
             D, d = prepared
             dz = apply(D, jnp.concatenate([x.q, x.p])) + d
@@ -137,10 +137,12 @@ class March(eqx.Module):
             if self.solver == "newton":
                 done = g.newton(x.q, x.p, t, h, theta, guess, NEWTON_ITERATIONS)
             else:
-                done = g.fixed_point(x.q, x.p, t, h, theta, minv, guess)
+                low = (x.q_low, x.p_low)
+                done = g.fixed_point(x.q, x.p, t, h, theta, minv, guess, low)
             dq, dp, V, passes, change = done.dq, done.dp, done.V, done.passes, done.change
-        q, q_low = compensated(x.q, x.q_low, dq)
-        p, p_low = compensated(x.p, x.p_low, dp)
+        fine = (0.0, 0.0) if done is None or done.fine is None else done.fine
+        q, q_low = compensated(x.q, x.q_low + fine[0], dq)
+        p, p_low = compensated(x.p, x.p_low + fine[1], dp)
         finite = jnp.all(jnp.isfinite(q) & jnp.isfinite(p))
         # a fixed point that ran away is no fault of the motion: Newton has its turn
         lost = 1 if self.solver == "fixed point" else 2
