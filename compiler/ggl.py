@@ -9,16 +9,20 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+import sympy as sp
 
 from ..spec import Faults
 from ..spec.ggl import Ggl
 from .arrays import components, mechanics, parameters
+from .courses import Setting
 from .derived import symbolic_equations
+from .ggl_compare import Comparison, compared, require_comparable
 from .ggl_findings import Motion, found
-from .lower import Lowered, lowered
+from .lower import lowered
 from .mechanics import structure
 from .modules.ggl import GGL
 from .modules.march import March, Trajectory, energy_error
+from .peers import tableaux
 from .problem import Problem, problem
 from .program import Findings, Report, Section, Tell
 
@@ -30,22 +34,28 @@ TROUBLE = {1: "the step's equations did not converge", 2: "the motion left the f
 def compile(study: Ggl) -> Integration:
     """The program of a ggl study. Raises Faults for what the mathematics forbids."""
     _require_built(study)
+    require_comparable(study)
     symbolic = problem(study)
     arrays = mechanics(symbolic)
-    exact = _exact(study, symbolic)
+    positions = _exact(study, symbolic)
+    exact = lowered(positions, [symbolic.words.t, *symbolic.constants]) if positions else None
     ggl = GGL(arrays, study.integrator.r)
     theta = parameters(symbolic)
     h = study.number(study.integrator.dt)
     q, p = _start(study, symbolic, ggl, theta)
     solver = "linear" if arrays.linear else _contraction(ggl, q, p, h, theta)
-    return Integration(study, symbolic, March(ggl, solver, exact), theta, h, q, p)
+    program = Integration(study, symbolic, March(ggl, solver, exact), theta, h, q, p)
+    if study.compare is not None:
+        setting = Setting(symbolic, arrays, theta, program.q, program.p, h)
+        methods, r = tableaux(study), study.integrator.r
+        program.comparison = Comparison(study, setting, methods, r, program.total, positions)
+    return program
 
 
 def _require_built(study: Ggl) -> None:
     lacking = {
         "constraints": study.system.holonomic,
         "time_transform": study.integrator.time_transform,
-        "compare": study.compare,
     }
     faults = [
         study.fault(("system", key), None, "not-built", f"`{key}` is not built yet in this version")
@@ -67,14 +77,15 @@ def _start(study: Ggl, symbolic: Problem, ggl: GGL, theta) -> tuple[np.ndarray, 
     return q, np.asarray(ggl.mechanics.momentum(jnp.asarray(q), jnp.asarray(v), 0.0, theta))
 
 
-def _exact(study: Ggl, symbolic: Problem) -> Lowered | None:
+def _exact(study: Ggl, symbolic: Problem) -> list[sp.Expr]:
+    """The true positions as expressions of t; none where the study does not give them."""
     if not study.exact:
-        return None
+        return []
     words, parts = symbolic.words, []
     for name in words.slices:
         given = study.exact[name]
         parts += [words.scalar(e) for e in (given if isinstance(given, tuple) else (given,))]
-    return lowered(parts, [words.t, *symbolic.constants])
+    return parts
 
 
 def _contraction(ggl: GGL, q, p, h, theta) -> str:
@@ -101,6 +112,7 @@ class Integration:
     """The program of a ggl study (see `program.Program`)."""
 
     stage = "integrate"
+    comparison: Comparison | None = None
 
     def __init__(self, study: Ggl, symbolic: Problem, march: March, theta, h, q, p):
         assert study.integrator.steps is not None
@@ -156,7 +168,11 @@ class Integration:
         motion = Motion(
             self.study, self.symbolic, self.march, self.theta, float(self.h), self.q, self.p
         )
-        return found(motion, jax.tree.map(np.asarray, state), samples)
+        findings = found(motion, jax.tree.map(np.asarray, state), samples)
+        if self.comparison is not None:
+            kinetic = float(state.monitor.kinetic_high)
+            findings = compared(self.comparison, kinetic, findings, tell)
+        return findings
 
 
 def explain(study: Ggl) -> tuple[Section, ...]:

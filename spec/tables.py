@@ -292,11 +292,22 @@ class Integrator(Table):
     )
 
 
+Method = Literal[
+    "rk2", "rk4", "heun", "midpoint", "ralston", "bosh3", "tsit5", "dopri5", "dopri8"
+]  # fmt: skip
+
+
 class Compare(Table):
     """Other methods run on the same problem."""
 
-    methods: tuple[str, ...] = Field(
-        default=(), description='Integrators to compare with: "rk4", "dopri8".'
+    methods: tuple[Method, ...] = Field(
+        min_length=1,
+        description="Integrators to compare with, of constant step: rk2 and rk4 are our own, "
+        "the others need the extra actionrun[compare].",
+    )
+    work_precision: bool = Field(
+        default=False,
+        description="Draw the error at the end against work, for steps from 8 to 1/4 of dt.",
     )
 
 

@@ -1,0 +1,205 @@
+"""[compare]: other integrators on the same problem with the same step, for the same report."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import sympy as sp
+
+from ..spec.ggl import Ggl
+from .courses import BLOCK, Exact, Explicit, Lost, Rows, Setting, Variational
+from .modules.explicit import Tableau
+from .program import Array, Axis, Curve, Figure, Findings, Panel, Table, Tell
+from .refusal import refusal
+
+BINS = 1000  # points of a curve of errors: each is the largest of its part of the steps
+FACTORS = (8, 4, 2, 1, 1 / 2, 1 / 4)  # of the step, in a work-precision figure
+Course = Explicit | Variational
+
+
+@dataclass
+class Errors:
+    """Of one method: largest errors over all steps so far, and by bin; `lost` at a step."""
+
+    name: str
+    course: Course
+    energy: np.ndarray
+    position: float | None = None
+    lost: int | None = None
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What is asked for in [compare], ready to be run; `exact` are the true positions of t."""
+
+    study: Ggl
+    setting: Setting
+    methods: tuple[Tableau, ...]
+    r: int
+    steps: int
+    exact: list[sp.Expr] = field(default_factory=list)
+
+    @property
+    def reference(self) -> tuple[str, Callable[[], Exact | Variational | None]]:
+        """Where the true energy comes from, in words, and what follows it (None: it is E0)."""
+        if self.exact:
+            return "the energy of the exact solution", lambda: Exact(self.setting, self.exact)
+        if self.setting.problem.conservative:
+            return "the energy at the start", lambda: None
+        name = f"the energy of our own run with r = {self.r + 2}"
+        return name, lambda: Variational(self.setting, self.r + 2)
+
+
+def require_comparable(study: Ggl) -> None:
+    """Raises Faults where other methods cannot be put on the same footing."""
+    if study.compare is None:
+        return
+    for what, there in (
+        ("constraints", bool(study.system.holonomic)),
+        ("a time_transform", study.integrator.time_transform is not None),
+    ):
+        if there:
+            raise refusal(
+                study,
+                ("compare", "methods"),
+                "not-built",
+                f"a comparison of a study with {what} is not built yet in this version",
+                "take [compare] out, or compare in a study without",
+            )
+
+
+def compared(comparison: Comparison, kinetic: float, findings: Findings, tell: Tell) -> Findings:
+    """The findings with the comparison put in. `kinetic`: the largest kinetic energy of our run,
+    by which errors are scaled where the energy at the start is nearly zero (as in runs.md)."""
+    setting, steps = comparison.setting, comparison.steps
+    start = float(_start_energy(setting))
+    scale = max(abs(start), 1e-3 * kinetic) or 1.0
+    runs = _marched(comparison, start, scale, tell)
+    unit = comparison.study.unit("t")
+    ends = setting.h * np.ceil(np.arange(1, _bins(steps) + 1) * steps / _bins(steps))
+    found = replace(
+        findings,
+        metrics={**findings.metrics, **_metrics(runs)},
+        figures=(*findings.figures, _figure(comparison, ends, unit, runs)),
+        tables=(*findings.tables, _table(comparison, runs)),
+        arrays={**findings.arrays, **_arrays(ends, unit, runs)},
+        notes=(*findings.notes, *_notes(setting, runs)),
+    )
+    assert comparison.study.compare is not None
+    if comparison.study.compare.work_precision:
+        from .work_precision import with_work_precision
+
+        found = with_work_precision(comparison, found, tell)
+    return found
+
+
+def _start_energy(setting: Setting):
+    m, zero = setting.mechanics, 0.0
+    v = m.velocity(setting.q, setting.p, zero, setting.theta)
+    return m.energy(setting.q, v, zero, setting.theta)
+
+
+def _bins(steps: int) -> int:
+    return min(steps, BINS)
+
+
+def _marched(comparison: Comparison, start: float, scale: float, tell: Tell) -> list[Errors]:
+    """Errors of all methods, ours first, marched side by side."""
+    setting, steps = comparison.setting, comparison.steps
+    bins = _bins(steps)
+    courses: list[Course] = [Variational(setting, comparison.r)]
+    courses += [Explicit(setting, method) for method in comparison.methods]
+    runs = [Errors(course.name, course, np.zeros(bins)) for course in courses]
+    truth = comparison.reference[1]()
+    for done in range(0, steps, BLOCK):
+        count = min(BLOCK, steps - done)
+        true = truth.following(count) if truth else None
+        energy = start if true is None else true.energy
+        place = (np.arange(done, done + count) * bins) // steps
+        for run in runs:
+            if run.lost is not None:
+                continue
+            try:
+                rows = run.course.following(count)
+            except Lost:
+                run.lost = done + 1
+                run.energy[place[0] :] = np.nan
+                continue
+            np.maximum.at(run.energy, place, np.abs(rows.energy - energy) / scale)
+            if comparison.exact and true is not None:
+                run.position = max(run.position or 0.0, _distance(rows, true))
+        tell("compare", done + count, steps, {})
+    return runs
+
+
+def _distance(rows: Rows, true: Rows) -> float:
+    return float(np.max(np.abs(rows.q - true.q)))
+
+
+def _metrics(runs: Sequence[Errors]) -> dict[str, float]:
+    metrics = {}
+    for run in runs:
+        if run.lost is None:
+            metrics[f"compare.{run.name}.energy_error_max"] = float(np.max(run.energy))
+            if run.position is not None:
+                metrics[f"compare.{run.name}.position_error_max"] = run.position
+    return metrics
+
+
+def label(name: str, r: int, methods: Sequence[Tableau]) -> str:
+    """A method with its order, as a legend names it."""
+    orders = {method.name: method.order for method in methods}
+    return f"GGL r = {r} (order {2 * r + 2})" if name == "ggl" else f"{name} (order {orders[name]})"
+
+
+def _figure(comparison: Comparison, t: np.ndarray, unit: str, runs: Sequence[Errors]) -> Figure:
+    """Energy error against time, as Fig. 6 of Roberts."""
+    floor = np.finfo(float).eps / 4
+    curves = tuple(
+        Curve(t, np.maximum(run.energy, floor), label(run.name, comparison.r, comparison.methods))
+        for run in runs
+    )
+    each = "" if comparison.steps <= BINS else " Each point is the largest error of its interval."
+    caption = (
+        f"Energy error relative to the first energy, measured against {comparison.reference[0]}, "
+        f"the same step for all methods.{each}"
+    )
+    panel = Panel(Axis("time t", unit), Axis("relative energy error", log=True), curves)
+    return Figure("compare_energy", caption, (panel,))
+
+
+def _table(comparison: Comparison, runs: Sequence[Errors]) -> Table:
+    header = ["method", "evaluations a step", "largest energy error"]
+    header += ["largest position error"] if comparison.exact else []
+    rows = []
+    for run in runs:
+        each = run.course.evaluations / comparison.steps
+        if isinstance(run.course, Variational) and run.course.march.solver == "linear":
+            each = None  # one linear map a step
+        row = [label(run.name, comparison.r, comparison.methods), each if each is None else
+               float(f"{each:.3g}"), None if run.lost is not None else float(np.max(run.energy))]  # fmt: skip
+        rows.append(tuple(row + ([run.position] if comparison.exact else [])))
+    caption = (
+        f"Largest errors over all steps, the same step for all; energies against "
+        f"{comparison.reference[0]}. An evaluation is one of the force."
+    )
+    return Table("compare", caption, tuple(header), tuple(rows))
+
+
+def _arrays(t: np.ndarray, unit: str, runs: Sequence[Errors]) -> dict[str, Array]:
+    arrays = {"compare_t": Array(t, ("compare_t",), unit, "end of an interval of steps")}
+    for run in runs:
+        what = f"largest relative energy error of {run.name} in the interval"
+        arrays[f"compare_{run.name}_energy_error"] = Array(run.energy, ("compare_t",), "", what)
+    return arrays
+
+
+def _notes(setting: Setting, runs: Sequence[Errors]) -> tuple[str, ...]:
+    return tuple(
+        f"{run.name} left the finite numbers within {BLOCK} steps after "
+        f"t = {setting.h * (run.lost - 1):.6g}; its curve ends there"
+        for run in runs
+        if run.lost is not None
+    )

@@ -1,0 +1,87 @@
+"""Explicit Runge-Kutta methods on the equations of motion solved for the acceleration.
+
+What most codes use, to compare with: dq/dt = v, dv/dt = a(q, v, t), with a constant step. A method
+is its tableau of coefficients (Hairer, Norsett and Wanner, Solving ODEs I, II.1), so that all of
+them run through the same compiled loop.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+
+from ..lower import Lowered
+from .ggl import Mechanics
+from .linear import solve
+
+
+@dataclass(frozen=True)
+class Tableau:
+    """Coefficients of an explicit method: `below[i]` are those of stage i + 1."""
+
+    name: str
+    order: int
+    below: tuple[tuple[float, ...], ...]
+    weights: tuple[float, ...]
+
+    @property
+    def stages(self) -> int:
+        """Evaluations of the acceleration in a step."""
+        return len(self.weights)
+
+
+RK2 = Tableau("rk2", 2, ((1 / 2,),), (0.0, 1.0))  # the midpoint rule
+RK4 = Tableau("rk4", 4, ((1 / 2,), (0.0, 1 / 2), (0.0, 0.0, 1.0)), (1 / 6, 1 / 3, 1 / 3, 1 / 6))
+OWN = {method.name: method for method in (RK2, RK4)}
+
+
+class Motion(eqx.Module):
+    """The first-order system of a problem. `pulls` is F - dP/dq v - dP/dt, lowered."""
+
+    mechanics: Mechanics
+    pulls: Lowered
+
+    def acceleration(self, q, v, t, theta):
+        """a (n,) with dP/dv a = F - dP/dq v - dP/dt."""
+        pull = jnp.stack([jnp.asarray(x, q.dtype) for x in self.pulls(*q, *v, t, *theta)])
+        return solve(self.mechanics.mass(q, v, t, theta), pull[:, None])[:, 0]
+
+    def rate(self, y, t, theta):
+        """d(q, v)/dt of y (2, n)."""
+        return jnp.stack([y[1], self.acceleration(y[0], y[1], t, theta)])
+
+    def step(self, method: Tableau, y, t, h, theta):
+        """One step of a method from y (2, n)."""
+        rates = [self.rate(y, t, theta)]
+        for row in method.below:
+            stage = y + h * _combined(row, rates)
+            rates.append(self.rate(stage, t + h * sum(row), theta))
+        return y + h * _combined(method.weights, rates)
+
+
+def _combined(coefficients, rates):
+    terms = [c * k for c, k in zip(coefficients, rates, strict=True) if c]
+    return sum(terms[1:], terms[0])
+
+
+@eqx.filter_jit
+def rows(motion: Motion, method: Tableau, y, first, h, theta, count, every, capacity: int):
+    """`count` rows (capacity, 2, n), one after each `every` steps from step number `first`.
+
+    `first`, `count` and `every` are dynamic. Returns the last state as well.
+    """
+
+    def row(k, carry):
+        y, kept = carry
+
+        def step(j, y):
+            return motion.step(method, y, h * (first + k * every + j), h, theta)
+
+        y = jax.lax.fori_loop(0, every, step, y)
+        return y, kept.at[k].set(y)
+
+    kept = jnp.zeros((capacity, *y.shape), y.dtype)
+    return jax.lax.fori_loop(0, count, row, (y, kept))
