@@ -93,8 +93,29 @@ class Mechanics(eqx.Module):
         return jax.lax.fori_loop(0, 30, damped, rest)
 
     def _stack(self, values, like):
-        shape = jnp.broadcast_shapes(like.shape[1:], *(jnp.shape(x) for x in values))
-        return jnp.stack([jnp.broadcast_to(jnp.asarray(x, like.dtype), shape) for x in values])
+        return stacked(values, like)
+
+
+class Clock(eqx.Module):
+    """Physical time of a motion whose steps are of s, dt = g(q) ds, and its energy E.
+
+    A step with a clock takes the pair (t, E) for its time, and E as the last of its constants.
+    """
+
+    rates: Lowered  # g of (q, theta)
+    powers: Lowered  # dE/ds of (q, dq/ds, t, theta): 0 where the energy is conserved
+
+    def rate(self, q, theta):
+        return stacked(self.rates(*q, *theta), q)
+
+    def power(self, q, v, t, theta):
+        return stacked(self.powers(*q, *v, t, *theta), q)
+
+
+def stacked(values, like: jax.Array) -> jax.Array:
+    """Values (numbers or arrays) as one array (len(values), ...), broadcast against like[0]."""
+    shape = jnp.broadcast_shapes(like.shape[1:], *(jnp.shape(x) for x in values))
+    return jnp.stack([jnp.broadcast_to(jnp.asarray(x, like.dtype), shape) for x in values])
 
 
 class Step(NamedTuple):
@@ -127,18 +148,51 @@ class GGL(eqx.Module):
 
     mechanics: Mechanics
     r: int = eqx.field(static=True)
+    clock: Clock | None = None
 
     @property
     def rule(self) -> Rule:
         return rule(self.r)
 
-    def _times(self, t, h, like):
-        nodes = jnp.asarray(self.rule.nodes, like.dtype)
-        return t + h * nodes.reshape((-1,) + (1,) * (like.ndim - 2))
+    @property
+    def explicit(self) -> bool:
+        """Whether a step needs no iteration: Stoermer-Verlet."""
+        return self.r == 0 and self.mechanics.positional
+
+    def instant(self, t, theta):
+        """Time and constants at the beginning of a step."""
+        return (t, theta) if self.clock is None else (t[0], (*theta, t[1]))
+
+    def nodes(self, q, t, h, theta, V, q_low=None):
+        """Positions, times and constants at the nodes of a step with nodal velocities V."""
+        low = 0.0 if q_low is None else q_low[:, None]
+        Q = q[:, None] + (low + h * nodal(self.rule.integrate, V))
+        if self.clock is None:
+            nodes = jnp.asarray(self.rule.nodes, V.dtype)
+            return Q, t + h * nodes.reshape((-1,) + (1,) * (V.ndim - 2)), theta
+        T = t[0] + h * nodal(self.rule.integrate, self.clock.rate(Q, theta))[0]
+        power = self.clock.power(Q, V, T, theta)
+        return Q, T, (*theta, t[1] + h * nodal(self.rule.impulse, power)[0])
+
+    def time(self, q, t):
+        """Physical time at positions q and time t of the steps: for steps of s, another."""
+        return t
+
+    def energies(self, q, p, t, theta, minv=None, V=None):
+        """Energy and kinetic part of it; nodal velocities V of a step that ended here help."""
+        m = self.mechanics
+        v = m.velocity(q, p, t, theta, minv, None if V is None else V[:, -1])
+        # L is kinetic minus potential; what v does to the energy is the kinetic part of it
+        energy = m.energy(q, v, t, theta)
+        return energy, jnp.abs(energy - m.energy(q, jnp.zeros_like(v), t, theta))
+
+    def violation(self, q, t, theta) -> jax.Array:
+        """|phi| and its scale for every holonomic constraint, (2, m): here there is none."""
+        return jnp.zeros((2, 0), q.dtype)
 
     def guess(self, q, p, t, theta) -> jax.Array:
         """Nodal velocities for the first step: the initial velocity at every node."""
-        v = self.mechanics.velocity(q, p, t, theta)
+        v = self.mechanics.velocity(q, p, *self.instant(t, theta))
         return jnp.repeat(v[:, None], self.r + 2, axis=1)
 
     def extrapolated(self, V) -> jax.Array:
@@ -146,9 +200,8 @@ class GGL(eqx.Module):
         return nodal(self.rule.extrapolate, V)
 
     def _finish(self, q, p, t, h, theta, V, passes, change, low=None) -> Step:
-        q_low = 0.0 if low is None else low[0][:, None]
-        Q = q[:, None] + (q_low + h * nodal(self.rule.integrate, V))
-        F = self.mechanics.force(Q, V, self._times(t, h, V), theta)
+        Q, T, theta = self.nodes(q, t, h, theta, V, None if low is None else low[0])
+        F = self.mechanics.force(Q, V, T, theta)
         b, rest = self.rule.weights[None], self.rule.weights_low[None]
         dq, dp = h * nodal(b, V)[:, 0], h * nodal(b, F)[:, 0]
         if low is None:
@@ -161,14 +214,14 @@ class GGL(eqx.Module):
 
     def preconditioner(self, q, p, t, theta) -> jax.Array:
         """Inverse kinetic matrix (n, n, *batch), constant over a run where the mass is."""
+        t, theta = self.instant(t, theta)
         v = self.mechanics.velocity(q, p, t, theta)
         return inverse(self.mechanics.mass(q, v, t, theta))
 
     def _pass(self, q, p, t, h, theta, minv, V, low=None):
         m = self.mechanics
-        T = self._times(t, h, V)
-        q_low, p_low = (0.0, 0.0) if low is None else (x[:, None] for x in low)
-        Q = q[:, None] + (q_low + h * nodal(self.rule.integrate, V))
+        q_low, p_low = (None, 0.0) if low is None else (low[0], low[1][:, None])
+        Q, T, theta = self.nodes(q, t, h, theta, V, q_low)
         target = p[:, None] + (p_low + h * nodal(self.rule.impulse, m.force(Q, V, T, theta)))
         if m.positional:
             return _times_vector(minv, target)
@@ -200,7 +253,7 @@ class GGL(eqx.Module):
             lost = ~jnp.isfinite(change)
             return new, passes + 1, change, (change <= eps) | stalled | lost
 
-        if self.r == 0 and self.mechanics.positional:  # explicit: Stoermer-Verlet
+        if self.explicit:
             V = self._pass(q, p, t, h, theta, minv, V, low)
             none = jnp.zeros((), V.dtype)
             return self._finish(q, p, t, h, theta, V, jnp.asarray(1), none, low)
@@ -214,8 +267,7 @@ class GGL(eqx.Module):
         """Legendre coefficients (n, r + 1, *batch) of the momentum balance; w those of V."""
         m = self.mechanics
         V = nodal(self.rule.modes, w)
-        T = self._times(t, h, V)
-        Q = q[:, None] + h * nodal(self.rule.integrate, V)
+        Q, T, theta = self.nodes(q, t, h, theta, V)
         target = p[:, None] + h * nodal(self.rule.impulse, m.force(Q, V, T, theta))
         return nodal(self.rule.coefficients, m.momentum(Q, V, T, theta) - target)
 

@@ -14,11 +14,15 @@ import jax
 import jax.numpy as jnp
 
 from ..lower import Lowered
+from .constrained import Constrained
 from .ggl import GGL
 from .linear import apply
+from .transformed import Transformed
 
 CONVERGED = 1e-9  # a last relative change above this is a step that did not converge
 NEWTON_ITERATIONS = 8
+
+Stepper = GGL | Constrained | Transformed
 
 
 class Monitor(NamedTuple):
@@ -31,6 +35,7 @@ class Monitor(NamedTuple):
     exact_error: jax.Array
     passes: jax.Array
     passes_most: jax.Array
+    violation: jax.Array  # (2, m): |phi| and its scale of each holonomic constraint
 
 
 class Trajectory(NamedTuple):
@@ -56,6 +61,16 @@ def energy_error(x: Trajectory) -> float:
     return worst / scale if scale else worst
 
 
+def constraint_error(x: Trajectory) -> float:
+    """Largest |phi| so far over the largest scale of phi, the worst of all constraints.
+
+    The scale of a constraint is the sum of the sizes of its terms (l^2 + x^2 + y^2 for the rod of a
+    pendulum); for a constraint of one term, x = 0, it is 1.
+    """
+    error, scale = x.monitor.violation
+    return float(max(e / s if s else e for e, s in zip(error, scale, strict=True)))
+
+
 def compensated(x, low, dx):
     """x + dx and the rounding error to carry (Kahan)."""
     y = dx + low
@@ -66,25 +81,19 @@ def compensated(x, low, dx):
 class March(eqx.Module):
     """Steps of one trajectory. `exact` (optional) gives the true positions at a time."""
 
-    ggl: GGL
+    ggl: Stepper
     solver: str = eqx.field(static=True)  # "linear", "fixed point", "newton"
     exact: Lowered | None
 
     def start(self, q, p, t, theta) -> Trajectory:
-        energy, kinetic = self._energies(q, p, t, theta, None)
-        zero = jnp.zeros((), q.dtype)
-        monitor = Monitor(energy, energy, energy, kinetic, zero, jnp.asarray(0), jnp.asarray(0))
+        energy, kinetic = self.ggl.energies(q, p, t, theta)
+        zero, none = jnp.zeros((), q.dtype), jnp.asarray(0)
+        violation = self.ggl.violation(q, t, theta)
+        monitor = Monitor(energy, energy, energy, kinetic, zero, none, none, violation)
         V = self.ggl.guess(q, p, t, theta)
         none = jnp.zeros_like(q)
         no, zero = jnp.asarray(False), jnp.asarray(0)
         return Trajectory(q, p, none, none, V, zero, monitor, no, zero)
-
-    def _energies(self, q, p, t, theta, minv, near=None):
-        m = self.ggl.mechanics
-        v = m.velocity(q, p, t, theta, minv, near)
-        # L is kinetic minus potential; what v does to the energy is the kinetic part of it
-        energy = m.energy(q, v, t, theta)
-        return energy, jnp.abs(energy - m.energy(q, jnp.zeros_like(v), t, theta))
 
     def advance(self, x: Trajectory, t0, h, theta, stop, every, capacity: int):
         """March to step `stop`, or to the first trouble, or until `capacity` rows are full.
@@ -92,7 +101,7 @@ class March(eqx.Module):
         `stop` and `every` are dynamic. A row (t, q, p) is kept after each step whose number is a
         multiple of `every`, and after the last. Returns the state, the rows and their count.
         """
-        n = self.ggl.mechanics.n
+        n = len(x.q)
         rows = (
             jnp.zeros((capacity,), x.q.dtype),
             jnp.zeros((capacity, n), x.q.dtype),
@@ -147,20 +156,21 @@ class March(eqx.Module):
         # a fixed point that ran away is no fault of the motion: Newton has its turn
         lost = 1 if self.solver == "fixed point" else 2
         trouble = jnp.where(finite, jnp.where(change <= CONVERGED, 0, 1), lost)
-        monitor = self._watched(x.monitor, q, p, t + h, theta, minv, V[:, -1], passes)
+        monitor = self._watched(x.monitor, q, p, t + h, theta, minv, V, passes)
         new = Trajectory(q, p, q_low, p_low, V, x.step + 1, monitor, x.newton, trouble)
         kept = x._replace(trouble=trouble)
         return jax.tree.map(lambda a, b: jnp.where(trouble == 0, a, b), new, kept)
 
-    def _watched(self, m: Monitor, q, p, t, theta, minv, near, passes) -> Monitor:
-        energy, kinetic = self._energies(q, p, t, theta, minv, near)
+    def _watched(self, m: Monitor, q, p, t, theta, minv, V, passes) -> Monitor:
+        energy, kinetic = self.ggl.energies(q, p, t, theta, minv, V)
         m = m._replace(
             energy_low=jnp.minimum(m.energy_low, energy),
             energy_high=jnp.maximum(m.energy_high, energy),
             kinetic_high=jnp.maximum(m.kinetic_high, kinetic),
+            violation=jnp.maximum(m.violation, self.ggl.violation(q, t, theta)),
         )
         if self.exact is not None:
-            true = self.exact(t, *theta)
+            true = self.exact(self.ggl.time(q, t), *theta)
             error = jnp.max(jnp.abs(jnp.stack([q[k] - true[k] for k in range(len(true))])))
             m = m._replace(exact_error=jnp.maximum(m.exact_error, error))
         return m._replace(passes=m.passes + passes, passes_most=jnp.maximum(m.passes_most, passes))

@@ -1,0 +1,214 @@
+"""Steps of the GGL integrator on a surface: holonomic constraints phi(q, t) = 0.
+
+The discrete action gains h b_i lambda_i phi(q_i, t_i) at every node of the step, so that nodal
+forces become F_i + G_i^T lambda_i with G = dphi/dq. The nodes after the first lie on the surface;
+the multiplier of the last node sets the velocity tangent to it at the end of the step:
+
+    phi(q_i, t_i) = 0, i = 1 .. r + 1,    G(q') v(q', p') + dphi/dt = 0.
+
+For a constant mass these are the partitioned Lobatto IIIA-IIIB methods of Jay (SIAM J. Numer. Anal.
+33, 368, 1996), of order 2r + 2; r = 0 is RATTLE. Letters as in `ggl`; m constraints.
+"""
+
+from __future__ import annotations
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+
+from ..lower import Lowered
+from .ggl import GGL, Mechanics, Step, nodal, stacked
+from .linear import solve
+from .quadrature import Rule
+
+PASSES = 30  # of Newton, before a step counts as not converged
+SMALL = 1e-10  # a change of the places below this that no longer halves is at round-off
+
+
+class Constraints(eqx.Module):
+    """m constraints as array functions of (q, t, theta); q is (n, ...)."""
+
+    m: int = eqx.field(static=True)
+    values: Lowered
+    gradients: Lowered
+    drifts: Lowered
+    sizes: Lowered  # sums of the sizes of the terms of phi; 1 for a single term
+
+    def value(self, q, t, theta):
+        return _at(self.values, q, t, theta)
+
+    def size(self, q, t, theta):
+        return _at(self.sizes, q, t, theta)
+
+    def gradient(self, q, t, theta):
+        """G = dphi/dq, (m, n, ...)."""
+        rows = _at(self.gradients, q, t, theta)
+        return rows.reshape((self.m, len(q), *rows.shape[1:]))
+
+    def rate(self, q, v, t, theta):
+        """dphi/dt along a motion, (m, ...)."""
+        moved = jnp.sum(self.gradient(q, t, theta) * v, axis=1)
+        return moved + _at(self.drifts, q, t, theta)
+
+
+def _at(functions: Lowered, q, t, theta) -> jax.Array:
+    """Constraints do not hold the energy that a clock puts behind the constants."""
+    return stacked(functions(*(*q, t, *theta)[: len(functions.arguments)]), q)
+
+
+def multipliers(mechanics: Mechanics, constraints: Constraints, q, v, t, theta) -> jax.Array:
+    """The multipliers (m, ...) of a motion at q, v: those that keep d2phi/dt2 at zero.
+
+    The forces of constraint on the coordinates are G^T lambda. No step enters: along a discrete
+    motion they are as exact as its positions and momenta.
+    """
+    t = jnp.broadcast_to(t, q.shape[1:])
+    ones = jnp.ones_like(t)
+    mass, G = mechanics.mass(q, v, t, theta), constraints.gradient(q, t, theta)
+    along = (v, jnp.zeros_like(v), ones)  # of (q, v, t), without acceleration
+
+    def momentum(q, v, t):
+        return mechanics.momentum(q, v, t, theta)
+
+    def rate(q, v, t):
+        return constraints.rate(q, v, t, theta)
+
+    pull = mechanics.force(q, v, t, theta) - jax.jvp(momentum, (q, v, t), along)[1]
+    bend = jax.jvp(rate, (q, v, t), along)[1]
+    freely = jnp.sum(G * solve(mass, pull[:, None])[:, 0], axis=1) + bend
+    return -solve(_stiffness(mass, G), freely[:, None])[:, 0]
+
+
+def _stiffness(mass, G) -> jax.Array:
+    """G M^-1 G^T, (m, m, ...)."""
+    moved = solve(mass, jnp.swapaxes(G, 0, 1))
+    return jnp.sum(G[:, :, None] * moved[None], axis=1)
+
+
+class Constrained(eqx.Module):
+    """The integrator on the surface. Nodal arrays hold n velocities, then m multipliers."""
+
+    ggl: GGL
+    constraints: Constraints
+
+    @property
+    def mechanics(self) -> Mechanics:
+        return self.ggl.mechanics
+
+    @property
+    def r(self) -> int:
+        return self.ggl.r
+
+    @property
+    def rule(self) -> Rule:
+        return self.ggl.rule
+
+    @property
+    def explicit(self) -> bool:
+        return False
+
+    def time(self, q, t):
+        return t
+
+    def energies(self, q, p, t, theta, minv=None, V=None):
+        return self.ggl.energies(q, p, t, theta, minv, None if V is None else V[: len(q)])
+
+    def violation(self, q, t, theta) -> jax.Array:
+        """|phi| and the scale of phi, (2, m)."""
+        of = self.constraints
+        return jnp.stack([jnp.abs(of.value(q, t, theta)), of.size(q, t, theta)])
+
+    def guess(self, q, p, t, theta) -> jax.Array:
+        """Velocity and multipliers of the start at every node."""
+        t, constants = self.ggl.instant(t, theta)
+        v = self.mechanics.velocity(q, p, t, constants)
+        forces = multipliers(self.mechanics, self.constraints, q, v, t, constants)
+        rows = jnp.concatenate([v, forces])
+        return jnp.repeat(rows[:, None], self.r + 2, axis=1)
+
+    def extrapolated(self, V) -> jax.Array:
+        return self.ggl.extrapolated(V)
+
+    def preconditioner(self, q, p, t, theta) -> jax.Array:
+        return self.ggl.preconditioner(q, p, t, theta)
+
+    def newton(self, q, p, t, h, theta, V, iterations: int = PASSES) -> Step:
+        """A step by Newton from the guess V, until a change is at round-off.
+
+        `change` is the last one relative to the positions; infinite where it did not come to rest.
+        """
+        n, rule = len(q), self.rule
+        z = jnp.concatenate([nodal(rule.coefficients, V[:n]), h * V[n:, :-1]])
+        eps = jnp.finfo(z.dtype).eps
+
+        def unfinished(s):
+            return ~s[4] & (s[1] < max(iterations, PASSES))
+
+        def body(s):
+            z, passes, previous, _, _ = s
+            residual = self._residual(q, p, t, h, theta, z)
+            J = self._jacobian(q, p, t, h, theta, z)
+            dz = solve(J, residual.reshape((-1, 1))).reshape(z.shape)
+            z = z - dz
+            size, change = jnp.max(jnp.abs(z[:n])), jnp.max(jnp.abs(dz[:n]))
+            places = h * change / (jnp.max(jnp.abs(q)) + h * size + jnp.finfo(z.dtype).tiny)
+            change = change / (size + jnp.finfo(z.dtype).tiny)
+            # positions on a surface are rounded: velocities may never come closer than eps q / h
+            stalled = (change > 0.5 * previous) & (jnp.abs(places) < SMALL)
+            lost = ~jnp.isfinite(change)
+            return z, passes + 1, change, places, (change <= eps) | stalled | lost
+
+        start = (z, jnp.asarray(0), *jnp.full((2,), jnp.inf, z.dtype), jnp.asarray(False))
+        z, passes, _, places, done = jax.lax.while_loop(unfinished, body, start)
+        return self._finish(q, p, t, h, theta, z, passes, jnp.where(done, jnp.abs(places), jnp.inf))
+
+    def _nodal(self, q, t, h, theta, z):
+        """V, Q, T, constants and forces (with those of constraint, but for the last node's)."""
+        rule, n = self.rule, len(q)
+        V = nodal(rule.modes, z[:n])
+        Q, T, constants = self.ggl.nodes(q, t, h, theta, V)
+        G = self.constraints.gradient(Q[:, :-1], T[..., :-1], theta)
+        push = jnp.sum(G * (z[n:] / h)[:, None], axis=0)
+        F = self.mechanics.force(Q, V, T, constants)
+        return V, Q, T, constants, F.at[:, :-1].add(push)
+
+    def _residual(self, q, p, t, h, theta, z) -> jax.Array:
+        """(n + m, r + 1): momentum balance by Legendre coefficients, phi / h at later nodes.
+
+        z (n + m, r + 1) holds the coefficients of V, and h lambda at all nodes but the last.
+        """
+        rule = self.rule
+        V, Q, T, constants, F = self._nodal(q, t, h, theta, z)
+        target = p[:, None] + h * nodal(rule.impulse, F)
+        lack = nodal(rule.coefficients, self.mechanics.momentum(Q, V, T, constants) - target)
+        off = self.constraints.value(Q[:, 1:], T[..., 1:], theta)
+        return jnp.concatenate([lack, off / h])
+
+    def _jacobian(self, q, p, t, h, theta, z) -> jax.Array:
+        def column(e):
+            return jax.jvp(lambda z: self._residual(q, p, t, h, theta, z), (z,), (e,))[1].ravel()
+
+        basis = jnp.eye(z.size, dtype=z.dtype).reshape((z.size, *z.shape))
+        return jax.vmap(column, out_axes=1)(basis)
+
+    def _finish(self, q, p, t, h, theta, z, passes, change) -> Step:
+        b, n = self.rule.weights[None], len(q)
+        V, _, T, constants, F = self._nodal(q, t, h, theta, z)
+        dq, dp = h * nodal(b, V)[:, 0], h * nodal(b, F)[:, 0]
+        end, last = T[..., -1], tuple(c[..., -1] if jnp.ndim(c) else c for c in constants)
+        push, weight = self.tangent(q + dq, p + dp, end, last, V[:, -1])
+        forces = jnp.concatenate([z[n:] / h, (weight / (h * b[0, -1]))[:, None]], axis=1)
+        dp = dp + push
+        V = jnp.concatenate([V, forces])
+        return Step(q + dq, p + dp, dq, dp, V, passes, change)
+
+    def tangent(self, q, p, t, theta, near=None) -> tuple[jax.Array, jax.Array]:
+        """G^T mu (n,) and mu (m,): the momentum to add so that the velocity is tangent."""
+        m, G = self.mechanics, self.constraints.gradient(q, t, theta)
+        weight = jnp.zeros((self.constraints.m,), q.dtype)
+        for _ in range(2 if m.affine_momentum else 6):  # once more than exact: for round-off
+            v = m.velocity(q, p + jnp.sum(G * weight[:, None], axis=0), t, theta, near=near)
+            stiffness = _stiffness(m.mass(q, v, t, theta), G)
+            rate = self.constraints.rate(q, v, t, theta)
+            weight = weight - solve(stiffness, rate[:, None])[:, 0]
+        return jnp.sum(G * weight[:, None], axis=0), weight

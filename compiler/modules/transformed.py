@@ -1,0 +1,88 @@
+"""Steps of a transformed time s, dt = g(q) ds: short where g is small.
+
+The transformed Lagrangian g (L(q, q'/g, t) + E) has the motions of energy E of the Lagrangian L
+(Poincare's transformation; Hairer, Lubich and Wanner, Geometric Numerical Integration, VIII.2.1;
+for L = T - V it is T(q')/g - g (V - E)). With nonconservative forces, or where L holds t, the
+energy changes and is carried: time t is one more degree of freedom, whose momentum is -E. Its
+velocity g and its force -dE/ds follow from the others, so that a step has no more unknowns for it.
+"""
+
+from __future__ import annotations
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+
+from .constrained import Constrained
+from .ggl import GGL, Mechanics, Step, nodal
+from .quadrature import Rule
+
+
+class Transformed(eqx.Module):
+    """The integrator of states q = (q, t), p = (p, -E) in steps of s.
+
+    `inner` integrates the transformed Lagrangian with its clock; `mechanics` is that of L itself,
+    and of the velocities by physical time.
+    """
+
+    inner: GGL | Constrained
+    mechanics: Mechanics
+
+    @property
+    def r(self) -> int:
+        return self.inner.r
+
+    @property
+    def rule(self) -> Rule:
+        return self.inner.rule
+
+    @property
+    def explicit(self) -> bool:
+        return False
+
+    def time(self, q, t):
+        return q[-1]
+
+    def energies(self, q, p, t, theta, minv=None, V=None):
+        """Physical energy and its kinetic part; V, of velocities by s, is of no use for it."""
+        m, t = self.mechanics, q[-1]
+        v = m.velocity(q[:-1], p[:-1], t, theta)
+        energy = m.energy(q[:-1], v, t, theta)
+        return energy, jnp.abs(energy - m.energy(q[:-1], jnp.zeros_like(v), t, theta))
+
+    def violation(self, q, t, theta) -> jax.Array:
+        return self.inner.violation(q[:-1], q[-1], theta)
+
+    def guess(self, q, p, t, theta) -> jax.Array:
+        return self.inner.guess(q[:-1], p[:-1], (q[-1], -p[-1]), theta)
+
+    def extrapolated(self, V) -> jax.Array:
+        return self.inner.extrapolated(V)
+
+    def preconditioner(self, q, p, t, theta) -> jax.Array:
+        return self.inner.preconditioner(q[:-1], p[:-1], (q[-1], -p[-1]), theta)
+
+    def fixed_point(self, q, p, t, h, theta, minv, V, low=None) -> Step:
+        reading, low = (q[-1], -p[-1]), None if low is None else tuple(x[:-1] for x in low)
+        done = self.inner.fixed_point(q[:-1], p[:-1], reading, h, theta, minv, V, low)
+        return self._with_time(q, p, h, theta, done)
+
+    def newton(self, q, p, t, h, theta, V, iterations: int) -> Step:
+        done = self.inner.newton(q[:-1], p[:-1], (q[-1], -p[-1]), h, theta, V, iterations)
+        return self._with_time(q, p, h, theta, done)
+
+    def _with_time(self, q, p, h, theta, done: Step) -> Step:
+        """The step with the increments of t and -E. Time that does not grow is no convergence."""
+        ggl, t = self.inner.ggl, (q[-1], -p[-1])
+        V = done.V[: len(q) - 1]
+        Q, T, _ = ggl.nodes(q[:-1], t, h, theta, V)
+        rates = jnp.concatenate([ggl.clock.rate(Q, theta), -ggl.clock.power(Q, V, T, theta)])
+        tick, fine = (
+            h * nodal(b[None], rates)[:, 0] for b in (ggl.rule.weights, ggl.rule.weights_low)
+        )
+        dq, dp = jnp.append(done.dq, tick[0]), jnp.append(done.dp, tick[1])
+        if done.fine is not None:
+            fine = jnp.append(done.fine[0], fine[0]), jnp.append(done.fine[1], fine[1])
+            done = done._replace(fine=fine)
+        change = jnp.where(jnp.all(rates[0] > 0), done.change, jnp.inf)
+        return done._replace(q=q + dq, p=p + dp, dq=dq, dp=dp, change=change)
