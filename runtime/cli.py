@@ -148,7 +148,7 @@ def _parser(commands) -> argparse.ArgumentParser:
 
     command("schema", commands.schema, "print the JSON Schema of the study language")
     new = command("new", commands.new, "print a commented starter study")
-    new.add_argument("kind", metavar="KIND", help="ggl or family")
+    new.add_argument("kind", metavar="KIND", help="ggl, family, om or pnn")
     return parser
 
 

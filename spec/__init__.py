@@ -10,6 +10,8 @@ from .family import Coefficient, Family
 from .ggl import Ggl
 from .learning import Network, Refine, Test, Training
 from .leaves import Column, Expression, Range, Value
+from .om import Om
+from .pnn import Pnn
 from .quantities import Unit, Units
 from .resolved import resolved_toml
 from .schema import schema
@@ -20,7 +22,7 @@ from .templates import template
 
 __all__ = [
     "Coefficient", "Column", "Compare", "Data", "Experiment", "Expression", "Family", "Fault",
-    "Faults", "Ggl", "Integrator", "Network", "Observe", "Range", "Refine", "Source", "Span",
-    "Start", "Study", "System", "Test", "Training", "Unit", "Units", "UsageFault", "Value", "check",
-    "load", "loads", "resolved_toml", "schema", "template",
+    "Faults", "Ggl", "Integrator", "Network", "Observe", "Om", "Pnn", "Range", "Refine", "Source",
+    "Span", "Start", "Study", "System", "Test", "Training", "Unit", "Units", "UsageFault", "Value", 
+    "check", "load", "loads", "resolved_toml", "schema", "template",
 ]  # fmt: skip

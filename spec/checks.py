@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 from . import sense
 from .dimensions import Dimensions
 from .experiment import Meaning, constant, number
+from .files import place_files
+from .laws import table_columns, tabular
 from .leaves import Expression, Reading, Value
 from .lexer import ExpressionFault
 from .names import FIXED, Names, declaration_faults, name_faults, order, uses
@@ -22,12 +24,11 @@ from .tree import Node, Relation
 from .units import NONE, Dimension
 
 if TYPE_CHECKING:
-    from .family import Family
-    from .ggl import Ggl
+    from .study import Study
 
 
 def checked(
-    study: Ggl | Family | None, source: Source, raw: dict[str, Any], reading: Reading,
+    study: Study | None, source: Source, raw: dict[str, Any], reading: Reading,
     data_given: bool, broken: bool,
 ) -> list[Fault]:  # fmt: skip
     """All faults beyond the models. A study without any gets its meaning: units and constants."""
@@ -36,7 +37,7 @@ def checked(
     check.faults += sense.faults(check, data_given)
     if study is not None and not check.faults:
         study._meaning = Meaning(source, raw, check.units, check.constants, check.dimensions)
-        sense.place_data(study, source, data_given)
+        place_files(study, source, data_given)
     found = [
         source.fault(
             key, one.code, one.message, hint=one.hint, suggestion=one.suggestion,
@@ -53,8 +54,14 @@ def place(key: Key, tree: Node | None) -> str:
     match key:
         case ("system", "constraints", *_):
             return "equation" if not isinstance(tree, Relation) or tree.op == "=" else "inequality"
-        case ("system", ("pair" | "external"), *_):
-            return "pair"
+        case ("system", ("pair" | "external") as name, *_):
+            return name
+        case ("search", ("inputs" | "outputs"), *_):
+            return "input"
+        case ("search", "weights", *_):
+            return "weight"
+        case ("compare", *_):
+            return "rival"
         case ("system", "mass", *_):
             return "mass"
         case ("system", ("lagrangian" | "nonconservative" | "potential") as name, *_):
@@ -89,7 +96,11 @@ class Check:
             isinstance(raw.get("system"), dict) and "particles" in raw["system"],
             not self.units.reduced,
             forgiven=frozenset(sense.forgiven_names(source.text, raw, reading.kind, broken)),
-            open=not reading.coordinates and (broken or "coordinates" in self.table("system")),
+            open=not reading.coordinates and (
+                broken or "coordinates" in self.table("system")
+                or (reading.kind == "pnn" and "system" not in raw and not tabular(raw))
+            ),
+            columns=frozenset(table_columns(raw)), step=reading.kind == "pnn",
         )  # fmt: skip
         self.sequence: list[str] = []
         self.constants: dict[str, float] = {}
@@ -136,6 +147,7 @@ class Check:
         tables = {
             "coordinates": self.reading.coordinates, "parameters": self.parameters,
             "define": self.define, "coefficients": self.coefficients,
+            "columns": table_columns(self.raw),
         }  # fmt: skip
         for key, fault in declaration_faults(tables, self.reading.coordinates, self.names.units):
             self.add(key, fault)
@@ -190,7 +202,7 @@ class Check:
                 self.add(key, fault)
                 self.odd.add(key)
                 continue
-            if shape and key[0] != "define":
+            if shape and key[0] not in ("define", "search"):
                 what = {"lagrangian": "a Lagrangian", "nonconservative": "K"}.get(
                     str(key[-1]), "this"
                 )
@@ -199,6 +211,8 @@ class Check:
                 self.odd.add(key)
 
     def _constants(self) -> None:
+        if (dt := self.number(("data", "dt"))) is not None:
+            self.constants["dt"] = dt
         for name in self.sequence:
             key: Key = ("parameters" if name in self.parameters else "define", name)
             value = self.reading.values.get(key)
@@ -219,10 +233,10 @@ class Check:
     def _fixed(self, tree: Node) -> bool:
         """Whether a tree holds nothing but constants whose numbers are known."""
         kinds = (self.names.kinds(name) or frozenset({"?"}) for name in uses(tree))
-        return all(kind <= FIXED for kind in kinds) and all(
+        return all(kind <= FIXED | {"step"} for kind in kinds) and all(
             name in self.constants
             for name in uses(tree)
-            if name in self.parameters or name in self.define
+            if name in self.parameters or name in self.define or name == "dt"
         )
 
     def number(self, key: Key) -> float | None:
@@ -254,6 +268,13 @@ class Check:
             return leaf.unit.dimension if leaf.unit else NONE
         assert leaf.tree is not None
         return self.dimensional.of(leaf.tree)
+
+    def dimension_of(self, node: Node) -> Dimension | None:
+        """The dimension of a part of a formula; None where it has none."""
+        try:
+            return self.dimensional.of(node)
+        except ExpressionFault:
+            return None
 
     @property
     def dimensional(self) -> Dimensions:

@@ -58,7 +58,10 @@ class Complaints:
         if word.startswith("_") or len(word) > 20:
             close = None
         hint = f"if {word} is a quantity, write {word}*(...)"
-        if close:
+        if self.next.kind == "name" and self.next.word == "t":
+            close = None
+            hint = f"write {word}; one step later, {word}(t+dt), is an output of [search] only"
+        elif close:
             hint = None
         elif word == "pow":
             hint = "write a^b"

@@ -14,7 +14,7 @@ from .leaves import Expression, Value
 from .lexer import ExpressionFault
 from .quantities import Units
 from .source import Fault, Key, Source, Span
-from .tables import System, Table
+from .tables import Table
 from .tree import Name, Node
 from .units import CONSTANTS, Dimension
 
@@ -31,12 +31,11 @@ class Meaning:
 
 
 class Experiment(Table):
-    """A study of any kind, read and checked."""
+    """A study of any kind, read and checked. Each has a `system`; that of a table is empty."""
 
     title: str = Field(default="", max_length=1000, description="One line that says what is done.")
     seed: int = Field(default=0, ge=0, lt=2**63, description="Seed of all that is random.")
     notes: str = Field(default="", max_length=100_000, description="Free text.")
-    system: System = Field(description="What moves, and by which law.")
     parameters: dict[str, Value] = Field(default={}, description="Fixed numbers and quantities.")
     define: dict[str, Expression] = Field(
         default={}, description="Named expressions, usable in every other expression, in any order."

@@ -10,7 +10,7 @@ from pydantic_core import PydanticCustomError
 from .experiment import Experiment
 from .learning import Network, Refine, Test, Training
 from .leaves import Row, Value, described
-from .tables import VALUES_SCHEMA, Data, Integrator, Observe, Start, Table
+from .tables import VALUES_SCHEMA, Data, Integrator, Observe, Start, System, Table
 
 HINT = "write [low, high], or { range = [low, high], zero = 0.05 }, or { fixed = 1.0 }"
 
@@ -72,6 +72,7 @@ class Family(Experiment):
     """A family of Lagrangians whose coefficients are to be found from motions."""
 
     study: Literal["family"]
+    system: System = Field(description="What moves, and by which law.")
     coefficients: dict[str, Annotated[Coefficient, Field()]] = Field(
         description="Unknowns: c = [low, high], or a table with range, log, zero, fixed."
     )

@@ -8,7 +8,7 @@ from pydantic import Field, PlainValidator, ValidationInfo, WithJsonSchema
 
 from .experiment import Experiment
 from .leaves import Expression, Reading, Row
-from .tables import VALUE_SCHEMA, Compare, Integrator, Start, attempt
+from .tables import VALUE_SCHEMA, Compare, Integrator, Start, System, attempt
 
 
 def read_exact(raw: Any, info: ValidationInfo) -> Any:
@@ -29,6 +29,7 @@ class Ggl(Experiment):
     """The motion of a Lagrangian system from a given start."""
 
     study: Literal["ggl"]
+    system: System = Field(description="What moves, and by which law.")
     start: Start = Field(description="The state at t = 0.")
     integrator: Integrator = Field(description="How time is stepped.")
     exact: dict[str, Exact] = Field(

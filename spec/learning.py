@@ -17,6 +17,9 @@ HIDDEN_SCHEMA = {
 }
 
 
+Activation = Literal["silu", "relu", "gelu", "elu", "tanh", "sigmoid", "softplus"]
+
+
 class Network(Table):
     """The network that reads a motion and names its coefficients."""
 
@@ -26,9 +29,7 @@ class Network(Table):
     hidden: Annotated[
         tuple[Layer, ...], BeforeValidator(read_hidden), WithJsonSchema(HIDDEN_SCHEMA)
     ] = Field(default=(192, 192, 192), max_length=100, description="Units of the hidden layers.")
-    activation: Literal["silu", "relu", "gelu", "elu", "tanh", "sigmoid", "softplus"] = Field(
-        default="silu", description="Activation of the hidden layers."
-    )
+    activation: Activation = Field(default="silu", description="Activation of the hidden layers.")
     dropout: float = Field(
         default=0.0, ge=0, lt=1, description="Share of units dropped in training."
     )

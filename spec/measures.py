@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from . import bodies, laws, om
 from .leaves import Column, Expression, Value
 from .lexer import ExpressionFault
 from .names import FIXED
 from .quantities import dimension_power, dimension_product
 from .source import Key
-from .units import NONE, Dimension
+from .units import LENGTH, NONE, Dimension
 
 if TYPE_CHECKING:
     from .checks import Check
@@ -21,6 +22,8 @@ def measure(check: Check) -> None:
     measures = Measures(check)
     measures.constants()
     measures.coefficients()
+    measures.bodies()
+    laws.columns(measures)
     measures.coordinates()
     measures.definitions()
     measures.laws()
@@ -28,6 +31,11 @@ def measure(check: Check) -> None:
     measures.step()
     measures.columns()
     measures.cases()
+    match check.reading.kind:
+        case "om":
+            om.measure(measures)
+        case "pnn":
+            laws.measure(measures)
     measures.labels()
 
 
@@ -102,6 +110,14 @@ class Measures:
                 else:
                     self.expect(leaf, self.known[name], f"the other end of {name}")
 
+    def bodies(self) -> None:
+        """Names that a many-body system knows, and the time step of a map."""
+        if self.check.names.step:
+            self.known["dt"] = self.check.units.time
+        if self.check.names.bodies:
+            length = LENGTH if self.check.units.used[0] else NONE
+            self.known |= {name: length for name in "rxyz" if name not in self.known}
+
     def leaves(self, key: Key, item: Any) -> Iterator[Value | Expression | Column]:
         """The leaves at and below a key."""
         if isinstance(item, dict | list):
@@ -126,6 +142,8 @@ class Measures:
         self.known |= dict.fromkeys(self.coordinate_names)
         for name in self.coordinate_names:
             options = [*dict.fromkeys(self._options(name))]
+            if not options and self.check.reading.kind in ("om", "pnn"):
+                options = [LENGTH, NONE] if self.check.units.used[0] else [NONE]
             self.known[name] = options[0] if options else None
             for option in options if len(options) > 1 else ():
                 if self._law_agrees({name: option}):
@@ -184,7 +202,10 @@ class Measures:
         expression = self.expressions.get
         lagrangian = expression(("system", "lagrangian"))
         potential = expression(("system", "potential"))
-        self.energy = self.of(lagrangian or potential)
+        pair = expression(("system", "pair"))
+        self.energy = self.of(lagrangian or potential or pair)
+        if "particles" in self.given("system"):
+            bodies.measure(self)
         self.expect(expression(("system", "nonconservative")), self.energy,
                     "the nonconservative K, like the Lagrangian,")  # fmt: skip
         if potential is not None and lagrangian is None:
@@ -232,6 +253,8 @@ class Measures:
         self.expect(self.values.get(("integrator", "dt")), wanted, what)
 
     def columns(self) -> None:
+        if laws.tabular(self.check.raw):
+            return
         single = self.coordinate_names[0] if len(self.coordinate_names) == 1 else ""
         for key, item in self.given("data", "columns").items():
             name = {"velocity": f"v_{single}", "pi": f"pi_{single}"}.get(key, key)

@@ -25,6 +25,9 @@ KINDS = {  # what a name may be, in words
     "coefficient": "a coefficient",
     "constant": "a constant",
     "bodies": "a pair distance",
+    "body": "the place of a body",
+    "column": "a column of the data",
+    "step": "the time step dt",
 }
 FIXED = frozenset({"parameter", "constant"})
 PLACES: dict[str, frozenset[str]] = {  # what each place of a study may hold
@@ -36,6 +39,10 @@ PLACES: dict[str, frozenset[str]] = {  # what each place of a study may hold
     "inequality": FIXED | {"coefficient"},
     "time_transform": FIXED | {"coordinate", "coefficient"},
     "pair": FIXED | {"bodies", "coefficient"},
+    "external": FIXED | {"body", "coefficient"},
+    "input": FIXED | {"coordinate", "velocity", "column"},
+    "rival": FIXED | {"coordinate", "velocity", "column"},
+    "weight": FIXED | {"step"},
     "exact": FIXED | {"time"},
     "value": FIXED,
     "define": frozenset(KINDS),
@@ -45,7 +52,9 @@ PLACE_WORDS = {
     "potential": "a potential", "mass": "a mass",
     "equation": "a holonomic constraint",
     "inequality": "a bound on coefficients", "time_transform": "a time transform",
-    "pair": "a potential of bodies", "exact": "an exact solution", "value": "a constant",
+    "pair": "the potential of a pair", "external": "the potential of one body",
+    "input": "an input or output", "rival": "a formula to compare with", "weight": "a weight",
+    "exact": "an exact solution", "value": "a constant",
     "define": "a definition",
 }  # fmt: skip
 
@@ -63,6 +72,8 @@ class Names:
     bodies: bool = False
     units: bool = False
     forgiven: frozenset[str] = frozenset()  # declared on lines that could not be read
+    columns: frozenset[str] = frozenset()  # of a table whose columns are names
+    step: bool = False  # dt is known
     open: bool = False  # the coordinates could not be read: any name may be one
     contents: dict[str, frozenset[str]] = field(default_factory=dict)
 
@@ -87,8 +98,14 @@ class Names:
             return frozenset({"time"})
         if name == "pi" or (self.units and name in CONSTANTS):
             return frozenset({"constant"})
+        if name in self.columns:
+            return frozenset({"column"})
+        if name == "dt" and self.step:
+            return frozenset({"step"})
         if name == "r" and self.bodies:
             return frozenset({"bodies"})
+        if name in ("x", "y", "z") and self.bodies:
+            return frozenset({"body"})
         return frozenset() if self.open or name in self.forgiven else None
 
     def declared(self, allowed: Iterable[str]) -> list[str]:
@@ -99,6 +116,12 @@ class Names:
             found += self.coordinates
         if "doubled" in kinds:
             found += [f"{q}{sign}" for q in self.coordinates for sign in ("_plus", "_minus")]
+        if "column" in kinds:
+            found += self.columns
+        if "step" in kinds and self.step:
+            found.append("dt")
+        if "bodies" in kinds and self.bodies:
+            found.append("r")
         if "parameter" in kinds:
             found += [*self.parameters, *self.define]
         if "coefficient" in kinds:
@@ -138,7 +161,8 @@ def name_faults(tree: Node, text: str, place: str, names: Names) -> Iterator[Exp
     for name, order, node, _ in occurrences(tree):
         kinds = names.kinds(name.name)
         if kinds is None:
-            if name.name not in seen:
+            free = place == "rival" and not order and name.name not in (*FUNCTIONS, "sum")
+            if name.name not in seen and not free:
                 seen.add(name.name)
                 yield _undeclared(name, text, place, names, order)
             continue
@@ -207,6 +231,8 @@ def _misplaced(name: Name, node: Node, kind: str, place: str, names: Names) -> E
     if place == "nonconservative" and kind in ("coordinate", "velocity"):
         prime = "'" if kind == "velocity" else ""
         hint = f"write {word}_plus{prime} (the motion) or {word}_minus{prime} (its variation)"
+    elif place == "pair" and kind == "body":
+        hint = "a pair has its distance r"
     elif kind == "doubled":
         hint = f"write {names.doubled(word)}; doubled coordinates stand in nonconservative only"
     elif place == "value":
@@ -257,6 +283,9 @@ def _links(graph: Mapping[str, Node | None], name: str) -> Iterator[str]:
     return iter([] if tree is None else [one for one in uses(tree) if one in graph])
 
 
+HOMES = {"coordinates": ("system", "coordinates"), "columns": ("data", "columns")}
+
+
 def declaration_faults(
     tables: Mapping[str, Iterable[str]], coordinates: Iterable[str], units: bool
 ) -> Iterator[tuple[Key, ExpressionFault]]:
@@ -271,7 +300,7 @@ def declaration_faults(
         taken |= dict.fromkeys((f"{q}_plus", f"{q}_minus"), f"a doubled coordinate of {q}")
     for table, names in tables.items():
         for name in names:
-            key: Key = ("system", table, name) if table == "coordinates" else (table, name)
+            key: Key = (*HOMES.get(table, (table,)), name)
             if not NAME.fullmatch(name):
                 plain = "".join(GREEK.get(char, char) for char in name)
                 plain = re.sub(r"[^A-Za-z0-9_]", "_" if plain.isascii() else "", plain)[:40]
@@ -295,13 +324,15 @@ def declaration_faults(
                 message = f"{name} already means {RESERVED[name]}"
             elif units and name in CONSTANTS:
                 message = f"{name} is a constant of nature in a study with units"
+            elif name == "dt" and "columns" in tables:
+                message = "dt already means the time step"
             elif name in owner:
                 message = f"{name} is declared in [{owner[name]}] already"
             elif table != "coordinates" and name in taken:
                 message = f"{name} already means {taken[name]}"
             if message:
                 yield key, ExpressionFault("name.clash", message, WHOLE, "choose another name")
-            owner.setdefault(name, "system" if table == "coordinates" else table)
+            owner.setdefault(name, ".".join(HOMES.get(table, (table,))))
 
 
 def dotted(coordinates: Iterable[str]) -> dict[str, tuple[str, int]]:

@@ -9,7 +9,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from .leaves import Column, Expression, Range, Value
-from .tables import Coordinates, Table
+from .tables import Coordinates, Table, field_keys
 
 if TYPE_CHECKING:
     from .experiment import Experiment
@@ -38,10 +38,13 @@ def written(thing: Any, raw: Any = None) -> Any:
     match thing:
         case Table():
             given = raw if isinstance(raw, Mapping) else {}
-            names = [*(n for n in given if n in type(thing).model_fields),
-                     *(n for n in type(thing).model_fields if n not in given)]  # fmt: skip
-            found = {name: written(getattr(thing, name), given.get(name)) for name in names}
-            return {name: item for name, item in found.items() if item is not None and item != {}}
+            fields = field_keys(type(thing))
+            names = [*(n for n in given if n in fields), *(n for n in fields if n not in given)]
+            found = {name: written(getattr(thing, fields[name]), given.get(name)) for name in names}
+            return {
+                name: item for name, item in found.items()
+                if item is not None and item != {} and (item != [] or name in given)
+            }  # fmt: skip
         case Value(text, number, unit):
             return _number(text, number) if unit is None and number is not None else text
         case Expression():

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from . import laws, om
+from .laws import tabular
 from .lexer import ExpressionFault
-from .source import Key, Source, Span, nearest
+from .source import Key, Span, nearest
 
 if TYPE_CHECKING:
     from .checks import Check
-    from .family import Family
-    from .ggl import Ggl
 
 
 def faults(check: Check, data_given: bool) -> list[tuple[Key, ExpressionFault]]:
@@ -26,6 +25,11 @@ def faults(check: Check, data_given: bool) -> list[tuple[Key, ExpressionFault]]:
     sense.exact()
     sense.data()
     sense.cases()
+    match check.reading.kind:
+        case "om":
+            om.sense(sense)
+        case "pnn":
+            laws.sense(sense)
     return sense.found
 
 
@@ -48,6 +52,9 @@ class Sense:
             return
         laws = [name for name in ("lagrangian", "potential", "pair") if name in system]
         if "particles" in system:
+            from . import bodies
+
+            bodies.sense(self, system)
             if "pair" not in system and "lagrangian" not in system:
                 self.add(("system",), "system.law", "bodies without a pair potential",
                          'write pair = "4*((1/r)^12 - (1/r)^6)"')  # fmt: skip
@@ -150,15 +157,18 @@ class Sense:
                      f"write velocity = {self._example()}")  # fmt: skip
         for part in ("position", *speeds):
             given = start.get(part)
-            if not isinstance(given, dict):
-                continue
-            known = [self._coordinate(("start", part, name), name) for name in given]
-            for name in self.coordinates:
-                if name not in given and not self.broken and all(known):
-                    self.add(("start", part), "start.missing", f"{part} of {name} is missing",
-                             f"write {part} = {self._example()}")  # fmt: skip
-            for name, item in given.items():
-                self._numbers(("start", part, name), item)
+            if isinstance(given, dict):
+                self.by_coordinate(("start", part), given)
+
+    def by_coordinate(self, key: Key, given: dict[str, Any]) -> None:
+        """A table that says something of every coordinate."""
+        known = [self._coordinate((*key, name), name) for name in given]
+        for name in self.coordinates:
+            if name not in given and not self.broken and all(known):
+                self.add(key, "start.missing", f"{key[-1]} of {name} is missing",
+                         f"write {key[-1]} = {self._example()}")  # fmt: skip
+        for name, item in given.items():
+            self._numbers((*key, name), item)
 
     def _example(self) -> str:
         each = [
@@ -254,10 +264,10 @@ class Sense:
         if not isinstance(data, dict):
             return
         columns = data.get("columns")
-        if isinstance(columns, dict):
+        if isinstance(columns, dict) and not tabular(self.raw):
             self._columns(columns)
         if isinstance(file := data.get("file"), str) and not self.data_given:
-            self._file(file)
+            self.file(("data", "file"), file)
 
     def _columns(self, columns: dict[str, Any]) -> None:
         names = [*self.coordinates]
@@ -303,15 +313,14 @@ class Sense:
                 self.add(("data", "columns", name), "start.shape", f"{base} is a scalar",
                          "name one column")  # fmt: skip
 
-    def _file(self, file: str) -> None:
-        folder = self.check.source.folder
-        if outside(folder, file):
-            self.add(
-                ("data", "file"),
-                "data.path",
-                "a path that leaves the study's folder",
-                "put the file below the study's folder, or give it with --data FILE",
-            )
+    def file(self, key: Key, file: str) -> None:
+        """A file of the study lies below its folder."""
+        from .files import outside
+
+        if outside(self.check.source.folder, file):
+            way = ", or give it with --data FILE" if key[0] == "data" else ""
+            self.add(key, "data.path", "a path that leaves the study's folder",
+                     f"put the file below the study's folder{way}")  # fmt: skip
 
     def cases(self) -> None:
         cases = self.check.table("test").get("cases")
@@ -345,29 +354,6 @@ class Sense:
     def _is_fixed(self, name: str) -> bool:
         item = self.check.table("coefficients")[name]
         return isinstance(item, dict) and "fixed" in item
-
-
-def outside(folder: Path, file: str) -> bool:
-    """Whether a path leaves the folder, by name or by a link."""
-    path = Path(file)
-    if (
-        path.is_absolute()
-        or "\0" in file
-        or ".." in path.parts
-        or re.match(r"^[A-Za-z]:|^\\\\|^~", file)
-    ):
-        return True
-    try:
-        return not (folder / path).resolve().is_relative_to(folder.resolve())
-    except (OSError, RuntimeError):
-        return True
-
-
-def place_data(study: Ggl | Family, source: Source, given: bool) -> None:
-    """Tell [data] where its file is on this machine."""
-    data = getattr(study, "data", None)
-    if data is not None:
-        data._path = Path(data.file) if given else source.folder / data.file
 
 
 def forgiven_names(text: str, raw: dict[str, Any], kind: str, broken: bool) -> Iterable[str]:

@@ -17,17 +17,21 @@ from .checks import checked
 from .checks import keys as leaf_keys
 from .document import document, overridden
 from .family import Family
+from .files import missing_files
 from .ggl import Ggl
 from .leaves import Reading, marked
 from .lexer import ExpressionFault
 from .names import dotted
-from .source import Fault, Faults, Key, Source, UsageFault, nearest, quoted, shown
+from .om import Om
+from .pnn import Pnn
+from .source import Fault, Faults, Key, Source, UsageFault, nearest, shown
 from .tables import Coordinates, read_coordinates
 from .translate import key_complaint, sweep_faults, told
 
-Study = Annotated[Ggl | Family, Field(discriminator="study")]
-KINDS: dict[str, type[Ggl] | type[Family]] = {"ggl": Ggl, "family": Family}
-PLANNED = ("om", "pnn")
+Study = Annotated[Ggl | Family | Om | Pnn, Field(discriminator="study")]
+KINDS: dict[str, type[Ggl | Family | Om | Pnn]] = {
+    "ggl": Ggl, "family": Family, "om": Om, "pnn": Pnn,
+}  # fmt: skip
 MAX_BYTES = 1_000_000
 MAX_VALUES = 10_000
 MAX_FAULTS = 100  # that are shown
@@ -36,7 +40,7 @@ MAX_FAULTS = 100  # that are shown
 def load(
     path: str | Path, *, overrides: Sequence[str] = (), seed: int | None = None,
     data: Path | None = None,
-) -> Ggl | Family:  # fmt: skip
+) -> Study:  # fmt: skip
     """The study of a file. Raises Faults for what is wrong with it, UsageFault for overrides that
     name no key."""
     path = Path(path)
@@ -49,7 +53,7 @@ def load(
 def loads(
     text: str, *, name: str = "<text>", folder: Path | None = None, path: Path | None = None,
     overrides: Sequence[str] = (), seed: int | None = None, data: Path | None = None,
-) -> Ggl | Family:  # fmt: skip
+) -> Study:  # fmt: skip
     """The study of a text; `folder` is what paths in it start from. Raises as `load`."""
     source = Source(text.replace("\r\n", "\n"), name, path, folder or Path())
     study, faults = _read(source, overrides, seed, data)
@@ -106,7 +110,7 @@ def _siblings(path: Path) -> list[Path]:
 
 def _read(
     source: Source, overrides: Sequence[str], seed: int | None, data: Path | None
-) -> tuple[Ggl | Family | None, list[Fault]]:
+) -> tuple[Study | None, list[Fault]]:
     raw, faults, readable = document(source)
     broken = bool(faults)
     if broken:
@@ -144,23 +148,8 @@ def _read(
     faults += sweep_faults(source, raw, model)
     faults += checked(study, source, raw, reading, data is not None, broken)
     if study is not None and not faults:
-        faults += _missing_data(study, source)
+        faults += missing_files(study, source)
     return study, faults
-
-
-def _missing_data(study: Ggl | Family, source: Source) -> list[Fault]:
-    """A note where the data file is not there: its study may be written before it."""
-    if not isinstance(study, Family) or study.data is None or study.data.path.exists():
-        return []
-    return [
-        source.fault(
-            ("data", "file"),
-            "data.missing",
-            f"there is no file {shown(study.data.file)} yet",
-            hint="put it there before the run, or give another with --data FILE",
-            severity="note",
-        )
-    ]
 
 
 def _study_override(overrides: Sequence[str]) -> str | None:
@@ -174,7 +163,8 @@ def _study_override(overrides: Sequence[str]) -> str | None:
 def _kind_fault(source: Source, raw: dict[str, Any]) -> Fault:
     kind = raw.get("study")
     hint = (
-        'write study = "ggl" (how does it move?) or study = "family" (which law made this motion?)'
+        'write study = "ggl" (how does it move?), "family" (which law made this motion?),\n'
+        '"om" (which path joins two states?) or "pnn" (what is the simplest law behind data?)'
     )
     if kind is None:
         if "Study" in raw or "kind" in raw:
@@ -196,14 +186,9 @@ def _kind_fault(source: Source, raw: dict[str, Any]) -> Fault:
             line_text=source.text.split("\n")[0],
             hint=hint,
         )
-    if kind in PLANNED:
-        return source.fault(
-            ("study",), "kind.unbuilt", f"study kind '{kind}' is not built yet in this version",
-            hint=f"built are {quoted(KINDS, 'and')}",
-        )  # fmt: skip
     if not isinstance(kind, str):
         return source.fault(("study",), "kind.unknown", "the kind of study is a word", hint=hint)
-    close = nearest(kind, [*KINDS, *PLANNED])
+    close = nearest(kind, KINDS)
     return source.fault(("study",), "kind.unknown", f"there is no study kind '{shown(kind[:60])}'",
                         suggestion=close, hint=None if close else hint)  # fmt: skip
 

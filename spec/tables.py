@@ -34,6 +34,11 @@ class Table(BaseModel):
     __hash__ = None  # type: ignore[assignment]
 
 
+def field_keys(model: type[BaseModel]) -> dict[str, str]:
+    """The TOML keys of a table and the fields that hold them (`from` is no name in Python)."""
+    return {field.alias or name: name for name, field in model.model_fields.items()}
+
+
 class Coordinates(dict[str, int]):
     """Coordinates by name with their dimensions. `vectors`: declared as a table, `{ q = 2 }`; then
     a coordinate of dimension 1 is a vector of one component, not a scalar."""
@@ -229,7 +234,7 @@ def _component(name: str) -> Any:
 def _range_or_value(raw: Any, reading: Reading, name: str) -> Value | Range | None:
     if not isinstance(raw, Row):
         return Value.read(raw, reading)
-    if reading.kind == "ggl":
+    if reading.kind != "family":
         reading.blame(
             raw.path, "start.range", f"a list, where {name} starts from one number",
             "a range to draw from has a meaning in a family only"

@@ -9,6 +9,7 @@ from pydantic_core import ErrorDetails
 
 from .leaves import described
 from .source import Fault, Key, Source, nearest, quoted, shown
+from .tables import field_keys
 
 MAX_FAULTS = 100  # each unknown key looks for a suggestion
 
@@ -59,10 +60,10 @@ def fields_at(model: type[BaseModel], key: Key) -> type[BaseModel] | None:
         if current is None:
             return None
         name = str(part)
-        field = current.model_fields.get(name)
+        field = field_keys(current).get(name)
         if field is None:
             return None
-        current = _table_of(field.annotation)
+        current = _table_of(current.model_fields[field].annotation)
         if current is None and name == "coefficients":
             from .family import Coefficient
 
@@ -84,9 +85,9 @@ def key_complaint(model: type[BaseModel] | None, key: Key) -> str | None:
     for size in range(1, len(key) + 1):
         table = fields_at(model, key[: size - 1])
         part = str(key[size - 1])
-        if table is not None and part not in table.model_fields:
+        if table is not None and part not in field_keys(table):
             where = f" in [{'.'.join(map(str, key[: size - 1]))}]" if size > 1 else ""
-            close = nearest(part, table.model_fields)
+            close = nearest(part, field_keys(table))
             advice = f'; did you mean "{close}"?' if close else ""
             return f'there is no key "{shown(part)}"{where}{advice}'
     return None
@@ -134,6 +135,15 @@ def _missing(source: Source, key: Key, model: type[BaseModel]) -> Fault:
         "position": "write position = { q = 1.0 }",
         "file": 'write file = "motion.csv"',
         "columns": 'write columns = { t = "t", q = "q" }',
+        "ends": '[ends]\nstart = "a.xyz"\nend = "b.xyz"',
+        "path": "[path]\nduration = 0.5\npoints = 32",
+        "duration": "write duration = 0.5",
+        "points": "write points = 32",
+        "data": '[data]\nfile = "data/elements.csv"\n\n[data.columns]\nrho = "density [g/cm^3]"',
+        "search": '[search]\ninputs = ["x"]\noutputs = ["y"]\nlayers = [3]',
+        "inputs": 'write inputs = ["x", "x\'"]',
+        "outputs": 'write outputs = ["x(t+dt)", "x\'(t+dt)"]',
+        "layers": "write layers = [3]",
     }
     hint = examples.get(str(name))
     if not above:
@@ -147,7 +157,7 @@ def _missing(source: Source, key: Key, model: type[BaseModel]) -> Fault:
 def _unknown(source: Source, key: Key, model: type[BaseModel]) -> Fault:
     *above, name = key
     table = fields_at(model, tuple(above))
-    known = [*table.model_fields] if table else []
+    known = [*field_keys(table)] if table else []
     close = nearest(str(name), known)
     where = f"[{'.'.join(map(str, above))}]" if above else "a study of this kind"
     hint = None
@@ -172,10 +182,12 @@ OTHERS = {
     "coefficients": '"family"',
     "observe": '"family"',
     "data": '"family" or "pnn"',
-    "network": '"family"',
-    "training": '"family"',
-    "refine": '"family"',
-    "test": '"family"',
+    "start": '"ggl" or "family"',
+    "integrator": '"ggl" or "family"',
+    "network": '"family" or "om"',
+    "training": '"family", "om" or "pnn"',
+    "refine": '"family" or "om"',
+    "test": '"family" or "pnn"',
     "ends": '"om"',
     "path": '"om"',
     "loss": '"om"',

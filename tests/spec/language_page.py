@@ -168,6 +168,164 @@ columns = { t = "t", q = "q" }
 kind = "none"             # fit this one motion: linear least squares, then Levenberg-Marquardt
 """
 
+LJ_LIQUID = """\
+study = "om"
+title = "Liquid argon: the path of least action between two states"
+
+[system]
+particles = 500
+dimension = 3
+mass = "m"
+pair = "4*eps*((sigma/r)^12 - (sigma/r)^6)"
+cutoff = "2.5*sigma"
+box = { density = "0.7876/sigma^3" }
+
+[parameters]              # reduced units; for argon sigma = 3.4 Å, tau = 2.06 ps
+eps = 1.0
+sigma = 1.0
+m = 1.0
+
+[ends]
+from = "md"               # a reference run gives both ends; its interior only scores the result
+given = ["positions", "velocities"]
+temperature = 0.81
+md = { dt = 0.001, equilibration = 20.0 }
+
+[path]
+duration = 0.5            # 1 ps
+points = 32
+"""
+
+LJ38 = """\
+study = "om"
+title = "LJ38: incomplete Mackay icosahedron to fcc truncated octahedron"
+
+[system]
+particles = 38
+dimension = 3
+pair = "4*((1/r)^12 - (1/r)^6)"
+
+[ends]
+start = "structures/lj38_ico.xyz"
+end = "structures/lj38_fcc.xyz"
+align = true              # best rotation, inversion and relabelling of identical atoms
+
+[path]
+duration = 1.0
+points = 101
+
+[refine]
+barrier = true            # from the path to verified saddles and the minima between them
+alignments = 10
+searches = 20000          # budget of saddle searches
+"""
+
+VERLET_PNN = """\
+study = "pnn"
+title = "The simplest map that moves a particle one step ahead in a Lennard-Jones well"
+
+[system]
+coordinates = ["x"]
+lagrangian = "m*x'^2/2 - 4*eps*((sigma/x)^12 - (sigma/x)^6)"
+
+[parameters]
+m = "26.982 u"
+eps = "0.5 eV"
+sigma = "2.5 angstrom"
+
+[data]
+energies = { train = [-0.999, -0.895, -0.797, -0.733], test = [-0.884] }   # in units of eps
+energy_unit = "eps"
+dt = "1 fs"
+points = 10000            # pairs per energy
+substeps = 10             # reference: velocity Verlet with dt/substeps, from the minimum, moving inward
+
+[search]
+inputs = ["x", "x'"]
+outputs = ["x(t+dt)", "x'(t+dt)"]
+layers = [2, 2, 2]
+force = 2                 # the middle layer also feels F(x) of the Lagrangian
+activations = ["linear", "relu", "tanh", "elu"]                            # scored 0, 1, 2, 3
+weights = ["0", "1/2", "1", "2", "dt/2", "dt", "2*dt", "trainable"]
+parsimony = 1.0
+population = 200
+generations = 50
+"""
+
+MELTING = """\
+study = "pnn"
+title = "Melting laws"
+
+[data]
+file = "data/elements.csv"
+
+[data.columns]
+Tm = "melting_point [K]"
+K = "bulk_modulus [GPa]"
+G = "shear_modulus [GPa]"
+rho = "density [g/cm^3]"
+m = "atomic_mass [u]"
+
+[define]
+a = "(m/rho)^(1/3)"
+vs = "sqrt(G/rho)"
+vp = "sqrt((K + 4*G/3)/rho)"
+vm = "(3/(1/vp^3 + 2/vs^3))^(1/3)"
+theta0 = "hbar*vm/(k_B*a)"
+theta1 = "hbar^2/(m*a^2*k_B)"
+theta2 = "a^3*G/k_B"
+theta3 = "a^3*K/k_B"
+
+[search]
+inputs = ["theta1/theta0", "theta2/theta0", "theta3/theta0"]
+outputs = ["Tm/theta0"]
+layers = [3]
+bias = true               # of the output
+activations = ["linear", "square", "inverse", "product", "tanh"]
+weights = ["0", "1", "trainable"]
+population = 200
+generations = 50
+
+[test]
+fraction = 0.2
+folds = 5
+
+[compare]
+Lindemann = "C*theta0^2/theta1"
+Debye = "C*theta0"
+"""
+
+# The siblings that the page describes in words.
+LJ_LIQUID_32 = LJ_LIQUID.replace("500", "32").replace("2.5*sigma", "1.7*sigma")
+LJ_LIQUID_PAPER = (
+    LJ_LIQUID
+    + """
+[network]
+hidden = 125
+activation = "sigmoid"
+
+[loss]
+boundary = 20.0
+energy = 1.0
+
+[training]
+optimizer = "nadam"
+epochs = 200000
+"""
+)
+LJ13 = (
+    LJ38.replace("38", "13")
+    .replace("lj13_ico", "lj13_cubo")
+    .replace("lj13_fcc", "lj13_ico")
+    .replace("101", "41")
+    .replace("alignments = 10", "alignments = 1")
+)
+VERLET_PNN_PAPER = VERLET_PNN.replace("force = 2", 'force = "network"') + 'method = "paper"\n'
+DAMPED_PNN = VERLET_PNN.replace(
+    "\n[parameters]",
+    'nonconservative = "-gamma*x_plus\'*x_minus"\n\n[parameters]\ngamma = "0.004 eV*ps/angstrom^2"',
+)
+
 STUDIES = {
     "dho_ggl": DHO_GGL,
     "poynting_robertson": POYNTING_ROBERTSON,
@@ -175,4 +333,13 @@ STUDIES = {
     "kepler_transformed": KEPLER_TRANSFORMED,
     "dho_family": DHO_FAMILY,
     "pendulum_measured": PENDULUM_MEASURED,
+    "lj_liquid": LJ_LIQUID,
+    "lj_liquid_32": LJ_LIQUID_32,
+    "lj_liquid_paper": LJ_LIQUID_PAPER,
+    "lj38": LJ38,
+    "lj13": LJ13,
+    "verlet_pnn": VERLET_PNN,
+    "verlet_pnn_paper": VERLET_PNN_PAPER,
+    "damped_pnn": DAMPED_PNN,
+    "melting": MELTING,
 }

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from language_page import STUDIES
 
 GOLDEN = [file.read_text(encoding="utf-8") for file in Path(__file__).parent.glob("golden/*.toml")]
-TEXTS = [*STUDIES.values(), template("ggl"), template("family"), *GOLDEN]
+TEXTS = [*STUDIES.values(), *(template(k) for k in ("ggl", "family", "om", "pnn")), *GOLDEN]
 PIECES = [
     *"\"'[]{}=.,#\n\\²β\u0307\x00\x1b質|()^*/+-<>_ \t",
     *(

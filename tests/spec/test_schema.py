@@ -24,7 +24,7 @@ IN_SCHEMA = [  # mistakes of form; the others are of meaning
     "value_not_number",
     "wrong_types",
 ]
-STARTERS = {kind: template(kind) for kind in ("ggl", "family")}
+STARTERS = {kind: template(kind) for kind in ("ggl", "family", "om", "pnn")}
 
 
 def errors(text: str) -> list[str]:

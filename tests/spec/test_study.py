@@ -20,7 +20,7 @@ from actionrun.spec import (
 from actionrun.spec.tree import Relation
 from language_page import DHO_FAMILY, DHO_GGL, PENDULUM_MEASURED, STUDIES
 
-STARTERS = {kind: template(kind) for kind in ("ggl", "family")}
+STARTERS = {kind: template(kind) for kind in ("ggl", "family", "om", "pnn")}
 
 
 @pytest.mark.parametrize("text", [*STUDIES.values(), *STARTERS.values()], ids=[*STUDIES, *STARTERS])
@@ -57,7 +57,7 @@ def test_what_the_compiler_reads_off_a_family():
     assert [one.text for one in study.system.inequalities] == ["c1 > 0", "c2 >= 0", "c3 >= 0"]
     assert not study.system.holonomic and isinstance(study.system.constraints[0].tree, Relation)
     assert study.observe.variables == ("q", "pi") and study.observe.noise is None
-    assert study.network.hidden == (256, 256, 256) and study.training.loss == "gauge"
+    assert study.network.hidden == (192, 192, 192) and study.training.loss == "gauge"
     assert study.number(study.test.cases[0]["c2"]) == 4.0
     assert study.data is None and study.start.momentum is not None
 

@@ -1,0 +1,61 @@
+"""Files that a study names: below its folder, and noted where they are not there yet."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .family import Family
+from .om import Om
+from .pnn import Pnn
+from .source import Fault, Key, Source, shown
+
+if TYPE_CHECKING:
+    from .experiment import Experiment
+
+
+def outside(folder: Path, file: str) -> bool:
+    """Whether a path leaves the folder, by name or by a link."""
+    path = Path(file)
+    if (
+        path.is_absolute()
+        or "\0" in file
+        or ".." in path.parts
+        or re.match(r"^[A-Za-z]:|^\\\\|^~", file)
+    ):
+        return True
+    try:
+        return not (folder / path).resolve().is_relative_to(folder.resolve())
+    except (OSError, RuntimeError):
+        return True
+
+
+def place_files(study: Experiment, source: Source, given: bool) -> None:
+    """Tell a study where its files are on this machine; `given`: [data] on the command line."""
+    if isinstance(study, Family | Pnn) and study.data is not None and study.data.file is not None:
+        file = study.data.file
+        study.data._path = Path(file) if given else source.folder / file
+    if isinstance(study, Om):
+        study.ends._folder = source.folder
+
+
+def missing_files(study: Experiment, source: Source) -> list[Fault]:
+    """Notes on files that are not there: a study may be written before its data."""
+    return [
+        source.fault(key, "data.missing", f"there is no file {shown(file)} yet", severity="note",
+                     hint=hint)
+        for key, file, path, hint in _files(study) if not path.exists()
+    ]  # fmt: skip
+
+
+def _files(study: Experiment) -> Iterator[tuple[Key, str, Path, str]]:
+    if isinstance(study, Family | Pnn) and study.data is not None and study.data.file is not None:
+        yield (("data", "file"), study.data.file, study.data.path,
+               "put it there before the run, or give another with --data FILE")  # fmt: skip
+    if isinstance(study, Om):
+        for name, end in (("start", study.ends.start), ("end", study.ends.end)):
+            if isinstance(end, str):
+                hint = "put it there before the run: XYZ or extended XYZ"
+                yield ("ends", name), end, study.ends.path(end), hint
