@@ -25,6 +25,9 @@ def symbolic_equations(problem: Problem, mark: str = "") -> tuple[Equation, ...]
     found = [_equation("Lagrangian", "L", problem.lagrangian, problem)]
     if problem.nonconservative is not None:
         found.append(_equation("Nonconservative part", "K", problem.nonconservative, problem))
+    for k, phi in enumerate(problem.constraints, 1):
+        name = "Constraint" if len(problem.constraints) == 1 else f"Constraint {k}"
+        found.append(Equation(name, f"{latex(phi, words)} = 0", f"{text(phi, words)} = 0"))
     for k, name in enumerate(words.names):
         title = "Momentum" if problem.n == 1 else f"Momentum of {name}"
         left = _momentum_name(problem, k)
@@ -82,6 +85,16 @@ def numeric_equations(
                 f"{sign} = {latex(shown, words, rounded, doubled)}",
                 text(shown, words, rounded, doubled),
                 held(expression),
+            )
+        )
+    for k, phi in enumerate(problem.constraints, 1):
+        shown, rounded = with_numbers(phi)
+        found.append(
+            Equation(
+                "Constraint" if len(problem.constraints) == 1 else f"Constraint {k}",
+                f"{latex(shown, words, rounded)} = 0",
+                f"{text(shown, words, rounded)} = 0",
+                held(phi),
             )
         )
     for k, (left, right) in enumerate(_monic(problem)):

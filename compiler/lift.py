@@ -121,7 +121,7 @@ class _Latex(LatexPrinter):
         return _by_motion(expr, self.words)
 
     def _print_Symbol(self, expr, style=None):  # noqa: N802
-        return self.names.get(expr, str(expr))
+        return self.names.get(expr) or name_latex(expr.name)
 
     def _print_Float(self, expr):  # noqa: N802
         digits, _, exponent = self.rounded.write(float(expr)).partition("e")
@@ -264,7 +264,7 @@ def numeric(
     `covariance` (k, k) belongs to `uncertain`. Numbers that multiply the same motion are combined
     first, so that 2*c1 is one number with one uncertainty, by linear propagation.
     """
-    moving = {words.t, *words.q, *words.v, *words.a, *words.minus, *words.minus_v}
+    moving = expression.free_symbols - set(values)  # a multiplier moves too
     rounded = Rounded()
 
     def number(constant: sp.Expr) -> sp.Expr:

@@ -10,11 +10,12 @@ from .problem import Problem
 
 
 def equations_of_motion(problem: Problem) -> tuple[tuple[sp.Expr, sp.Expr], ...]:
-    """Euler-Lagrange equations as (left, right): dP/dv a = F - dP/dq v - dP/dt."""
+    """Euler-Lagrange equations as (left, right): dP/dv a = F - dP/dq v - dP/dt + G^T lambda."""
     words = problem.words
-    sides = []
-    for p, force in zip(problem.momentum, problem.force, strict=True):
+    pairs, sides = list(zip(problem.multipliers, problem.constraints, strict=True)), []
+    for q, p, force in zip(words.q, problem.momentum, problem.force, strict=True):
         left, right = sp.Integer(0), force - sp.diff(p, words.t)
+        right += sp.Add(*(multiplier * sp.diff(phi, q) for multiplier, phi in pairs))
         for k in range(problem.n):
             left += sp.diff(p, words.v[k]) * words.a[k]
             right -= sp.diff(p, words.q[k]) * words.v[k]

@@ -26,7 +26,8 @@ class Problem:
 
     `values` are the numbers of the parameters (and of coefficients that are fixed), `coefficients`
     the unknowns of a family. `lagrangian` and `nonconservative` are in the components `q`, `v`, the
-    minus variables `minus`, `minus_v`, and `t`.
+    minus variables `minus`, `minus_v`, and `t`. `constraints` are the phi of holonomic constraints
+    phi = 0, whose forces sum_k lambda_k dphi_k/dq are not part of `force`.
     """
 
     words: Vocabulary
@@ -37,6 +38,7 @@ class Problem:
     energy: sp.Expr
     values: dict[sp.Symbol, float]
     coefficients: tuple[sp.Symbol, ...]
+    constraints: tuple[sp.Expr, ...] = ()
 
     @property
     def n(self) -> int:
@@ -53,9 +55,19 @@ class Problem:
         return sp.ImmutableMatrix([[sp.diff(p, v) for v in self.words.v] for p in self.momentum])
 
     @property
+    def multipliers(self) -> tuple[sp.Symbol, ...]:
+        """lambda_1, lambda_2, ... of the constraints; longer names where a study has these."""
+        taken = {str(s) for s in (*self.words.q, *self.constants)}
+        count, stem = len(self.constraints), "lambda"
+        while taken & {f"{stem}_{k + 1}" for k in range(count)}:
+            stem += "_"
+        return tuple(sp.Symbol(f"{stem}_{k + 1}", real=True) for k in range(count))
+
+    @property
     def conservative(self) -> bool:
         """Whether the energy is a constant of the motion."""
-        return self.nonconservative is None and not self.lagrangian.has(self.words.t)
+        laws = (self.lagrangian, *self.constraints)
+        return self.nonconservative is None and not any(e.has(self.words.t) for e in laws)
 
 
 def problem(study: Study) -> Problem:
@@ -86,8 +98,17 @@ def problem(study: Study) -> Problem:
             values[words.constants[name]] = study.number(coefficient.fixed)
         else:
             free.append(words.constants[name])
+    constraints = tuple(words.scalar(c) for c in study.system.holonomic)
     found = Problem(
-        words, lagrangian, coupling, force, momentum, _distributed(energy), values, tuple(free)
+        words,
+        lagrangian,
+        coupling,
+        force,
+        momentum,
+        _distributed(energy),
+        values,
+        tuple(free),
+        constraints,
     )
     _require_real(study, found)
     _require_regular(study, found)
@@ -158,6 +179,7 @@ def _require_real(study: Study, found: Problem) -> None:
     parts = [(study.system.lagrangian or study.system.potential, found.lagrangian)]
     if found.nonconservative is not None:
         parts.append((study.system.nonconservative, found.nonconservative))
+    parts += zip(study.system.holonomic, found.constraints, strict=True)
     for where, expression in parts:
         if expression.has(*odd):
             raise refusal(
