@@ -88,6 +88,8 @@ def _data(sense: Sense, data: dict[str, Any], table: bool) -> None:
     dt = sense.check.number(("data", "dt"))
     if dt is not None and dt <= 0:
         sense.add(("data", "dt"), "value.range", "dt is greater than 0")
+    if data.get("columns") == {}:
+        sense.add(("data", "columns"), "data.column", "no columns", examples["columns"])
     energies = data.get("energies")
     for part, items in energies.items() if isinstance(energies, dict) else ():
         for index in range(len(items) if isinstance(items, list) else 0):

@@ -79,6 +79,10 @@ class Sense:
                 self.add(("system", name), "system.law", f"{name} without particles",
                          "write particles = 32")  # fmt: skip
         mass = system.get("mass")
+        if isinstance(mass, dict) and (not mass or "particles" in system):
+            self.add(("system", "mass"), "system.law", "a table of masses without a coordinate",
+                     "write mass = 1.0")  # fmt: skip
+            mass = None
         for name in mass if isinstance(mass, dict) else ():
             self._coordinate(("system", "mass", name), name)
         self._positive_masses(mass)
