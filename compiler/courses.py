@@ -41,7 +41,7 @@ class Rows(NamedTuple):
     energy: np.ndarray
 
 
-class Lost(Exception):
+class LostError(Exception):
     """The numbers of a method are no longer finite, or its equations did not converge."""
 
 
@@ -70,7 +70,7 @@ class Explicit:
         energy = _energies(s.mechanics, rows[:, 0], rows[:, 1], jnp.asarray(t), s.theta)
         q, v = np.asarray(rows[:count, 0]), np.asarray(rows[:count, 1])
         if not np.isfinite(rows[:count]).all():
-            raise Lost
+            raise LostError
         return Rows(q, v, np.asarray(energy)[:count])
 
     @property
@@ -100,7 +100,7 @@ class Variational:
             kept.append(tuple(np.asarray(part)[: int(full)] for part in rows))
             if int(self.x.trouble):
                 if self.march.solver != "fixed point":
-                    raise Lost
+                    raise LostError
                 self.march = replace(self.march, solver="newton")
                 self.x = self.x._replace(trouble=jnp.asarray(0))
         return Rows(*(np.concatenate(parts) for parts in zip(*kept, strict=True)))

@@ -9,7 +9,7 @@ import numpy as np
 import sympy as sp
 
 from ..spec.ggl import Ggl
-from .courses import BLOCK, Exact, Explicit, Lost, Rows, Setting, Variational
+from .courses import BLOCK, Exact, Explicit, LostError, Rows, Setting, Variational
 from .modules.explicit import Tableau
 from .program import Array, Axis, Curve, Figure, Findings, Panel, Table, Tell
 from .refusal import refusal
@@ -123,7 +123,7 @@ def _marched(comparison: Comparison, start: float, scale: float, tell: Tell) -> 
                 continue
             try:
                 rows = run.course.following(count)
-            except Lost:
+            except LostError:
                 run.lost = done + 1
                 run.energy[place[0] :] = np.nan
                 continue
@@ -148,18 +148,16 @@ def _metrics(runs: Sequence[Errors]) -> dict[str, float]:
     return metrics
 
 
-def label(name: str, r: int, methods: Sequence[Tableau]) -> str:
-    """A method with its order, as a legend names it."""
-    orders = {method.name: method.order for method in methods}
-    return f"GGL r = {r} (order {2 * r + 2})" if name == "ggl" else f"{name} (order {orders[name]})"
+def label(name: str, r: int) -> str:
+    """A method as a legend names it."""
+    return f"GGL r = {r}" if name == "ggl" else name
 
 
 def _figure(comparison: Comparison, t: np.ndarray, unit: str, runs: Sequence[Errors]) -> Figure:
     """Energy error against time, as Fig. 6 of Roberts."""
     floor = np.finfo(float).eps / 4
     curves = tuple(
-        Curve(t, np.maximum(run.energy, floor), label(run.name, comparison.r, comparison.methods))
-        for run in runs
+        Curve(t, np.maximum(run.energy, floor), label(run.name, comparison.r)) for run in runs
     )
     each = "" if comparison.steps <= BINS else " Each point is the largest error of its interval."
     caption = (
@@ -171,19 +169,21 @@ def _figure(comparison: Comparison, t: np.ndarray, unit: str, runs: Sequence[Err
 
 
 def _table(comparison: Comparison, runs: Sequence[Errors]) -> Table:
-    header = ["method", "evaluations a step", "largest energy error"]
-    header += ["largest position error"] if comparison.exact else []
+    header = ["method", "order", "evaluations a step", "energy error"]
+    header += ["position error"] if comparison.exact else []
+    orders = {"ggl": 2 * comparison.r + 2} | {m.name: m.order for m in comparison.methods}
     rows = []
     for run in runs:
-        each = run.course.evaluations / comparison.steps
-        if isinstance(run.course, Variational) and run.course.march.solver == "linear":
-            each = None  # one linear map a step
-        row = [label(run.name, comparison.r, comparison.methods), each if each is None else
-               float(f"{each:.3g}"), None if run.lost is not None else float(np.max(run.energy))]  # fmt: skip
-        rows.append(tuple(row + ([run.position] if comparison.exact else [])))
+        mapped = isinstance(run.course, Variational) and run.course.march.solver == "linear"
+        each = None if mapped else float(f"{run.course.evaluations / comparison.steps:.3g}")
+        worst = None if run.lost is not None else float(np.max(run.energy))
+        name = label(run.name, comparison.r)
+        position = (run.position,) if comparison.exact else ()
+        rows.append((name, orders[run.name], each, worst, *position))
     caption = (
         f"Largest errors over all steps, the same step for all; energies against "
-        f"{comparison.reference[0]}. An evaluation is one of the force."
+        f"{comparison.reference[0]}. An evaluation is one of the force; "
+        "a linear map needs none."
     )
     return Table("compare", caption, tuple(header), tuple(rows))
 

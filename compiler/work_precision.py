@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from .courses import BLOCK, Exact, Explicit, Lost, Setting, Variational
+from .courses import BLOCK, Exact, Explicit, LostError, Setting, Variational
 from .ggl_compare import FACTORS, Comparison, label
 from .program import Axis, Curve, Figure, Findings, Panel, Table, Tell
 
@@ -36,7 +36,7 @@ def with_work_precision(comparison: Comparison, findings: Findings, tell: Tell) 
             course = make(comparison.setting._replace(h=span / steps))
             try:
                 error = float(np.max(np.abs(_end(course, steps) - true)))
-            except Lost:
+            except LostError:
                 continue
             if error < 10 * size:  # beyond that the numbers are finite, but no answer
                 points[name].append((span / steps, steps, course.evaluations, error))
@@ -74,7 +74,7 @@ def _figure(comparison: Comparison, points: dict[str, list[Point]], size: float)
     for name, runs in points.items():
         work = np.array([point[2] for point in runs], float)
         error = np.maximum([point[3] for point in runs], floor)
-        curves.append(Curve(work, error, label(name, comparison.r, comparison.methods)))
+        curves.append(Curve(work, error, label(name, comparison.r)))
     panel = Panel(
         Axis("evaluations of the force", log=True),
         Axis("position error at the end", unit, log=True),
@@ -94,10 +94,6 @@ def _caption(comparison: Comparison) -> str:
 
 
 def _table(comparison: Comparison, points: dict[str, list[Point]]) -> Table:
-    rows = [
-        (label(name, comparison.r, comparison.methods), *point)
-        for name, runs in points.items()
-        for point in runs
-    ]
+    rows = [(label(name, comparison.r), *point) for name, runs in points.items() for point in runs]
     header = ("method", "step", "steps", "evaluations", "position error at the end")
     return Table("work_precision", _caption(comparison), header, tuple(rows))
