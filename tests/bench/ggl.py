@@ -1,0 +1,278 @@
+"""GGL beside its peers, one command, one table: `python tests/bench/ggl.py`.
+
+Needs `pip install '.[bench]'`; a peer that is not installed is left out, and the table says so.
+Kepler, e = 0.6, 1000 orbits: the time that each code needs for a position error of 1e-8 at the end,
+read off its own work-precision line. Oscillator and dust grain: nanoseconds a step. Compile times
+stand apart. Ratios are of one run on one machine; take them and not the seconds.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+
+os.environ.setdefault("NPROC", "1")
+FLAG = "--xla_backend_extra_options=xla_cpu_small_while_loop_byte_threshold=10000000"
+os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {FLAG}".strip()
+
+import jax  # noqa: E402
+import jax.numpy as jnp  # noqa: E402
+import numpy as np  # noqa: E402
+from actionrun.compiler import compile  # noqa: E402
+from actionrun.compiler.modules.many import advanced, started  # noqa: E402
+from actionrun.spec import loads  # noqa: E402
+from rich.console import Console  # noqa: E402
+from rich.table import Table  # noqa: E402
+
+jax.config.update("jax_enable_x64", True)
+
+KEPLER = """
+study = "ggl"
+[system]
+coordinates = { q = 2 }
+lagrangian = "dot(q', q')/2 + 1/|q|"
+[start]
+position = { q = [0.4, 0.0] }
+velocity = { q = [0.0, 2.0] }
+[integrator]
+dt = 0.1
+steps = 1
+"""
+OSCILLATOR = """
+study = "ggl"
+[system]
+coordinates = ["q"]
+lagrangian = "m*q'^2/2 - k*q^2/2"
+nonconservative = "-lam*q_plus'*q_minus"
+[parameters]
+m = 1.0
+k = 1.0
+lam = 0.1
+[start]
+position = { q = 1.0 }
+velocity = { q = 0.0 }
+[integrator]
+dt = 0.1
+steps = 1000000
+save_every = 1000
+"""
+DUST = """
+study = "ggl"
+[system]
+coordinates = { q = 2 }
+lagrangian = "dot(q', q')/2 + (1 - beta)*GM/|q|"
+nonconservative = "-beta*GM/(c*|q_plus|^2)*(dot(q_plus', q_minus) + dot(q_plus', q_plus)*dot(q_plus, q_minus)/|q_plus|^2)"
+[parameters]
+GM = 39.478758435
+beta = 0.01153812
+c = 63241.3
+[start]
+position = { q = [0.8, 0.0] }
+velocity = { q = [0.0, "sqrt((1 - beta)*GM*1.2/0.8)"] }
+[integrator]
+dt = 0.02
+steps = 300000
+save_every = 100
+"""
+ORBITS, TARGET, REPEATS = 1000, 1e-8, 3
+END = 2 * np.pi * ORBITS
+START = np.array([0.4, 0.0, 0.0, 2.0])
+
+
+def best(run: Callable[[], object]) -> float:
+    """Shortest of a few runs, in seconds."""
+    times = []
+    for _ in range(REPEATS):
+        begun = time.perf_counter()
+        run()
+        times.append(time.perf_counter() - begun)
+    return min(times)
+
+
+def at_target(line: list[tuple[float, float]]) -> float:
+    """Seconds at the target error from (error, seconds), log-log between the nearest two."""
+    line = sorted(line)
+    errors, seconds = np.log([e for e, _ in line]), np.log([s for _, s in line])
+    return float(np.exp(np.interp(np.log(TARGET), errors, seconds)))
+
+
+def ours(text: str, overrides: list[str], steps: int, nonlinear: bool = False):
+    """(nanoseconds a step, seconds of the first call, last state) of a study."""
+    program = compile(loads(text, overrides=overrides))
+    if nonlinear:
+        from dataclasses import replace
+
+        program.march = replace(program.march, solver="fixed point")
+    begun = time.perf_counter()
+    program.advance(program.start(), 0, 1)
+    first = time.perf_counter() - begun
+    last = []
+    seconds = best(lambda: last.append(program.advance(program.start(), 0, steps)[0]))
+    return seconds / steps * 1e9, first, last[-1]
+
+
+def kepler_ours() -> tuple[float, float]:
+    line, first = [], 0.0
+    for r, steps in ((8, 24), (8, 27), (8, 30)):
+        total = steps * ORBITS
+        settings = [f"integrator.r={r}", f"integrator.dt=2*pi/{steps}", f"integrator.steps={total}",
+                    f"integrator.save_every={total}"]  # fmt: skip
+        nanoseconds, first, x = ours(KEPLER, settings, total)
+        line.append(
+            (float(np.max(np.abs(np.asarray(x.q) - START[:2]))), nanoseconds * total * 1e-9)
+        )
+    return at_target(line), first
+
+
+def kepler_heyoka() -> tuple[float, float]:
+    import heyoka as hy  # pyright: ignore[reportMissingImports]
+
+    x, y, u, v = hy.make_vars("x", "y", "u", "v")
+    pull = (x**2 + y**2) ** -1.5
+    line, first = [], 0.0
+    for tolerance in (1e-15, 1e-14, 1e-13, 1e-12):
+        begun = time.perf_counter()
+        system = [(x, u), (y, v), (u, -x * pull), (v, -y * pull)]
+        integrator = hy.taylor_adaptive(system, list(START), tol=tolerance)
+        first = time.perf_counter() - begun
+
+        def run(integrator=integrator):
+            integrator.time = 0.0
+            integrator.state[:] = START
+            integrator.propagate_until(END)
+
+        line.append((0.0, best(run)))
+        line[-1] = (float(np.max(np.abs(integrator.state[:2] - START[:2]))), line[-1][1])
+    return at_target(line), first
+
+
+def _slope(t, y, _=None):
+    pull = -((y[0] ** 2 + y[1] ** 2) ** -1.5)
+    return [y[2], y[3], y[0] * pull, y[1] * pull]
+
+
+def kepler_diffrax() -> tuple[float, float]:
+    import diffrax
+
+    @jax.jit
+    def solved(tolerance):
+        return diffrax.diffeqsolve(
+            diffrax.ODETerm(lambda t, y, _: jnp.stack(_slope(t, y))), diffrax.Dopri8(), 0.0, END, 0.01,
+            jnp.asarray(START), max_steps=10_000_000, saveat=diffrax.SaveAt(t1=True),
+            stepsize_controller=diffrax.PIDController(rtol=tolerance, atol=tolerance),
+        ).ys  # fmt: skip
+
+    line, begun = [], time.perf_counter()
+    solved(1e-3).block_until_ready()
+    first = time.perf_counter() - begun
+    for tolerance in (1e-11, 1e-12, 1e-13, 1e-14):
+        seconds = best(lambda tolerance=tolerance: solved(tolerance).block_until_ready())
+        line.append((float(np.max(np.abs(solved(tolerance)[0, :2] - START[:2]))), seconds))
+    return at_target(line), first
+
+
+def kepler_rebound() -> tuple[float, float]:
+    import rebound  # pyright: ignore[reportMissingImports]
+
+    line = []
+    for epsilon in (1e-6, 1e-7, 1e-8, 1e-9):
+        simulation = rebound.Simulation()
+
+        def run(epsilon=epsilon):
+            nonlocal simulation
+            simulation = rebound.Simulation()
+            simulation.integrator = "ias15"
+            simulation.integrator.epsilon = epsilon
+            simulation.add(m=1.0)
+            simulation.add(x=0.4, vy=2.0)
+            simulation.integrate(END)
+
+        seconds = best(run)
+        first, second = simulation.particles[0], simulation.particles[1]
+        miss = np.array([second.x - first.x, second.y - first.y]) - START[:2]
+        line.append((float(np.max(np.abs(miss))), seconds))
+    return at_target(line), 0.0
+
+
+def kepler_scipy() -> tuple[float, float]:
+    from scipy.integrate import solve_ivp
+
+    global REPEATS
+    line, repeats, REPEATS = [], REPEATS, 1
+    for tolerance in (1e-12, 1e-13):
+        found = []
+        seconds = best(
+            lambda tolerance=tolerance, found=found: found.append(
+                solve_ivp(_slope, (0, END), START, "DOP853", t_eval=[END], rtol=tolerance,
+                          atol=tolerance)
+            )
+        )  # fmt: skip
+        line.append((float(np.max(np.abs(found[-1].y[:2, -1] - START[:2]))), seconds))
+    REPEATS = repeats
+    return at_target(line), 0.0
+
+
+def kepler_table(console: Console) -> None:
+    table = Table(title=f"Kepler e = 0.6, {ORBITS} orbits, end position to {TARGET:g}")
+    for column in ("code", "time, ms", "ratio to GGL", "first call, s"):
+        table.add_column(column, justify="left" if column == "code" else "right")
+    own = 0.0
+    for name, run in (
+        ("actionrun GGL r = 8", kepler_ours),
+        ("heyoka", kepler_heyoka),
+        ("diffrax Dopri8", kepler_diffrax),
+        ("rebound IAS15", kepler_rebound),
+        ("SciPy DOP853", kepler_scipy),
+    ):
+        try:
+            seconds, first = run()
+        except ImportError as error:
+            table.add_row(name, f"not installed: {error.name}", "", "")
+            continue
+        own = own or seconds
+        table.add_row(
+            name, f"{seconds * 1e3:.1f}", f"{seconds / own:.2f}", f"{first:.2f}" if first else "–"
+        )
+    console.print(table)
+
+
+def step_table(console: Console) -> None:
+    table = Table(title="Nanoseconds a step, energy watched at every step")
+    for column in ("system", "ns a step", "first call, s"):
+        table.add_column(column, justify="left" if column == "system" else "right")
+    for r in (2, 20, 100):
+        nanoseconds, first, _ = ours(OSCILLATOR, [f"integrator.r={r}"], 1_000_000)
+        table.add_row(f"oscillator, linear map, r = {r}", f"{nanoseconds:.1f}", f"{first:.2f}")
+    for r in (2, 4):
+        nanoseconds, first, _ = ours(OSCILLATOR, [f"integrator.r={r}"], 200_000, nonlinear=True)
+        table.add_row(f"oscillator, iterated, r = {r}", f"{nanoseconds:.0f}", f"{first:.2f}")
+    for r in (2, 4, 8, 40):
+        nanoseconds, first, _ = ours(DUST, [f"integrator.r={r}"], 100_000 if r < 40 else 5000)
+        table.add_row(f"Poynting-Robertson drag, r = {r}", f"{nanoseconds:.0f}", f"{first:.2f}")
+    table.add_row("the same, r = 2, 1000 trajectories", f"{batched():.0f}", "")
+    console.print(table)
+
+
+def batched(count: int = 1000, steps: int = 500) -> float:
+    """Nanoseconds per step and trajectory of many dust grains at once."""
+    program = compile(loads(DUST, overrides=["integrator.r=2"]))
+    ggl, theta = program.march.ggl, program.theta[:, None]
+    spread = 1 + 0.2 * jax.random.uniform(jax.random.key(0), (1, count))
+    q, p = program.q[:, None] * spread, program.p[:, None] * jnp.ones((1, count))
+    x = advanced(ggl, theta, started(ggl, theta, q, p, 0.0), 0.0, 0.02, 0, 2)
+
+    def run():
+        nonlocal x
+        x = advanced(ggl, theta, x, 0.0, 0.02, 2, steps)
+        x.q.block_until_ready()
+
+    seconds = best(run)
+    assert float(x.worst) < 1e-9
+    return seconds / steps / count * 1e9
+
+
+if __name__ == "__main__":
+    console = Console(width=100)
+    step_table(console)
+    kepler_table(console)
