@@ -11,24 +11,25 @@ import jax.numpy as jnp
 import numpy as np
 import sympy as sp
 
-from ..spec import Faults
 from ..spec.ggl import Ggl
-from .arrays import components, mechanics, parameters
+from .arrays import mechanics, parameters
 from .courses import Setting
 from .derived import symbolic_equations
 from .ggl_compare import Comparison, compared, require_comparable
 from .ggl_findings import Motion, found
+from .ggl_stepper import solver, stepper
 from .lower import lowered
 from .mechanics import structure
-from .modules.ggl import GGL
-from .modules.march import March, Trajectory, energy_error
+from .modules.march import March, Trajectory, constraint_error, energy_error
 from .peers import tableaux
 from .problem import Problem, problem
 from .program import Findings, Report, Section, Tell
+from .refusal import refusal
 
-KEYS = ("t", "q", "p")
 ROWS = 4096  # rows that one compiled call can return
 TROUBLE = {1: "the step's equations did not converge", 2: "the motion left the finite numbers"}
+TRANSFORM = ", and that integrator.time_transform is positive there"
+SURFACE = ", and that the constraints hold it there: their gradients may vanish or align"
 
 
 def compile(study: Ggl) -> Integration:
@@ -39,12 +40,11 @@ def compile(study: Ggl) -> Integration:
     arrays = mechanics(symbolic)
     positions = _exact(study, symbolic)
     exact = lowered(positions, [symbolic.words.t, *symbolic.constants]) if positions else None
-    ggl = GGL(arrays, study.integrator.r)
     theta = parameters(symbolic)
     h = study.number(study.integrator.dt)
-    q, p = _start(study, symbolic, ggl, theta)
-    solver = "linear" if arrays.linear else _contraction(ggl, q, p, h, theta)
-    program = Integration(study, symbolic, March(ggl, solver, exact), theta, h, q, p)
+    ggl, q, p = stepper(study, symbolic, arrays, theta)
+    march = March(ggl, solver(ggl, q, p, h, theta), exact)
+    program = Integration(study, symbolic, march, theta, h, q, p)
     if study.compare is not None:
         setting = Setting(symbolic, arrays, theta, program.q, program.p, h)
         methods, r = tableaux(study), study.integrator.r
@@ -53,28 +53,16 @@ def compile(study: Ggl) -> Integration:
 
 
 def _require_built(study: Ggl) -> None:
-    lacking = {
-        "constraints": study.system.holonomic,
-        "time_transform": study.integrator.time_transform,
-    }
-    faults = [
-        study.fault(("system", key), None, "not-built", f"`{key}` is not built yet in this version")
-        for key, value in lacking.items()
-        if value
-    ]
-    if faults:
-        raise Faults(tuple(faults))
-
-
-def _start(study: Ggl, symbolic: Problem, ggl: GGL, theta) -> tuple[np.ndarray, np.ndarray]:
-    """Initial positions and discrete momenta; p = P(q, v, t) where velocities are given."""
-    assert study.start is not None
-    q = components(symbolic, study.start.position, study.number)
-    if study.start.momentum is not None:
-        return q, components(symbolic, study.start.momentum, study.number)
-    assert study.start.velocity is not None
-    v = components(symbolic, study.start.velocity, study.number)
-    return q, np.asarray(ggl.mechanics.momentum(jnp.asarray(q), jnp.asarray(v), 0.0, theta))
+    constrained, transform = study.system.holonomic, study.integrator.time_transform
+    if study.compare is not None and (constrained or transform is not None):
+        what = "constraints" if constrained else "a time_transform"
+        raise refusal(
+            study,
+            ("compare",),
+            "not-built",
+            f"comparisons of a system with {what} are not built yet in this version",
+            "delete the table [compare]",
+        )
 
 
 def _exact(study: Ggl, symbolic: Problem) -> list[sp.Expr]:
@@ -86,21 +74,6 @@ def _exact(study: Ggl, symbolic: Problem) -> list[sp.Expr]:
         given = study.exact[name]
         parts += [words.scalar(e) for e in (given if isinstance(given, tuple) else (given,))]
     return parts
-
-
-def _contraction(ggl: GGL, q, p, h, theta) -> str:
-    """Fixed-point passes where the first step contracts well, else Newton."""
-    if ggl.r == 0 and ggl.mechanics.positional:
-        return "fixed point"  # explicit
-
-    @eqx.filter_jit
-    def first(q, p, h, theta):
-        minv = ggl.preconditioner(q, p, 0.0, theta)
-        done = ggl.fixed_point(q, p, jnp.zeros(()), h, theta, minv, ggl.guess(q, p, 0.0, theta))
-        return done.passes, done.change
-
-    passes, change = first(jnp.asarray(q), jnp.asarray(p), jnp.asarray(h), theta)
-    return "fixed point" if float(change) < 1e-12 and int(passes) <= 40 else "newton"
 
 
 @eqx.filter_jit
@@ -137,37 +110,48 @@ class Integration:
                 x = x._replace(newton=jnp.asarray(True), trouble=jnp.asarray(0))
             elif trouble:
                 return x, Report(diverged=self._diverged(x, TROUBLE[trouble]))
-        samples = {key: np.concatenate([k[i] for k in kept]) for i, key in enumerate(KEYS)}
+        t, q, p = (np.concatenate([k[i] for k in kept]) for i in range(3))
+        n = self.symbolic.n
+        samples = {"t": q[:, n] if self.transformed else t, "q": q[:, :n], "p": p[:, :n]}
         return x, Report(metrics=self._progress(x), samples=samples)
+
+    @property
+    def transformed(self) -> bool:
+        """Whether the states hold time and -energy behind positions and momenta."""
+        return len(self.q) > self.symbolic.n
+
+    def _time(self, x: Trajectory) -> float:
+        return float(x.q[-1]) if self.transformed else float(self.h) * int(x.step)
 
     def _counts(self, stop: int) -> tuple[jax.Array, jax.Array]:
         """As arrays: a Python number would be compiled in."""
         return jnp.asarray(stop), jnp.asarray(self.quantum)
 
     def _diverged(self, x: Trajectory, what: str) -> str:
-        step, unit = int(x.step) + 1, self.study.unit("t")
-        at = f"t = {float(self.h) * step:.6g}{' ' + unit if unit else ''}"
+        n, unit = self.symbolic.n, self.study.unit("t")
+        at = f"t = {self._time(x):.6g}{' ' + unit if unit else ''}"
         names = ", ".join(
             f"{name} = {value:.4g}"
-            for name, value in zip(self.symbolic.words.names, np.asarray(x.q), strict=True)
+            for name, value in zip(self.symbolic.words.names, np.asarray(x.q)[:n], strict=True)
         )
-        return (
-            f"step {step} ({at}): {what}; the last good state was {names}. "
-            "Make integrator.dt smaller, or check the potential where the motion went."
-        )
+        advice = "Make integrator.dt smaller, or check the potential where the motion went"
+        advice += TRANSFORM if self.transformed else ""
+        advice += SURFACE if self.symbolic.constraints else ""
+        return f"step {int(x.step) + 1}: {what}; the last good state was {names} ({at}). {advice}."
 
     def _progress(self, x: Trajectory) -> dict[str, float]:
-        metrics = {"t": float(self.h) * int(x.step)}
+        metrics = {"t": self._time(x)}
         if self.symbolic.conservative:
             metrics["energy_error"] = energy_error(x)
+        if self.symbolic.constraints:
+            metrics["constraint_error"] = constraint_error(x)
         if self.march.exact is not None:
             metrics["exact_error"] = float(x.monitor.exact_error)
         return metrics
 
     def findings(self, state, samples: Mapping[str, np.ndarray], tell: Tell) -> Findings:
-        motion = Motion(
-            self.study, self.symbolic, self.march, self.theta, float(self.h), self.q, self.p
-        )
+        q, p = self.q[: self.symbolic.n], self.p[: self.symbolic.n]
+        motion = Motion(self.study, self.symbolic, self.march, self.theta, float(self.h), q, p)
         findings = found(motion, jax.tree.map(np.asarray, state), samples)
         if self.comparison is not None:
             kinetic = float(state.monitor.kinetic_high)
@@ -180,13 +164,17 @@ def explain(study: Ggl) -> tuple[Section, ...]:
     symbolic = problem(study)
     found = structure(symbolic)
     order = 2 * study.integrator.r + 2
-    steps = (
-        "one linear map a step, since L and K are quadratic"
-        if found.linear
-        else (
-            "explicit" if study.integrator.r == 0 and found.positional else "iterated to round-off"
-        )
-    )
+    transform, unit = study.integrator.time_transform, f" {study.unit('t')}".rstrip()
+    steps = "iterated to round-off"
+    if transform is None and not symbolic.constraints:
+        if found.linear:
+            steps = "one linear map a step, since L and K are quadratic"
+        elif study.integrator.r == 0 and found.positional:
+            steps = "explicit"
+    if symbolic.constraints:
+        steps += "; every node lies on the surface, and every velocity along it"
+    if transform is not None:
+        unit = f" of a transformed time s, dt = ({transform.text}) ds"
     energy = "conserved" if symbolic.conservative else "not conserved"
     return (
         Section("System", equations=symbolic_equations(symbolic)),
@@ -194,7 +182,6 @@ def explain(study: Ggl) -> tuple[Section, ...]:
             "Integration",
             f"Galerkin-Gauss-Lobatto variational integrator, r = {study.integrator.r} interior "
             f"points, order {order}; {study.integrator.steps} steps of "
-            f"{study.number(study.integrator.dt):.6g} {study.unit('t')}".rstrip()
-            + f"; {steps}. The energy is {energy}.",
+            f"{study.number(study.integrator.dt):.6g}{unit}; {steps}. The energy is {energy}.",
         ),
     )

@@ -105,7 +105,7 @@ def problem(study: Study) -> Problem:
         coupling,
         force,
         momentum,
-        _distributed(energy),
+        distributed(energy),
         values,
         tuple(free),
         constraints,
@@ -115,7 +115,7 @@ def problem(study: Study) -> Problem:
     return found
 
 
-def _distributed(expression: sp.Expr) -> sp.Expr:
+def distributed(expression: sp.Expr) -> sp.Expr:
     """Products of sums multiplied out at the top, so that like terms cancel; powers stay."""
     terms = (sp.expand_mul(term, deep=False) for term in sp.Add.make_args(expression))
     return sp.Add(*terms)

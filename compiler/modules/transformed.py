@@ -73,7 +73,9 @@ class Transformed(eqx.Module):
 
     def _with_time(self, q, p, h, theta, done: Step) -> Step:
         """The step with the increments of t and -E. Time that does not grow is no convergence."""
-        ggl, t = self.inner.ggl, (q[-1], -p[-1])
+        ggl = self.inner.ggl if isinstance(self.inner, Constrained) else self.inner
+        assert ggl.clock is not None
+        t = (q[-1], -p[-1])
         V = done.V[: len(q) - 1]
         Q, T, _ = ggl.nodes(q[:-1], t, h, theta, V)
         rates = jnp.concatenate([ggl.clock.rate(Q, theta), -ggl.clock.power(Q, V, T, theta)])
