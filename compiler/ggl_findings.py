@@ -11,7 +11,8 @@ import numpy as np
 
 from ..spec.ggl import Ggl
 from .derived import numeric_equations, symbolic_equations
-from .modules.march import March, Trajectory, energy_error
+from .ggl_forces import Forces, force_arrays, force_figure, forces
+from .modules.march import March, Trajectory, constraint_error, energy_error
 from .problem import Problem
 from .program import Array, Axis, Check, Curve, Figure, Findings, Panel
 
@@ -29,13 +30,17 @@ class Motion(NamedTuple):
 
 
 class Series(NamedTuple):
-    """The kept rows with the start put first: t (rows,), q, p, v (rows, n), energy (rows,)."""
+    """The kept rows with the start put first: t (rows,), q, p, v (rows, n), energy (rows,).
+
+    `forces` are those of the constraints, where there are any.
+    """
 
     t: np.ndarray
     q: np.ndarray
     p: np.ndarray
     v: np.ndarray
     energy: np.ndarray
+    forces: Forces | None
 
 
 def found(motion: Motion, state: Trajectory, samples: Mapping[str, np.ndarray]) -> Findings:
@@ -68,7 +73,8 @@ def _series(motion: Motion, samples: Mapping[str, np.ndarray]) -> Series:
         return v.T, m.energy(q.T, v, t, theta[:, None])
 
     v, energy = velocities(jnp.asarray(q), jnp.asarray(p), jnp.asarray(t), motion.theta)
-    return Series(t, q, p, np.asarray(v), np.asarray(energy))
+    on = forces(motion.march.ggl, q, np.asarray(v), t, motion.theta)
+    return Series(t, q, p, np.asarray(v), np.asarray(energy), on)
 
 
 def _metrics(motion: Motion, state: Trajectory) -> dict[str, float | int]:
@@ -81,6 +87,8 @@ def _metrics(motion: Motion, state: Trajectory) -> dict[str, float | int]:
     }
     if motion.problem.conservative:
         metrics["energy_error_max"] = energy_error(state)
+    if motion.problem.constraints:
+        metrics["constraint_error_max"] = constraint_error(state)
     if motion.march.exact is not None:
         metrics["exact_error_max"] = float(state.monitor.exact_error)
     return metrics
@@ -112,7 +120,9 @@ def _summary(motion: Motion, state: Trajectory, series: Series) -> tuple[tuple[s
             f"{_solver(motion, state)}",
         )
     ]
-    lines.append(("steps", f"{int(state.step)} of {motion.h:.6g} {study.unit('t')}".rstrip()))
+    transform, unit = study.integrator.time_transform, f" {study.unit('t')}".rstrip()
+    of = unit if transform is None else f" of s, where dt = ({transform.text}) ds"
+    lines.append(("steps", f"{int(state.step)} of {motion.h:.6g}{of}"))
     for k, name in enumerate(words.names):
         coordinate = name.partition("[")[0]
         unit = study.unit(coordinate)
@@ -120,6 +130,9 @@ def _summary(motion: Motion, state: Trajectory, series: Series) -> tuple[tuple[s
         lines.append((f"{name}({series.t[-1]:.6g})", f"{value} {unit}".rstrip()))
     if motion.problem.conservative:
         lines.append(("energy error", f"{energy_error(state):.2e} relative, largest of all steps"))
+    if motion.problem.constraints:
+        error = constraint_error(state)
+        lines.append(("constraint error", f"{error:.2e} relative, largest of all steps"))
     if motion.march.exact is not None:
         lines.append(
             ("exact error", f"{float(state.monitor.exact_error):.2e}, largest of all steps")
@@ -132,11 +145,10 @@ def _solver(motion: Motion, state: Trajectory) -> str:
         case "linear", _:
             return "one linear map a step"
         case "fixed point", False:
-            explicit = motion.march.ggl.r == 0 and motion.march.ggl.mechanics.positional
-            return "explicit" if explicit else "fixed-point iteration"
+            return "explicit" if motion.march.ggl.explicit else "fixed-point iteration"
         case "fixed point", True:
             return "fixed-point iteration, then Newton where it failed"
-    return "Newton iteration"
+    return "Newton iteration" + (" on the surface" if motion.problem.constraints else "")
 
 
 def _arrays(motion: Motion, series: Series) -> dict[str, Array]:
@@ -152,6 +164,8 @@ def _arrays(motion: Motion, series: Series) -> dict[str, Array]:
             dims = ("t", f"{name}_component") if system.is_vector(name) else ("t",)
             arrays[prefix + name] = Array(data, dims, unit, f"{meaning} {name}")
     arrays["energy"] = Array(series.energy, ("t",), study.unit("lagrangian"), "energy")
+    if series.forces is not None:
+        arrays |= force_arrays(study, words, series.forces)
     return arrays
 
 
@@ -189,6 +203,8 @@ def _figures(motion: Motion, series: Series) -> tuple[Figure, ...]:
         for name, part in words.slices.items()
         if part.stop - part.start == 2
     ]
+    if series.forces is not None:
+        figures.append(force_figure(study, words, series.t, series.forces))
     figures.append(_energy_figure(motion, series, time))
     if motion.march.exact is not None:
         figures.append(_error_figure(motion, series, time))
@@ -235,6 +251,10 @@ def _checks(motion: Motion, state: Trajectory, metrics: Mapping[str, float]) -> 
         error = metrics["energy_error_max"]
         text = f"the energy stays within {error:.1e} of its first value"
         checks.append(Check("energy", error < 1e-2, text))
+    if "constraint_error_max" in metrics:
+        error = metrics["constraint_error_max"]
+        text = f"the constraints hold within {error:.1e} of the size of their terms"
+        checks.append(Check("constraints", error < 1e-12, text))
     if "exact_error_max" in metrics:
         error = metrics["exact_error_max"]
         size = float(np.max(np.abs(np.asarray(motion.q)))) or 1.0

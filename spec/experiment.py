@@ -80,8 +80,9 @@ class Experiment(Table):
     def unit(self, what: str) -> str:
         """The unit of a thing in words, "" where it has none or the study is in plain numbers.
 
-        `what`: "t", a coordinate "q", its velocity "q'", its momentum "pi_q", "lagrangian", or
-        the name of a parameter, definition or coefficient.
+        `what`: "t", a coordinate "q", its velocity "q'", its momentum "pi_q", a force on it
+        "force_q", "multiplier_1" of the first constraint, "lagrangian", or the name of a
+        parameter, definition or coefficient.
         """
         return self._meaning.units.label(self._meaning.dimensions.get(what))
 

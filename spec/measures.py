@@ -285,3 +285,14 @@ class Measures:
         for name in self.coordinate_names:
             self.known.setdefault(f"{name}'", self.velocity(name))
             self.known.setdefault(f"pi_{name}", self.momentum(name))
+            self.known.setdefault(f"force_{name}", self._of_energy(self.known.get(name)))
+        for key, one in self.expressions.items():
+            if key[:2] == ("system", "constraints"):
+                name = f"multiplier_{int(key[2]) + 1}"
+                self.known.setdefault(name, self._of_energy(self.of(one)))
+
+    def _of_energy(self, dimension: Dimension | None) -> Dimension | None:
+        """What gives an energy when it is multiplied by something of a dimension."""
+        if dimension is None or self.energy is None:
+            return None
+        return dimension_product(self.energy, dimension, -1)

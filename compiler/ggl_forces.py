@@ -1,0 +1,72 @@
+"""The forces of constraint along a motion: multipliers, arrays and their figure."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+
+from ..spec.ggl import Ggl
+from .modules.constrained import Constrained, multipliers
+from .modules.march import Stepper
+from .modules.transformed import Transformed
+from .program import Array, Axis, Curve, Figure, Panel
+from .symbols import Vocabulary
+
+
+class Forces(NamedTuple):
+    """Multipliers (rows, m) and the forces of all constraints on the coordinates (rows, n)."""
+
+    multipliers: np.ndarray
+    forces: np.ndarray
+
+
+@eqx.filter_jit
+def _forces(mechanics, constraints, q, v, t, theta):
+    weights = multipliers(mechanics, constraints, q, v, t, theta)
+    pull = jnp.sum(constraints.gradient(q, t, theta) * weights[:, None], axis=0)
+    return weights.T, pull.T
+
+
+def forces(ggl: Stepper, q, v, t, theta) -> Forces | None:
+    """The forces of constraint at rows of positions and velocities (rows, n); None without any."""
+    mechanics = ggl.mechanics
+    inner = ggl.inner if isinstance(ggl, Transformed) else ggl
+    if not isinstance(inner, Constrained):
+        return None
+    at = [jnp.asarray(x) for x in (q.T, v.T, t)]
+    found = _forces(mechanics, inner.constraints, *at, theta[:, None])
+    return Forces(*(np.asarray(x) for x in found))
+
+
+def force_arrays(study: Ggl, words: Vocabulary, forces: Forces) -> dict[str, Array]:
+    """`multiplier_1`, ... of L + sum_k multiplier_k phi_k, and `force_NAME` by coordinate."""
+    arrays: dict[str, Array] = {}
+    for k, constraint in enumerate(study.system.holonomic, 1):
+        unit = study.unit(f"multiplier_{k}")
+        meaning = f"multiplier of the constraint {constraint.text}"
+        arrays[f"multiplier_{k}"] = Array(forces.multipliers[:, k - 1], ("t",), unit, meaning)
+    for name, part in words.slices.items():
+        vector = study.system.is_vector(name)
+        data = forces.forces[:, part] if vector else forces.forces[:, part.start]
+        dims = ("t", f"{name}_component") if vector else ("t",)
+        meaning = f"force of constraint on {name}"
+        arrays[f"force_{name}"] = Array(data, dims, study.unit(f"force_{name}"), meaning)
+    return arrays
+
+
+def force_figure(study: Ggl, words: Vocabulary, t: np.ndarray, forces: Forces) -> Figure:
+    """Forces of constraint against time, one panel for the coordinates that share a unit."""
+    curves: dict[str, list[Curve]] = {}
+    for name, part in words.slices.items():
+        for k in range(part.start, part.stop):
+            curve = Curve(t, forces.forces[:, k], f"on {words.names[k]}")
+            curves.setdefault(study.unit(f"force_{name}"), []).append(curve)
+    time = Axis("time t", study.unit("t"))
+    panels = tuple(
+        Panel(time, Axis("force of constraint", unit), tuple(group))
+        for unit, group in curves.items()
+    )
+    return Figure("constraint_forces", "The forces that keep the constraints.", panels)
