@@ -26,7 +26,7 @@ Running = Callable[[jax.Array, jax.Array, jax.Array], jax.Array]
 
 @partial(jax.custom_vjp, nondiff_argnums=(0,))
 def step(ggl: GGL, q, p, t, h, theta, guess):
-    """(q', p', V, passes) of one step from a guess of its nodal velocities V, which has no derivative."""
+    """(q', p', V, passes) of one step; the guess of V carries no derivative."""
     minv = ggl.preconditioner(q, p, t, theta)
     done = ggl.fixed_point(q, p, t, h, theta, minv, guess)
     return done.q, done.p, done.V, done.passes
@@ -72,7 +72,8 @@ def total(ggl: GGL, running: Running, theta, q, p, t0, h, steps: int) -> jax.Arr
     """The sum of running(q_n, p_n, t_n) over n = 1..steps, differentiable in reverse mode.
 
     theta (k,), q, p (n,); running returns a scalar. Differentiate by theta, q, p, t0 and h with
-    `jax.grad`; memory is that of 2 sqrt(steps) states, or 2 MiB for short runs. A quadratic Lagrangian is one linear map.
+    `jax.grad`; memory is that of 2 sqrt(steps) states, or 2 MiB for short runs. A
+    quadratic Lagrangian is one linear map.
     """
     size = q.dtype.itemsize * len(q) * (ggl.r + 6)
     few = steps * size <= KEPT_BYTES

@@ -57,12 +57,15 @@ dt = 0.1
 steps = 1000000
 save_every = 1000
 """
-DUST = """
+DUST = '''
 study = "ggl"
 [system]
 coordinates = { q = 2 }
 lagrangian = "dot(q', q')/2 + (1 - beta)*GM/|q|"
-nonconservative = "-beta*GM/(c*|q_plus|^2)*(dot(q_plus', q_minus) + dot(q_plus', q_plus)*dot(q_plus, q_minus)/|q_plus|^2)"
+nonconservative = """
+  -beta*GM/(c*|q_plus|^2)*(dot(q_plus', q_minus)
+  + dot(q_plus', q_plus)*dot(q_plus, q_minus)/|q_plus|^2)
+"""
 [parameters]
 GM = 39.478758435
 beta = 0.01153812
@@ -74,7 +77,7 @@ velocity = { q = [0.0, "sqrt((1 - beta)*GM*1.2/0.8)"] }
 dt = 0.02
 steps = 300000
 save_every = 100
-"""
+'''
 ORBITS, TARGET, REPEATS = 1000, 1e-8, 3
 END = 2 * np.pi * ORBITS
 START = np.array([0.4, 0.0, 0.0, 2.0])
@@ -158,8 +161,9 @@ def kepler_diffrax() -> tuple[float, float]:
     @jax.jit
     def solved(tolerance):
         return diffrax.diffeqsolve(
-            diffrax.ODETerm(lambda t, y, _: jnp.stack(_slope(t, y))), diffrax.Dopri8(), 0.0, END, 0.01,
-            jnp.asarray(START), max_steps=10_000_000, saveat=diffrax.SaveAt(t1=True),
+            diffrax.ODETerm(lambda t, y, _: jnp.stack(_slope(t, y))), diffrax.Dopri8(),
+            0.0, END, 0.01, jnp.asarray(START),
+            max_steps=10_000_000, saveat=diffrax.SaveAt(t1=True),
             stepsize_controller=diffrax.PIDController(rtol=tolerance, atol=tolerance),
         ).ys  # fmt: skip
 
