@@ -12,7 +12,7 @@ import numpy as np
 from ..spec.family import Family
 from .derived import numeric_equations, symbolic_equations
 from .family_figures import case_figure, error_figure
-from .identifiability import Identifiability, identifiability
+from .identifiability import Identifiability, identifiability, term_exponents
 from .modules.encoder import Encoder, sizes
 from .modules.least_squares import Fit, covariance, levenberg_marquardt, slopes
 from .modules.population import Population
@@ -64,7 +64,7 @@ def examined(
         tell("examine", given + count, given + count, {})
     if test is not None:
         metrics |= _metrics(population, names, test)
-    known = _identified(population, names, keys[0])
+    known = _identified(symbolic, population, names, keys[0])
     return Findings(
         metrics=metrics,
         equations=_equations(study, symbolic, population, names, cases),
@@ -77,7 +77,6 @@ def examined(
         figures=_figures(study, population, names, cases, test),
         tables=() if test is None else (_table(names, metrics),),
         checks=_checks(names, metrics, known),
-        notes=() if known.rank == known.of else (known.text,),
     )
 
 
@@ -183,7 +182,9 @@ def _metrics(population: Population, names: list[str], test: Batch) -> dict[str,
     return metrics
 
 
-def _identified(population: Population, names: list[str], key) -> Identifiability:
+def _identified(
+    symbolic: Problem, population: Population, names: list[str], key
+) -> Identifiability:
     """Rank over a few members of the family drawn at random; the best of them counts."""
 
     @eqx.filter_jit
@@ -202,7 +203,9 @@ def _identified(population: Population, names: list[str], key) -> Identifiabilit
 
     found = np.asarray(jacobians(population, key))
     sound = [found[..., i] for i in range(found.shape[-1]) if np.isfinite(found[..., i]).all()]
-    return max((identifiability(j, names) for j in sound), key=lambda x: x.rank)
+    parts = (symbolic.lagrangian, symbolic.nonconservative)
+    terms = term_exponents([p for p in parts if p is not None], names)
+    return max((identifiability(j, names, terms) for j in sound), key=lambda x: x.rank)
 
 
 def _case_list(names: list[str], cases: Batch) -> list[dict[str, Any]]:
@@ -327,7 +330,7 @@ def _figures(study: Family, population: Population, names, cases, test):
 
 
 def _checks(names: list[str], metrics, known: Identifiability) -> tuple[Check, ...]:
-    checks = [Check("identifiability", known.rank == known.of, known.text)]
+    checks = [Check("identifiability", known.rank == known.of, known.advice)]
     if metrics["systems"]:
         share = metrics["refined_share"]
         checks.append(

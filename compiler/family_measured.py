@@ -9,7 +9,7 @@ import numpy as np
 from ..spec.family import Family
 from .derived import numeric_equations, symbolic_equations
 from .family_figures import channel_labels
-from .identifiability import Identifiability, identifiability
+from .identifiability import Identifiability, identifiability, monomial, term_exponents
 from .lift import digits, spread
 from .problem import Problem
 from .program import Array, Axis, Check, Curve, Figure, Findings, Panel, Table
@@ -40,6 +40,7 @@ def fitted_findings(m: Measured) -> Findings:
     """Findings of a fit."""
     names = [c.name for c in m.problem.coefficients]
     known = _identified(m, names)
+    combined = _combined(m, names, known)
     residual = _residuals(m)
     coefficients = _coefficients(m, names, known)
     values = {n: (c["value"], c["std"]) for n, c in coefficients.items()}
@@ -61,14 +62,13 @@ def fitted_findings(m: Measured) -> Findings:
         extra={
             "coefficients": coefficients,
             "residual": residual,
-            "identifiability": known.data(),
+            "identifiability": combined,
         },
-        summary=_summary(m, coefficients, residual, known),
+        summary=_summary(coefficients, combined, residual, known),
         arrays=_arrays(m),
         figures=_figures(m),
         tables=(_table(coefficients),),
         checks=_checks(m, names, residual, known),
-        notes=() if known.rank == known.of else (known.text,),
     )
 
 
@@ -83,7 +83,38 @@ def _identified(m: Measured, names: list[str]) -> Identifiability:
         before = np.linalg.norm(of_c, axis=0)
         of_c = of_c - basis @ (basis.T @ of_c)
         of_c = np.where(np.linalg.norm(of_c, axis=0) < 1e-10 * before, 0, of_c)
-    return identifiability(of_c, names)
+    parts = (m.problem.lagrangian, m.problem.nonconservative)
+    terms = term_exponents([p for p in parts if p is not None], names)
+    return identifiability(of_c, names, terms)
+
+
+def _combined(m: Measured, names: list[str], known: Identifiability) -> dict[str, object]:
+    """The identifiability with the values that the data give its combinations.
+
+    The variance of a combination is taken in the directions that the data do determine.
+    """
+    scale = np.where(m.x != 0, np.abs(m.x), 1.0)
+    scaled = m.jacobian * scale
+    size = np.linalg.norm(scaled, axis=0)
+    size = np.where(size > 0, size, 1.0)
+    inner = np.linalg.pinv((scaled / size).T @ (scaled / size), rcond=1e-14)
+    variance = m.noise**2 * inner / np.outer(size, size)
+    found = known.data()
+    rows = []
+    for combination in known.combinations:
+        powers = np.array([combination.get(n, 0.0) for n in names])
+        value = float(np.prod([x**p for x, p in zip(m.x, powers, strict=False) if p]))
+        wide = np.concatenate([powers, np.zeros(len(m.x) - len(names))])
+        std = abs(value) * float(np.sqrt(max(wide @ variance @ wide, 0.0)))
+        rows.append(
+            {
+                "text": monomial(combination),
+                "exponents": dict(combination),
+                "value": value,
+                "std": std,
+            }
+        )
+    return found | {"combinations": rows}
 
 
 def _coefficients(m: Measured, names, known: Identifiability) -> dict[str, dict[str, Any]]:
@@ -124,8 +155,9 @@ def with_error(value: float | None, std: float | None, unit: str = "") -> str:
     return f"{sign}{digits(value, std)}{error} {unit}".strip()
 
 
-def _summary(m: Measured, coefficients, residual, known: Identifiability):
+def _summary(coefficients, combined, residual, known: Identifiability):
     lines = [(n, with_error(c["value"], c["std"], c["unit"])) for n, c in coefficients.items()]
+    lines += [(c["text"], with_error(c["value"], c["std"])) for c in combined["combinations"]]
     lines += [
         (f"residual of {name}", f"{100 * share:.3g} % of its RMS")
         for name, share in residual.items()
@@ -190,7 +222,7 @@ def _checks(m: Measured, names, residual, known: Identifiability) -> tuple[Check
     checks = [
         Check("convergence", m.converged, "least squares converged" if m.converged else
               "least squares used up its iterations: raise refine.iterations"),
-        Check("identifiability", known.rank == known.of, known.text),
+        Check("identifiability", known.rank == known.of, known.advice),
         Check("residual", worst < 0.1, f"the fit leaves at most {100 * worst:.3g} % of the RMS"),
     ]  # fmt: skip
     if at_bound:
