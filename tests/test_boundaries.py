@@ -27,7 +27,7 @@ HOMES = {
     "deap": ("runtime/search.py",),
     "rich": ("runtime/display.py",),
     "matplotlib": ("runtime/figures.py", "runtime/report.py"),
-    "argparse": ("runtime/cli.py",),
+    "argparse": ("runtime/cli.py", "runtime/commands.py"),
 }
 
 
