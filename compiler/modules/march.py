@@ -16,6 +16,7 @@ import jax.numpy as jnp
 from ..lower import Lowered
 from .constrained import Constrained
 from .ggl import GGL
+from .ledger import Balance, Ledger, flux_of
 from .linear import apply
 from .transformed import Transformed
 
@@ -50,6 +51,7 @@ class Trajectory(NamedTuple):
     monitor: Monitor
     newton: jax.Array  # whether the fixed point has failed on the way
     trouble: jax.Array  # 0 none, 1 not converged, 2 not finite
+    balance: Balance | None = None  # of the ledger, where one is kept
 
 
 def energy_error(x: Trajectory) -> float:
@@ -79,11 +81,13 @@ def compensated(x, low, dx):
 
 
 class March(eqx.Module):
-    """Steps of one trajectory. `exact` (optional) gives the true positions at a time."""
+    """Steps of one trajectory. `exact` (optional) gives the true positions at a time, `ledger`
+    (optional) the charges whose balance is kept."""
 
     ggl: Stepper
     solver: str = eqx.field(static=True)  # "linear", "fixed point", "newton"
     exact: Lowered | None
+    ledger: Ledger | None = None
 
     def start(self, q, p, t, theta) -> Trajectory:
         energy, kinetic = self.ggl.energies(q, p, t, theta)
@@ -93,13 +97,18 @@ class March(eqx.Module):
         V = self.ggl.guess(q, p, t, theta)
         none = jnp.zeros_like(q)
         no, zero = jnp.asarray(False), jnp.asarray(0)
-        return Trajectory(q, p, none, none, V, zero, monitor, no, zero)
+        x = Trajectory(q, p, none, none, V, zero, monitor, no, zero)
+        if self.ledger is None:
+            return x
+        balance = self.ledger.start(q, p, self.ggl.time(q, t), theta, (energy, kinetic))
+        return x._replace(balance=balance)
 
     def advance(self, x: Trajectory, t0, h, theta, stop, every, capacity: int):
         """March to step `stop`, or to the first trouble, or until `capacity` rows are full.
 
         `stop` and `every` are dynamic. A row (t, q, p) is kept after each step whose number is a
-        multiple of `every`, and after the last. Returns the state, the rows and their count.
+        multiple of `every`, and after the last, with the flux of the ledger behind it where there
+        is one. Returns the state, the rows and their count.
         """
         n = len(x.q)
         rows = (
@@ -107,24 +116,30 @@ class March(eqx.Module):
             jnp.zeros((capacity, n), x.q.dtype),
             jnp.zeros((capacity, n), x.q.dtype),
         )
+        if x.balance is not None:
+            rows = (*rows, jnp.zeros((capacity, len(x.balance.flux)), x.q.dtype))
         minv = self.ggl.preconditioner(x.q, x.p, t0, theta)
         prepared = None
         if self.solver == "linear":
-            prepared = self.ggl.affine(h, theta, dtype=x.q.dtype)
+            form = None if self.ledger is None else self.ledger.form(h, theta, x.q.dtype)
+            prepared = (*self.ggl.affine(h, theta, dtype=x.q.dtype), form)
 
         def due(x):
             return (x.step % every == 0) | (x.step == stop)
 
         def row(s):
-            k, x, (t, q, p) = s
+            k, x, rows = s
             x = self._step(x, t0, h, theta, minv, prepared)
             x = jax.lax.while_loop(
                 lambda x: (x.trouble == 0) & ~due(x),
                 lambda x: self._step(x, t0, h, theta, minv, prepared),
                 x,
             )
-            t, q, p = t.at[k].set(t0 + h * x.step), q.at[k].set(x.q), p.at[k].set(x.p)
-            return k + (x.trouble == 0), x, (t, q, p)
+            values = (t0 + h * x.step, x.q, x.p)
+            if x.balance is not None:
+                values = (*values, x.balance.flux)
+            rows = tuple(part.at[k].set(v) for part, v in zip(rows, values, strict=True))
+            return k + (x.trouble == 0), x, rows
 
         count, x, rows = jax.lax.while_loop(
             lambda s: (s[1].step < stop) & (s[1].trouble == 0) & (s[0] < capacity),
@@ -135,9 +150,9 @@ class March(eqx.Module):
 
     def _step(self, x: Trajectory, t0, h, theta, minv, prepared) -> Trajectory:
         t = t0 + h * x.step
-        g, done = self.ggl, None
+        g, done, form = self.ggl, None, None
         if self.solver == "linear":
-            D, d = prepared
+            D, d, form = prepared
             dz = apply(D, jnp.concatenate([x.q, x.p])) + d
             dq, dp = dz[: len(x.q)], dz[len(x.q) :]
             V, passes, change = x.V, jnp.asarray(1), jnp.zeros((), x.q.dtype)
@@ -157,9 +172,22 @@ class March(eqx.Module):
         lost = 1 if self.solver == "fixed point" else 2
         trouble = jnp.where(finite, jnp.where(change <= CONVERGED, 0, 1), lost)
         monitor = self._watched(x.monitor, q, p, t + h, theta, minv, V, passes)
-        new = Trajectory(q, p, q_low, p_low, V, x.step + 1, monitor, x.newton, trouble)
+        balance = None
+        if self.ledger is not None and x.balance is not None:
+            balance = self._balanced(x, q, p, V, t, h, theta, minv, form)
+        new = Trajectory(q, p, q_low, p_low, V, x.step + 1, monitor, x.newton, trouble, balance)
         kept = x._replace(trouble=trouble)
         return jax.tree.map(lambda a, b: jnp.where(trouble == 0, a, b), new, kept)
+
+    def _balanced(self, x: Trajectory, q, p, V, t, h, theta, minv, form) -> Balance:
+        assert self.ledger is not None and x.balance is not None
+        if form is None:
+            flux = self.ledger.flux(x.q, V, t, h, theta)
+        else:
+            flux = flux_of(form, jnp.concatenate([x.q, x.p]))
+        energies = self.ggl.energies(q, p, t + h, theta, minv, V)
+        at = self.ggl.time(q, t + h)
+        return self.ledger.entered(x.balance, flux, q, p, at, theta, energies)
 
     def _watched(self, m: Monitor, q, p, t, theta, minv, V, passes) -> Monitor:
         energy, kinetic = self.ggl.energies(q, p, t, theta, minv, V)
