@@ -15,9 +15,10 @@ from ..spec.ggl import Ggl
 from .arrays import mechanics, parameters
 from .courses import Setting
 from .derived import symbolic_equations
-from .ggl_compare import Comparison, compared, require_comparable
+from .ggl_compare import Comparison, compared
 from .ggl_findings import Motion, found
 from .ggl_stepper import solver, stepper
+from .ledger import Book, balanced, book_of
 from .lower import lowered
 from .mechanics import structure
 from .modules.march import March, Trajectory, constraint_error, energy_error
@@ -35,7 +36,6 @@ SURFACE = ", and that the constraints hold it there: their gradients may vanish 
 def compile(study: Ggl) -> Integration:
     """The program of a ggl study. Raises Faults for what the mathematics forbids."""
     _require_built(study)
-    require_comparable(study)
     symbolic = problem(study)
     arrays = mechanics(symbolic)
     positions = _exact(study, symbolic)
@@ -43,8 +43,10 @@ def compile(study: Ggl) -> Integration:
     theta = parameters(symbolic)
     h = study.number(study.integrator.dt)
     ggl, q, p = stepper(study, symbolic, arrays, theta)
-    march = March(ggl, solver(ggl, q, p, h, theta), exact)
+    book = book_of(symbolic, ggl)
+    march = March(ggl, solver(ggl, q, p, h, theta), exact, book.ledger)
     program = Integration(study, symbolic, march, theta, h, q, p)
+    program.book = book
     if study.compare is not None:
         setting = Setting(symbolic, arrays, theta, program.q, program.p, h)
         methods, r = tableaux(study), study.integrator.r
@@ -86,6 +88,7 @@ class Integration:
 
     stage = "integrate"
     comparison: Comparison | None = None
+    book: Book | None = None
 
     def __init__(self, study: Ggl, symbolic: Problem, march: March, theta, h, q, p):
         assert study.integrator.steps is not None
@@ -110,9 +113,11 @@ class Integration:
                 x = x._replace(newton=jnp.asarray(True), trouble=jnp.asarray(0))
             elif trouble:
                 return x, Report(diverged=self._diverged(x, TROUBLE[trouble]))
-        t, q, p = (np.concatenate([k[i] for k in kept]) for i in range(3))
+        t, q, p, *flux = (np.concatenate(parts) for parts in zip(*kept, strict=True))
         n = self.symbolic.n
         samples = {"t": q[:, n] if self.transformed else t, "q": q[:, :n], "p": p[:, :n]}
+        if flux:
+            samples["flux"] = flux[0]
         return x, Report(metrics=self._progress(x), samples=samples)
 
     @property
@@ -152,7 +157,10 @@ class Integration:
     def findings(self, state, samples: Mapping[str, np.ndarray], tell: Tell) -> Findings:
         q, p = self.q[: self.symbolic.n], self.p[: self.symbolic.n]
         motion = Motion(self.study, self.symbolic, self.march, self.theta, float(self.h), q, p)
-        findings = found(motion, jax.tree.map(np.asarray, state), samples)
+        state = jax.tree.map(np.asarray, state)
+        findings = found(motion, state, samples)
+        if self.book is not None:
+            findings = balanced(motion, self.book, state.balance, samples, findings)
         if self.comparison is not None:
             kinetic = float(state.monitor.kinetic_high)
             findings = compared(self.comparison, kinetic, findings, tell)

@@ -12,7 +12,6 @@ from ..spec.ggl import Ggl
 from .courses import BLOCK, Exact, Explicit, LostError, Rows, Setting, Variational
 from .modules.explicit import Tableau
 from .program import Array, Axis, Curve, Figure, Findings, Panel, Table, Tell
-from .refusal import refusal
 
 BINS = 1000  # points of a curve of errors: each is the largest of its part of the steps
 FACTORS = (8, 4, 2, 1, 1 / 2, 1 / 4)  # of the step, in a work-precision figure
@@ -50,24 +49,6 @@ class Comparison:
             return "the energy at the start", lambda: None
         name = f"the energy of our own run with r = {self.r + 2}"
         return name, lambda: Variational(self.setting, self.r + 2)
-
-
-def require_comparable(study: Ggl) -> None:
-    """Raises Faults where other methods cannot be put on the same footing."""
-    if study.compare is None:
-        return
-    for what, there in (
-        ("constraints", bool(study.system.holonomic)),
-        ("a time_transform", study.integrator.time_transform is not None),
-    ):
-        if there:
-            raise refusal(
-                study,
-                ("compare", "methods"),
-                "not-built",
-                f"a comparison of a study with {what} is not built yet in this version",
-                "take [compare] out, or compare in a study without",
-            )
 
 
 def compared(comparison: Comparison, kinetic: float, findings: Findings, tell: Tell) -> Findings:

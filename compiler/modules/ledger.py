@@ -48,6 +48,7 @@ class Ledger(eqx.Module):
     """
 
     ggl: GGL
+    n: int = eqx.field(static=True)
     energy: bool = eqx.field(static=True)
     charges: Lowered
     sizes: Lowered
@@ -61,7 +62,8 @@ class Ledger(eqx.Module):
 
     def _values(self, q, p, t, theta, energy):
         """Charges and sizes (m,); `energy` is (energy, its kinetic part)."""
-        arguments = (*q, *p, t, *theta)
+        n = self.n  # a transformed state holds time and -energy behind its n entries
+        arguments = (*q[:n], *p[:n], t, *theta)
         values = [energy[0]] * self.energy + list(self.charges(*arguments))
         sizes = [energy[1]] * self.energy + list(self.sizes(*arguments))
         return tuple(jnp.stack([jnp.asarray(x, q.dtype) for x in part]) for part in (values, sizes))
@@ -84,13 +86,13 @@ class Ledger(eqx.Module):
         if self.rates is None:
             return jnp.zeros((count,), q.dtype)
         rule, m = self.ggl.rule, self.ggl.mechanics
-        V = V[: m.n]
+        V = V[: self.n]
         Q = q[:, None] + h * nodal(rule.integrate, V)
         T = t + h * jnp.asarray(rule.nodes, q.dtype)
         A = jnp.zeros_like(V)
         if self.pulls is not None:
             pull = jnp.stack([jnp.broadcast_to(x, T.shape) for x in self.pulls(*Q, *V, T, *theta)])
-            shape = (m.n, m.n, *T.shape)
+            shape = (self.n, self.n, *T.shape)
             A = solve(jnp.broadcast_to(m.mass(Q, V, T, theta), shape), pull[:, None])[:, 0]
         rates = self.rates(*Q, *V, *A, T, *theta)
         weights = jnp.asarray(rule.weights, q.dtype)
@@ -100,7 +102,7 @@ class Ledger(eqx.Module):
         """The flux of a step of a quadratic problem, whose nodes are an affine map of (q, p)."""
         if self.rates is None:
             return None
-        n, zero = self.ggl.mechanics.n, jnp.zeros((), dtype)
+        n, zero = self.n, jnp.zeros((), dtype)
         still = jnp.zeros((n, self.ggl.r + 2), dtype)
 
         def nodes(z):

@@ -1,0 +1,185 @@
+"""The ledger of a study: charges as arrays, and what a finished run says of their balance."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+import sympy as sp
+
+from ..spec.ggl import Ggl
+from .ggl_findings import Motion
+from .lift import latex, text
+from .lower import lowered
+from .mechanics import equations_of_motion
+from .modules.constrained import Constrained
+from .modules.ggl import GGL
+from .modules.ledger import Balance, Ledger
+from .modules.transformed import Transformed
+from .noether import Symmetry, symmetries
+from .problem import Problem
+from .program import Array, Axis, Check, Curve, Figure, Findings, Panel, Table
+
+SMALL = 1e-3  # of the size of a charge's terms: what a charge that is nearly zero is measured by
+SHOWN = 6  # charges drawn
+
+
+class Book(NamedTuple):
+    """The symmetries of a problem and the ledger that a march keeps of them (None: of none), and
+    why, where that is not because there are none."""
+
+    symmetries: tuple[Symmetry, ...]
+    ledger: Ledger | None
+    note: str = ""
+
+
+def book_of(problem: Problem, stepper: GGL | Constrained | Transformed) -> Book:
+    """The book of a problem, for steps of any kind."""
+    found, words = symmetries(problem), problem.words
+    if not found:
+        return Book((), None)
+    rates = [s.rate for s in found]
+    flows = any(rate != 0 for rate in rates)
+    inner = stepper
+    while not isinstance(inner, GGL):
+        if isinstance(inner, Transformed) and flows:
+            return Book((), None, "no ledger: what K does to charges is not followed through "
+                        "a transformed time in this version")  # fmt: skip
+        inner = inner.inner if isinstance(inner, Transformed) else inner.ggl
+    p = tuple(sp.Symbol(f"pi_{name}", real=True) for name in words.names)
+    spatial = [s for s in found if s.kind != "time"]
+    terms = [[a * x for a, x in zip(p, s.displacement, strict=True)] for s in spatial]
+    state = [*words.q, *p, words.t, *problem.constants]
+    nodes = [*words.q, *words.v, *words.a, words.t, *problem.constants]
+    pulls = None
+    if any(rate.free_symbols & set(words.a) for rate in rates):
+        sides = [right for _, right in equations_of_motion(problem)]
+        pulls = lowered(sides, [*words.q, *words.v, words.t, *problem.constants])
+    kept = Ledger(
+        ggl=inner,
+        n=problem.n,
+        energy=len(spatial) < len(found),
+        charges=lowered([sp.Add(*parts) for parts in terms], state),
+        sizes=lowered([sp.Add(*(sp.Abs(x) for x in parts)) for parts in terms], state),
+        rates=lowered(rates, nodes) if flows else None,
+        pulls=pulls,
+    )
+    return Book(found, kept)
+
+
+def scale(balance: Balance) -> np.ndarray:
+    """What defects are relative to, (m,): the first value, or a thousandth of the largest terms
+    where that is nearly zero (for the energy the convention of `energy_error_max`)."""
+    start, size = np.abs(np.asarray(balance.start)), SMALL * np.asarray(balance.size)
+    largest = np.maximum(start, size)
+    return np.where(largest > 0, largest, 1.0)
+
+
+def balanced(
+    motion: Motion, book: Book, balance: Balance | None, samples: Mapping[str, np.ndarray],
+    findings: Findings,
+) -> Findings:  # fmt: skip
+    """The findings with the ledger put in."""
+    if balance is None:
+        return replace(findings, notes=(*findings.notes, *([book.note] if book.note else [])))
+    study, problem, found = motion.study, motion.problem, book.symmetries
+    size = scale(balance)
+    relative = np.asarray(balance.defect) / size
+    t, values = _values(motion, book, samples, findings)
+    flux = np.concatenate([np.zeros((1, len(found))), samples["flux"]])
+    entries = [
+        {
+            "symmetry": symmetry.name,
+            "charge": symmetry.charge_name,
+            "text": text(symmetry.charge, problem.words),
+            "latex": latex(symmetry.charge, problem.words),
+            "unit": _unit(study, symmetry),
+            "initial": float(balance.start[k]),
+            "final": float(balance.value[k]),
+            "flux": float(balance.flux[k] + balance.flux_low[k]),
+            "defect": float(relative[k]),
+        }
+        for k, symmetry in enumerate(found)
+    ]
+    return replace(
+        findings,
+        extra={**findings.extra, "ledger": entries},
+        tables=(*findings.tables, _table(entries)),
+        figures=(*findings.figures, _figure(study, found, t, (values - values[0] - flux) / size)),
+        checks=(*findings.checks, *_checks(entries, found)),
+        arrays={**findings.arrays, **_arrays(study, found, values, flux)},
+    )
+
+
+def _values(motion: Motion, book: Book, samples, findings: Findings):
+    """Times (rows,) and charges (rows, m) of the kept rows, the start first."""
+    assert book.ledger is not None
+    t, energy = findings.arrays["t"].data, findings.arrays["energy"].data
+    q = np.concatenate([np.asarray(motion.q)[None], samples["q"]])
+    p = np.concatenate([np.asarray(motion.p)[None], samples["p"]])
+    charges = book.ledger.charges(*q.T, *p.T, t, *np.asarray(motion.theta)[:, None])  # type: ignore[arg-type]
+    columns = ([energy] if book.ledger.energy else []) + charges
+    return t, np.stack([np.broadcast_to(x, t.shape) for x in columns], axis=1)
+
+
+def _unit(study: Ggl, symmetry: Symmetry) -> str:
+    energy, time = study.unit("lagrangian"), study.unit("t")
+    if symmetry.kind == "time" or not (energy and time):
+        return energy
+    if symmetry.kind == "translation":
+        return study.unit(f"pi_{symmetry.charge_name.split()[-1].partition('[')[0]}")
+    return f"{energy}*{time}"
+
+
+def _table(entries: list[dict]) -> Table:
+    header = ("charge", "unit", "at the start", "at the end", "flux through K", "defect")
+    return Table(
+        "ledger",
+        "Charges of the symmetries of L, what K added to each, and the largest lack of balance "
+        "over all steps, relative.",
+        header if any(e["unit"] for e in entries) else tuple(h for h in header if h != "unit"),
+        tuple(
+            (e["charge"], *((e["unit"],) if any(x["unit"] for x in entries) else ()),
+             e["initial"], e["final"], e["flux"], e["defect"])
+            for e in entries
+        ),
+    )  # fmt: skip
+
+
+def _figure(study: Ggl, found: Sequence[Symmetry], t: np.ndarray, defect: np.ndarray) -> Figure:
+    curves = tuple(Curve(t, defect[:, k], s.charge_name) for k, s in enumerate(found[:SHOWN]))
+    y = Axis("relative defect of the balance")
+    left = f" (the first {SHOWN} of {len(found)})" if len(found) > SHOWN else ""
+    caption = (
+        f"Charges minus their first value minus what K added to them{left}: "
+        "round-off for momenta, the order of the method for the energy."
+    )
+    return Figure("ledger", caption, (Panel(Axis("time t", study.unit("t")), y, curves),))
+
+
+def _checks(entries: list[dict], found: Sequence[Symmetry]) -> list[Check]:
+    checks = []
+    momenta = [e["defect"] for e, s in zip(entries, found, strict=True) if s.kind != "time"]
+    for s, e in zip(found, entries, strict=True):
+        if s.kind == "time" and e["flux"]:
+            text = f"energy and what K took of it balance to {e['defect']:.1e}"
+            checks.append(Check("energy balance", e["defect"] < 1e-2, text))
+    if momenta:
+        worst, count = max(momenta), len(momenta)
+        what = "the charge of one symmetry" if count == 1 else f"the charges of {count} symmetries"
+        checks.append(Check("symmetries", worst < 1e-9, f"{what} balanced to {worst:.1e}"))
+    return checks
+
+
+def _arrays(study: Ggl, found: Sequence[Symmetry], values, flux) -> Mapping[str, Array]:
+    arrays = {}
+    for k, s in enumerate(found):
+        unit = _unit(study, s)
+        if s.kind != "time":
+            arrays[f"charge_{k}"] = Array(values[:, k], ("t",), unit, s.charge_name)
+        arrays[f"flux_{k}"] = Array(
+            flux[:, k], ("t",), unit, f"what K added to the {s.charge_name} since the start"
+        )
+    return arrays
