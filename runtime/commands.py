@@ -50,7 +50,12 @@ def check(options: Namespace) -> int:
         _there(path)
         faults += faults_of(path, overrides=options.overrides, seed=options.seed, data=options.data)
     if options.deep and not _wrong(faults):
-        faults += _deep_faults(options)
+        from .deep import deep_faults
+
+        for path in options.study:
+            faults += deep_faults(
+                path, overrides=options.overrides, seed=options.seed, data=options.data
+            )
     if options.format == "json":
         import json
 
@@ -61,21 +66,6 @@ def check(options: Namespace) -> int:
         count = len(options.study)
         print("no faults" if count == 1 else f"no faults in {count} studies")
     return DATA if _wrong(faults) else 0
-
-
-def _deep_faults(options: Namespace) -> list[Fault]:
-    """The faults that only the symbolic stage can see."""
-    from ..compiler import explain as sections
-    from ..spec import Faults, load
-
-    faults: list[Fault] = []
-    for path in options.study:
-        try:
-            study = load(path, overrides=options.overrides, seed=options.seed, data=options.data)
-            sections(study)
-        except Faults as more:
-            faults += more.faults
-    return faults
 
 
 def explain(options: Namespace) -> int:

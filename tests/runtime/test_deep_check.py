@@ -1,0 +1,73 @@
+"""`check --deep`: a child of bounded time and memory, which leaves nothing behind."""
+
+from __future__ import annotations
+
+import os
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from actionrun.runtime.deep import deep_faults
+
+STUDY = """study = "ggl"
+[system]
+coordinates = ["q"]
+lagrangian = "q'^2/2 - q^2/2"
+nonconservative = "-{drag}*q_minus"
+[parameters]
+{parameters}
+[start]
+position = {{ q = 1.0 }}
+velocity = {{ q = 0.0 }}
+[integrator]
+dt = {dt}
+steps = 50
+"""
+NAMES = [f"a{i}" for i in range(10)]
+BOMB = STUDY.format(
+    drag=f"(q_plus' + {' + '.join(NAMES)})^40", parameters="\n".join(f"{n} = 1.0" for n in NAMES),
+    dt=0.1,
+)  # fmt: skip
+
+
+def children() -> set[str]:
+    return {p.name for p in Path("/proc").glob("[0-9]*") if _parent(p) == os.getpid()}
+
+
+def _parent(place: Path) -> int:
+    try:
+        return int((place / "stat").read_text().rpartition(")")[2].split()[1])
+    except OSError:
+        return -1
+
+
+@pytest.mark.parametrize(
+    ("limits", "code"),
+    [({"seconds": 4}, "deep.time"), ({"seconds": 60, "megabytes": 300}, "deep.memory")],
+)
+def test_a_study_that_makes_the_algebra_explode(tmp_path, limits, code):
+    (tmp_path / "bomb.toml").write_text(BOMB)
+    before = children(), resource.getrlimit(resource.RLIMIT_DATA)
+    (fault,) = deep_faults(tmp_path / "bomb.toml", **limits)
+    assert fault.code == code and fault.severity == "error" and fault.hint
+    assert (children(), resource.getrlimit(resource.RLIMIT_DATA)) == before
+
+
+def test_faults_come_back_as_they_were(tmp_path):
+    study = STUDY.format(drag="lam*q_plus'*q_minus", parameters="lam = 0.1", dt=0.1)
+    (tmp_path / "even.toml").write_text(study)
+    (fault,) = deep_faults(tmp_path / "even.toml")
+    assert (fault.code, fault.line, fault.key) == ("k-not-odd", 5, "system.nonconservative")
+    assert deep_faults(tmp_path / "even.toml", overrides=["system.nonconservative=-q_minus"]) == []
+
+
+@pytest.mark.parametrize(("drag", "dt", "code"), [("lam", 0.1, 0), ("lam*q_minus", 0.1, 65)])
+def test_the_command(tmp_path, drag, dt, code):
+    (tmp_path / "a.toml").write_text(STUDY.format(drag=drag, parameters="lam = 0.1", dt=dt))
+    words = [sys.executable, "-m", "actionrun.runtime.cli", "check", "--deep", "a.toml"]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=100, cwd=tmp_path)
+    assert done.returncode == code, done.stdout + done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+    assert ("no faults" in done.stdout) == (code == 0)
