@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ..spec import load
-    from .run import Run, run
+    from .job import Run, run
 
 __all__ = ["Run", "load", "run"]
 
@@ -26,8 +26,7 @@ def __getattr__(name: str) -> Any:
 
         return load
     if name in ("run", "Run"):
-        # The module of the same name would shadow the function once it is imported.
-        from .run import Run, run
+        from .job import Run, run
 
         globals().update(Run=Run, run=run)
         return globals()[name]

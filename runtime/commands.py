@@ -22,7 +22,7 @@ COMMANDS = ("run", "check", "explain", "latex", "export", "list", "report", "sch
 def run(options: Namespace) -> int:
     from .cli import Signals, set_switches
     from .display import display, summary
-    from .run import run as execute
+    from .job import run as execute
 
     study = _study(options)
     set_switches()

@@ -19,7 +19,7 @@ from .rounded import brief, duration, measured, speed
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
-    from .run import Run
+    from .job import Run
 
 MOST_METRICS = 4
 PLAIN_SECONDS = 30.0

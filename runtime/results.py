@@ -15,7 +15,7 @@ from .provenance import device, now
 from .write import json_text, plain_data, write
 
 if TYPE_CHECKING:
-    from .run import Job
+    from .job import Job
 
 
 def write_results(

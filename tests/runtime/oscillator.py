@@ -91,7 +91,7 @@ class Oscillator:
 
 
 def task(program: Oscillator, *, resolved: str = "", title: str = "A damped oscillator"):
-    from actionrun.runtime.run import Job
+    from actionrun.runtime.job import Job
 
     text = resolved or 'study = "ggl"\n\n[integrator]\ndt = 0.01\nsteps = 4000\n'
     section = Section("System", "one coordinate q", (Equation("Lagrangian", "L = T - V", "T - V"),))
@@ -111,7 +111,7 @@ def script(words: list[str]) -> int:
 
     from actionrun.runtime import cli, execute
     from actionrun.runtime.display import display
-    from actionrun.runtime.run import run
+    from actionrun.runtime.job import run
 
     given = settings(words[1:])
     execute.SAVE_SECONDS = given.pop("save", 10.0)

@@ -9,7 +9,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from actionrun.runtime.run import run
+from actionrun.runtime.job import run
 from oscillator import Oscillator, task
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from actionrun.runtime import cli, commands
-from actionrun.runtime.run import run
+from actionrun.runtime.job import run
 from helpers import result
 from oscillator import Oscillator, task
 

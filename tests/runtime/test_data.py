@@ -7,7 +7,7 @@ import csv
 import numpy as np
 import pytest
 from actionrun.runtime.data import observations
-from actionrun.runtime.run import job, run
+from actionrun.runtime.job import job, run
 from actionrun.runtime.table import cell_span
 from actionrun.spec import Faults, load, loads
 from hypothesis import given

@@ -13,7 +13,7 @@ import pytest
 from actionrun.runtime.display import Plain, display, summary
 from actionrun.runtime.events import Noted, Opened, Pace, Progressed, Started
 from actionrun.runtime.rounded import duration, measured, speed
-from actionrun.runtime.run import run
+from actionrun.runtime.job import run
 from helpers import SCRIPT, started
 from hypothesis import given
 from hypothesis import strategies as st

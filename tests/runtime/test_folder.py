@@ -13,7 +13,7 @@ from actionrun.runtime.errors import Busy, CannotWrite, Refused
 from actionrun.runtime.events import Finished
 from actionrun.runtime.folder import Folder, difference, runs_under
 from actionrun.runtime.listing import listing
-from actionrun.runtime.run import run
+from actionrun.runtime.job import run
 from helpers import result, started
 from oscillator import Oscillator, task
 
@@ -106,7 +106,7 @@ def test_busy_folder_names_pid_and_host_before_jax_is_imported():
     script = (
         "import sys; sys.path.insert(0, sys.argv[1])\n"
         "from oscillator import Oscillator, task\n"
-        "from actionrun.runtime.run import run\n"
+        "from actionrun.runtime.job import run\n"
         "from actionrun.runtime.errors import Busy\n"
         "try: run(task(Oscillator()), out='run')\n"
         "except Busy as busy: print(busy.code, 'jax' in sys.modules, busy)\n"

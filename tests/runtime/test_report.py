@@ -15,7 +15,7 @@ from actionrun.runtime.findings import decimated, read_content
 from actionrun.runtime.folder import Folder
 from actionrun.runtime.mathml import mathml
 from actionrun.runtime.report import write_report
-from actionrun.runtime.run import run
+from actionrun.runtime.job import run
 from oscillator import Oscillator, task
 
 EVIL = "<script>alert('x')</script> & $x_{$ \\input{/etc/passwd}"
