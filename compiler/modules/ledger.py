@@ -89,12 +89,7 @@ class Ledger(eqx.Module):
         V = V[: self.n]
         Q = q[:, None] + h * nodal(rule.integrate, V)
         T = t + h * jnp.asarray(rule.nodes, q.dtype)
-        A = jnp.zeros_like(V)
-        if self.pulls is not None:
-            pull = jnp.stack([jnp.broadcast_to(x, T.shape) for x in self.pulls(*Q, *V, T, *theta)])
-            shape = (self.n, self.n, *T.shape)
-            A = solve(jnp.broadcast_to(m.mass(Q, V, T, theta), shape), pull[:, None])[:, 0]
-        rates = self.rates(*Q, *V, *A, T, *theta)
+        rates = self._rates(jnp.concatenate([Q, V]), jnp.zeros_like(V), T, theta)
         weights = jnp.asarray(rule.weights, q.dtype)
         return h * jnp.stack([jnp.sum(weights * jnp.broadcast_to(x, T.shape)) for x in rates])
 
@@ -102,23 +97,47 @@ class Ledger(eqx.Module):
         """The flux of a step of a quadratic problem, whose nodes are an affine map of (q, p)."""
         if self.rates is None:
             return None
-        n, zero = self.n, jnp.zeros((), dtype)
-        still = jnp.zeros((n, self.ggl.r + 2), dtype)
+        n, s, rule = self.n, self.ggl.r + 2, self.ggl.rule
+        zero = jnp.zeros((), dtype)
+        still = jnp.zeros((n, s), dtype)
 
         def nodes(z):
-            return self.ggl.newton(z[:n], z[n:], zero, h, theta, still, 2).V
+            """Positions and velocities (2n, s) at the nodes of the step from z."""
+            V = self.ggl.newton(z[:n], z[n:], zero, h, theta, still, 1).V
+            return jnp.concatenate([z[:n, None] + h * nodal(rule.integrate, V), V])
 
-        def flux(z, V):
-            return self.flux(z[:n], V, zero, h, theta)
+        def rates(y):
+            assert self.rates is not None
+            none = jnp.zeros((n,), dtype)
+            return jnp.stack([jnp.asarray(x, dtype) for x in self._rates(y, none, zero, theta)])
 
-        origin = jnp.zeros((2 * n,), dtype)
-        first = nodes(origin)
-        columns = jnp.stack([nodes(e) - first for e in jnp.eye(2 * n, dtype=dtype)], axis=-1)
+        points = jnp.concatenate([jnp.zeros((1, 2 * n), dtype), jnp.eye(2 * n, dtype=dtype)])
+        there = jax.vmap(nodes)(points)  # (1 + 2n, 2n, s)
+        first, columns = there[0], there[1:] - there[0]
+        rest = jnp.zeros((2 * n,), dtype)
+        curve = jax.hessian(rates)(rest)  # (m, 2n, 2n)
+        slope = jax.jacfwd(rates)(rest)
+        weights = h * jnp.asarray(rule.weights, dtype)
+        pushed = jnp.einsum("mab,bs->mas", curve, first)
+        return Form(
+            jnp.sum(weights) * rates(rest)
+            + jnp.einsum("s,mas,as->m", weights, slope[..., None] + pushed / 2, first),
+            jnp.einsum("s,mas,zas->mz", weights, slope[..., None] + pushed, columns),
+            jnp.einsum("s,yas,mab,zbs->myz", weights, columns, curve, columns),
+        )
 
-        def whole(z):
-            return flux(z, first + columns @ z)
+    def _rates(self, y, a, t, theta):
+        assert self.rates is not None
+        accelerations = a if self.pulls is None else self._accelerations(y, t, theta)
+        return self.rates(*y, *accelerations, t, *theta)
 
-        return Form(whole(origin), jax.jacfwd(whole)(origin), jax.hessian(whole)(origin))
+    def _accelerations(self, y, t, theta):
+        """a (n, ...) of y = (q, v) (2n, ...)."""
+        assert self.pulls is not None
+        m, n, shape = self.ggl.mechanics, self.n, y.shape[1:]
+        pull = jnp.stack([jnp.broadcast_to(x, shape) for x in self.pulls(*y, t, *theta)])
+        mass = jnp.broadcast_to(m.mass(y[:n], y[n:], t, theta), (n, n, *shape))
+        return solve(mass, pull[:, None])[:, 0]
 
 
 def flux_of(form: Form, z: jax.Array) -> jax.Array:
