@@ -12,8 +12,8 @@ import pytest
 from actionrun.runtime.errors import Busy, CannotWrite, Refused
 from actionrun.runtime.events import Finished
 from actionrun.runtime.folder import Folder, difference, runs_under
-from actionrun.runtime.listing import listing
 from actionrun.runtime.job import run
+from actionrun.runtime.listing import listing
 from helpers import result, started
 from oscillator import Oscillator, task
 

@@ -13,9 +13,9 @@ from actionrun.runtime.errors import Refused
 from actionrun.runtime.figures import inline, parts, svg
 from actionrun.runtime.findings import decimated, read_content
 from actionrun.runtime.folder import Folder
+from actionrun.runtime.job import run
 from actionrun.runtime.mathml import mathml
 from actionrun.runtime.report import write_report
-from actionrun.runtime.job import run
 from oscillator import Oscillator, task
 
 EVIL = "<script>alert('x')</script> & $x_{$ \\input{/etc/passwd}"

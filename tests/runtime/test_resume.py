@@ -12,8 +12,8 @@ import pytest
 from actionrun.runtime import execute, report
 from actionrun.runtime.errors import CannotWrite, Diverged, Refused, Stopped
 from actionrun.runtime.events import Noted, Progressed, Saved, Started
-from actionrun.runtime.log import rows
 from actionrun.runtime.job import run
+from actionrun.runtime.log import rows
 from helpers import result, same, started
 from oscillator import Oscillator, task
 
