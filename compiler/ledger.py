@@ -149,8 +149,12 @@ def _table(entries: list[dict]) -> Table:
 
 
 def _figure(study: Ggl, found: Sequence[Symmetry], t: np.ndarray, defect: np.ndarray) -> Figure:
-    curves = tuple(Curve(t, defect[:, k], s.charge_name) for k, s in enumerate(found[:SHOWN]))
-    y = Axis("relative defect of the balance")
+    floor = np.finfo(float).eps / 4
+    curves = tuple(
+        Curve(t[1:], np.maximum(np.abs(defect[1:, k]), floor), s.charge_name)
+        for k, s in enumerate(found[:SHOWN])
+    )
+    y = Axis("relative defect of the balance", log=True)
     left = f" (the first {SHOWN} of {len(found)})" if len(found) > SHOWN else ""
     caption = (
         f"Charges minus their first value minus what K added to them{left}: "
