@@ -46,16 +46,19 @@ def compile(study: Study, observations: Mapping[str, np.ndarray] | None = None) 
 
 
 def explain(study: Study) -> tuple[Section, ...]:
-    """What a study means: Lagrangian, momenta, equations of motion, and what its kind adds."""
+    """What a study means: Lagrangian, momenta, equations of motion, what its kind adds, the doubled
+    system, symmetries and their charges, the loss, and what motions determine."""
     match study:
         case Ggl():
             from . import ggl
+            from .meaning import meaning
 
-            return ggl.explain(study)
+            return (*ggl.explain(study), *meaning(study))
         case Family():
             from . import family
+            from .meaning import meaning
 
-            return family.explain(study)
+            return (*family.explain(study), *meaning(study))
         case Om() | Pnn():
             raise _unbuilt(study)
         case _:

@@ -70,10 +70,14 @@ def check(options: Namespace) -> int:
 
 def explain(options: Namespace) -> int:
     from ..compiler import explain as sections
+    from ..spec import resolved_toml
+    from .cli import set_switches
     from .latex import explained_tex, explained_text
 
-    found = sections(_study(options))
-    print(explained_tex(found) if options.latex else explained_text(found))
+    study = _study(options)
+    set_switches()
+    found, whole = sections(study), resolved_toml(study)
+    print(explained_tex(found, whole) if options.latex else explained_text(found, whole))
     return 0
 
 

@@ -34,6 +34,9 @@ PREAMBLE = r"""\documentclass[11pt]{article}
 """
 
 
+BAR = SPECIAL["|"]  # keeps the spaces at the ends of what is escaped
+
+
 def escaped(text: str) -> str:
     """Any text as LaTeX that pdflatex sets as it stands; what it has no glyph for as its name."""
     return "".join(_escaped(char) for char in " ".join(text.split()))
@@ -92,25 +95,36 @@ def _values(equation: Equation) -> list[str]:
     return [r"\begin{center}\begin{tabular}{ll}", *rows, r"\end{tabular}\end{center}"]
 
 
-def explained_text(sections: Sequence[Section]) -> str:
-    """What `explain` prints."""
-    blocks = []
+def explained_text(sections: Sequence[Section], toml: str) -> str:
+    """What `explain` prints: the study with all its defaults, then what it means."""
+    blocks = [_headed("Study", toml.rstrip().split("\n"))]
     for section in sections:
-        lines = [section.title, "-" * len(section.title)]
-        lines += [section.text] if section.text else []
+        lines = [section.text] if section.text else []
         for equation in section.equations:
             lines += [f"{equation.name}:", *(f"    {line}" for line in equation.text.splitlines())]
-        blocks.append("\n".join(lines))
+        blocks.append(_headed(section.title, lines))
     return shown("\n\n".join(blocks))
 
 
-def explained_tex(sections: Sequence[Section]) -> str:
-    """What `explain --latex` prints: sections and display equations, for `\\input`."""
-    lines: list[str] = []
+def _headed(title: str, lines: Sequence[str]) -> str:
+    return "\n".join([title, "-" * len(title), *lines])
+
+
+def _typed(line: str) -> str:
+    """A line in the typewriter font, which has straight quotation marks."""
+    return r"\char34{}".join(escaped(f"|{part}|")[len(BAR) : -len(BAR)] for part in line.split('"'))
+
+
+def explained_tex(sections: Sequence[Section], toml: str) -> str:
+    """What `explain --latex` prints: a document that pdflatex compiles as it is."""
+    lines = [PREAMBLE, r"\begin{document}", r"\section*{Study}"]
+    lines += [r"\begin{flushleft}\small\ttfamily"]
+    lines += [rf"{_typed(line)}\\" if line.strip() else r"\medskip" for line in toml.split("\n")]
+    lines += [r"\end{flushleft}"]
     for section in sections:
-        lines.append(rf"\subsection*{{{escaped(section.title)}}}")
+        lines.append(rf"\section*{{{escaped(section.title)}}}")
         # Line breaks of the text are its structure, as in a list of defaults.
-        lines += [rf"{escaped(line)}\\" for line in section.text.splitlines() if line.strip()]
+        lines += [rf"{escaped(line)}\par" for line in section.text.splitlines() if line.strip()]
         for equation in section.equations:
-            lines += [f"% {' '.join(equation.name.split())}", r"\[", equation.latex, r"\]"]
-    return "\n".join(lines)
+            lines += [rf"\subsection*{{{escaped(equation.name)}}}", rf"\fitted{{{equation.latex}}}"]
+    return "\n".join([*lines, r"\end{document}"])
