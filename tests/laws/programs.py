@@ -11,17 +11,26 @@ from actionrun.spec import loads
 
 
 class Run(NamedTuple):
-    """Rows after each step: t (rows,), q, p (rows, n); the last state."""
+    """A program, its rows after each step (t (rows,), q, p (rows, n)) and its last state."""
 
     program: Integration
-    t: np.ndarray
-    q: np.ndarray
-    p: np.ndarray
+    samples: dict[str, np.ndarray]
     state: Trajectory
 
+    @property
+    def t(self) -> np.ndarray:
+        return self.samples["t"]
+
+    @property
+    def q(self) -> np.ndarray:
+        return self.samples["q"]
+
+    @property
+    def p(self) -> np.ndarray:
+        return self.samples["p"]
+
     def findings(self) -> Findings:
-        samples = {"t": self.t, "q": self.q, "p": self.p}
-        return self.program.findings(self.state, samples, lambda *_: None)
+        return self.program.findings(self.state, self.samples, lambda *_: None)
 
 
 def text(system: str, position: str, velocity: str, r: int, h: float, steps: int, more="") -> str:
@@ -43,5 +52,5 @@ def ran(study: str, chunks: tuple[int, ...] = ()) -> Run:
         assert report.diverged is None, report.diverged
         kept.append(report.samples)
         done = stop
-    t, q, p = (np.concatenate([k[key] for k in kept]) for key in "tqp")
-    return Run(program, t, q, p, state)
+    samples = {key: np.concatenate([k[key] for k in kept]) for key in kept[0]}
+    return Run(program, samples, state)
