@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, GetJsonSchemaHandler, model_validator
+from pydantic import ConfigDict, Field, GetJsonSchemaHandler, model_validator
 from pydantic_core import PydanticCustomError
 
 from .experiment import Experiment
@@ -49,6 +49,7 @@ class Coefficient(Table):
         table = handler.resolve_ref_schema(handler(core))
         whole = dict(table)
         table.clear()
+        whole["anyOf"] = [{"required": ["range"]}, {"required": ["fixed"]}]
         ends = {**VALUES_SCHEMA, "minItems": 2, "maxItems": 2}
         table |= {"description": whole["description"], "anyOf": [ends, whole]}
         return table
@@ -70,6 +71,10 @@ class Coefficient(Table):
 
 class Family(Experiment):
     """A family of Lagrangians whose coefficients are to be found from motions."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"anyOf": [{"required": ["start"]}, {"required": ["data"]}]}
+    )
 
     study: Literal["family"]
     system: System = Field(description="What moves, and by which law.")

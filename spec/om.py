@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import (
     BeforeValidator,
+    ConfigDict,
     Field,
     PlainValidator,
     PrivateAttr,
@@ -77,6 +78,12 @@ End = Annotated[
 
 class Ends(Table):
     """The two states: from a reference run, or given."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "anyOf": [{"required": ["from", "temperature", "md"]}, {"required": ["start", "end"]}]
+        }
+    )
 
     origin: Literal["md"] | None = Field(
         default=None, alias="from", description='"md": a reference run gives both ends.'

@@ -6,18 +6,46 @@ from typing import Any
 
 
 def schema() -> dict[str, Any]:
-    """JSON Schema (draft 2020-12) of a study file of any kind that is built."""
+    """JSON Schema (draft 2020-12) of a study file of any kind.
+
+    The kinds are told apart by `if` and `then`, so that an editor marks the key at fault: under
+    `oneOf` it would mark all of the file. The tables that every kind shares stand at the top too,
+    where editors that do not follow conditions find them to complete.
+    """
     from pydantic import TypeAdapter
 
-    from .study import Study
+    from .study import KINDS, Study
 
-    found = TypeAdapter(Study).json_schema(mode="validation")
+    found = _without_null(TypeAdapter(Study).json_schema(mode="validation"))
+    kinds = {kind: found["$defs"][model.__name__] for kind, model in KINDS.items()}
+    names = dict.fromkeys(name for kind in kinds.values() for name in kind["properties"])
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "actionrun study",
         "description": "A declarative experiment with the physics of least action.",
-        **_without_null(found),
+        "type": "object",
+        "required": ["study"],
+        "properties": {name: _shared(name, [*kinds.values()]) for name in names},
+        "allOf": [
+            {
+                "if": {"properties": {"study": {"const": kind}}, "required": ["study"]},
+                "then": {"$ref": f"#/$defs/{model.__name__}"},
+            }
+            for kind, model in KINDS.items()
+        ],
+        "$defs": found["$defs"],
     }
+
+
+def _shared(name: str, kinds: list[dict[str, Any]]) -> dict[str, Any]:
+    """A key at the top of a file: whole where all kinds that have it agree."""
+    forms = [kind["properties"][name] for kind in kinds if name in kind["properties"]]
+    if name == "study":
+        words = [form["const"] for form in forms]
+        return {"enum": words, "description": "The kind of study."}
+    if all(form == forms[0] for form in forms):
+        return forms[0]
+    return {"type": "object", "description": forms[0].get("description", "")}
 
 
 def _without_null(thing: Any) -> Any:
