@@ -36,9 +36,9 @@ def forces(ggl: Stepper, q, v, t, theta) -> Forces | None:
     inner = ggl.inner if isinstance(ggl, Transformed) else ggl
     if not isinstance(inner, Constrained):
         return None
-    at = [jnp.asarray(x) for x in (q.T, v.T, t)]
-    found = _forces(mechanics, inner.constraints, *at, theta[:, None])
-    return Forces(*(np.asarray(x) for x in found))
+    q, v, t = (jnp.asarray(x) for x in (q.T, v.T, t))
+    weights, pull = _forces(mechanics, inner.constraints, q, v, t, theta[:, None])
+    return Forces(np.asarray(weights), np.asarray(pull))
 
 
 def force_arrays(study: Ggl, words: Vocabulary, forces: Forces) -> dict[str, Array]:

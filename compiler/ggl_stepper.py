@@ -68,7 +68,7 @@ def solver(ggl: Stepper, q, p, h, theta) -> str:
     if isinstance(ggl, GGL) and ggl.mechanics.linear:
         return "linear"
     inner = ggl.inner if isinstance(ggl, Transformed) else ggl
-    if isinstance(inner, Constrained):
+    if isinstance(inner, Constrained) or isinstance(ggl, Constrained):
         return "newton"
     if ggl.explicit:
         return "fixed point"

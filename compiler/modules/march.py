@@ -121,6 +121,7 @@ class March(eqx.Module):
         minv = self.ggl.preconditioner(x.q, x.p, t0, theta)
         prepared = None
         if self.solver == "linear":
+            assert isinstance(self.ggl, GGL)
             form = None if self.ledger is None else self.ledger.form(h, theta, x.q.dtype)
             prepared = (*self.ggl.affine(h, theta, dtype=x.q.dtype), form)
 
@@ -161,6 +162,7 @@ class March(eqx.Module):
             if self.solver == "newton":
                 done = g.newton(x.q, x.p, t, h, theta, guess, NEWTON_ITERATIONS)
             else:
+                assert not isinstance(g, Constrained)
                 low = (x.q_low, x.p_low)
                 done = g.fixed_point(x.q, x.p, t, h, theta, minv, guess, low)
             dq, dp, V, passes, change = done.dq, done.dp, done.V, done.passes, done.change

@@ -63,6 +63,7 @@ class Transformed(eqx.Module):
         return self.inner.preconditioner(q[:-1], p[:-1], (q[-1], -p[-1]), theta)
 
     def fixed_point(self, q, p, t, h, theta, minv, V, low=None) -> Step:
+        assert isinstance(self.inner, GGL)
         reading, low = (q[-1], -p[-1]), None if low is None else tuple(x[:-1] for x in low)
         done = self.inner.fixed_point(q[:-1], p[:-1], reading, h, theta, minv, V, low)
         return self._with_time(q, p, h, theta, done)
