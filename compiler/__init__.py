@@ -65,6 +65,12 @@ def explain(study: Study) -> tuple[Section, ...]:
             assert_never(study)
 
 
+def require_built(study: Study) -> None:
+    """Raises Faults for a kind of study that this version reads and cannot run yet."""
+    if isinstance(study, Om | Pnn):
+        raise _unbuilt(study)
+
+
 def _unbuilt(study: Om | Pnn) -> Faults:
     message = f"study kind '{study.study}' is not built yet in this version"
     hint = 'built are "ggl" and "family"; `actionrun check` reads all four'

@@ -48,8 +48,11 @@ class Job:
 
 def job(study: Study) -> Job:
     """The job of a study. Raises Faults where its data file is not there."""
+    from ..compiler import require_built
     from ..spec import resolved_toml
     from .data import observations, require
+
+    require_built(study)
 
     def program() -> Program:
         from ..compiler import compile

@@ -133,3 +133,14 @@ def test_the_document_compiles(text, tmp_path):
     done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, errors="replace")
     assert done.returncode == 0, done.stdout[-2000:]
     assert "Overfull" not in done.stdout
+
+
+@pytest.mark.parametrize("kind", ["om", "pnn"])
+def test_a_run_of_it_leaves_nothing(kind, tmp_path, monkeypatch, capsys):
+    from actionrun.spec import template
+
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a.toml").write_text(template(kind))
+    assert cli.main(["a.toml"]) == 65
+    assert capsys.readouterr().err.count("is not built yet in this version") == 1
+    assert [file.name for file in tmp_path.iterdir()] == ["a.toml"]
