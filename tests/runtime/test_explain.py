@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import sys
 
 import pytest
 import sympy as sp
-from actionrun.compiler import explain
+from actionrun.compiler import compile, explain
 from actionrun.compiler.meaning import _difference
 from actionrun.compiler.problem import problem
 from actionrun.runtime import cli
 from actionrun.runtime.latex import explained_tex
-from actionrun.spec import Faults, loads, resolved_toml
+from actionrun.spec import Faults, loads, resolved_toml, template
 
 ORBIT = """study = "ggl"
 title = 'An orbit: \\input{{/etc/passwd}} $x$ & "50 %" of β_1'
@@ -100,9 +101,6 @@ def test_loss_and_identifiability():
 
 @pytest.mark.parametrize("kind", ["om", "pnn"])
 def test_a_kind_that_is_not_built_says_so(kind):
-    from actionrun.compiler import compile
-    from actionrun.spec import template
-
     for act in (compile, explain):
         with pytest.raises(Faults) as caught:
             act(loads(template(kind)))
@@ -136,11 +134,10 @@ def test_the_document_compiles(text, tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["om", "pnn"])
-def test_a_run_of_it_leaves_nothing(kind, tmp_path, monkeypatch, capsys):
-    from actionrun.spec import template
-
-    monkeypatch.chdir(tmp_path)
+def test_a_run_of_it_leaves_nothing(kind, tmp_path):
     (tmp_path / "a.toml").write_text(template(kind))
-    assert cli.main(["a.toml"]) == 65
-    assert capsys.readouterr().err.count("is not built yet in this version") == 1
+    words = [sys.executable, "-m", "actionrun.runtime.cli", "a.toml"]
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, timeout=100)
+    assert done.returncode == 65
+    assert done.stderr.count("is not built yet in this version") == 1
     assert [file.name for file in tmp_path.iterdir()] == ["a.toml"]
