@@ -1,4 +1,4 @@
-"""Whole ggl programs run from a few lines of the study language."""
+"""Whole ggl programs run from a few lines of the study language, and a rod with its closed form."""
 
 from typing import NamedTuple
 
@@ -8,6 +8,15 @@ from actionrun.compiler.ggl import Integration
 from actionrun.compiler.modules.march import Trajectory
 from actionrun.compiler.program import Findings
 from actionrun.spec import loads
+from scipy.special import ellipj, ellipk
+
+G, HEIGHT, PERIOD = 9.81, 2.0, 2.665870942834926  # m/s^2, rad, s of a rod of 1 m
+ROD = """\
+coordinates = ["x", "y"]
+lagrangian = "(x'^2 + y'^2)/2 - 9.81*y"
+constraints = ["x^2 + y^2 = 1"]
+"""
+REST = "x = 0, y = 0"
 
 
 class Run(NamedTuple):
@@ -54,3 +63,18 @@ def ran(study: str, chunks: tuple[int, ...] = ()) -> Run:
         done = stop
     samples = {key: np.concatenate([k[key] for k in kept]) for key in kept[0]}
     return Run(program, samples, state)
+
+
+def place(angle):
+    """x, y of a unit rod at an angle from the lowest point."""
+    return np.array([np.sin(angle), -np.cos(angle)])
+
+
+LEFT = "x = {:.17g}, y = {:.17g}".format(*place(HEIGHT))
+
+
+def angle(t):
+    """Angle and rate of the pendulum from rest at 2 rad (Jacobi's elliptic functions)."""
+    w, k = np.sqrt(G), np.sin(HEIGHT / 2)
+    sn, cn, dn, _ = ellipj(ellipk(k**2) - w * np.asarray(t), k**2)
+    return 2 * np.arcsin(k * sn), -2 * w * k * cn * dn / np.sqrt(1 - (k * sn) ** 2)

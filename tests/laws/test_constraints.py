@@ -5,16 +5,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from actionrun.compiler.modules.march import constraint_error, energy_error
-from programs import ran, text
-from scipy.special import ellipj, ellipk
+from programs import HEIGHT, LEFT, PERIOD, REST, ROD, G, angle, place, ran, text
 from systems import marched, slope
 
-G, HEIGHT, PERIOD = 9.81, 2.0, 2.665870942834926
-ROD = """\
-coordinates = ["x", "y"]
-lagrangian = "(x'^2 + y'^2)/2 - 9.81*y"
-constraints = ["x^2 + y^2 = 1"]
-"""
 POLAR = """\
 coordinates = ["r", "th"]
 lagrangian = "(r'^2 + r^2*th'^2)/2 + 9.81*r*cos(th)"
@@ -34,24 +27,8 @@ DOUBLE_ANGLES = """\
 coordinates = ["a", "b"]
 lagrangian = "a'^2 + b'^2/8 + a'*b'*cos(a - b)/2 + 9.81*(2*cos(a) + cos(b)/2)"
 """
-REST = "x = 0, y = 0"
 # Numbers of steps where the leading error is alone; multiples of 4.
 STEPS = {0: (200, 400, 800), 1: (48, 100, 200), 2: (40, 60, 80), 3: (28, 36, 44)}
-
-
-def place(angle):
-    """x, y of a unit rod at an angle from the lowest point."""
-    return np.array([np.sin(angle), -np.cos(angle)])
-
-
-LEFT = "x = {:.17g}, y = {:.17g}".format(*place(HEIGHT))
-
-
-def angle(t):
-    """Angle and rate of the pendulum from rest at 2 rad (Jacobi's elliptic functions)."""
-    w, k = np.sqrt(G), np.sin(HEIGHT / 2)
-    sn, cn, dn, _ = ellipj(ellipk(k**2) - w * np.asarray(t), k**2)
-    return 2 * np.arcsin(k * sn), -2 * w * k * cn * dn / np.sqrt(1 - (k * sn) ** 2)
 
 
 @pytest.mark.parametrize("r", STEPS)

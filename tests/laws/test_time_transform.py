@@ -6,9 +6,8 @@ import pytest
 from actionrun.compiler import compile
 from actionrun.compiler.modules.march import constraint_error, energy_error
 from actionrun.spec import Faults, loads
-from programs import ran, text
+from programs import LEFT, PERIOD, REST, ROD, angle, place, ran, text
 from systems import KEPLER, marched, slope
-from test_constraints import LEFT, PERIOD, REST, ROD, angle, place
 
 E = 0.9
 BY_DISTANCE = 'time_transform = "|q|"'
