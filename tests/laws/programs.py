@@ -1,7 +1,11 @@
 """Whole ggl programs run from a few lines of the study language, and a rod with its closed form."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
+import jax
+import jax.monitoring
 import numpy as np
 from actionrun.compiler import compile
 from actionrun.compiler.ggl import Integration
@@ -78,3 +82,19 @@ def angle(t):
     w, k = np.sqrt(G), np.sin(HEIGHT / 2)
     sn, cn, dn, _ = ellipj(ellipk(k**2) - w * np.asarray(t), k**2)
     return 2 * np.arcsin(k * sn), -2 * w * k * cn * dn / np.sqrt(1 - (k * sn) ** 2)
+
+
+@contextmanager
+def counted_compilations() -> Iterator[list[str]]:
+    """The functions that XLA compiles meanwhile."""
+    seen: list[str] = []
+
+    def listen(event: str, seconds: float, **more: str | int) -> None:
+        if event == "/jax/core/compile/backend_compile_duration":
+            seen.append(str(more))
+
+    jax.monitoring.register_event_duration_secs_listener(listen)
+    try:
+        yield seen
+    finally:
+        jax.monitoring.unregister_event_duration_listener(listen)

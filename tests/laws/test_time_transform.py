@@ -6,7 +6,7 @@ import pytest
 from actionrun.compiler import compile
 from actionrun.compiler.modules.march import constraint_error, energy_error
 from actionrun.spec import Faults, loads
-from programs import LEFT, PERIOD, REST, ROD, angle, place, ran, text
+from programs import LEFT, PERIOD, REST, ROD, angle, counted_compilations, place, ran, text
 from systems import KEPLER, marched, slope
 
 E = 0.9
@@ -189,3 +189,21 @@ def test_what_cannot_be(system, transform, code):
         compile(loads(text(system, "q = [1, 0]", velocity, 2, 0.1, 10, more)))
     (fault,) = caught.value.faults
     assert fault.code == code and fault.line
+
+
+@pytest.mark.parametrize(
+    ("system", "start", "more"),
+    [
+        (ROD, (LEFT, REST), ""),
+        (DAMPED, perihelion(E), BY_DISTANCE),
+        (ROD, (LEFT, REST), 'time_transform = "(2 + y)/2"'),
+    ],
+    ids=["constrained", "transformed", "both"],
+)
+def test_another_number_of_steps_or_step_size_compiles_nothing(system, start, more):
+    ran(text(system, *start, 2, 0.01, 30, more))
+    program = compile(loads(text(system, *start, 2, 0.02, 50, more + "\nsave_every = 5")))
+    state = program.start()
+    with counted_compilations() as compilations:
+        program.advance(state, 0, 50)
+    assert not compilations
