@@ -159,7 +159,7 @@ class _Surface:
                 "constraint-start",
                 f"the start is off the constraint {self.held[k].text} by {phi[k]:.3g}, "
                 f"{relative[k]:.1e} of the size of its terms",
-                None if on is None else f"the nearest place on it: {self._named(on)}",
+                None if on is None else f"the nearest place on it: {self._named(on, '{}')}",
             )
 
     def departures(self, q) -> Iterator[Fault]:
@@ -175,6 +175,7 @@ class _Surface:
         p = self.p + np.asarray(push)
         m = self.stepper.mechanics
         tangent = np.asarray(m.velocity(jnp.asarray(q), jnp.asarray(p), 0.0, self.theta))
+        along = self._named(tangent, "{}'") if given == "velocity" else self._named(p, "pi_{}")
         for k in np.flatnonzero(np.abs(rate) > TOLERANCE * scale):
             yield self.study.fault(
                 ("start", given),
@@ -182,15 +183,16 @@ class _Surface:
                 "constraint-velocity",
                 f"the start leaves the constraint {self.held[k].text} at once: its two sides "
                 f"part at a rate of {float(rate[k]):.3g}",
-                f"the {given} along it: {self._named(tangent if given == 'velocity' else p)}",
+                f"the {given} along it: {along}",
             )
 
-    def _named(self, values: np.ndarray) -> str:
-        """`{ x = 0.6, y = 0.8 }`, as it would be typed in base units."""
-        parts, system, at = [], self.study.system, 0
-        for name, size in system.coordinates.items():
-            row = [f"{x:.16g}" for x in values[at : at + size]]
-            parts.append(f"{name} = [{', '.join(row)}]" if system.is_vector(name) else
-                         f"{name} = {row[0]}")  # fmt: skip
+    def _named(self, values: np.ndarray, what: str) -> str:
+        """`{ x = "0.6 m", y = "0.8 m" }`, as it would be typed; `what` names its units."""
+        parts, at = [], 0
+        for name, size in self.study.system.coordinates.items():
+            unit = self.study.unit(what.format(name))
+            row = [f'"{x:.16g} {unit}"' if unit else f"{x:.16g}" for x in values[at : at + size]]
+            vector = self.study.system.is_vector(name)
+            parts.append(f"{name} = " + (f"[{', '.join(row)}]" if vector else row[0]))
             at += size
         return f"{{ {', '.join(parts)} }}"
