@@ -14,6 +14,7 @@ import sympy as sp
 from ..spec.ggl import Ggl
 from .arrays import mechanics, parameters
 from .courses import Setting
+from .dense import Between, between, described
 from .derived import symbolic_equations
 from .ggl_compare import Comparison, compared
 from .ggl_findings import Motion, found
@@ -44,9 +45,11 @@ def compile(study: Ggl) -> Integration:
     h = study.number(study.integrator.dt)
     ggl, q, p = stepper(study, symbolic, arrays, theta)
     book = book_of(symbolic, ggl)
-    march = March(ggl, solver(ggl, q, p, h, theta), exact, book.ledger)
+    sought = between(study, symbolic, arrays, h)
+    way = solver(ggl, q, p, h, theta, mapped=sought is None)
+    march = March(ggl, way, exact, book.ledger, sought is not None)
     program = Integration(study, symbolic, march, theta, h, q, p)
-    program.book = book
+    program.book, program.between = book, sought
     if study.compare is not None:
         setting = Setting(symbolic, arrays, theta, program.q, program.p, h)
         methods, r = tableaux(study), study.integrator.r
@@ -79,8 +82,8 @@ def _exact(study: Ggl, symbolic: Problem) -> list[sp.Expr]:
 
 
 @eqx.filter_jit
-def _advance(march: March, x: Trajectory, h, theta, stop, every):
-    return march.advance(x, jnp.zeros(()), h, theta, stop, every, ROWS)
+def _advance(march: March, x: Trajectory, h, theta, stop, every, capacity: int):
+    return march.advance(x, jnp.zeros(()), h, theta, stop, every, capacity)
 
 
 class Integration:
@@ -89,6 +92,7 @@ class Integration:
     stage = "integrate"
     comparison: Comparison | None = None
     book: Book | None = None
+    between: Between | None = None
 
     def __init__(self, study: Ggl, symbolic: Problem, march: March, theta, h, q, p):
         assert study.integrator.steps is not None
@@ -103,11 +107,16 @@ class Integration:
 
     def advance(self, state: Trajectory, done: int, count: int) -> tuple[Trajectory, Report]:
         x = jax.tree.map(jnp.asarray, state)
-        stop, kept = done + count, []
+        stop, kept, passed = done + count, [], []
         while int(x.step) < stop:
             march = replace(self.march, solver="newton") if bool(x.newton) else self.march
-            x, rows, full = _advance(march, x, self.h, self.theta, *self._counts(stop))
-            kept.append([np.asarray(part)[: int(full)] for part in rows])
+            before, counts = x, self._counts(stop)
+            x, rows, full = _advance(march, x, self.h, self.theta, *counts, self._capacity)
+            rows = [np.asarray(part)[: int(full)] for part in rows]
+            if self.between is not None and int(full):
+                rows, found = self._passed(self.between, before, rows, stop)
+                passed.append(found)
+            kept.append(rows)
             trouble = int(x.trouble)
             if trouble == 1 and march.solver == "fixed point":
                 x = x._replace(newton=jnp.asarray(True), trouble=jnp.asarray(0))
@@ -118,6 +127,8 @@ class Integration:
         samples = {"t": q[:, n] if self.transformed else t, "q": q[:, :n], "p": p[:, :n]}
         if flux:
             samples["flux"] = flux[0]
+        for key in passed[0] if passed else ():
+            samples[key] = np.concatenate([found[key] for found in passed])
         return x, Report(metrics=self._progress(x), samples=samples)
 
     @property
@@ -130,7 +141,22 @@ class Integration:
 
     def _counts(self, stop: int) -> tuple[jax.Array, jax.Array]:
         """As arrays: a Python number would be compiled in."""
-        return jnp.asarray(stop), jnp.asarray(self.quantum)
+        return jnp.asarray(stop), jnp.asarray(1 if self.between else self.quantum)
+
+    @property
+    def _capacity(self) -> int:
+        return self.between.capacity if self.between else ROWS
+
+    def _passed(self, between: Between, before: Trajectory, rows: list[np.ndarray], stop: int):
+        """Rows of every step thinned to those that are kept, and what lay between the steps."""
+        *rows, V = rows
+        ends = zip(before[:2], rows[1:3], strict=True)
+        q, p = (np.concatenate([start[None], part]) for start, part in ends)
+        n, first = self.symbolic.n, int(before.step)
+        found = between.block(first, q, p, V[:, :n], self.theta, self._capacity)
+        number = first + 1 + np.arange(len(V))
+        keep = (number % self.quantum == 0) | (number == stop)
+        return [part[keep] for part in rows], found
 
     def _diverged(self, x: Trajectory, what: str) -> str:
         n, unit = self.symbolic.n, self.study.unit("t")
@@ -161,6 +187,8 @@ class Integration:
         findings = found(motion, state, samples)
         if self.book is not None:
             findings = balanced(motion, self.book, state.balance, samples, findings)
+        if self.between is not None:
+            findings = described(motion, self.between, samples, findings)
         if self.comparison is not None:
             kinetic = float(state.monitor.kinetic_high)
             findings = compared(self.comparison, kinetic, findings, tell)

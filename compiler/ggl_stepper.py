@@ -63,9 +63,9 @@ def stepper(
     return Transformed(inner, arrays), np.append(q, 0.0), np.append(p, -float(energy))
 
 
-def solver(ggl: Stepper, q, p, h, theta) -> str:
-    """One linear map, else fixed-point passes where the first step contracts well, else Newton."""
-    if isinstance(ggl, GGL) and ggl.mechanics.linear:
+def solver(ggl: Stepper, q, p, h, theta, mapped: bool = True) -> str:
+    """One linear map (where `mapped`: it knows no nodes), else fixed-point passes where the first step contracts well, else Newton."""
+    if mapped and isinstance(ggl, GGL) and ggl.mechanics.linear:
         return "linear"
     inner = ggl.inner if isinstance(ggl, Transformed) else ggl
     if isinstance(inner, Constrained) or isinstance(ggl, Constrained):

@@ -70,6 +70,8 @@ def place(key: Key, tree: Node | None) -> str:
             return "time_transform"
         case ("exact", *_):
             return "exact"
+        case ("events", *_):
+            return "event"
         case ("define", *_):
             return "define"
         case _:

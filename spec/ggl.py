@@ -8,7 +8,8 @@ from pydantic import Field, PlainValidator, ValidationInfo, WithJsonSchema
 
 from .experiment import Experiment
 from .leaves import Expression, Reading, Row
-from .tables import VALUE_SCHEMA, Compare, Integrator, Start, System, attempt
+from .leaves import Value
+from .tables import VALUE_SCHEMA, Compare, Integrator, Start, System, Table, attempt
 
 
 def read_exact(raw: Any, info: ValidationInfo) -> Any:
@@ -25,6 +26,15 @@ Exact = Annotated[
 ]
 
 
+class Output(Table):
+    """The motion at other times than those of the steps: give `times` or `every`."""
+
+    times: tuple[Value, ...] | None = Field(
+        default=None, max_length=10_000, description="Times of output, from 0 to the end."
+    )
+    every: Value | None = Field(default=None, description="Output at 0 and after each so long.")
+
+
 class Ggl(Experiment):
     """The motion of a Lagrangian system from a given start."""
 
@@ -35,6 +45,14 @@ class Ggl(Experiment):
     exact: dict[str, Exact] = Field(
         default={},
         description="The solution by coordinate, an expression of t, to measure the error.",
+    )
+    output: Output | None = Field(
+        default=None, description="The motion at other times than those of the steps."
+    )
+    events: dict[str, Expression] = Field(
+        default={},
+        max_length=100,
+        description="Expressions of q, q' and t by name: when each crosses zero is found.",
     )
     compare: Compare | None = Field(
         default=None, description="Other integrators on the same problem."

@@ -251,6 +251,12 @@ class Measures:
             wanted = None if found is None else dimension_product(self.check.units.time, found, -1)
             what = "dt, which the time transform multiplies,"
         self.expect(self.values.get(("integrator", "dt")), wanted, what)
+        for key, leaf in self.values.items():
+            if key[0] == "output":
+                self.expect(leaf, self.check.units.time, "a time of output")
+        for key, leaf in self.expressions.items():
+            if key[0] == "events":
+                self.of(leaf)
 
     def columns(self) -> None:
         if laws.tabular(self.check.raw):

@@ -44,6 +44,7 @@ PLACES: dict[str, frozenset[str]] = {  # what each place of a study may hold
     "rival": FIXED | {"coordinate", "velocity", "column"},
     "weight": FIXED | {"step"},
     "exact": FIXED | {"time"},
+    "event": FIXED | {"coordinate", "velocity", "time"},
     "value": FIXED,
     "define": frozenset(KINDS),
 }
@@ -54,7 +55,7 @@ PLACE_WORDS = {
     "inequality": "a bound on coefficients", "time_transform": "a time transform",
     "pair": "the potential of a pair", "external": "the potential of one body",
     "input": "an input or output", "rival": "a formula to compare with", "weight": "a weight",
-    "exact": "an exact solution", "value": "a constant",
+    "exact": "an exact solution", "event": "an event", "value": "a constant",
     "define": "a definition",
 }  # fmt: skip
 

@@ -178,6 +178,8 @@ def _unknown(source: Source, key: Key, model: type[BaseModel]) -> Fault:
 
 OTHERS = {
     "exact": '"ggl"',
+    "output": '"ggl"',
+    "events": '"ggl"',
     "compare": '"ggl" or "pnn"',
     "coefficients": '"family"',
     "observe": '"family"',

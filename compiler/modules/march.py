@@ -88,6 +88,7 @@ class March(eqx.Module):
     solver: str = eqx.field(static=True)  # "linear", "fixed point", "newton"
     exact: Lowered | None
     ledger: Ledger | None = None
+    dense: bool = eqx.field(static=True, default=False)  # whether rows hold nodal velocities too
 
     def start(self, q, p, t, theta) -> Trajectory:
         energy, kinetic = self.ggl.energies(q, p, t, theta)
@@ -108,7 +109,7 @@ class March(eqx.Module):
 
         `stop` and `every` are dynamic. A row (t, q, p) is kept after each step whose number is a
         multiple of `every`, and after the last, with the flux of the ledger behind it where there
-        is one. Returns the state, the rows and their count.
+        is one, and then the nodal velocities where `dense`. Returns the state, the rows and their count.
         """
         n = len(x.q)
         rows = (
@@ -118,6 +119,8 @@ class March(eqx.Module):
         )
         if x.balance is not None:
             rows = (*rows, jnp.zeros((capacity, len(x.balance.flux)), x.q.dtype))
+        if self.dense:
+            rows = (*rows, jnp.zeros((capacity, *x.V.shape), x.q.dtype))
         minv = self.ggl.preconditioner(x.q, x.p, t0, theta)
         prepared = None
         if self.solver == "linear":
@@ -139,6 +142,8 @@ class March(eqx.Module):
             values = (t0 + h * x.step, x.q, x.p)
             if x.balance is not None:
                 values = (*values, x.balance.flux)
+            if self.dense:
+                values = (*values, x.V)
             rows = tuple(part.at[k].set(v) for part, v in zip(rows, values, strict=True))
             return k + (x.trouble == 0), x, rows
 
