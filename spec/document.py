@@ -12,6 +12,7 @@ from .source import Fault, Key, Source, UsageFault, shown
 
 MAX_BYTES = 1_000_000
 MAX_NESTING = 40
+MAX_LINES, MAX_LINE, MAX_PARTS = 20_000, 200_000, 25_000
 MAX_SYNTAX_FAULTS = 10
 CHAIN = re.compile(  # a dotted key of that many parts; tomllib takes quadratic memory for it
     rf"(?<![\w-])(?>(?:[\w-]++|\"[^\"\n]*+\"|'[^'\n]*+')[ \t]*+\.[ \t]*+){{{MAX_NESTING}}}",
@@ -29,6 +30,9 @@ def document(source: Source) -> tuple[dict[str, Any], list[Fault], str]:
     """
     text = source.text
     faults: list[Fault] = []
+    if bulky := _bulky(text):
+        hint = "data go to a CSV file beside it"
+        return {}, [Fault("file.size", bulky, source.name, hint=hint)], ""
     if deep := _too_deep(text):
         return {}, [source.at(deep, deep + 1, "toml.depth", "tables nested too deep")], ""
     while True:
@@ -39,16 +43,30 @@ def document(source: Source) -> tuple[dict[str, Any], list[Fault], str]:
         except (ValueError, RecursionError):
             return {}, [*faults, source.at(0, 1, "toml.number", "a number of too many digits")], ""
         faults.append(fault)
-        blank = re.sub(r"[^\n]", " ", text[start:stop])
+        blank = "\n".join(" " * len(line) for line in text[start:stop].split("\n"))
         if len(faults) >= MAX_SYNTAX_FAULTS or blank == text[start:stop]:
             return {}, faults, ""
         text = text[:start] + blank + text[stop:]
 
 
+def _bulky(text: str) -> str | None:
+    """Why a text is no study, judged before anything reads it: TOML takes its time over bulk."""
+    lines = text.split("\n")
+    if len(lines) > MAX_LINES:
+        return f"the file has {len(lines)} lines, {MAX_LINES} at most"
+    if (longest := max(map(len, lines))) > MAX_LINE:
+        return f"a line of {longest} characters, {MAX_LINE} at most"
+    if text.count("=") + text.count(",") > MAX_PARTS:
+        return f"more than {MAX_PARTS} equals signs and commas"
+    return None
+
+
 def _too_deep(text: str) -> int:
     """The offset where brackets nest too deep (strings and comments count too: no harm done)."""
-    if chain := CHAIN.search(text):
+    if text.count(".") >= MAX_NESTING and (chain := CHAIN.search(text)):
         return max(1, chain.start())
+    if text.count("[") + text.count("{") <= MAX_NESTING:
+        return 0
     level = 0
     for match in re.finditer(r"[\[{]|[\]}]|\"[^\"\n]*\"|'[^'\n]*'", text):
         if match.group()[0] in "[{":

@@ -22,7 +22,8 @@ from .quantities import QUANTITY, Unit, quantity, unit
 from .source import Key, Span
 from .tree import Node, Number
 
-MAX_FORMULAS = 200_000  # characters of all formulas of a file together
+MAX_CHARACTERS = 200_000  # of all formulas of a file together
+MAX_FORMULAS = 1000
 
 
 class Text(str):
@@ -86,16 +87,19 @@ class Reading:
     columns: dict[Key, Column] = field(default_factory=dict)
     faults: list[tuple[Key, ExpressionFault]] = field(default_factory=list)
 
-    budget: int = MAX_FORMULAS
+    budget: int = MAX_CHARACTERS
+    formulas: int = 0
 
     def parse(self, words: str, relation: bool = False) -> Node:
         """The tree of a formula of this study. Raises ExpressionFault."""
         self.budget -= len(words)
-        if self.budget < 0:
+        self.formulas += 1
+        if self.budget < 0 or self.formulas > MAX_FORMULAS:
             raise ExpressionFault(
                 "expression.size",
-                f"the formulas of this file have more than {MAX_FORMULAS} characters together",
+                f"more than {MAX_FORMULAS} formulas, or {MAX_CHARACTERS} characters in all of them",
                 WHOLE,
+                "write numbers without quotation marks, or many bodies as a sum(i<j, ...)",
             )
         return parse(words, relation=relation, dotted=self.dotted)
 

@@ -33,7 +33,7 @@ KINDS: dict[str, type[Ggl | Family | Om | Pnn]] = {
     "ggl": Ggl, "family": Family, "om": Om, "pnn": Pnn,
 }  # fmt: skip
 MAX_BYTES = 1_000_000
-MAX_VALUES = 10_000
+MAX_VALUES = 5000
 MAX_FAULTS = 100  # that are shown
 
 
