@@ -103,7 +103,8 @@ def _joined(parts, count: int, n: int):
     """s (count,), q and v (count, n) of parts as `roots` returns them."""
     if not parts:
         return np.zeros(0), np.zeros((0, n)), np.zeros((0, n))
-    s, q, v = (np.concatenate([np.asarray(x) for x in part], axis=-1) for part in zip(*parts, strict=True))  # fmt: skip
+    columns = zip(*parts, strict=True)
+    s, q, v = (np.concatenate([np.asarray(x) for x in part], axis=-1) for part in columns)
     return s[:count], q.T[:count], v.T[:count]
 
 

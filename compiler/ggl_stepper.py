@@ -64,7 +64,10 @@ def stepper(
 
 
 def solver(ggl: Stepper, q, p, h, theta, mapped: bool = True) -> str:
-    """One linear map (where `mapped`: it knows no nodes), else fixed-point passes where the first step contracts well, else Newton."""
+    """One linear map, else fixed-point passes where the first step contracts well, else Newton.
+
+    `mapped`: whether a linear map will do, which knows nothing of the nodes of a step.
+    """
     if mapped and isinstance(ggl, GGL) and ggl.mechanics.linear:
         return "linear"
     inner = ggl.inner if isinstance(ggl, Transformed) else ggl

@@ -7,8 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, PlainValidator, ValidationInfo, WithJsonSchema
 
 from .experiment import Experiment
-from .leaves import Expression, Reading, Row
-from .leaves import Value
+from .leaves import Expression, Reading, Row, Value
 from .tables import VALUE_SCHEMA, Compare, Integrator, Start, System, Table, attempt
 
 

@@ -85,7 +85,7 @@ class Ledger(eqx.Module):
         count = self.energy + len(self.charges.results)
         if self.rates is None:
             return jnp.zeros((count,), q.dtype)
-        rule, m = self.ggl.rule, self.ggl.mechanics
+        rule = self.ggl.rule
         V = V[: self.n]
         Q = q[:, None] + h * nodal(rule.integrate, V)
         T = t + h * jnp.asarray(rule.nodes, q.dtype)

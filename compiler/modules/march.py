@@ -109,7 +109,8 @@ class March(eqx.Module):
 
         `stop` and `every` are dynamic. A row (t, q, p) is kept after each step whose number is a
         multiple of `every`, and after the last, with the flux of the ledger behind it where there
-        is one, and then the nodal velocities where `dense`. Returns the state, the rows and their count.
+        is one, and then the nodal velocities where `dense`. Returns the state, the rows and their
+        count.
         """
         n = len(x.q)
         rows = (
