@@ -135,6 +135,7 @@ class Constrained(eqx.Module):
     def newton(self, q, p, t, h, theta, V, iterations: int = PASSES) -> Step:
         """A step by Newton from the guess V, until a change is at round-off.
 
+        That takes as many iterations as it takes: `iterations` may ask for more than the most.
         `change` is the last one relative to the positions; infinite where it did not come to rest.
         """
         n, rule = len(q), self.rule
