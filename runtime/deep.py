@@ -10,6 +10,8 @@ import os
 import signal
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,7 @@ from ..spec.source import Fault
 
 SECONDS = 60
 MEGABYTES = 2048
+OUT_OF_MEMORY = 77  # the child's exit code
 
 
 def deep_faults(
@@ -49,7 +52,7 @@ def deep_faults(
         answer = {"trouble": err.strip().splitlines()[-1:] or [f"exit {child.returncode}"]}
     if "faults" in answer:
         return [Fault(**fault) for fault in answer["faults"]]
-    if answer.get("memory") or child.returncode in (-signal.SIGKILL, -signal.SIGSEGV):
+    if answer.get("memory") or child.returncode in (OUT_OF_MEMORY, -signal.SIGKILL):
         return [_beyond(path, "deep.memory", f"needs more than {megabytes} MB of memory")]
     raise RuntimeError(f"the child of check --deep: {answer.get('trouble')}")
 
@@ -86,6 +89,16 @@ def _answer(asked: dict[str, Any]) -> dict[str, Any]:
         return {"trouble": f"{type(error).__name__}: {error}"}
 
 
+def _watch(size: int) -> None:
+    """Ends this process when it holds more than `size` bytes. A MemoryError would come too, but
+    libraries catch it and go on for minutes without memory."""
+    held, page = Path("/proc/self/statm"), os.sysconf("SC_PAGE_SIZE")
+    while held.exists():  # on Linux; elsewhere the limit on data must do
+        time.sleep(0.05)
+        if int(held.read_text().split()[1]) * page > size:
+            os._exit(OUT_OF_MEMORY)
+
+
 def main() -> None:
     """The child: one question on standard input, one answer on standard output."""
     import resource
@@ -94,8 +107,9 @@ def main() -> None:
     seconds = int(asked["seconds"]) + 2  # of CPU time: should our parent die, we do not live long
     size = asked["megabytes"] * 2**20
     resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
-    resource.setrlimit(resource.RLIMIT_DATA, (size, size))
+    resource.setrlimit(resource.RLIMIT_DATA, (2 * size, 2 * size))  # should no thread get its turn
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    threading.Thread(target=_watch, args=(size,), daemon=True).start()
     from .cli import set_switches
 
     set_switches()

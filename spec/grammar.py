@@ -140,6 +140,7 @@ class Parser(Complaints):
         """Whether a bar after an operand closes one that is open."""
         return self.bars > 0
 
+    power_sign = ""  # ^ or **, as the formula has it
     bars = 0  # open at this place, inside the innermost parentheses
 
     def binary(self, left: Node, op: str, right: Node) -> Binary:
@@ -174,6 +175,12 @@ class Parser(Complaints):
             return base
         if token.kind in ("^", "**"):
             self.take()
+            self.power_sign = self.power_sign or token.kind
+            if token.kind != self.power_sign:
+                raise ExpressionFault(
+                    "expression.power", "^ and ** in one formula", token.span,
+                    "both mean the power: write ^ everywhere",
+                )  # fmt: skip
             self.deeper(token.span)
             base = self.binary(base, "^", self.unary())
             self.level -= 1

@@ -71,3 +71,17 @@ def test_the_command(tmp_path, drag, dt, code):
     assert done.returncode == code, done.stdout + done.stderr
     assert "Traceback" not in done.stdout + done.stderr
     assert ("no faults" in done.stdout) == (code == 0)
+
+
+def test_the_message_of_a_k_that_is_not_odd(tmp_path):
+    study = STUDY.format(drag="lam*q_plus'*q_minus", parameters="lam = 0.1", dt=0.1)
+    (tmp_path / "even.toml").write_text(study)
+    (fault,) = deep_faults(tmp_path / "even.toml")
+    assert fault.render().replace(f"{tmp_path}{os.sep}", "").split("\n") == [
+        "even.toml:5:19: K must be odd in the minus variables, but the term "
+        "-lam*q_plus'*q_minus^2 is not  [k-not-odd]",
+        '  5 | nonconservative = "-lam*q_plus\'*q_minus*q_minus"',
+        "    |                   ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^",
+        "    = every term needs an odd number of factors q_minus or q_minus', "
+        "as in -lam*q_plus'*q_minus",
+    ]
