@@ -186,7 +186,7 @@ class Integration:
         state = jax.tree.map(np.asarray, state)
         findings = found(motion, state, samples)
         if self.book is not None:
-            findings = balanced(motion, self.book, state.balance, samples, findings)
+            findings = balanced(motion, self.book, state, samples, findings)
         if self.between is not None:
             findings = described(motion, self.between, samples, findings)
         if self.comparison is not None:

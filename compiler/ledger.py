@@ -16,7 +16,8 @@ from .lower import lowered
 from .mechanics import equations_of_motion
 from .modules.constrained import Constrained
 from .modules.ggl import GGL
-from .modules.ledger import Balance, Ledger
+from .modules.ledger import Ledger
+from .modules.march import Trajectory
 from .modules.transformed import Transformed
 from .noether import Symmetry, symmetries
 from .problem import Problem
@@ -69,26 +70,32 @@ def book_of(problem: Problem, stepper: GGL | Constrained | Transformed) -> Book:
     return Book(found, kept)
 
 
-def scale(balance: Balance) -> np.ndarray:
+def scale(book: Book, state: Trajectory) -> np.ndarray:
     """What defects are relative to, (m,): the first value, or a thousandth of the largest terms
     where that is nearly zero (for the energy the convention of `energy_error_max`)."""
-    start, size = np.abs(np.asarray(balance.start)), SMALL * np.asarray(balance.size)
-    largest = np.maximum(start, size)
+    balance = state.balance
+    assert book.ledger is not None and balance is not None
+    kinetic = [float(state.monitor.kinetic_high)] * book.ledger.energy
+    size = SMALL * np.concatenate([kinetic, np.asarray(balance.size)])
+    largest = np.maximum(np.abs(np.asarray(balance.start)), size)
     return np.where(largest > 0, largest, 1.0)
 
 
 def balanced(
-    motion: Motion, book: Book, balance: Balance | None, samples: Mapping[str, np.ndarray],
+    motion: Motion, book: Book, state: Trajectory, samples: Mapping[str, np.ndarray],
     findings: Findings,
 ) -> Findings:  # fmt: skip
     """The findings with the ledger put in."""
+    balance = state.balance
     if balance is None:
         return replace(findings, notes=(*findings.notes, *([book.note] if book.note else [])))
     study, problem, found = motion.study, motion.problem, book.symmetries
-    size = scale(balance)
+    size = scale(book, state)
     relative = np.asarray(balance.defect) / size
     t, values = _values(motion, book, samples, findings)
-    flux = np.concatenate([np.zeros((1, len(found))), samples["flux"]])
+    flux, total = np.zeros_like(values), np.zeros(len(found))
+    if balance.flux is not None and balance.flux_low is not None:
+        flux[1:], total = samples["flux"], np.asarray(balance.flux) + np.asarray(balance.flux_low)
     entries = [
         {
             "symmetry": symmetry.name,
@@ -97,8 +104,8 @@ def balanced(
             "latex": latex(symmetry.charge, problem.words),
             "unit": _unit(study, symmetry),
             "initial": float(balance.start[k]),
-            "final": float(balance.value[k]),
-            "flux": float(balance.flux[k] + balance.flux_low[k]),
+            "final": float(values[-1, k]),
+            "flux": float(total[k]),
             "defect": float(relative[k]),
         }
         for k, symmetry in enumerate(found)

@@ -20,13 +20,13 @@ from .linear import solve
 
 
 class Balance(NamedTuple):
-    """Of every charge (m,): first and last value, flux since the start in two parts, the largest
-    |value - start - flux| over all steps, and the largest size of the terms of the charge."""
+    """Of every charge (m,): its first value, the flux since in two parts (None where there is no
+    K), the largest |value - start - flux| over all steps, and of those linear in the momenta the
+    largest size of their terms."""
 
     start: jax.Array
-    value: jax.Array
-    flux: jax.Array
-    flux_low: jax.Array
+    flux: jax.Array | None
+    flux_low: jax.Array | None
     defect: jax.Array
     size: jax.Array
 
@@ -56,35 +56,38 @@ class Ledger(eqx.Module):
     pulls: Lowered | None
 
     def start(self, q, p, t, theta, energy) -> Balance:
-        value, size = self._values(q, p, t, theta, energy)
-        zero = jnp.zeros_like(value)
-        return Balance(value, value, zero, zero, zero, size)
+        start, zero = self.values(q, p, t, theta, energy), jnp.zeros((self.count,), q.dtype)
+        none = None if self.rates is None else zero
+        return Balance(start, none, none, zero, self._sizes(q, p, t, theta))
 
-    def _values(self, q, p, t, theta, energy):
-        """Charges and sizes (m,); `energy` is (energy, its kinetic part)."""
+    @property
+    def count(self) -> int:
+        return self.energy + len(self.charges.results)
+
+    def values(self, q, p, t, theta, energy):
+        """Charges (m,) of a state with that energy."""
         n = self.n  # a transformed state holds time and -energy behind its n entries
-        arguments = (*q[:n], *p[:n], t, *theta)
-        values = [energy[0]] * self.energy + list(self.charges(*arguments))
-        sizes = [energy[1]] * self.energy + list(self.sizes(*arguments))
-        return tuple(jnp.stack([jnp.asarray(x, q.dtype) for x in part]) for part in (values, sizes))
+        values = [energy] * self.energy + list(self.charges(*q[:n], *p[:n], t, *theta))
+        return _stacked(values, q)
+
+    def _sizes(self, q, p, t, theta):
+        return _stacked(self.sizes(*q[: self.n], *p[: self.n], t, *theta), q)
 
     def entered(self, old: Balance, flux, q, p, t, theta, energy) -> Balance:
-        """The balance after a step that ended at q, p, t with a flux (m,)."""
-        value, size = self._values(q, p, t, theta, energy)
-        y = flux + old.flux_low
-        total = old.flux + y
-        low = y - (total - old.flux)
-        defect = jnp.abs((value - old.start) - total - low)
-        return Balance(
-            old.start, value, total, low,
-            jnp.maximum(old.defect, defect), jnp.maximum(old.size, size),
-        )  # fmt: skip
+        """The balance after a step that ended at q, p, t with an energy and a flux (m,)."""
+        change, total, low = self.values(q, p, t, theta, energy) - old.start, old.flux, old.flux_low
+        if total is not None and low is not None:
+            y = flux + low
+            total = total + y
+            low = y - (total - old.flux)
+            change = (change - total) - low
+        size = jnp.maximum(old.size, self._sizes(q, p, t, theta))
+        return Balance(old.start, total, low, jnp.maximum(old.defect, jnp.abs(change)), size)
 
     def flux(self, q, V, t, h, theta) -> jax.Array:
         """What a step from q with nodal velocities V adds to each charge through K, (m,)."""
-        count = self.energy + len(self.charges.results)
         if self.rates is None:
-            return jnp.zeros((count,), q.dtype)
+            return jnp.zeros((self.count,), q.dtype)
         rule = self.ggl.rule
         V = V[: self.n]
         Q = q[:, None] + h * nodal(rule.integrate, V)
@@ -138,6 +141,11 @@ class Ledger(eqx.Module):
         pull = jnp.stack([jnp.broadcast_to(x, shape) for x in self.pulls(*y, t, *theta)])
         mass = jnp.broadcast_to(m.mass(y[:n], y[n:], t, theta), (n, n, *shape))
         return solve(mass, pull[:, None])[:, 0]
+
+
+def _stacked(values, like) -> jax.Array:
+    rows = [jnp.asarray(x, like.dtype) for x in values]
+    return jnp.stack(rows) if rows else jnp.zeros((0,), like.dtype)
 
 
 def flux_of(form: Form, z: jax.Array) -> jax.Array:

@@ -101,7 +101,7 @@ class March(eqx.Module):
         x = Trajectory(q, p, none, none, V, zero, monitor, no, zero)
         if self.ledger is None:
             return x
-        balance = self.ledger.start(q, p, self.ggl.time(q, t), theta, (energy, kinetic))
+        balance = self.ledger.start(q, p, self.ggl.time(q, t), theta, energy)
         return x._replace(balance=balance)
 
     def advance(self, x: Trajectory, t0, h, theta, stop, every, capacity: int):
@@ -118,7 +118,7 @@ class March(eqx.Module):
             jnp.zeros((capacity, n), x.q.dtype),
             jnp.zeros((capacity, n), x.q.dtype),
         )
-        if x.balance is not None:
+        if x.balance is not None and x.balance.flux is not None:
             rows = (*rows, jnp.zeros((capacity, len(x.balance.flux)), x.q.dtype))
         if self.dense:
             rows = (*rows, jnp.zeros((capacity, *x.V.shape), x.q.dtype))
@@ -141,7 +141,7 @@ class March(eqx.Module):
                 x,
             )
             values = (t0 + h * x.step, x.q, x.p)
-            if x.balance is not None:
+            if x.balance is not None and x.balance.flux is not None:
                 values = (*values, x.balance.flux)
             if self.dense:
                 values = (*values, x.V)
@@ -193,9 +193,9 @@ class March(eqx.Module):
             flux = self.ledger.flux(x.q, V, t, h, theta)
         else:
             flux = flux_of(form, jnp.concatenate([x.q, x.p]))
-        energies = self.ggl.energies(q, p, t + h, theta, minv, V)
+        energy, _ = self.ggl.energies(q, p, t + h, theta, minv, V)
         at = self.ggl.time(q, t + h)
-        return self.ledger.entered(x.balance, flux, q, p, at, theta, energies)
+        return self.ledger.entered(x.balance, flux, q, p, at, theta, energy)
 
     def _watched(self, m: Monitor, q, p, t, theta, minv, V, passes) -> Monitor:
         energy, kinetic = self.ggl.energies(q, p, t, theta, minv, V)
