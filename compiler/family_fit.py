@@ -7,7 +7,6 @@ over a growing stretch of the motion, then the covariance at the solution.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
 
 import equinox as eqx
 import jax
@@ -17,9 +16,10 @@ import numpy as np
 from ..spec.family import Family
 from .arrays import components, mechanics, parameters
 from .family_measured import Measured, fitted_findings
+from .family_samples import grid, observed
 from .modules.ggl import GGL
 from .modules.least_squares import Fit, covariance, levenberg_marquardt, slopes
-from .modules.shooting import Grid, motions_on
+from .modules.shot import Shot
 from .modules.weak import weak_fit, weak_form
 from .problem import Problem
 from .program import Findings, Report, Tell
@@ -28,18 +28,6 @@ from .refusal import refusal
 STARTS = 64  # random starting points of the weak form
 LANES = 4  # of them go through the integrator
 STRETCHES = (0.15, 0.4, 1.0)  # of the motion, one after the other
-SLACK = 0.02  # an interval may exceed a whole number of steps by this share of a step
-
-
-class Observed(NamedTuple):
-    """Samples of all trials: t (samples, trials); values, weight (samples, channels, trials), the
-    weight zero where a sample is missing; `names` (variable, component) of the channels."""
-
-    t: np.ndarray
-    values: np.ndarray
-    weight: np.ndarray
-    size: np.ndarray  # (channels,) RMS over all samples
-    names: tuple[tuple[str, int], ...]
 
 
 class Fitting:
@@ -61,8 +49,8 @@ class Fitting:
         self.low, self.high = low, high
         self.ggl = GGL(mechanics(symbolic), study.integrator.r)
         self.fixed = parameters(symbolic)
-        self.observed = _observed(study, symbolic, observations)
-        self.grid = _grid(self.observed.t, study.number(study.integrator.dt))
+        self.observed = observed(study, symbolic, observations)
+        self.grid = grid(self.observed.t, study.number(study.integrator.dt))
         self.key = jax.random.key(study.seed)
 
     def start(self) -> dict[str, np.ndarray]:
@@ -238,51 +226,6 @@ class Fitting:
         )
 
 
-class Shot(eqx.Module):
-    """Coefficients and starts -> weighted residuals. Batch: (trials, lanes)."""
-
-    ggl: GGL
-    fixed: jax.Array
-    grid: Grid
-    values: jax.Array
-    weight: jax.Array
-    t: jax.Array
-    names: tuple[tuple[str, int], ...] = eqx.field(static=True)
-    k: int = eqx.field(static=True)
-    contracts: bool = eqx.field(static=True)
-
-    def motion(self, x):
-        """Modelled channels (samples, channels, trials, lanes), and the worst change."""
-        n, trials, lanes = self.ggl.mechanics.n, self.values.shape[-1], x.shape[-1]
-        c = jnp.broadcast_to(x[: self.k][:, None], (self.k, trials, lanes))
-        fixed = jnp.broadcast_to(self.fixed[:, None, None], (*self.fixed.shape, trials, lanes))
-        theta = jnp.concatenate([fixed, c])
-        state = x[self.k :].reshape((trials, 2, n, lanes))
-        q, v = jnp.moveaxis(state[:, 0], 0, 1), jnp.moveaxis(state[:, 1], 0, 1)
-        m = self.ggl.mechanics
-        p = m.momentum(q, v, self.t[0][:, None], theta)
-        found = motions_on(self.ggl, theta, q, p, self.grid, self.contracts)
-        parts, velocity = [], None
-        for variable, i in self.names:
-            if variable == "q":
-                parts.append(found.q[:, i])
-            elif variable == "pi":
-                parts.append(found.p[:, i])
-            else:
-                if velocity is None:
-                    times = self.t[..., None]
-                    velocity = m.velocity(
-                        found.q.swapaxes(0, 1), found.p.swapaxes(0, 1), times, theta[:, None]
-                    )
-                parts.append(velocity[i])
-        return jnp.stack(parts, axis=1), found.change
-
-    def residual(self, x):
-        modelled, _ = self.motion(x)
-        miss = (modelled - self.values[..., None]) * self.weight[..., None]
-        return miss.reshape((-1, x.shape[-1]))
-
-
 @eqx.filter_jit
 def _refined(shot: Shot, x, low, high, iterations, tolerance) -> Fit:
     return levenberg_marquardt(shot.residual, x, low, high, iterations, tolerance)
@@ -297,59 +240,3 @@ def _worst(shot: Shot, x):
 def _modelled(shot: Shot, x):
     """The modelled channels, and the Jacobian of the weighted residuals."""
     return shot.motion(x)[0], slopes(shot.residual, x)[1]
-
-
-def _observed(study: Family, symbolic: Problem, observations: Mapping[str, np.ndarray]) -> Observed:
-    """Samples by trial, channels in the order q, velocity, pi; each trial sorted by time."""
-    words = symbolic.words
-    columns: list[np.ndarray] = []
-    names: list[tuple[str, int]] = []
-    for variable, prefix in (("q", ""), ("velocity", "v_"), ("pi", "pi_")):
-        for name, part in words.slices.items():
-            if prefix + name in observations:
-                values = np.atleast_2d(np.asarray(observations[prefix + name], float).T).T
-                for i in range(part.stop - part.start):
-                    names.append((variable, part.start + i))
-                    columns.append(values[:, i])
-    if {i for v, i in names if v == "q"} != set(range(symbolic.n)):
-        raise refusal(
-            study,
-            ("data", "columns"),
-            "not-built",
-            "a fit needs the positions of all coordinates in this version",
-            "add a column for each coordinate",
-        )
-    t = np.asarray(observations["t"], float)
-    trial = np.asarray(observations.get("trial", np.zeros(len(t), int)))
-    trials = [np.flatnonzero(trial == k) for k in np.unique(trial)]
-    trials = [rows[np.argsort(t[rows], kind="stable")] for rows in trials]
-    most = max(len(rows) for rows in trials)
-    values = np.stack(columns, axis=1)
-    seen = np.isfinite(values)
-    size = np.sqrt(np.sum(np.where(seen, values, 0) ** 2, axis=0) / np.maximum(seen.sum(axis=0), 1))
-    size = np.where(size > 0, size, 1.0)
-    times = np.zeros((most, len(trials)))
-    block = np.zeros((most, len(names), len(trials)))
-    weight = np.zeros_like(block)
-    for k, rows in enumerate(trials):
-        times[: len(rows), k] = t[rows]
-        times[len(rows) :, k] = t[rows[-1]]
-        block[: len(rows), :, k] = np.where(seen[rows], values[rows], 0)
-        weight[: len(rows), :, k] = np.where(seen[rows], 1 / size, 0)
-    return Observed(times, block, weight, size, tuple(names))
-
-
-def _grid(t: np.ndarray, dt: float) -> Grid:
-    """Equal steps of at most about dt between samples; shorter trials end in steps of zero."""
-    each = [
-        np.maximum(np.ceil(np.diff(t[:, k]) / dt - SLACK), 0).astype(int) for k in range(t.shape[1])
-    ]
-    total = max(int(e.sum()) for e in each)
-    starts, lengths = np.zeros((total, t.shape[1])), np.zeros((total, t.shape[1]))
-    sample = np.zeros(t.shape, int)
-    for k, counts in enumerate(each):
-        h = np.repeat(np.diff(t[:, k]) / np.maximum(counts, 1), counts)
-        lengths[: len(h), k] = h
-        starts[:, k] = t[0, k] + np.concatenate([[0], np.cumsum(lengths[:-1, k])])
-        sample[:, k] = np.concatenate([[0], np.cumsum(counts)])
-    return Grid(jnp.asarray(starts), jnp.asarray(lengths), jnp.asarray(sample))

@@ -27,14 +27,13 @@ Running = Callable[[jax.Array, jax.Array, jax.Array], jax.Array]
 @partial(jax.custom_vjp, nondiff_argnums=(0,))
 def step(ggl: GGL, q, p, t, h, theta, guess):
     """(q', p', V, passes) of one step; the guess of V carries no derivative."""
-    minv = ggl.preconditioner(q, p, t, theta)
-    done = ggl.fixed_point(q, p, t, h, theta, minv, guess)
-    return done.q, done.p, done.V, done.passes
+    return _forward(ggl, q, p, t, h, theta, guess)[0]
 
 
 def _forward(ggl: GGL, q, p, t, h, theta, guess):
-    found = step(ggl, q, p, t, h, theta, guess)
-    return found, (q, p, t, h, theta, *found[2:])
+    minv = ggl.preconditioner(q, p, t, theta)
+    done = ggl.fixed_point(q, p, t, h, theta, minv, guess)
+    return (done.q, done.p, done.V, done.passes), (q, p, t, h, theta, done.V, done.passes)
 
 
 def _backward(ggl: GGL, kept, wanted):
@@ -91,7 +90,8 @@ def total(ggl: GGL, running: Running, theta, q, p, t0, h, steps: int) -> jax.Arr
             q, p = z[: len(q)], z[len(q) :]
         else:
             guess = jax.lax.stop_gradient(ggl.extrapolated(V))
-            q, p, V, _ = step(ggl, q, p, t, h, theta, guess)
+            found: tuple = step(ggl, q, p, t, h, theta, guess)  # type: ignore[assignment]
+            q, p, V, _ = found
         return (q, p, V, value + running(q, p, t + h)), None
 
     def segment(carry, first):

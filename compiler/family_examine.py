@@ -1,0 +1,120 @@
+"""Systems put before a trained network: named, refined through the integrator, and compared."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ..spec.family import Family
+from .identifiability import Identifiability, identifiability, term_exponents
+from .modules.encoder import Encoder, sizes
+from .modules.least_squares import Fit, levenberg_marquardt, slopes
+from .modules.population import Population
+from .modules.training import Dtype
+from .problem import Problem
+
+
+class Batch(NamedTuple):
+    """Systems and what was made of them: coefficients (k, batch), starts (n, batch), series
+    (samples, channels, batch) as seen, estimates of the network and after refinement."""
+
+    c: jax.Array
+    q: jax.Array
+    p: jax.Array
+    series: jax.Array
+    network: jax.Array
+    fit: Fit
+    refined_series: jax.Array
+    network_series: jax.Array
+
+
+def lanes(batch: Batch, lanes: slice) -> Batch:
+    """Some systems of a batch."""
+    return jax.tree.map(lambda x: x[..., lanes] if jnp.ndim(x) else x, batch)
+
+
+def given(study: Family, symbolic: Problem, population: Population):
+    """Coefficients, positions and momenta of the named cases; starts in the middle of ranges."""
+    middle = np.asarray((population.low + population.high) / 2)
+    rows = []
+    for case in study.test.cases:
+        rows.append(
+            [
+                study.number(case[c.name]) if c.name in case else middle[k]
+                for k, c in enumerate(symbolic.coefficients)
+            ]
+        )
+    c = jnp.asarray(np.array(rows, dtype=float).T)
+    ones = jnp.ones((1, c.shape[1]))
+    q = ((population.q_low + population.q_high) / 2)[:, None] * ones
+    rate = ((population.rate_low + population.rate_high) / 2)[:, None] * ones
+    return c, q, population.momenta(c, q, rate)
+
+
+def batch_of(study: Family, population: Population, encoder: Encoder, c, q, p, key) -> Batch:
+    known_start = bool(
+        jnp.all(population.q_low == population.q_high)
+        & jnp.all(population.rate_low == population.rate_high)
+        & (not population.by_velocity)
+    )
+    iterations = study.refine.iterations if study.refine.method != "none" else 0
+    return _examine(
+        population, encoder, c, q, p, key, known_start, iterations, study.refine.tolerance
+    )
+
+
+@eqx.filter_jit
+def _examine(
+    population: Population, encoder: Encoder, c, q, p, key, known_start, iterations, tolerance
+) -> Batch:
+    low, high, k = population.low[:, None], population.high[:, None], len(c)
+    series, _ = population.series(c, q, p)
+    series = population.noisy(series, key)
+    size = sizes(series)
+    named = encoder.estimates(series.astype(Dtype)).astype(jnp.float64)
+    named = jnp.clip(jnp.where(jnp.isfinite(named), named, (low + high) / 2), low, high)
+
+    def parts(x):
+        return (x, q, p) if known_start else (x[:k], x[k : k + len(q)], x[k + len(q) :])
+
+    def residual(x):
+        again, _ = population.series(*parts(x))
+        return ((again - series) / size).reshape((-1, series.shape[-1]))
+
+    start, ends = named, (low, high)
+    if not known_start:
+        free = jnp.full_like(jnp.concatenate([q, p]), jnp.inf)
+        start = jnp.concatenate([named, q, p])
+        ends = jnp.concatenate([low + 0 * c, -free]), jnp.concatenate([high + 0 * c, free])
+    fit = levenberg_marquardt(residual, start, *ends, iterations, tolerance)
+    refined, _ = population.series(*parts(fit.x))
+    by_network, _ = population.series(named, q, p)
+    return Batch(c, q, p, series, named, fit, refined, by_network)
+
+
+def identified(symbolic: Problem, population: Population, names: list[str], key) -> Identifiability:
+    """Rank over a few members of the family drawn at random; the best of them counts."""
+
+    @eqx.filter_jit
+    def jacobians(population, key):
+        c, q, rate = population.drawn(key, 8)
+        c = jnp.where(c == 0, (population.low + population.high)[:, None] / 2, c)
+
+        def series(logs):
+            x = c * jnp.exp(logs)
+            seen, _ = population.series(x, q, population.momenta(x, q, rate))
+            return (
+                seen / sizes(population.series(c, q, population.momenta(c, q, rate))[0])
+            ).reshape((-1, 8))
+
+        return slopes(series, jnp.zeros_like(c))[1]
+
+    found = np.asarray(jacobians(population, key))
+    sound = [found[..., i] for i in range(found.shape[-1]) if np.isfinite(found[..., i]).all()]
+    parts = (symbolic.lagrangian, symbolic.nonconservative)
+    terms = term_exponents([p for p in parts if p is not None], names)
+    return max((identifiability(j, names, terms) for j in sound), key=lambda x: x.rank)

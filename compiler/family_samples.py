@@ -1,0 +1,83 @@
+"""Measured samples by trial, and the steps of the integrator that land on their times."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+
+from ..spec.family import Family
+from .modules.shooting import Grid
+from .problem import Problem
+from .refusal import refusal
+
+SLACK = 0.02  # an interval may exceed a whole number of steps by this share of a step
+
+
+class Observed(NamedTuple):
+    """Samples of all trials: t (samples, trials); values, weight (samples, channels, trials), the
+    weight zero where a sample is missing; `names` (variable, component) of the channels."""
+
+    t: np.ndarray
+    values: np.ndarray
+    weight: np.ndarray
+    size: np.ndarray  # (channels,) RMS over all samples
+    names: tuple[tuple[str, int], ...]
+
+
+def observed(study: Family, symbolic: Problem, observations: Mapping[str, np.ndarray]) -> Observed:
+    """Samples by trial, channels in the order q, velocity, pi; each trial sorted by time."""
+    words = symbolic.words
+    columns: list[np.ndarray] = []
+    names: list[tuple[str, int]] = []
+    for variable, prefix in (("q", ""), ("velocity", "v_"), ("pi", "pi_")):
+        for name, part in words.slices.items():
+            if prefix + name in observations:
+                values = np.atleast_2d(np.asarray(observations[prefix + name], float).T).T
+                for i in range(part.stop - part.start):
+                    names.append((variable, part.start + i))
+                    columns.append(values[:, i])
+    if {i for v, i in names if v == "q"} != set(range(symbolic.n)):
+        raise refusal(
+            study,
+            ("data", "columns"),
+            "not-built",
+            "a fit needs the positions of all coordinates in this version",
+            "add a column for each coordinate",
+        )
+    t = np.asarray(observations["t"], float)
+    trial = np.asarray(observations.get("trial", np.zeros(len(t), int)))
+    trials = [np.flatnonzero(trial == k) for k in np.unique(trial)]
+    trials = [rows[np.argsort(t[rows], kind="stable")] for rows in trials]
+    most = max(len(rows) for rows in trials)
+    values = np.stack(columns, axis=1)
+    seen = np.isfinite(values)
+    size = np.sqrt(np.sum(np.where(seen, values, 0) ** 2, axis=0) / np.maximum(seen.sum(axis=0), 1))
+    size = np.where(size > 0, size, 1.0)
+    times = np.zeros((most, len(trials)))
+    block = np.zeros((most, len(names), len(trials)))
+    weight = np.zeros_like(block)
+    for k, rows in enumerate(trials):
+        times[: len(rows), k] = t[rows]
+        times[len(rows) :, k] = t[rows[-1]]
+        block[: len(rows), :, k] = np.where(seen[rows], values[rows], 0)
+        weight[: len(rows), :, k] = np.where(seen[rows], 1 / size, 0)
+    return Observed(times, block, weight, size, tuple(names))
+
+
+def grid(t: np.ndarray, dt: float) -> Grid:
+    """Equal steps of at most about dt between samples; shorter trials end in steps of zero."""
+    each = [
+        np.maximum(np.ceil(np.diff(t[:, k]) / dt - SLACK), 0).astype(int) for k in range(t.shape[1])
+    ]
+    total = max(int(e.sum()) for e in each)
+    starts, lengths = np.zeros((total, t.shape[1])), np.zeros((total, t.shape[1]))
+    sample = np.zeros(t.shape, int)
+    for k, counts in enumerate(each):
+        h = np.repeat(np.diff(t[:, k]) / np.maximum(counts, 1), counts)
+        lengths[: len(h), k] = h
+        starts[:, k] = t[0, k] + np.concatenate([[0], np.cumsum(lengths[:-1, k])])
+        sample[:, k] = np.concatenate([[0], np.cumsum(counts)])
+    return Grid(jnp.asarray(starts), jnp.asarray(lengths), jnp.asarray(sample))
