@@ -66,6 +66,9 @@ STYLE = {
 }
 
 
+MOST_TICKS = 6
+
+
 def svg(figure: Figure, salt: str, panels: Sequence[Panel] | None = None) -> str:
     """One drawing of the figure (or of these panels of it) as an SVG document.
 
@@ -143,6 +146,8 @@ def _draw(panel: Panel, ax: Axes, above: Panel | None, *, last: bool) -> None:
     x, y = ([getattr(curve, name) for curve in panel.curves] for name in "xy")
     if panel.x.log and _positive(x):
         ax.set_xscale("log", nonpositive="mask")
+    else:
+        ax.locator_params(axis="x", nbins=MOST_TICKS)  # wide numbers would run into each other
     if panel.y.log and _positive(y):
         ax.set_yscale("log", nonpositive="mask")
     if panel.equal:
@@ -164,6 +169,9 @@ def _draw_curve(curve: Curve, ax: Axes, index: int) -> None:
     dash = DASHES[index % len(DASHES)]
     match curve.style:
         case "points":
+            if len(curve.x) == 1:  # a mark, such as the start of an orbit
+                ax.plot(curve.x, curve.y, "o", color=color, label=label, markersize=6)
+                return
             size = 4.5 if len(curve.x) <= 200 else 2.6
             ax.plot(
                 curve.x, curve.y, MARKERS[index % len(MARKERS)], color=color, label=label,
