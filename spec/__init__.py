@@ -3,26 +3,54 @@
 `load(path)` gives a checked, frozen `Study` or raises `Faults`, every fault of the file at once,
 each pointing at its place. Expressions are parsed by the project's own grammar (`grammar`), never
 evaluated; units are checked (`quantities`); nothing here imports an array or algebra library.
+
+Names come when they are asked for: `check` runs at each save in an editor, and imports are nearly
+all of its time.
 """
 
-from .experiment import Experiment
-from .family import Coefficient, Family
-from .ggl import Ggl
-from .learning import Network, Refine, Test, Training
-from .leaves import Column, Expression, Range, Value
-from .om import Om
-from .pnn import Pnn
-from .quantities import Unit, Units
-from .resolved import resolved_toml
-from .schema import schema
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
 from .source import Fault, Faults, Source, Span, UsageFault
-from .study import Study, check, load, loads
-from .tables import Compare, Data, Integrator, Observe, Start, System
-from .templates import template
+
+if TYPE_CHECKING:
+    from .experiment import Experiment
+    from .family import Coefficient, Family
+    from .ggl import Ggl
+    from .json_schema import schema
+    from .kinds import Study
+    from .learning import Network, Refine, Test, Training
+    from .leaves import Column, Expression, Range, Value
+    from .om import Om
+    from .pnn import Pnn
+    from .quantities import Unit, Units
+    from .resolved import resolved_toml
+    from .study import check, load, loads
+    from .tables import Compare, Data, Integrator, Observe, Start, System
+    from .templates import template
 
 __all__ = [
     "Coefficient", "Column", "Compare", "Data", "Experiment", "Expression", "Family", "Fault",
     "Faults", "Ggl", "Integrator", "Network", "Observe", "Om", "Pnn", "Range", "Refine", "Source",
-    "Span", "Start", "Study", "System", "Test", "Training", "Unit", "Units", "UsageFault", "Value", 
+    "Span", "Start", "Study", "System", "Test", "Training", "Unit", "Units", "UsageFault", "Value",
     "check", "load", "loads", "resolved_toml", "schema", "template",
 ]  # fmt: skip
+
+HOMES = {
+    "experiment": "Experiment", "family": "Coefficient Family", "ggl": "Ggl", "kinds": "Study",
+    "learning": "Network Refine Test Training", "leaves": "Column Expression Range Value",
+    "om": "Om", "pnn": "Pnn", "quantities": "Unit Units", "resolved": "resolved_toml",
+    "json_schema": "schema", "study": "check load loads",
+    "tables": "Compare Data Integrator Observe Start System", "templates": "template",
+}  # fmt: skip
+HOME = {name: module for module, names in HOMES.items() for name in names.split()}
+
+
+def __getattr__(name: str) -> object:
+    if name not in HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found = getattr(import_module(f".{HOME[name]}", __name__), name)
+    globals()[name] = found
+    return found

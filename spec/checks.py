@@ -24,7 +24,7 @@ from .tree import Node, Relation
 from .units import NONE, Dimension
 
 if TYPE_CHECKING:
-    from .study import Study
+    from .kinds import Study
 
 
 def checked(

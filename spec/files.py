@@ -7,9 +7,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .family import Family
-from .om import Om
-from .pnn import Pnn
 from .source import Fault, Key, Source, shown
 
 if TYPE_CHECKING:
@@ -34,11 +31,11 @@ def outside(folder: Path, file: str) -> bool:
 
 def place_files(study: Experiment, source: Source, given: bool) -> None:
     """Tell a study where its files are on this machine; `given`: [data] on the command line."""
-    if isinstance(study, Family | Pnn) and study.data is not None and study.data.file is not None:
-        file = study.data.file
-        study.data._path = Path(file) if given else source.folder / file
-    if isinstance(study, Om):
-        study.ends._folder = source.folder
+    data, ends = getattr(study, "data", None), getattr(study, "ends", None)
+    if data is not None and data.file is not None:
+        data._path = Path(data.file) if given else source.folder / data.file
+    if ends is not None:
+        ends._folder = source.folder
 
 
 def missing_files(study: Experiment, source: Source) -> list[Fault]:
@@ -51,11 +48,13 @@ def missing_files(study: Experiment, source: Source) -> list[Fault]:
 
 
 def _files(study: Experiment) -> Iterator[tuple[Key, str, Path, str]]:
-    if isinstance(study, Family | Pnn) and study.data is not None and study.data.file is not None:
-        yield (("data", "file"), study.data.file, study.data.path,
+    data, ends = getattr(study, "data", None), getattr(study, "ends", None)
+    if data is not None and data.file is not None:
+        yield (("data", "file"), data.file, data.path,
                "put it there before the run, or give another with --data FILE")  # fmt: skip
-    if isinstance(study, Om):
-        for name, end in (("start", study.ends.start), ("end", study.ends.end)):
-            if isinstance(end, str):
-                hint = "put it there before the run: XYZ or extended XYZ"
-                yield ("ends", name), end, study.ends.path(end), hint
+    if ends is None:
+        return
+    for name in ("start", "end"):
+        if isinstance(end := getattr(ends, name), str):
+            hint = "put it there before the run: XYZ or extended XYZ"
+            yield ("ends", name), end, ends.path(end), hint

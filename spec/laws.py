@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from .lexer import ExpressionFault
-from .pnn import Samples
 from .quantities import unit
 from .source import Key, Span, nearest
 from .tree import Binary, Derivative, Index, Name, Node
@@ -77,6 +76,8 @@ def _data(sense: Sense, data: dict[str, Any], table: bool) -> None:
                 "points": "points = 10000",
                 "columns": '[data.columns]\nrho = "density [g/cm^3]"',
                 "energies": "energies = { train = [-0.9, -0.8], test = [-0.85] }"}  # fmt: skip
+    from .pnn import Samples
+
     other = [name for name in data if name not in Samples.model_fields]
     for name in wanted:
         if name not in data and not nearest(name, other):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from . import bodies, laws, om
+from . import bodies, laws
 from .leaves import Column, Expression, Value
 from .lexer import ExpressionFault
 from .names import FIXED
@@ -33,6 +33,8 @@ def measure(check: Check) -> None:
     measures.cases()
     match check.reading.kind:
         case "om":
+            from . import om
+
             om.measure(measures)
         case "pnn":
             laws.measure(measures)

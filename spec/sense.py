@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from . import laws, om
+from . import laws
 from .laws import tabular
 from .lexer import ExpressionFault
 from .source import Key, Span, nearest
@@ -27,6 +27,8 @@ def faults(check: Check, data_given: bool) -> list[tuple[Key, ExpressionFault]]:
     sense.cases()
     match check.reading.kind:
         case "om":
+            from . import om
+
             om.sense(sense)
         case "pnn":
             laws.sense(sense)
@@ -362,10 +364,12 @@ class Sense:
 
 def forgiven_names(text: str, raw: dict[str, Any], kind: str, broken: bool) -> Iterable[str]:
     """Names that a line in error or a misspelt table may have declared: one fault is enough."""
-    from .study import KINDS
+    from .kinds import model_of
 
+    model = model_of(kind)
+    fields = model.model_fields if model is not None else {}
     for name, table in raw.items():
-        if isinstance(table, dict) and name not in KINDS[kind].model_fields:
+        if isinstance(table, dict) and name not in fields:
             yield from table
     if broken:
         yield "?"

@@ -9,29 +9,25 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Any, cast
 
-from pydantic import Field, ValidationError
+from pydantic import ValidationError
 
 from .checks import checked
 from .checks import keys as leaf_keys
 from .document import document, overridden
-from .family import Family
 from .files import missing_files
-from .ggl import Ggl
+from .kinds import KINDS, model_of
 from .leaves import Reading, marked
 from .lexer import ExpressionFault
 from .names import dotted
-from .om import Om
-from .pnn import Pnn
 from .source import Fault, Faults, Key, Source, UsageFault, nearest, shown
 from .tables import Coordinates, read_coordinates
 from .translate import key_complaint, sweep_faults, told
 
-Study = Annotated[Ggl | Family | Om | Pnn, Field(discriminator="study")]
-KINDS: dict[str, type[Ggl | Family | Om | Pnn]] = {
-    "ggl": Ggl, "family": Family, "om": Om, "pnn": Pnn,
-}  # fmt: skip
+if TYPE_CHECKING:
+    from .kinds import Study
+
 MAX_BYTES = 1_000_000
 MAX_VALUES = 5000
 MAX_FAULTS = 100  # that are shown
@@ -115,10 +111,10 @@ def _read(
     broken = bool(faults)
     if broken:
         source = replace(source, readable=readable)
-    model = KINDS.get(raw.get("study", "")) if isinstance(raw.get("study"), str) else None
+    model = model_of(raw.get("study"))
     if overrides:
         if model is None and not broken and (changed := _study_override(overrides)):
-            model = KINDS.get(changed)
+            model = model_of(changed)
         raw, texts = overridden(raw, overrides, lambda key: key_complaint(model, key))
         source = replace(source, overrides=texts)
     if seed is not None:
@@ -142,7 +138,7 @@ def _read(
     reading = _reading(raw)
     study = None
     try:
-        study = model.model_validate(marked(raw), context=reading)
+        study = cast("Study", model.model_validate(marked(raw), context=reading))
     except ValidationError as error:
         faults += told(error, source, raw, model, broken)
     faults += sweep_faults(source, raw, model)
@@ -224,4 +220,4 @@ def _sorted(source: Source, faults: Sequence[Fault]) -> list[Fault]:
     return found
 
 
-__all__ = ["ExpressionFault", "Study", "check", "load", "loads"]
+__all__ = ["ExpressionFault", "check", "load", "loads"]

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from actionrun.runtime import cli
 from actionrun.spec import check, loads
-from actionrun.spec.study import KINDS
+from actionrun.spec.kinds import models
 from actionrun.spec.tables import field_keys
 from actionrun.spec.tree import FUNCTIONS
 from actionrun.spec.units import CONSTANTS
@@ -25,13 +25,13 @@ def test_examples(text, tmp_path, capsys):
 
 
 def test_one_of_each_kind():
-    assert {loads(text).study for text in EXAMPLES} == {*KINDS}
+    assert {loads(text).study for text in EXAMPLES} == {*models()}
 
 
 def test_every_table_and_key_is_named():
     cells = "".join(line for line in PAGE.split("\n") if line.startswith("|"))
     words = {*re.findall(r"\w+", cells)}
-    for model in KINDS.values():
+    for model in models().values():
         for table, field in field_keys(model).items():
             assert table in words, table
             annotation = model.model_fields[field].annotation

@@ -14,10 +14,10 @@ def schema() -> dict[str, Any]:
     """
     from pydantic import TypeAdapter
 
-    from .study import KINDS, Study
+    from .kinds import Study, models
 
     found = _without_null(TypeAdapter(Study).json_schema(mode="validation"))
-    kinds = {kind: found["$defs"][model.__name__] for kind, model in KINDS.items()}
+    kinds = {kind: found["$defs"][model.__name__] for kind, model in models().items()}
     names = dict.fromkeys(name for kind in kinds.values() for name in kind["properties"])
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -31,7 +31,7 @@ def schema() -> dict[str, Any]:
                 "if": {"properties": {"study": {"const": kind}}, "required": ["study"]},
                 "then": {"$ref": f"#/$defs/{model.__name__}"},
             }
-            for kind, model in KINDS.items()
+            for kind, model in models().items()
         ],
         "$defs": found["$defs"],
     }
