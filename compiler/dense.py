@@ -170,6 +170,7 @@ def described(
     """The findings with what was found between the steps."""
     arrays, extra = dict(findings.arrays), dict(findings.extra)
     metrics, tables = dict(findings.metrics), list(findings.tables)
+    summary = list(findings.summary)
     unit = motion.study.unit("t")
     if len(sought.times):
         arrays["output_t"] = Array(samples["output_t"], ("output_t",), unit, "time of output")
@@ -187,9 +188,19 @@ def described(
             arrays |= _states(motion, key, q, v)
             extra["events"][name] = _listed(motion, t, rising, q, v)
             metrics[f"events.{name}"] = len(t)
-            rows.append((name, motion.study.events[name].text, len(t), *_spans(t, rising)))
+            spans = _spans(t, rising)
+            each = "" if spans[-1] is None else f", one direction each {spans[-1]:.10g} {unit}"
+            summary.append((f"event {name}", f"{len(t)} times{each}".rstrip()))
+            rows.append((name, motion.study.events[name].text, len(t), *spans))
         tables.append(_table(rows, unit))
-    return replace(findings, arrays=arrays, extra=extra, metrics=metrics, tables=tuple(tables))
+    return replace(
+        findings,
+        arrays=arrays,
+        extra=extra,
+        metrics=metrics,
+        tables=tuple(tables),
+        summary=tuple(summary),
+    )
 
 
 def _by_name(motion: Motion, row: np.ndarray) -> dict[str, float | list[float]]:

@@ -19,9 +19,20 @@ from .modules.ggl import GGL
 from .modules.ledger import Ledger
 from .modules.march import Trajectory
 from .modules.transformed import Transformed
-from .noether import Symmetry, symmetries
+from .noether import LARGEST, Symmetry, symmetries
 from .problem import Problem
-from .program import Array, Axis, Check, Curve, Figure, Findings, Panel, Table
+from .program import (
+    Array,
+    Axis,
+    Check,
+    Curve,
+    Equation,
+    Figure,
+    Findings,
+    Panel,
+    Section,
+    Table,
+)
 
 SMALL = 1e-3  # of the size of a charge's terms: what a charge that is nearly zero is measured by
 SHOWN = 6  # charges drawn
@@ -44,6 +55,8 @@ def book_of(problem: Problem, stepper: GGL | Constrained | Transformed) -> Book:
     rates = [s.rate for s in found]
     flows = any(rate != 0 for rate in rates)
     inner = stepper
+    if flows and problem.n > LARGEST:
+        return Book((), None, f"no ledger: it is kept up to {LARGEST} degrees of freedom with K")
     while not isinstance(inner, GGL):
         if isinstance(inner, Transformed) and flows:
             return Book((), None, "no ledger: what K does to charges is not followed through "
@@ -110,8 +123,14 @@ def balanced(
         }
         for k, symmetry in enumerate(found)
     ]
+    kept = problem.conservative  # then the energy has a line of its own
+    lines = [e for e, s in zip(entries, found, strict=True) if not (kept and s.kind == "time")]
+    worst = sorted(lines, key=lambda e: -e["defect"])[:3]
+    line = ", ".join(f"{e['charge']} {e['defect']:.1e}" for e in worst)
+    summary = [("ledger", f"{line}: relative, largest of all steps")] if line else []
     return replace(
         findings,
+        summary=(*findings.summary, *summary),
         extra={**findings.extra, "ledger": entries},
         tables=(*findings.tables, _table(entries)),
         figures=(*findings.figures, _figure(study, found, t, (values - values[0] - flux) / size)),
@@ -129,6 +148,28 @@ def _values(motion: Motion, book: Book, samples, findings: Findings):
     charges = book.ledger.charges(*q.T, *p.T, t, *np.asarray(motion.theta)[:, None])  # type: ignore[arg-type]
     columns = ([energy] if book.ledger.energy else []) + charges
     return t, np.stack([np.broadcast_to(x, t.shape) for x in columns], axis=1)
+
+
+def section(problem: Problem) -> Section | None:
+    """What `explain` says of symmetries and their charges."""
+    found = symmetries(problem)
+    if not found:
+        return None
+    kept = "conserved" if problem.nonconservative is None else "changed by K alone, and booked"
+    return Section(
+        "Symmetries",
+        f"SymPy finds {len(found)} of the Lagrangian: {'; '.join(s.name for s in found)}. "
+        f"Their charges are {kept}.",
+        tuple(
+            Equation(
+                s.charge_name[:1].upper() + s.charge_name[1:],
+                latex(s.charge, problem.words),
+                text(s.charge, problem.words),
+            )
+            for s in found
+            if s.kind != "time"  # the energy stands among the equations of the system
+        ),
+    )
 
 
 def _unit(study: Ggl, symmetry: Symmetry) -> str:

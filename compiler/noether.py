@@ -74,6 +74,8 @@ def _of_time(problem: Problem) -> Symmetry:
     forces, momenta = _couplings(problem)
     rate = sp.Add(*(v * f for v, f in zip(words.v, forces, strict=True)))
     for v, momentum in zip(words.v, momenta, strict=True):
+        if momentum == 0:
+            continue
         rate -= v * sp.diff(momentum, words.t)
         for k in range(problem.n):
             rate -= v * sp.diff(momentum, words.q[k]) * words.v[k]

@@ -100,22 +100,29 @@ class Ledger(eqx.Module):
         """The flux of a step of a quadratic problem, whose nodes are an affine map of (q, p)."""
         if self.rates is None:
             return None
-        n, s, rule = self.n, self.ggl.r + 2, self.ggl.rule
-        zero = jnp.zeros((), dtype)
-        still = jnp.zeros((n, s), dtype)
+        n, g, rule = self.n, self.ggl, self.ggl.rule
+        zero, size = jnp.zeros((), dtype), self.n * (self.ggl.r + 1)
+        rest, still = jnp.zeros((n,), dtype), jnp.zeros((n, self.ggl.r + 1), dtype)
+        J = g.jacobian(rest, rest, zero, h, theta, still)
+        points = jnp.concatenate([jnp.zeros((1, 2 * n), dtype), jnp.eye(2 * n, dtype=dtype)])
 
-        def nodes(z):
-            """Positions and velocities (2n, s) at the nodes of the step from z."""
-            V = self.ggl.newton(z[:n], z[n:], zero, h, theta, still, 1).V
-            return jnp.concatenate([z[:n, None] + h * nodal(rule.integrate, V), V])
+        def lacks(w):
+            def lack(z, w):
+                return g.residual(z[:n], z[n:], zero, h, theta, w).reshape(size)
+
+            return jnp.linalg.solve(J, jax.vmap(lack)(points, w).T).T.reshape(w.shape)
+
+        w = -lacks(jnp.broadcast_to(still, (2 * n + 1, *still.shape)))
+        w = w - lacks(w)
+        V = jnp.einsum("sj,znj->zns", jnp.asarray(rule.modes, dtype), w)
+        Q = points[:, :n, None] + h * jnp.einsum("st,znt->zns", rule.integrate.astype(dtype), V)
+        there = jnp.concatenate([Q, V], axis=1)  # (1 + 2n, 2n, s)
 
         def rates(y):
             assert self.rates is not None
             none = jnp.zeros((n,), dtype)
             return jnp.stack([jnp.asarray(x, dtype) for x in self._rates(y, none, zero, theta)])
 
-        points = jnp.concatenate([jnp.zeros((1, 2 * n), dtype), jnp.eye(2 * n, dtype=dtype)])
-        there = jax.vmap(nodes)(points)  # (1 + 2n, 2n, s)
         first, columns = there[0], there[1:] - there[0]
         rest = jnp.zeros((2 * n,), dtype)
         curve = jax.hessian(rates)(rest)  # (m, 2n, 2n)

@@ -21,6 +21,9 @@ def test_poynting_robertson(tmp_path):
     a, e = osculating(result["final"], (1 - 0.01153812) * 39.478758435)
     assert a == pytest.approx(0.8987215613, abs=1e-9)
     assert e == pytest.approx(0.1769877191, abs=1e-9)
+    charges = {entry["charge"]: entry["defect"] for entry in result["ledger"]}
+    assert set(charges) == {"energy", "angular momentum of (q[1], q[2])"}
+    assert all(defect < 1e-12 for defect in charges.values())  # over 6000 orbits, not over one
     metrics = result["metrics"]
     assert metrics["compare.ggl.energy_error_max"] < 1e-12
     assert metrics["compare.rk4.energy_error_max"] > 0.1  # its orbit falls in by itself
