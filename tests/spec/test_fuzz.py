@@ -78,35 +78,34 @@ def test_any_override(names, value):
             assert str(answer)
 
 
-@pytest.mark.parametrize(
-    "bomb",
-    [
-        "[" * 100_000,
-        "x = " + "[" * 100_000,
-        "x = " + "{a=" * 10_000,
-        "a" + ".a" * 200_000 + " = 1",
-        "[" + "a." * 100_000 + "a]",
-        "x = " + "9" * 900_000,
-        "x = 1e" + "9" * 100_000,
-        "x = '" + "a" * 900_000,
-        'x = """' + "\\" * 900_000,
-        '"' * 900_000,
-        "\n" * 900_000,
-        "".join(f"x{i} = 1\n" for i in range(60_000)),
-        "[parameters]\n" + "".join(f"x{i} = 'x{i + 1}'\n" for i in range(20_000)),
-        STUDIES["dho_ggl"].replace(
-            "lam = 0.1", "\n".join(f"p{i} = 'p{i + 1} + 1'" for i in range(5000))
-        ),
-        STUDIES["dho_ggl"].replace("k = 1.0", "k = 1" + "0" * 5000),
-        STUDIES["dho_ggl"].replace("1000", "1" + "0" * 5000),
-        "x = [" + "1," * 200_000 + "]",
-        STUDIES["dho_ggl"].replace("m*q'^2/2", "/".join(["1" * 30] * 40)),
-        STUDIES["dho_ggl"] + "\n".join(f"[t{i}]\nx = 1" for i in range(5000)),
-        STUDIES["melting"].replace("(m/rho)^(1/3)", "m^" * 500 + "2"),
-        STUDIES["verlet_pnn"].replace('"dt/2"', ", ".join(['"dt"'] * 2000)),
-    ],
-    ids=lambda text: f"{text[:12]!r}-{len(text)}",
-)
+BOMBS = [
+    "[" * 100_000,
+    "x = " + "[" * 100_000,
+    "x = " + "{a=" * 10_000,
+    "a" + ".a" * 200_000 + " = 1",
+    "[" + "a." * 100_000 + "a]",
+    "x = " + "9" * 900_000,
+    "x = 1e" + "9" * 100_000,
+    "x = '" + "a" * 900_000,
+    'x = """' + "\\" * 900_000,
+    '"' * 900_000,
+    "\n" * 900_000,
+    "".join(f"x{i} = 1\n" for i in range(60_000)),
+    "[parameters]\n" + "".join(f"x{i} = 'x{i + 1}'\n" for i in range(20_000)),
+    STUDIES["dho_ggl"].replace(
+        "lam = 0.1", "\n".join(f"p{i} = 'p{i + 1} + 1'" for i in range(5000))
+    ),
+    STUDIES["dho_ggl"].replace("k = 1.0", "k = 1" + "0" * 5000),
+    STUDIES["dho_ggl"].replace("1000", "1" + "0" * 5000),
+    "x = [" + "1," * 200_000 + "]",
+    STUDIES["dho_ggl"].replace("m*q'^2/2", "/".join(["1" * 30] * 40)),
+    STUDIES["dho_ggl"] + "\n".join(f"[t{i}]\nx = 1" for i in range(5000)),
+    STUDIES["melting"].replace("(m/rho)^(1/3)", "m^" * 500 + "2"),
+    STUDIES["verlet_pnn"].replace('"dt/2"', ", ".join(['"dt"'] * 2000)),
+]
+
+
+@pytest.mark.parametrize("bomb", BOMBS, ids=lambda text: f"{text[:12]!r}-{len(text)}")
 def test_bombs(bomb):
     answered(bomb)
 
