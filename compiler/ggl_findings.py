@@ -169,6 +169,13 @@ def _arrays(motion: Motion, series: Series) -> dict[str, Array]:
     return arrays
 
 
+def _path(x: np.ndarray, y: np.ndarray) -> Curve:
+    """A path in a plane: a line, or points where rows are too far apart for a line to be true."""
+    chord = np.median(np.hypot(np.diff(x), np.diff(y)))
+    size = np.hypot(np.ptp(x), np.ptp(y))
+    return Curve(x, y, "", "points" if chord > 0.1 * size else "line")
+
+
 def _figures(motion: Motion, series: Series) -> tuple[Figure, ...]:
     study, words = motion.study, motion.problem.words
     time = Axis("time t", study.unit("t"))
@@ -188,7 +195,7 @@ def _figures(motion: Motion, series: Series) -> tuple[Figure, ...]:
                     Axis(f"{name}[1]", study.unit(name)),
                     Axis(f"{name}[2]", study.unit(name)),
                     (
-                        Curve(series.q[:, part.start], series.q[:, part.start + 1]),
+                        _path(series.q[:, part.start], series.q[:, part.start + 1]),
                         Curve(
                             series.q[:1, part.start],
                             series.q[:1, part.start + 1],
