@@ -229,3 +229,86 @@ def test_carets_stand_under_wide_characters():
     _, line, caret = fault.render().split("\n")
     start = columns(line[: line.index("12")])
     assert caret.index("^") == start and caret.count("^") == 2
+
+
+ARGON = """study = "om"
+[system]
+particles = 108
+dimension = 3
+mass = "39.95 u"
+pair = "4*eps*((sigma/r)^12 - (sigma/r)^6)"
+external = "k*(x^2 + y^2 + z^2)/2"
+cutoff = "2.2*sigma"
+box = { density = "0.02 angstrom^-3" }
+[parameters]
+eps = "0.0104 eV"
+sigma = "3.4 angstrom"
+k = "0.01 eV/angstrom^2"
+[ends]
+from = "md"
+temperature = "90 K"
+md = { dt = "2 fs", equilibration = "40 ps" }
+[path]
+duration = "1 ps"
+points = 32
+"""
+
+
+def test_what_the_compiler_reads_off_an_om():
+    study = loads(ARGON)
+    assert study.study == "om" and study.system.particles == 108
+    assert study.ends.origin == "md" and study.ends.given == ("positions",)
+    assert study.number(study.path.duration) == pytest.approx(1000)  # in fs, the first unit of time
+    assert study.unit("lagrangian") == "u*angstrom^2/fs^2" and study.unit("t") == "fs"
+    assert loads(resolved_toml(study)) == study
+    for old, new, code in (
+        ('"90 K"', '"90 eV"', "unit.dimension"), ('"39.95 u"', '"39.95 K"', "unit.dimension"),
+        ("angstrom^-3", "angstrom^-2", "unit.dimension"), ("z^2)/2", "z)/2", "unit.dimension"),
+        ('k*(x', 'k*r*(x', "name.place"), ("sigma/r)^6", "sigma + r)^6", "unit.dimension"),
+        ('mass = "39.95 u"\n', "", "unit.mixed"), ('"1 ps"', '"1 angstrom"', "unit.dimension"),
+    ):  # fmt: skip
+        with pytest.raises(Faults) as caught:
+            loads(ARGON.replace(old, new))
+        assert [fault.code for fault in caught.value.faults] == [code], new
+
+
+def test_a_path_between_coordinates():
+    text = """study = "om"
+[system]
+coordinates = { q = 2 }
+lagrangian = "dot(q', q')/2 - (|q|^2 - 1)^2"
+[ends]
+start = { q = [-1.0, 0.0] }
+end = { q = [1.0, 0.0] }
+[path]
+duration = 2.0
+points = 20
+"""
+    study = loads(text)
+    assert study.number(study.ends.end["q"][0]) == 1.0 and loads(resolved_toml(study)) == study
+    with pytest.raises(Faults) as caught:
+        loads(text.replace("[1.0, 0.0]", "[1.0]"))
+    assert [fault.code for fault in caught.value.faults] == ["start.shape"]
+
+
+def test_what_the_compiler_reads_off_a_pnn():
+    study = loads(STUDIES["verlet_pnn"])
+    assert [one.later for one in study.search.outputs] == [True, True]
+    assert study.search.outputs[1].tree == study.search.inputs[1].tree
+    numbers = [w if w == "trainable" else study.number(w) for w in study.search.weights]
+    assert numbers == [0, 0.5, 1, 2, 0.5, 1, 2, "trainable"]  # dt is one fs, the unit of time
+    assert study.number(study.data.energy_unit) == pytest.approx(0.5 * 0.00964853, rel=1e-5)
+    vectors = STUDIES["verlet_pnn"].replace('["x"]\n', "{ x = 2 }\n")
+    vectors = vectors.replace("x'^2", "dot(x', x')").replace("sigma/x", "sigma/|x|")
+    assert loads(vectors).search.inputs[0].text == "x"
+
+
+def test_columns_of_a_table_are_names():
+    study = loads(STUDIES["melting"])
+    assert study.data.columns["rho"].name == "density" and study.unit("rho") == "g/cm^3"
+    assert study.unit("theta0") == "K" and study.unit("vs") == "cm/s"
+    assert not study.system.coordinates and "[system]" not in resolved_toml(study)
+    assert [*study.compare] == ["Lindemann", "Debye"]
+    with pytest.raises(Faults) as caught:
+        loads(STUDIES["melting"].replace('C*theta0"', 'C*theta0(1)"'))
+    assert [fault.code for fault in caught.value.faults] == ["expression.function"]
