@@ -134,7 +134,8 @@ class Exact:
 
 @eqx.filter_jit
 def _march(march: March, x, h, theta, stop, every):
-    x, (t, q, p), full = march.advance(x, jnp.zeros(()), h, theta, stop, every, BLOCK)
+    x, rows, full = march.advance(x, jnp.zeros(()), h, theta, stop, every, BLOCK)
+    t, q, p = rows[:3]
     m = march.ggl.mechanics
     v = m.velocity(q.T, p.T, t, theta[:, None])
     return x, (q, v.T, m.energy(q.T, v, t, theta[:, None])), full

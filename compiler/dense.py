@@ -50,7 +50,7 @@ class Between:
         t = self.h * (step + np.arange(whole + 1))
         found: dict[str, np.ndarray] = {}
         if self.names:
-            values, w = survey(self.dense, *map(jnp.asarray, (q, p, t, V)), self.h, theta)
+            values, w = survey(self.dense, q, p, t, V, self.h, theta)
             found |= self._crossings(step, np.asarray(values)[:, :count], q, np.asarray(w), theta)
         else:
             w = coefficients(self.dense, jnp.asarray(V))
