@@ -19,7 +19,7 @@ from .derived import symbolic_equations
 from .ggl_compare import Comparison, compared
 from .ggl_findings import Motion, found
 from .ggl_stepper import solver, stepper
-from .ledger import Book, balanced, book_of, section
+from .ledger import Book, balanced, book_of
 from .lower import lowered
 from .mechanics import structure
 from .modules.march import March, Trajectory, constraint_error, energy_error
@@ -212,10 +212,8 @@ def explain(study: Ggl) -> tuple[Section, ...]:
     if transform is not None:
         unit = f" of a transformed time s, dt = ({transform.text}) ds"
     energy = "conserved" if symbolic.conservative else "not conserved"
-    symmetric = section(symbolic)
     return (
         Section("System", equations=symbolic_equations(symbolic)),
-        *((symmetric,) if symmetric else ()),
         Section(
             "Integration",
             f"Galerkin-Gauss-Lobatto variational integrator, r = {study.integrator.r} interior "

@@ -26,11 +26,9 @@ from .program import (
     Axis,
     Check,
     Curve,
-    Equation,
     Figure,
     Findings,
     Panel,
-    Section,
     Table,
 )
 
@@ -148,28 +146,6 @@ def _values(motion: Motion, book: Book, samples, findings: Findings):
     charges = book.ledger.charges(*q.T, *p.T, t, *np.asarray(motion.theta)[:, None])  # type: ignore[arg-type]
     columns = ([energy] if book.ledger.energy else []) + charges
     return t, np.stack([np.broadcast_to(x, t.shape) for x in columns], axis=1)
-
-
-def section(problem: Problem) -> Section | None:
-    """What `explain` says of symmetries and their charges."""
-    found = symmetries(problem)
-    if not found:
-        return None
-    kept = "conserved" if problem.nonconservative is None else "changed by K alone, and booked"
-    return Section(
-        "Symmetries",
-        f"SymPy finds {len(found)} of the Lagrangian: {'; '.join(s.name for s in found)}. "
-        f"Their charges are {kept}.",
-        tuple(
-            Equation(
-                s.charge_name[:1].upper() + s.charge_name[1:],
-                latex(s.charge, problem.words),
-                text(s.charge, problem.words),
-            )
-            for s in found
-            if s.kind != "time"  # the energy stands among the equations of the system
-        ),
-    )
 
 
 def _unit(study: Ggl, symmetry: Symmetry) -> str:
