@@ -254,7 +254,7 @@ def measure(measures: Measures) -> None:
     expect(value(("path", "duration")), time, "the duration")
     for name in ("dt", "equilibration"):
         expect(value(("ends", "md", name)), time, f"{name} of the reference run")
-    expect(value(("ends", "temperature")), TEMPERATURE, "that of the reference run")
+    expect(value(("ends", "temperature")), TEMPERATURE, "[ends] temperature")
     for end in ("start", "end"):
         for name, item in measures.given("ends", end).items():
             for leaf in measures.leaves(("ends", end, name), item):
