@@ -19,10 +19,10 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "spec"))
 import contextlib
 
 from actionrun.spec import Faults, loads
-from language_page import STUDIES
+from language_page import STUDIES  # pyright: ignore[reportMissingImports]
 from rich.console import Console
 from rich.table import Table
-from test_fuzz import BOMBS
+from test_fuzz import BOMBS  # pyright: ignore[reportMissingImports]
 
 RUNS = 10
 

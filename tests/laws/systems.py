@@ -83,9 +83,10 @@ def marched(
     q, p = (jnp.asarray(np.atleast_1d(np.asarray(x, float))) for x in (q, p))
     zero = jnp.zeros(())
     x = march.start(q, p, zero, theta)
-    x, (t, qs, ps), count = _advanced(
+    x, kept, count = _advanced(
         march, x, zero, jnp.asarray(h), theta, jnp.asarray(steps), jnp.asarray(every)
     )
+    t, qs, ps = kept[:3]
     assert int(x.trouble) == 0, f"trouble {int(x.trouble)} at step {int(x.step)}"
     rows = int(count)
     return Motion(

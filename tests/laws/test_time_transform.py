@@ -132,23 +132,25 @@ def test_a_law_that_holds_time():
     """q'' = -q + cos(2 t) from rest at 0: q = (cos(t) - cos(2 t))/3, whatever the steps are of."""
     driven = 'coordinates = ["q"]\nlagrangian = "q\'^2/2 - q^2/2 + q*cos(2*t)"'
     h, far = [0.2, 0.1, 0.05], []
+    run = None
     for k in h:
         steps = round(8 / k)
         run = ran(text(driven, "q = 0", "q = 0", 2, k, steps, 'time_transform = "1/(1 + q^2)"'))
         far.append(abs(run.q[-1, 0] - (np.cos(run.t[-1]) - np.cos(2 * run.t[-1])) / 3))
-    assert np.ptp(np.diff(run.t)) > 0.01
+    assert run is not None and np.ptp(np.diff(run.t)) > 0.01
     assert slope(h, far) == pytest.approx(6, abs=0.4)
 
 
 def test_a_constrained_motion():
     """A rod whose steps are longer where it is high, against its closed form."""
     h, far = [PERIOD / n for n in (20, 30, 40)], []
+    run = None
     for k in h:
         steps = round(1.2 * PERIOD / k)
         run = ran(text(ROD, LEFT, REST, 2, k, steps, 'time_transform = "(2 + y)/2"'))
         far.append(np.max(np.abs(run.q[-1] - place(angle(run.t[-1])[0]))))
         assert constraint_error(run.state) < 1e-15
-    assert slope(h, far) == pytest.approx(6, abs=0.4)
+    assert run is not None and slope(h, far) == pytest.approx(6, abs=0.4)
     th, rate = angle(np.append(0, run.t))
     tension = 9.81 * np.cos(th) + rate**2
     found = run.findings().arrays["multiplier_1"].data
@@ -196,7 +198,7 @@ def test_what_cannot_be(system, transform, code):
     [(ROD, (LEFT, REST), ""), (KEPLER, perihelion(E), BY_DISTANCE)],
     ids=["constrained", "transformed"],
 )
-def test_comparisons_are_refused(system, start, more):
+def test_comparisons_are_refused(system, start: tuple[str, str], more):
     study = text(system, *start, 2, 0.01, 30, more + '\n[compare]\nmethods = ["rk4"]')
     with pytest.raises(Faults) as caught:
         compile(loads(study))
@@ -213,7 +215,7 @@ def test_comparisons_are_refused(system, start, more):
     ],
     ids=["constrained", "transformed", "both"],
 )
-def test_another_number_of_steps_or_step_size_compiles_nothing(system, start, more):
+def test_another_number_of_steps_or_step_size_compiles_nothing(system, start: tuple[str, str], more):
     ran(text(system, *start, 2, 0.01, 30, more))
     program = compile(loads(text(system, *start, 2, 0.02, 50, more + "\nsave_every = 5")))
     state = program.start()
