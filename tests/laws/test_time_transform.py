@@ -215,7 +215,9 @@ def test_comparisons_are_refused(system, start: tuple[str, str], more):
     ],
     ids=["constrained", "transformed", "both"],
 )
-def test_another_number_of_steps_or_step_size_compiles_nothing(system, start: tuple[str, str], more):
+def test_another_number_of_steps_or_step_size_compiles_nothing(
+    system, start: tuple[str, str], more
+):
     ran(text(system, *start, 2, 0.01, 30, more))
     program = compile(loads(text(system, *start, 2, 0.02, 50, more + "\nsave_every = 5")))
     state = program.start()
