@@ -77,20 +77,21 @@ def against_n() -> Figure:
     print(
         f"Fig. 4: damped oscillator, r = 2, dt = 0.1\n{'N':>10} {'linear map':>12} {'iterated':>12}"
     )
-    curves, times = [], {}
+    alone, whole, times = [], [], {}
     prepared(lambda: loads(OSCILLATOR))  # what JAX and SymPy do once in a process
     for name, solver in (("map", None), ("iterated", "fixed point")):
         program, setup = prepared(lambda: loads(OSCILLATOR), solver)
         times[name] = [marched(program, n) for n in COUNTS]
         n, seconds = np.array(COUNTS, float), np.array(times[name])
-        curves.append(Curve(n, seconds, name))
-        curves.append(Curve(n, setup + seconds, f"{name} + set-up", "dashed"))
+        alone.append(Curve(n, seconds, name))
+        whole.append(Curve(n, setup + seconds, name))
     for k, n in enumerate(COUNTS):
         print(f"{n:>10} {times['map'][k]:>11.4g}s {times['iterated'][k]:>11.4g}s")
     for name, found in times.items():
         print(f"  {name}: {found[-1] / COUNTS[-1] * 1e9:.1f} ns a step at N = {COUNTS[-1]}")
-    panel = Panel(Axis("steps N", log=True), Axis("time", "s", log=True), tuple(curves))
-    return Figure("time_against_n", "Time to integrate a damped oscillator.", (panel,))
+    x, y = Axis("steps N", log=True), Axis("time", "s", log=True)
+    panels = Panel(x, y, tuple(alone), "march"), Panel(x, y, tuple(whole), "march and set-up")
+    return Figure("time_against_n", "Time to integrate a damped oscillator.", panels)
 
 
 def against_order() -> Figure:
