@@ -28,7 +28,7 @@ from .linear import inverse, solve
 from .quadrature import Rule, rule
 
 PASSES = 60  # of the fixed point, before a step counts as not converged
-UNROLLED_NODES = 12
+UNROLLED_NODES = 24
 
 
 class Mechanics(eqx.Module):
