@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import csv
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
+from ..spec.leaves import heading
 from ..spec.source import Fault, Faults
 
 MOST_FAULTS = 20
 MISSING = ("", "nan")
-HEADING = re.compile(r"(.*?)\s*(?:\[([^\[\]]*)\])?", re.DOTALL)
 
 
 @dataclass
@@ -113,9 +112,9 @@ def table_of(path: Path) -> Table:
         raise Faults([Fault("data.empty", "the file has no header and no rows", str(path))])
     head, first = kept[0]
     delimiter = next((mark for mark in ",;\t" if mark in first), ",")
-    names = [HEADING.fullmatch(cell.strip()) for cell in _cells(path, head, first, delimiter)]
-    pairs = [(name[1], (name[2] or "").strip()) if name else ("", "") for name in names]
-    table = Table(path, lines, delimiter, head, [pair[0] for pair in pairs], [p[1] for p in pairs])
+    names = [heading(cell) for cell in _cells(path, head, first, delimiter)]
+    units = [(unit or "").strip() for _, unit, _ in names]
+    table = Table(path, lines, delimiter, head, [name for name, _, _ in names], units)
     for number, line in kept[1:]:
         table.places.append(number)
         table.rows.append(_cells(path, number, line, delimiter))

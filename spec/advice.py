@@ -8,11 +8,28 @@ import re
 from .lexer import GREEK, latex_advice
 from .source import shown
 
+MOST = 2000  # characters of a line that advice is sought in
+
+
+def _words(but: str) -> str:
+    """Words of characters other than these, possessive: no line can make the search go back."""
+    return rf"(?:[^{but}\s]++(?:\s++[^{but}\s]++)*+)?+"
+
+
 Advice = tuple[str, int, int, str | None] | None  # message, start, stop in the line, hint
 
 
+KEY, PLAIN, HEAD, LEFT = (_words(but) for but in (r"=\[\]{}#\"'", r"#\"'", r"=\]#", "=#"))
+REST = r"\s*+(?:#.*)?$"
+FOREIGN = re.compile(rf"\s*+\[?+\s*+({KEY})\s*+[=\]]")
+HALF_QUOTED = re.compile(rf"=\s*+(?![\[{{\"'])({PLAIN})\s*+([\"']){REST}")
+BARE_VALUE = re.compile(rf"=\s*+([^\s\"'\[{{#][^\"#\s]*+(?:\s++[^\"#\s]++)*+){REST}")
+NAMED = re.compile(rf"\s*+(\[?+\[?+)\s*+({HEAD})\s*+(?:=|\])")
+EMPTY = re.compile(rf"\s*+({LEFT})\s*+(=){REST}")
+
+
 def _decimal_comma(message: str, line: str, column: int) -> Advice:
-    match = re.search(r"=\s*([+-]?\d+,\d+)\s*(?:#.*)?$", line)
+    match = re.search(r"=\s*+([+-]?\d++,\d++)\s*+(?:#.*)?$", line)
     if match is None:
         return None
     number = match.group(1).replace(",", ".")
@@ -20,7 +37,7 @@ def _decimal_comma(message: str, line: str, column: int) -> Advice:
 
 
 def _foreign_key(message: str, line: str, column: int) -> Advice:
-    match = re.match(r"\s*\[?\s*([^=\"'\[\]{}#\n]*?)\s*[=\]]", line)
+    match = FOREIGN.match(line)
     if match is None or match.group(1).isascii() or not match.group(1) or column > match.end():
         return None
     key = match.group(1)
@@ -37,7 +54,7 @@ def _missing_quote(message: str, line: str, column: int) -> Advice:
         if line.count(quote) % 2 and (match := re.search(rf"=\s*({quote}.*)$", line)):
             return ("this quotation mark is never closed", match.start(1), match.start(1) + 1,
                     f"add {quote} at the end")  # fmt: skip
-    match = re.search(r"=\s*(?![\[{\"'])([^\"'#]*?)([\"'])\s*(?:#.*)?$", line)
+    match = HALF_QUOTED.search(line)
     if match and match.group(1).strip():
         return ("a quotation mark is missing where this begins", match.start(1), match.end(1),
                 f"write {match.group(2)}{match.group(1)}{match.group(2)}")  # fmt: skip
@@ -45,7 +62,7 @@ def _missing_quote(message: str, line: str, column: int) -> Advice:
 
 
 def _bare_formula(message: str, line: str, column: int) -> Advice:
-    match = re.search(r"=\s*([^\s\"'\[{#][^\"#]*?)\s*(?:#.*)?$", line)
+    match = BARE_VALUE.search(line)
     if match is None or not re.search(r"[A-Za-z]", match.group(1)) or column < match.start(1):
         return None
     word = match.group(1)
@@ -68,7 +85,7 @@ def _backslash(message: str, line: str, column: int) -> Advice:
 def _twice(message: str, line: str, column: int) -> Advice:
     if "overwrite" not in message and "twice" not in message and "immutable" not in message.lower():
         return None
-    match = re.match(r"\s*(\[?\[?)\s*([^=\]#]*?)\s*(?:=|\])", line)
+    match = NAMED.match(line)
     if match is None:
         return None
     what = "table" if match.group(1) else "key"
@@ -81,14 +98,14 @@ def _twice(message: str, line: str, column: int) -> Advice:
 
 
 def _colon(message: str, line: str, column: int) -> Advice:
-    match = re.match(r"\s*([A-Za-z0-9_-]+)\s*(:)", line)
+    match = re.match(r"\s*+([A-Za-z0-9_-]++)\s*+(:)", line)
     if match is None or "=" in line[: match.end()]:
         return None
     return ("a key is followed by =", match.start(2), match.end(2), f"write {match.group(1)} = ...")
 
 
 def _no_value(message: str, line: str, column: int) -> Advice:
-    match = re.match(r"\s*([^=#]*?)\s*(=)\s*(?:#.*)?$", line)
+    match = EMPTY.match(line)
     if match is None:
         return None
     return ("a value is missing", match.start(2), match.end(2), f"write {match.group(1)} = 1.0")

@@ -7,7 +7,7 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from .advice import ADVICE
+from .advice import ADVICE, MOST
 from .source import Fault, Key, Source, UsageFault, shown
 
 MAX_BYTES = 1_000_000
@@ -19,7 +19,6 @@ CHAIN = re.compile(  # a dotted key of that many parts; tomllib takes quadratic 
     re.ASCII,
 )
 WHERE = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
-BARE_KEY = re.compile(r"^\s*([^=\"'\[\]{}#\n]*?)\s*=")
 
 
 def document(source: Source) -> tuple[dict[str, Any], list[Fault], str]:
@@ -112,7 +111,7 @@ def _told(source: Source, text: str, at: int, raw: str) -> tuple[Fault, tuple[in
     start = _line_start(text, at)
     end = _line_end(text, at)
     line, column = text[start:end], at - start
-    for advise in ADVICE:
+    for advise in ADVICE if len(line) <= MOST else ():
         if found := advise(message, line, column):
             said, begin, stop, hint = found
             fault = source.at(start + begin, start + stop, "toml.syntax", said, hint=hint)

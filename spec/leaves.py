@@ -7,7 +7,6 @@ its fault with the `Reading` and goes on as a broken leaf: the rest of the file 
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -240,7 +239,13 @@ class Constraint(Expression):
         )
 
 
-COLUMN = re.compile(r"\s*(.*?)\s*(?:\[([^\[\]]*)\]\s*)?", re.S)
+def heading(text: str) -> tuple[str, str | None, int]:
+    """Name and unit of a column's heading "density [g/cm^3]", and where the unit's text begins."""
+    shown = text.rstrip()
+    opening = shown.rfind("[")
+    if not shown.endswith("]") or opening < 0 or "]" in shown[opening:-1]:
+        return text.strip(), None, 0
+    return text[:opening].strip(), shown[opening + 1 : -1], opening + 1
 
 
 @dataclass(frozen=True)
@@ -259,15 +264,14 @@ class Column:
                 {"what": described(raw), "hint": 'write it as in the file: "t" or "x [m]"'},
             )  # fmt: skip
         path: Key = getattr(raw, "path", ())
-        match = COLUMN.fullmatch(raw)
-        name, inside = match.groups() if match else (raw, None)
+        name, inside, begin = heading(raw)
         column = cls(name, None, path)
         try:
             if not name:
                 raise ExpressionFault("data.column", "a column without a name", WHOLE,
                                       'write it as in the file: "t" or "x [m]"')  # fmt: skip
-            if inside is not None and match is not None and inside.strip() not in ("", "1", "-"):
-                column = cls(name, unit(inside, match.start(2)), path)
+            if inside is not None and inside.strip() not in ("", "1", "-"):
+                column = cls(name, unit(inside, begin), path)
         except ExpressionFault as fault:
             reading.faults.append((path, fault))
         reading.columns[path] = column

@@ -19,7 +19,7 @@ from .units import CONSTANTS, DIMENSIONS, NONE, SI, Dimension, all_symbols, know
 SYMBOL = re.compile(rf"[^\W\d_{''.join(SUPERSCRIPTS)}]+(?:_[A-Za-z0-9]+)?|°")
 POWER = re.compile(r"(?:\^|\*\*)\s*(\(\s*[+-]?\d{1,2}\s*(?:/\s*\d{1,2}\s*)?\)|[+-]?\d{1,2})")
 RAISED = re.compile(f"[{''.join(SUPERSCRIPTS)}]+")
-QUANTITY = re.compile(rf"\s*([+-]?)\s*((?>{NUMBER.pattern}))\s*(?=[^\W\d]|°)")
+QUANTITY = re.compile(rf"\s*+([+-]?+)\s*+((?>{NUMBER.pattern}))\s*(?=[^\W\d]|°)")
 MAX_UNIT = 80  # characters
 ORDER = (1, 0, 2, 3, 4, 5)  # mass first, as energies are usually written
 

@@ -79,6 +79,8 @@ def test_any_override(names, value):
 
 
 BOMBS = [
+    'study = "ggl"\n' + " " * 2000 + "x\n[system\n",  # a line of spaces once took minutes of advice
+    "x = " + " " * 150_000 + "y\n",
     "[" * 100_000,
     "x = " + "[" * 100_000,
     "x = " + "{a=" * 10_000,
