@@ -30,6 +30,7 @@ def compile(study: Study, observations: Mapping[str, np.ndarray] | None = None) 
 
     Raises `spec.Faults` where the mathematics does not work out, pointing into the study.
     """
+    require_built(study)
     match study:
         case Ggl():
             from . import ggl
@@ -66,9 +67,25 @@ def explain(study: Study) -> tuple[Section, ...]:
 
 
 def require_built(study: Study) -> None:
-    """Raises Faults for a kind of study that this version reads and cannot run yet."""
+    """Raises Faults for what this version reads and cannot run yet: some kinds, some tables."""
     if isinstance(study, Om | Pnn):
         raise _unbuilt(study)
+    lacking = (
+        (
+            ("sweep",),
+            "a sweep",
+            study.sweep,
+            "run the study with --set table.key=VALUE, one by one",
+        ),
+        (("system", "particles"), "a system of many bodies", study.system.particles, None),
+    )
+    faults = [
+        study.fault(key, None, "not-built", f"{what} is not built yet in this version", hint)
+        for key, what, wanted, hint in lacking
+        if wanted
+    ]
+    if faults:
+        raise Faults(faults)
 
 
 def _unbuilt(study: Om | Pnn) -> Faults:

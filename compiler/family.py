@@ -56,6 +56,7 @@ def _require_built(study: Family) -> None:
         ),
         (("training", "loss"), 'the loss "rms"', study.training.loss == "rms"),
         (("training", "epochs"), "training by epochs", study.training.epochs is not None),
+        (("training", "minutes"), "a cap in minutes", study.training.minutes is not None),
     ]
     faults = [
         study.fault(key, None, "not-built", f"{what} is not built yet in this version")
@@ -199,6 +200,6 @@ def _method(study: Family) -> str:
         f"A perceptron with hidden layers {layers} ({study.network.activation}), trained for "
         f"{study.training.steps} steps of {study.training.batch} fresh systems by "
         f"{study.training.optimizer} (learning rate {study.training.learning_rate:g}, "
-        f"{study.training.decay} decay). Loss: squared error of the scaled coefficients. Motions "
-        f"by the {ggl}. Refinement by Levenberg-Marquardt through the integrator."
+        f"{study.training.decay} decay). Loss: pseudo-Huber error of the scaled "
+        f"coefficients. Motions by the {ggl}. Refinement by Levenberg-Marquardt through the integrator."
     )

@@ -66,9 +66,11 @@ class Fitting:
         fit, stretches = None, len(STRETCHES)
         x, low, high = self._starts(candidates)
         contracts = self._contracts(x)
+        refine = self.study.refine
+        iterations = refine.iterations if refine.method != "none" else 0
         for k, share in enumerate(STRETCHES):
             tell("refine", k, stretches, {})
-            fit = _refined(self._shot(share, contracts), x, low, high, self.study.refine.iterations,
+            fit = _refined(self._shot(share, contracts), x, low, high, iterations,
                            self.study.refine.tolerance)  # fmt: skip
             x = fit.x
         assert fit is not None

@@ -25,7 +25,6 @@ from .scaling import scalings
 SURVEY = 20000  # systems from which the code of the coefficients is standardised
 SOFT = 0.4  # of the median: where the code of a coefficient that may vanish turns linear
 SECOND_MOMENT = 0.95  # of Adam: fresh systems every step let it forget fast; 0.999 was twice worse
-MOTION = 0.0  # weight of the motion's error in the loss
 SURVEY_KEY, NETWORK_KEY, TRAIN_KEY, TEST_KEY = range(4)
 
 
@@ -41,9 +40,7 @@ class Training:
         self.key = jax.random.key(study.seed)
         self.population = population(study, symbolic, low, high)
         encoder = _encoder(study, symbolic, self.population, self.key)
-        self.trainer = Trainer(
-            self.population, encoder, study.training.batch, MOTION, _optimizer(study)
-        )
+        self.trainer = Trainer(self.population, encoder, study.training.batch, _optimizer(study))
         self.step = eqx.filter_jit(self.trainer.step)
 
     def start(self) -> Progress:

@@ -245,7 +245,3 @@ def quoted(words: Iterable[str], last: str = "or") -> str:
     """`"a", "b" or "c"`."""
     listed = [f'"{word}"' for word in words]
     return f" {last} ".join([", ".join(listed[:-1]), listed[-1]] if listed[1:] else listed)
-
-
-def unquote(text: str) -> str:
-    return text if len(text) <= 60 else text[:57] + "..."

@@ -1,7 +1,6 @@
 """Training an encoder on fresh systems every step.
 
-The loss is a robust error of the codes plus, on request, a bounded relative error of the motion
-that the named coefficients give through the integrator.
+The loss is a robust error of the codes; the motions that the network reads are the integrator's.
 """
 
 from __future__ import annotations
@@ -41,7 +40,6 @@ class Trainer(eqx.Module):
     population: Population
     encoder: Encoder
     batch: int = eqx.field(static=True)
-    motion: float = eqx.field(static=True)  # weight of the motion's error in the loss
     optimizer: optax.GradientTransformation = eqx.field(static=True)
 
     def start(self) -> Progress:
@@ -63,14 +61,6 @@ class Trainer(eqx.Module):
         wanted = encoder.code.encoded(jnp.where(sound, c / units, 1.0))
         given = encoder.codes(features)
         wrong = jnp.mean(pseudo_huber(given - wanted), axis=0)
-        if self.motion:
-            named = encoder.code.decoded(given) * units
-            named = jnp.clip(named, population.low[:, None], population.high[:, None]).astype(Dtype)
-            again, fine = population.seen(named, q, p)
-            size = jnp.mean(series**2, axis=0) + jnp.finfo(Dtype).tiny
-            miss = jnp.mean((again - series) ** 2 / size, axis=(0, 1))
-            miss = jnp.where(fine, miss, 0.0)
-            wrong = wrong + self.motion * miss / (1 + miss)
         return jnp.sum(jnp.where(sound, wrong, 0.0)) / self.batch
 
     def step(self, progress: Progress, key: jax.Array, n: jax.Array) -> Progress:
