@@ -201,5 +201,6 @@ def _method(study: Family) -> str:
         f"{study.training.steps} steps of {study.training.batch} fresh systems by "
         f"{study.training.optimizer} (learning rate {study.training.learning_rate:g}, "
         f"{study.training.decay} decay). Loss: pseudo-Huber error of the scaled "
-        f"coefficients. Motions by the {ggl}. Refinement by Levenberg-Marquardt through the integrator."
+        f"coefficients. Motions by the {ggl}. Refinement by Levenberg-Marquardt through the "
+        "integrator."
     )
