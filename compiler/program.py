@@ -157,3 +157,48 @@ class Program(Protocol):
     def findings(self, state: State, samples: Mapping[str, np.ndarray], tell: Tell) -> Findings:
         """Results after the last step; long evaluations report through `tell`."""
         ...
+
+
+@dataclass(frozen=True)
+class Evolution:
+    """How a search breeds. `method` "nsga2": Pareto selection over all scores; "simple": DEAP's
+    eaSimple by tournament over the first score alone, without an elite, as the papers did."""
+
+    method: Literal["nsga2", "simple"]
+    population: int
+    generations: int
+    crossover: float
+    mutation: float
+    gene_mutation: float
+    tournament: int
+    seed: int
+
+
+class Search(Protocol):
+    """A search over genomes: the runtime breeds them (runtime/search.py), whole generations are
+    scored here.
+
+    A genome is a row of whole numbers, gene g below `choices[g]`. Its scores depend on the genome
+    alone, to the last bit: not on what else is in the batch, nor on the process. So a cache, a kill
+    and any number of workers change nothing.
+    """
+
+    stage: str
+    choices: tuple[int, ...]
+    objectives: tuple[str, ...]  # one name a column of scores, all to be minimised
+    evolution: Evolution
+
+    def seeds(self, tell: Tell) -> np.ndarray:
+        """Genomes (n, genes) that the first generation starts with, such as pruned ones."""
+        ...
+
+    def scores(self, genomes: np.ndarray) -> np.ndarray:
+        """Scores (n, objectives) of genomes (n, genes); inf where one cannot be fitted."""
+        ...
+
+    def findings(
+        self, genomes: np.ndarray, scores: np.ndarray, trained: int, history: np.ndarray, tell: Tell
+    ) -> Findings:
+        """Results from the archive: all genomes that no other one dominated, with their scores.
+        `trained` counts the networks that were fitted, `history` holds a row a generation."""
+        ...
