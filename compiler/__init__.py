@@ -22,10 +22,10 @@ from ..spec.family import Family
 from ..spec.ggl import Ggl
 from ..spec.om import Om
 from ..spec.pnn import Pnn
-from .program import Program, Section
+from .program import Program, Search, Section
 
 
-def compile(study: Study, observations: Mapping[str, np.ndarray] | None = None) -> Program:
+def compile(study: Study, observations: Mapping[str, np.ndarray] | None = None) -> Program | Search:
     """The program of a study; `observations` are the columns of its [data], if it has any.
 
     Raises `spec.Faults` where the mathematics does not work out, pointing into the study.
@@ -40,8 +40,14 @@ def compile(study: Study, observations: Mapping[str, np.ndarray] | None = None) 
             from . import family
 
             return family.compile(study, observations)
-        case Om() | Pnn():
-            raise _unbuilt(study)
+        case Om():
+            from . import om
+
+            return om.compile(study, observations)
+        case Pnn():
+            from . import pnn
+
+            return pnn.compile(study, observations)
         case _:
             assert_never(study)
 
@@ -60,16 +66,20 @@ def explain(study: Study) -> tuple[Section, ...]:
             from .meaning import meaning
 
             return (*family.explain(study), *meaning(study))
-        case Om() | Pnn():
-            raise _unbuilt(study)
+        case Om():
+            from . import om
+
+            return om.explain(study)
+        case Pnn():
+            from . import pnn
+
+            return pnn.explain(study)
         case _:
             assert_never(study)
 
 
 def require_built(study: Study) -> None:
-    """Raises Faults for what this version reads and cannot run yet: some kinds, some tables."""
-    if isinstance(study, Om | Pnn):
-        raise _unbuilt(study)
+    """Raises Faults for what this version reads and cannot run yet: some tables."""
     lacking = (
         (
             ("sweep",),
@@ -77,7 +87,12 @@ def require_built(study: Study) -> None:
             study.sweep,
             "run the study with --set table.key=VALUE, one by one",
         ),
-        (("system", "particles"), "a system of many bodies", study.system.particles, None),
+        (
+            ("system", "particles"),
+            "a system of many bodies",
+            study.study != "om" and study.system.particles,
+            None,
+        ),
     )
     faults = [
         study.fault(key, None, "not-built", f"{what} is not built yet in this version", hint)
@@ -86,9 +101,3 @@ def require_built(study: Study) -> None:
     ]
     if faults:
         raise Faults(faults)
-
-
-def _unbuilt(study: Om | Pnn) -> Faults:
-    message = f"study kind '{study.study}' is not built yet in this version"
-    hint = 'built are "ggl" and "family"; `actionrun check` reads all four'
-    return Faults((study.fault(("study",), None, "kind.unbuilt", message, hint),))

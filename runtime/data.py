@@ -30,7 +30,7 @@ def observations(study: Study) -> Observations | None:
     """The columns of [data] by what they hold, (N,) or (N, dimension), NaN where missing; None for
     a study without data. `trial` is whole numbers. Raises Faults."""
     data = getattr(study, "data", None)
-    if data is None:
+    if data is None or data.file is None:
         return None
     require(study)
     table = table_of(data.path)
@@ -54,7 +54,7 @@ def observations(study: Study) -> Observations | None:
 def require(study: Study) -> None:
     """Raise Faults unless the study's data file is there and of a size that can be read."""
     data = getattr(study, "data", None)
-    if data is None:
+    if data is None or data.file is None:
         return
     path = Path(data.path)
     where = ("data", "file")

@@ -57,7 +57,12 @@ def job(study: Study) -> Job:
     def program() -> Program:
         from ..compiler import compile
 
-        return compile(study, observations(study))
+        found = compile(study, observations(study))
+        if not hasattr(found, "choices"):
+            return found
+        from .search import Evolved
+
+        return Evolved(found)
 
     def explained() -> Sequence[Section]:
         from ..compiler import explain
@@ -65,19 +70,19 @@ def job(study: Study) -> Job:
         return explain(study)
 
     require(study)
-    path, data = study.source.path, getattr(study, "data", None)
+    path = study.source.path
     there = path is not None and path.is_file()
-    name = _name_beside(data.file) if data is not None else ""
+    moved, files = _with_files_beside(study)
     return Job(
         name=path.stem if path is not None else "study",
         kind=study.study,
         title=study.title,
         seed=study.seed,
         text=path.read_bytes() if path is not None and there else study.source.text.encode(),
-        resolved=resolved_toml(_with_data_beside(study, name)),
+        resolved=resolved_toml(moved),
         program=program,
         explained=explained,
-        files={name: data.path} if data is not None else {},
+        files=files,
     )
 
 
@@ -87,13 +92,20 @@ def _name_beside(file: str) -> str:
     return f"data/{path.name}" if path.is_absolute() or ".." in path.parts else file
 
 
-def _with_data_beside(study: Study, name: str) -> Study:
-    """The study as it is in the run folder, so that the same data in another place are the same
-    study."""
-    data = getattr(study, "data", None)
-    if data is None or data.file == name:
-        return study
-    return study.model_copy(update={"data": data.model_copy(update={"file": name})})
+def _with_files_beside(study: Study) -> tuple[Study, dict[str, Path]]:
+    """The study as it is in the run folder, so that the same files in another place are the same
+    study; and where the files that it names are now, by their place below the run folder."""
+    data, ends = getattr(study, "data", None), getattr(study, "ends", None)
+    files: dict[str, Path] = {}
+    if data is not None and data.file is not None:
+        name = _name_beside(data.file)
+        files[name] = data.path
+        if name != data.file:
+            study = study.model_copy(update={"data": data.model_copy(update={"file": name})})
+    if ends is not None:
+        named = [end for end in (ends.start, ends.end) if isinstance(end, str)]
+        files |= {end: ends.path(end) for end in named}
+    return study, files
 
 
 @dataclass(frozen=True)
