@@ -69,6 +69,8 @@ def _result(task: Job, found: Findings, stage: str, timing: Timing) -> dict[str,
         }
     if stage == "train":
         times["training_seconds"] = timing.marched
+    if (networks := found.metrics.get("networks_trained")) and timing.marched:
+        times["networks_per_second"] = networks / timing.marched
     return {
         "format": 1,
         "study": task.kind,
