@@ -45,16 +45,9 @@ def _require_built(study: Family) -> None:
         ),
         (
             ("network", "kind"),
-            f'the network "{study.network.kind}"',
-            study.network.kind in ("conv", "lstm"),
-        ),
-        (("network", "dropout"), "dropout", study.network.dropout > 0),
-        (
-            ("network", "kind"),
             "a network trained for the times of [data]",
             study.data is not None and study.network.kind != "none",
         ),
-        (("training", "loss"), 'the loss "rms"', study.training.loss == "rms"),
         (("training", "epochs"), "training by epochs", study.training.epochs is not None),
         (("training", "minutes"), "a cap in minutes", study.training.minutes is not None),
     ]
@@ -195,12 +188,43 @@ def _method(study: Family) -> str:
             "Weak form least squares from several starting points, then Levenberg-Marquardt "
             f"through the {ggl}; covariance from the Fisher information at the solution."
         )
-    layers = "-".join(str(h) for h in study.network.hidden)
+    training = study.training
     return (
-        f"A perceptron with hidden layers {layers} ({study.network.activation}), trained for "
-        f"{study.training.steps} steps of {study.training.batch} fresh systems by "
-        f"{study.training.optimizer} (learning rate {study.training.learning_rate:g}, "
-        f"{study.training.decay} decay). Loss: pseudo-Huber error of the scaled "
-        f"coefficients. Motions by the {ggl}. Refinement by Levenberg-Marquardt through the "
-        "integrator."
+        f"{_network(study)}, trained for {training.steps} steps of {training.batch} fresh systems "
+        f"by {training.optimizer} (learning rate {training.learning_rate:g}, {training.decay} "
+        f"decay). Loss: {_loss(study)}. Motions by the {ggl}. Refinement by Levenberg-Marquardt "
+        "through the integrator."
+    )
+
+
+def _network(study: Family) -> str:
+    asked = study.network
+    layers = "-".join(str(h) for h in asked.hidden)
+    match asked.kind:
+        case "conv":
+            what = f"Convolutions over time and a dense layer, {layers} ({asked.activation})"
+        case "lstm":
+            what = f"Layers of long short-term memory, {layers}"
+        case _:
+            what = f"A perceptron with hidden layers {layers} ({asked.activation})"
+    what += f", dropout {asked.dropout:g}" if asked.dropout else ""
+    return what + ("" if asked.scaled else ", on motions and coefficients as plain numbers")
+
+
+def _loss(study: Family) -> str:
+    """The loss of training in words."""
+    training = study.training
+    norms = {
+        "rms": "root mean square",
+        "mae": "mean absolute",
+        "huber": "Huber",
+        "ln": f"L{training.exponent:g}",
+    }
+    if training.loss == "gauge":
+        return "pseudo-Huber error of the scaled coefficients"
+    relative = ", relative to their size" if study.network.scaled else ""
+    return (
+        f"{norms[training.loss]} error of the motion that the answer makes{relative} "
+        f"({training.alpha:g} for positions, {training.beta:g} for the rest), capped, with a "
+        "penalty below the bounds"
     )

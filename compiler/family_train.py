@@ -13,19 +13,17 @@ import optax
 from ..spec import Range
 from ..spec.family import Family
 from .arrays import mechanics, parameters
+from .family_encoder import encoder_of
 from .family_findings import examined
-from .modules.encoder import Code, Encoder, Gauge, Perceptron, featured
 from .modules.ggl import GGL
+from .modules.losses import Judgement
 from .modules.population import Population
-from .modules.training import Dtype, Progress, Trainer
+from .modules.training import Progress, Trainer
 from .problem import Problem
 from .program import Findings, Report, Tell
-from .scaling import scalings
 
-SURVEY = 20000  # systems from which the code of the coefficients is standardised
-SOFT = 0.4  # of the median: where the code of a coefficient that may vanish turns linear
 SECOND_MOMENT = 0.95  # of Adam: fresh systems every step let it forget fast; 0.999 was twice worse
-SURVEY_KEY, NETWORK_KEY, TRAIN_KEY, TEST_KEY = range(4)
+TRAIN_KEY, TEST_KEY = 2, 3  # 0 and 1: the survey and the network
 
 
 class Training:
@@ -39,8 +37,10 @@ class Training:
         self.total = study.training.steps
         self.key = jax.random.key(study.seed)
         self.population = population(study, symbolic, low, high)
-        encoder = _encoder(study, symbolic, self.population, self.key)
-        self.trainer = Trainer(self.population, encoder, study.training.batch, _optimizer(study))
+        encoder = encoder_of(study, symbolic, self.population, self.key)
+        self.trainer = Trainer(
+            self.population, encoder, study.training.batch, _optimizer(study), judgement(study)
+        )
         self.step = eqx.filter_jit(self.trainer.step)
 
     def start(self) -> Progress:
@@ -114,93 +114,6 @@ def _ranges(study: Family, symbolic: Problem, table) -> tuple[jax.Array, jax.Arr
     return jnp.asarray(low), jnp.asarray(high)
 
 
-def _gauge(symbolic: Problem, variables: tuple[str, ...]) -> Gauge:
-    """Which channels measure which scale, from the scalings of the Lagrangian."""
-    words, n = symbolic.words, symbolic.n
-    names = list(words.slices)
-    sees = {v: k for k, v in enumerate(variables)}
-    width = n * len(variables)
-    quantities: list[tuple[str, str]] = []
-
-    def quantity(kind: str, name: str) -> int:
-        if (kind, name) not in quantities:
-            quantities.append((kind, name))
-        return quantities.index((kind, name))
-
-    place = "q" if "q" in sees else "velocity" if "velocity" in sees else None
-    found, readers = [], []
-    for scaling in scalings(symbolic):
-        if scaling.pivot:
-            if place is not None:
-                found.append(scaling)
-                readers.append([quantity(place, scaling.pivot)])
-        elif "pi" in sees and place is not None:
-            found.append(scaling)
-            readers.append([quantity("pi", names[0]), quantity(place, names[0])])
-    sums = np.zeros((max(len(quantities), 1), width))
-    for row, (kind, name) in enumerate(quantities):
-        part, offset = words.slices[name], sees[kind] * n
-        count = part.stop - part.start
-        sums[row, offset + part.start : offset + part.stop] = 1 / count
-    if not quantities:
-        sums[0] = 1 / width
-    reader = np.zeros((len(found), len(sums)))
-    channels = np.zeros((width, len(found)))
-    exponents = np.zeros((len(symbolic.coefficients), len(found)))
-    for j, (scaling, read) in enumerate(zip(found, readers, strict=True)):
-        reader[j, read] = 1
-        for name, part in words.slices.items():
-            of_q = float(scaling.coordinates[name])
-            for kind, offset in sees.items():
-                power = float(scaling.action) - of_q if kind == "pi" else of_q
-                channels[offset * n + part.start : offset * n + part.stop, j] = power
-        exponents[:, j] = [float(scaling.coefficients[c.name]) for c in symbolic.coefficients]
-    return Gauge(
-        jnp.asarray(sums), jnp.asarray(reader), jnp.asarray(channels), jnp.asarray(exponents)
-    )
-
-
-def _encoder(study: Family, symbolic: Problem, drawn: Population, key: jax.Array) -> Encoder:
-    """A fresh network with its code standardised over a survey of the population."""
-    gauge = _gauge(symbolic, study.observe.variables)
-
-    @eqx.filter_jit
-    def survey(drawn, key):
-        c, q, rate = (x.astype(Dtype) for x in drawn.drawn(key, SURVEY))
-        series, sound = drawn.seen(c, q, drawn.momenta(c, q, rate))
-        features, logs = featured(gauge, series)
-        return c / gauge.units(logs), features, sound
-
-    c, features, sound = (np.asarray(x) for x in survey(drawn, jax.random.fold_in(key, SURVEY_KEY)))
-    c, features = c[:, sound].astype(float), features[:, sound].astype(float)
-    positive = (np.asarray(drawn.low) > 0) & (np.asarray(drawn.zero) == 0)
-    middle = np.array([np.median(np.abs(row[row != 0])) for row in c])
-    soft = jnp.asarray(np.where(positive, 0.0, SOFT * middle))
-    plain = Code(soft, jnp.zeros(len(c)), jnp.ones(len(c)))
-    codes = np.asarray(plain.encoded(jnp.asarray(c)))
-    code = Code(soft, jnp.asarray(codes.mean(axis=1)), jnp.asarray(codes.std(axis=1)))
-    network = Perceptron(
-        len(features),
-        study.network.hidden,
-        len(c),
-        study.network.activation,
-        key=jax.random.fold_in(key, NETWORK_KEY),
-    )
-    return _as_float32(
-        Encoder(
-            network,
-            gauge,
-            code,
-            jnp.asarray(features.mean(axis=1)),
-            jnp.asarray(np.maximum(features.std(axis=1), 1e-3)),
-        )
-    )
-
-
-def _as_float32(tree):
-    return jax.tree.map(lambda x: x.astype(Dtype) if eqx.is_inexact_array(x) else x, tree)
-
-
 def _schedule(study: Family) -> optax.Schedule:
     rate = study.training.learning_rate
     if study.training.decay == "none":
@@ -218,3 +131,13 @@ def _optimizer(study: Family) -> optax.GradientTransformation:
             return optax.nadam(_schedule(study), b2=SECOND_MOMENT)
         case "sgd":
             return optax.sgd(_schedule(study), momentum=0.9)
+
+
+def judgement(study: Family) -> Judgement:
+    """The loss of training; how the channels weigh in one that compares motions."""
+    training, n = study.training, sum(study.system.coordinates.values())
+    weights = {"q": training.alpha}
+    channels = [w for v in study.observe.variables for w in [weights.get(v, training.beta)] * n]
+    return Judgement(
+        training.loss, jnp.asarray(channels), training.exponent, not study.network.scaled
+    )

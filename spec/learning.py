@@ -33,6 +33,11 @@ class Network(Table):
     dropout: float = Field(
         default=0.0, ge=0, lt=1, description="Share of units dropped in training."
     )
+    scaled: bool = Field(
+        default=True,
+        description="Motions are read in units of their own size, and coefficients named in the "
+        "units that go with it; false: the numbers as they are, as in the paper.",
+    )
 
 
 class Training(Table):
@@ -50,14 +55,18 @@ class Training(Table):
     optimizer: Literal["adam", "adamw", "nadam", "sgd"] = Field(
         default="adam", description="Optimiser."
     )
-    loss: Literal["gauge", "rms"] = Field(
+    loss: Literal["gauge", "rms", "mae", "huber", "ln"] = Field(
         default="gauge",
-        description='"gauge": what the data determine of the coefficients; "rms": the motion.',
+        description='"gauge": error of the scaled coefficients; the others compare motions: root '
+        "mean square, mean absolute, Huber, and the mean of n-th powers.",
     )
     alpha: float = Field(
-        default=1.0, ge=0, description='Weight of the positions in the loss "rms".'
+        default=1.0, ge=0, description="Weight of the positions where motions are compared."
     )
-    beta: float = Field(default=1.0, ge=0, description='Weight of the momenta in the loss "rms".')
+    beta: float = Field(
+        default=1.0, ge=0, description="Weight of the momenta where motions are compared."
+    )
+    exponent: float = Field(default=8.0, ge=1, le=64, description='n of the loss "ln".')
     minutes: float | None = Field(
         default=None, gt=0, description="Cap in wall time; a cut run says so."
     )

@@ -11,6 +11,8 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
+from .networks import Network
+
 
 class Gauge(eqx.Module):
     """The scales of a motion and how channels and coefficients go with them. All constants.
@@ -24,6 +26,7 @@ class Gauge(eqx.Module):
     reader: jax.Array
     channels: jax.Array
     coefficients: jax.Array
+    raw: bool = eqx.field(static=True, default=False)  # no scales: the numbers as they are
 
     def logarithms(self, size: jax.Array) -> jax.Array:
         """Logs of the scales (scales, batch) from the channels' RMS (channels, batch)."""
@@ -73,7 +76,7 @@ class Code(eqx.Module):
 class Encoder(eqx.Module):
     """Motion -> coefficients. `network` maps features (width,) to codes (k,)."""
 
-    network: Perceptron
+    network: Network
     gauge: Gauge
     code: Code
     feature_mean: jax.Array
@@ -84,10 +87,13 @@ class Encoder(eqx.Module):
         features, logs = featured(self.gauge, series)
         return self.code.decoded(self.codes(features)) * self.gauge.units(logs)
 
-    def codes(self, features: jax.Array) -> jax.Array:
-        """Codes (k, batch) of features (width, batch)."""
+    def codes(self, features: jax.Array, key: jax.Array | None = None) -> jax.Array:
+        """Codes (k, batch) of features (width, batch); `key` for dropout, in training."""
         x = (features - self.feature_mean[:, None]) / self.feature_spread[:, None]
-        return jax.vmap(self.network, in_axes=1, out_axes=1)(x)
+        if key is None:
+            return jax.vmap(self.network, in_axes=1, out_axes=1)(x)
+        keys = jax.random.split(key, x.shape[1])
+        return jax.vmap(self.network, in_axes=(1, 0), out_axes=1)(x, keys)
 
 
 def featured(gauge: Gauge, series: jax.Array) -> tuple[jax.Array, jax.Array]:
@@ -98,38 +104,9 @@ def featured(gauge: Gauge, series: jax.Array) -> tuple[jax.Array, jax.Array]:
     """
     size = sizes(series)
     logs = gauge.logarithms(size)
+    if gauge.raw:
+        return series.reshape((-1, series.shape[-1])), logs
     shape = (series / size).reshape((-1, series.shape[-1]))
     rest = jnp.log(size) - gauge.channels.astype(size.dtype) @ logs
     rest = jnp.clip(rest, -30.0, 30.0)  # a channel that is zero throughout
     return jnp.concatenate([shape, rest]), logs
-
-
-ACTIVATIONS = {
-    "silu": jax.nn.silu,
-    "relu": jax.nn.relu,
-    "gelu": jax.nn.gelu,
-    "elu": jax.nn.elu,
-    "tanh": jnp.tanh,
-    "sigmoid": jax.nn.sigmoid,
-    "softplus": jax.nn.softplus,
-}
-
-
-class Perceptron(eqx.Module):
-    """A multi-layer perceptron with layers of the given widths and a linear output."""
-
-    layers: list[eqx.nn.Linear]
-    activation: str = eqx.field(static=True)
-
-    def __init__(self, inputs: int, hidden, outputs: int, activation: str, *, key: jax.Array):
-        widths = [inputs, *hidden, outputs]
-        keys = jax.random.split(key, len(widths) - 1)
-        self.layers = [
-            eqx.nn.Linear(a, b, key=k) for a, b, k in zip(widths, widths[1:], keys, strict=False)
-        ]
-        self.activation = activation
-
-    def __call__(self, x: jax.Array) -> jax.Array:
-        for layer in self.layers[:-1]:
-            x = ACTIVATIONS[self.activation](layer(x))
-        return self.layers[-1](x)

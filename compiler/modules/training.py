@@ -1,6 +1,6 @@
 """Training an encoder on fresh systems every step.
 
-The loss is a robust error of the codes; the motions that the network reads are the integrator's.
+The motions that the network reads, and those that its answer makes, are the integrator's.
 """
 
 from __future__ import annotations
@@ -13,23 +13,17 @@ import jax.numpy as jnp
 import optax
 
 from .encoder import Encoder, featured
+from .losses import Judgement
+from .networks import Network
 from .population import Population
 
 Dtype = jnp.float32
 
 
-ELBOW = 0.05  # of a code's spread over the population: where the loss turns from square to linear
-
-
-def pseudo_huber(error: jax.Array) -> jax.Array:
-    """error^2 where small, linear where large, so that no wild system steers the network."""
-    return 2 * ELBOW**2 * (jnp.sqrt(1 + (error / ELBOW) ** 2) - 1)
-
-
 class Progress(NamedTuple):
     """All that training changes: the network's arrays, the optimiser's, and the last loss."""
 
-    network: eqx.Module
+    network: Network
     optimizer: optax.OptState
     loss: jax.Array
 
@@ -41,16 +35,17 @@ class Trainer(eqx.Module):
     encoder: Encoder
     batch: int = eqx.field(static=True)
     optimizer: optax.GradientTransformation = eqx.field(static=True)
+    judgement: Judgement
 
     def start(self) -> Progress:
         network = self.encoder.network
         state = self.optimizer.init(eqx.filter(network, eqx.is_array))
         return Progress(network, state, jnp.zeros((), Dtype))
 
-    def with_network(self, network: eqx.Module) -> Encoder:
+    def with_network(self, network: Network) -> Encoder:
         return eqx.tree_at(lambda e: e.network, self.encoder, network)
 
-    def loss(self, network: eqx.Module, key: jax.Array) -> jax.Array:
+    def loss(self, network: Network, key: jax.Array) -> jax.Array:
         population, encoder = self.population, self.with_network(network)
         c, q, rate = (x.astype(Dtype) for x in population.drawn(key, self.batch))
         p = population.momenta(c, q, rate)
@@ -59,9 +54,20 @@ class Trainer(eqx.Module):
         features, logs = featured(encoder.gauge, series)
         units = encoder.gauge.units(logs)
         wanted = encoder.code.encoded(jnp.where(sound, c / units, 1.0))
-        given = encoder.codes(features)
-        wrong = jnp.mean(pseudo_huber(given - wanted), axis=0)
+        given = encoder.codes(features, jax.random.fold_in(key, 2) if self.drops else None)
+        if self.judgement.of_codes:
+            wrong = self.judgement.codes(given, wanted)
+        else:
+            named = encoder.code.decoded(given) * units
+            wrong = self.judgement.motions(population, named, c, q, p, series)
         return jnp.sum(jnp.where(sound, wrong, 0.0)) / self.batch
+
+    @property
+    def drops(self) -> bool:
+        """Whether the network drops units in training."""
+        return getattr(self.encoder.network, "dropout", 0.0) > 0 or (
+            getattr(getattr(self.encoder.network, "head", None), "dropout", 0.0) > 0
+        )
 
     def step(self, progress: Progress, key: jax.Array, n: jax.Array) -> Progress:
         arrays, rest = eqx.partition(progress.network, eqx.is_array)

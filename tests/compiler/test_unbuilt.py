@@ -38,10 +38,8 @@ steps = 10
         (GGL + '[sweep]\n"integrator.r" = [1, 2]\n', "[sweep]"),
         (FAMILY + "[sweep]\nseed = 5\n", "[sweep]"),
         (FAMILY + "[training]\nminutes = 1.0\n", "minutes = 1.0"),
-        (FAMILY + '[training]\nloss = "rms"\n', 'loss = "rms"'),
-        (FAMILY + '[network]\nkind = "lstm"\n', 'kind = "lstm"'),
     ],
-    ids=["sweep of a motion", "sweep of a family", "minutes", "rms", "lstm"],
+    ids=["sweep of a motion", "sweep of a family", "minutes"],
 )
 def test_what_is_not_built_is_refused_at_its_place(text, place):
     with pytest.raises(Faults) as caught:

@@ -1,0 +1,138 @@
+"""The network of a family: its scales from the Lagrangian, its code from a survey."""
+
+from __future__ import annotations
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ..spec.family import Family
+from .modules.encoder import Code, Encoder, Gauge, featured
+from .modules.networks import Convolution, Network, Perceptron, Recurrent
+from .modules.population import Population
+from .modules.training import Dtype
+from .problem import Problem
+from .scaling import scalings
+
+SURVEY = 20000  # systems from which the code of the coefficients is standardised
+SOFT = 0.4  # of the median: where the code of a coefficient that may vanish turns linear
+STRAIGHT = 1e4  # of the spread: a code so soft is linear
+SURVEY_KEY, NETWORK_KEY = 0, 1
+
+
+def _gauge(symbolic: Problem, variables: tuple[str, ...]) -> Gauge:
+    """Which channels measure which scale, from the scalings of the Lagrangian."""
+    words, n = symbolic.words, symbolic.n
+    names = list(words.slices)
+    sees = {v: k for k, v in enumerate(variables)}
+    width = n * len(variables)
+    quantities: list[tuple[str, str]] = []
+
+    def quantity(kind: str, name: str) -> int:
+        if (kind, name) not in quantities:
+            quantities.append((kind, name))
+        return quantities.index((kind, name))
+
+    place = "q" if "q" in sees else "velocity" if "velocity" in sees else None
+    found, readers = [], []
+    for scaling in scalings(symbolic):
+        if scaling.pivot:
+            if place is not None:
+                found.append(scaling)
+                readers.append([quantity(place, scaling.pivot)])
+        elif "pi" in sees and place is not None:
+            found.append(scaling)
+            readers.append([quantity("pi", names[0]), quantity(place, names[0])])
+    sums = np.zeros((max(len(quantities), 1), width))
+    for row, (kind, name) in enumerate(quantities):
+        part, offset = words.slices[name], sees[kind] * n
+        count = part.stop - part.start
+        sums[row, offset + part.start : offset + part.stop] = 1 / count
+    if not quantities:
+        sums[0] = 1 / width
+    reader = np.zeros((len(found), len(sums)))
+    channels = np.zeros((width, len(found)))
+    exponents = np.zeros((len(symbolic.coefficients), len(found)))
+    for j, (scaling, read) in enumerate(zip(found, readers, strict=True)):
+        reader[j, read] = 1
+        for name, part in words.slices.items():
+            of_q = float(scaling.coordinates[name])
+            for kind, offset in sees.items():
+                power = float(scaling.action) - of_q if kind == "pi" else of_q
+                channels[offset * n + part.start : offset * n + part.stop, j] = power
+        exponents[:, j] = [float(scaling.coefficients[c.name]) for c in symbolic.coefficients]
+    return Gauge(
+        jnp.asarray(sums), jnp.asarray(reader), jnp.asarray(channels), jnp.asarray(exponents)
+    )
+
+
+def encoder_of(study: Family, symbolic: Problem, drawn: Population, key: jax.Array) -> Encoder:
+    """A fresh network with its code standardised over a survey of the population."""
+    scaled = study.network.scaled
+    gauge = _gauge(symbolic, study.observe.variables) if scaled else _raw(symbolic, study)
+
+    @eqx.filter_jit
+    def survey(drawn, key):
+        c, q, rate = (x.astype(Dtype) for x in drawn.drawn(key, SURVEY))
+        series, sound = drawn.seen(c, q, drawn.momenta(c, q, rate))
+        features, logs = featured(gauge, series)
+        return c / gauge.units(logs), features, sound
+
+    c, features, sound = (np.asarray(x) for x in survey(drawn, jax.random.fold_in(key, SURVEY_KEY)))
+    c, features = c[:, sound].astype(float), features[:, sound].astype(float)
+    positive = (np.asarray(drawn.low) > 0) & (np.asarray(drawn.zero) == 0)
+    middle = np.array([np.median(np.abs(row[row != 0])) for row in c])
+    soft = jnp.asarray(np.where(positive, 0.0, SOFT * middle))
+    if not scaled:
+        soft = jnp.asarray(STRAIGHT * np.abs(c).max(axis=1))
+    plain = Code(soft, jnp.zeros(len(c)), jnp.ones(len(c)))
+    codes = np.asarray(plain.encoded(jnp.asarray(c)))
+    code = Code(soft, jnp.asarray(codes.mean(axis=1)), jnp.asarray(codes.std(axis=1)))
+    channels = symbolic.n * len(study.observe.variables)
+    samples = drawn.steps // drawn.every + 1
+    network = _network(study, samples, channels, len(features), len(c),
+                       jax.random.fold_in(key, NETWORK_KEY))  # fmt: skip
+    return _as_float32(
+        Encoder(
+            network,
+            gauge,
+            code,
+            jnp.asarray(features.mean(axis=1)),
+            jnp.asarray(np.maximum(features.std(axis=1), 1e-3)),
+        )
+    )
+
+
+def _as_float32(tree):
+    return jax.tree.map(lambda x: x.astype(Dtype) if eqx.is_inexact_array(x) else x, tree)
+
+
+def _network(
+    study: Family, samples: int, channels: int, width: int, outputs: int, key: jax.Array
+) -> Network:
+    asked, rest = study.network, width - samples * channels
+    match asked.kind:
+        case "conv":
+            return Convolution(
+                samples, channels, rest, asked.hidden, outputs, asked.activation, asked.dropout,
+                key=key,
+            )  # fmt: skip
+        case "lstm":
+            return Recurrent(samples, channels, rest, asked.hidden, outputs, asked.dropout, key=key)
+        case _:
+            return Perceptron(
+                width, asked.hidden, outputs, asked.activation, asked.dropout, key=key
+            )
+
+
+def _raw(symbolic: Problem, study: Family) -> Gauge:
+    """No scales at all: the network sees the numbers of the motion as they are."""
+    width = symbolic.n * len(study.observe.variables)
+    return Gauge(
+        jnp.ones((1, width)),
+        jnp.zeros((0, 1)),
+        jnp.zeros((width, 0)),
+        jnp.zeros((len(symbolic.coefficients), 0)),
+        raw=True,
+    )
