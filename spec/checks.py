@@ -36,7 +36,9 @@ def checked(
     check.run()
     check.faults += sense.faults(check, data_given)
     if study is not None and not check.faults:
-        study._meaning = Meaning(source, raw, check.units, check.constants, check.dimensions)
+        study._meaning = Meaning(
+            source, raw, check.units, check.constants, check.dimensions, lists=check.lists
+        )
         place_files(study, source, data_given)
     found = [
         source.fault(
@@ -70,6 +72,8 @@ def place(key: Key, tree: Node | None) -> str:
             return "time_transform"
         case ("exact", *_):
             return "exact"
+        case ("start", *_):
+            return "start"
         case ("events", *_):
             return "event"
         case ("define", *_):
@@ -103,9 +107,15 @@ class Check:
                 or (reading.kind == "pnn" and "system" not in raw and not tabular(raw))
             ),
             columns=frozenset(table_columns(raw)), step=reading.kind == "pnn",
+            count=reading.bodies,
+            lists=frozenset(
+                name for name, given in self.table("parameters").items()
+                if reading.bodies and isinstance(given, list)
+            ),
         )  # fmt: skip
         self.sequence: list[str] = []
         self.constants: dict[str, float] = {}
+        self.lists: dict[str, tuple[float, ...]] = {}  # of parameters, a number for each body
         self.dimensions: dict[str, Dimension | None] = {}
         self.odd: set[Key] = {key for key, _ in reading.faults}  # no second fault for one value
 
@@ -151,7 +161,9 @@ class Check:
             "define": self.define, "coefficients": self.coefficients,
             "columns": table_columns(self.raw),
         }  # fmt: skip
-        for key, fault in declaration_faults(tables, self.reading.coordinates, self.names.units):
+        for key, fault in declaration_faults(
+            tables, self.reading.coordinates, self.names.units, self.names.count
+        ):
             self.add(key, fault)
         graph = {**self.parameters, **self.define}
         self.sequence, cycles = order(graph)
@@ -187,7 +199,9 @@ class Check:
             if tree is None:
                 continue
             kinds: set[str] = set()
-            for used, order_, *_ in occurrences(tree):
+            for used, order_, _, bound in occurrences(tree):
+                if used.name in bound:
+                    continue
                 found = self.names.kinds(used.name) or frozenset()
                 kinds |= {"velocity"} if order_ and "coordinate" in found else found
             self.names.contents[name] = frozenset(kinds)
@@ -199,7 +213,8 @@ class Check:
             if key in self.odd:
                 continue
             try:
-                shape = self.shapes.of(tree)
+                each = self.names.count and key[0] in ("start", "exact")
+                shape = self.shapes.of(tree, frozenset({"i"} if each else ()))
             except ExpressionFault as fault:
                 self.add(key, fault)
                 self.odd.add(key)
@@ -231,6 +246,11 @@ class Check:
             except ExpressionFault as fault:
                 self.add(key, fault)
                 self.odd.add(key)
+
+        if self.names.lists:
+            from .many import lists
+
+            lists(self)
 
     def _fixed(self, tree: Node) -> bool:
         """Whether a tree holds nothing but constants whose numbers are known."""

@@ -24,11 +24,11 @@ DOMAIN = {
     "acos": ("acos of a number beyond 1", "value.domain"),
 }
 
-Lookup = Callable[[Name], float]
+Lookup = Callable[[Name | Index], float]
 
 
 def evaluated(node: Node, lookup: Lookup) -> float:
-    """The value of a constant expression.
+    """The value of a constant expression; `lookup` knows its names (and indices, or raises).
 
     Raises ExpressionFault for division by zero, a root of a negative number, a result that is not
     finite, and for what is no constant.
@@ -49,7 +49,7 @@ def _evaluated(node: Node, lookup: Lookup) -> float:
             return float(value)
         case Name("pi"):
             return math.pi
-        case Name():
+        case Name() | Index():
             return lookup(node)
         case Negate(operand):
             return -_evaluated(operand, lookup)
@@ -59,7 +59,7 @@ def _evaluated(node: Node, lookup: Lookup) -> float:
             return _binary(node, op, _evaluated(left, lookup), _evaluated(right, lookup))
         case Call(function, arguments):
             return _call(node, function, [_evaluated(a, lookup) for a in arguments])
-        case Derivative() | Index() | Sum() | Relation():
+        case Derivative() | Sum() | Relation():
             raise ExpressionFault("value.constant", "a constant is wanted here", node.span)
         case _:
             assert_never(node)

@@ -26,6 +26,9 @@ from .tree import (
 from .units import CONSTANTS, NONE, Dimension
 
 
+INDICES = ("i", "j", "k")  # numbers of bodies
+
+
 @dataclass
 class Dimensions:
     """Dimensions of the names of a study. None is a dimension that is not known, or of a zero,
@@ -66,6 +69,8 @@ class Dimensions:
             return self.units.time
         if name in self.names:
             return self.names[name]
+        if name in INDICES:
+            return NONE
         if name in CONSTANTS:
             return CONSTANTS[name].dimension
         base, _, sign = name.rpartition("_")

@@ -15,7 +15,7 @@ from .lexer import ExpressionFault
 from .quantities import Units
 from .source import Fault, Key, Source, Span
 from .tables import Table
-from .tree import Name, Node
+from .tree import Index, Name, Node
 from .units import CONSTANTS, Dimension
 
 
@@ -28,6 +28,7 @@ class Meaning:
     units: Units = field(default_factory=Units)
     constants: Mapping[str, float] = field(default_factory=dict)
     dimensions: Mapping[str, Dimension | None] = field(default_factory=dict)
+    lists: Mapping[str, tuple[float, ...]] = field(default_factory=dict)  # a number for each body
 
 
 class Experiment(Table):
@@ -116,7 +117,9 @@ def number(value: Value, units: Units, constants: Mapping[str, float]) -> float:
 def constant(tree: Node, units: Units, constants: Mapping[str, float]) -> float:
     """The value of a constant expression in base units. Raises ExpressionFault."""
 
-    def lookup(name: Name) -> float:
+    def lookup(name: Name | Index) -> float:
+        if isinstance(name, Index):
+            raise ExpressionFault("value.constant", "a constant is wanted here", name.span)
         if name.name in constants:
             return constants[name.name]
         if name.name in CONSTANTS and not units.reduced:

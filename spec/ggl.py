@@ -8,6 +8,9 @@ from pydantic import Field, PlainValidator, ValidationInfo, WithJsonSchema
 
 from .experiment import Experiment
 from .leaves import Expression, Reading, Row, Value
+from .lexer import ExpressionFault
+from .many import Parameter, each
+from .source import Faults
 from .tables import VALUE_SCHEMA, Compare, Integrator, Start, System, Table, attempt
 
 
@@ -39,6 +42,10 @@ class Ggl(Experiment):
 
     study: Literal["ggl"]
     system: System = Field(description="What moves, and by which law.")
+    parameters: dict[str, Parameter] = Field(  # pyright: ignore[reportIncompatibleVariableOverride]
+        default={},
+        description="Fixed numbers and quantities; of many bodies, lists with one for each.",
+    )
     start: Start = Field(description="The state at t = 0.")
     integrator: Integrator = Field(description="How time is stepped.")
     exact: dict[str, Exact] = Field(
@@ -56,3 +63,28 @@ class Ggl(Experiment):
     compare: Compare | None = Field(
         default=None, description="Other integrators on the same problem."
     )
+
+    def numbers(self, name: str) -> tuple[float, ...]:
+        """A parameter in base units for each body."""
+        return self._meaning.lists[name]
+
+    def bodies(self, given: Any) -> tuple[tuple[float, ...], ...]:
+        """A coordinate of [start] in base units, a row of its components for each body."""
+        count = self.system.particles
+        assert count is not None
+        meaning = self._meaning
+
+        def worked_out(value: Value, count: int) -> tuple[float, ...]:
+            try:
+                return each(value, count, meaning.units, meaning.constants, meaning.lists)
+            except ExpressionFault as fault:
+                found = self.fault(value, fault.span, fault.code, fault.message, fault.hint)
+                raise Faults([found]) from None
+
+        if isinstance(given, Value):
+            return tuple((x,) for x in worked_out(given, count))
+        if isinstance(given[0], tuple):
+            return tuple(tuple(worked_out(x, 1)[0] for x in row) for row in given)
+        if self.system.coordinates.vectors:
+            return tuple(zip(*(worked_out(x, count) for x in given), strict=True))
+        return tuple((worked_out(x, 1)[0],) for x in given)

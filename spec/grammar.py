@@ -205,10 +205,8 @@ class Parser(Complaints):
                 result: Derivative | Index = Derivative(node, order, whole)
             case Derivative(base, before):
                 result = Derivative(base, before + order, whole)
-            case Index(Name() | Derivative() as base, indices):
-                inner = self.differentiated(base, order, span)
-                assert isinstance(inner, Derivative)
-                return Index(inner, indices, whole)
+            case Index(base, indices):
+                return Index(self.differentiated(base, order, span), indices, whole)
             case _:
                 raise ExpressionFault(
                     "expression.derivative", "only a coordinate has a time derivative here", span,
@@ -222,10 +220,15 @@ class Parser(Complaints):
 
     def index(self, node: Node) -> Node:
         opening = self.take()
-        if not isinstance(node, Name | Derivative):
+        if not isinstance(node, Name | Derivative | Index):
             raise ExpressionFault(
                 "expression.index", "only a vector coordinate has components", opening.span,
                 "name it first: q[1], q'[2]",
+            )  # fmt: skip
+        if isinstance(node, Index) and isinstance(node.base, Index):
+            raise ExpressionFault(
+                "expression.index", "a body, a component, and no more", opening.span,
+                "write r[i][1]",
             )  # fmt: skip
         indices: list[Node] = []
         while True:
@@ -233,7 +236,7 @@ class Parser(Complaints):
             if token.kind == "number" and token.word.isdigit():
                 indices.append(Number(token.value, token.span))
             elif token.kind == "name" and token.word in INDEX_NAMES and not token.order:
-                indices.append(Name(token.word, token.span))
+                indices.append(self.neighbour(Name(token.word, token.span)))
             else:
                 raise ExpressionFault(
                     "expression.index", "an index is a whole number from 1", token.span,
@@ -246,6 +249,18 @@ class Parser(Complaints):
                 raise ExpressionFault(
                     "expression.index", "this index is not closed", opening.span, "write q[1]"
                 )
+
+    def neighbour(self, letter: Name) -> Node:
+        """`i`, `i+1` or `i-1` as the number of a body."""
+        if self.next.kind not in ("+", "-"):
+            return letter
+        sign, step = self.take(), self.take()
+        if step.kind != "number" or not step.word.isdigit():
+            raise ExpressionFault(
+                "expression.index", "a neighbour is a whole number away", step.span,
+                f"write q[{letter.name}+1]",
+            )  # fmt: skip
+        return self.binary(letter, sign.kind, Number(step.value, step.span))
 
     def atom(self) -> Node:
         token = self.take()

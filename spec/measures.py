@@ -100,8 +100,19 @@ class Measures:
             kinds = check.names.contents.get(name, FIXED)
             if name in check.parameters:
                 self.known[name] = self.of(self.values.get(("parameters", name)))
+                self._list(name)
             elif kinds <= FIXED:
                 self.known[name] = self.of(self.expressions.get(("define", name)))
+
+    def _list(self, name: str) -> None:
+        """A parameter with an entry for each body has one dimension."""
+        entries = self.check.table("parameters").get(name)
+        for index in range(len(entries) if isinstance(entries, list) else 0):
+            leaf = self.values.get(("parameters", name, index))
+            if self.known[name] is None:
+                self.known[name] = self.of(leaf)
+            else:
+                self.expect(leaf, self.known[name], f"an entry of {name}")
 
     def coefficients(self) -> None:
         for name, item in self.check.table("coefficients").items():
@@ -151,6 +162,10 @@ class Measures:
                 if self._law_agrees({name: option}):
                     self.known[name] = option
                     break
+        if self.check.names.count and len(self.coordinate_names) == 1:
+            self.known.setdefault("r", None)
+            if "r" not in self.coordinate_names:  # r[i,j] is the distance in the one coordinate
+                self.known["r"] = self.known[self.coordinate_names[0]]
 
     def _options(self, name: str) -> Iterator[Dimension]:
         time = self.check.units.time
@@ -206,7 +221,7 @@ class Measures:
         potential = expression(("system", "potential"))
         pair = expression(("system", "pair"))
         self.energy = self.of(lagrangian or potential or pair)
-        if "particles" in self.given("system"):
+        if "particles" in self.given("system") and not self.check.names.count:
             bodies.measure(self)
         self.expect(expression(("system", "nonconservative")), self.energy,
                     "the nonconservative K, like the Lagrangian,")  # fmt: skip

@@ -26,6 +26,7 @@ KINDS = {  # what a name may be, in words
     "constant": "a constant",
     "bodies": "a pair distance",
     "body": "the place of a body",
+    "index": "the number of a body",
     "column": "a column of the data",
     "step": "the time step dt",
 }
@@ -43,10 +44,11 @@ PLACES: dict[str, frozenset[str]] = {  # what each place of a study may hold
     "input": FIXED | {"coordinate", "velocity", "column"},
     "rival": FIXED | {"coordinate", "velocity", "column"},
     "weight": FIXED | {"step"},
-    "exact": FIXED | {"time"},
+    "exact": FIXED | {"time", "index"},
     "event": FIXED | {"coordinate", "velocity", "time"},
     "value": FIXED,
-    "define": frozenset(KINDS),
+    "start": FIXED | {"index"},
+    "define": frozenset(KINDS) - {"index"},
 }
 PLACE_WORDS = {
     "lagrangian": "a Lagrangian", "nonconservative": "the nonconservative K",
@@ -55,7 +57,7 @@ PLACE_WORDS = {
     "inequality": "a bound on coefficients", "time_transform": "a time transform",
     "pair": "the potential of a pair", "external": "the potential of one body",
     "input": "an input or output", "rival": "a formula to compare with", "weight": "a weight",
-    "exact": "an exact solution", "event": "an event", "value": "a constant",
+    "exact": "an exact solution", "event": "an event", "value": "a constant", "start": "a start",
     "define": "a definition",
 }  # fmt: skip
 
@@ -76,6 +78,8 @@ class Names:
     columns: frozenset[str] = frozenset()  # of a table whose columns are names
     step: bool = False  # dt is known
     open: bool = False  # the coordinates could not be read: any name may be one
+    count: int = 0  # of bodies that each have the coordinates; then i is the number of a body
+    lists: frozenset[str] = frozenset()  # parameters that have a number for each body
     contents: dict[str, frozenset[str]] = field(default_factory=dict)
 
     def doubled(self, name: str) -> str | None:
@@ -103,6 +107,8 @@ class Names:
             return frozenset({"column"})
         if name == "dt" and self.step:
             return frozenset({"step"})
+        if name == "i" and self.count:
+            return frozenset({"index"})
         if name == "r" and self.bodies:
             return frozenset({"bodies"})
         if name in ("x", "y", "z") and self.bodies:
@@ -159,8 +165,16 @@ def name_faults(tree: Node, text: str, place: str, names: Names) -> Iterator[Exp
     """What is wrong with the names of an expression in a place of the study."""
     allowed = PLACES[place]
     seen: set[str] = set()
-    for name, order, node, _ in occurrences(tree):
+    for name, order, node, bound in occurrences(tree):
         kinds = names.kinds(name.name)
+        if name.name in bound and not order:
+            if kinds and kinds != {"index"}:
+                kind = KINDS[sorted(kinds)[0]]
+                yield ExpressionFault(
+                    "name.clash", f"{name.name} is the index of this sum and {kind}", node.span,
+                    "take another index: i, j or k",
+                )  # fmt: skip
+            continue
         if kinds is None:
             free = place == "rival" and not order and name.name not in (*FUNCTIONS, "sum")
             if name.name not in seen and not free:
@@ -204,7 +218,7 @@ def _undeclared(name: Name, text: str, place: str, names: Names, order: int) -> 
             close = nearest(base, names.coordinates)
             hint = f"the coordinates are {' '.join(names.coordinates)}" if not close else None
             close = f"{close}_{word.rpartition('_')[2]}" if close else None
-        elif place == "value" and known_unit(word):
+        elif place in ("value", "start") and known_unit(word):
             hint = f'declare it in [parameters]; a quantity begins with a number: "1 {word}"'
         elif order or not names.coordinates:
             hint = f'declare it: coordinates = [..., "{word}"]' if len(word) <= 40 else None
@@ -236,7 +250,9 @@ def _misplaced(name: Name, node: Node, kind: str, place: str, names: Names) -> E
         hint = "a pair has its distance r"
     elif kind == "doubled":
         hint = f"write {names.doubled(word)}; doubled coordinates stand in nonconservative only"
-    elif place == "value":
+    elif kind == "index":
+        hint = "i has a meaning inside sum(i, ...), in [start] and in [exact]"
+    elif place in ("value", "start"):
         hint = "a number is wanted: it may hold [parameters] and constants of [define]"
     elif place == "inequality":
         hint = "an inequality bounds coefficients: c1 > 0; between coordinates write an equation"
@@ -288,7 +304,7 @@ HOMES = {"coordinates": ("system", "coordinates"), "columns": ("data", "columns"
 
 
 def declaration_faults(
-    tables: Mapping[str, Iterable[str]], coordinates: Iterable[str], units: bool
+    tables: Mapping[str, Iterable[str]], coordinates: Iterable[str], units: bool, count: int = 0
 ) -> Iterator[tuple[Key, ExpressionFault]]:
     """What is wrong with the names that are declared: their spelling, and clashes."""
     from .leaves import WHOLE
@@ -327,6 +343,8 @@ def declaration_faults(
                 message = f"{name} is a constant of nature in a study with units"
             elif name == "dt" and "columns" in tables:
                 message = "dt already means the time step"
+            elif name == "i" and count:
+                message = "i is the number of a body in a study with particles"
             elif name in owner:
                 message = f"{name} is declared in [{owner[name]}] already"
             elif table != "coordinates" and name in taken:

@@ -54,9 +54,12 @@ class Sense:
             return
         laws = [name for name in ("lagrangian", "potential", "pair") if name in system]
         if "particles" in system:
-            from . import bodies
+            from . import bodies, many
 
-            bodies.sense(self, system)
+            if self.check.reading.kind == "ggl":
+                many.sense(self, system)
+            else:
+                bodies.sense(self, system)
             if "pair" not in system and "lagrangian" not in system:
                 self.add(("system",), "system.law", "bodies without a pair potential",
                          'write pair = "4*((1/r)^12 - (1/r)^6)"')  # fmt: skip
@@ -174,7 +177,12 @@ class Sense:
                 self.add(key, "start.missing", f"{key[-1]} of {name} is missing",
                          f"write {key[-1]} = {self._example()}")  # fmt: skip
         for name, item in given.items():
-            self._numbers((*key, name), item)
+            if self.check.names.count and key[0] == "start":
+                from . import many
+
+                many.start(self, (*key, name), item)
+            else:
+                self._numbers((*key, name), item)
 
     def _example(self) -> str:
         each = [

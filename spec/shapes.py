@@ -21,6 +21,7 @@ from .tree import (
     Relation,
     Sum,
     text,
+    walk,
 )
 
 Shape = int  # 0 for a scalar, else the number of components of a vector
@@ -42,9 +43,9 @@ class Shapes:
             case Number():
                 return 0
             case Name(name):
-                return self._name(name)
+                return self._name(name) if name in bound else self._alone(node, name)
             case Derivative(base):
-                return self._name(base.name)
+                return self._alone(node, base.name)
             case Negate(operand):
                 return self.of(operand, bound)
             case Bars(operand):
@@ -63,6 +64,7 @@ class Shapes:
             case Index():
                 return self._index(node, bound)
             case Sum(indices, body):
+                self._range(node, bound)
                 if self.of(body, bound | {*indices}):
                     raise ExpressionFault("shape.sum", "a sum of vectors", body.span,
                                           "an energy is a scalar")  # fmt: skip
@@ -77,6 +79,49 @@ class Shapes:
         if coordinate is not None and self.names.vectors:
             return self.names.coordinates[coordinate]
         return 0
+
+    def _alone(self, node: Node, name: str) -> Shape | None:
+        """The shape of a name without an index, which a coordinate of many bodies needs."""
+        names = self.names
+        moving = name in names.coordinates or names.doubled(name)
+        if names.count and moving:
+            dash = "'" * node.order if isinstance(node, Derivative) else ""
+            raise ExpressionFault(
+                "bodies.index", f"{name} is a coordinate of {names.count} bodies", node.span,
+                f"write {name}{dash}[i] inside sum(i, ...), or {name}{dash}[1] of the first body",
+            )  # fmt: skip
+        if name in names.lists:
+            raise ExpressionFault("bodies.index", f"{name} has a number for each body", node.span,
+                                  f"write {name}[i] inside sum(i, ...)")  # fmt: skip
+        return self._name(name)
+
+    def _range(self, node: Sum, bound: frozenset[str]) -> None:
+        """Whether a sum has bodies to run over, and runs over them."""
+        names = self.names
+        if bound:
+            raise ExpressionFault("bodies.sum", "a sum inside a sum", node.span,
+                                  "over all pairs write sum(i<j, ...)")  # fmt: skip
+        if not names.bodies and not names.open:
+            raise ExpressionFault(
+                "bodies.sum", "a sum runs over bodies, and this system has none", node.span,
+                'write particles = 10 and coordinates = ["q"] in [system]: each has a q',
+            )  # fmt: skip
+        if not names.count:
+            return
+        if len(node.indices) > 1 and names.count < 2:
+            raise ExpressionFault("bodies.sum", "one body makes no pair", node.span,
+                                  "write particles = 2 or more")  # fmt: skip
+        used = {
+            letter.name
+            for one in walk(node.body) if isinstance(one, Index)
+            for part in one.indices for letter in walk(part) if isinstance(letter, Name)
+        }  # fmt: skip
+        for letter in node.indices:
+            if letter not in used:
+                raise ExpressionFault(
+                    "bodies.sum", f"nothing in this sum belongs to the body {letter}", node.span,
+                    f"write q[{letter}] in it, or leave the sum out",
+                )  # fmt: skip
 
     def _both(self, node: Binary | Relation, a: Shape | None, b: Shape | None) -> None:
         if a is None or b is None or a == b:
@@ -158,8 +203,13 @@ class Shapes:
         return 0
 
     def _index(self, node: Index, bound: frozenset[str]) -> Shape | None:
+        if isinstance(node.base, Index):
+            return self._component(node, node.base, bound)
         base = node.base if isinstance(node.base, Name) else node.base.base
         name = base.name
+        known = name in self.names.coordinates or self.names.doubled(name)
+        if self.names.count and (known or name in self.names.lists or name == "r"):
+            return self._body(node, name, bound)
         letters = [one for one in node.indices if isinstance(one, Name)]
         for letter in letters:
             if letter.name not in bound:
@@ -193,6 +243,66 @@ class Shapes:
         return 0
 
 
+    def _component(self, node: Index, base: Index, bound: frozenset[str]) -> Shape | None:
+        """`r[i][1]`: the component of a body's vector."""
+        size = self._index(base, bound)
+        if not self.names.count or size == 0:
+            raise ExpressionFault("shape.index", f"{brief(base)} is a scalar and has no components",
+                                  node.span)  # fmt: skip
+        index = node.indices[0]
+        if size is not None and not (
+            len(node.indices) == 1 and isinstance(index, Number) and 1 <= index.value <= size
+        ):
+            raise ExpressionFault("shape.index", f"{brief(base)} has the components 1 to {size}",
+                                  index.span, f"write {brief(base)}[1]")  # fmt: skip
+        return 0 if size is not None else None
+
+    def _body(self, node: Index, name: str, bound: frozenset[str]) -> Shape | None:
+        """`r[i]`, `m[i]`, `q[i+1]` and `q[3]` of many bodies, and the distance `r[i,j]`."""
+        names = self.names
+        for one in node.indices:
+            self._number(one, node, bound)
+        if len(node.indices) == 1:
+            if name in names.lists:
+                return 0
+            if name in names.coordinates or names.doubled(name):
+                return self._name(name)
+        if len(node.indices) == 2 and name not in names.lists:
+            single = name == "r" and len(names.coordinates) == 1
+            if (name in names.coordinates or names.doubled(name) or single) and isinstance(
+                node.base, Name
+            ):
+                return 0
+        what = "a distance" if len(node.indices) == 2 else "the body"
+        raise ExpressionFault(
+            "bodies.index", f"{brief(node)} is no {what.split()[-1]} here", node.span,
+            f"the distance of two bodies is {next(iter(names.coordinates), 'r')}[i,j]",
+        )  # fmt: skip
+
+    def _number(self, one: Node, node: Index, bound: frozenset[str]) -> None:
+        """Whether an index says which body: a number, the letter of a sum, or a neighbour."""
+        count = self.names.count
+        if isinstance(one, Number):
+            if not 1 <= one.value <= count:
+                raise ExpressionFault("bodies.index", f"the bodies are numbered 1 to {count}",
+                                      one.span)  # fmt: skip
+            return
+        letter = one.left if isinstance(one, Binary) else one
+        assert isinstance(letter, Name)
+        if letter.name not in bound:
+            raise ExpressionFault(
+                "shape.index", f"{letter.name} is no index here", letter.span,
+                f"write the number of a body, or sum({letter.name}, ...) around it",
+            )  # fmt: skip
+        if isinstance(one, Binary):
+            assert isinstance(one.right, Number)
+            if len(bound) > 1:
+                raise ExpressionFault("bodies.index", "a neighbour in a sum over pairs", one.span,
+                                      "neighbours belong into sum(i, ...)")  # fmt: skip
+            if one.right.value >= count:
+                raise ExpressionFault("bodies.index", f"there are {count} bodies", one.span)
+
+
 def brief(node: Node) -> str:
     """A short name of an operand for messages."""
     words = text(node)
@@ -201,7 +311,8 @@ def brief(node: Node) -> str:
 
 def _component(node: Node) -> str:
     words = brief(node)
-    return f"{words}[1]" if isinstance(node, Name | Derivative) else "that of a coordinate, q[1]"
+    single = isinstance(node, Name | Derivative | Index)
+    return f"{words}[1]" if single else "that of a coordinate, q[1]"
 
 
 def filled(names: Names, sequence: list[str], trees: Mapping[str, Node]) -> Shapes:

@@ -23,9 +23,10 @@ from .lexer import ExpressionFault
 from .names import dotted
 from .source import Fault, Faults, Key, Source, UsageFault, nearest, shown
 from .tables import Coordinates, read_coordinates
-from .translate import key_complaint, sweep_faults, told
+from .translate import key_complaint, told
 
 if TYPE_CHECKING:
+    from .experiment import Experiment
     from .kinds import Study
 
 MAX_BYTES = 1_000_000
@@ -125,6 +126,7 @@ def _read(
         if not isinstance(raw.get("data"), dict):
             raise UsageFault("--data: the study has no [data] that says which columns the file has")
         raw["data"] = {**raw["data"], "file": str(data)}
+        source = replace(source, data_given=True)
     if (size := sum(1 for _ in leaf_keys(raw))) > MAX_VALUES:
         message = f"the file holds {size} values, {MAX_VALUES} at most"
         return None, [
@@ -135,15 +137,34 @@ def _read(
             *faults,
             _kind_fault(source, raw),
         ]
+    study, found = judged(source, raw, model, data is not None, broken)
+    faults += found
+    if "sweep" in raw:
+        from .sweep import sweep_faults
+
+        def judge(place: Source, point: dict[str, Any]) -> tuple[Study | None, list[Fault]]:
+            return judged(place, point, model, data is not None)
+
+        sound = study is not None and not any(one.severity == "error" for one in faults)
+        faults += sweep_faults(source, raw, model, judge if sound else None)
+    return study, faults
+
+
+def judged(
+    source: Source, raw: dict[str, Any], model: type[Experiment], data_given: bool,
+    broken: bool = False,
+) -> tuple[Study | None, list[Fault]]:  # fmt: skip
+    """The study of a document, and all that is wrong with it but for its syntax; `broken`: some of
+    its text could not be read."""
     reading = _reading(raw)
+    faults: list[Fault] = []
     study = None
     try:
         study = cast("Study", model.model_validate(marked(raw), context=reading))
     except ValidationError as error:
         faults += told(error, source, raw, model, broken)
-    faults += sweep_faults(source, raw, model)
-    faults += checked(study, source, raw, reading, data is not None, broken)
-    if study is not None and not faults:
+    faults += checked(study, source, raw, reading, data_given, broken)
+    if study is not None and not faults and not broken:
         faults += missing_files(study, source)
     return study, faults
 
@@ -206,7 +227,11 @@ def _reading(raw: dict[str, Any]) -> Reading:
         for name in raw[table]
     }
     words = {word: q for word, q in dotted(coordinates).items() if word not in declared}
-    return Reading(str(raw["study"]), coordinates, coordinates.vectors, words)
+    kind, bodies = str(raw["study"]), 0
+    if kind == "ggl" and coordinates and isinstance(system, dict):
+        count = system.get("particles")
+        bodies = count if type(count) is int and count > 0 else 0
+    return Reading(kind, coordinates, coordinates.vectors, words, bodies)
 
 
 def _sorted(source: Source, faults: Sequence[Fault]) -> list[Fault]:

@@ -161,7 +161,10 @@ class System(Table):
         default=None, description="V(q, t); the Lagrangian is T - V."
     )
     particles: int | None = Field(
-        default=None, ge=1, le=10_000_000, description="Number of identical bodies."
+        default=None,
+        ge=1,
+        le=10_000_000,
+        description="Number of bodies; with coordinates, each body has these.",
     )
     dimension: int | None = Field(
         default=None, ge=1, le=3, description="Dimension of space of the bodies."
@@ -192,7 +195,7 @@ class System(Table):
         )
 
 
-Component = Value | Range | tuple[Value | Range, ...]
+Component = Value | Range | tuple[Value | Range, ...] | tuple[tuple[Value, ...], ...]
 
 
 def read_components(raw: Any, info: ValidationInfo) -> dict[str, Any]:
@@ -210,6 +213,10 @@ def _component(name: str) -> Any:
         size = reading.coordinates.get(name)
         if size is None:
             return None  # the name is at fault, and says so itself
+        if reading.bodies:
+            from .many import read_bodies
+
+            return read_bodies(raw, reading, name)
         if not reading.vectors:
             return _range_or_value(raw, reading, name)
         hint = f"write {name} = [{', '.join(['0.0'] * min(size, 4))}]"

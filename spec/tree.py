@@ -94,9 +94,9 @@ class Bars:
 
 @dataclass(frozen=True, slots=True)
 class Index:
-    """`q[1]`, `q'[2]`, and inside a sum `r[i,j]`."""
+    """`q[1]`, `q'[2]`; of many bodies `r[i]`, `q[i+1]`, `r[i][2]`, and the distance `r[i,j]`."""
 
-    base: Name | Derivative
+    base: Name | Derivative | Index
     indices: tuple[Node, ...]
     span: Span = field(default=NOWHERE, compare=False, repr=False)
 
@@ -192,7 +192,7 @@ def _text(node: Node, least: int) -> str:
         case Bars(operand):
             words, level = f"|{_text(operand, 0)}|", ATOM
         case Index(base, indices):
-            inside = ",".join(_text(i, 0) for i in indices)
+            inside = ",".join(_text(i, 0).replace(" ", "") for i in indices)
             words, level = f"{_text(base, ATOM)}[{inside}]", ATOM
         case Sum(indices, body):
             words, level = f"sum({'<'.join(indices)}, {_text(body, 0)})", ATOM
