@@ -28,21 +28,23 @@ if TYPE_CHECKING:
     from .quantities import Unit, Units
     from .resolved import resolved_toml
     from .study import check, load, loads
+    from .sweep import Point, Swept, points, swept
     from .tables import Compare, Data, Integrator, Observe, Start, System
     from .templates import template
 
 __all__ = [
     "Coefficient", "Column", "Compare", "Data", "Experiment", "Expression", "Family", "Fault",
-    "Faults", "Ggl", "Integrator", "Network", "Observe", "Om", "Pnn", "Range", "Refine", "Source",
-    "Span", "Start", "Study", "System", "Test", "Training", "Unit", "Units", "UsageFault", "Value",
-    "check", "load", "loads", "resolved_toml", "schema", "template",
+    "Faults", "Ggl", "Integrator", "Network", "Observe", "Om", "Pnn", "Point", "Range", "Refine",
+    "Source", "Span", "Start", "Study", "Swept", "System", "Test", "Training", "Unit", "Units",
+    "UsageFault", "Value", "check", "load", "loads", "points", "resolved_toml", "schema", "swept",
+    "template",
 ]  # fmt: skip
 
 HOMES = {
     "experiment": "Experiment", "family": "Coefficient Family", "ggl": "Ggl", "kinds": "Study",
     "learning": "Network Refine Test Training", "leaves": "Column Expression Range Value",
     "om": "Om", "pnn": "Pnn", "quantities": "Unit Units", "resolved": "resolved_toml",
-    "json_schema": "schema", "study": "check load loads",
+    "json_schema": "schema", "study": "check load loads", "sweep": "Point Swept points swept",
     "tables": "Compare Data Integrator Observe Start System", "templates": "template",
 }  # fmt: skip
 HOME = {name: module for module, names in HOMES.items() for name in names.split()}

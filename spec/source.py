@@ -106,7 +106,8 @@ class UsageFault(Exception):  # noqa: N818
 class Source:
     """The text of a study, the file it came from and the folder that its paths start at.
 
-    `overrides` holds what the command line set, by key: a fault in it points there.
+    `overrides` holds what the command line set, by key: a fault in it points there. `swept` holds
+    where [sweep] has the keys that it sets.
     """
 
     text: str
@@ -114,6 +115,8 @@ class Source:
     path: Path | None = None
     folder: Path = field(default_factory=Path)
     overrides: Mapping[Key, str] = field(default_factory=dict)
+    swept: Mapping[Key, Key] = field(default_factory=dict)
+    data_given: bool = False  # the file of [data] came from the command line
     readable: str | None = None  # the text with faulty statements blanked out, same offsets
 
     @cached_property
@@ -147,6 +150,10 @@ class Source:
 
         Where the key is not in the file, the fault points at the nearest table above it.
         """
+        for size in range(len(key), 0, -1) if self.swept else ():
+            if (place := self.swept.get(key[:size])) is not None:
+                key = (*place, *key[size:])
+                break
         dotted = ".".join(str(part) for part in key)
         common = {"hint": hint, "suggestion": suggestion, "severity": severity, "key": dotted}
         for size in range(len(key), 0, -1):

@@ -93,37 +93,6 @@ def key_complaint(model: type[BaseModel] | None, key: Key) -> str | None:
     return None
 
 
-def sweep_faults(source: Source, raw: dict[str, Any], model: type[BaseModel]) -> list[Fault]:
-    """Keys of [sweep] that the study does not have, and what is no sweep."""
-    sweep = raw.get("sweep")
-    faults: list[Fault] = []
-    for name, item in sweep.items() if isinstance(sweep, dict) else ():
-        if complaint := key_complaint(model, tuple(str(name).split("."))):
-            message, _, close = complaint.partition("; did you mean ")
-            faults.append(
-                source.fault(
-                    ("sweep", name),
-                    "key.unknown",
-                    message,
-                    suggestion=close.strip('"?') or None,
-                    on_key=True,
-                )
-            )
-        draws = isinstance(item, dict) and {*item} in ({"range", "draws"}, {"log_range", "draws"})
-        many = isinstance(item, list) and bool(item)
-        if not (draws or many or (isinstance(item, int) and not isinstance(item, bool))):
-            faults.append(
-                source.fault(
-                    ("sweep", name),
-                    "sweep.values",
-                    "nothing to sweep over",
-                    hint="write a list of values, a number of seeds, or "
-                    "{ log_range = [1e-3, 1e2], draws = 20 }",
-                )
-            )
-    return faults
-
-
 def _missing(source: Source, key: Key, model: type[BaseModel]) -> Fault:
     *above, name = key
     examples = {
