@@ -28,25 +28,30 @@ Observations = dict[str, np.ndarray]
 
 def observations(study: Study) -> Observations | None:
     """The columns of [data] by what they hold, (N,) or (N, dimension), NaN where missing; None for
-    a study without data. `trial` is whole numbers. Raises Faults."""
+    a study without data. `trial` is whole numbers. For a table of a pnn study `#label` (N,) names
+    the rows, `#line` (N,) is where they stand in the file. Raises Faults."""
     data = getattr(study, "data", None)
     if data is None or data.file is None:
         return None
     require(study)
     table = table_of(data.path)
     _find_columns(study, data.columns, table)
+    static = study.study == "pnn" and not study.system.coordinates
     found: Observations = {}
     for key, columns in data.columns.items():
         several = columns if isinstance(columns, tuple) else (columns,)
-        parts = [table.numbers(column.name, key) for column in several]
+        # In a table t and trial are columns like others.
+        parts = [table.numbers(column.name, "" if static else key) for column in several]
         # Whatever cannot be read is NaN here, and a fault below.
         scaled = [part * _scale(study, column) for part, column in zip(parts, several, strict=True)]
         found[key] = np.stack(scaled, axis=1) if isinstance(columns, tuple) else scaled[0]
-    if "t" in data.columns:
+    if static:
+        found |= {"#label": table.labels(), "#line": np.array(table.places, dtype=np.int64)}
+    elif "t" in data.columns:
         table.check_times(found, data.columns["t"].name)
     if table.faults:
         raise Faults(table.faults)
-    if "trial" in found:
+    if "trial" in found and not static:
         found["trial"] = found["trial"].astype(np.int64)
     return found
 

@@ -44,6 +44,15 @@ class Table:
             values[row] = self._number(text, row, index, whole=key == "trial")
         return values
 
+    def labels(self) -> np.ndarray:
+        """A name of each row, (N,) text: the first column in which no cell is a number and all are
+        different, such as chemical symbols; else "row 1", "row 2", ..."""
+        for index in range(len(self.header)):
+            cells = [row[index].strip()[:40] if index < len(row) else "" for row in self.rows]
+            if len(set(cells)) == len(cells) and not any(map(_missing_or_number, cells)):
+                return np.array(cells, dtype=str)
+        return np.array([f"row {number}" for number in range(1, len(self.rows) + 1)], dtype=str)
+
     def _number(self, text: str, row: int, index: int, *, whole: bool) -> float:
         try:
             value = float(text)
@@ -95,6 +104,14 @@ class Table:
 
     def _add(self, fault: Fault) -> None:
         self.faults.append(fault)
+
+
+def _missing_or_number(text: str) -> bool:
+    try:
+        float(text or "nan")
+    except ValueError:
+        return False
+    return True
 
 
 def table_of(path: Path) -> Table:
