@@ -78,8 +78,9 @@ class Landscape(eqx.Module):
             total = total + self.external.hessian_product(q, v)
         return total
 
-    def near(self, q: jax.Array) -> Near:
-        """A neighbour list of all images, its rows as long as they need to be with some room.
+    def near(self, q: jax.Array, rows: int = 0) -> Near:
+        """A neighbour list of all images, its rows as long as they need to be with some room, and
+        `rows` long at least.
 
         Not inside jit: how long the rows are is the shape of a program.
         """
@@ -88,9 +89,9 @@ class Landscape(eqx.Module):
             return lists.everyone(q)
         edge, reach = pairs.edge, pairs.cutoff * (1 + SKIN)
         most = int(_crowding(q, edge, reach))
-        if most > CROWDED * (n - 1):
+        if max(most, rows) > CROWDED * (n - 1):
             return lists.everyone(q)
-        capacity = min(n - 1, 4 * int(np.ceil((most * ROOM + 2) / 4)))
+        capacity = min(n - 2, max(rows, 4 * int(np.ceil((most * ROOM + 2) / 4))))
         return _neighbours(q, edge, reach, pairs.cutoff * (SKIN / 2), capacity)
 
     def renewed(self, near: Near, q: jax.Array) -> Near:
