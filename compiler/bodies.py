@@ -20,7 +20,7 @@ from .modules.pairs import Pairs
 from .refusal import refusal
 from .symbols import Vocabulary, symbol, vocabulary
 
-SWITCH = 0.8  # of the cut-off: where the smooth cut-off begins
+SWITCH = 0.9  # of the cut-off: where the smooth cut-off begins
 AXES = ("x", "y", "z")
 S, INVERSE, ROOT = (sp.Symbol(name, positive=True) for name in ("_s", "_u", "_r"))
 
