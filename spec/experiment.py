@@ -78,6 +78,11 @@ class Experiment(Table):
             return self._meaning.units.constant(name)
         return self._meaning.constants[name]
 
+    def dimension(self, what: str) -> Dimension | None:
+        """The dimension of a thing as `unit` knows it: exponents of length, mass, time, charge,
+        temperature and amount; None where it has none of its own."""
+        return self._meaning.dimensions.get(what)
+
     def unit(self, what: str) -> str:
         """The unit of a thing in words, "" where it has none or the study is in plain numbers.
 

@@ -104,6 +104,21 @@ def _search(sense: Sense, search: dict[str, Any], table: bool) -> None:
         sense.add(("search", "scores"), "value.size",
                   f"{len(scores)} scores for {len(names)} activations",
                   "write one for each")  # fmt: skip
+    if not table and "inputs" not in search and search:
+        sense.add(("search",), "key.missing", '"inputs" is missing in [search]',
+                  "write inputs = [\"x\", \"x'\"]: what a map is a function of")  # fmt: skip
+    elif search.get("inputs") == []:
+        sense.add(("search", "inputs"), "value.size", "no inputs",
+                  "leave the key out, and groups are found" if table else
+                  "write inputs = [\"x\", \"x'\"]")  # fmt: skip
+    elif table and "inputs" not in search:
+        for index, leaf in _leaves(sense, "outputs"):
+            if not (
+                isinstance(leaf.tree, Name) and leaf.tree.name in table_columns(sense.check.raw)
+            ):
+                sense.add(("search", "outputs", index), "search.outputs",
+                          "where inputs are left out, an output is a column",
+                          "write the name of a column; what it is divided by is found")  # fmt: skip
     layers, force = search.get("layers"), search.get("force")
     system = sense.check.raw.get("system")
     if force is not None and (table or (isinstance(system, dict) and "lagrangian" not in system)):
@@ -192,6 +207,8 @@ def columns(measures: Measures) -> None:
 
 
 def _formulas(measures: Measures) -> Iterator[tuple[Key, Node]]:
+    if not measures.check.table("search").get("inputs"):
+        return  # groups are found, the output's too
     for key, one in measures.expressions.items():
         if key[0] == "search" and key not in measures.check.odd:
             yield key, one.tree

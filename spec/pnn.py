@@ -147,7 +147,9 @@ class Search(Table):
     """The networks that are searched, and how."""
 
     inputs: tuple[Expression, ...] = Field(
-        min_length=1, max_length=100, description="Formulas of coordinates or columns."
+        default=(),
+        max_length=100,
+        description="Formulas of coordinates or columns; left out in a table: groups are found.",
     )
     outputs: tuple[Output, ...] = Field(
         min_length=1, max_length=100, description="What is predicted; x(t+dt): one step later."
@@ -195,6 +197,7 @@ class Holdout(Table):
 
     fraction: float = Field(default=0.2, ge=0, lt=1, description="Share of rows held out.")
     folds: int = Field(default=5, ge=2, le=1000, description="Folds of the cross-validation.")
+    repeats: int = Field(default=5, ge=1, le=100, description="How often folds are drawn anew.")
 
 
 class Pnn(Experiment):
