@@ -1,0 +1,126 @@
+"""Networks whose structure is data: one compiled program runs every genome of a search.
+
+Units choose their activation by a whole number, weights are fixed or trainable by a mask; so a
+population is a batch (Desai & Strachan, Sci. Rep. 11, 12761, 2021, whose networks these are).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+
+Force = Callable[[Sequence[jax.Array]], Sequence[jax.Array]]
+
+
+class Unit(NamedTuple):
+    """One neuron: places of the values it hears, of their weights (-1: the weight is 1), and of its
+    activation gene (-1: linear)."""
+
+    sources: tuple[int, ...]
+    weights: tuple[int, ...]
+    activation: int = -1
+
+
+class Push(NamedTuple):
+    """The force: its arguments are linear units; it appends one value for each."""
+
+    arguments: tuple[Unit, ...]
+
+
+class Net(eqx.Module):
+    """Wiring. Values are numbered: inputs first, then a constant 1 where there is a bias, then
+    what the `steps` append, in order. `outputs` are units over them."""
+
+    inputs: int = eqx.field(static=True)
+    bias: bool = eqx.field(static=True)
+    steps: tuple[Unit | Push, ...] = eqx.field(static=True)
+    outputs: tuple[Unit, ...] = eqx.field(static=True)
+    activations: tuple[str, ...] = eqx.field(static=True)
+    weights: int = eqx.field(static=True)
+
+    @property
+    def pushes(self) -> int:
+        """Components of the force."""
+        return sum(len(step.arguments) for step in self.steps if isinstance(step, Push))
+
+    def values(
+        self,
+        codes: jax.Array | None,
+        present: jax.Array,
+        weights: jax.Array,
+        inputs: Sequence[jax.Array],
+        force: Force | None,
+    ) -> list[jax.Array]:
+        """The outputs. codes (genes,), or None where all units are linear; present (weights,):
+        which weights are not fixed zeros; weights (weights, ...) and each of the inputs (rows, ...)
+        broadcast together."""
+        found = list(inputs)
+        if self.bias:
+            found.append(jnp.ones_like(found[0]))
+
+        def heard(unit: Unit) -> jax.Array:
+            parts = [
+                jnp.where(present[w], weights[w] * found[s], 0) if w >= 0 else found[s]
+                for s, w in zip(unit.sources, unit.weights, strict=True)
+            ]
+            total = parts[0]
+            for part in parts[1:]:
+                total = total + part
+            if codes is None or unit.activation < 0:
+                return total
+            return self.active(codes[unit.activation], total, parts, [*unit.weights], present)
+
+        for step in self.steps:
+            if isinstance(step, Push):
+                assert force is not None, "a net that feels a force is given one"
+                found += force([heard(unit) for unit in step.arguments])
+            else:
+                found.append(heard(step))
+        return [heard(unit) for unit in self.outputs]
+
+    def active(self, code, total, parts, weights, present) -> jax.Array:
+        """The activation `code` of a weighted sum; `product` multiplies its parts instead."""
+        cases = []
+        for name in self.activations:
+            if name == "product":
+                some = jnp.any(present[jnp.asarray(weights)])
+                value = jnp.where(some, 1.0, 0.0)
+                for w, part in zip(weights, parts, strict=True):
+                    value = value * jnp.where(present[w], part, 1)
+                cases.append(value)
+            else:
+                cases.append(ACTIVATIONS[name](total))
+        result = cases[0]
+        for k, case in enumerate(cases[1:], 1):
+            result = jnp.where(code == k, case, result)
+        return result
+
+
+def _where(sound: jax.Array, function: Callable, x: jax.Array, safe: float = 1.0) -> jax.Array:
+    """function(x) where that makes sense, else NaN with a slope of zero: the unit is unfit, but
+    does not spoil the slopes of those that did not choose it."""
+    return jnp.where(sound, function(jnp.where(sound, x, safe)), jnp.nan)
+
+
+ACTIVATIONS: dict[str, Callable[[jax.Array], jax.Array]] = {
+    "linear": lambda x: x,
+    "relu": lambda x: jnp.where(x > 0, x, 0),
+    "tanh": jnp.tanh,
+    "elu": lambda x: jnp.where(x > 0, x, jnp.expm1(jnp.minimum(x, 0))),
+    "sigmoid": jax.nn.sigmoid,
+    "silu": jax.nn.silu,
+    "softplus": jax.nn.softplus,
+    "square": lambda x: x * x,
+    "cube": lambda x: x * x * x,
+    "inverse": lambda x: _where(x != 0, lambda y: 1 / y, x),
+    "sqrt": lambda x: _where(x > 0, jnp.sqrt, x),
+    "abs": jnp.abs,
+    "exp": jnp.exp,
+    "log": lambda x: _where(x > 0, jnp.log, x),
+    "sin": jnp.sin,
+    "cos": jnp.cos,
+}

@@ -1,0 +1,257 @@
+"""Equal genomes: those that are the same function with fewer settings, or in another order.
+
+Everything here is exact, for any values of the trainable weights but zero: what nobody hears is
+dropped, what says nothing is not heard, twins are merged, a linear unit's scale is moved from the
+weights before it to those behind it, and units of a layer are put in order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import permutations, product
+from math import factorial, prod
+
+import numpy as np
+
+from .modules.genome import Push, Unit
+from .pnn_genome import Layout
+
+ZERO_AT_ZERO = {"linear", "relu", "tanh", "elu", "silu", "square", "cube", "abs", "sin"}
+MOST_ORDERS = 720
+MOST_PASSES = 50
+
+
+@dataclass(frozen=True)
+class Equals:
+    """The simplest equal of a genome, `simplest(row)`; its answers are kept."""
+
+    layout: Layout
+
+    @cached_property
+    def known(self) -> dict[tuple[int, ...], tuple[int, ...]]:
+        return {}
+
+    def simplest(self, rows: np.ndarray) -> np.ndarray:
+        """The simplest known equals of genomes (n, genes), one spelling for all of one kind."""
+        found = []
+        for row in rows.tolist():
+            key = tuple(row)
+            if key not in self.known:
+                self.known[key] = self._simplest(key)
+            found.append(self.known[key])
+        return np.array(found, dtype=np.int32).reshape(len(rows), self.layout.genes)
+
+    def _simplest(self, row: tuple[int, ...]) -> tuple[int, ...]:
+        found = row
+        for _ in range(MOST_PASSES):
+            genome = self._reduced(found)
+            ordered = min(tuple(genome[k] for k in order) for order in self.orders)
+            if ordered == found:
+                break
+            found = ordered
+        return found
+
+    def _reduced(self, row: tuple[int, ...]) -> list[int]:
+        genome = list(row)
+        for _ in range(MOST_PASSES):
+            before = list(genome)
+            self._silence(genome)
+            self._merge(genome)
+            self._move_scales(genome)
+            if genome == before:
+                break
+        return genome
+
+    @cached_property
+    def _wired(self) -> tuple[list[tuple[int, Unit]], dict[int, list[tuple[Unit, int]]]]:
+        """Hidden units with the numbers of their values, and who hears each value: the unit that
+        does, and the weight."""
+        layout = self.layout
+        count, units = layout.inputs + layout.bias, []
+        hearers: dict[int, list[tuple[Unit, int]]] = {}
+
+        def hear(unit: Unit) -> None:
+            for source, weight in zip(unit.sources, unit.weights, strict=True):
+                hearers.setdefault(source, []).append((unit, weight))
+
+        for step in layout.net.steps:
+            if isinstance(step, Push):
+                for argument in step.arguments:
+                    hear(argument)
+                count += len(step.arguments)
+            else:
+                hear(step)
+                units.append((count, step))
+                count += 1
+        for unit in layout.net.outputs:
+            hear(unit)
+        return units, hearers
+
+    @cached_property
+    def _push(self) -> tuple[list[int], tuple[Unit, ...]]:
+        """The numbers of the force's values, and the units that are its arguments."""
+        count = self.layout.inputs + self.layout.bias
+        for step in self.layout.net.steps:
+            if isinstance(step, Push):
+                return [*range(count, count + len(step.arguments))], step.arguments
+            count += 1
+        return [], ()
+
+    def _value(self, genome: list[int], weight: int):
+        return 1 if weight < 0 else self.layout.values[genome[self.layout.units + weight]]
+
+    def _set(self, genome: list[int], weight: int, value) -> bool:
+        code = self.layout.code(value)
+        if weight < 0 or code is None:
+            return False
+        genome[self.layout.units + weight] = code
+        return True
+
+    def _name(self, genome: list[int], unit: Unit) -> str:
+        if unit.activation < 0:
+            return "linear"
+        return self.layout.activations[genome[unit.activation]]
+
+    def _silence(self, genome: list[int]) -> None:
+        """Zero the weights of units that nobody hears, and those by which silent units are heard."""
+        if self.layout.code(0) is None:
+            return
+        units, hearers = self._wired
+        places, push = self._push
+
+        def hears(hearer: Unit, weight: int) -> bool:
+            return self._value(genome, weight) != 0 and not (deaf and hearer in push)
+
+        deaf = False
+        heard = [w for place in places for _, w in hearers.get(place, [])]
+        deaf = bool(places) and all(self._value(genome, w) == 0 for w in heard)
+        if deaf:
+            for argument in push:
+                self._zero(genome, argument.weights)
+        for place, unit in reversed(units):
+            if not any(hears(*pair) for pair in hearers.get(place, [])):
+                self._zero(genome, unit.weights)
+                if unit.activation >= 0:
+                    genome[unit.activation] = self.layout.plain
+        for place, unit in units:
+            silent = all(self._value(genome, w) == 0 for w in unit.weights)
+            name = self._name(genome, unit)
+            if silent and (name in ZERO_AT_ZERO or name == "product"):
+                # A factor that is zero is not the same as a factor that is not there.
+                pairs = hearers.get(place, [])
+                self._zero(genome, [w for h, w in pairs if self._name(genome, h) != "product"])
+
+    def _zero(self, genome: list[int], weights: Iterable[int]) -> None:
+        for weight in weights:
+            self._set(genome, weight, 0)
+
+    def _merge(self, genome: list[int]) -> None:
+        """Let one of two units speak for both where they say the same."""
+        units, hearers = self._wired
+        if self.layout.code(0) is None:
+            return
+        for k, (place, unit) in enumerate(units):
+            for twin_place, twin in units[k + 1 :]:
+                if twin.sources != unit.sources or not self._twins(genome, unit, twin):
+                    continue
+                for hearer, weight in hearers.get(twin_place, []):
+                    pairs = zip(hearer.sources, hearer.weights, strict=True)
+                    own = next((w for s, w in pairs if s == place), None)
+                    if own is None or own < 0 or weight < 0:
+                        continue
+                    if self._name(genome, hearer) == "product":
+                        continue
+                    self._add(genome, own, weight)
+
+    def _twins(self, genome: list[int], unit: Unit, twin: Unit) -> bool:
+        values = [self._value(genome, w) for w in unit.weights]
+        return (
+            None not in values
+            and any(values)
+            and values == [self._value(genome, w) for w in twin.weights]
+            and self._name(genome, unit) == self._name(genome, twin)
+        )
+
+    def _add(self, genome: list[int], weight: int, other: int) -> None:
+        """Add one weight to another and zero it, where the sum is a setting."""
+        a, b = self._value(genome, weight), self._value(genome, other)
+        if b == 0:
+            return
+        total = None if a is None or b is None else a + b
+        if self._set(genome, weight, total):
+            self._set(genome, other, 0)
+
+    def _move_scales(self, genome: list[int]) -> None:
+        """Move the scale of linear units from the weights before them to those behind them."""
+        units, hearers = self._wired
+        if self.layout.code(1) is None:
+            return
+        for place, unit in units:
+            if self._name(genome, unit) != "linear":
+                continue
+            before = [w for w in unit.weights if self._value(genome, w) != 0]
+            behind = [w for _, w in hearers.get(place, []) if self._value(genome, w) != 0]
+            if not before or not behind or min(*before, *behind) < 0:
+                continue
+            self._move(genome, before, behind)
+
+    def _move(self, genome: list[int], before: list[int], behind: list[int]) -> None:
+        first, last = ([self._value(genome, w) for w in part] for part in (before, behind))
+        free = first == [None] * len(first), last == [None] * len(last)
+        if all(free):
+            self._set(genome, before[0], 1)
+        elif len(first) == 1 and first[0] is not None and free[1]:
+            self._set(genome, before[0], 1)
+        elif len(last) == 1 and last[0] is not None and free[0]:
+            if len(first) == 1:
+                self._set(genome, behind[0], None)
+                self._set(genome, before[0], 1)
+            else:
+                self._set(genome, behind[0], 1)
+        elif len(first) == 1 and first[0] not in (None, 1):
+            self._scale(genome, behind, last, first[0], before[0])
+        elif len(last) == 1 and last[0] not in (None, 1):
+            self._scale(genome, before, first, last[0], behind[0])
+
+    def _scale(self, genome: list[int], weights: list[int], values: list, by, single: int) -> None:
+        """Multiply weights by the single one, which becomes 1, where all products are settings."""
+        products = [None if v is None else v * by for v in values]
+        if all(self.layout.code(v) is not None for v in products):
+            for w, v in zip(weights, products, strict=True):
+                self._set(genome, w, v)
+            self._set(genome, single, 1)
+
+    @cached_property
+    def orders(self) -> list[list[int]]:
+        """Every order of genes that only renames the units of a layer; the first is the study's."""
+        layout = self.layout
+        plain = list(range(layout.genes))
+        if layout.early or prod(map(factorial, layout.layers)) > MOST_ORDERS:
+            return [plain]
+        units, hearers = self._wired
+        starts = np.cumsum([0, *layout.layers])
+        found = []
+        for order in product(*(permutations(range(n)) for n in layout.layers)):
+            genes = list(plain)
+            renamed = {}
+            for start, one in zip(starts, order, strict=False):
+                for k, j in enumerate(one):
+                    renamed[units[start + k][0]] = units[start + j][0]
+            for k, (place, unit) in enumerate(units):
+                other = dict(units)[renamed[place]]
+                genes[unit.activation] = other.activation
+                self._rename(genes, unit, other, renamed)
+            for hearer in {id(h): h for hs in hearers.values() for h, _ in hs}.values():
+                if all(hearer is not unit for _, unit in units):
+                    self._rename(genes, hearer, hearer, renamed)
+            found.append(genes)
+        return found
+
+    def _rename(self, genes: list[int], unit: Unit, other: Unit, renamed: dict[int, int]) -> None:
+        by_source = dict(zip(other.sources, other.weights, strict=True))
+        for source, weight in zip(unit.sources, unit.weights, strict=True):
+            if weight >= 0:
+                place = self.layout.units + weight
+                genes[place] = self.layout.units + by_source[renamed.get(source, source)]
