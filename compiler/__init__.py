@@ -82,12 +82,6 @@ def require_built(study: Study) -> None:
     """Raises Faults for what this version reads and cannot run yet: some tables."""
     lacking = (
         (
-            ("sweep",),
-            "a sweep",
-            study.sweep,
-            "run the study with --set table.key=VALUE, one by one",
-        ),
-        (
             ("system", "particles"),
             "a system of many bodies",
             study.study != "om" and study.system.particles,

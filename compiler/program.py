@@ -55,12 +55,13 @@ class Axis:
 
 @dataclass(frozen=True)
 class Curve:
-    """One curve; `low` and `high` (same length) draw a band or error bars around it."""
+    """One curve; "marked" is a line with a mark at each point. `low` and `high` (same length) draw
+    a band or error bars around it."""
 
     x: np.ndarray
     y: np.ndarray
     label: str = ""
-    style: Literal["line", "dashed", "points", "band", "steps"] = "line"
+    style: Literal["line", "dashed", "points", "marked", "band", "steps"] = "line"
     low: np.ndarray | None = None
     high: np.ndarray | None = None
 

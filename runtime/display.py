@@ -13,7 +13,19 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, TextIO
 
 from ..spec.source import shown
-from .events import Event, Failed, Finished, Listener, Noted, Opened, Progressed, Saved, Started
+from .events import (
+    Event,
+    Failed,
+    Finished,
+    Listener,
+    Noted,
+    Opened,
+    Progressed,
+    Reached,
+    Saved,
+    Started,
+)
+from .listing import columned
 from .rounded import brief, duration, measured, speed
 
 if TYPE_CHECKING:
@@ -22,6 +34,7 @@ if TYPE_CHECKING:
     from .job import Run
 
 MOST_METRICS = 4
+MOST_ROWS = 40
 PLAIN_SECONDS = 30.0
 
 
@@ -43,11 +56,13 @@ class Plain:
         match event:
             case Opened(title, kind, folder):
                 self._say(f"{title} ({kind}) in {folder}")
-            case Started(stage, total, done):
+            case Started(stage, total, done, unit):
                 self._tenth, self._time = 10 * done // total if total else 0, monotonic()
-                self._say(f"{stage}: {brief(total)} steps" if total else stage)
+                self._say(f"{stage}: {brief(total)} {unit}" if total else stage)
             case Progressed():
                 self._progress(event)
+            case Reached(text):
+                self._say(text)
             case Noted(text):
                 self._say(f"note: {text}")
             case Finished(folder, seconds, again):
@@ -64,7 +79,8 @@ class Plain:
         share = f"{100 * event.done / event.total:.0f} %" if event.total else ""
         left = f"{duration(event.left)} left" if event.left and event.done < event.total else ""
         parts = (share, f"{event.done}/{event.total}", speed(event.rate), left)
-        self._say(f"{event.stage} " + "  ".join(filter(None, (*parts, _numbers(event.metrics)))))
+        parts = (*parts, event.detail or _numbers(event.metrics))
+        self._say(f"{event.stage} " + "  ".join(filter(None, parts)))
 
     def _say(self, text: str) -> None:
         print(shown(text), file=self._stream, flush=True)
@@ -93,6 +109,8 @@ class Live:
                 self._begin_stage(stage, total, done)
             case Progressed():
                 self._update(event)
+            case Reached(text):
+                self._console.print(Text(shown(text), style="dim"))
             case Noted(text):
                 self._console.print(Text(f"note: {shown(text)}", style="yellow"))
             case Saved():
@@ -138,7 +156,8 @@ class Live:
         pace = f"{steps}{speed(event.rate):>8}  {left:<16}"
         self._progress.update(self._task, completed=event.done, share=share, pace=pace)
         width = self._console.width - 4
-        self._second.update(self._numbers, description="  " + _numbers(event.metrics)[:width])
+        words = shown(event.detail) or _numbers(event.metrics)
+        self._second.update(self._numbers, description=f"  {words[:width]}")
 
     def _end_stage(self) -> None:
         if self._progress is not None:
@@ -167,6 +186,7 @@ def summary(run: Run, stream: TextIO = sys.stdout) -> None:
         values = {name: pair for name, pair in equation.values.items() if name not in known}
         known |= values.keys()
         lines += _aligned([(name, measured(*pair)) for name, pair in values.items()], indent="    ")
+    lines += _points(run)
     if found.summary:
         lines += ["", *_aligned(found.summary, indent="  ")]
     lines += [
@@ -177,6 +197,17 @@ def summary(run: Run, stream: TextIO = sys.stdout) -> None:
     lines += [f"  note: {shown(note)}" for note in found.notes]
     lines += ["", f"report  {run.folder / 'report.html'}"]
     print("\n".join(lines), file=stream, flush=True)
+
+
+def _points(run: Run) -> list[str]:
+    """The table of a sweep."""
+    if "sweep" not in run.result:
+        return []
+    (table, *_) = run.findings.tables
+    rows = [table.header, *table.rows[:MOST_ROWS]]
+    cells = [[shown(brief(cell, 4)).replace("\n", " ")[:48] for cell in row] for row in rows]
+    more = len(table.rows) - MOST_ROWS
+    return ["", *columned(cells), *([f"and {more} points more, in the report"] if more > 0 else [])]
 
 
 def _aligned(pairs: Any, indent: str) -> list[str]:

@@ -25,6 +25,7 @@ class Started:
     stage: str
     total: int
     done: int = 0
+    unit: str = "steps"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,14 @@ class Progressed:
     rate: float | None = None
     left: float | None = None
     metrics: Mapping[str, float] = field(default_factory=dict)
+    detail: str = ""  # what its parts are doing, for the screen alone
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """A part of the run is done, such as a point of a sweep."""
+
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +77,7 @@ class Failed:
     code: int
 
 
-Event = Opened | Started | Progressed | Noted | Saved | Finished | Failed
+Event = Opened | Started | Progressed | Reached | Noted | Saved | Finished | Failed
 Listener = Callable[[Event], None]
 
 
@@ -104,10 +113,10 @@ class Pace:
     def seconds(self) -> float:
         return monotonic() - self._origin
 
-    def start(self, stage: str, total: int, done: int = 0) -> None:
+    def start(self, stage: str, total: int, done: int = 0, unit: str = "steps") -> None:
         self._stage, self._total, self._begin = stage, total, done
         self._mark, self._last, self._rate = monotonic(), -math.inf, None
-        self._tell(Started(stage, total, done))
+        self._tell(Started(stage, total, done, unit))
 
     def __call__(self, stage: str, done: int, total: int, metrics: Mapping[str, float]) -> None:
         if stage != self._stage or total != self._total:
@@ -124,6 +133,14 @@ class Pace:
             weight = 1.0 if self._rate is None else -math.expm1(-spent / MEMORY_SECONDS)
             self._rate = recent * weight + (self._rate or 0.0) * (1 - weight)
             self._mark, self._begin = now, done
-        left = (total - done) / self._rate if self._rate and total else None
+        left = self._left(done, total)
         numbers = {name: float(value) for name, value in metrics.items()}
         self._tell(Progressed(stage, done, total, self.seconds, self._rate, left, numbers))
+
+    def detail(self, stage: str, done: int, total: int, words: str) -> None:
+        """What the parts of a step are doing, between two steps."""
+        left = self._left(done, total)
+        self._tell(Progressed(stage, done, total, self.seconds, self._rate, left, detail=words))
+
+    def _left(self, done: int, total: int) -> float | None:
+        return (total - done) / self._rate if self._rate and total else None

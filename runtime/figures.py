@@ -146,8 +146,11 @@ def _draw(panel: Panel, ax: Axes, above: Panel | None, *, last: bool) -> None:
     x, y = ([getattr(curve, name) for curve in panel.curves] for name in "xy")
     if panel.x.log and _positive(x):
         ax.set_xscale("log", nonpositive="mask")
+        _few_decades(ax, x)
     else:
-        ax.locator_params(axis="x", nbins=MOST_TICKS)  # wide numbers would run into each other
+        counts = all(bool(np.all(np.asarray(one) % 1 == 0)) for one in x)
+        # Wide numbers would run into each other.
+        ax.locator_params(axis="x", nbins=MOST_TICKS, integer=counts)
     if panel.y.log and _positive(y):
         ax.set_yscale("log", nonpositive="mask")
     if panel.equal:
@@ -162,6 +165,18 @@ def _draw(panel: Panel, ax: Axes, above: Panel | None, *, last: bool) -> None:
         )  # fmt: skip
         if panel.title:
             ax.set_title(_plain(panel.title), pad=8 + 16 * -(-len(panel.curves) // columns))
+
+
+def _few_decades(ax: Axes, values: Sequence[np.ndarray]) -> None:
+    """Less than two powers of ten hold too few ticks, and Matplotlib's further ones overlap."""
+    from matplotlib.ticker import FormatStrFormatter, LogLocator, NullFormatter
+
+    known = np.concatenate([np.asarray(one, dtype=float) for one in values])
+    known = known[np.isfinite(known) & (known > 0)]
+    if known.max() < 100 * known.min():
+        ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        ax.xaxis.set_major_formatter(FormatStrFormatter("%g"))
+        ax.xaxis.set_minor_formatter(NullFormatter())
 
 
 def _draw_curve(curve: Curve, ax: Axes, index: int) -> None:
@@ -184,12 +199,18 @@ def _draw_curve(curve: Curve, ax: Axes, index: int) -> None:
         case "line":
             dash = "-" if _first_line(ax) else dash
             ax.plot(curve.x, curve.y, color=color, linestyle=dash, label=label)
+        case "marked":
+            dash = "-" if _first_line(ax) else dash
+            ax.plot(
+                curve.x, curve.y, MARKERS[index % len(MARKERS)], color=color, linestyle=dash,
+                label=label, markersize=4.5,
+            )  # fmt: skip
         case "band":
             ax.plot(curve.x, curve.y, color=color, linestyle=dash, label=label)
     if curve.low is None or curve.high is None:
         return
     low, high = np.asarray(curve.low), np.asarray(curve.high)
-    if curve.style == "points":
+    if curve.style in ("points", "marked"):
         reach = np.abs(np.stack([curve.y - low, high - curve.y]))
         ax.errorbar(curve.x, curve.y, yerr=reach, fmt="none", ecolor=color, elinewidth=0.8)
     else:

@@ -44,6 +44,11 @@ class Folder:
         return self.path / "findings.json"
 
     @property
+    def failure(self) -> Path:
+        """Why a point of a sweep has no result."""
+        return self.path / "failure.json"
+
+    @property
     def checkpoint(self) -> Path:
         return self.path / "checkpoint"
 
@@ -79,12 +84,12 @@ class Folder:
                 os.pwrite(descriptor, f"{os.getpid()} {gethostname()}\n".encode(), 0)
             except OSError as error:
                 raise CannotWrite(path, 64, error) from error
-            self._sweep()
+            self._clear()
             yield
         finally:
             os.close(descriptor)
 
-    def _sweep(self) -> None:
+    def _clear(self) -> None:
         """Remove the half-written files of a process that was killed."""
         for place in (self.path, self.checkpoint, self.path / "figures"):
             for leftover in place.glob(".*.tmp"):

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from .errors import RunError
 from .events import Failed, Finished, Listener, Opened, broadcast
@@ -17,9 +17,10 @@ from .provenance import now, provenance, stamp
 from .write import json_text, write
 
 if TYPE_CHECKING:
-    from ..compiler.program import Equation, Findings, Program, Section
-    from ..spec import Study
+    from ..compiler.program import Equation, Findings, Program, Search, Section
+    from ..spec import Study, Swept
     from .execute import Stop
+    from .points import Part
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,8 @@ class Job:
     program: Callable[[], Program]
     explained: Callable[[], Sequence[Section]]
     files: Mapping[str, Path] = field(default_factory=dict)
+    entries: Sequence[Swept] = ()
+    parts: Sequence[Part] = ()  # the points of a sweep
 
     @property
     def hash(self) -> str:
@@ -47,10 +50,12 @@ class Job:
 
 
 def job(study: Study) -> Job:
-    """The job of a study. Raises Faults where its data file is not there."""
+    """The job of a study. Raises Faults where its data file is not there, and for a point of its
+    sweep that is no study."""
     from ..compiler import require_built
-    from ..spec import resolved_toml
+    from ..spec import resolved_toml, swept
     from .data import observations, require
+    from .points import parts
 
     require_built(study)
 
@@ -59,10 +64,10 @@ def job(study: Study) -> Job:
 
         found = compile(study, observations(study))
         if not hasattr(found, "choices"):
-            return found
+            return cast("Program", found)
         from .search import Evolved
 
-        return Evolved(found)
+        return Evolved(cast("Search", found))
 
     def explained() -> Sequence[Section]:
         from ..compiler import explain
@@ -72,7 +77,7 @@ def job(study: Study) -> Job:
     require(study)
     path = study.source.path
     there = path is not None and path.is_file()
-    moved, files = _with_files_beside(study)
+    moved, files = with_files_beside(study)
     return Job(
         name=path.stem if path is not None else "study",
         kind=study.study,
@@ -83,6 +88,8 @@ def job(study: Study) -> Job:
         program=program,
         explained=explained,
         files=files,
+        entries=swept(study),
+        parts=tuple(parts(study)) if study.sweep else (),
     )
 
 
@@ -92,7 +99,7 @@ def _name_beside(file: str) -> str:
     return f"data/{path.name}" if path.is_absolute() or ".." in path.parts else file
 
 
-def _with_files_beside(study: Study) -> tuple[Study, dict[str, Path]]:
+def with_files_beside(study: Study) -> tuple[Study, dict[str, Path]]:
     """The study as it is in the run folder, so that the same files in another place are the same
     study; and where the files that it names are now, by their place below the run folder."""
     data, ends = getattr(study, "data", None), getattr(study, "ends", None)
@@ -175,8 +182,13 @@ def _executed(
 
     from .checkpoint import Checkpoints
     from .execute import March
+    from .provenance import device
     from .results import write_results
 
+    if task.parts:
+        from .sweep import one_by_one, swept
+
+        return swept(task, folder, _opened(task, folder, command), tell, stop, one_by_one)
     # Doubles for this run, whatever the process that called us has chosen for itself.
     with jax.enable_x64(True):
         program = task.program()
@@ -186,7 +198,9 @@ def _executed(
         march = March(program, keep, listener, stop)
         found = march.findings()
         sections = task.explained()
-    result = write_results(task, folder, story, found, sections, program.stage, march.timing, tell)
+    result = write_results(
+        task, folder, story, found, sections, program.stage, march.timing, tell, device()
+    )
     tell(Finished(folder.path, march.timing.seconds))
     return Run(folder.path, result, found)
 

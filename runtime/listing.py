@@ -12,14 +12,18 @@ from .rounded import duration
 def listing(runs: Sequence[Folder]) -> str:
     """A table of runs: folder, kind, state, when, how long, title."""
     head = ("run", "study", "status", "started", "took", "title")
-    rows = [head, *(_row(run) for run in runs)]
-    widths = [max(columns(row[index]) for row in rows) for index in range(len(head))]
-    return "\n".join(
+    return "\n".join(columned([head, *(_row(run) for run in runs)]))
+
+
+def columned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Rows of cells as lines, each column as wide as its widest cell."""
+    widths = [max(map(columns, column)) for column in zip(*rows, strict=True)]
+    return [
         "  ".join(
             cell + " " * (width - columns(cell)) for cell, width in zip(row, widths, strict=True)
         ).rstrip()
         for row in rows
-    )
+    ]
 
 
 def _row(run: Folder) -> tuple[str, ...]:

@@ -28,7 +28,7 @@ class Log:
                     row for row in rows(self.path) if row["stage"] != stage or row["done"] <= done
                 ]
                 write(self.path, "".join(json_text(row, indent=None) + "\n" for row in kept))
-            case Progressed():
+            case Progressed() if not event.detail:
                 row = dict(event.metrics) | {
                     "stage": event.stage,
                     "done": event.done,

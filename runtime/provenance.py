@@ -24,11 +24,11 @@ def version_of(package: str) -> str:
 
 @cache
 def fingerprint() -> str:
-    """A hash of the rooms that determine numbers, as 0.1.0 may change from day to day."""
+    """A hash of the files that determine numbers, as 0.1.0 may change from day to day."""
     digest = hashlib.sha256()
     home = Path(__file__).resolve().parent.parent
-    for room in ("spec", "compiler"):
-        for path in sorted((home / room).rglob("*.py")):
+    for place in ("spec", "compiler", "runtime/search.py"):
+        for path in sorted((home / place).rglob("*.py")) or [home / place]:
             digest.update(path.relative_to(home).as_posix().encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()[:12]
 

@@ -11,7 +11,7 @@ from .events import Listener, Noted
 from .execute import Timing
 from .findings import content_data, equation_data
 from .folder import Folder
-from .provenance import device, now
+from .provenance import now
 from .write import json_text, plain_data, write
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ def write_results(
     stage: str,
     timing: Timing,
     tell: Listener,
+    device: str,
 ) -> dict[str, Any]:
     """Write all files of a finished run; returns result.json's content. Raises CannotWrite."""
     from .export import equations_tex, netcdf
@@ -51,7 +52,7 @@ def write_results(
         "cpu_seconds": timing.cpu,
         "compile_seconds": timing.compile_seconds,
         "step_nanoseconds": _nanoseconds(timing),
-        "device": device(),
+        "device": device,
     }
     write(folder.provenance, json_text(story))
     write_report(folder)

@@ -1,0 +1,137 @@
+"""A sweep: its points one after the other, or many at a time, and then the table over them.
+
+A point that is finished is never run again, and one that was begun is gone on with, so that a sweep
+can be killed at any moment. A point whose study or numbers are at fault is a row of the table; the
+others go on. Where none can be done, the sweep ends as a single run would.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..compiler.program import Section
+from .errors import Diverged, Stopped
+from .events import Event, Finished, Listener, Noted, Pace, Progressed, Reached, broadcast
+from .execute import Stop, Timing
+from .findings import read_content
+from .folder import Folder
+from .log import Log
+from .points import Outcome, Part, outcome, prepare, run_point
+from .sweep_findings import described, number_of, row_text, sweep_findings
+
+if TYPE_CHECKING:
+    from .job import Job, Run
+
+STAGE = "sweep"
+Tasks = Callable[["Sweep", Sequence[int]], None]
+
+
+class Sweep:
+    """One session of a sweep in its folder."""
+
+    def __init__(self, task: Job, folder: Folder, tell: Listener, stop: Stop) -> None:
+        self.task, self.folder, self.stop = task, folder, stop
+        self.parts: tuple[Part, ...] = tuple(task.parts)
+        self.outcomes: dict[int, Outcome] = {}
+        self._tell = tell
+        self._count = Pace(broadcast(tell, Log(folder.metrics)), spacing=0.0)
+
+    def place(self, index: int) -> Path:
+        return self.folder / "points" / self.parts[index].name
+
+    def run(self, tasks: Tasks) -> None:
+        """Do what is left, by `tasks`, which calls `ended` for each point. Raises Stopped."""
+        left = []
+        for index in range(len(self.parts)):
+            found = outcome(self.place(index))
+            if found is None:
+                left.append(index)
+            else:
+                self.outcomes[index] = found
+        if self.outcomes and left:
+            self._tell(Noted(f"{len(self.outcomes)} of {len(self.parts)} points are there already"))
+        if left:
+            self._count.start(STAGE, len(self.parts), len(self.outcomes), "points")
+            for index in left:
+                prepare(self.parts[index], self.place(index))
+        try:
+            tasks(self, left)
+        except Stopped as stopped:
+            done = f"{len(self.outcomes)} of {len(self.parts)} points"
+            raise Stopped(f"stopped with {done} done, saved", stopped.code) from None
+
+    def ended(self, index: int) -> None:
+        """A point has come to its end: tell it."""
+        found = outcome(self.place(index))
+        assert found is not None, f"{self.place(index)} has neither result nor failure"
+        self.outcomes[index] = found
+        self._tell(Reached(row_text(self.parts[index], found)))
+        self._count(STAGE, len(self.outcomes), len(self.parts), {})
+
+    def busy_with(self, words: str) -> None:
+        """What the points that run now are doing, for the screen."""
+        done, total = len(self.outcomes), len(self.parts)
+        self._count.detail(STAGE, done, total, words)
+
+
+def one_by_one(sweep: Sweep, left: Sequence[int]) -> None:
+    """The points in this process."""
+    import jax
+
+    for index in left:
+        if (code := sweep.stop()) is not None:
+            raise Stopped("", code)
+        run_point(sweep.place(index), tell=_watching(sweep, index), stop=sweep.stop)
+        jax.clear_caches()  # the next point has its own programs
+        sweep.ended(index)
+
+
+def _watching(sweep: Sweep, index: int) -> Listener:
+    name = sweep.parts[index].name
+    clock = [0.0]
+
+    def tell(event: Event) -> None:
+        match event:
+            case Progressed(stage, done, total, seconds) if seconds - clock[0] > 0.2:
+                clock[0] = seconds
+                sweep.busy_with(f"{name}: {stage} {share(done, total)}")
+            case _:
+                pass
+
+    return tell
+
+
+def share(done: int, total: int) -> str:
+    return f"{100 * done / total:.0f} %" if total else str(done)
+
+
+def swept(
+    task: Job, folder: Folder, story: dict[str, Any], tell: Listener, stop: Stop, tasks: Tasks
+) -> Run:
+    """Run a sweep in its folder. Raises Diverged where no point could be done, else as `run`."""
+    from .job import Run
+    from .results import write_results
+
+    sweep = Sweep(task, folder, tell, stop)
+    sweep.run(tasks)
+    outcomes = [sweep.outcomes[index] for index in range(len(sweep.parts))]
+    good = [index for index, found in enumerate(outcomes) if found.done]
+    if not good:
+        raise Diverged(f"none of the {len(outcomes)} points could be done: {outcomes[0].message}")
+    found = sweep_findings(task.entries, sweep.parts, outcomes)
+    first = Folder(sweep.place(good[0]))
+    asked = (
+        Section("The sweep, and the study of its first point", described(task.entries)),
+        *read_content(first).asked,
+    )
+    stories = [sweep.folder.read_json(sweep.place(index) / "provenance.json") for index in good]
+    timing = Timing(
+        seconds=sum(number_of(one, "seconds") for one in stories),
+        cpu=sum(number_of(one, "cpu_seconds") for one in stories),
+    )
+    machine = str(stories[0].get("device"))
+    result = write_results(task, folder, story, found, asked, STAGE, timing, tell, machine)
+    tell(Finished(folder.path, timing.seconds))
+    return Run(folder.path, result, found)
