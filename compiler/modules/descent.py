@@ -1,0 +1,114 @@
+"""Minimisation of a path's loss by its slope, in one compiled loop: L-BFGS and the first-order
+methods of optax.
+
+The neighbour list is that of the parameters `place`, which move on when a body has left its margin:
+so a list can be made anew from the state alone, and the result does not depend on chunks.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import optax
+
+from .action import Loss, squares
+
+MEMORY = 20  # pairs of L-BFGS
+SETTLED = 1e-9  # norm of the slope, relative to the largest so far, at which L-BFGS ends
+
+
+class State(NamedTuple):
+    """Parameters x, those of the neighbour list, the optimiser's own, the last cost and the norm
+    of its slope, the largest such norm, steps so far, how it ended: 0 not yet, 1 settled, 2 not
+    finite."""
+
+    x: Any
+    place: Any
+    optimizer: Any
+    cost: jax.Array
+    slope: jax.Array
+    steepest: jax.Array
+    count: jax.Array
+    ended: jax.Array
+
+
+def optimizer(name: str, rate: float) -> optax.GradientTransformationExtraArgs:
+    """The optimiser of a study's [training]."""
+    match name:
+        case "lbfgs":
+            found = optax.lbfgs(memory_size=MEMORY)
+        case "nadam":
+            found = optax.nadam(rate)
+        case "adam":
+            found = optax.adam(rate)
+        case "adamw":
+            found = optax.adamw(rate)
+        case _:
+            found = optax.sgd(rate, momentum=0.9)
+    return optax.with_extra_args_support(found)
+
+
+def start(x: Any, method: optax.GradientTransformationExtraArgs) -> State:
+    inf, zero = jnp.asarray(jnp.inf), jnp.asarray(0)
+    return State(x, x, method.init(x), inf, inf, jnp.asarray(0.0), zero, zero)
+
+
+class Descent(eqx.Module):
+    """Steps of an optimiser; `settles`: whether it ends where the slope has vanished."""
+
+    method: optax.GradientTransformationExtraArgs = eqx.field(static=True)
+    settles: bool = eqx.field(static=True)
+
+    def steps(self, loss: Loss, state: State, count: jax.Array) -> tuple[State, jax.Array]:
+        """`count` steps; and whether a neighbour list was too short on the way. `loss.near` must
+        be the list at state.place."""
+
+        def body(s):
+            state, near, n = s
+            q = loss.ansatz.motion(state.x).q
+            moved = loss.landscape.outdated(near, q)
+            near = jax.lax.cond(moved, lambda: loss.landscape.renewed(near, q), lambda: near)
+            place = jax.tree.map(lambda a, b: jnp.where(moved, a, b), state.x, state.place)
+            here = eqx.tree_at(lambda loss: loss.near, loss, near)
+            return self._step(here, state._replace(place=place)), near, n + 1
+
+        state, near, _ = jax.lax.while_loop(
+            lambda s: (s[2] < count) & (s[0].ended == 0) & ~s[1].lost,
+            body,
+            (state, loss.near, jnp.asarray(0)),
+        )
+        return state, near.lost
+
+    def _step(self, loss: Loss, state: State) -> State:
+        cost, slope = slope_of(loss, state.x)
+        updates, following = self.method.update(
+            slope, state.optimizer, state.x, value=cost, grad=slope,
+            value_fn=lambda x: value_of(loss, x),
+        )  # fmt: skip
+        x = optax.apply_updates(state.x, updates)
+        norm = jnp.sqrt(squares(slope)).astype(state.slope.dtype)
+        steepest = jnp.maximum(state.steepest, norm)
+        cost = cost.astype(state.cost.dtype)
+        ended = jnp.where(self.settles & (norm <= SETTLED * steepest), 1, 0)
+        ended = jnp.where(jnp.isfinite(cost), ended, 2)
+        return State(x, state.place, following, cost, norm, steepest, state.count + 1, ended)
+
+
+def slope_of(loss: Loss, x: Any) -> tuple[jax.Array, Any]:
+    """The loss and its gradient, by the transpose that the loss knows."""
+    residual, _, pull = loss.linearised(x)
+    return squares(residual), jax.tree.map(lambda g: 2 * g, pull(residual))
+
+
+def value_of(loss: Loss, x: Any) -> jax.Array:
+    """The loss as a function that JAX differentiates by `slope_of`."""
+
+    @jax.custom_vjp
+    def value(x):
+        return loss.cost(x)
+
+    value.defvjp(lambda x: slope_of(loss, x), lambda g, weight: (jax.tree.map(lambda y: weight * y, g),))
+    return value(x)

@@ -1,0 +1,180 @@
+"""What an om study sets up: bodies, basis, nodes, loss; and what of it is not built."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ..spec import Faults
+from ..spec.om import Om
+from .bodies import Bodies, bodies
+from .modules.action import Ansatz, Exact, Loose, Loss, Weights
+from .modules.neighbours import Near
+from .modules.path import Basis, table
+from .modules.path_network import Perceptron
+
+FIRST_ORDER = ("nadam", "adam", "adamw", "sgd")
+MOST_POINTS = 2000  # tables of a basis are dense
+
+
+@dataclass(frozen=True)
+class Setting:
+    """An om study with its numbers. `basis` gives nodes and lift even where a network is the
+    path; arrays are (dim, N, ...)."""
+
+    study: Om
+    bodies: Bodies
+    basis: Basis
+    velocities: bool
+
+    @property
+    def name(self) -> str:
+        """legendre, sine, features or network."""
+        given = self.study.path.basis
+        return given or ("network" if self.study.network is not None else "legendre")
+
+    @property
+    def method(self) -> str:
+        return self.study.training.optimizer
+
+    @property
+    def exact(self) -> bool:
+        """Whether the ends are held by construction."""
+        return self.study.loss.boundary == "exact"
+
+    @property
+    def pretrained(self) -> bool:
+        """Whether a network first learns two ballistic halves, as in the paper's recipe."""
+        return self.name == "network" and not self.exact and self.velocities
+
+    @property
+    def marched(self) -> bool:
+        """Whether the start is a march from both ends."""
+        return self.velocities and self.name != "network" and self.method == "gauss-newton"
+
+    @property
+    def dtype(self) -> Any:
+        """float32 for a network that follows its slope, else float64."""
+        single = self.name == "network" and self.method in FIRST_ORDER
+        return jnp.float32 if single else jnp.float64
+
+    @property
+    def duration(self) -> float:
+        return self.basis.duration
+
+    @property
+    def mass(self) -> jax.Array:
+        return jnp.asarray(self.bodies.mass)
+
+    def ansatz(self, given: jax.Array) -> Ansatz:
+        """The path as a function of parameters, between the ends `given` (dim, N, E)."""
+        basis, nodes = self.basis, self.basis.nodes
+        if self.name != "network":
+            there = table(basis, nodes)
+            held = Exact(there, given, self.mass)
+            return held if self.exact else Loose(there, self.mass)
+        assert self.study.network is not None
+        return self.network(given, nodes)
+
+    def network(self, given: jax.Array, t: np.ndarray) -> Perceptron:
+        """The network as a path at times t."""
+        assert self.study.network is not None
+        lift = envelope = None
+        if self.exact:
+            lift = jnp.einsum("kte,dne->kdnt", jnp.asarray(self.basis.lift(t)), given)
+            envelope = jnp.asarray(self.basis.envelope(t, 1 + self.velocities))
+        duration = jnp.asarray(self.duration)
+        T = jnp.asarray(t / self.duration)
+        found = Perceptron(T, duration, lift, envelope, given, self.study.network.activation)
+        return cast(found, self.dtype)
+
+    def path(self, x: Any, given: jax.Array, t: np.ndarray):
+        """The path of parameters x at any times t."""
+        if self.name == "network":
+            return self.network(given, t).motion(x)
+        ends, c = (given, x) if self.exact else x
+        return table(self.basis, t).motion(ends, c / self.mass)
+
+    def loss(self, given: jax.Array, near: Near) -> Loss:
+        """The loss between the ends `given`; `near` is the neighbour list at some path."""
+        terms = self.study.loss
+        boundary = None if terms.boundary == "exact" else jnp.asarray(float(terms.boundary))
+        energy = jnp.asarray(terms.energy) if terms.energy else None
+        weights = Weights(jnp.asarray(terms.action), boundary, energy)
+        landscape, level = self.bodies.landscape, None
+        if self.velocities:
+            q, v = given[..., :1], given[..., 2:3]
+            potential = landscape.energy(q, landscape.near(q))[0]
+            level = potential + jnp.sum(self.mass * v**2) / 2
+        quadrature = jnp.asarray(self.basis.weights)
+        ansatz = self.ansatz(given)
+        loss = Loss(landscape, self.mass, ansatz, quadrature, given, weights, near, level)
+        return cast(loss, self.dtype)
+
+
+def cast(tree: Any, dtype: Any) -> Any:
+    """The tree with its real arrays in another precision."""
+    return jax.tree.map(lambda x: x.astype(dtype) if eqx.is_inexact_array(x) else x, tree)
+
+
+def setting(study: Om) -> Setting:
+    """Raises Faults for what the mathematics forbids and for what is not built."""
+    _require_built(study)
+    velocities = "velocities" in study.ends.given
+    name = study.path.basis or "legendre"
+    kind = "legendre" if name == "network" else name
+    duration = study.number(study.path.duration)
+    basis = Basis(kind, duration, study.path.points, velocities, study.seed)
+    return Setting(study, bodies(study), basis, velocities)
+
+
+def _require_built(study: Om) -> None:
+    ends, system = study.ends, study.system
+    tables = isinstance(ends.start, dict) or isinstance(ends.end, dict)
+    first_order = study.training.optimizer in FIRST_ORDER
+    linear = study.path.basis != "network" and study.network is None
+    lacking = [
+        (("refine", "barrier"), "a barrier on the way", study.refine.barrier, "delete [refine]"),
+        (("training", "minutes"), "a cap in minutes", study.training.minutes is not None,
+         "write epochs, the number of iterations"),
+        (("system", "nonconservative"), "a path with friction", system.nonconservative is not None,
+         None),
+        (("system", "constraints"), "a path with constraints", bool(system.constraints), None),
+    ]  # fmt: skip
+    faults = [
+        study.fault(key, None, "not-built", f"{what} is not built yet in this version", hint)
+        for key, what, wanted, hint in lacking
+        if wanted
+    ]
+
+    def fault(key: tuple[str, ...], code: str, message: str, hint: str) -> None:
+        faults.append(study.fault(key, None, code, message, hint))
+
+    if "positions" not in ends.given:
+        fault(("ends", "given"), "ends.given", "a path needs the positions at its ends",
+              'write given = ["positions", "velocities"]')  # fmt: skip
+    if tables and "velocities" in ends.given:
+        fault(("ends", "given"), "ends.given", "[ends] start and end give positions alone",
+              'write given = ["positions"]')  # fmt: skip
+    if ends.origin == "md" and system.particles is None:
+        fault(("ends", "from"), "ends.from", "a reference run needs bodies in [system]",
+              "write start = { q = 0.0 } and end = { q = 1.0 }")  # fmt: skip
+    if ends.origin == "md" and system.particles is not None and system.box is None:
+        fault(("ends", "from"), "ends.from", "a reference run of a fluid needs a box",
+              "write box = { density = 0.8 } in [system]")  # fmt: skip
+    if not MOST_POINTS >= study.path.points > 2 + 2 * ("velocities" in ends.given):
+        fault(("path", "points"), "path.points",
+              f"a path has from 5 to {MOST_POINTS} points in this version", "write points = 32")  # fmt: skip
+    if study.path.basis == "network" and study.network is None:
+        fault(("path", "basis"), "path.basis", "a network without its table",
+              'write [network] with hidden = 125 and activation = "sigmoid"')  # fmt: skip
+    if first_order and linear and study.loss.action == 0:
+        fault(("loss", "action"), "loss.action", "a loss without the action has no path",
+              "write action = 1.0")  # fmt: skip
+    if faults:
+        raise Faults(tuple(faults))
