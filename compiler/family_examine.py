@@ -20,7 +20,8 @@ from .problem import Problem
 
 class Batch(NamedTuple):
     """Systems and what was made of them: coefficients (k, batch), starts (n, batch), series
-    (samples, channels, batch) as seen, estimates of the network and after refinement."""
+    (samples, channels, batch) as seen, estimates of the network and after refinement. Motions of
+    the network's answer start as the true ones did."""
 
     c: jax.Array
     q: jax.Array
@@ -30,6 +31,7 @@ class Batch(NamedTuple):
     fit: Fit
     refined_series: jax.Array
     network_series: jax.Array
+    truth: Fit  # no fit: the information at the true coefficients
 
 
 def lanes(batch: Batch, lanes: slice) -> Batch:
@@ -93,7 +95,11 @@ def _examine(
     fit = levenberg_marquardt(residual, start, *ends, iterations, tolerance)
     refined, _ = population.series(*parts(fit.x))
     by_network, _ = population.series(named, q, p)
-    return Batch(c, q, p, series, named, fit, refined, by_network)
+    at = c if known_start else jnp.concatenate([c, q, p])
+    J = slopes(residual, at)[1]
+    normal = jnp.einsum("mi...,mj...->ij...", J, J)
+    truth = fit._replace(x=at, normal=normal, held=jnp.zeros(at.shape, bool))
+    return Batch(c, q, p, series, named, fit, refined, by_network, truth)
 
 
 def identified(symbolic: Problem, population: Population, names: list[str], key) -> Identifiability:

@@ -10,6 +10,7 @@ import numpy as np
 
 from ..spec.family import Family
 from .derived import numeric_equations, symbolic_equations
+from .family_bound import uncertainty, uncertainty_checks, uncertainty_table
 from .family_examine import Batch, batch_of, given, identified, lanes
 from .family_figures import case_figure, error_figure
 from .identifiability import Identifiability
@@ -49,6 +50,8 @@ def examined(
         tell("examine", named + count, named + count, {})
     if test is not None:
         metrics |= _metrics(population, names, test)
+        if population.noise:
+            metrics |= uncertainty(names, test, population.noise)
     known = identified(symbolic, population, names, keys[0])
     return Findings(
         metrics=metrics,
@@ -60,7 +63,7 @@ def examined(
         summary=_summary(names, metrics, cases, known),
         arrays=_arrays(study, names, test),
         figures=_figures(study, population, names, cases, test),
-        tables=() if test is None else (_table(names, metrics),),
+        tables=() if test is None else _tables(names, metrics, population.noise),
         checks=_checks(names, metrics, known),
     )
 
@@ -169,6 +172,11 @@ def _summary(names, metrics, cases, known: Identifiability) -> tuple[tuple[str, 
     return tuple(lines)
 
 
+def _tables(names: list[str], metrics, noise: float) -> tuple[Table, ...]:
+    errors = _table(names, metrics)
+    return (errors, uncertainty_table(names, metrics, noise)) if noise else (errors,)
+
+
 def _table(names: list[str], metrics) -> Table:
     rows = tuple(
         (
@@ -238,4 +246,6 @@ def _checks(names: list[str], metrics, known: Identifiability) -> tuple[Check, .
         worst = max(metrics[f"error_p95.{name}"] for name in names)
         text = f"19 of 20 unseen systems are named within {worst:.1e} by the network alone"
         checks.append(Check("unseen systems", worst < 0.1, text))
+        if f"coverage.{names[0]}" in metrics:
+            checks += uncertainty_checks(names, metrics)
     return tuple(checks)

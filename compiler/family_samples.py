@@ -70,7 +70,8 @@ def observed(study: Family, symbolic: Problem, observations: Mapping[str, np.nda
 def grid(t: np.ndarray, dt: float) -> Grid:
     """Equal steps of at most about dt between samples; shorter trials end in steps of zero."""
     each = [
-        np.maximum(np.ceil(np.diff(t[:, k]) / dt - SLACK), 0).astype(int) for k in range(t.shape[1])
+        np.maximum(np.ceil(np.diff(t[:, k]) / dt - SLACK), np.diff(t[:, k]) > 0).astype(int)
+        for k in range(t.shape[1])
     ]
     total = max(int(e.sum()) for e in each)
     starts, lengths = np.zeros((total, t.shape[1])), np.zeros((total, t.shape[1]))

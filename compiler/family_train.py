@@ -15,6 +15,7 @@ from ..spec.family import Family
 from .arrays import mechanics, parameters
 from .family_encoder import encoder_of
 from .family_findings import examined
+from .modules.encoder import Encoder
 from .modules.ggl import GGL
 from .modules.losses import Judgement
 from .modules.population import Population
@@ -65,10 +66,14 @@ class Training:
         report = Report({"loss": loss, "learning_rate": rate}, diverged=diverged)
         return eqx.filter(progress, eqx.is_array), report
 
-    def findings(self, state: Progress, samples: Mapping[str, np.ndarray], tell: Tell) -> Findings:
+    def encoder(self, state: Progress) -> Encoder:
+        """The network as a state of this training has it."""
         still = eqx.filter(self.trainer.start(), eqx.is_array, inverse=True)
         progress = eqx.combine(jax.tree.map(jnp.asarray, state), still)
-        encoder = self.trainer.with_network(progress.network)
+        return self.trainer.with_network(progress.network)
+
+    def findings(self, state: Progress, samples: Mapping[str, np.ndarray], tell: Tell) -> Findings:
+        encoder = self.encoder(state)
         key = jax.random.fold_in(self.key, TEST_KEY)
         return examined(self.study, self.symbolic, self.population, encoder, key, tell)
 

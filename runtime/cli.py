@@ -17,7 +17,7 @@ from .errors import DATA, INTERRUPTED, RETRY, USAGE, WRITE, RunError
 
 XLA_FLAGS = "--xla_backend_extra_options=xla_cpu_small_while_loop_byte_threshold=10000000"
 
-PLANNED = ("infer", "compare")
+PLANNED = ("compare",)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -139,6 +139,11 @@ def _parser(commands) -> argparse.ArgumentParser:
     export.add_argument("run", type=Path, metavar="RUN")
     export.add_argument("--format", choices=("csv", "netcdf"), required=True)
     export.add_argument("--out", type=Path, metavar="DIR", help="default: RUN/export")
+
+    infer = command("infer", commands.infer, "name new motions by a trained family network")
+    infer.add_argument("run", type=Path, metavar="RUN")
+    infer.add_argument("--data", type=Path, metavar="FILE.csv", required=True, help="new motions")
+    infer.add_argument("--out", type=Path, metavar="DIR", help="default: RUN/inferred/FILE")
 
     listed = command("list", commands.list_runs, "list the runs in a folder")
     listed.add_argument("folder", type=Path, nargs="?", default=Path("runs"), metavar="DIR")

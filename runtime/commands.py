@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from .folder import Folder
 
 
-COMMANDS = ("run", "check", "explain", "latex", "export", "list", "report", "schema", "new")
+COMMANDS = (
+    "run", "check", "explain", "latex", "export", "infer", "list", "report", "schema", "new",
+)  # fmt: skip
 
 
 def run(options: Namespace) -> int:
@@ -107,6 +109,15 @@ def export(options: Namespace) -> int:
     for name, content in files.items():
         write(place / name, content)
         print(place / name)
+    return 0
+
+
+def infer(options: Namespace) -> int:
+    from .infer import infer as inferred
+
+    table, place = inferred(_finished(options.run), options.data, options.out)
+    print(table)
+    print(f"\n{place}")
     return 0
 
 

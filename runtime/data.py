@@ -43,7 +43,9 @@ def observations(study: Study) -> Observations | None:
         # In a table t and trial are columns like others.
         parts = [table.numbers(column.name, "" if static else key) for column in several]
         # Whatever cannot be read is NaN here, and a fault below.
-        scaled = [part * _scale(study, column) for part, column in zip(parts, several, strict=True)]
+        scaled = [
+            part * scale_of(study, column) for part, column in zip(parts, several, strict=True)
+        ]
         found[key] = np.stack(scaled, axis=1) if isinstance(columns, tuple) else scaled[0]
     if static:
         found |= {"#label": table.labels(), "#line": np.array(table.places, dtype=np.int64)}
@@ -102,7 +104,7 @@ def _column_fault(study: Study, column: Column, table: Table, count: int) -> Fau
     return study.fault(where, None, "data.column", message, hint)
 
 
-def _scale(study: Study, column: Column) -> float:
+def scale_of(study: Study, column: Column) -> float:
     """What turns the column's numbers into the study's base units."""
     if column.unit is None:
         return 1.0

@@ -1,0 +1,73 @@
+"""Error bars put to the test: how often they hold the truth, and how far from the bound they are.
+
+The Cramer-Rao bound of a system is the least variance that any unbiased estimate can have from
+motions with this noise: the inverse of the Fisher information at the true coefficients.
+"""
+
+from __future__ import annotations
+
+import jax.numpy as jnp
+import numpy as np
+
+from .family_examine import Batch
+from .modules.least_squares import covariance
+from .program import Check, Table
+
+NORMAL_95 = 1.959963984540054
+
+
+def uncertainty(names: list[str], test: Batch, noise: float) -> dict[str, float]:
+    """Metrics `coverage.c`, the share of 95 % intervals that hold the truth, and `cramer_rao.c`
+    and `network_cramer_rao.c`, the root mean square of error over bound, of the refined estimate
+    and of the network's.
+
+    Systems whose coefficient is zero are left out: their estimates end at the bound of the range,
+    where the error is no longer normal. So are the 1 % of largest ratios in the network's figure.
+    """
+    k = len(names)
+    c, refined = np.asarray(test.c), np.asarray(test.fit.x)[:k]
+    std = _std(test.fit, noise)[:k]
+    bound = _std(test.truth, noise)[:k]
+    sound = np.isfinite(std).all(axis=0) & np.asarray(test.fit.converged)
+    found: dict[str, float] = {}
+    for i, name in enumerate(names):
+        use = sound & (c[i] != 0) & ~np.asarray(test.fit.held)[i]
+        error = np.abs(refined[i] - c[i])[use]
+        found[f"coverage.{name}"] = float(np.mean(error <= NORMAL_95 * std[i, use]))
+        found[f"cramer_rao.{name}"] = float(np.sqrt(np.mean((error / bound[i, use]) ** 2)))
+        ratio = np.sort(np.abs(np.asarray(test.network)[i] - c[i])[use] / bound[i, use])
+        ratio = ratio[: max(1, int(0.99 * len(ratio)))]
+        found[f"network_cramer_rao.{name}"] = float(np.sqrt(np.mean(ratio**2)))
+    return found
+
+
+def _std(fit, noise: float) -> np.ndarray:
+    """Standard deviations (k, batch) at relative noise."""
+    spread = covariance(fit, jnp.asarray(noise**2))
+    return np.sqrt(np.maximum(np.einsum("ii...->i...", np.asarray(spread)), 0.0))
+
+
+def uncertainty_table(names: list[str], metrics, noise: float) -> Table:
+    rows = tuple(
+        (name, metrics[f"coverage.{name}"], metrics[f"cramer_rao.{name}"],
+         metrics[f"network_cramer_rao.{name}"])
+        for name in names
+    )  # fmt: skip
+    caption = (
+        f"Error bars at {100 * noise:g} % noise: the share of 95 % intervals that hold the truth, "
+        "and errors over the Cramer-Rao bound, below which no unbiased method can come."
+    )
+    header = ("coefficient", "95 % intervals", "refined / bound", "network / bound")
+    return Table("uncertainty", caption, header, rows)
+
+
+def uncertainty_checks(names: list[str], metrics) -> tuple[Check, ...]:
+    low = min(metrics[f"coverage.{name}"] for name in names)
+    high = max(metrics[f"coverage.{name}"] for name in names)
+    worst = max(metrics[f"cramer_rao.{name}"] for name in names)
+    return (
+        Check("intervals", low >= 0.92 and high <= 0.98,
+              f"95 % intervals hold the truth in {100 * low:.1f} to {100 * high:.1f} % of systems"),
+        Check("Cramer-Rao bound", worst <= 1.2,
+              f"the refined errors are {worst:.2f} times the least that is possible, at most"),
+    )  # fmt: skip

@@ -1,0 +1,234 @@
+"""New motions put before a trained network: each trial is a system of its own, named by the network
+and refined through the integrator, all of them in one compiled program."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from scipy.interpolate import CubicSpline
+
+from ..spec.family import Family
+from .family_samples import Observed, grid, observed
+from .family_train import Training
+from .modules.encoder import Encoder
+from .modules.least_squares import Fit, covariance, levenberg_marquardt
+from .modules.population import Population
+from .modules.shooting import Grid, motions_on
+from .modules.training import Dtype
+from .refusal import refusal
+
+SHORT = 0.5  # of a step: how much shorter than those of training a motion may be
+
+
+@dataclass(frozen=True)
+class Inferred:
+    """What was made of new motions. Coefficients (k, trials) by the network, refined and their
+    standard deviations (NaN where the motion does not determine one); relative RMS misfit (trials,)
+    of both; whether each refinement converged. Samples as in `Observed`, `model` like values."""
+
+    names: tuple[str, ...]
+    units: tuple[str, ...]
+    trials: np.ndarray
+    network: np.ndarray
+    refined: np.ndarray
+    std: np.ndarray
+    network_residual: np.ndarray
+    residual: np.ndarray
+    converged: np.ndarray
+    seen: Observed
+    model: np.ndarray
+
+    def data(self) -> list[dict[str, Any]]:
+        """A dict a motion, for JSON and CSV; None for what is not determined."""
+
+        def number(x: float) -> float | None:
+            return float(x) if np.isfinite(x) else None
+
+        return [
+            {
+                "trial": int(trial),
+                "network": {n: float(self.network[k, i]) for k, n in enumerate(self.names)},
+                "coefficients": {
+                    n: {
+                        "value": number(self.refined[k, i]),
+                        "std": number(self.std[k, i]),
+                        "unit": self.units[k],
+                    }
+                    for k, n in enumerate(self.names)
+                },
+                "network_residual": number(self.network_residual[i]),
+                "residual": number(self.residual[i]),
+                "converged": bool(self.converged[i]),
+            }
+            for i, trial in enumerate(self.trials)
+        ]
+
+
+def inferred(training: Training, state: Any, observations: Mapping[str, np.ndarray]) -> Inferred:
+    """The coefficients behind new motions, from a training's last state.
+
+    `observations` as for `compile`; each trial is one motion. A motion is resampled by splines for
+    the network alone; the refinement goes through the samples as they are. Raises Faults where a
+    motion is shorter than those of training, or has other variables.
+    """
+    study, symbolic, population = training.study, training.symbolic, training.population
+    o = observed(study, symbolic, observations)
+    wanted = {(v, i) for v in population.variables for i in range(symbolic.n)}
+    if {*o.names} != wanted:
+        raise refusal(
+            study, ("observe",), "infer.variables",
+            f"the network reads {', '.join(population.variables)}, and these data have others",
+            "give a column for each: t, q, pi_q or v_q by the names of the coordinates",
+        )  # fmt: skip
+    encoder = training.encoder(state)
+    series, q, v = _resampled(study, population, o)
+    named = np.asarray(_estimates(encoder, jnp.asarray(series)))
+    low, high = np.asarray(population.low)[:, None], np.asarray(population.high)[:, None]
+    named = np.clip(np.where(np.isfinite(named), named, (low + high) / 2), low, high)
+    shots = Shots(population, grid(o.t, float(population.h)), jnp.asarray(o.values),
+                  jnp.asarray(o.weight), jnp.asarray(o.t), o.names, len(named))  # fmt: skip
+    start = jnp.concatenate([jnp.asarray(named), jnp.asarray(q), jnp.asarray(v)])
+    iterations = study.refine.iterations if study.refine.method != "none" else 0
+    fit, before, model, share = _refined(
+        shots, start, jnp.asarray(low), jnp.asarray(high), iterations, study.refine.tolerance
+    )
+    names = tuple(c.name for c in symbolic.coefficients)
+    return _told(study, names, named, fit, before, model, share, o, observations)
+
+
+def _told(study, names, named, fit: Fit, before, model, share, o: Observed, observations):
+    k = len(names)
+    count = (o.weight > 0).sum(axis=(0, 1))
+    free = np.maximum(count - (~np.asarray(fit.held)).sum(axis=0), 1)
+    variance = np.asarray(fit.cost) / free
+    if study.observe.noise:
+        variance = np.full_like(variance, study.observe.noise**2)
+    spread = np.asarray(covariance(fit, jnp.asarray(variance)))
+    std = np.sqrt(np.maximum(np.einsum("ii...->i...", spread)[:k], 0))
+    std = np.where(np.asarray(fit.held)[:k] | ~np.asarray(share), np.nan, std)
+    trial = np.asarray(observations.get("trial", np.zeros(len(observations["t"]), int)))
+    return Inferred(
+        names,
+        tuple(study.unit(name) for name in names),
+        np.unique(trial),
+        named,
+        np.where(np.asarray(share), np.asarray(fit.x)[:k], np.nan),
+        std,
+        np.sqrt(np.asarray(before) / count),
+        np.sqrt(np.asarray(fit.cost) / count),
+        np.asarray(fit.converged),
+        o,
+        np.asarray(model),
+    )
+
+
+def _resampled(study: Family, population: Population, o: Observed):
+    """Series (samples, channels, trials) at the times of training, in its order of channels, and
+    the first positions and velocities (n, trials)."""
+    step = float(population.h) * population.every
+    times = step * np.arange(population.steps // population.every + 1)
+    n = len(population.q_low)
+    trials = o.t.shape[1]
+    series = np.zeros((len(times), len(o.names), trials))
+    q, v = np.zeros((n, trials)), np.zeros((n, trials))
+    order = [o.names.index((w, i)) for w in population.variables for i in range(n)]
+    for k in range(trials):
+        span = np.max(o.t[:, k]) - o.t[0, k]
+        if span < times[-1] - SHORT * step:
+            raise refusal(
+                study, ("integrator", "steps"), "infer.short",
+                f"motion {k + 1} lasts {span:.6g}, and the network was trained on {times[-1]:.6g}",
+                "give it a longer motion, or train it on shorter ones",
+            )  # fmt: skip
+        for place, channel in enumerate(order):
+            there = o.weight[:, channel, k] > 0
+            if there.sum() < 4:
+                raise refusal(
+                    study, ("observe",), "infer.samples",
+                    f"motion {k + 1} has {int(there.sum())} samples of a variable, "
+                    "and 4 are needed",
+                )  # fmt: skip
+            spline = CubicSpline(o.t[there, k], o.values[there, channel, k])
+            series[:, place, k] = spline(o.t[0, k] + times)
+            variable, i = o.names[channel]
+            if variable == "q":
+                q[i, k], v[i, k] = spline(o.t[0, k]), spline(o.t[0, k], 1)
+    return series, q, v
+
+
+class Shots(eqx.Module):
+    """Coefficients, positions and velocities (k + 2n, trials) -> weighted residuals, a motion a
+    lane."""
+
+    population: Population
+    grid: Grid
+    values: jax.Array
+    weight: jax.Array
+    t: jax.Array
+    names: tuple[tuple[str, int], ...] = eqx.field(static=True)
+    k: int = eqx.field(static=True)
+
+    def motion(self, x: jax.Array) -> jax.Array:
+        """Modelled channels (samples, channels, trials)."""
+        m, n = self.population.ggl.mechanics, self.population.ggl.mechanics.n
+        theta = self.population.theta(x[: self.k])
+        q, v = x[self.k : self.k + n], x[self.k + n :]
+        found = motions_on(self.population.ggl, theta, q, m.momentum(q, v, self.t[0], theta),
+                           self.grid)  # fmt: skip
+        parts: list[jax.Array] = []
+        for variable, i in self.names:
+            match variable:
+                case "q":
+                    parts.append(found.q[:, i])
+                case "pi":
+                    parts.append(found.p[:, i])
+                case _:
+                    both = found.q.swapaxes(0, 1), found.p.swapaxes(0, 1)
+                    parts.append(m.velocity(*both, self.t, theta[:, None])[i])
+        return jnp.stack(parts, axis=1)
+
+    def residual(self, x: jax.Array) -> jax.Array:
+        return ((self.motion(x) - self.values) * self.weight).reshape((-1, x.shape[-1]))
+
+
+@eqx.filter_jit
+def _estimates(encoder: Encoder, series: jax.Array) -> jax.Array:
+    return encoder.estimates(series.astype(Dtype)).astype(jnp.float64)
+
+
+@eqx.filter_jit
+def _refined(shots: Shots, start, low, high, iterations, tolerance):
+    """The fit; the network's own cost; the refined motion; which coefficients it determines."""
+    free = jnp.full_like(start[shots.k :], jnp.inf)
+    low = jnp.concatenate([low + 0 * start[: shots.k], -free])
+    high = jnp.concatenate([high + 0 * start[: shots.k], free])
+    # The network knows nothing of the start: that is fitted first, to be fair to both.
+    at = start[: shots.k]
+
+    def with_start(y):
+        return shots.residual(jnp.concatenate([at, y]))
+
+    begun = levenberg_marquardt(with_start, start[shots.k :], -free, free, iterations, tolerance)
+    fit = levenberg_marquardt(
+        shots.residual, jnp.concatenate([at, begun.x]), low, high, iterations, tolerance
+    )
+    return fit, begun.cost, shots.motion(fit.x), determined(fit, shots.k)
+
+
+NOTHING = 1e-9  # an eigenvalue of the scaled information below this share is no information
+
+
+def determined(fit: Fit, k: int) -> jax.Array:
+    """Which coefficients (k, batch) the information J^T J of a fit determines."""
+    normal = jnp.moveaxis(fit.normal, -1, 0)
+    scale = jnp.sqrt(jnp.maximum(jnp.einsum("bii->bi", normal), jnp.finfo(normal.dtype).tiny))
+    values, vectors = jnp.linalg.eigh(normal / (scale[:, :, None] * scale[:, None]))
+    null = values < NOTHING * values[:, -1:]
+    share = jnp.sum(jnp.where(null[:, None], vectors**2, 0), axis=-1)
+    return (share < 1e-4).T[:k]

@@ -1,0 +1,167 @@
+"""`actionrun infer RUN --data FILE.csv`: a trained family network on new motions.
+
+Columns are known by their names: t, trial (one motion a number), each coordinate, v_NAME, pi_NAME
+(with one coordinate also velocity and pi); components of a vector q are q_1, q_2.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..spec.source import Fault, Faults, quoted
+from .data import MOST_BYTES, scale_of
+from .errors import Refused
+from .folder import Folder
+from .rounded import brief, measured
+from .table import Table, table_of
+from .write import json_text, plain_data, write
+
+if TYPE_CHECKING:
+    from ..compiler.family_infer import Inferred
+    from ..spec.family import Family
+
+
+def infer(folder: Folder, data: Path, place: Path | None) -> tuple[str, Path]:
+    """What the network of a finished run says of the motions in a CSV file: a table as text, and
+    the folder with inference.json and coefficients.csv. Raises Faults, Refused, CannotWrite."""
+    from ..spec import load
+    from ..spec.family import Family
+
+    study = load(folder / "resolved.toml")
+    if not isinstance(study, Family) or study.data is not None:
+        raise Refused(f"{folder.path} has no trained network: infer reads runs of a family "
+                      "study without [data]")  # fmt: skip
+    observations = motions_in(study, data)
+    found = _inferred(folder, study, observations)
+    place = place or folder / "inferred" / data.stem
+    content = {"format": 1, "data": data.name, "motions": found.data()}
+    write(place / "inference.json", json_text(plain_data(content, lost=[])))
+    write(place / "coefficients.csv", _rows(found))
+    return _table(found), place
+
+
+def _inferred(folder: Folder, study: Family, observations: dict[str, np.ndarray]) -> Inferred:
+    if "jax" not in sys.modules:
+        from .cli import set_switches
+
+        set_switches()
+    import jax
+
+    from ..compiler.family_infer import inferred
+    from ..compiler.family_train import Training
+    from .checkpoint import Checkpoints
+    from .job import job
+    from .provenance import stamp
+
+    with jax.enable_x64(True):
+        task = job(study)
+        program = task.program()
+        assert isinstance(program, Training)
+        keep = Checkpoints(folder.checkpoint, stamp(task.hash), lambda event: None)
+        point = keep.latest(program.start())
+        if point is None:
+            raise Refused(f"{folder.checkpoint} holds no network. Run the study again with --fresh")
+        return inferred(program, point.state, observations)
+
+
+def motions_in(study: Family, path: Path) -> dict[str, np.ndarray]:
+    """The columns of a CSV file by what their names say, in base units. Raises Faults."""
+    if not path.is_file():
+        raise Faults([Fault("data.missing", "there is no such file", str(path))])
+    if path.stat().st_size > MOST_BYTES:
+        raise Faults([Fault("data.size", f"more than {MOST_BYTES // 2**20} MB", str(path),
+                            hint="split it")])  # fmt: skip
+    table = table_of(path)
+    found: dict[str, np.ndarray] = {}
+    for key, names in _columns(study, table).items():
+        parts = [table.numbers(name, key) * _factor(study, table, name) for name in names]
+        vector = key.removeprefix("v_").removeprefix("pi_") in study.system.coordinates and (
+            study.system.is_vector(key.removeprefix("v_").removeprefix("pi_"))
+        )
+        found[key] = np.stack(parts, axis=1) if vector else parts[0]
+    table.check_times(found, "t")
+    if table.faults:
+        raise Faults(table.faults)
+    if "trial" in found:
+        found["trial"] = found["trial"].astype(np.int64)
+    return found
+
+
+def _columns(study: Family, table: Table) -> dict[str, list[str]]:
+    """Headings of the table by what they hold. Raises Faults for those that are missing."""
+    wanted: dict[str, list[str]] = {"t": ["t"]}
+    single = len(study.system.coordinates) == 1
+    for variable, prefix in (("q", ""), ("velocity", "v_"), ("pi", "pi_")):
+        if variable not in study.observe.variables:
+            continue
+        for name, size in study.system.coordinates.items():
+            if study.system.is_vector(name):
+                wanted[prefix + name] = [f"{prefix}{name}_{i + 1}" for i in range(size)]
+            else:
+                short = single and variable in table.header and prefix + name not in table.header
+                wanted[prefix + name] = [variable if short and prefix else prefix + name]
+    if "trial" in table.header:
+        wanted["trial"] = ["trial"]
+    lacking = [n for names in wanted.values() for n in names if table.header.count(n) != 1]
+    if lacking:
+        fault = Fault(
+            "data.column",
+            f"no column {quoted(lacking, 'and')}, or two of them",
+            str(table.path), table.head, 1,
+            hint=f"the network reads {quoted([n for ns in wanted.values() for n in ns], 'and')}; "
+            f"the file has {quoted(table.header[:20], 'and')}",
+        )  # fmt: skip
+        raise Faults([fault])
+    return wanted
+
+
+def _factor(study: Family, table: Table, name: str) -> float:
+    from ..spec.leaves import Column
+    from ..spec.lexer import ExpressionFault
+    from ..spec.quantities import unit
+
+    text = table.units[table.header.index(name)]
+    if not text or study.units.reduced:
+        return 1.0
+    try:
+        return scale_of(study, Column(name, unit(text)))
+    except ExpressionFault as fault:
+        raise Faults([Fault(fault.code, f"the unit of {name}: {fault.message}", str(table.path),
+                            table.head, 1, hint=fault.hint)]) from None  # fmt: skip
+
+
+def _table(found: Inferred) -> str:
+    """A line a motion."""
+    head = ["motion", *(f"{n} [{u}]" if u else n for n, u in zip(found.names, found.units,
+            strict=True)), "network", "residual"]  # fmt: skip
+    rows = [head]
+    for one in found.data():
+        values = one["coefficients"]
+        cells = [measured(values[n]["value"], values[n]["std"]) for n in found.names]
+        said = ", ".join(brief(one["network"][n], 5) for n in found.names)
+        rows.append([str(one["trial"]), *cells, said, brief(one["residual"], 2)])
+    widths = [max(len(row[k]) for row in rows) for k in range(len(head))]
+    lines = ["  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)) for row in rows]
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def _rows(found: Inferred) -> str:
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    head: list[Any] = ["trial"]
+    for name in found.names:
+        head += [f"{name}_network", name, f"{name}_std"]
+    writer.writerow([*head, "network_residual", "residual"])
+    for one in found.data():
+        row: list[Any] = [one["trial"]]
+        for name in found.names:
+            value = one["coefficients"][name]
+            row += [one["network"][name], value["value"], value["std"]]
+        writer.writerow([*row, one["network_residual"], one["residual"]])
+    return out.getvalue()

@@ -1,0 +1,119 @@
+"""A trained network names motions that it has not seen, many at once, whatever their samples."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+from actionrun.runtime import load, run
+from actionrun.runtime.cli import main
+from scipy.integrate import solve_ivp
+
+STUDY = """
+study = "family"
+title = "Oscillators for infer"
+[system]
+coordinates = ["q"]
+lagrangian = "c1*q'^2 - c2*q^2"
+nonconservative = "-c3*q_plus'*q_minus"
+constraints = ["c1 > 0", "c2 >= 0", "c3 >= 0"]
+[coefficients]
+c1 = [0.5, 4.0]
+c2 = [0.5, 8.0]
+c3 = [0.0, 2.0]
+[start]
+position = { q = [-1.0, 1.0] }
+momentum = { q = [0.5, 1.0] }
+[integrator]
+r = 2
+dt = 0.1
+steps = 30
+[network]
+hidden = [32, 32]
+[training]
+steps = 600
+batch = 128
+[test]
+systems = 0
+"""
+TRUTH = {1: (2.0, 4.0, 1.0), 2: (1.0, 2.0, 0.1), 5: (3.0, 1.0, 1.5)}
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    place = tmp_path_factory.mktemp("infer")
+    (place / "family.toml").write_text(STUDY)
+    return run(load(place / "family.toml"), out=place / "run").folder
+
+
+def motion(c1, c2, c3, times):
+    """q and pi of a damped oscillator by an independent integrator."""
+
+    def slope(t, x):
+        return [x[1] / (2 * c1), -2 * c2 * x[0] - c3 * x[1] / (2 * c1)]
+
+    return solve_ivp(slope, (0, times[-1]), [0.3, 0.8], t_eval=times, rtol=1e-11, atol=1e-13).y
+
+
+def written(path, rows, header="trial,t,q,pi"):
+    path.write_text(header + "\n" + "\n".join(rows) + "\n")
+    return path
+
+
+def motions(noise=0.0):
+    """Motions with irregular times, of unequal length, one sample missing."""
+    draw = np.random.default_rng(3)
+    for trial, truth in TRUTH.items():
+        times = np.sort(np.concatenate([[0.0, 3.2], draw.uniform(0.05, 3.15, 40 + trial)]))
+        q, pi = motion(*truth, times)
+        q = q + noise * draw.normal(size=len(q)) * np.sqrt(np.mean(q**2))
+        for k, t in enumerate(times):
+            seen = "" if k == 7 else repr(float(q[k]))
+            yield f"{trial},{float(t)!r},{seen},{float(pi[k])!r}"
+
+
+def test_motions_with_irregular_times_are_named(trained, tmp_path, capsys):
+    data = written(tmp_path / "new.csv", motions())
+    assert main(["infer", str(trained), "--data", str(data)]) == 0
+    assert "motion" in capsys.readouterr().out
+    found = json.loads((trained / "inferred" / "new" / "inference.json").read_text())["motions"]
+    assert [one["trial"] for one in found] == [*TRUTH]
+    for one in found:
+        for name, true in zip(("c1", "c2", "c3"), TRUTH[one["trial"]], strict=True):
+            value = one["coefficients"][name]
+            assert abs(value["value"] / true - 1) < 1e-7
+            assert abs(one["network"][name] - true) < 1.0
+        assert one["residual"] < 1e-8 < one["network_residual"] and one["converged"]
+    rows = list(csv.DictReader((trained / "inferred" / "new" / "coefficients.csv").open()))
+    assert float(rows[0]["c1"]) == found[0]["coefficients"]["c1"]["value"]
+
+
+def test_noise_shows_in_the_error_bars(trained, tmp_path):
+    data = written(tmp_path / "noisy.csv", motions(noise=0.02))
+    assert main(["infer", str(trained), "--data", str(data), "--out", str(tmp_path / "o")]) == 0
+    found = json.loads((tmp_path / "o" / "inference.json").read_text())["motions"]
+    for one in found:
+        for name, true in zip(("c1", "c2", "c3"), TRUTH[one["trial"]], strict=True):
+            value = one["coefficients"][name]
+            assert 0 < value["std"] < 0.1 and abs(value["value"] - true) < 4.5 * value["std"]
+
+
+@pytest.mark.parametrize(
+    ("rows", "header", "words"),
+    [
+        (["1,0.0,1.0"], "trial,t,q", 'no column "pi_q"'),
+        ([f"1,{0.1 * k},1.0,0.5" for k in range(9)], "trial,t,q,pi", "lasts 0.8"),
+        (["1,0.0,x,1"], "trial,t,q,pi", "is not a number"),
+    ],
+    ids=["column", "short", "cell"],
+)
+def test_what_is_wrong_with_the_data_is_told(trained, tmp_path, capsys, rows, header, words):
+    data = written(tmp_path / "bad.csv", rows, header)
+    assert main(["infer", str(trained), "--data", str(data)]) == 65
+    assert words in capsys.readouterr().err
+
+
+def test_a_run_without_a_network_is_refused(tmp_path, capsys):
+    (tmp_path / "run").mkdir()
+    assert main(["infer", str(tmp_path / "run"), "--data", "x.csv"]) == 2
+    assert "no run folder" in capsys.readouterr().err
