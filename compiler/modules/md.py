@@ -104,7 +104,7 @@ def thermal(mass: jax.Array, kT: float, shape: tuple[int, ...], key: jax.Array) 
     """Velocities of Maxwell's distribution, without total momentum and of kinetic energy
     (dim/2)(N - 1) kT exactly."""
     v = jax.random.normal(key, shape) / jnp.sqrt(mass)
-    return _tempered(v, mass, kT)
+    return tempered(v, mass, kT)
 
 
 def temperature(v: jax.Array, mass: jax.Array) -> jax.Array:
@@ -113,7 +113,8 @@ def temperature(v: jax.Array, mass: jax.Array) -> jax.Array:
     return jnp.sum(mass * v * v, axis=(0, 1)) / free
 
 
-def _tempered(v: jax.Array, mass: jax.Array, kT) -> jax.Array:
+def tempered(v: jax.Array, mass: jax.Array, kT) -> jax.Array:
+    """Velocities without total momentum, scaled to that k_B T."""
     heavy = jnp.broadcast_to(mass, (1, *v.shape[1:]))
     v = v - jnp.sum(heavy * v, axis=1, keepdims=True) / jnp.sum(heavy, axis=1, keepdims=True)
     return v * jnp.sqrt(kT / jnp.maximum(temperature(v, mass), jnp.finfo(v.dtype).tiny))
@@ -140,7 +141,7 @@ def equilibrated(
         bath = Bath(jnp.asarray(heat * kT), jnp.asarray(friction), jax.random.fold_in(key, 1))
         x = marched(verlet, x, steps, dt, bath, lambda n, _, at=at: tell(at + n, total))
         at += steps
-    x = x._replace(v=_tempered(x.v, verlet.mass, kT))
+    x = x._replace(v=tempered(x.v, verlet.mass, kT))
     return marched(verlet, x, total - at, dt, None, lambda n, _: tell(at + n, total))
 
 

@@ -24,9 +24,10 @@ import jax.numpy as jnp
 from ..lower import Lowered
 from .neighbours import Near, nearest_image
 
-BY_BODY = 1500  # numbers of a row (N T) from which one body at a time keeps a row in the cache
+FEW = 4  # images below which a loop over neighbours serves all bodies at once
 
-Kernel = Callable[..., jax.Array]
+Coefficients = Callable[[jax.Array, jax.Array, jax.Array], tuple[jax.Array, ...]]
+Combined = Callable[..., jax.Array]
 
 
 def switched(s: jax.Array, start, stop) -> tuple[jax.Array, jax.Array, jax.Array]:
@@ -58,75 +59,90 @@ class Pairs(eqx.Module):
 
     def energy(self, q: jax.Array, near: Near) -> jax.Array:
         """Potential energy (T,) of each image."""
-
-        def kernel(theta, active, d):
-            return jnp.expand_dims(self._terms(d, theta, active)[1], 0)
-
-        return 0.5 * jnp.sum(self._summed(kernel, near, 1, q), axis=(0, 1))
+        each = self._summed(lambda e, e1, e2: (e,), lambda e, d: e[None], near, 1, q)
+        return 0.5 * jnp.sum(each, axis=(0, 1))
 
     def forces(self, q: jax.Array, near: Near) -> jax.Array:
         """-dV/dq (dim, N, T)."""
-
-        def kernel(theta, active, d):
-            d, _, e1, _ = self._terms(d, theta, active)
-            return (-2 * e1) * d
-
-        return self._summed(kernel, near, len(q), q)
+        return self._summed(lambda e, e1, e2: (-2 * e1,), lambda a, d: a * d, near, len(q), q)
 
     def hessian_product(self, q: jax.Array, v: jax.Array, near: Near) -> jax.Array:
         """(d2V/dq dq) v (dim, N, T)."""
 
-        def kernel(theta, active, d, w):
-            d, _, e1, e2 = self._terms(d, theta, active)
-            along = jnp.sum(d * w, axis=0)
-            return (2 * e1) * w + (4 * e2 * along) * d
+        def combined(a, c, d, w):
+            return a * w + (c * jnp.sum(d * w, axis=0)) * d
 
-        return self._summed(kernel, near, len(q), q, v)
+        return self._summed(lambda e, e1, e2: (2 * e1, 4 * e2), combined, near, len(q), q, v)
 
-    def _terms(self, d, theta, active):
-        """d by the nearest image, e, e', e'' with the switch."""
-        d = nearest_image(d, self.edge)
-        s = jnp.sum(d * d, axis=0)
+    def _terms(self, s: jax.Array, theta) -> tuple[jax.Array, jax.Array, jax.Array]:
+        """e, e', e'' with the switch; zeros where s is at the cut-off or beyond."""
         if self.cutoff is None:
-            e, e1, e2 = self._bare(s, theta)
-            return d, e, e1, e2
+            return self._bare(s, theta)
         assert self.switch is not None
-        stop, start = self.cutoff**2, self.switch**2
-        s = jnp.minimum(jnp.where(active, s, stop), stop)
+        start, stop = self.switch**2, self.cutoff**2
+        s = jnp.minimum(s, stop)
         e, e1, e2 = self._bare(s, theta)
         S, S1, S2 = switched(s, start, stop)
-        return d, e * S, e1 * S + e * S1, e2 * S + 2 * e1 * S1 + e * S2
+        return e * S, e1 * S + e * S1, e2 * S + 2 * e1 * S1 + e * S2
 
-    def _bare(self, s, theta) -> tuple[jax.Array, ...]:
-        return tuple(map(jnp.asarray, self.terms(s, 1 / s, jnp.sqrt(s), *theta)))
+    def _bare(self, s, theta):
+        e, e1, e2 = map(jnp.asarray, self.terms(s, 1 / s, jnp.sqrt(s), *theta))
+        return e, e1, e2
 
-    def _summed(self, kernel: Kernel, near: Near, rows: int, *fields: jax.Array) -> jax.Array:
-        """sum_j kernel(theta_ij, active, x_i - x_j for x of fields) -> (rows, N, T)."""
-        _, n, images = fields[0].shape
+    def _summed(
+        self, coefficients: Coefficients, combined: Combined, near: Near, rows: int,
+        *fields: jax.Array,
+    ) -> jax.Array:  # fmt: skip
+        """sum_j combined(*coefficients(e, e', e'')_ij, x_i - x_j for x of fields), (rows, N, T).
+
+        The first field is the place. One body after the other, its neighbours one by one: what is
+        at work then stays in the nearest cache, and a pair that is apart in all images is skipped.
+        Where there are few images, one neighbour of every body after the other.
+        """
+        q = fields[0]
+        _, n, images = q.shape
         longest = near.others.shape[1]
-        out = jnp.zeros((rows, n, images), fields[0].dtype)
+        out = jnp.zeros((rows, n, images), q.dtype)
         if longest == 0:
             return out
+        reach = jnp.inf if self.cutoff is None else self.cutoff**2
+
+        def of(s, theta):
+            return coefficients(*(jnp.broadcast_to(x, s.shape) for x in self._terms(s, theta)))
 
         def by_body(i, out):
-            others = near.others[i]
-            active = (jnp.arange(longest) < near.counts[i])[:, None]
-            parts = [x[:, i, None] - x.at[:, others].get(mode="clip") for x in fields]
-            own = None if self.kind is None else self.kind[i]
-            value = kernel(self._parameters(own, others), active, *parts)
-            return out.at[:, i].set(jnp.sum(value, axis=1))
+            def add(m, total):
+                j = near.others[i, m]
+                d, *more = (x[:, i] - x[:, j] for x in fields)
+                d = nearest_image(d, self.edge)
+                s = jnp.sum(d * d, axis=0)
+                theta = self._parameters(i, j)
+                zeros = jax.eval_shape(of, s, theta)
+                found = jax.lax.cond(
+                    jnp.min(s) < reach,
+                    lambda: of(s, theta),
+                    lambda: tuple(jnp.zeros(x.shape, x.dtype) for x in zeros),
+                )
+                return total + combined(*found, d, *more)
+
+            none = jnp.zeros((rows, images), q.dtype)
+            return out.at[:, i].set(jax.lax.fori_loop(0, near.counts[i], add, none))
 
         def by_slot(m, out):
-            others = jax.lax.dynamic_index_in_dim(near.others, m, axis=1, keepdims=False)
+            j = near.others[:, m]
+            d, *more = (x - x.at[:, j].get(mode="promise_in_bounds") for x in fields)
+            d = nearest_image(d, self.edge)
             active = (m < near.counts)[:, None]
-            parts = [x - x.at[:, others].get(mode="clip") for x in fields]
-            return out + kernel(self._parameters(self.kind, others), active, *parts)
+            far = 1.0 if self.cutoff is None else self.cutoff**2
+            s = jnp.where(active, jnp.sum(d * d, axis=0), far)
+            return out + combined(*of(s, self._parameters(jnp.arange(n), j)), d, *more)
 
-        if n * images >= BY_BODY and images > 1:
-            return jax.lax.fori_loop(0, n, by_body, out)
-        return jax.lax.fori_loop(0, longest, by_slot, out)
+        if images < FEW:
+            return jax.lax.fori_loop(0, longest, by_slot, out)
+        return jax.lax.fori_loop(0, n, by_body, out)
 
-    def _parameters(self, own, others):
+    def _parameters(self, i: jax.Array, j: jax.Array) -> jax.Array:
+        """theta of the pairs (i, j), to be broadcast over images."""
         if self.kind is None:
             return self.theta
-        return self.theta[:, own, self.kind[others]][..., None]
+        return self.theta[:, self.kind[i], self.kind[j], None]
