@@ -17,8 +17,6 @@ from .errors import DATA, INTERRUPTED, RETRY, USAGE, WRITE, RunError
 
 XLA_FLAGS = "--xla_backend_extra_options=xla_cpu_small_while_loop_byte_threshold=10000000"
 
-PLANNED = ("compare",)
-
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code of runs.md."""
@@ -27,9 +25,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from . import commands
 
     words = list(sys.argv[1:] if arguments is None else arguments)
-    if words and words[0] in PLANNED and not Path(words[0]).exists():
-        _complain(f'the command "{words[0]}" is not built yet in this version')
-        return USAGE
     parser = _parser(commands)
     if words and words[0] not in (*commands.COMMANDS, "-h", "--help", "--version"):
         words.insert(0, "run")
@@ -147,6 +142,12 @@ def _parser(commands) -> argparse.ArgumentParser:
 
     listed = command("list", commands.list_runs, "list the runs in a folder")
     listed.add_argument("folder", type=Path, nargs="?", default=Path("runs"), metavar="DIR")
+
+    compare = command("compare", commands.compare, "show what differs between runs")
+    compare.add_argument("run", type=Path, nargs="+", metavar="RUN")
+    compare.add_argument(
+        "--out", type=Path, metavar="PAGE.html", default=Path("compare.html"), help="its page"
+    )
 
     report = command("report", commands.report, "make a run's page again from its folder")
     report.add_argument("run", type=Path, metavar="RUN")

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 
 COMMANDS = (
-    "run", "check", "explain", "latex", "export", "infer", "list", "report", "schema", "new",
+    "run", "check", "compare", "explain", "latex", "export", "infer", "list", "report", "schema",
+    "new",
 )  # fmt: skip
 
 
@@ -133,6 +134,21 @@ def list_runs(options: Namespace) -> int:
     return 0
 
 
+def compare(options: Namespace) -> int:
+    from .comparison import comparison, page, text
+    from .write import write
+
+    if len(options.run) < 2:
+        raise Refused("compare needs two runs at least: actionrun compare RUN RUN")
+    found = comparison([_run_at(path) for path in options.run])
+    print(text(found))
+    if options.out.exists() and not options.out.read_bytes().startswith(b"<!DOCTYPE html>"):
+        raise Refused(f"{options.out} is there already and is no page. Name another with --out")
+    write(options.out, page(found))
+    print(f"\npage  {options.out}")
+    return 0
+
+
 def report(options: Namespace) -> int:
     from .report import write_report
 
@@ -193,6 +209,13 @@ def _there(path: Path) -> None:
     if words:
         hint = f"Did you mean actionrun {words[0]}?"
     raise Refused(f'"{path}" is neither a command nor a file. {hint}')
+
+
+def _run_at(path: Path) -> Folder:
+    """The run in a folder, or the latest finished one below it."""
+    from .folder import Folder
+
+    return folder if (folder := Folder(path)).is_run else _finished(path)
 
 
 def _finished(path: Path) -> Folder:

@@ -15,6 +15,7 @@ from typing import Any
 from .errors import Busy, CannotWrite, Refused
 
 OURS = ("study.toml", "resolved.toml", "provenance.json", "result.json", "report.html", "data.nc")
+DEPTH = 3  # of runs below the folder that `list` is given
 ID = re.compile(r"(\d{3,})-([0-9a-f]{8})")
 
 
@@ -55,6 +56,15 @@ class Folder:
     @property
     def finished(self) -> bool:
         return self.result.is_file()
+
+    @property
+    def state(self) -> str:
+        """In a word, for people."""
+        if self.finished:
+            return "done"
+        if self.failure.is_file():
+            return "failed"
+        return "running" if self.busy else "unfinished"
 
     @property
     def is_run(self) -> bool:
@@ -127,15 +137,25 @@ def _holder(folder: Path, descriptor: int) -> str:
 
 
 def runs_under(place: Path) -> list[Folder]:
-    """All runs in `place`, one or two levels down, in the order of their paths."""
-    found = {path.parent for depth in ("*", "*/*", "*/*/*") for path in _markers(place, depth)}
-    if (place / "resolved.toml").is_file():
-        found.add(place)
-    return [Folder(path) for path in sorted(found)]
+    """All runs in `place`, up to three levels down, in the order of their paths; a sweep is one
+    run, and its points are further ones only where `place` is its own folder."""
+    return [Folder(path) for path in sorted(_runs(place, DEPTH, own=True))]
 
 
-def _markers(place: Path, depth: str) -> Iterator[Path]:
-    return place.glob(f"{depth}/resolved.toml")
+def _runs(place: Path, depth: int, *, own: bool = False) -> Iterator[Path]:
+    try:
+        names = {entry.name: entry.is_dir() for entry in os.scandir(place)}
+    except OSError:
+        return
+    if "resolved.toml" in names:
+        yield place
+        if own and names.get("points"):
+            yield from _runs(place / "points", 1)
+        if not own:
+            return
+    for name, folder in names.items() if depth else ():
+        if folder and not (name == "points" and "resolved.toml" in names):
+            yield from _runs(place / name, depth - 1)
 
 
 def folder_for(name: str, digest: str, *, out: Path | None, fresh: bool) -> Folder:

@@ -28,8 +28,8 @@ def columned(rows: Sequence[Sequence[str]]) -> list[str]:
 
 def _row(run: Folder) -> tuple[str, ...]:
     story = run.read_json(run.provenance)
-    status = "done" if run.finished else "running" if run.busy else "unfinished"
+    status = run.state
     started = str(story.get("started", ""))[:16].replace("T", " ")
-    took = duration(story.get("seconds")) if run.finished else ""
+    took = duration(story.get("seconds")) if status == "done" else ""
     cells = (run.path, story.get("study", "?"), status, started, took, story.get("title", ""))
     return tuple(shown(str(cell)).replace("\n", " ") for cell in cells)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from .om import Om
     from .pnn import Pnn
     from .quantities import Unit, Units
-    from .resolved import resolved_toml
+    from .resolved import keyed, resolved_toml
     from .study import check, load, loads
     from .sweep import Point, Swept, points, swept
     from .tables import Compare, Data, Integrator, Observe, Start, System
@@ -36,14 +36,14 @@ __all__ = [
     "Coefficient", "Column", "Compare", "Data", "Experiment", "Expression", "Family", "Fault",
     "Faults", "Ggl", "Integrator", "Network", "Observe", "Om", "Pnn", "Point", "Range", "Refine",
     "Source", "Span", "Start", "Study", "Swept", "System", "Test", "Training", "Unit", "Units",
-    "UsageFault", "Value", "check", "load", "loads", "points", "resolved_toml", "schema", "swept",
-    "template",
+    "UsageFault", "Value", "check", "keyed", "load", "loads", "points", "resolved_toml", "schema",
+    "swept", "template",
 ]  # fmt: skip
 
 HOMES = {
     "experiment": "Experiment", "family": "Coefficient Family", "ggl": "Ggl", "kinds": "Study",
     "learning": "Network Refine Test Training", "leaves": "Column Expression Range Value",
-    "om": "Om", "pnn": "Pnn", "quantities": "Unit Units", "resolved": "resolved_toml",
+    "om": "Om", "pnn": "Pnn", "quantities": "Unit Units", "resolved": "keyed resolved_toml",
     "json_schema": "schema", "study": "check load loads", "sweep": "Point Swept points swept",
     "tables": "Compare Data Integrator Observe Start System", "templates": "template",
 }  # fmt: skip

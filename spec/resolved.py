@@ -71,6 +71,26 @@ def _number(text: str, number: Fraction | float) -> Any:
     return int(number) if whole else text
 
 
+def keyed(text: str) -> dict[str, str]:
+    """The dotted keys of a resolved study in its order, each with its value as TOML.
+
+    Raises ValueError for what is no TOML.
+    """
+    import tomllib
+
+    found: dict[str, str] = {}
+
+    def walk(table: Mapping[str, Any], path: str) -> None:
+        for name, item in table.items():
+            if isinstance(item, dict) and item:
+                walk(item, f"{path}{name}.")
+            else:
+                found[f"{path}{name}"] = value(item)
+
+    walk(tomllib.loads(text), "")
+    return found
+
+
 def key(name: str) -> str:
     return name if BARE.fullmatch(name) else value(name)
 

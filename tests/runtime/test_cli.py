@@ -62,7 +62,10 @@ def actionrun(*words: str, **options) -> subprocess.CompletedProcess:
 
 @pytest.mark.parametrize(
     "words",
-    [["--help"], ["--version"], ["check", "spring.toml"], ["schema"], ["list"], ["new", "ggl"]],
+    [
+        *(["--help"], ["--version"], ["check", "spring.toml"], ["schema"], ["list"]),
+        *(["new", "ggl"], ["compare", "one", "other"]),
+    ],
 )
 def test_words_alone_import_nothing_heavy(words):
     script = (
@@ -107,7 +110,8 @@ def test_set_and_seed_change_the_run():
         (["spring.toml", "--workers", "2"], 2, "--workers"),
         (["lst"], 2, "actionrun list"),
         ([], 2, "usage"),
-        (["compare", "a", "b"], 2, "not built yet"),
+        (["compare", "a", "b"], 2, "no run folder"),
+        (["compare", "a"], 2, "two runs"),
         (["latex", "nowhere"], 2, "no run folder"),
         (["missing.toml"], 65, "missing.toml"),
         (["broken.toml"], 65, "broken.toml:17:4"),
