@@ -60,7 +60,8 @@ def explain(study: Study) -> tuple[Section, ...]:
             from . import ggl
             from .meaning import meaning
 
-            return (*ggl.explain(study), *meaning(study))
+            of_bodies = study.system.particles is not None
+            return (*ggl.explain(study), *(() if of_bodies else meaning(study)))
         case Family():
             from . import family
             from .meaning import meaning
@@ -84,7 +85,7 @@ def require_built(study: Study) -> None:
         (
             ("system", "particles"),
             "a system of many bodies",
-            study.study != "om" and study.system.particles,
+            study.study not in ("om", "ggl") and study.system.particles,
             None,
         ),
     )

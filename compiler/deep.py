@@ -40,6 +40,11 @@ def deep(study: Study) -> list[Fault]:
         case _:
             assert_never(study)
     try:
+        if isinstance(study, Ggl) and study.system.particles is not None:
+            from . import ggl
+
+            ggl.compile(study)
+            return []
         symbolic = problem(study)
         if isinstance(study, Ggl) and symbolic.constraints:
             from . import ggl

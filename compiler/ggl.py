@@ -12,10 +12,15 @@ import numpy as np
 import sympy as sp
 
 from ..spec.ggl import Ggl
+from . import ggl_bodies_arrays as bodies
 from .arrays import mechanics, parameters
 from .courses import Setting
 from .dense import Between, between, described
 from .derived import symbolic_equations
+from .ggl_bodies import BodyProblem, problem_of, require_masses
+from .ggl_bodies_findings import Run
+from .ggl_bodies_findings import found as found_bodies
+from .ggl_bodies_text import sections
 from .ggl_compare import Comparison, compared
 from .ggl_findings import Motion, found
 from .ggl_stepper import solver, stepper
@@ -29,6 +34,7 @@ from .program import Findings, Report, Section, Tell
 from .refusal import refusal
 
 ROWS = 4096  # rows that one compiled call can return
+NUMBERS = 2_000_000  # in the positions of these rows, at most
 TROUBLE = {1: "the step's equations did not converge", 2: "the motion left the finite numbers"}
 TRANSFORM = ", and that integrator.time_transform is positive there"
 SURFACE = ", and that the constraints hold it there: their gradients may vanish or align"
@@ -37,6 +43,8 @@ SURFACE = ", and that the constraints hold it there: their gradients may vanish 
 def compile(study: Ggl) -> Integration:
     """The program of a ggl study. Raises Faults for what the mathematics forbids."""
     _require_built(study)
+    if study.system.particles is not None:
+        return _of_bodies(study)
     symbolic = problem(study)
     arrays = mechanics(symbolic)
     positions = _exact(study, symbolic)
@@ -57,8 +65,36 @@ def compile(study: Ggl) -> Integration:
     return program
 
 
+def _of_bodies(study: Ggl) -> Integration:
+    """The program of a study with particles."""
+    symbolic = problem_of(study)
+    theta, stepper = bodies.parameters(symbolic), bodies.stepper_of(study, symbolic)
+    q, p = bodies.start(study, symbolic, stepper, theta)
+    require_masses(symbolic, np.asarray(stepper.preconditioner(q, p, 0.0, theta)), study)
+    ledger, note = bodies.ledger_of(symbolic, stepper)
+    march = March(stepper, "fixed point", bodies.exact(study, symbolic), ledger)
+    h = study.number(study.integrator.dt)
+    program = Integration(study, symbolic, march, theta, h, q, p)
+    program.note = note
+    return program
+
+
 def _require_built(study: Ggl) -> None:
     constrained, transform = study.system.holonomic, study.integrator.time_transform
+    if study.system.particles is not None:
+        for what, key, given in (
+            ("constraints", ("system", "constraints"), constrained),
+            ("a time_transform", ("integrator", "time_transform"), transform is not None),
+            ("comparisons", ("compare",), study.compare is not None),
+            ("outputs between the steps", ("output",), study.output is not None),
+            ("events", ("events",), study.events),
+        ):
+            if given:
+                raise refusal(
+                    study, key, "not-built",
+                    f"{what} of many bodies are not built yet in this version",
+                    "delete it, or write the bodies as coordinates of their own, without particles",
+                )  # fmt: skip
     if study.compare is not None and (constrained or transform is not None):
         what = "constraints" if constrained else "a time_transform"
         raise refusal(
@@ -93,8 +129,9 @@ class Integration:
     comparison: Comparison | None = None
     book: Book | None = None
     between: Between | None = None
+    note: str = ""  # why there is no ledger
 
-    def __init__(self, study: Ggl, symbolic: Problem, march: March, theta, h, q, p):
+    def __init__(self, study: Ggl, symbolic: Problem | BodyProblem, march: March, theta, h, q, p):
         assert study.integrator.steps is not None
         self.study, self.symbolic, self.march = study, symbolic, march
         self.theta, self.h = theta, jnp.asarray(h)
@@ -118,7 +155,7 @@ class Integration:
                 passed.append(found)
             kept.append(rows)
             trouble = int(x.trouble)
-            if trouble == 1 and march.solver == "fixed point":
+            if trouble == 1 and march.solver == "fixed point" and self.newtonian:
                 x = x._replace(newton=jnp.asarray(True), trouble=jnp.asarray(0))
             elif trouble:
                 return x, Report(diverged=self._diverged(x, TROUBLE[trouble]))
@@ -130,6 +167,11 @@ class Integration:
         for key in passed[0] if passed else ():
             samples[key] = np.concatenate([found[key] for found in passed])
         return x, Report(metrics=self._progress(x), samples=samples)
+
+    @property
+    def newtonian(self) -> bool:
+        """Whether Newton may take over: not for many bodies, whose Jacobian is never made."""
+        return not isinstance(self.symbolic, BodyProblem)
 
     @property
     def transformed(self) -> bool:
@@ -145,7 +187,9 @@ class Integration:
 
     @property
     def _capacity(self) -> int:
-        return self.between.capacity if self.between else ROWS
+        if self.between:
+            return self.between.capacity
+        return max(16, min(ROWS, NUMBERS // len(self.q)))
 
     def _passed(self, between: Between, before: Trajectory, rows: list[np.ndarray], stop: int):
         """Rows of every step thinned to those that are kept, and what lay between the steps."""
@@ -163,12 +207,22 @@ class Integration:
         at = f"t = {self._time(x):.6g}{' ' + unit if unit else ''}"
         names = ", ".join(
             f"{name} = {value:.4g}"
-            for name, value in zip(self.symbolic.words.names, np.asarray(x.q)[:n], strict=True)
+            for name, value in zip(self._names, np.asarray(x.q)[:n], strict=False)
         )
+        names += ", ..." if n > len(self._names) else ""
         advice = "Make integrator.dt smaller, or check the potential where the motion went"
         advice += TRANSFORM if self.transformed else ""
         advice += SURFACE if self.symbolic.constraints else ""
         return f"step {int(x.step) + 1}: {what}; the last good state was {names} ({at}). {advice}."
+
+    @property
+    def _names(self) -> list[str]:
+        """Of the entries of a state; of bodies, the first few."""
+        names, problem = [*self.symbolic.words.names], self.symbolic
+        if not isinstance(problem, BodyProblem):
+            return names
+        name, bracket, rest = names[0].partition("[")
+        return [f"{name}[{k + 1}]{bracket}{rest}" for k in range(min(problem.count, 6))]
 
     def _progress(self, x: Trajectory) -> dict[str, float]:
         metrics = {"t": self._time(x)}
@@ -182,8 +236,10 @@ class Integration:
 
     def findings(self, state, samples: Mapping[str, np.ndarray], tell: Tell) -> Findings:
         q, p = self.q[: self.symbolic.n], self.p[: self.symbolic.n]
-        motion = Motion(self.study, self.symbolic, self.march, self.theta, float(self.h), q, p)
+        motion = Motion(self.study, self.symbolic, self.march, self.theta, float(self.h), q, p)  # type: ignore[arg-type]
         state = jax.tree.map(np.asarray, state)
+        if isinstance(self.symbolic, BodyProblem):
+            return found_bodies(Run(motion, self.symbolic), self.note, state, samples)
         findings = found(motion, state, samples)
         if self.book is not None:
             findings = balanced(motion, self.book, state, samples, findings)
@@ -197,6 +253,8 @@ class Integration:
 
 def explain(study: Ggl) -> tuple[Section, ...]:
     """The sections of `actionrun explain` for a ggl study."""
+    if study.system.particles is not None:
+        return sections(study, problem_of(study))
     symbolic = problem(study)
     found = structure(symbolic)
     order = 2 * study.integrator.r + 2

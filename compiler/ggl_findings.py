@@ -46,8 +46,7 @@ class Series(NamedTuple):
 def found(motion: Motion, state: Trajectory, samples: Mapping[str, np.ndarray]) -> Findings:
     """Findings of a finished run."""
     series = _series(motion, samples)
-    metrics = _metrics(motion, state)
-    words = motion.problem.words
+    metrics = metrics_of(motion, state)
     return Findings(
         metrics=metrics,
         equations=numeric_equations(motion.problem, {})
@@ -56,8 +55,8 @@ def found(motion: Motion, state: Trajectory, samples: Mapping[str, np.ndarray]) 
         summary=_summary(motion, state, series),
         arrays=_arrays(motion, series),
         figures=_figures(motion, series),
-        checks=_checks(motion, state, metrics),
-        notes=_notes(motion, state, tuple(words.names)),
+        checks=checks_of(motion, state, metrics),
+        notes=notes_of(motion, state),
     )
 
 
@@ -77,7 +76,7 @@ def _series(motion: Motion, samples: Mapping[str, np.ndarray]) -> Series:
     return Series(t, q, p, np.asarray(v), np.asarray(energy), on)
 
 
-def _metrics(motion: Motion, state: Trajectory) -> dict[str, float | int]:
+def metrics_of(motion: Motion, state: Trajectory) -> dict[str, float | int]:
     steps = int(state.step)
     metrics: dict[str, float | int] = {
         "steps": steps,
@@ -117,7 +116,7 @@ def _summary(motion: Motion, state: Trajectory, series: Series) -> tuple[tuple[s
         (
             "method",
             f"GGL r = {motion.march.ggl.r}, order {motion.march.ggl.rule.order}, "
-            f"{_solver(motion, state)}",
+            f"{solver_name(motion, state)}",
         )
     ]
     transform, unit = study.integrator.time_transform, f" {study.unit('t')}".rstrip()
@@ -140,7 +139,7 @@ def _summary(motion: Motion, state: Trajectory, series: Series) -> tuple[tuple[s
     return tuple(lines)
 
 
-def _solver(motion: Motion, state: Trajectory) -> str:
+def solver_name(motion: Motion, state: Trajectory) -> str:
     match motion.march.solver, bool(state.newton):
         case "linear", _:
             return "one linear map a step"
@@ -169,11 +168,11 @@ def _arrays(motion: Motion, series: Series) -> dict[str, Array]:
     return arrays
 
 
-def _path(x: np.ndarray, y: np.ndarray) -> Curve:
+def path(x: np.ndarray, y: np.ndarray, label: str = "") -> Curve:
     """A path in a plane: a line, or points where rows are too far apart for a line to be true."""
     chord = np.median(np.hypot(np.diff(x), np.diff(y)))
     size = np.hypot(np.ptp(x), np.ptp(y))
-    return Curve(x, y, "", "points" if chord > 0.1 * size else "line")
+    return Curve(x, y, label, "points" if chord > 0.1 * size else "line")
 
 
 def _figures(motion: Motion, series: Series) -> tuple[Figure, ...]:
@@ -195,7 +194,7 @@ def _figures(motion: Motion, series: Series) -> tuple[Figure, ...]:
                     Axis(f"{name}[1]", study.unit(name)),
                     Axis(f"{name}[2]", study.unit(name)),
                     (
-                        _path(series.q[:, part.start], series.q[:, part.start + 1]),
+                        path(series.q[:, part.start], series.q[:, part.start + 1]),
                         Curve(
                             series.q[:1, part.start],
                             series.q[:1, part.start + 1],
@@ -212,13 +211,13 @@ def _figures(motion: Motion, series: Series) -> tuple[Figure, ...]:
     ]
     if series.forces is not None:
         figures.append(force_figure(study, words, series.t, series.forces))
-    figures.append(_energy_figure(motion, series, time))
+    figures.append(energy_figure(motion, series, time))
     if motion.march.exact is not None:
         figures.append(_error_figure(motion, series, time))
     return tuple(figures)
 
 
-def _energy_figure(motion: Motion, series: Series, time: Axis) -> Figure:
+def energy_figure(motion: Motion, series: Series, time: Axis) -> Figure:
     start = series.energy[0]
     if motion.problem.conservative and start:
         y = Axis("relative energy error (E − E₀)/|E₀|")
@@ -245,12 +244,12 @@ def _error_figure(motion: Motion, series: Series, time: Axis) -> Figure:
     return Figure("exact_error", caption, (Panel(time, y, tuple(curves)),))
 
 
-def _checks(motion: Motion, state: Trajectory, metrics: Mapping[str, float]) -> tuple[Check, ...]:
+def checks_of(motion: Motion, state: Trajectory, metrics: Mapping[str, float]) -> tuple[Check, ...]:
     checks = [
         Check(
             "convergence",
             True,
-            f"every step converged to round-off ({_solver(motion, state)}, "
+            f"every step converged to round-off ({solver_name(motion, state)}, "
             f"at most {metrics['iterations_max']} passes)",
         )
     ]
@@ -270,7 +269,7 @@ def _checks(motion: Motion, state: Trajectory, metrics: Mapping[str, float]) -> 
     return tuple(checks)
 
 
-def _notes(motion: Motion, state: Trajectory, names: tuple[str, ...]) -> tuple[str, ...]:
+def notes_of(motion: Motion, state: Trajectory) -> tuple[str, ...]:
     notes = []
     if bool(state.newton):
         notes.append(

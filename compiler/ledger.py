@@ -97,13 +97,40 @@ def balanced(
     findings: Findings,
 ) -> Findings:  # fmt: skip
     """The findings with the ledger put in."""
-    balance = state.balance
-    if balance is None:
+    if state.balance is None:
         return replace(findings, notes=(*findings.notes, *([book.note] if book.note else [])))
-    study, problem, found = motion.study, motion.problem, book.symmetries
-    size = scale(book, state)
-    relative = np.asarray(balance.defect) / size
+    words = motion.problem.words
+    charges = [
+        Charge(s.name, s.kind, s.charge_name, text(s.charge, words), latex(s.charge, words),
+               _unit(motion.study, s))
+        for s in book.symmetries
+    ]  # fmt: skip
     t, values = _values(motion, book, samples, findings)
+    kept = motion.problem.conservative
+    return entered(motion.study, kept, charges, scale(book, state), state, t, values, samples,
+                   findings)  # fmt: skip
+
+
+class Charge(NamedTuple):
+    """A symmetry and its charge in words; `kind` as in `noether.Symmetry`."""
+
+    name: str
+    kind: str
+    charge_name: str
+    text: str
+    latex: str
+    unit: str
+
+
+def entered(
+    study: Ggl, kept: bool, found: Sequence[Charge], size: np.ndarray, state: Trajectory,
+    t: np.ndarray, values: np.ndarray, samples: Mapping[str, np.ndarray], findings: Findings,
+) -> Findings:  # fmt: skip
+    """The findings with a ledger of charges `values` (rows, m) put in; `kept`: whether the energy
+    is conserved, which then has a line of its own."""
+    balance = state.balance
+    assert balance is not None
+    relative = np.asarray(balance.defect) / size
     flux, total = np.zeros_like(values), np.zeros(len(found))
     if balance.flux is not None and balance.flux_low is not None:
         flux[1:], total = samples["flux"], np.asarray(balance.flux) + np.asarray(balance.flux_low)
@@ -111,9 +138,9 @@ def balanced(
         {
             "symmetry": symmetry.name,
             "charge": symmetry.charge_name,
-            "text": text(symmetry.charge, problem.words),
-            "latex": latex(symmetry.charge, problem.words),
-            "unit": _unit(study, symmetry),
+            "text": symmetry.text,
+            "latex": symmetry.latex,
+            "unit": symmetry.unit,
             "initial": float(balance.start[k]),
             "final": float(values[-1, k]),
             "flux": float(total[k]),
@@ -121,7 +148,6 @@ def balanced(
         }
         for k, symmetry in enumerate(found)
     ]
-    kept = problem.conservative  # then the energy has a line of its own
     lines = [e for e, s in zip(entries, found, strict=True) if not (kept and s.kind == "time")]
     worst = sorted(lines, key=lambda e: -e["defect"])[:3]
     line = ", ".join(f"{e['charge']} {e['defect']:.1e}" for e in worst)
@@ -133,7 +159,7 @@ def balanced(
         tables=(*findings.tables, _table(entries)),
         figures=(*findings.figures, _figure(study, found, t, (values - values[0] - flux) / size)),
         checks=(*findings.checks, *_checks(entries, found)),
-        arrays={**findings.arrays, **_arrays(study, found, values, flux)},
+        arrays={**findings.arrays, **_arrays(found, values, flux)},
     )
 
 
@@ -172,7 +198,7 @@ def _table(entries: list[dict]) -> Table:
     )  # fmt: skip
 
 
-def _figure(study: Ggl, found: Sequence[Symmetry], t: np.ndarray, defect: np.ndarray) -> Figure:
+def _figure(study: Ggl, found: Sequence[Charge], t: np.ndarray, defect: np.ndarray) -> Figure:
     floor = np.finfo(float).eps / 4
     curves = tuple(
         Curve(t[1:], np.maximum(np.abs(defect[1:, k]), floor), s.charge_name)
@@ -187,7 +213,7 @@ def _figure(study: Ggl, found: Sequence[Symmetry], t: np.ndarray, defect: np.nda
     return Figure("ledger", caption, (Panel(Axis("time t", study.unit("t")), y, curves),))
 
 
-def _checks(entries: list[dict], found: Sequence[Symmetry]) -> list[Check]:
+def _checks(entries: list[dict], found: Sequence[Charge]) -> list[Check]:
     checks = []
     momenta = [e["defect"] for e, s in zip(entries, found, strict=True) if s.kind != "time"]
     for s, e in zip(found, entries, strict=True):
@@ -201,10 +227,10 @@ def _checks(entries: list[dict], found: Sequence[Symmetry]) -> list[Check]:
     return checks
 
 
-def _arrays(study: Ggl, found: Sequence[Symmetry], values, flux) -> Mapping[str, Array]:
+def _arrays(found: Sequence[Charge], values, flux) -> Mapping[str, Array]:
     arrays = {}
     for k, s in enumerate(found):
-        unit = _unit(study, s)
+        unit = s.unit
         if s.kind != "time":
             arrays[f"charge_{k}"] = Array(values[:, k], ("t",), unit, s.charge_name)
         arrays[f"flux_{k}"] = Array(

@@ -46,7 +46,7 @@ def _word(word: str) -> str:
     return "\\" + word if word in GREEK else rf"\mathrm{{{word}}}"
 
 
-def _component_latex(component: str, mark: str = "", dots: int = 0) -> str:
+def component_latex(component: str, mark: str = "", dots: int = 0) -> str:
     """`q[1]`, `q` with a mark (+, -) and dots, as LaTeX."""
     name, _, index = component.partition("[")
     base = name_latex(name)
@@ -61,11 +61,11 @@ def _component_latex(component: str, mark: str = "", dots: int = 0) -> str:
 def _latex_names(words: Vocabulary, doubled: bool) -> dict[sp.Symbol, str]:
     names, plus = {words.t: "t"}, "+" if doubled else ""
     for k, component in enumerate(words.names):
-        names[words.q[k]] = _component_latex(component, plus)
-        names[words.v[k]] = _component_latex(component, plus, 1)
-        names[words.a[k]] = _component_latex(component, dots=2)
-        names[words.minus[k]] = _component_latex(component, "-")
-        names[words.minus_v[k]] = _component_latex(component, "-", 1)
+        names[words.q[k]] = component_latex(component, plus)
+        names[words.v[k]] = component_latex(component, plus, 1)
+        names[words.a[k]] = component_latex(component, dots=2)
+        names[words.minus[k]] = component_latex(component, "-")
+        names[words.minus_v[k]] = component_latex(component, "-", 1)
     names.update({s: name_latex(name) for name, s in words.constants.items()})
     return names
 
@@ -82,9 +82,15 @@ def _text_names(words: Vocabulary, doubled: bool) -> dict[sp.Symbol, str]:
     return names
 
 
-def _by_motion(expression: sp.Expr, words: Vocabulary) -> list[sp.Expr]:
+Ranks = tuple[set[sp.Symbol], set[sp.Symbol], set[sp.Symbol]]
+
+
+def _ranks(words: Vocabulary) -> Ranks:
+    return {*words.a}, {*words.v, *words.minus_v}, {*words.q, *words.minus}
+
+
+def _by_motion(expression: sp.Expr, ranks: Ranks) -> list[sp.Expr]:
     """Terms of a sum as physicists order them: accelerations, velocities, positions, the rest."""
-    ranks = ({*words.a}, {*words.v, *words.minus_v}, {*words.q, *words.minus})
 
     def rank(term: sp.Expr) -> tuple[int, str]:
         for k, group in enumerate(ranks):
@@ -109,16 +115,18 @@ class Rounded:
         return ("-" if value < 0 else "") + magnitude
 
 
-class _Latex(LatexPrinter):
-    def __init__(self, words: Vocabulary, doubled: bool, rounded: Rounded):
+class Latex(LatexPrinter):
+    """LaTeX with the names that symbols are given, and terms ordered by their `ranks`."""
+
+    def __init__(self, names: Mapping[sp.Symbol, str], ranks: Ranks, rounded: Rounded):
         super().__init__({"fold_short_frac": False, "mul_symbol": r" \, "})
-        self.words = words
-        self.names = _latex_names(words, doubled)
+        self.names = dict(names)
+        self.ranks = ranks
         self.rounded = rounded
         self._settings["mul_symbol_latex_numbers"] = r" \, "
 
     def _as_ordered_terms(self, expr, order=None):
-        return _by_motion(expr, self.words)
+        return _by_motion(expr, self.ranks)
 
     def _print_Symbol(self, expr, style=None):  # noqa: N802
         return self.names.get(expr) or name_latex(expr.name)
@@ -132,11 +140,13 @@ class _Latex(LatexPrinter):
         return rf"{body}^{{{exp}}}" if exp else body
 
 
-class _Text(StrPrinter):
-    def __init__(self, words: Vocabulary, doubled: bool, rounded: Rounded):
+class Text(StrPrinter):
+    """The study language with the names that symbols are given."""
+
+    def __init__(self, names: Mapping[sp.Symbol, str], ranks: Ranks, rounded: Rounded):
         super().__init__()
-        self.words = words
-        self.names = _text_names(words, doubled)
+        self.names = dict(names)
+        self.ranks = ranks
         self.rounded = rounded
 
     def _print_Symbol(self, expr):  # noqa: N802
@@ -146,7 +156,7 @@ class _Text(StrPrinter):
         return self.rounded.write(float(expr))
 
     def _as_ordered_terms(self, expr, order=None):
-        return _by_motion(expr, self.words)
+        return _by_motion(expr, self.ranks)
 
     def _print_Abs(self, expr):  # noqa: N802
         return f"abs({self._print(expr.args[0])})"
@@ -162,9 +172,10 @@ class _Text(StrPrinter):
 
 
 def _with_lengths(expression: sp.Expr, words: Vocabulary) -> tuple[sp.Expr, dict]:
-    """The expression with sums of squares of a vector's components written as its length squared.
+    """`folded` over the vectors of a study.
 
-    Returns it with the symbols of the lengths: symbol -> (coordinate, order of derivative).
+    Returns the expression with the symbols of the lengths: symbol -> (coordinate, order of
+    derivative).
     """
     lengths: dict[sp.Symbol, tuple[str, int]] = {}
     groups = []
@@ -174,6 +185,12 @@ def _with_lengths(expression: sp.Expr, words: Vocabulary) -> tuple[sp.Expr, dict
                 length = sp.Symbol(f"|{name}{order}|", positive=True)
                 lengths[length] = (name, order)
                 groups.append(([x**2 for x in of[part]], length))
+    return folded(expression, groups), lengths
+
+
+def folded(expression: sp.Expr, groups: Sequence[tuple[Sequence[sp.Expr], sp.Symbol]]) -> sp.Expr:
+    """The expression with sums of squares of a vector's components, as each group has them,
+    written as its length squared."""
 
     def fold(part: sp.Expr) -> sp.Expr:
         if not part.args:
@@ -187,7 +204,7 @@ def _with_lengths(expression: sp.Expr, words: Vocabulary) -> tuple[sp.Expr, dict
                     part = sp.expand_mul(rest, deep=False) + factors[0] * length**2
         return part
 
-    return fold(expression), lengths
+    return fold(expression)
 
 
 def latex(
@@ -198,7 +215,7 @@ def latex(
 ) -> str:
     """LaTeX of an expression of the study, without delimiters; `doubled`: q is written q_+."""
     shown, lengths = _with_lengths(expression, words)
-    printer = _Latex(words, doubled, rounded or Rounded())
+    printer = Latex(_latex_names(words, doubled), _ranks(words), rounded or Rounded())
     plus = "_{+}" if doubled else ""
     for symbol, (name, order) in lengths.items():
         body = rf"\mathbf{{{name_latex(name)}}}"
@@ -215,7 +232,7 @@ def text(
 ) -> str:
     """The expression in the study language, so that a study accepts it."""
     shown, lengths = _with_lengths(expression, words)
-    printer = _Text(words, doubled, rounded or Rounded())
+    printer = Text(_text_names(words, doubled), _ranks(words), rounded or Rounded())
     plus = "_plus" if doubled else ""
     for symbol, (name, order) in lengths.items():
         dash = "'" * order

@@ -145,7 +145,7 @@ def _require_odd(study: Study, words: Vocabulary, coupling: sp.Expr) -> None:
     flip = {m: -m for m in (*words.minus, *words.minus_v)}
     expanded = sp.expand(coupling)
     for term in sp.Add.make_args(expanded):
-        if sp.expand(term + term.subs(flip, simultaneous=True)) != 0 and not _vanishes(
+        if sp.expand(term + term.subs(flip, simultaneous=True)) != 0 and not vanishes(
             term + term.subs(flip, simultaneous=True)
         ):
             from .lift import text
@@ -168,7 +168,7 @@ def _points(expressions: Sequence[sp.Expr]) -> list[dict[sp.Symbol, sp.Expr]]:
     return [{s: sp.sqrt(k * shift + 2) / 3 for k, s in enumerate(symbols)} for shift in (1, 2, 3)]
 
 
-def _vanishes(expression: sp.Expr) -> bool:
+def vanishes(expression: sp.Expr) -> bool:
     """Whether an expression is zero at three irrational points (where expand cannot see it)."""
     return all(abs(sp.N(expression.subs(at), 30)) < 1e-20 for at in _points([expression]))
 

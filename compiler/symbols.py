@@ -73,7 +73,7 @@ class Vocabulary:
 
     def meaning(self, expression: Expression) -> Meaning:
         """The SymPy expression (or vector) that an expression of the study stands for."""
-        return _Reader(self, expression).read(expression.tree)
+        return Reader(self, expression).read(expression.tree)
 
     def scalar(self, expression: Expression) -> sp.Expr:
         """Like `meaning`, where only a number makes sense. Raises Faults for a vector."""
@@ -112,7 +112,7 @@ def vocabulary(study: Study) -> Vocabulary:
     )
 
 
-class _Reader:
+class Reader:
     """Folds a syntax tree into SymPy; faults point into the expression being read."""
 
     def __init__(self, words: Vocabulary, expression: Expression):
@@ -143,18 +143,21 @@ class _Reader:
             case syntax.Index():
                 return self.index(node)
             case syntax.Sum():
-                raise self.fail(
-                    node,
-                    "not-built",
-                    "sums over many bodies are not built yet in this version",
-                    "write the terms out, one by one",
-                )
+                return self.sum(node)
             case syntax.Relation():
                 left, right = self.read(node.left), self.read(node.right)
                 if isinstance(left, tuple) or isinstance(right, tuple):
                     raise self.fail(node, "vector-for-scalar", "vectors cannot be compared")
                 return left - right
         raise AssertionError(node)
+
+    def sum(self, node: syntax.Sum) -> Meaning:
+        raise self.fail(
+            node,
+            "not-built",
+            "sums over many bodies are not built yet for this kind of study",
+            "write the terms out, one by one",
+        )
 
     def name(self, node: syntax.Name) -> Meaning:
         words, name = self.words, node.name

@@ -25,7 +25,6 @@ from .tree import (
 )
 from .units import CONSTANTS, NONE, Dimension
 
-
 INDICES = ("i", "j", "k")  # numbers of bodies
 
 

@@ -36,7 +36,7 @@ def read_parameter(raw: Any, info: ValidationInfo) -> Any:
         return Value.read(raw, reading)
     if not reading.bodies:
         raise PydanticCustomError(
-            "value.type", "a list where a number is wanted",
+            "bodies.list", "a list where a number is wanted",
             {"hint": "a list has an entry for each body: write particles = N in [system]"},
         )  # fmt: skip
     if len(raw) != reading.bodies:

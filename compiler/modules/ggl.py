@@ -16,7 +16,7 @@ Arrays are (dof, node, *batch): the batch comes last, so that every operation is
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 import equinox as eqx
 import jax
@@ -26,6 +26,9 @@ import numpy as np
 from ..lower import Lowered
 from .linear import inverse, solve
 from .quadrature import Rule, rule
+
+if TYPE_CHECKING:
+    from .summed import Summed
 
 PASSES = 60  # of the fixed point, before a step counts as not converged
 UNROLLED_NODES = 24
@@ -46,6 +49,8 @@ class Mechanics(eqx.Module):
     momenta: Lowered
     masses: Lowered
     energies: Lowered
+
+    bodies: ClassVar[bool] = False  # the axis behind the nodes is a batch, of motions on their own
 
     def force(self, q, v, t, theta):
         return self._stack(self.forces(*q, *v, t, *theta), q)
@@ -162,7 +167,7 @@ def nodal(matrix: np.ndarray, values: jax.Array) -> jax.Array:
 class GGL(eqx.Module):
     """The integrator for one problem and one r. Parameters, h and t are arguments (leaves)."""
 
-    mechanics: Mechanics
+    mechanics: Mechanics | Summed
     r: int = eqx.field(static=True)
     clock: Clock | None = None
 
@@ -229,21 +234,26 @@ class GGL(eqx.Module):
     # -- fixed point -----------------------------------------------------------------------------
 
     def preconditioner(self, q, p, t, theta) -> jax.Array:
-        """Inverse kinetic matrix (n, n, *batch), constant over a run where the mass is."""
+        """Inverse kinetic matrix (n, n, *batch), constant over a run where the mass is.
+
+        Of many bodies its diagonal, (n, bodies).
+        """
         t, theta = self.instant(t, theta)
         v = self.mechanics.velocity(q, p, t, theta)
-        return inverse(self.mechanics.mass(q, v, t, theta))
+        mass = self.mechanics.mass(q, v, t, theta)
+        return 1 / mass if self.mechanics.bodies else inverse(mass)
 
     def _pass(self, q, p, t, h, theta, minv, V, low=None):
         m = self.mechanics
+        times = _times_diagonal if m.bodies else _times_vector
         q_low, p_low = (None, 0.0) if low is None else (low[0], low[1][:, None])
         Q, T, theta = self.nodes(q, t, h, theta, V, q_low)
         target = p[:, None] + (p_low + h * nodal(self.rule.impulse, m.force(Q, V, T, theta)))
         if m.positional:
-            return _times_vector(minv, target)
+            return times(minv, target)
         lack = nodal(self.rule.project, target - m.momentum(Q, V, T, theta))
         if m.constant_mass:
-            return V + _times_vector(minv, lack)
+            return V + times(minv, lack)
         at_nodes = solve(m.mass(Q, V, T, theta), lack[:, None])[:, 0]
         return V + nodal(self.rule.project, at_nodes)
 
@@ -263,8 +273,10 @@ class GGL(eqx.Module):
         def body(s):
             old, passes, previous, _ = s
             new = self._pass(q, p, t, h, theta, minv, old, low)
-            scale = jnp.max(jnp.abs(new), axis=(0, 1)) + jnp.finfo(V.dtype).tiny
-            change = jnp.max(jnp.max(jnp.abs(new - old), axis=(0, 1)) / scale)
+            # bodies move together, and one may rest; the motions of a batch have nothing in common
+            of = None if self.mechanics.bodies else (0, 1)
+            scale = jnp.max(jnp.abs(new), axis=of) + jnp.finfo(V.dtype).tiny
+            change = jnp.max(jnp.max(jnp.abs(new - old), axis=of) / scale)
             stalled = (change > 0.5 * previous) & (change < 1e3 * (self.r + 2) * eps)
             lost = ~jnp.isfinite(change)
             return new, passes + 1, change, (change <= eps) | stalled | lost
@@ -355,6 +367,11 @@ class GGL(eqx.Module):
         basis = jnp.broadcast_to(eye, (2 * n, 2 * n, *batch))
         columns = jax.vmap(increment, in_axes=1, out_axes=1)(basis)
         return columns - offset[:, None], offset
+
+
+def _times_diagonal(diagonal: jax.Array, values: jax.Array) -> jax.Array:
+    """diagonal (n, bodies) times values (n, s, bodies)."""
+    return diagonal[:, None] * values
 
 
 def _times_vector(matrix: jax.Array, values: jax.Array) -> jax.Array:

@@ -31,6 +31,19 @@ class Balance(NamedTuple):
     size: jax.Array
 
 
+def entered(old: Balance, values, flux, sizes) -> Balance:
+    """The balance after a step to charges `values` (m,), of terms of those sizes, to which K has
+    added a flux (m,)."""
+    change, total, low = values - old.start, old.flux, old.flux_low
+    if total is not None and low is not None:
+        y = flux + low
+        total = total + y
+        low = y - (total - old.flux)
+        change = (change - total) - low
+    size = jnp.maximum(old.size, sizes)
+    return Balance(old.start, total, low, jnp.maximum(old.defect, jnp.abs(change)), size)
+
+
 class Form(NamedTuple):
     """A flux that is quadratic in z = (q, p): value + slope . z + z . curve z / 2, (m, ...)."""
 
@@ -75,14 +88,8 @@ class Ledger(eqx.Module):
 
     def entered(self, old: Balance, flux, q, p, t, theta, energy) -> Balance:
         """The balance after a step that ended at q, p, t with an energy and a flux (m,)."""
-        change, total, low = self.values(q, p, t, theta, energy) - old.start, old.flux, old.flux_low
-        if total is not None and low is not None:
-            y = flux + low
-            total = total + y
-            low = y - (total - old.flux)
-            change = (change - total) - low
-        size = jnp.maximum(old.size, self._sizes(q, p, t, theta))
-        return Balance(old.start, total, low, jnp.maximum(old.defect, jnp.abs(change)), size)
+        values = self.values(q, p, t, theta, energy)
+        return entered(old, values, flux, self._sizes(q, p, t, theta))
 
     def flux(self, q, V, t, h, theta) -> jax.Array:
         """What a step from q with nodal velocities V adds to each charge through K, (m,)."""

@@ -18,12 +18,13 @@ from .constrained import Constrained
 from .ggl import GGL
 from .ledger import Balance, Ledger, flux_of
 from .linear import apply
+from .summed import AtAll, Bodies, BodyLedger
 from .transformed import Transformed
 
 CONVERGED = 1e-9  # a last relative change above this is a step that did not converge
 NEWTON_ITERATIONS = 8
 
-Stepper = GGL | Constrained | Transformed
+Stepper = GGL | Constrained | Transformed | Bodies
 
 
 class Monitor(NamedTuple):
@@ -86,8 +87,8 @@ class March(eqx.Module):
 
     ggl: Stepper
     solver: str = eqx.field(static=True)  # "linear", "fixed point", "newton"
-    exact: Lowered | None
-    ledger: Ledger | None = None
+    exact: Lowered | AtAll | None
+    ledger: Ledger | BodyLedger | None = None
     dense: bool = eqx.field(static=True, default=False)  # whether rows hold nodal velocities too
 
     def start(self, q, p, t, theta) -> Trajectory:
@@ -125,7 +126,7 @@ class March(eqx.Module):
         minv = self.ggl.preconditioner(x.q, x.p, t0, theta)
         prepared = None
         if self.solver == "linear":
-            assert isinstance(self.ggl, GGL)
+            assert isinstance(self.ggl, GGL) and not isinstance(self.ledger, BodyLedger)
             form = None if self.ledger is None else self.ledger.form(h, theta, x.q.dtype)
             prepared = (*self.ggl.affine(h, theta, dtype=x.q.dtype), form)
 
@@ -166,6 +167,7 @@ class March(eqx.Module):
         else:
             guess = g.extrapolated(x.V)
             if self.solver == "newton":
+                assert not isinstance(g, Bodies)
                 done = g.newton(x.q, x.p, t, h, theta, guess, NEWTON_ITERATIONS)
             else:
                 assert not isinstance(g, Constrained)
@@ -207,6 +209,9 @@ class March(eqx.Module):
         )
         if self.exact is not None:
             true = self.exact(self.ggl.time(q, t), *theta)
-            error = jnp.max(jnp.abs(jnp.stack([q[k] - true[k] for k in range(len(true))])))
+            if not isinstance(true, jax.Array):
+                error = jnp.max(jnp.abs(jnp.stack([q[k] - true[k] for k in range(len(true))])))
+            else:
+                error = jnp.max(jnp.abs(q - true))
             m = m._replace(exact_error=jnp.maximum(m.exact_error, error))
         return m._replace(passes=m.passes + passes, passes_most=jnp.maximum(m.passes_most, passes))

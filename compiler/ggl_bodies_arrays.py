@@ -1,0 +1,124 @@
+"""The symbolic problem of many bodies as array functions, a start, and a ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+import sympy as sp
+
+from ..spec.ggl import Ggl
+from .ggl_bodies import BodyProblem, Derivatives
+from .ggl_bodies_charges import charges
+from .lower import lowered
+from .modules.ggl import GGL
+from .modules.summed import AtAll, Bodies, BodyLedger, Place, Summed, Term
+from .summands import Seat, Summand, Words
+
+
+def _place(words: Words, seat: Seat) -> Place:
+    of = words.lists.index(seat.of) if isinstance(seat.of, str) and seat.of else seat.of
+    return Place(seat.what, of if isinstance(of, int) else 0, *seat.slot)
+
+
+def _term(
+    problem: BodyProblem, one: Summand, expressions: Sequence[sp.Expr], targets: Sequence[Seat]
+) -> Term:
+    """Expressions of a summand's symbols as array functions."""
+    words = problem.words
+    free = set[sp.Basic]().union(*(e.free_symbols for e in expressions))
+    symbols = sorted((s for s in free if s in words.seats), key=str)
+    before, after = one.reach
+    return Term(
+        kind=one.kind,
+        symmetric=one.symmetric,
+        first=-before,
+        last=max(problem.count - after, -before),
+        places=tuple(_place(words, words.seats[s]) for s in symbols),  # type: ignore[index]
+        values=lowered(expressions, [*symbols, words.t, *problem.constants]),  # type: ignore[list-item]
+        targets=tuple(_place(words, seat) for seat in targets),
+    )
+
+
+def _terms(problem: BodyProblem, entries: Derivatives) -> tuple[Term, ...]:
+    """One term a summand, all its derivatives at once, so that they share what they can."""
+    found = []
+    for place, one in enumerate(problem.parts):
+        mine = [(seat, e) for where, seat, e in entries if where == place and e != 0]
+        if mine:
+            found.append(_term(problem, one, [e for _, e in mine], [seat for seat, _ in mine]))
+    return tuple(found)
+
+
+def mechanics(problem: BodyProblem) -> Summed:
+    """Forces, momenta, masses and energy of all bodies, compiled."""
+    return Summed(
+        n=len(problem.words.names),
+        scalars=len(problem.values),
+        positional=problem.positional,
+        forces=_terms(problem, problem.force),
+        pushes=_terms(problem, problem.push),
+        momenta=_terms(problem, problem.momentum),
+        masses=_terms(problem, problem.mass),
+        energies=tuple(_term(problem, one, [one.expression], ()) for one in problem.energy),
+    )
+
+
+def parameters(problem: BodyProblem) -> tuple[Any, ...]:
+    """The numbers of the parameters, then the lists (bodies,)."""
+    numbers = [jnp.asarray(value, float) for value in problem.values.values()]
+    return (*numbers, *(jnp.asarray(rows, float) for rows in problem.lists.values()))
+
+
+def start(
+    study: Ggl, problem: BodyProblem, stepper: Bodies, theta
+) -> tuple[np.ndarray, np.ndarray]:
+    """Initial positions and discrete momenta (n,), component by component."""
+    given = study.start
+
+    def rows(by_name) -> np.ndarray:
+        parts = [np.array(study.bodies(by_name[name])).T for name in problem.words.slices]
+        return np.concatenate(parts)
+
+    q = rows(given.position)
+    if given.momentum is not None:
+        return q.ravel(), rows(given.momentum).ravel()
+    assert given.velocity is not None
+    p = stepper.mechanics.momentum(jnp.asarray(q), jnp.asarray(rows(given.velocity)), 0.0, theta)
+    return q.ravel(), np.asarray(p).ravel()
+
+
+def exact(study: Ggl, problem: BodyProblem) -> AtAll | None:
+    """The true positions of all bodies at a time; None where the study does not give them."""
+    if not study.exact:
+        return None
+    words, parts = problem.words, []
+    for name in words.slices:
+        given = study.exact[name]
+        parts += [words.scalar(e, each=True)
+                  for e in (given if isinstance(given, tuple) else (given,))]  # fmt: skip
+    free = set[sp.Basic]().union(*(e.free_symbols for e in parts))
+    symbols = sorted((s for s in free if s in words.seats), key=str)
+    return AtAll(
+        problem.count,
+        len(problem.values),
+        tuple(_place(words, words.seats[s]) for s in symbols),  # type: ignore[index]
+        lowered(parts, [*symbols, words.t, *problem.constants]),  # type: ignore[list-item]
+    )
+
+
+def stepper_of(study: Ggl, problem: BodyProblem) -> Bodies:
+    return Bodies(GGL(mechanics(problem), study.integrator.r), problem.count)
+
+
+def ledger_of(problem: BodyProblem, stepper: Bodies) -> tuple[BodyLedger | None, str]:
+    """The ledger of a study of bodies, and why there is none."""
+    if any(s.symbols("minus_v") for s in problem.nonconservative):
+        return None, ("no ledger: minus velocities in K are not followed for many bodies in this "
+                      "version")  # fmt: skip
+    kept = charges(problem)
+    if not kept:
+        return None, ""
+    return BodyLedger(stepper, kept, bool(problem.nonconservative)), ""
