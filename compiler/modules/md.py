@@ -24,6 +24,7 @@ from .neighbours import Near
 CHUNK = 2000  # steps between looks at the state
 HOT = 3.0  # temperature of the melt over that of the liquid
 MELT, COOL = 0.25, 0.5  # shares of the equilibration; what is left runs without thermostat
+CARELESS = 0.1  # change of the energy over the kinetic energy that no motion may have
 RELAXATIONS = 20  # of the thermostat in an equilibration
 
 
@@ -165,7 +166,7 @@ def course(
 ) -> Course:  # fmt: skip
     """`samples` + 1 states at even times of [0, duration], by steps of at most dt.
 
-    Raises FloatingPointError where the numbers run away.
+    Raises FloatingPointError where the numbers run away, or the energy is not kept.
     """
     stride = max(1, int(np.ceil(duration / samples / dt * (1 - 1e-12))))
     h = jnp.asarray(duration / samples / stride)
@@ -175,6 +176,12 @@ def course(
         rows.append(_row(verlet, x))
         tell(k + 1, samples)
     q, v, kinetic, potential = (np.stack(part, axis=-1) for part in zip(*rows, strict=True))
+    change = np.max(np.abs(kinetic + potential - kinetic[0] - potential[0]))
+    if not change <= CARELESS * kinetic[0]:
+        raise FloatingPointError(
+            f"the energy of the molecular dynamics run changes by {change / kinetic[0]:.2g} of "
+            "its kinetic energy: take a smaller time step"
+        )
     return Course(np.linspace(0, duration, samples + 1), q, v, kinetic, potential)
 
 

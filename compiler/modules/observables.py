@@ -1,0 +1,75 @@
+"""What one asks of a fluid's motion: radial distribution, velocity autocorrelation, displacements.
+
+Shapes: q, v (dim, N, K) of N bodies at K times, unwrapped coordinates. NumPy: they are asked once.
+"""
+
+from __future__ import annotations
+
+from math import gamma, pi
+
+import numpy as np
+
+
+def radial_distribution(
+    q: np.ndarray, edge: float, bins: int = 100, reach: float | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Middles r (bins,) of the bins up to `reach` (at most half the edge) and g(r) (bins,), the
+    mean over all times (Allen & Tildesley, Computer Simulation of Liquids, 2nd ed., eq. 2.94).
+
+    g is 1 where there is no order: pairs of bodies over those of an ideal gas of N - 1.
+    """
+    dim, n, times = q.shape
+    most = min(reach or edge / 2, edge / 2)
+    edges = np.linspace(0, most, bins + 1)
+    counts = np.zeros(bins)
+    first, second = np.triu_indices(n, 1)
+    for k in range(times):
+        d = q[:, first, k] - q[:, second, k]
+        d -= edge * np.round(d / edge)
+        counts += np.histogram(np.sqrt(np.sum(d * d, axis=0)), edges)[0]
+    ball = pi ** (dim / 2) / gamma(dim / 2 + 1)
+    shells = ball * np.diff(edges**dim)
+    ideal = times * (n * (n - 1) / 2) * shells / edge**dim
+    return (edges[1:] + edges[:-1]) / 2, counts / ideal
+
+
+def velocity_autocorrelation(v: np.ndarray, origins: int | None = None) -> np.ndarray:
+    """<v(s) . v(s + t)> / <v(s) . v(s)> at the K - origins + 1 times t from 0, at even times.
+
+    The mean is over bodies and over the first `origins` times s (default: a third of them), each
+    with its own size of v(s).
+    """
+    times = v.shape[2]
+    count = max(1, times // 3) if origins is None else origins
+    length = times - count + 1
+    found = np.zeros(length)
+    for s in range(count):
+        together = np.einsum("dn,dnk->k", v[:, :, s], v[:, :, s : s + length])
+        found += together / together[0]
+    return found / count
+
+
+def first_zero(t: np.ndarray, y: np.ndarray) -> float | None:
+    """Where y first falls below 0, by a straight line between two points; None if it does not."""
+    below = np.nonzero((y[1:] < 0) & (y[:-1] >= 0))[0]
+    if not len(below):
+        return None
+    k = below[0]
+    return float(t[k] + (t[k + 1] - t[k]) * y[k] / (y[k] - y[k + 1]))
+
+
+def first_peak(r: np.ndarray, g: np.ndarray) -> tuple[float, float] | None:
+    """Place and height of the highest point of g(r), by a parabola through it and its neighbours;
+    None where there is no such point inside."""
+    k = int(np.argmax(g))
+    if not 0 < k < len(g) - 1:
+        return None
+    low, top, high = g[k - 1 : k + 2]
+    bend = low - 2 * top + high
+    shift = 0.5 * (low - high) / bend if bend else 0.0
+    return float(r[k] + shift * (r[1] - r[0])), float(top - 0.25 * (low - high) * shift)
+
+
+def deviations(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Root mean square over bodies of the distance between two motions, at each time (K,)."""
+    return np.sqrt(np.mean(np.sum((a - b) ** 2, axis=0), axis=0))
