@@ -16,19 +16,21 @@ from .modules.genome_fit import Data, fitted
 from .pnn_genome import Layout
 from .pnn_laws_table import Rows
 
-FIT_STEPS, FOLD_STEPS = 100, 40
+FIT_STEPS, FOLD_STEPS = 150, 60
 BATCH = 256
 
 
 @dataclass(frozen=True)
 class Fits:
     """Laws of one batch: weights (n, weights), with the mean square over the rows to learn from,
-    `cost` (n,), and the error (n, repeats) that each repeat of the folds gives, the root of the
-    mean square over rows that the fold's fit had not seen; inf where a law cannot be fitted."""
+    `cost` (n,), the error (n, repeats) that each repeat of the folds gives, the root of the mean
+    square over rows that the fold's fit had not seen, and these `squares` (n, rows to learn from),
+    averaged over the repeats; inf where a law cannot be fitted."""
 
     weights: np.ndarray
     cost: np.ndarray
     errors: np.ndarray
+    squares: np.ndarray
 
     @property
     def error(self) -> np.ndarray:
@@ -64,7 +66,8 @@ class Fitter:
         of the input that they multiply; the first start is all positive."""
         layout = self.layout
         sizes = np.ones(layout.weights)
-        typical = np.exp(np.mean(np.log(np.abs(self.rows.inputs) + 1e-300), axis=0))
+        typical = np.median(np.abs(self.rows.inputs), axis=0)
+        typical[typical == 0] = 1
         for unit in [*layout.net.steps, *layout.net.outputs]:
             for source, weight in zip(unit.sources, unit.weights, strict=True):  # type: ignore
                 if source < layout.inputs:
@@ -76,32 +79,44 @@ class Fitter:
 
     def fits(self, genomes: np.ndarray) -> Fits:
         """Fits of genomes (n, genes): all rows from every start, then each fold from the best."""
-        n, folds, repeats = len(genomes), len(self.left_out), self.rows.repeats
-        codes, fixed = genomes[:, : self.layout.units], self.layout.fixed(genomes)
-        free = np.isnan(fixed).sum(axis=1)
+        n, repeats = len(genomes), self.rows.repeats
+        free = np.isnan(self.layout.fixed(genomes)).sum(axis=1)
         fewest = len(self.rows.learn) - int(self.left_out.sum(axis=1).max(initial=0))
         errors = np.full((n, repeats), np.inf)
-        whole = self._fitted(codes, fixed, np.tile(self.first, (n, 1)), self.starts, 0, FIT_STEPS)
-        costs = np.where(np.isfinite(whole.cost), whole.cost, np.inf).reshape(n, self.starts)
-        best = np.argmin(costs, axis=1)
-        weights = whole.weights.reshape(n, self.starts, -1)[np.arange(n), best]
-        scale = float(self.data.scales[0])
-        cost = costs[np.arange(n), best] / (len(self.rows.learn) * scale**2)
+        squares = np.full((n, len(self.rows.learn)), np.inf)
+        weights, cost = self.whole(genomes)
         sound = np.flatnonzero(np.isfinite(cost) & (free < fewest))
         if len(sound):
-            sets = np.arange(1, folds + 1)
-            start = np.repeat(weights[sound], folds, axis=0)
-            parts = self._fitted(codes[sound], fixed[sound], start, folds, sets, FOLD_STEPS)
-            given = self.predicted(
-                np.repeat(genomes[sound], folds, axis=0), parts.weights, self.rows.learn
-            ).reshape(len(sound), folds, -1)
+            given = self.folded(genomes[sound], weights[sound])
             missed = np.where(self.left_out, given - self.rows.output[self.rows.learn], 0.0)
-            lost = ~np.isfinite(parts.cost).reshape(len(sound), folds)
-            square = np.where(lost, np.inf, np.square(missed).sum(axis=2))
-            square = square.reshape(len(sound), repeats, -1).sum(axis=2)
-            found = np.sqrt(square / len(self.rows.learn))
-            errors[sound] = np.where(np.isfinite(found), found, np.inf)
-        return Fits(weights, cost, errors)
+            missed = np.where(np.isfinite(missed), missed, np.inf)
+            square = np.square(missed).reshape(len(sound), repeats, -1, missed.shape[2]).sum(axis=2)
+            errors[sound] = np.sqrt(square.mean(axis=2))
+            squares[sound] = square.mean(axis=1)
+        return Fits(weights, cost, errors, squares)
+
+    def folded(self, genomes: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        """The output on the rows to learn from, (n, folds, rows), by each fold's fit to the rows
+        that it does not leave out, from `weights` (n, weights) on; nan where there is no fit."""
+        folds = len(self.left_out)
+        codes, fixed = genomes[:, : self.layout.units], self.layout.fixed(genomes)
+        start, sets = np.repeat(weights, folds, axis=0), np.arange(1, folds + 1)
+        parts = self._fitted(codes, fixed, start, folds, sets, FOLD_STEPS)
+        several = np.repeat(genomes, folds, axis=0)
+        given = self.predicted(several, parts.weights, self.rows.learn)
+        given[~np.isfinite(parts.cost)] = np.nan
+        return given.reshape(len(genomes), folds, -1)
+
+    def whole(self, genomes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Weights (n, weights) and mean square (n,) of fits to all rows to learn from."""
+        n = len(genomes)
+        codes, fixed = genomes[:, : self.layout.units], self.layout.fixed(genomes)
+        found = self._fitted(codes, fixed, np.tile(self.first, (n, 1)), self.starts, 0, FIT_STEPS)
+        costs = np.where(np.isfinite(found.cost), found.cost, np.inf).reshape(n, self.starts)
+        best = np.argmin(costs, axis=1)
+        weights = found.weights.reshape(n, self.starts, -1)[np.arange(n), best]
+        scale = float(self.data.scales[0])
+        return weights, costs[np.arange(n), best] / (len(self.rows.learn) * scale**2)
 
     def _fitted(self, codes, fixed, starts, each: int, sets, steps: int):
         """Each genome `each` times, the k-th time on set k of row weights."""

@@ -56,7 +56,7 @@ class Axis:
 @dataclass(frozen=True)
 class Curve:
     """One curve; "marked" is a line with a mark at each point. `low` and `high` (same length) draw
-    a band or error bars around it."""
+    a band or error bars around it; `names` (same length, "" for most) are written beside points."""
 
     x: np.ndarray
     y: np.ndarray
@@ -64,6 +64,7 @@ class Curve:
     style: Literal["line", "dashed", "points", "marked", "band", "steps"] = "line"
     low: np.ndarray | None = None
     high: np.ndarray | None = None
+    names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -86,10 +87,14 @@ class Figure:
 
 @dataclass(frozen=True)
 class Table:
+    """Rows of cells. `latex`, where given, has the same shape: what a cell is as mathematics in a
+    LaTeX table, None where it is its text. Such a table is also written to tables.tex."""
+
     name: str
     caption: str
     header: tuple[str, ...]
     rows: tuple[tuple[str | float | int | None, ...], ...]
+    latex: tuple[tuple[str | None, ...], ...] = ()
 
 
 @dataclass(frozen=True)

@@ -184,14 +184,17 @@ def _draw_curve(curve: Curve, ax: Axes, index: int) -> None:
     dash = DASHES[index % len(DASHES)]
     match curve.style:
         case "points":
-            if len(curve.x) == 1:  # a mark, such as the start of an orbit
-                ax.plot(curve.x, curve.y, "o", color=color, label=label, markersize=6)
-                return
-            size = 4.5 if len(curve.x) <= 200 else 2.6
+            alone = len(curve.x) == 1  # a mark, such as the start of an orbit
+            size = 6 if alone else 4.5 if len(curve.x) <= 200 else 2.6
             ax.plot(
                 curve.x, curve.y, MARKERS[index % len(MARKERS)], color=color, label=label,
-                markersize=size, markerfacecolor="none", markeredgewidth=0.9,
+                markersize=size, markerfacecolor=color if alone else "none", markeredgewidth=0.9,
             )  # fmt: skip
+            for x, y, name in zip(curve.x, curve.y, curve.names, strict=False):
+                if name:
+                    ax.annotate(
+                        _plain(name), (x, y), (4, 4), textcoords="offset points", fontsize=9,
+                    )  # fmt: skip
         case "steps":
             ax.step(curve.x, curve.y, where="mid", color=color, linestyle=dash, label=label)
         case "dashed":

@@ -94,6 +94,7 @@ def read_content(folder: Folder) -> Content:
                 table["caption"],
                 tuple(table["header"]),
                 tuple(map(tuple, table["rows"])),
+                tuple(map(tuple, table["latex"])),
             )
             for table in data["tables"]
         ),
@@ -140,7 +141,8 @@ def _curve(data: dict[str, Any]) -> Curve:
         for name in ("x", "y", "low", "high")
         if data[name] is not None
     }
-    return Curve(**arrays, label=data["label"], style=data["style"])
+    names = tuple(data["names"])
+    return Curve(**arrays, label=data["label"], style=data["style"], names=names)
 
 
 def decimated(curve: Curve, most: int = MOST_POINTS) -> Curve:
@@ -168,4 +170,5 @@ def decimated(curve: Curve, most: int = MOST_POINTS) -> Curve:
         name: None if side is None else np.asarray(side, dtype=float)[kept]
         for name, side in (("low", curve.low), ("high", curve.high))
     }
-    return Curve(x[kept], y[kept], curve.label, curve.style, **band)
+    names = tuple(curve.names[k] for k in kept) if curve.names else ()
+    return Curve(x[kept], y[kept], curve.label, curve.style, **band, names=names)

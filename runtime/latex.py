@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Sequence
 
-from ..compiler.program import Equation, Section
+from ..compiler.program import Equation, Section, Table
 from ..spec.source import shown
 from .findings import read_content
 from .folder import Folder
@@ -24,7 +24,7 @@ SPECIAL = {
 PREAMBLE = r"""\documentclass[11pt]{article}
 \usepackage[utf8]{inputenc}
 \usepackage[a4paper,margin=25mm]{geometry}
-\usepackage{amsmath,amssymb,graphicx}
+\usepackage{amsmath,amssymb,graphicx,booktabs}
 \setlength{\parindent}{0pt}
 % An equation that is wider than the page shrinks to it.
 \newsavebox{\equationbox}
@@ -77,12 +77,59 @@ def standalone(folder: Folder) -> str:
     for equation in content.findings.equations:
         parts += [rf"\subsection*{{{escaped(equation.name)}}}", rf"\fitted{{{equation.latex}}}"]
         parts += _values(equation)
+    for table in content.findings.tables:
+        if table.latex:
+            parts += [rf"\subsection*{{{escaped(table.caption)}}}"]
+            parts += [r"\begin{lrbox}{\equationbox}\small", tabular(table), r"\end{lrbox}"]
+            parts += [
+                r"\resizebox{\ifdim\wd\equationbox>\linewidth\linewidth\else\wd\equationbox\fi}"
+                r"{!}{\usebox{\equationbox}}"
+            ]
     parts += [rf"\section*{{{escaped('What was asked')}}}"]
     for section in content.asked:
         if section.equations:
             parts += [rf"\subsection*{{{escaped(section.title)}}}"]
             parts += [rf"\fitted{{{equation.latex}}}" for equation in section.equations]
     return "\n".join([*parts, r"\end{document}"])
+
+
+def tabular(table: Table) -> str:
+    """A table as LaTeX with booktabs' rules; columns of numbers are aligned to the right."""
+    latex = table.latex or tuple((None,) * len(row) for row in table.rows)
+    shown = [
+        [_cell(cell, math) for cell, math in zip(row, maths, strict=True)]
+        for row, maths in zip(table.rows, latex, strict=True)
+    ]
+    columns = "".join(
+        "r" if all(isinstance(row[k], int | float | None) for row in table.rows) else "l"
+        for k in range(len(table.header))
+    )
+    lines = [
+        rf"\begin{{tabular}}{{{columns}}}",
+        r"\toprule",
+        " & ".join(map(escaped, table.header)) + r" \\",
+        r"\midrule",
+        *(" & ".join(row) + r" \\" for row in shown),
+        r"\bottomrule",
+        r"\end{tabular}",
+    ]
+    return "\n".join(lines)
+
+
+def _cell(cell: str | float | int | None, math: str | None) -> str:
+    if math is not None:
+        return f"${math}$"
+    return "" if cell is None else escaped(f"{cell:.6g}" if isinstance(cell, float) else str(cell))
+
+
+def tables_tex(tables: Sequence[Table]) -> str:
+    """The tables that hold mathematics, each after a comment with its caption, for `\\input` where
+    booktabs is loaded."""
+    return "\n".join(
+        f"% {' '.join(table.caption.split())}\n{tabular(table)}\n"
+        for table in tables
+        if table.latex
+    )
 
 
 def _values(equation: Equation) -> list[str]:

@@ -31,6 +31,7 @@ def write_results(
 ) -> dict[str, Any]:
     """Write all files of a finished run; returns result.json's content. Raises CannotWrite."""
     from .export import equations_tex, netcdf
+    from .latex import tables_tex
     from .report import write_report
 
     lost: list[str] = []
@@ -44,6 +45,8 @@ def write_results(
     write(folder / "equations.tex", equations_tex(found.equations))
     exact = {"format": 1, "equations": [equation_data(equation) for equation in found.equations]}
     write(folder / "equations.json", json_text(exact))
+    if text := tables_tex(found.tables):
+        write(folder / "tables.tex", text)
     write(folder.findings, json_text(content_data(found, asked), indent=None))
     story = story | {
         "status": "done",

@@ -1,0 +1,57 @@
+"""Which law of a front to recommend, and how good a front is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Index of the law recommended, and why."""
+
+    index: int
+    reason: str
+
+
+def knee(complexity: Sequence[float], squares: np.ndarray) -> Choice:
+    """The simplest law that is not worse than the best by more than one standard error.
+
+    `complexity` (n,) of laws in order of complexity; `squares` (n, rows): what each errs, squared,
+    on rows that its fit had not seen. The difference to the law of the lowest error is taken row by
+    row, as rows that are hard for one are hard for the other; its standard error is that of the
+    mean of these differences (the rule of one standard error: Breiman et al., Classification and
+    Regression Trees, 1984, 3.4.3, here paired).
+    """
+    means = squares.mean(axis=1)
+    best = int(np.argmin(means))
+    count = squares.shape[1]
+    for index in range(best):
+        difference = squares[index] - squares[best]
+        spread = difference.std(ddof=1) / np.sqrt(count)
+        if difference.mean() <= spread:
+            worse = np.sqrt(means[index] / means[best]) - 1
+            return Choice(
+                index,
+                f"the simplest law whose error is within one standard error of the lowest: "
+                f"{100 * worse:.1f} % above it, at complexity {complexity[index]:g} instead of "
+                f"{complexity[best]:g}; row by row the difference is "
+                f"{difference.mean() / max(spread, 1e-300):.1f} standard errors",
+            )
+    return Choice(best, "no simpler law comes within one standard error of its error")
+
+
+def hypervolume(complexity: np.ndarray, error: np.ndarray, most: float, worst: float) -> float:
+    """The share of the box [0, most] x [0, worst] that a front of complexity (n,) and error (n,)
+    dominates: 0 where nothing is better than `worst`, 1 for an error of zero at complexity zero."""
+    order = np.argsort(complexity, kind="stable")
+    total, least, at = 0.0, worst, 0.0
+    for c, e in zip(complexity[order], error[order], strict=True):
+        if c >= most:
+            break
+        total += (c - at) * (worst - least)
+        at, least = max(at, c), min(least, e)
+    total += (most - at) * (worst - least)
+    return float(total / (most * worst))
