@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .lift import digits, spread, text
-from .pnn_laws_form import written
+from .lift import text
+from .pnn_laws_form import with_spread, written
 from .pnn_laws_table import evaluated
 from .program import Array, Axis, Curve, Figure, Panel, Table
 from .symbols import symbol
@@ -18,11 +18,13 @@ if TYPE_CHECKING:
     from .pnn_laws_findings import Law
 
 MOST_NAMED = 6
-FAR = 2.5  # robust standard deviations from which a row is named
+FAR = 2.0  # robust standard deviations from which a row is named
 
 
 def front_figure(laws: Laws, front: Sequence[Law], best: Law, plain: Mapping[str, int]) -> Figure:
-    """Error against complexity, rivals beside it."""
+    """Error against complexity, rivals beside it; laws far worse than the mean are left out."""
+    most_error = 1.5 * max([laws.rows.output.std(), *(rival.error for rival in laws.rivals)])
+    front = [law for law in front if law.error <= most_error] or front
     x = np.array([law.complexity for law in front], float)
     y = np.array([law.error for law in front])
     s = np.array([law.spread for law in front])
@@ -36,7 +38,7 @@ def front_figure(laws: Laws, front: Sequence[Law], best: Law, plain: Mapping[str
     for rival in laws.rivals:
         e, d = np.array([rival.error]), rival.errors.std()
         place = np.array([float(plain[rival.name])])
-        curves.append(Curve(place, e, rival.name, "points", e - d, e + d, names=(rival.name,)))
+        curves.append(Curve(place, e, rival.name, "points", e - d, e + d))
     return Figure(
         "front",
         f"Error of {laws.said_output} in cross-validation ({laws.study.test.folds} folds, drawn "
@@ -107,13 +109,13 @@ def front_table(laws: Laws, front: Sequence[Law], best: Law, plain: Mapping[str,
     rows, tex = [], []
     for law in front:
         mark = "recommended" if law is best else ""
-        error = f"{digits(law.error, law.spread or None)} ± {spread(law.error, law.spread)}"
+        error = with_spread(law.error, law.spread)
         test = "" if law.test_error is None else f"{law.test_error:.4g}"
         rows.append((law.complexity, error, test, law.formula.text, mark))
         tex.append((None, error.replace(" ± ", r" \pm "), test or None, law.formula.latex, None))
     for rival in laws.rivals:
         deviation = float(rival.errors.std(ddof=1)) if len(rival.errors) > 1 else 0.0
-        error = f"{digits(rival.error, deviation or None)} ± {spread(rival.error, deviation)}"
+        error = with_spread(rival.error, deviation)
         missed = rival.given[laws.rows.test] - laws.rows.output[laws.rows.test]
         test = f"{np.sqrt(np.square(missed).mean()):.4g}" if len(missed) else ""
         rows.append((plain[rival.name], error, test, rival.formula.text, rival.name))

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .lift import spread as written_spread
 from .pnn_laws_choice import Choice, hypervolume, knee
-from .pnn_laws_form import Formula, formula
+from .pnn_laws_form import Formula, formula, with_spread
 from .pnn_laws_rivals import Rival, covariance
 from .pnn_laws_seeds import simple
 from .program import Check, Equation, Findings, Tell
@@ -102,7 +101,8 @@ def front_of(laws: Laws, genomes: np.ndarray, tell: Tell) -> list[Law]:
     order = np.lexsort((chosen, complexity))
     least, kept = np.inf, []
     for k in order:
-        if np.isfinite(fits.error[k]) and chosen[k] < least:
+        says = np.any(layout.fixed(rows[k]) != 0)
+        if says and np.isfinite(fits.error[k]) and chosen[k] < least:
             least = chosen[k]
             kept.append(int(k))
     found = []
@@ -149,7 +149,7 @@ def rival_complexities(laws: Laws) -> dict[str, int]:
     found = {}
     for rival in laws.rivals:
         apart = np.abs(said - rival.given).max(axis=1)
-        same = np.flatnonzero(apart <= 1e-5 * size)
+        same = np.flatnonzero(apart <= 1e-4 * size)
         operations = int(rival.formula.expression.count_ops())
         count = 2 * len(rival.formula.constants) + operations * max(laws.layout.scores) ** 2
         found[rival.name] = int(complexity[same].min()) if len(same) else count
@@ -228,7 +228,7 @@ def _summary(laws: Laws, best: Law, choice: Choice) -> tuple[tuple[str, str], ..
         ("why", choice.reason),
         (
             f"error of {laws.said_output}",
-            f"{best.error:.4g} ± {written_spread(best.error, best.spread)} (cross-validated)",
+            f"{with_spread(best.error, best.spread)} (cross-validated)",
         ),
     ]
     if best.test_error is not None:

@@ -17,6 +17,7 @@ from .pnn_genome import Layout
 from .pnn_laws_table import Rows
 
 FIT_STEPS, FOLD_STEPS = 150, 60
+TOLERANCE = 1e-11  # of the sum of squares: what a further step promises to take off
 BATCH = 256
 
 
@@ -127,7 +128,7 @@ class Fitter:
             np.zeros(n * each, bool),
         )
         rows = np.tile(np.broadcast_to(sets, (each,)), n)
-        return fitted(self.layout.net, None, self.data, genomes, starts, rows, steps)
+        return fitted(self.layout.net, None, self.data, genomes, starts, rows, steps, TOLERANCE)
 
     def predicted(
         self, genomes: np.ndarray, weights: np.ndarray, rows: Sequence[int] | np.ndarray

@@ -10,7 +10,7 @@ from fractions import Fraction
 import numpy as np
 import sympy as sp
 
-from .lift import Rounded, digits, latex, text
+from .lift import Rounded, digits, latex, spread, text
 from .modules.genome import Unit
 from .pnn_genome import Layout
 from .pnn_laws_table import Groups
@@ -136,7 +136,10 @@ def formula(
         next(names) if np.isnan(v) else _exact(layout, genome, w) for w, v in enumerate(fixed)
     ]
     output = groups.back(network(layout, genome, filled, groups.inputs))
-    shapes = [_parted(one, trained, groups) for one in (sp.expand(output), output)]
+    shapes = [
+        _parted(one, trained, groups)
+        for one in (sp.expand(output), sp.expand_mul(output, deep=False), output)
+    ]
     expression, parts = min(shapes, key=lambda one: (len(one[1]), one[0].count_ops()))
     values, stds = [], []
     for constant in parts.values():
@@ -198,6 +201,13 @@ def written(value: float, std: float | None) -> str:
     """|value| to two digits of its standard deviation, to two of its own where that is larger: a
     number in a law is never dropped."""
     return f"{abs(value):.2g}" if std is not None and std >= abs(value) else digits(value, std)
+
+
+def with_spread(value: float, std: float) -> str:
+    """A number with its spread, where there is one."""
+    if std <= 1e-9 * abs(value):
+        return f"{value:.4g}"
+    return f"{digits(value, std)} ± {spread(value, std)}"
 
 
 def shortest(value: float, std: float | None) -> str | None:

@@ -108,6 +108,27 @@ class Array:
 
 
 @dataclass(frozen=True)
+class Trajectory:
+    """Structures one after the other, for trajectory.extxyz.
+
+    positions (T, N, dim), unwrapped; species N names; times, energies (T,); velocities, momenta
+    (T, N, dim); masses (N,); edge of a cubic periodic box; a label a structure. `units` says in
+    which units: "angstrom fs u eV" (momenta then in sqrt(u*eV), as ASE has them), else "reduced".
+    """
+
+    positions: np.ndarray
+    species: tuple[str, ...]
+    times: np.ndarray | None = None
+    velocities: np.ndarray | None = None
+    momenta: np.ndarray | None = None
+    masses: np.ndarray | None = None
+    energies: np.ndarray | None = None
+    edge: float | None = None
+    labels: tuple[str, ...] = ()
+    units: str = "reduced"
+
+
+@dataclass(frozen=True)
 class Check:
     """One answer to "how far is this to be trusted": a law or a measure, and whether it held."""
 
@@ -128,6 +149,7 @@ class Findings:
     arrays: Mapping[str, Array] = field(default_factory=dict)
     figures: tuple[Figure, ...] = ()
     tables: tuple[Table, ...] = ()
+    trajectory: Trajectory | None = None
     checks: tuple[Check, ...] = ()
     notes: tuple[str, ...] = ()  # warnings in plain words
 
@@ -187,6 +209,10 @@ class Search(Protocol):
     A genome is a row of whole numbers, gene g below `choices[g]`. Its scores depend on the genome
     alone, to the last bit: not on what else is in the batch, nor on the process. So a cache, a kill
     and any number of workers change nothing.
+
+    A search may have a further method `simplest(genomes)`, (n, genes) to (n, genes): for each
+    genome one with the same scores, the same for all that are equal as networks. These alone are
+    then scored and counted.
     """
 
     stage: str

@@ -226,6 +226,7 @@ class Evolved:
 
     def _scores(self, genomes: Sequence[Genes], state: dict[str, np.ndarray]) -> np.ndarray:
         """Scores of a generation, (n, objectives): the one place where networks are trained."""
+        genomes = self._simplest(genomes)
         new = list(dict.fromkeys(one for one in genomes if one not in self.cache))
         if new:
             clock = monotonic()
@@ -239,6 +240,14 @@ class Evolved:
         _count(state, genomes)
         scores = np.array([self.cache[genome] for genome in genomes])
         return scores.reshape(len(genomes), len(self.search.objectives))
+
+    def _simplest(self, genomes: Sequence[Genes]) -> Sequence[Genes]:
+        """Genomes that are equal as networks as one of them, where the search can tell."""
+        simplest = getattr(self.search, "simplest", None)
+        if simplest is None or not genomes:
+            return genomes
+        found = np.asarray(simplest(np.array(genomes, np.int32)))
+        return _rows(found, len(found))
 
     def _keep(
         self, state: dict[str, np.ndarray], genomes: Sequence[Genes], scores: np.ndarray

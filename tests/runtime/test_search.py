@@ -85,6 +85,19 @@ def test_no_genome_is_trained_twice():
     assert max(toy.scored.values()) == 1
 
 
+def test_equal_networks_are_trained_and_counted_once():
+    """Where a search knows which genomes are equal, here those with genes in another order."""
+
+    class Sorted(Toy):
+        def simplest(self, genomes):
+            return np.sort(genomes, axis=1)
+
+    toy = Sorted()
+    state = marched(Evolved(toy))
+    assert max(toy.scored.values()) == 1 and int(state["trained"]) == len(toy.scored)
+    assert all(list(genome) == sorted(genome) for genome in toy.scored)
+
+
 def test_a_population_has_no_duplicates(whole):
     rows = [tuple(row) for row in whole["population"][: int(whole["alive"])].tolist()]
     assert len(set(rows)) == len(rows) == BREEDING.population
