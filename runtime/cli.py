@@ -115,6 +115,12 @@ def _parser(commands) -> argparse.ArgumentParser:
     run.add_argument("--fresh", action="store_true", help="start a new run beside older ones")
     run.add_argument("--quiet", action="store_true", help="say nothing but what went wrong")
 
+    share = run.add_mutually_exclusive_group()
+    share.add_argument(
+        "--workers", type=int, default=0, metavar="N", help="processes that share a sweep or search"
+    )
+    share.add_argument("--cluster", metavar="ADDRESS", help="a Dask scheduler, tcp://host:8786")
+
     check = command("check", commands.check, "show every fault of studies", loading)
     check.add_argument("study", type=Path, nargs="+", metavar="STUDY.toml")
     check.add_argument("--deep", action="store_true", help="add the symbolic checks")

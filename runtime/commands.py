@@ -36,6 +36,8 @@ def run(options: Namespace) -> int:
         tell=display(quiet=options.quiet),
         stop=Signals(),
         command=tuple(sys.argv),
+        workers=options.workers,
+        cluster=options.cluster,
     )
     if not options.quiet:
         summary(done)

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from .errors import RunError
-from .events import Failed, Finished, Listener, Opened, broadcast
+from .errors import Refused, RunError
+from .events import Failed, Finished, Listener, Noted, Opened, broadcast
 from .folder import Folder, check_owner, folder_for
 from .log import Log
 from .provenance import now, provenance, stamp
@@ -19,8 +19,12 @@ from .write import json_text, write
 if TYPE_CHECKING:
     from ..compiler.program import Equation, Findings, Program, Search, Section
     from ..spec import Study, Swept
+    from .crew import Crew
     from .execute import Stop
     from .points import Part
+
+
+MOST_WORKERS = 512  # processes of this machine
 
 
 @dataclass(frozen=True)
@@ -146,12 +150,19 @@ def run(
     tell: Listener = lambda event: None,
     stop: Stop = lambda: None,
     command: Sequence[str] = (),
+    workers: int = 0,
+    cluster: str | None = None,
 ) -> Run:
     """Run a study in its folder, go on with it, or read it where it is finished.
+
+    `workers` processes of this machine, or those of the Dask scheduler at the address `cluster`,
+    share the points of a sweep or the generations of a search; the result is the same.
 
     Raises `actionrun.spec.Faults` for faults that only the compiler or the data show, and a
     RunError (Busy, Stopped, Diverged, CannotWrite, Refused), which knows its exit code.
     """
+    if not 0 <= workers <= MOST_WORKERS:
+        raise Refused(f"--workers {workers}: write a number from 1 to {MOST_WORKERS}")
     task = study if isinstance(study, Job) else job(study)
     where = Path(out) if out is not None else None
     try:
@@ -165,34 +176,44 @@ def run(
                 result = folder.read_json(folder.result)
                 tell(Finished(folder.path, result.get("seconds") or 0.0, again=True))
                 return Run(folder.path, result, read(folder))
-            return _executed(task, folder, tell, stop, tuple(command))
+            from .crew import crew_of
+
+            with crew_of(workers, cluster) as crew:
+                return _executed(task, folder, tell, stop, tuple(command), crew)
     except BaseException as error:
         tell(Failed(str(error), error.code if isinstance(error, RunError) else 1))
         raise
 
 
 def _executed(
-    task: Job, folder: Folder, tell: Listener, stop: Stop, command: tuple[str, ...]
+    task: Job,
+    folder: Folder,
+    tell: Listener,
+    stop: Stop,
+    command: tuple[str, ...],
+    crew: Crew | None,
 ) -> Run:
-    if "jax" not in sys.modules:  # called from Python: our process is not ours, so no doubles
-        from .cli import set_switches
+    from .results import write_results
 
-        set_switches(doubles=False)
+    if crew is None or not task.parts:
+        _readied()
+    if task.parts:
+        from .sweep import by, one_by_one, swept
+
+        tasks = by(crew) if crew else one_by_one
+        return swept(task, folder, _opened(task, folder, command), tell, stop, tasks)
     import jax
 
     from .checkpoint import Checkpoints
     from .execute import March
     from .provenance import device
-    from .results import write_results
 
-    if task.parts:
-        from .sweep import one_by_one, swept
-
-        return swept(task, folder, _opened(task, folder, command), tell, stop, one_by_one)
     # Doubles for this run, whatever the process that called us has chosen for itself.
     with jax.enable_x64(True):
         program = task.program()
         story = _opened(task, folder, command)
+        if crew:
+            _shared(program, crew, folder, tell)
         listener = broadcast(tell, Log(folder.metrics))
         keep = Checkpoints(folder.checkpoint, stamp(task.hash), listener)
         march = March(program, keep, listener, stop)
@@ -203,6 +224,24 @@ def _executed(
     )
     tell(Finished(folder.path, march.timing.seconds))
     return Run(folder.path, result, found)
+
+
+def _readied() -> None:
+    """Set the switches, unless this process has jax already and they are its owner's."""
+    if "jax" not in sys.modules:
+        from .cli import set_switches
+
+        set_switches(doubles=False)
+
+
+def _shared(program: Any, crew: Crew, folder: Folder, tell: Listener) -> None:
+    """Let the workers score the generations of a search; nothing else of one run is shared."""
+    if hasattr(program, "evaluate"):
+        from .crew import scorer
+
+        program.evaluate = scorer(crew, folder)
+    else:
+        tell(Noted("one run of this kind has nothing to share: the workers stay idle"))
 
 
 def _opened(task: Job, folder: Folder, command: tuple[str, ...]) -> dict[str, Any]:

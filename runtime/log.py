@@ -51,3 +51,22 @@ def rows(path: Path) -> Iterator[dict[str, Any]]:
             continue
         if isinstance(row, dict) and {"stage", "done", "seconds"} <= row.keys():
             yield row
+
+
+def last_row(path: Path) -> dict[str, Any] | None:
+    """The last whole line of a log, None where there is none yet."""
+    try:
+        with path.open("rb") as file:
+            file.seek(0, 2)
+            file.seek(max(0, file.tell() - 4000))
+            lines = file.read().splitlines()
+    except OSError:
+        return None
+    for line in reversed(lines):
+        try:
+            row = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(row, dict) and {"done", "total"} <= row.keys():
+            return row
+    return None

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .errors import DATA, Busy, CannotWrite, RunError
+from .errors import DATA, RETRY, Busy, CannotWrite, RunError
 from .events import Listener
 from .folder import Folder
 from .write import json_text, write
@@ -105,6 +105,16 @@ def outcome(place: Path) -> Outcome | None:
     if not failure or failure.get("stamp") != stamp(str(failure.get("hash"))):
         return None
     return Outcome(message=str(failure.get("message")))
+
+
+def stop_file(home: Path) -> Path:
+    """Where a sweep's folder says to the processes of its points that they save and stop."""
+    return home / ".stop"
+
+
+def asked_to_stop(place: Path) -> int | None:
+    """Whether the sweep of a point's folder asks it to stop."""
+    return RETRY if stop_file(place.parent.parent).exists() else None
 
 
 def run_point(place: Path, tell: Listener = lambda event: None, stop: Stop = lambda: None) -> None:

@@ -8,23 +8,28 @@ others go on. Where none can be done, the sweep ends as a single run would.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from ..compiler.program import Section
-from .errors import Diverged, Stopped
+from .crew import Crew
+from .errors import Diverged, RunError, Stopped
 from .events import Event, Finished, Listener, Noted, Pace, Progressed, Reached, broadcast
 from .execute import Stop, Timing
 from .findings import read_content
 from .folder import Folder
-from .log import Log
-from .points import Outcome, Part, outcome, prepare, run_point
+from .log import Log, last_row
+from .points import PATIENCE, Outcome, Part, outcome, prepare, run_point, stop_file
 from .sweep_findings import described, number_of, row_text, sweep_findings
 
 if TYPE_CHECKING:
     from .job import Job, Run
 
 STAGE = "sweep"
+POLL = 0.3  # seconds
+MOST_SHOWN = 4
 Tasks = Callable[["Sweep", Sequence[int]], None]
 
 
@@ -59,7 +64,8 @@ class Sweep:
         try:
             tasks(self, left)
         except Stopped as stopped:
-            done = f"{len(self.outcomes)} of {len(self.parts)} points"
+            there = sum(outcome(self.place(index)) is not None for index in range(len(self.parts)))
+            done = f"{there} of {len(self.parts)} points"
             raise Stopped(f"stopped with {done} done, saved", stopped.code) from None
 
     def ended(self, index: int) -> None:
@@ -86,6 +92,54 @@ def one_by_one(sweep: Sweep, left: Sequence[int]) -> None:
         run_point(sweep.place(index), tell=_watching(sweep, index), stop=sweep.stop)
         jax.clear_caches()  # the next point has its own programs
         sweep.ended(index)
+
+
+def by(crew: Crew) -> Tasks:
+    """The points by workers, many at a time."""
+
+    def tasks(sweep: Sweep, left: Sequence[int]) -> None:
+        sign = stop_file(sweep.folder.path)
+        sign.unlink(missing_ok=True)
+        for index in left:
+            crew.submit(index, "point", str(sweep.place(index).resolve()))
+        waiting = set(left)
+        try:
+            while waiting:
+                if (code := sweep.stop()) is not None:
+                    raise Stopped("", code)
+                for index, _ in crew.answers(POLL):
+                    waiting.discard(index)
+                    sweep.ended(index)
+                sweep.busy_with(_at_work(sweep, [one for one in crew.running() if one in waiting]))
+        except BaseException:
+            sign.touch()
+            _wind_up(crew)
+            raise
+        finally:
+            sign.unlink(missing_ok=True)
+
+    return tasks
+
+
+def _wind_up(crew: Crew) -> None:
+    """Let the points that run save what they have, and start no others."""
+    crew.forget()
+    deadline = monotonic() + PATIENCE
+    while crew.running() and monotonic() < deadline:
+        with suppress(RunError):
+            list(crew.answers(POLL))
+
+
+def _at_work(sweep: Sweep, indices: Sequence[int]) -> str:
+    """What the points in work have reported last."""
+    words = []
+    for index in indices:
+        line = last_row(sweep.place(index) / "metrics.jsonl")
+        if line is not None:
+            words.append(f"{sweep.parts[index].name}: {share(line['done'], line['total'])}")
+        if len(words) == MOST_SHOWN:
+            break
+    return "  ".join(words) or "starting workers"
 
 
 def _watching(sweep: Sweep, index: int) -> Listener:

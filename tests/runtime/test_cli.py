@@ -62,10 +62,7 @@ def actionrun(*words: str, **options) -> subprocess.CompletedProcess:
 
 @pytest.mark.parametrize(
     "words",
-    [
-        *(["--help"], ["--version"], ["check", "spring.toml"], ["schema"], ["list"]),
-        *(["new", "ggl"], ["compare", "one", "other"]),
-    ],
+    [["--help"], ["--version"], ["check", "spring.toml"], ["schema"], ["list"], ["new", "ggl"]],
 )
 def test_words_alone_import_nothing_heavy(words):
     script = (
@@ -107,7 +104,8 @@ def test_set_and_seed_change_the_run():
     [
         (["spring.toml", "--set", "integrator.stesp=20"], 2, "steps"),
         (["spring.toml", "--sett"], 2, "--sett"),
-        (["spring.toml", "--workers", "2"], 2, "--workers"),
+        (["spring.toml", "--workers", "-1"], 2, "--workers"),
+        (["spring.toml", "--workers", "1", "--cluster", "tcp://x"], 2, "not allowed with"),
         (["lst"], 2, "actionrun list"),
         ([], 2, "usage"),
         (["compare", "a", "b"], 2, "no run folder"),
