@@ -13,6 +13,7 @@ from .derived import numeric_equations, symbolic_equations
 from .family_bound import uncertainty, uncertainty_checks, uncertainty_table
 from .family_examine import Batch, batch_of, given, identified, lanes
 from .family_figures import case_figure, error_figure
+from .family_landscape import landscape
 from .identifiability import Identifiability
 from .modules.encoder import Encoder
 from .modules.least_squares import covariance
@@ -226,6 +227,8 @@ def _figures(study: Family, population: Population, names, cases, test):
                     ),
                 )
             )
+            here = (np.asarray(x)[:, i] for x in (cases.c, cases.q, cases.p))
+            figures.append(landscape(population, names, i, *here))
     if test is not None:
         refined = np.asarray(test.fit.x)[: len(names)]
         figures.append(error_figure(names, np.asarray(test.c), np.asarray(test.network), refined))
