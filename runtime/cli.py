@@ -138,7 +138,7 @@ def _parser(commands) -> argparse.ArgumentParser:
 
     export = command("export", commands.export, "write a run's arrays for other tools")
     export.add_argument("run", type=Path, metavar="RUN")
-    export.add_argument("--format", choices=("csv", "netcdf"), required=True)
+    export.add_argument("--format", choices=("csv", "netcdf", "extxyz"), required=True)
     export.add_argument("--out", type=Path, metavar="DIR", help="default: RUN/export")
 
     infer = command("infer", commands.infer, "name new motions by a trained family network")

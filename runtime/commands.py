@@ -102,6 +102,8 @@ def export(options: Namespace) -> int:
     from .write import write
 
     folder = _finished(options.run)
+    if options.format == "extxyz":
+        return _export_structures(folder, options.out)
     source = folder / "data.nc"
     if not source.is_file():
         raise Refused(f"{folder.path} has no data.nc: this run made no arrays")
@@ -112,6 +114,17 @@ def export(options: Namespace) -> int:
     for name, content in files.items():
         write(place / name, content)
         print(place / name)
+    return 0
+
+
+def _export_structures(folder: Folder, out: Path | None) -> int:
+    from .write import write
+
+    source, place = folder / "trajectory.extxyz", (out or folder / "export") / "trajectory.extxyz"
+    if not source.is_file():
+        raise Refused(f"{folder.path} has no trajectory.extxyz: this run has no atoms")
+    write(place, source.read_bytes())
+    print(place)
     return 0
 
 

@@ -29,7 +29,13 @@ Observations = dict[str, np.ndarray]
 def observations(study: Study) -> Observations | None:
     """The columns of [data] by what they hold, (N,) or (N, dimension), NaN where missing; None for
     a study without data. `trial` is whole numbers. For a table of a pnn study `#label` (N,) names
-    the rows, `#line` (N,) is where they stand in the file. Raises Faults."""
+    the rows, `#line` (N,) is where they stand in the file. Of a path, the structures that its
+    [ends] name. Raises Faults."""
+    if getattr(study, "ends", None) is not None:
+        from .structures import ends
+
+        require(study)
+        return ends(study)  # type: ignore[arg-type]
     data = getattr(study, "data", None)
     if data is None or data.file is None:
         return None
@@ -59,7 +65,8 @@ def observations(study: Study) -> Observations | None:
 
 
 def require(study: Study) -> None:
-    """Raise Faults unless the study's data file is there and of a size that can be read."""
+    """Raise Faults unless the study's files are there and of a size that can be read."""
+    _require_ends(study)
     data = getattr(study, "data", None)
     if data is None or data.file is None:
         return
@@ -71,6 +78,16 @@ def require(study: Study) -> None:
     if (count := path.stat().st_size) > MOST_BYTES:
         message = f"{path} has {count / 2**20:.0f} MB, and {MOST_BYTES // 2**20} MB can be read"
         raise Faults([study.fault(where, None, "data.size", message, "thin it out")])
+
+
+def _require_ends(study: Study) -> None:
+    ends = getattr(study, "ends", None)
+    for name in ("start", "end") if ends is not None else ():
+        file = getattr(ends, name)
+        if isinstance(file, str) and not ends.path(file).is_file():
+            message = f"there is no file {ends.path(file)}"
+            hint = "put it there: XYZ or extended XYZ"
+            raise Faults([study.fault(("ends", name), None, "data.missing", message, hint)])
 
 
 def _find_columns(study: Study, wanted: Columns, table: Table) -> None:

@@ -42,6 +42,10 @@ def write_results(
         found = replace(found, notes=(*found.notes, note))
     if found.arrays:
         write(folder / "data.nc", netcdf(found.arrays, {"title": task.title, "study": task.kind}))
+    if found.trajectory is not None:
+        from .structures import extended_xyz
+
+        write(folder / "trajectory.extxyz", extended_xyz(found.trajectory))
     write(folder / "equations.tex", equations_tex(found.equations))
     exact = {"format": 1, "equations": [equation_data(equation) for equation in found.equations]}
     write(folder / "equations.json", json_text(exact))

@@ -74,6 +74,10 @@ class Pairs(eqx.Module):
 
         return self._summed(lambda e, e1, e2: (2 * e1, 4 * e2), combined, near, len(q), q, v)
 
+    def energies(self, r: jax.Array, theta: jax.Array) -> jax.Array:
+        """Energy of single pairs at distances r, with the switch; theta (P,)."""
+        return self._terms(r * r, theta)[0]
+
     def _terms(self, s: jax.Array, theta) -> tuple[jax.Array, jax.Array, jax.Array]:
         """e, e', e'' with the switch; zeros where s is at the cut-off or beyond."""
         if self.cutoff is None:
