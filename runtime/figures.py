@@ -100,10 +100,13 @@ def svg(figure: Figure, salt: str, panels: Sequence[Panel] | None = None) -> str
     return text.getvalue()
 
 
-def parts(figure: Figure, salt: str) -> list[str]:
+def parts(figure: Figure, salt: str, document: str | None = None) -> list[str]:
     """The figure as inline SVG: one drawing where panels share their x axis, else one a panel,
-    so that a narrow screen can put them below each other."""
-    groups = [figure.panels] if stacked(figure.panels) else [(panel,) for panel in figure.panels]
+    so that a narrow screen can put them below each other. `document`: its drawing as a whole."""
+    together = stacked(figure.panels)
+    if together and document is not None:
+        return [inline(document)]
+    groups = [figure.panels] if together else [(panel,) for panel in figure.panels]
     return [
         inline(svg(figure, f"{salt}-{index}", group)) for index, group in enumerate(groups) if group
     ]

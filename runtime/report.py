@@ -33,17 +33,20 @@ def write_report(folder: Folder) -> Path:
     content = read_content(folder)
     story = folder.read_json(folder.provenance)
     salt = str(story.get("hash", ""))[:8]
+    drawn: dict[str, str] = {}
     for figure in content.findings.figures:
-        write(folder / "figures" / f"{_stem(figure.name)}.svg", svg(figure, salt + figure.name))
+        drawn[figure.name] = svg(figure, salt + figure.name)
+        write(folder / "figures" / f"{_stem(figure.name)}.svg", drawn[figure.name])
     path = folder / "report.html"
-    write(path, page(folder, content.findings, content.asked, story))
+    write(path, page(folder, content.findings, content.asked, story, drawn))
     return path
 
 
 def page(
-    folder: Folder, found: Findings, asked: Sequence[Section], story: Mapping[str, Any]
-) -> str:
-    """The page as text."""
+    folder: Folder, found: Findings, asked: Sequence[Section], story: Mapping[str, Any],
+    drawn: Mapping[str, str],
+) -> str:  # fmt: skip
+    """The page as text; `drawn` has the drawings of its figures by name."""
     home = Path(__file__).parent
     study = (folder / "study.toml").read_text(encoding="utf-8", errors="replace")
     facts = (
@@ -56,7 +59,7 @@ def page(
         ("In short", _short(found)),
         ("What was asked", _asked(asked, study, _command(story))),
         ("What was found", _found(found, asked)),
-        ("Figures", _figures(found.figures, "f")),
+        ("Figures", _figures(found.figures, "f", drawn)),
         ("How it went", _went(folder, story)),
         ("How far to trust it", _trust(found)),
         ("How to repeat it", _repeat(folder, story)),
@@ -111,10 +114,10 @@ def _found(found: Findings, asked: Sequence[Section]) -> str:
     return "\n".join(parts)
 
 
-def _figures(figures: Iterable[Figure], salt: str) -> str:
+def _figures(figures: Iterable[Figure], salt: str, drawn: Mapping[str, str]) -> str:
     blocks = []
     for number, figure in enumerate(figures):
-        drawings = "\n".join(parts(figure, f"{salt}{number}"))
+        drawings = "\n".join(parts(figure, f"{salt}{number}", drawn.get(figure.name)))
         label = escape(figure.caption, quote=True)
         blocks.append(
             f'<figure>\n<div class="panels" role="group" aria-label="{label}">\n{drawings}\n'
@@ -134,7 +137,7 @@ def _went(folder: Folder, story: Mapping[str, Any]) -> str:
         ("device", str(story.get("device") or "–")),
         ("interrupted", f"{again} time{'s' if again > 1 else ''}, then gone on" if again else "no"),
     )
-    return f"{pairs_html(pairs)}\n{_figures(progress(list(rows(folder.metrics))), 'p')}"
+    return f"{pairs_html(pairs)}\n{_figures(progress(list(rows(folder.metrics))), 'p', {})}"
 
 
 def progress(lines: Sequence[Mapping[str, Any]]) -> list[Figure]:
