@@ -29,7 +29,7 @@ from .modules.march import Trajectory, energy_error
 from .modules.summed import Bodies, BodyLedger
 from .program import Array, Axis, Curve, Figure, Findings, Panel
 
-SHOWN = 8  # bodies that are drawn
+SHOWN = 6  # bodies that are drawn
 MANY = 20  # bodies in a row from which on their positions are drawn against their number
 LISTED = 6  # bodies whose places stand in the summary
 WRITTEN = 1000  # numbers of a final state that stand in result.json; data.nc has all
@@ -198,12 +198,12 @@ def _of(count: int) -> str:
 
 def _paths(run: Run, name: str, data: np.ndarray) -> Figure:
     unit, panels = run.study.unit(name), []
-    for across in range(1, data.shape[2]):
+    for x, y in zip(range(data.shape[2] - 1), range(1, data.shape[2]), strict=True):
         curves = [
-            path(data[:, body, 0], data[:, body, across], f"body {body + 1}")
+            path(data[:, body, x], data[:, body, y], f"body {body + 1}")
             for body in _chosen(data.shape[1], SHOWN)
         ]
-        panels.append(Panel(Axis(f"{name}[1]", unit), Axis(f"{name}[{across + 1}]", unit),
+        panels.append(Panel(Axis(f"{name}[{x + 1}]", unit), Axis(f"{name}[{y + 1}]", unit),
                             tuple(curves), equal=True))  # fmt: skip
     caption = f"The paths of the bodies in {name}.{_of(data.shape[1])}"
     return Figure(f"paths_{name}", caption, tuple(panels))

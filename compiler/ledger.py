@@ -201,7 +201,7 @@ def _table(entries: list[dict]) -> Table:
 def _figure(study: Ggl, found: Sequence[Charge], t: np.ndarray, defect: np.ndarray) -> Figure:
     floor = np.finfo(float).eps / 4
     curves = tuple(
-        Curve(t[1:], np.maximum(np.abs(defect[1:, k]), floor), s.charge_name)
+        Curve(t[1:], np.maximum(np.abs(defect[1:, k]), floor), _short(s, len(found)))
         for k, s in enumerate(found[:SHOWN])
     )
     y = Axis("relative defect of the balance", log=True)
@@ -209,8 +209,17 @@ def _figure(study: Ggl, found: Sequence[Charge], t: np.ndarray, defect: np.ndarr
     caption = (
         f"Charges minus their first value minus what K added to them{left}: "
         "round-off for momenta, the order of the method for the energy."
+        + (" p are momenta, L angular momenta." if len(found) > 3 else "")
     )
     return Figure("ledger", caption, (Panel(Axis("time t", study.unit("t")), y, curves),))
+
+
+def _short(charge: Charge, count: int) -> str:
+    """A label of a curve: of many, p for a momentum and L for an angular momentum."""
+    name = charge.charge_name
+    if count <= 3:
+        return name
+    return name.replace("total momentum of", "p of").replace("angular momentum of", "L of")
 
 
 def _checks(entries: list[dict], found: Sequence[Charge]) -> list[Check]:

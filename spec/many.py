@@ -69,10 +69,11 @@ def read_bodies(raw: Any, reading: Reading, name: str) -> Any:
     rows = vector and any(isinstance(item, Row) for item in raw)
     wanted = size if vector and not rows else count
     if len(raw) != wanted:
-        what = f"{count} bodies" if wanted == count else f"{size} components"
-        shown = f"[{one}, {one}, ...]" if rows or not vector else one
+        every = rows or not vector
+        what = f"there are {count} bodies" if every else f"{name} has {size} components"
+        shown = f"[{one}, {one}, ...]" if every else one
         reading.blame(raw.path, "start.shape",
-                      f"this list has {len(raw)} entries, and {name} has {what}",
+                      f"this list has {len(raw)} entries, and {what}",
                       f"write {name} = {shown}")  # fmt: skip
         return None
     if not rows:

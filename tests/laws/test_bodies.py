@@ -1,210 +1,250 @@
-"""Potentials of many bodies from text: closed forms, gradients, symmetries, neighbour lists."""
+"""Many bodies: the same motion as written out, the same laws, and a program that does not grow."""
+
+from collections.abc import Iterator
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
-from actionrun.compiler.modules.pairs import switched
-from actionrun.spec import Faults
-from fluids import LENNARD_JONES, few, fluid, places
+from actionrun.compiler import compile, explain
+from actionrun.compiler.ggl import Integration, _advance
+from actionrun.spec import Faults, loads
+from jax.extend.core import ClosedJaxpr, Jaxpr
+from programs import Run, ran
+from systems import slope
 
-MORSE = "1.3*(1 - exp(-3*(r - 1.1)))^2"
-YUKAWA = "2*exp(-1.5*r)/r"
-SOFT = "(1/r)^9"
-ODD = "|r|^3/7 + sqrt(r) - log(r) + atan(r - 1)"
-POTENTIALS = {"lj": LENNARD_JONES, "morse": MORSE, "yukawa": YUKAWA, "soft": SOFT, "odd": ODD}
-
-
-def closed(name, r):
-    """U, U', U'' by hand."""
-    e, y = np.exp(-3 * (r - 1.1)), 2 * np.exp(-1.5 * r)
-    w = 1 + (r - 1) ** 2
-    return {
-        "lj": (4 * (r**-12 - r**-6), 4 * (-12 * r**-13 + 6 * r**-7),
-               4 * (156 * r**-14 - 42 * r**-8)),
-        "morse": (1.3 * (1 - e) ** 2, 7.8 * (1 - e) * e, 1.3 * 18 * (2 * e * e - e)),
-        "yukawa": (y / r, -y * (1.5 / r + r**-2), y * (2.25 / r + 3 / r**2 + 2 / r**3)),
-        "soft": (r**-9, -9 * r**-10, 90 * r**-11),
-        "odd": (r**3 / 7 + r**0.5 - np.log(r) + np.arctan(r - 1),
-                3 * r**2 / 7 + r**-0.5 / 2 - 1 / r + 1 / w,
-                6 * r / 7 - r**-1.5 / 4 + r**-2 - 2 * (r - 1) / w**2),
-    }[name]  # fmt: skip
+GRAVITY = "sum(i, m[i]*dot(r'[i], r'[i])/2) + sum(i<j, m[i]*m[j]/r[i,j])"
+SPRINGS = "sum(i, q'[i]^2/2) - sum(i, (q[i+1] - q[i])^2/2) - (q[1]^2 + q[{n}]^2)/2"
+PLACES = np.array([[1.0, 0.1], [-0.6, 0.4], [0.1, -0.9]])
+SPEEDS = np.array([[0.1, 0.7], [-0.5, -0.4], [0.6, -0.3]])
 
 
-@pytest.mark.parametrize("name", POTENTIALS)
-def test_two_bodies_have_the_closed_form(name):
-    """Energy U, force -U' along the pair, Hessian U'' along it and U'/r across."""
-    field = fluid(2, POTENTIALS[name]).landscape
-    r = np.linspace(0.8, 2.5, 9)
-    q = jnp.zeros((3, 2, len(r))).at[0, 1].set(r)
-    u, u1, u2 = closed(name, r)
-    np.testing.assert_allclose(field.energy(q), u, rtol=1e-13, atol=1e-13)
-    np.testing.assert_allclose(field.forces(q)[0, 1], -u1, rtol=1e-12, atol=1e-12)
-    for axis, wanted in ((0, u2), (1, u1 / r), (2, u1 / r)):
-        v = jnp.zeros_like(q).at[axis, 1].set(1.0)
-        found = field.hessian_product(q, v)
-        np.testing.assert_allclose(found[axis, 1], wanted, rtol=1e-11, atol=1e-11)
-        np.testing.assert_allclose(found[axis, 0], -wanted, rtol=1e-11, atol=1e-11)
+def study(count: int, coordinates: str, law: str, position, velocity, more: str = "", *,
+          r: int = 2, h: float = 0.1, steps: int = 10, system: str = "") -> str:  # fmt: skip
+    name = "r" if "r" in coordinates else "q"
+    return (
+        f'study = "ggl"\n[system]\nparticles = {count}\ncoordinates = {coordinates}\n'
+        f'lagrangian = "{law}"\n{system}\n'
+        f"[start]\nposition = {{ {name} = {position} }}\nvelocity = {{ {name} = {velocity} }}\n"
+        f"[integrator]\nr = {r}\ndt = {h!r}\nsteps = {steps}\n{more}\n"
+    )
 
 
-SYSTEMS = [
-    (lambda: fluid(27), 3), (lambda: fluid(27, MORSE, cutoff=1.7), 3),
-    (lambda: fluid(27, YUKAWA, cutoff=1.6, density=0.75), 3),
-    (lambda: fluid(27, density=0.75), 3),
-    (lambda: fluid(16, SOFT, dimension=2, cutoff=1.9), 2),
-    (lambda: fluid(8, dimension=1), 1),
-    (lambda: fluid(27, more='external = "x^2/2 + x*y*z + cos(z)"\n'), 3),
-    (lambda: few('mass = 2.0\npotential = "(x^2 - 1)^2 + x*y + y^4"'), None),
-    (lambda: few('lagrangian = "x\'^2 + y\'^2/2 - sin(x)*y - x^2"'), None),
-]  # fmt: skip
+def three(r: int, h: float, steps: int, law: str = GRAVITY, **more) -> Run:
+    """Three bodies of masses 0.3, 0.4, 0.5 in a plane."""
+    text = study(3, "{ r = 2 }", law, PLACES.tolist(), SPEEDS.tolist(),
+                 "[parameters]\nm = [0.3, 0.4, 0.5]", r=r, h=h, steps=steps, **more)  # fmt: skip
+    return ran(text)
 
 
-@pytest.mark.parametrize("images", [1, 5])
-@pytest.mark.parametrize(("system", "dimension"), SYSTEMS)
-def test_forces_and_hessian_are_derivatives(system, dimension, images):
-    """By central differences; in all shapes of the loops. At a switch a third derivative jumps."""
-    found = system()
-    field = found.landscape
-    n = found.shape[1]
-    rng = np.random.default_rng(1)
-    if dimension is None:
-        q = jnp.asarray(rng.normal(size=(2, 1, images)))
-    else:
-        q = places(n, images, dimension)
-    near = field.near(q)
-    v, w = (jnp.asarray(rng.normal(size=q.shape)) for _ in range(2))
-    h = 2e-5
-
-    def slope(f):
-        return (8 * (f(h) - f(-h)) - (f(2 * h) - f(-2 * h))) / (12 * h)
-
-    forces, product = field.forces(q, near), field.hessian_product(q, v, near)
-    along = jnp.sum(forces * v, axis=(0, 1))
-    size = float(jnp.max(jnp.abs(product))) + 1
-    assert jnp.max(jnp.abs(slope(lambda x: field.energy(q + x * v, near)) + along)) < 2e-5 * size
-    assert jnp.max(jnp.abs(slope(lambda x: field.forces(q + x * v, near)) + product)) < 2e-5 * size
-    left = jnp.sum(w * product, axis=(0, 1))
-    right = jnp.sum(v * field.hessian_product(q, w, near), axis=(0, 1))
-    np.testing.assert_allclose(left, right, rtol=1e-9, atol=1e-9 * size)
+def by_body(run: Run) -> np.ndarray:
+    """Positions (rows, bodies, components)."""
+    problem = run.program.symbolic
+    return run.q.reshape(len(run.q), len(problem.words.names), -1).swapaxes(1, 2)
 
 
-@pytest.mark.parametrize("images", [1, 6])
-def test_reverse_differentiation_is_told(images):
-    """grad of the energy is minus the force; grad of w.F is minus H w, bit for bit."""
-    field = fluid(27, cutoff=1.6, density=0.75).landscape
-    q = places(27, images)
-    w = jnp.asarray(np.random.default_rng(2).normal(size=q.shape))
-    energy = jax.grad(lambda q: jnp.sum(field.energy(q)))(q)
-    assert jnp.array_equal(energy, -field.forces(q))
-    weighted = jax.grad(lambda q: jnp.sum(w * field.forces(q)))(q)
-    assert jnp.array_equal(weighted, -field.hessian_product(q, w))
+def written_out(system: str, r: int = 2, h: float = 0.1, steps: int = 10) -> Run:
+    steps_of = f"[integrator]\nr = {r}\ndt = {h}\nsteps = {steps}\n"
+    return ran(f'study = "ggl"\n[system]\n{system}\n{steps_of}')
 
 
-def test_the_switch_is_smooth_and_ends():
-    """Two continuous derivatives, from exactly 1 to exactly 0; between them no overshoot."""
-    s = jnp.linspace(0.5, 3.0, 20001)
-    value, slope, curvature = switched(s, 1.44, 2.89)
-    assert jnp.all(value[s <= 1.44] == 1)
-    for part in (value, slope, curvature):
-        assert jnp.all(part[s >= 2.89] == 0)
-        assert jnp.max(jnp.abs(jnp.diff(part))) < 0.01
-    assert jnp.all(jnp.diff(value) <= 0)
-    step = float(s[1] - s[0])
-    for upper, lower in ((value, slope), (slope, curvature)):
-        np.testing.assert_allclose(jnp.gradient(upper, step)[1:-1], lower[1:-1], atol=3e-3)
+# -- the same motion as written out ---------------------------------------------------------------
 
 
-def test_pairs_at_the_cutoff_and_padding_leave_no_trace():
-    """No NaN and no force, whatever stands in the padding: also where bodies coincide with it."""
-    field = fluid(3, cutoff=1.5).landscape
-    q = jnp.asarray(np.array([[0.0, 1.5, 40.0], [0, 0, 0], [0, 0, 0]])[:, :, None])
-    for images in (1, 5):
-        many = jnp.tile(q, (1, 1, images))
-        near = field.near(many)
-        assert jnp.all(field.energy(many, near) == 0)
-        assert jnp.all(field.forces(many, near) == 0)
-        assert jnp.all(field.hessian_product(many, jnp.ones_like(many), near) == 0)
+@pytest.mark.parametrize("distance", ["r[i,j]", "|r[i] - r[j]|", "norm(r[j] - r[i])"])
+def test_three_bodies_as_three_vectors(distance):
+    many = three(2, 0.02, 20, GRAVITY.replace("r[i,j]", distance))
+    start = "\n".join(
+        f"{what} = {{ "
+        + ", ".join(f"{n} = {row.tolist()}" for n, row in zip("abc", rows, strict=True))
+        + " }" for what, rows in (("position", PLACES), ("velocity", SPEEDS))
+    )  # fmt: skip
+    plain = written_out(
+        "coordinates = { a = 2, b = 2, c = 2 }\n"
+        "lagrangian = \"(3*dot(a', a') + 4*dot(b', b') + 5*dot(c', c'))/20"
+        ' + 0.12/|a - b| + 0.15/|a - c| + 0.2/|b - c|"\n[start]\n' + start,
+        h=0.02, steps=20,
+    )  # fmt: skip
+    assert by_body(many).reshape(20, 6) == pytest.approx(plain.q, abs=1e-13)
 
 
-def test_laws_of_motion_as_symmetries():
-    """No total force and torque on a free cluster; a periodic box sees no lattice vector; the
-    order of identical bodies does not matter."""
-    field = fluid(20).landscape
-    q = places(20, 5)
-    f = field.forces(q)
-    scale = float(jnp.max(jnp.abs(f)))
-    assert jnp.max(jnp.abs(jnp.sum(f, axis=1))) < 1e-12 * scale
-    assert jnp.max(jnp.abs(jnp.sum(jnp.cross(q, f, axis=0), axis=1))) < 1e-11 * scale
-    box = fluid(27, cutoff=1.6, density=0.75)
-    q = places(27, 5)
-    jump = box.edge * np.random.default_rng(3).integers(-3, 4, size=(3, 27, 5))
-    f = box.landscape.forces(q)
-    scale = float(jnp.max(jnp.abs(f)))
-    np.testing.assert_allclose(box.landscape.forces(q + jump), f, atol=1e-11 * scale)
-    mixed = np.random.default_rng(4).permutation(27)
-    np.testing.assert_allclose(box.landscape.forces(q[:, mixed]), f[:, mixed], atol=1e-12 * scale)
+CHAINS = {
+    "damped by neighbours": (
+        SPRINGS.format(n=3), "sum(i, -0.3*(q_plus'[i+1] - q_plus'[i])*(q_minus[i+1] - q_minus[i]))",
+        "(x'^2 + y'^2 + z'^2)/2 - ((y - x)^2 + (z - y)^2 + x^2 + z^2)/2",
+        "-0.3*((y_plus' - x_plus')*(y_minus - x_minus) + (z_plus' - y_plus')*(z_minus - y_minus))",
+    ),
+    "next but one, and the number of a body": (
+        "sum(i, (1 + i)*q'[i]^2/2) - sum(i, i*(q[i+2] - q[i])^4) - sum(i, cos(q[i] - q[2]))",
+        "-0.2*q_plus'[2]*q_minus[2]",
+        "x'^2 + 3*y'^2/2 + 2*z'^2 - (z - x)^4 - cos(x - y) - 1 - cos(z - y)",
+        "-0.2*y_plus'*y_minus",
+    ),
+    "a pair that may not be exchanged": (
+        "sum(j, q'[j]^2/2) - sum(i<j, (j - i)*q[i]^2*q[j] + t*q[j])", "0*q_minus[1]",
+        "(x'^2 + y'^2 + z'^2)/2 - (x^2*y + 2*x^2*z + y^2*z) - t*(y + 2*z)", "0*x_minus",
+    ),
+    "a magnetic momentum": (
+        "sum(i, q'[i]^2/2 - q[i]^2/2) + sum(i, q'[i]*q[i+1]^2)", "0*q_minus[1]",
+        "(x'^2 + y'^2 + z'^2)/2 - (x^2 + y^2 + z^2)/2 + x'*y^2 + y'*z^2", "0*x_minus",
+    ),
+}  # fmt: skip
 
 
-@pytest.mark.parametrize("images", [1, 5])
-def test_lists_equal_all_pairs_on_a_long_walk(images):
-    """Bodies wander through the box; the list is renewed when it says so, and never wrong."""
-    box = fluid(216, SOFT, cutoff=1.5, density=0.8)
-    field, rng = box.landscape, np.random.default_rng(5)
-    q = places(216, images, spacing=box.edge / 6)
-    near = field.near(q)
-    assert near.others.shape[1] < 120, "this is a list, not everyone"
-    listed = jax.jit(lambda q, near: (field.forces(q, near), field.outdated(near, q)))
-    every = jax.jit(lambda q: field.forces(q))
-    renewed = jax.jit(lambda near, q: field.renewed(near, q))
-    renewals = 0
-    for _ in range(150):
-        q = q + jnp.asarray(0.02 * rng.normal(size=q.shape))
-        forces, old = listed(q, near)
-        if old:
-            near = renewed(near, q)
-            if near.lost:
-                near = field.near(q, near.others.shape[1] + 8)
-            renewals += 1
-            forces, _ = listed(q, near)
-        wanted = every(q)
-        np.testing.assert_allclose(forces, wanted, atol=1e-12 * float(jnp.max(jnp.abs(wanted))))
-    assert renewals > 10
+@pytest.mark.parametrize("name", CHAINS)
+def test_three_oscillators_as_three_coordinates(name):
+    law, coupling, plain_law, plain_coupling = CHAINS[name]
+    many = ran(study(3, '["q"]', law, [0.3, -0.1, 0.2], '"0.1*i"',
+                     system=f'nonconservative = "{coupling}"'))  # fmt: skip
+    plain = written_out(
+        f'coordinates = ["x", "y", "z"]\nlagrangian = "{plain_law}"\n'
+        f'nonconservative = "{plain_coupling}"\n[start]\n'
+        "position = { x = 0.3, y = -0.1, z = 0.2 }\nvelocity = { x = 0.1, y = 0.2, z = 0.3 }"
+    )
+    # a linear map and an iteration, or two iterations: the same step to round-off
+    assert many.q == pytest.approx(plain.q, abs=1e-12)
+    assert many.p == pytest.approx(plain.p, abs=1e-12)
 
 
-def test_a_list_that_is_too_short_says_so():
-    box = fluid(216, SOFT, cutoff=1.5, density=0.8)
-    near = box.landscape.near(places(216, spacing=box.edge / 6))
-    crowd = places(216, spacing=box.edge / 9)
-    assert not near.lost
-    assert box.landscape.renewed(near, crowd).lost
+# -- laws -----------------------------------------------------------------------------------------
 
 
-def test_programs_do_not_grow_with_the_number_of_bodies():
-    def size(n):
-        field = fluid(n, cutoff=1.5, density=0.8).landscape
-        q = places(n, 8)
-        near = field.near(q)
-        text = jax.make_jaxpr(lambda q: (field.forces(q, near), field.hessian_product(q, q, near)))
-        return str(text(q)).count("=")
+@pytest.mark.parametrize("r", [0, 1, 2])
+def test_order(r):
+    steps = [40, 80] if r == 0 else [10, 20]
+    true = three(7, 1.0 / 40, 40).q[-1]
+    errors = [float(np.max(np.abs(three(r, 1.0 / n, n).q[-1] - true))) for n in steps]
+    assert slope([1 / n for n in steps], errors) == pytest.approx(2 * r + 2, abs=0.4)
 
-    assert size(1000) <= size(216)
+
+def test_the_charges_of_three_bodies():
+    run = three(4, 0.01, 400)
+    book = {e["charge"]: e for e in run.findings().extra["ledger"]}
+    assert {*book} == {"energy", "total momentum of r[1]", "total momentum of r[2]",
+                       "angular momentum of (r[1], r[2])"}  # fmt: skip
+    masses = np.array([0.3, 0.4, 0.5])
+    momentum, (x, y), (u, v) = masses @ SPEEDS, PLACES.T, SPEEDS.T
+    assert book["total momentum of r[1]"]["initial"] == pytest.approx(momentum[0])
+    assert book["angular momentum of (r[1], r[2])"]["initial"] == pytest.approx(
+        masses @ (x * v - y * u)
+    )
+    assert all(e["defect"] < 1e-12 for name, e in book.items() if name != "energy")
+    assert book["energy"]["defect"] < 1e-10 and all(c.passed for c in run.findings().checks)
+
+
+def test_friction_between_bodies_keeps_their_momentum():
+    coupling = "sum(i<j, -0.2*dot(r_plus'[i] - r_plus'[j], r_minus[i] - r_minus[j]))"
+    run = three(3, 0.02, 100, system=f'nonconservative = "{coupling}"')
+    book = {e["charge"]: e for e in run.findings().extra["ledger"]}
+    lost = book["energy"]["initial"] - book["energy"]["final"]
+    assert lost > 0.1 and book["energy"]["flux"] == pytest.approx(-lost, rel=1e-6)
+    assert book["total momentum of r[2]"]["defect"] < 1e-13
+    assert abs(book["total momentum of r[2]"]["flux"]) < 1e-13
+    assert book["angular momentum of (r[1], r[2])"]["defect"] < 1e-12
+
+
+@pytest.mark.parametrize("r", [0, 1, 3])
+def test_a_normal_mode_of_a_chain(r):
+    """The error of a mode is that of one oscillator of its frequency, of order 2r + 2."""
+    mode = "sin(3*pi*i/41)"
+    exact = f'[parameters]\nw = "2*sin(3*pi/82)"\n[exact]\nq = "cos(w*t)*{mode}"'
+    law = SPRINGS.format(n=40)
+    errors = []
+    for steps in (10, 20):
+        text = study(40, '["q"]', law, f'"{mode}"', 0.0, exact, r=r, h=20 / steps, steps=steps)
+        run = ran(text)
+        errors.append(run.findings().metrics["exact_error_max"])
+    if r < 3:
+        assert errors[0] / errors[1] == pytest.approx(2 ** (2 * r + 2), rel=0.35)
+    assert errors[1] < 10 ** -(1.5 * r + 1)
+
+
+# -- a program that does not grow -----------------------------------------------------------------
+
+
+def jaxprs(jaxpr: Jaxpr) -> Iterator[Jaxpr]:
+    yield jaxpr
+    for equation in jaxpr.eqns:
+        for value in equation.params.values():
+            for one in value if isinstance(value, tuple | list) else (value,):
+                if isinstance(one, ClosedJaxpr):
+                    yield from jaxprs(one.jaxpr)
+                elif isinstance(one, Jaxpr):
+                    yield from jaxprs(one)
+
+
+def traced(text: str) -> tuple[int, int]:
+    """Equations in the program of a march, and the numbers of its largest array."""
+    program = compile(loads(text))
+    assert isinstance(program, Integration)
+    arguments = (program.march, program.start(), program.h, program.theta, *program._counts(10), 16)
+    found = [*jaxprs(jax.make_jaxpr(lambda: _advance(*arguments))().jaxpr)]
+    sizes = [v.aval.size for one in found for e in one.eqns for v in e.outvars
+             if hasattr(v.aval, "size")]  # fmt: skip
+    return sum(len(one.eqns) for one in found), max(sizes)
+
+
+def test_the_program_of_a_chain_does_not_grow():
+    small, large = (
+        traced(study(n, '["q"]', SPRINGS.format(n=n), '"sin(i)"', 0.0,
+                     system="nonconservative = \"sum(i, -0.1*q_plus'[i]*q_minus[i])\""))
+        for n in (10, 1000)
+    )  # fmt: skip
+    assert small[0] == large[0]
+    assert large[1] <= 20 * 1000  # 16 rows of 1000, and nothing of 1000 by 1000
+
+
+def test_the_program_of_pairs_does_not_grow():
+    law = "sum(i, dot(r'[i], r'[i])/2) + sum(i<j, 1/r[i,j])"
+    small, large = (
+        traced(study(n, "{ r = 3 }", law, '["cos(i)", "sin(i)", "i/10"]', [0, 0, 0]))
+        for n in (5, 80)
+    )
+    assert small[0] == large[0]
+
+
+# -- what is refused ------------------------------------------------------------------------------
+
+REFUSED = {
+    "mass-not-diagonal": ("sum(i, q'[i]^2/2) + sum(i, q'[i]*q'[i+1]/8)", ""),
+    "mass-not-constant": ("sum(i, (1 + q[i]^2)*q'[i]^2/2)", ""),
+    "sum-in-formula": ("sum(i, q'[i]^2/2) - sum(i, q[i])^2", ""),
+    "degenerate": ("sum(i, q'[i]^2/2 - (q[i+1] - q[i])^2/2)", ""),
+    "k-not-odd": ("sum(i, q'[i]^2/2)", "nonconservative = \"sum(i, q_minus[i]^2)\""),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("code", REFUSED)
+def test_refused(code):
+    law, system = REFUSED[code]
+    with pytest.raises(Faults) as caught:
+        compile(loads(study(4, '["q"]', law, '"0.1*i"', 0.0, system=system)))
+    (fault,) = caught.value.faults
+    assert fault.code == code and fault.line and fault.hint
 
 
 @pytest.mark.parametrize(
-    ("system", "code"),
-    [
-        (lambda: fluid(3, "|r - 1|"), "kink"),
-        (lambda: fluid(3, "max(r, 1)"), "kink"),
-        (lambda: fluid(3, "log(0)/r"), "not-finite"),
-        (lambda: fluid(3, more='external = "|x|"\n'), "kink"),
-        (lambda: few('potential = "x*y*t"'), "time"),
-        (lambda: few("lagrangian = \"x'^2*(1 + x^2) + y'^2\""), "not-built"),
-        (lambda: few("lagrangian = \"x'^2 - y'^2 - x\""), "degenerate"),
-    ],
+    "more",
+    ["[compare]\nmethods = ['rk4']", "[output]\nevery = 0.05", "time_transform = '1'"],
 )
-def test_what_cannot_be_is_told(system, code):
+def test_not_built_yet(more):
     with pytest.raises(Faults) as caught:
-        system()
-    (fault,) = caught.value.faults
-    assert fault.code == code
-    assert fault.line
+        compile(loads(study(4, '["q"]', "sum(i, q'[i]^2/2)", '"0.1*i"', 0.0, more)))
+    assert caught.value.faults[0].code == "not-built"
+
+
+def test_a_chain_too_stiff_for_its_step_is_told():
+    program = compile(loads(study(9, '["q"]', SPRINGS.format(n=9), '"sin(i)"', 0.0, h=9.0)))
+    _, report = program.advance(program.start(), 0, 10)
+    assert report.diverged is not None and "dt smaller" in report.diverged
+
+
+def test_explained():
+    """The equations of one body, however many there are."""
+    text = study(500, "{ r = 2 }", GRAVITY, '["cos(i)", "sin(i)"]', [0, 0],
+                 '[parameters]\nm = ' + str([1.0] * 500))  # fmt: skip
+    found = {e.name: e for section in explain(loads(text)) for e in section.equations}
+    assert found["Motion of r[i][1]"].text == (
+        "pi_r[i][1]' = sum(j!=i, m[i]*m[j]*(-r[i][1] + r[j][1])/r[i,j]^3)"
+    )
+    assert r"\sum_{i<j} \frac{m_{i} \, m_{j}}" in found["Lagrangian"].latex
+    assert len(found) < 20
