@@ -105,7 +105,7 @@ class Reference:
             x = md.marched(self.verlet, x, count, self.dt, bath)
             at += count
             if at == edges[1]:  # the thermostat leaves: the temperature is what was asked for
-                x = x._replace(v=md._tempered(x.v, self.setting.mass, self.kT))
+                x = x._replace(v=md.tempered(x.v, self.setting.mass, self.kT))
         return x
 
     def _sampled(self, state: dict[str, Any], x: md.Motion, first: int) -> dict[str, Any]:

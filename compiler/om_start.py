@@ -63,7 +63,9 @@ def marched(setting: Setting, given: jax.Array) -> Any:
     windows = windows_of(setting, q, half)
     for _ in range(SPARE):
         h = np.array([half, -half]) / windows
-        march = _march(landscape, setting.mass, near_of(landscape, q), q, v, jnp.asarray(h), windows)
+        march = _march(
+            landscape, setting.mass, near_of(landscape, q), q, v, jnp.asarray(h), windows
+        )
         if bool(jnp.all(march.settled)) and bool(jnp.all(march.listed)):
             break
         windows *= 2
@@ -89,7 +91,9 @@ def reintegrated(setting: Setting, q: jax.Array, v: jax.Array, t: np.ndarray) ->
     windows = 2 * windows_of(setting, q, setting.duration)
     for _ in range(SPARE):
         h = np.array([setting.duration / windows])
-        march = _march(landscape, setting.mass, near_of(landscape, q), q, v, jnp.asarray(h), windows)
+        march = _march(
+            landscape, setting.mass, near_of(landscape, q), q, v, jnp.asarray(h), windows
+        )
         if bool(jnp.all(march.settled)) and bool(jnp.all(march.listed)):
             return collocation.along(march, h, t, 0)[0]
         windows *= 2
@@ -129,5 +133,3 @@ def _fastest(landscape: Landscape, mass: jax.Array, near, q: jax.Array) -> jax.A
 @eqx.filter_jit
 def _march(landscape, mass, near, q, v, h, windows: int) -> collocation.March:
     return collocation.march(landscape, mass, near, q, v, h, windows)[0]
-
-

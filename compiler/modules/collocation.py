@@ -32,8 +32,8 @@ def integrals(count: int, x: tuple[float, ...]) -> tuple[np.ndarray, np.ndarray]
     from 0 to x."""
     nodes, w = gauss(count, 1.0)
     degree = np.arange(count)
-    coefficients = (2 * degree + 1)[:, None] * legendre(2 * nodes - 1, count - 1).T * w
-    P = legendre(2 * np.asarray(x) - 1, count + 1)
+    coefficients = (2 * degree + 1)[:, None] * legendre(2 * nodes - 1, count - 1)[0].T * w
+    P = legendre(2 * np.asarray(x) - 1, count + 1)[0]
 
     def below(columns: list[np.ndarray], n: int, lowest: np.ndarray) -> np.ndarray:
         return columns[n - 1] if n else lowest
