@@ -23,6 +23,9 @@ COMMANDS = (
 
 
 def run(options: Namespace) -> int:
+    from .folder import require_free
+
+    require_free(options.study, options.out, sys.argv)
     from .cli import Signals, set_switches
     from .display import display, summary
     from .job import run as execute

@@ -6,10 +6,11 @@ import fcntl
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from time import sleep
 from typing import Any
 
 from .errors import Busy, CannotWrite, Refused
@@ -85,10 +86,8 @@ class Folder:
         except OSError as error:
             raise CannotWrite(path, 64, error) from error
         try:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise Busy(_holder(self.path, descriptor)) from None
+            if not _locked(descriptor):
+                raise Busy(_holder(self.path, descriptor))
             try:
                 os.ftruncate(descriptor, 0)
                 os.pwrite(descriptor, f"{os.getpid()} {gethostname()}\n".encode(), 0)
@@ -121,6 +120,12 @@ class Folder:
         finally:
             os.close(descriptor)
 
+    def require_free(self) -> None:
+        """Raise Busy, with the holder's pid and host, where another process holds the folder."""
+        if self.busy:
+            with (self.path / ".lock").open("rb") as file:
+                raise Busy(_holder(self.path, file.fileno()))
+
     def read_json(self, path: Path) -> dict[str, Any]:
         """A JSON file of this folder, {} where there is none or it is not ours."""
         try:
@@ -128,6 +133,41 @@ class Folder:
         except (OSError, ValueError):
             return {}
         return value if isinstance(value, dict) else {}
+
+
+def _locked(descriptor: int) -> bool:
+    """Take a lock; who only looks whether it is free holds it for a moment, so try again."""
+    for pause in (0.0, 0.02, 0.1):
+        sleep(pause)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        except BlockingIOError:
+            continue
+    return False
+
+
+def require_free(study: Path, out: Path | None, command: Sequence[str]) -> None:
+    """Raise Busy before anything is read where the folder that a command will use is in use.
+
+    Without `out` that is known where the same command runs on the same bytes of a study that names
+    no files; all else is found out when the study is read.
+    """
+    if out is not None:
+        Folder(out).require_free()
+        return
+    try:
+        text = study.read_bytes()
+    except OSError:
+        return
+    if b"[data" in text or b"[ends" in text or "--fresh" in command:
+        return
+    for path in (Path("runs") / study.stem).glob("*-*"):
+        folder = Folder(path)
+        theirs = folder.read_json(folder.provenance).get("command")
+        same = theirs is not None and theirs[1:] == list(command[1:])
+        if same and (path / "study.toml").read_bytes() == text:
+            folder.require_free()
 
 
 def _holder(folder: Path, descriptor: int) -> str:

@@ -251,3 +251,25 @@ def test_cores_and_cache_change_no_bit(monkeypatch):
         assert done.returncode == 0, done.stderr
     assert result(Path("a")) == result(Path("b")) == result(Path("c"))
     assert (Path("a") / "data.nc").read_bytes() == (Path("c") / "data.nc").read_bytes()
+
+
+def test_a_busy_folder_answers_before_anything_is_read():
+    """In about the time of --help: neither study nor numpy is read."""
+    from actionrun.runtime.folder import Folder
+    from actionrun.runtime.provenance import now
+
+    script = (
+        "import sys\nfrom actionrun.runtime.cli import main\n"
+        "sys.argv = ['actionrun', *sys.argv[1:]]\n"
+        f"print(main(), [name for name in {(*HEAVY, 'pydantic')} if name in sys.modules])"
+    )
+    same = Path("runs/spring/001-00000000")
+    for words, folder in ((["spring.toml", "--out", "x"], Path("x")), (["spring.toml"], same)):
+        with Folder(folder).lock():
+            story = {"command": ["actionrun", *words], "started": now()}
+            (folder / "provenance.json").write_text(json.dumps(story))
+            (folder / "study.toml").write_text(STUDY)
+            command = [sys.executable, "-c", script, *words]
+            done = subprocess.run(command, capture_output=True, text=True)
+        assert done.stdout == "75 []\n", done.stdout + done.stderr
+        assert f"{folder} is in use by process {os.getpid()} on " in done.stderr
