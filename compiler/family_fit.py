@@ -15,6 +15,7 @@ import numpy as np
 
 from ..spec.family import Family
 from .arrays import components, mechanics, parameters
+from .family_choice import chosen
 from .family_measured import Measured, fitted_findings
 from .family_samples import grid, observed
 from .modules.ggl import GGL
@@ -75,7 +76,16 @@ class Fitting:
             x = fit.x
         assert fit is not None
         tell("refine", stretches, stretches, {"cost": float(jnp.nanmin(fit.cost))})
-        return fitted_findings(self._measured(fit, self._shot(1.0, contracts)))
+        fit, choice, shot = _best(fit), None, self._shot(1.0, contracts)
+        if refine.sparse:
+            names = [c.name for c in self.symbolic.coefficients]
+            rows = int((self.observed.weight > 0).sum())
+            tell("choice of terms", 0, 1, {})
+            choice = chosen(fit, names, low, high, rows, lambda x, low, high: _refined(
+                shot, x, low, high, iterations, refine.tolerance))  # fmt: skip
+            tell("choice of terms", 1, 1, {})
+            fit = choice.fit
+        return fitted_findings(self._measured(fit, shot), choice)
 
     # -- starting points -------------------------------------------------------------------------
 
@@ -200,13 +210,11 @@ class Fitting:
         )
 
     def _measured(self, fit: Fit, shot: Shot) -> Measured:
-        cost = np.asarray(fit.cost)
-        best = int(np.nanargmin(np.where(np.isfinite(cost), cost, np.inf)))
-        lane = jax.tree.map(lambda a: a[..., best : best + 1] if jnp.ndim(a) else a, fit)
+        lane, cost = fit, float(np.asarray(fit.cost)[0])
         rows = int((self.observed.weight > 0).sum())
         free = int((~np.asarray(lane.held)[:, 0]).sum())
         noise = self.study.observe.noise
-        variance = noise**2 if noise else float(cost[best]) / max(rows - free, 1)
+        variance = noise**2 if noise else cost / max(rows - free, 1)
         spread = np.asarray(covariance(lane, jnp.asarray(variance)))[..., 0]
         model, jacobian = _modelled(shot, lane.x)
         return Measured(
@@ -226,6 +234,13 @@ class Fitting:
             float(np.sqrt(variance)),
             noise is not None and noise > 0,
         )
+
+
+def _best(fit: Fit) -> Fit:
+    """The lane of least cost, as a fit of one lane."""
+    cost = np.asarray(fit.cost)
+    best = int(np.nanargmin(np.where(np.isfinite(cost), cost, np.inf)))
+    return jax.tree.map(lambda a: a[..., best : best + 1] if jnp.ndim(a) else a, fit)
 
 
 @eqx.filter_jit

@@ -44,8 +44,8 @@ def landscape(population: Population, names: list[str], case: int, c, q, p) -> F
         for v, variable in enumerate(population.variables)
     )
     caption = (
-        f"Case {case + 1}: relative RMS misfit of the motion when one coefficient, or all of them, are off by a "
-        "factor. Where a line stays low, the motion does not tell that direction."
+        f"Case {case + 1}: relative RMS misfit of the motion when one coefficient, or all of them, "
+        "are off by a factor. Where a line stays low, the motion does not tell that direction."
     )
     return Figure(f"landscape_{case + 1}", caption, panels)
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from ..spec.family import Family
 from .derived import numeric_equations, symbolic_equations
+from .family_choice import Choice
 from .family_figures import channel_labels
 from .identifiability import Identifiability, identifiability, monomial, term_exponents
 from .lift import digits, spread
@@ -36,8 +37,8 @@ class Measured(NamedTuple):
     noise_given: bool
 
 
-def fitted_findings(m: Measured) -> Findings:
-    """Findings of a fit."""
+def fitted_findings(m: Measured, choice: Choice | None = None) -> Findings:
+    """Findings of a fit; `choice` is what was made of terms that may vanish."""
     names = [c.name for c in m.problem.coefficients]
     known = _identified(m, names)
     combined = _combined(m, names, known)
@@ -67,8 +68,9 @@ def fitted_findings(m: Measured) -> Findings:
         summary=_summary(coefficients, combined, residual, known),
         arrays=_arrays(m),
         figures=_figures(m),
-        tables=(_table(coefficients),),
-        checks=_checks(m, names, residual, known),
+        tables=(_table(coefficients), *((choice.table,) if choice else ())),
+        checks=(*_checks(m, names, residual, known, choice), *((choice.check,) if choice else ())),
+        notes=strays(m),
     )
 
 
@@ -216,8 +218,34 @@ def _figures(m: Measured) -> tuple[Figure, ...]:
     return tuple(figures)
 
 
-def _checks(m: Measured, names, residual, known: Identifiability) -> tuple[Check, ...]:
-    at_bound = [n for n, h in zip(names, m.held, strict=False) if h]
+STRAY, SHOWN = 5.0, 5  # robust standard deviations; samples named
+
+
+def strays(m: Measured) -> tuple[str, ...]:
+    """Samples that lie far from the fit, by the median absolute deviation of their channel."""
+    found = []
+    for k in range(len(m.names)):
+        there = m.weight[:, k] > 0
+        miss = np.where(there, m.model[:, k] - m.values[:, k], 0.0)
+        typical = 1.4826 * np.median(np.abs(miss[there]))
+        far = np.argwhere(there & (np.abs(miss) > STRAY * typical + 1e-12 * m.size[k]))
+        if not len(far):
+            continue
+        order = np.argsort(-np.abs(miss[tuple(far.T)]), kind="stable")[:SHOWN]
+        where = ", ".join(f"{m.t[i, j]:.6g}" for i, j in far[order])
+        more = f" and {len(far) - SHOWN} more" if len(far) > SHOWN else ""
+        place = f"{where}{more} {m.study.unit('t')}".strip()
+        found.append(
+            f"{len(far)} of {int(there.sum())} samples of {_variable_name(m, k)} lie more than "
+            f"{STRAY:g} robust standard deviations from the fit: at t = {place}. They "
+            "count like the others; if they are slips of the measurement, empty their cells"
+        )
+    return tuple(found)
+
+
+def _checks(m: Measured, names, residual, known, choice: Choice | None) -> tuple[Check, ...]:
+    dropped = {t.name for t in choice.terms if not t.kept} if choice else set()
+    at_bound = [n for n, h in zip(names, m.held, strict=False) if h and n not in dropped]
     worst = max(residual.values())
     checks = [
         Check("convergence", m.converged, "least squares converged" if m.converged else

@@ -79,6 +79,11 @@ class Refine(Table):
         default="levenberg-marquardt", description="Method of least squares."
     )
     iterations: int = Field(default=60, ge=0, le=100_000, description="Most iterations.")
+    sparse: bool = Field(
+        default=False,
+        description="Drop the terms that the data do not support: coefficients whose range holds "
+        "zero, by the Bayesian information criterion.",
+    )
     tolerance: float = Field(
         default=1e-14, ge=0, le=1, description="Relative change at which to stop."
     )
