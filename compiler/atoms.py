@@ -18,8 +18,8 @@ from .bodies import Bodies
 from .program import Trajectory
 from .refusal import refusal
 
-CLOSE = 0.5  # of the median distance of nearest neighbours: two atoms may overlap
-STEEP = 100  # energy of such a pair over that of the others: they do
+STEEP = 1000  # energy of two bodies that overlap, over that of others
+WALL = 8  # energy at half the distance over it: steeper than 1/r^3
 
 
 @dataclass(frozen=True)
@@ -76,22 +76,25 @@ def _given(
 
 
 def overlap(bodies: Bodies, q: np.ndarray) -> tuple[int, int, float] | None:
-    """Two bodies of q (dim, N) that overlap, and their distance: much closer than others are, at an
-    energy far above theirs; None where there are none."""
+    """Two bodies of q (dim, N) that overlap, and their distance; None where there are none.
+
+    The two that are nearest overlap where their energy is not finite, or where they are on a wall
+    far above the depth of the well and the energy of pairs as far apart as the loneliest one.
+    """
     pairs, n = bodies.landscape.pairs, q.shape[1]
     if pairs is None or n < 2:
         return None
     nearest, partner = (np.asarray(x) for x in _nearest(jnp.asarray(q), bodies.edge))
     i = int(np.argmin(nearest))
-    j, distance, usual = int(partner[i]), float(nearest[i]), float(np.median(nearest))
-    if distance >= CLOSE * usual and n > 2:
-        return None
-    kinds = (i, j) if pairs.kind is None else (int(pairs.kind[i]), int(pairs.kind[j]))
-    theta = pairs.theta if pairs.kind is None else pairs.theta[:, kinds[0], kinds[1]]
-    reach = np.linspace(1 if usual > distance else 2, 4, 61) * usual
-    energy = np.abs(np.asarray(pairs.energies(jnp.append(reach, distance), theta)))
-    apart = bool(energy[-1] <= STEEP * np.max(energy[:-1]))
-    return None if apart else (i, j, distance)
+    j, distance = int(partner[i]), float(nearest[i])
+    theta = pairs.theta if pairs.kind is None else pairs.theta[:, pairs.kind[i], pairs.kind[j]]
+    usual = float(np.max(nearest))
+    beyond = np.geomspace(1, 100, 400) * distance
+    r = jnp.asarray(np.concatenate([[distance, distance / 2, usual], beyond]))
+    energy, nearer, others, *well = np.asarray(pairs.energies(r, theta))
+    level = max(-float(np.min(well)), abs(others) if usual > 1.5 * distance else 0.0)
+    on_wall = nearer > WALL * energy > WALL * STEEP * level > 0
+    return (i, j, distance) if on_wall or not np.isfinite(energy) else None
 
 
 @jax.jit

@@ -208,10 +208,8 @@ class _Reader:
         edge = float(cell[0, 0])
         flat = keys.get("pbc", "").split() == ["T", "T", "F"]
         axes = 2 if flat else 3
-        cubic = np.allclose(
-            cell[:axes, :axes], edge * np.eye(axes), rtol=1e-9, atol=1e-9 * abs(edge)
-        )
-        if not (cubic and np.isfinite(edge) and edge > 0):
+        off = np.abs(cell[:axes, :axes] - edge * np.eye(axes))
+        if not (0 < edge < np.inf and np.max(off) <= 1e-9 * edge):
             self.add(self.at + 1, "structure.cell", "the cell is not a cube of finite size", CELL)
         return edge
 

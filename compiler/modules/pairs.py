@@ -103,6 +103,7 @@ class Pairs(eqx.Module):
         at work then stays in the nearest cache, and a pair that is apart in all images is skipped.
         Where there are few images, one neighbour of every body after the other.
         """
+        fields = tuple(map(jnp.asarray, fields))
         q = fields[0]
         _, n, images = q.shape
         longest = near.others.shape[1]

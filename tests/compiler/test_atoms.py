@@ -1,0 +1,120 @@
+"""Ends from files against the study's bodies, and the trajectory that goes back to a file."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from actionrun.compiler.atoms import given_ends, overlap, trajectory
+from actionrun.compiler.bodies import bodies
+from actionrun.runtime.xyz import structures
+from actionrun.spec import Faults, loads
+
+SHIPPED = Path(__file__).parents[2] / "studies" / "structures"
+STUDY = """\
+study = "om"
+[system]
+particles = {n}
+dimension = 3
+pair = "{pair}"
+{more}
+[ends]
+start = "a.xyz"
+end = "b.xyz"
+given = {given}
+[path]
+duration = {duration}
+points = 16
+"""
+
+
+def study(n=3, more="", given='["positions"]', pair="4*((1/r)^12 - (1/r)^6)", duration="1.0"):
+    return loads(STUDY.format(n=n, more=more, given=given, pair=pair, duration=duration))
+
+
+def seen(q, **more):
+    """What the runtime hands over for two equal ends."""
+    names = np.array(["Ar"] * len(q))
+    each = {"": np.asarray(q, float), "_species": names} | more
+    return {f"{end}{key}": value for end in ("start", "end") for key, value in each.items()}
+
+
+def cluster(name):
+    (one,) = structures(SHIPPED / f"{name}.xyz")
+    return one.positions.T
+
+
+@pytest.mark.parametrize(
+    ("name", "energy"),
+    [("lj13_ico", -44.326801420), ("lj13_cubo", -40.884493676), ("lj38_fcc", -173.928426591),
+     ("lj38_ico", -173.252378416)],
+)  # fmt: skip
+def test_shipped_clusters_are_stationary(name, energy):
+    """Their energies (Cambridge Cluster Database for the minima) to 1e-8, and no force."""
+    q = cluster(name)
+    found = bodies(study(q.shape[1]))
+    assert found.landscape.energy(q[..., None])[0] == pytest.approx(energy, abs=1e-8)
+    assert np.max(np.abs(found.landscape.forces(q[..., None]))) < 1e-8
+    assert overlap(found, q) is None
+
+
+def test_ends_are_turned(cubes=((0, 0, 0), (1.1, 0, 0), (0, 1.2, 0))):
+    v = np.arange(9.0).reshape(3, 3)
+    one = study(given='["positions", "velocities"]', more="box = { length = 6.0 }")
+    observed = seen(cubes, _velocities=v, _cell=np.array(6.0))
+    start, end = given_ends(one, bodies(one), observed)
+    np.testing.assert_array_equal(start.q, np.transpose(cubes))
+    np.testing.assert_array_equal(end.v, v.T)
+    assert start.species == ("Ar", "Ar", "Ar")
+
+
+@pytest.mark.parametrize(
+    ("more", "given", "observed", "message"),
+    [
+        ("", '["positions"]', seen([[0, 0, 0], [0.3, 0, 0], [0, 1.2, 0]]),
+         "atoms 1 and 2 overlap: they are 0.3 apart"),
+        ("", '["positions"]', seen([[0, 0, 0], [2, 0, 0], [2, 0, 0]]), "atoms 2 and 3 overlap"),
+        ("box = { length = 5.0 }", '["positions"]',
+         seen([[0, 0, 0], [4.7, 0, 0], [0, 2.2, 0]]), "atoms 1 and 2 overlap"),
+        ("", '["positions"]', seen(np.eye(3), _cell=np.array(5.0)), "box = { length = 5 }"),
+        ("box = { length = 6.0 }", '["positions"]', seen(np.eye(3), _cell=np.array(5.0)),
+         "the study's box 6"),
+        ("", '["positions", "velocities"]', seen(np.eye(3)), "no velocities"),
+    ],
+)  # fmt: skip
+def test_ends_that_cannot_be_are_told(more, given, observed, message):
+    one = study(more=more, given=given)
+    with pytest.raises(Faults) as caught:
+        given_ends(one, bodies(one), observed)
+    text = caught.value.faults[0].render(False)
+    assert message in text
+    assert 'start = "a.xyz"' in text
+
+
+def test_soft_bodies_may_be_close():
+    """Without a wall there is no overlap; two bodies alone are judged by the potential's range."""
+    close = np.array([[0, 0.1, 2], [0, 0, 0], [0, 0, 1.0]])
+    assert overlap(bodies(study(3, pair="exp(-r^2)")), close) is None
+    assert overlap(bodies(study(2)), close[:, [0, 2]]) is None
+    assert overlap(bodies(study(2)), close[:, :2]) == (0, 1, pytest.approx(0.1))
+
+
+def test_trajectories_have_the_units_of_files():
+    """A study in nm, ps, u: angstrom and fs; m v in sqrt(u eV); energies in eV."""
+    more = 'mass = "40 u"\n[parameters]\ne = "1 eV"\ns = "0.3 nm"\n'
+    one = study(2, more, pair="e*(s/r)^9", duration='"1 ps"')
+    found = bodies(one)
+    q, v = np.ones((3, 2, 4)), np.full((3, 2, 4), 2.0)
+    got = trajectory(one, found, q, times=np.arange(4.0), v=v, energies=np.ones(4))
+    energy = got.masses[0] * got.velocities[0, 0, 0] ** 2  # u angstrom^2/fs^2
+    kinetic = got.momenta[0, 0, 0] ** 2 / got.masses[0]  # eV
+    assert got.units == "angstrom fs u eV"
+    length = one.units.number(1, None)
+    assert length == 1
+    assert got.masses[0] == pytest.approx(40)
+    assert kinetic == pytest.approx(energy * 103.642697, rel=1e-6)
+    assert got.positions.shape == (4, 2, 3)
+    scale = got.positions[0, 0, 0]
+    assert got.velocities[0, 0, 0] == pytest.approx(2 * scale / got.times[1])
+    plain = trajectory(study(2), bodies(study(2)), q, v=v)
+    np.testing.assert_array_equal(plain.momenta, 2.0)
+    assert plain.units == "reduced"
