@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 SCRIPT = Path(__file__).with_name("oscillator.py")
-TIMES = ("seconds", "nanoseconds")
+TIMES = ("seconds", "nanoseconds", "per_second")
 
 
 def started(*words: object, **options: Any) -> subprocess.Popen:
