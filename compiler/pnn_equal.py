@@ -99,14 +99,28 @@ class Equals:
             count += 1
         return [], ()
 
-    def _value(self, genome: list[int], weight: int):
-        return 1 if weight < 0 else self.layout.values[genome[self.layout.units + weight]]
+    # Weights are numbers here, None where trainable: sums and products of halves are exact.
 
-    def _set(self, genome: list[int], weight: int, value) -> bool:
-        code = self.layout.code(value)
+    @cached_property
+    def _values(self) -> list[float | None]:
+        return [None if v is None else float(v) for v in self.layout.values]
+
+    @cached_property
+    def _codes(self) -> dict[float | None, int]:
+        return {value: code for code, value in enumerate(self._values)}
+
+    @cached_property
+    def _units(self) -> int:
+        return self.layout.units
+
+    def _value(self, genome: list[int], weight: int) -> float | None:
+        return 1.0 if weight < 0 else self._values[genome[self._units + weight]]
+
+    def _set(self, genome: list[int], weight: int, value: float | None) -> bool:
+        code = self._codes.get(value)
         if weight < 0 or code is None:
             return False
-        genome[self.layout.units + weight] = code
+        genome[self._units + weight] = code
         return True
 
     def _name(self, genome: list[int], unit: Unit) -> str:
@@ -115,8 +129,8 @@ class Equals:
         return self.layout.activations[genome[unit.activation]]
 
     def _silence(self, genome: list[int]) -> None:
-        """Zero the weights of units that nobody hears, and those by which silent units are heard."""
-        if self.layout.code(0) is None:
+        """Zero the weights of units that nobody hears, and those by which the silent are heard."""
+        if 0 not in self._codes:
             return
         units, hearers = self._wired
         places, push = self._push
@@ -150,7 +164,7 @@ class Equals:
     def _merge(self, genome: list[int]) -> None:
         """Let one of two units speak for both where they say the same."""
         units, hearers = self._wired
-        if self.layout.code(0) is None:
+        if 0 not in self._codes:
             return
         for k, (place, unit) in enumerate(units):
             for twin_place, twin in units[k + 1 :]:
@@ -186,7 +200,7 @@ class Equals:
     def _move_scales(self, genome: list[int]) -> None:
         """Move the scale of linear units from the weights before them to those behind them."""
         units, hearers = self._wired
-        if self.layout.code(1) is None:
+        if 1 not in self._codes:
             return
         for place, unit in units:
             if self._name(genome, unit) != "linear":
@@ -200,9 +214,7 @@ class Equals:
     def _move(self, genome: list[int], before: list[int], behind: list[int]) -> None:
         first, last = ([self._value(genome, w) for w in part] for part in (before, behind))
         free = first == [None] * len(first), last == [None] * len(last)
-        if all(free):
-            self._set(genome, before[0], 1)
-        elif len(first) == 1 and first[0] is not None and free[1]:
+        if free[1] and (free[0] or (len(first) == 1 and first[0] is not None)):
             self._set(genome, before[0], 1)
         elif len(last) == 1 and last[0] is not None and free[0]:
             if len(first) == 1:
@@ -218,7 +230,7 @@ class Equals:
     def _scale(self, genome: list[int], weights: list[int], values: list, by, single: int) -> None:
         """Multiply weights by the single one, which becomes 1, where all products are settings."""
         products = [None if v is None else v * by for v in values]
-        if all(self.layout.code(v) is not None for v in products):
+        if all(v in self._codes for v in products):
             for w, v in zip(weights, products, strict=True):
                 self._set(genome, w, v)
             self._set(genome, single, 1)
@@ -239,7 +251,7 @@ class Equals:
             for start, one in zip(starts, order, strict=False):
                 for k, j in enumerate(one):
                     renamed[units[start + k][0]] = units[start + j][0]
-            for k, (place, unit) in enumerate(units):
+            for place, unit in units:
                 other = dict(units)[renamed[place]]
                 genes[unit.activation] = other.activation
                 self._rename(genes, unit, other, renamed)

@@ -52,17 +52,19 @@ class Motions:
 
 
 class Field(eqx.Module):
-    """F(q) for lists of coordinates: one array (..., width) each, to the same."""
+    """F(q) for lists of coordinates: one array (..., width) each, to the same; times `scale`."""
 
     force: eqx.Module
     width: int = eqx.field(static=True)
+    scale: jax.Array
 
     def __call__(self, arguments):
         parts = [argument[..., c] for argument in arguments for c in range(self.width)]
         shape = jnp.broadcast_shapes(*(part.shape for part in parts))
         found = [jnp.broadcast_to(jnp.asarray(f), shape) for f in self.force(*parts)]
         n = self.width
-        return [jnp.stack(found[k * n : (k + 1) * n], axis=-1) for k in range(len(arguments))]
+        count = range(len(arguments))
+        return [self.scale * jnp.stack(found[k * n : (k + 1) * n], axis=-1) for k in count]
 
 
 @dataclass(frozen=True)
@@ -141,7 +143,7 @@ def system(study: Pnn) -> System:
         count=symbolic.n // width,
         mass=numbers,
         forces=tuple(forces),
-        force=Field(lowered(put, words.q), width),
+        force=Field(lowered(put, words.q), width, jnp.ones(())),
         potential=potential,
         reference=Reference(acceleration, symbolic.nonconservative is not None),
     )
@@ -242,7 +244,8 @@ def minimum(study: Pnn, found: System) -> tuple[np.ndarray, float]:
                 break
             low, ways_of = np.linalg.eigh(H)
             step = -ways_of @ ((ways_of.T @ g) / np.maximum(np.abs(low), 1e-12 * abs(low).max()))
-            q = q + step * min(1.0, 0.2 * max(np.abs(q).max(), 1e-3) / max(np.abs(step).max(), 1e-300))
+            longest, size = max(np.abs(step).max(), 1e-300), max(np.abs(q).max(), 1e-3)
+            q = q + step * min(1.0, 0.2 * size / longest)
         g, H, e = np.asarray(slope(q)), np.asarray(bend(q)), float(energy(jnp.asarray(q)))
         sound = np.isfinite(e) and np.isfinite(H).all()
         if sound and np.linalg.eigvalsh(H).min() > -1e-6 * np.abs(H).max() and e < lowest:
@@ -285,7 +288,7 @@ def measured(study: Pnn, found: System, observations: Mapping[str, np.ndarray]) 
     if sum(map(len, pairs)) < 10:
         raise refusal(
             study, ("data", "dt"), "data.pairs",
-            f"the file has {sum(map(len, pairs))} pairs of rows dt apart, and at least 10 are needed",
+            f"the file has {sum(map(len, pairs))} pairs of rows dt apart, at least 10 are needed",
             "give the dt of the file",
         )  # fmt: skip
     held = max(1, round(study.test.fraction * len(pairs))) if len(pairs) > 1 else 0

@@ -182,8 +182,8 @@ class Fitter(eqx.Module):
 
 
 def effective(net: Net, present: jax.Array, weights: jax.Array):
-    """(A, B, P) of a linear net, outputs = A u + B F(P u): A (outputs, inputs), B (outputs, pushes),
-    P (pushes, inputs). Without a force B and P are empty."""
+    """(A, B, P) of a linear net, A u + B F(P u): A (outputs, inputs), B (outputs, pushes), P
+    (pushes, inputs). Without a force B and P are empty."""
     basis = jnp.eye(net.inputs, dtype=weights.dtype)
     count = net.pushes
     wide = jnp.concatenate([basis, jnp.zeros((net.inputs, count), weights.dtype)], axis=1)
