@@ -186,7 +186,7 @@ class Cluster(AbstractContextManager):
     def answers(self, seconds: float) -> Iterator[tuple[int, Any]]:
         from distributed import wait
 
-        with suppress(TimeoutError):
+        with suppress(TimeoutError), self._client.as_current():
             wait(list(self._tags), timeout=seconds, return_when="FIRST_COMPLETED")
         for future in [one for one in self._tags if one.done()]:
             tag = self._tags.pop(future)
