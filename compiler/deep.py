@@ -20,10 +20,10 @@ from ..spec.om import Om
 from ..spec.pnn import Pnn
 from .determined import determined
 from .identifiability import monomial
-from .mechanics import equations_of_motion, structure
+from .mechanics import structure
 from .numbers import numbers
 from .problem import Problem, problem
-from .stability import half_trace, limit, rates
+from .stability import fastest, half_trace, limit
 
 DRAWS = 200  # systems of a family whose rates are looked at
 NEAR = 0.9  # share of the limit from which on a step is told
@@ -135,7 +135,7 @@ def _fastest(
 ) -> np.ndarray:  # fmt: skip
     """The largest rate of the motion linearised at its start, (N,): of one system, or of draws."""
     count = 1 if dice is None else DRAWS
-    words, n = symbolic.words, symbolic.n
+    words = symbolic.words
     at: dict[sp.Symbol, Any] = {s: np.full(count, v) for s, v in symbolic.values.items()}
     at[words.t] = np.zeros(count)
     coefficients = study.coefficients if isinstance(study, Family) else {}
@@ -153,23 +153,7 @@ def _fastest(
     if start.velocity is None:
         given = _velocities(symbolic, at, given)
     at |= dict(zip(words.v, given, strict=True))
-    sides = equations_of_motion(symbolic)
-    mass = numbers(list(symbolic.mass), at).T.reshape(count, n, n)
-    force = numbers([right for _, right in sides], at).T
-    fast = np.full(count, np.nan)
-    good = np.array(np.isfinite(mass).all((1, 2)) & np.isfinite(force).all(1))
-    good[good] = np.linalg.cond(mass[good]) < 1e12
-    if not good.any():
-        return fast
-    accelerations = np.zeros((n, count))
-    accelerations[:, good] = np.linalg.solve(mass[good], force[good][..., None])[..., 0].T
-    at |= dict(zip(words.a, accelerations, strict=True))
-    lack = [left - right for left, right in sides]
-    slopes = numbers([sp.diff(e, x) for e in lack for x in (*words.q, *words.v)], at)
-    slopes = slopes.T.reshape(count, n, 2 * n)
-    for k in np.flatnonzero(good & np.isfinite(slopes).all((1, 2))):
-        fast[k] = rates(mass[k], slopes[k, :, n:], slopes[k, :, :n]).max()
-    return fast
+    return fastest(symbolic, at, count)
 
 
 def _drawn(

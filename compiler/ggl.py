@@ -23,6 +23,7 @@ from .ggl_bodies_findings import found as found_bodies
 from .ggl_bodies_text import sections
 from .ggl_compare import Comparison, compared
 from .ggl_findings import Motion, found
+from .ggl_stability import judged
 from .ggl_stepper import solver, stepper
 from .ledger import Book, balanced, book_of
 from .lower import lowered
@@ -245,6 +246,7 @@ class Integration:
             findings = balanced(motion, self.book, state, samples, findings)
         if self.between is not None:
             findings = described(motion, self.between, samples, findings)
+        findings = judged(motion, findings)
         if self.comparison is not None:
             kinetic = float(state.monitor.kinetic_high)
             findings = compared(self.comparison, kinetic, findings, tell)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal, cast
 
 import sympy as sp
@@ -37,7 +38,7 @@ def charges(problem: BodyProblem) -> tuple[Charge, ...]:
     return tuple(cast("Charge", c) for c in found)
 
 
-def _kept(one: Summand, change: dict[int, dict[int, int | None]]) -> bool:
+def _kept(one: Summand, change: Mapping[int, Mapping[int, int | None]]) -> bool:
     """Whether a summand stays as it is: component a of each body changes by `change[a]`, which
     has the factors of the other components (None: a constant)."""
     total = sp.Integer(0)

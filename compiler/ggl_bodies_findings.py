@@ -24,7 +24,8 @@ from .ggl_findings import (
     path,
     solver_name,
 )
-from .ledger import Book, Charge, entered, scale
+from .ggl_stability import judged_bodies
+from .ledger import Charge, entered, scale
 from .modules.march import Trajectory, energy_error
 from .modules.summed import Bodies, BodyLedger
 from .program import Array, Axis, Curve, Figure, Findings, Panel
@@ -65,13 +66,15 @@ def found(run: Run, book_note: str, state: Trajectory, samples: Mapping[str, np.
         checks=checks_of(run.motion, state, metrics),
         notes=(*notes_of(run.motion, state), *([book_note] if book_note else [])),
     )
+    rows = series.t, series.q, series.p
+    findings = judged_bodies(run.motion, findings, rows, run.stepper)
     ledger = run.motion.march.ledger
     if not isinstance(ledger, BodyLedger) or state.balance is None:
         return findings
     charges = [_charge(run, charge) for charge in ledger.charges]
     q, p, t, energy = (jnp.asarray(x) for x in (series.q, series.p, series.t, series.energy))
     values = np.asarray(ledger.values(q, p, t, run.motion.theta, energy))
-    size = scale(Book((), ledger), state)
+    size = scale(ledger, state)
     return entered(run.study, run.problem.conservative, charges, size, state, series.t, values,
                    samples, findings)  # fmt: skip
 
@@ -92,7 +95,7 @@ def _series(run: Run, samples: Mapping[str, np.ndarray]) -> Series:
     t = np.concatenate([[0.0], samples["t"]])
     q = np.concatenate([np.asarray(motion.q)[None], samples["q"]])
     p = np.concatenate([np.asarray(motion.p)[None], samples["p"]])
-    rows = (jnp.asarray(x) for x in (q, p, t))
+    rows = jnp.asarray(q), jnp.asarray(p), jnp.asarray(t)
     v, energy = _velocities(run.stepper, *rows, motion.theta)
     return Series(t, q, p, np.asarray(v), np.asarray(energy), None)
 

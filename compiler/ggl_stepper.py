@@ -10,7 +10,7 @@ from ..spec.ggl import Ggl
 from .arrays import components, mechanics
 from .modules.constrained import Constrained
 from .modules.ggl import GGL, Mechanics
-from .modules.march import Stepper
+from .modules.march import Single
 from .modules.transformed import Transformed
 from .problem import Problem
 from .refusal import refusal
@@ -33,7 +33,7 @@ def _start(
 
 def stepper(
     study: Ggl, symbolic: Problem, arrays: Mechanics, theta
-) -> tuple[Stepper, np.ndarray, np.ndarray]:
+) -> tuple[Single, np.ndarray, np.ndarray]:
     """The integrator of the study and the state (q, p) that it starts from.
 
     The state of a transformed time holds time and -energy behind positions and momenta. Raises
@@ -63,7 +63,7 @@ def stepper(
     return Transformed(inner, arrays), np.append(q, 0.0), np.append(p, -float(energy))
 
 
-def solver(ggl: Stepper, q, p, h, theta, mapped: bool = True) -> str:
+def solver(ggl: Single, q, p, h, theta, mapped: bool = True) -> str:
     """One linear map, else fixed-point passes where the first step contracts well, else Newton.
 
     `mapped`: whether a linear map will do, which knows nothing of the nodes of a step.

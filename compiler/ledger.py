@@ -18,6 +18,7 @@ from .modules.constrained import Constrained
 from .modules.ggl import GGL
 from .modules.ledger import Ledger
 from .modules.march import Trajectory
+from .modules.summed import BodyLedger
 from .modules.transformed import Transformed
 from .noether import LARGEST, Symmetry, symmetries
 from .problem import Problem
@@ -81,12 +82,12 @@ def book_of(problem: Problem, stepper: GGL | Constrained | Transformed) -> Book:
     return Book(found, kept)
 
 
-def scale(book: Book, state: Trajectory) -> np.ndarray:
+def scale(ledger: Ledger | BodyLedger | None, state: Trajectory) -> np.ndarray:
     """What defects are relative to, (m,): the first value, or a thousandth of the largest terms
     where that is nearly zero (for the energy the convention of `energy_error_max`)."""
     balance = state.balance
-    assert book.ledger is not None and balance is not None
-    kinetic = [float(state.monitor.kinetic_high)] * book.ledger.energy
+    assert ledger is not None and balance is not None
+    kinetic = [float(state.monitor.kinetic_high)] * ledger.energy
     size = SMALL * np.concatenate([kinetic, np.asarray(balance.size)])
     largest = np.maximum(np.abs(np.asarray(balance.start)), size)
     return np.where(largest > 0, largest, 1.0)
@@ -107,7 +108,7 @@ def balanced(
     ]  # fmt: skip
     t, values = _values(motion, book, samples, findings)
     kept = motion.problem.conservative
-    return entered(motion.study, kept, charges, scale(book, state), state, t, values, samples,
+    return entered(motion.study, kept, charges, scale(book.ledger, state), state, t, values, samples,
                    findings)  # fmt: skip
 
 

@@ -24,7 +24,8 @@ from .transformed import Transformed
 CONVERGED = 1e-9  # a last relative change above this is a step that did not converge
 NEWTON_ITERATIONS = 8
 
-Stepper = GGL | Constrained | Transformed | Bodies
+Single = GGL | Constrained | Transformed  # of one body, or of coordinates that are all named
+Stepper = Single | Bodies
 
 
 class Monitor(NamedTuple):
