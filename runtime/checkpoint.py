@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from .container import Corrupt, store, stored
-from .errors import CannotWrite, Refused
+from .errors import CannotWrite, Damaged, Refused
 from .events import Listener, Noted, Saved
 
 KEPT = 2
@@ -89,13 +89,26 @@ class Checkpoints:
         self.tell(Saved(path, point.step))
 
     def samples(self) -> dict[str, np.ndarray]:
-        """All samples up to the newest checkpoint, each concatenated in order."""
+        """All samples up to the newest checkpoint, each concatenated in order.
+
+        Raises Damaged where a file has changed since it was written; the next start goes on from
+        the checkpoint before it.
+        """
         gathered: dict[str, list[np.ndarray]] = {}
         for part in self.parts:
-            header, arrays, _ = stored(self.folder / part["file"])
+            header, arrays = self._part(part)
             for name, array in zip(header["names"], arrays, strict=True):
                 gathered.setdefault(name, []).append(array)
         return {name: np.concatenate(arrays) for name, arrays in gathered.items()}
+
+    def _part(self, part: Mapping[str, Any]) -> tuple[dict[str, Any], list[np.ndarray]]:
+        try:
+            header, arrays, digest = stored(self.folder / part["file"])
+            if digest != part["sha256"]:
+                raise Corrupt(f"{part['file']} has changed")
+        except Corrupt as fault:
+            raise Damaged(f"{fault}. Run again: it goes on from the checkpoint before") from None
+        return header, arrays
 
     def _files(self) -> list[Path]:
         return sorted(path for path in self.folder.glob("step-*") if NAME.fullmatch(path.name))

@@ -26,6 +26,12 @@ class Diverged(RunError):  # noqa: N818
     code = DATA
 
 
+class Damaged(RunError):  # noqa: N818
+    """A file of the run has changed under it."""
+
+    code = RETRY
+
+
 class Busy(RunError):  # noqa: N818
     """Another process works in this folder."""
 

@@ -10,7 +10,7 @@ import time
 
 import pytest
 from actionrun.runtime import execute, report
-from actionrun.runtime.errors import CannotWrite, Diverged, Refused, Stopped
+from actionrun.runtime.errors import CannotWrite, Damaged, Diverged, Refused, Stopped
 from actionrun.runtime.events import Noted, Progressed, Saved, Started
 from actionrun.runtime.job import run
 from actionrun.runtime.log import rows
@@ -203,6 +203,42 @@ def test_damaged_samples_and_checkpoints_start_over(tmp_path, quick, damage):
     run(task(SMALL), out=folder, tell=heard.append)
     assert any(isinstance(event, Noted) for event in heard)
     assert next(event.done for event in heard if isinstance(event, Started)) == 0
+    same(folder, tmp_path / "whole")
+
+
+@pytest.mark.parametrize("damage", ["flip", "gone"])
+def test_damaged_last_samples_fall_back_to_the_checkpoint_before(
+    tmp_path, monkeypatch, quick, damage
+):
+    folder, heard = tmp_path / "run", []
+    run(task(SMALL), out=tmp_path / "whole")
+    _stop_after(folder, steps=40)
+    newest = max((folder / "checkpoint").glob("samples-*"))
+    if damage == "flip":
+        content = bytearray(newest.read_bytes())
+        content[len(content) // 2] ^= 4
+        newest.write_bytes(content)
+    else:
+        newest.unlink()
+    run(task(SMALL), out=folder, tell=heard.append)
+    assert any(newest.name in event.text for event in heard if isinstance(event, Noted))
+    assert next(event.done for event in heard if isinstance(event, Started)) == 20
+    same(folder, tmp_path / "whole")
+
+
+def test_samples_damaged_while_the_run_is_on_end_it_and_it_goes_on(tmp_path, quick):
+    folder = tmp_path / "run"
+    run(task(SMALL), out=tmp_path / "whole")
+
+    def tell(event):
+        if isinstance(event, Saved) and event.step == 60:
+            newest = max((folder / "checkpoint").glob("samples-*"))
+            newest.write_bytes(newest.read_bytes()[:-1] + b"x")
+
+    with pytest.raises(Damaged, match="checksum differs") as caught:
+        run(task(SMALL), out=folder, tell=tell)
+    assert caught.value.code == 75
+    run(task(SMALL), out=folder)
     same(folder, tmp_path / "whole")
 
 
