@@ -102,6 +102,8 @@ def _metrics(population: Population, names: list[str], test: Batch) -> dict[str,
         each = np.sqrt(np.mean(part**2, axis=(0, 1)))
         metrics[f"rms_{variable}_median"] = float(np.median(each))
         metrics[f"rms_{variable}_pooled"] = float(np.sqrt(np.mean(each**2)))
+    off = np.max(np.abs(refined - c), axis=0) / largest
+    metrics["refined_within_1e-6"] = float(np.mean(off <= 1e-6))
     metrics["refined_share"] = float(np.mean(np.asarray(test.fit.converged)))
     metrics["refinement_iterations"] = int(test.fit.iterations)
     return metrics
