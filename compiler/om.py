@@ -1,4 +1,8 @@
-"""Studies of kind `om`: which path of least action joins these two states?"""
+"""Studies of kind `om`: which path of least action joins these two states?
+
+The path is written in functions of time that hold both ends (`modules.path`), its action is a
+nonlinear least squares problem (`modules.action`), which is relaxed step by step (`om_relax`).
+"""
 
 from __future__ import annotations
 
@@ -7,14 +11,49 @@ from collections.abc import Mapping
 import numpy as np
 
 from ..spec.om import Om
+from .atoms import given_ends
+from .modules.neighbours import nearest_image
+from .om_explain import sections
 from .om_relax import Relaxation
-from .om_setting import setting
+from .om_setting import Setting, setting
+from .program import Section
+from .refusal import refusal
 
 
 def compile(study: Om, observations: Mapping[str, np.ndarray] | None = None) -> Relaxation:
+    """The program of an om study; `observations` are the structures of [ends], where it names
+    files. Raises Faults."""
     found = setting(study)
-    return Relaxation(found, None)
+    if study.ends.origin == "md":
+        return Relaxation(found, None)
+    if study.system.particles is None:
+        return Relaxation(found, _by_coordinate(found))
+    if observations is None:
+        raise refusal(study, ("ends",), "ends.missing", "the structures of [ends] were not read")
+    start, end = given_ends(study, found.bodies, observations)
+    q = np.stack([start.q, end.q], axis=2)
+    # The body goes to the nearest image of its end: files may hold wrapped coordinates.
+    q[..., 1] = q[..., 0] + np.asarray(nearest_image(q[..., 1] - q[..., 0], found.bodies.edge))
+    if not found.velocities:
+        return Relaxation(found, q, start.species)
+    assert start.v is not None and end.v is not None
+    return Relaxation(found, np.concatenate([q, np.stack([start.v, end.v], axis=2)], axis=2),
+                      start.species)  # fmt: skip
 
 
-def explain(study: Om):
-    return ()
+def _by_coordinate(found: Setting) -> np.ndarray:
+    """The positions of [ends] start and end (dim, 1, 2)."""
+    study, ends = found.study, []
+    for table in (study.ends.start, study.ends.end):
+        assert isinstance(table, dict)
+        parts: list[float] = []
+        for name in study.system.coordinates:
+            value = table[name]
+            parts += [study.number(x) for x in (value if isinstance(value, tuple) else (value,))]
+        ends.append(parts)
+    return np.array(ends, dtype=float).T[:, None, :]
+
+
+def explain(study: Om) -> tuple[Section, ...]:
+    """The sections of `actionrun explain` for an om study."""
+    return sections(setting(study))

@@ -17,13 +17,17 @@ import optax
 from .modules import descent, gauss_newton
 from .modules.action import Loss
 from .modules.neighbours import Near
-from .modules.path_network import Layers
+from .modules.observables import deviations
+from .modules.path_network import Layers, parameters
+from .om_explain import start_name
 from .om_reference import Reference
 from .om_setting import FIRST_ORDER, Setting, cast
-from .om_start import NoStart, blind, marched
+from .om_start import NoStart, blind, marched, shaken
 from .program import Findings, Report, Tell
 
 State = dict[str, Any]
+TOLD = 60  # iterations of a first-order method of which the loss and the distance are kept
+FURTHER = 200  # most iterations from a further start
 
 
 class Relaxation:
@@ -37,15 +41,42 @@ class Relaxation:
     stage = "relax"
     quantum = 1
 
-    def __init__(self, setting: Setting, given: np.ndarray | None):
-        self.setting = setting
+    def __init__(
+        self, setting: Setting, given: np.ndarray | None, species: tuple[str, ...] | None = None
+    ):
+        self.setting, self.species = setting, species
         self.given = None if given is None else jnp.asarray(given)
         self.reference = Reference(setting) if given is None else None
         self.before = 0
         if self.reference is not None:
             self.before = self.reference.blocks + self.reference.stretches
         self.epochs = setting.study.training.epochs
-        self.total = self.before + 1 + self.epochs * (2 if setting.pretrained else 1)
+        self.learn = self.epochs if setting.pretrained else 0
+        self.total = self.before + 1 + self.learn + self.epochs
+        self.told = _milestones(self.epochs) if setting.method in FIRST_ORDER else None
+
+    @property
+    def start_name(self) -> str:
+        return start_name(self.setting)
+
+    @property
+    def first_order(self) -> bool:
+        return self.setting.method in FIRST_ORDER
+
+    @property
+    def loose(self) -> bool:
+        """Whether the ends are held by a penalty."""
+        return not self.setting.exact
+
+    @property
+    def several(self) -> bool:
+        """Whether further starts are tried, since the path is not unique."""
+        setting = self.setting
+        newton = setting.method == "gauss-newton" and setting.name != "network"
+        return newton and not setting.velocities
+
+    def coefficients(self, state: State) -> int:
+        return parameters(state["fit"].x)
 
     @cached_property
     def descent(self) -> descent.Descent:
@@ -72,19 +103,38 @@ class Relaxation:
 
     def advance(self, state: State, done: int, count: int) -> tuple[State, Report]:
         state = jax.tree.map(jnp.asarray, state)
-        stop = done + count
+        stop, rows = done + count, []
         try:
             while done < stop:
-                state, done = self._stepped(state, done, stop)
-                if int(state["fit"].ended) and done > self.before:
+                over = int(state["fit"].ended)
+                if over and done > self.before:
                     break
+                state, done = self._stepped(state, done, stop)
+                if (row := self._row(state, done)) is not None:
+                    rows.append(row)
         except (FloatingPointError, NoStart) as error:
             return state, Report(diverged=f"{error}.")
-        ended = int(state["fit"].ended)
-        if ended == 2 and self.setting.method != "gauss-newton":
+        if int(state["fit"].ended) == 2 and self.first_order:
             return state, Report(diverged="the loss is not finite any more. "
                                  "Make training.learning_rate smaller.")  # fmt: skip
-        return state, Report(self._progress(state, done))
+        samples = {
+            name: np.stack([row[name] for row in rows]) for name in (rows[0] if rows else ())
+        }
+        return state, Report(self._progress(state, done), samples)
+
+    def _row(self, state: State, done: int) -> dict[str, np.ndarray] | None:
+        """What is kept of an iteration: the loss and, where the path is unique, its distance from
+        the reference run over time."""
+        epoch = done - self.before - 1 - self.learn
+        if epoch < 0 or (self.told is not None and epoch not in self.told):
+            return None
+        fit = state["fit"]
+        row = {"iteration": np.asarray(epoch), "loss": np.asarray(fit.cost, dtype=float)}
+        if self.reference is not None and self.setting.velocities:
+            path = self.setting.path(fit.x, state["given"], self.reference.times)
+            there = np.asarray(state["reference"]["kept_q"])
+            row["rmsd"] = deviations(np.asarray(path.q, dtype=float), there)
+        return row
 
     def _stepped(self, state: State, done: int, stop: int) -> tuple[State, int]:
         """The state after one step or, where one compiled call can do them, several."""
@@ -96,14 +146,19 @@ class Relaxation:
         if epoch < 0:
             return self._started(state), done + 1
         self.stage = "relax"
-        learn = self.epochs if self.setting.pretrained else 0
-        if epoch < learn:
+        if epoch < self.learn:
             self.stage = "pretrain"
-            count = min(stop - done, learn - epoch)
-            return self._pretrained(state, count, epoch + count == learn), done + count
+            count = min(stop - done, self.learn - epoch)
+            return self._pretrained(state, count, epoch + count == self.learn), done + count
         if self.setting.method == "gauss-newton":
             return self._iterated(state), done + 1
-        return self._descended(state, stop - done), stop
+        epoch -= self.learn
+        count = stop - done
+        if self.told is not None:
+            count = min(count, min(n for n in self.told if n > epoch) - epoch)
+        elif self.setting.method == "lbfgs":
+            count = 1
+        return self._descended(state, count), done + count
 
     def _started(self, state: State) -> State:
         given = state["given"]
@@ -158,7 +213,24 @@ class Relaxation:
     def findings(self, state: State, samples: Mapping[str, np.ndarray], tell: Tell) -> Findings:
         from .om_findings import found
 
-        return found(self, state, tell)
+        return found(self, jax.tree.map(jnp.asarray, state), samples, tell)
+
+    def relaxed(self, state: State, number: int, tell: Tell) -> tuple[Any, int]:
+        """The path from the shaken start `number`, and how its minimisation ended."""
+        fit = gauss_newton.start(shaken(self.setting, state["given"], number))
+        most = min(self.epochs, FURTHER)
+        state = {**state, "rows": jnp.asarray(0), "fit": fit}
+        for n in range(most):
+            state = self._iterated(state)
+            if int(state["fit"].ended):
+                break
+            tell("further start", n, most, {"loss": float(state["fit"].cost)})
+        return state["fit"].x, int(state["fit"].ended)
+
+
+def _milestones(epochs: int) -> frozenset[int]:
+    """Epochs at even steps of their logarithm, the last among them."""
+    return frozenset({0, *np.unique(np.geomspace(1, epochs, TOLD).round().astype(int)).tolist()})
 
 
 @eqx.filter_jit

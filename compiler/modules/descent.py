@@ -110,5 +110,7 @@ def value_of(loss: Loss, x: Any) -> jax.Array:
     def value(x):
         return loss.cost(x)
 
-    value.defvjp(lambda x: slope_of(loss, x), lambda g, weight: (jax.tree.map(lambda y: weight * y, g),))
+    value.defvjp(
+        lambda x: slope_of(loss, x), lambda g, weight: (jax.tree.map(lambda y: weight * y, g),)
+    )
     return value(x)
