@@ -87,7 +87,7 @@ def overlap(bodies: Bodies, q: np.ndarray) -> tuple[int, int, float] | None:
     nearest, partner = (np.asarray(x) for x in _nearest(jnp.asarray(q), bodies.edge))
     i = int(np.argmin(nearest))
     j, distance = int(partner[i]), float(nearest[i])
-    theta = pairs.theta if pairs.kind is None else pairs.theta[:, pairs.kind[i], pairs.kind[j]]
+    theta = pairs.between(i, j)
     usual = float(np.max(nearest))
     beyond = np.geomspace(1, 100, 400) * distance
     r = jnp.asarray(np.concatenate([[distance, distance / 2, usual], beyond]))

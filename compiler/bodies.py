@@ -6,7 +6,7 @@ with `mass` and `potential` (or a Lagrangian T - V): one body in a space of as m
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import jax.numpy as jnp
@@ -14,6 +14,7 @@ import numpy as np
 import sympy as sp
 
 from ..spec import Expression, Study, Value
+from ..spec.species import pair_of
 from .lower import Lowered, lowered
 from .modules.landscape import External, Landscape
 from .modules.pairs import Pairs
@@ -47,15 +48,18 @@ class Bodies:
     species: tuple[str, ...] | None = None
 
 
-def bodies(study: Study) -> Bodies:
-    """The bodies of a study. Raises Faults that point at the expression at fault."""
+def bodies(study: Study, order: Sequence[str] | None = None) -> Bodies:
+    """The bodies of a study; `order` is the species of each, by default as the study lists them.
+
+    Raises Faults that point at the expression at fault.
+    """
     boltzmann = 1.0 if study.units.reduced else study.units.constant("k_B")
     if study.system.particles is None:
         return _coordinates(study, boltzmann)
-    return _particles(study, boltzmann)
+    return _particles(study, boltzmann, order)
 
 
-def _particles(study: Study, boltzmann: float) -> Bodies:
+def _particles(study: Study, boltzmann: float, order: Sequence[str] | None) -> Bodies:
     system = study.system
     n, dimension = system.particles, system.dimension
     assert n is not None and dimension is not None
@@ -63,7 +67,8 @@ def _particles(study: Study, boltzmann: float) -> Bodies:
     plain = vocabulary(study)
     places = {name: symbol(name) for name in ("r", *axes) if name not in plain.constants}
     words = replace(plain, constants=plain.constants | places)
-    theta = {words.constants[name]: study.number(x) for name, x in study.parameters.items()}
+    species = _species(study, order)
+    theta = {words.constants[name]: _number(study, x) for name, x in study.parameters.items()}
     edge = _edge(study, n, dimension)
     cutoff = None if system.cutoff is None else study.number(system.cutoff)
     switch = None if cutoff is None else SWITCH * cutoff
@@ -76,20 +81,59 @@ def _particles(study: Study, boltzmann: float) -> Bodies:
         )  # fmt: skip
     pair = words.scalar(system.pair)
     limits = [None if x is None else jnp.asarray(x) for x in (cutoff, switch, edge)]
-    pairs = Pairs(_pair_terms(study, pair, theta), _numbers(theta), None, *limits)
+    kinds = [*(study.system.species or {})]
+    kind = jnp.asarray([kinds.index(name) for name in species]) if kinds and species else None
+    pairs = Pairs(_pair_terms(study, pair, theta), _numbers(theta), kind, *limits)
     if system.external is not None:
         external = words.scalar(system.external)
-        outer = _external(study, system.external, external, [symbol(x) for x in axes], theta)
+        alike = {name: x for name, x in theta.items() if isinstance(x, float)}
+        outer = _external(study, system.external, external, [symbol(x) for x in axes], alike)
+    mass, landscape = _mass(study, species, n), Landscape(pairs, outer)
     return Bodies(
-        (dimension, n), axes, words, _mass(study, n), Landscape(pairs, outer), pair, external,
-        cutoff, switch, edge, boltzmann,
+        (dimension, n), axes, words, mass, landscape, pair, external, cutoff, switch, edge,
+        boltzmann, species,
     )  # fmt: skip
 
 
-def _mass(study: Study, n: int) -> np.ndarray:
+Number = float | np.ndarray  # a parameter: one, or one for each pair of species (K, K)
+
+
+def _species(study: Study, order: Sequence[str] | None) -> tuple[str, ...] | None:
+    """The species of each body."""
+    given = study.system.species
+    if given is None:
+        return None if order is None else tuple(order)
+    listed = tuple(name for name, count in given.items() for _ in range(count))
+    if order is not None and sorted(order) != sorted(listed):
+        found = " ".join(f"{name}{[*order].count(name)}" for name in sorted({*order}))
+        wanted = " ".join(f"{name}{count}" for name, count in sorted(given.items()))
+        raise refusal(
+            study, ("system", "species"), "species.count",
+            f"the structures have {found}, and the study {wanted}",
+            "write the species and numbers of the structures",
+        )  # fmt: skip
+    return listed if order is None else tuple(order)
+
+
+def _number(study: Study, value: Value | dict[str, Value]) -> Number:
+    if isinstance(value, Value):
+        return study.number(value)
+    names = [*(study.system.species or {})]
+    table = np.zeros((len(names), len(names)))
+    for key, one in value.items():
+        pair = pair_of(key, names)
+        assert pair is not None
+        i, j = map(names.index, pair)
+        table[i, j] = table[j, i] = study.number(one)
+    return table
+
+
+def _mass(study: Study, species: tuple[str, ...] | None, n: int) -> np.ndarray:
     mass = study.system.mass
-    number = study.number(mass) if isinstance(mass, Value) else 1.0
-    return np.full((1, n, 1), number)
+    if isinstance(mass, dict):
+        assert species is not None
+        return np.array([study.number(mass[name]) for name in species])[None, :, None]
+    return np.full((1, n, 1), 1.0 if mass is None else study.number(mass))
 
 
 def _edge(study: Study, n: int, dimension: int) -> float | None:
@@ -102,11 +146,12 @@ def _edge(study: Study, n: int, dimension: int) -> float | None:
     return (n / study.number(box.density)) ** (1 / dimension)
 
 
-def _numbers(theta: dict[sp.Symbol, float]) -> jnp.ndarray:
-    return jnp.asarray(np.array(list(theta.values()), dtype=np.float64))
+def _numbers(theta: Mapping[sp.Symbol, Number]) -> jnp.ndarray:
+    """(P,), or (P, K, K) where the numbers differ from pair to pair."""
+    return jnp.asarray(np.stack(np.broadcast_arrays(*theta.values())) if theta else np.zeros(0))
 
 
-def _pair_terms(study: Study, pair: sp.Expr, theta: dict[sp.Symbol, float]) -> Lowered:
+def _pair_terms(study: Study, pair: sp.Expr, theta: Mapping[sp.Symbol, Number]) -> Lowered:
     """e, e', e'' as functions of s, 1/s, sqrt(s) and the parameters."""
     where = study.system.pair
     energy = pair.xreplace({symbol("r"): sp.sqrt(S)})
@@ -192,7 +237,7 @@ def _floats(theta: dict[sp.Symbol, float]) -> dict[sp.Basic, sp.Basic]:
 
 def _external(
     study: Study, where: Expression | None, potential: sp.Expr, q: Sequence[sp.Symbol],
-    theta: dict[sp.Symbol, float],
+    theta: Mapping[sp.Symbol, Number],
 ) -> External:  # fmt: skip
     slope = [sp.diff(potential, x) for x in q]
     curvature = [sp.diff(f, y) for k, f in enumerate(slope) for y in q[k:]]

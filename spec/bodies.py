@@ -65,8 +65,11 @@ def measure(measures: Measures) -> None:
         return
     speed = dimension_product(length, check.units.time, -1)
     wanted = dimension_product(measures.energy, dimension_power(speed, 2), -1)
-    if value(("system", "mass")) is None and wanted != NONE:
+    if measures.given("system").get("mass") is None and wanted != NONE:
         check.blame(("system", "pair"), "unit.mixed",
                     "the mass is not given, and a default of 1 has no unit",
                     f'write mass = "1 {check.units.label(wanted)}"')  # fmt: skip
     expect(value(("system", "mass")), wanted, "the mass")
+    given = measures.given("system").get("mass")
+    for name in given if isinstance(given, dict) else ():
+        expect(value(("system", "mass", name)), wanted, f"the mass of {name}")

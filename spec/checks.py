@@ -112,6 +112,10 @@ class Check:
                 name for name, given in self.table("parameters").items()
                 if reading.bodies and isinstance(given, list)
             ),
+            paired=frozenset(
+                name for name, given in self.table("parameters").items()
+                if reading.species and isinstance(given, dict)
+            ),
         )  # fmt: skip
         self.sequence: list[str] = []
         self.constants: dict[str, float] = {}

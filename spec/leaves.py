@@ -82,6 +82,7 @@ class Reading:
     vectors: bool = False
     dotted: Mapping[str, tuple[str, int]] = field(default_factory=dict)
     bodies: int = 0  # that each have the coordinates
+    species: tuple[str, ...] = ()
     values: dict[Key, Value] = field(default_factory=dict)
     expressions: dict[Key, Expression] = field(default_factory=dict)
     columns: dict[Key, Column] = field(default_factory=dict)

@@ -148,7 +148,7 @@ def sense(sense: Sense, system: dict[str, Any]) -> None:
             sense.add(("system",), "system.coordinates", "bodies without coordinates",
                       "write coordinates = { r = 3 }, and each body has a vector r[i]")  # fmt: skip
         return
-    for name in ("dimension", "pair", "external", "cutoff", "box", "mass", "potential"):
+    for name in ("dimension", "species", "pair", "external", "cutoff", "box", "mass", "potential"):
         if name in system:
             sense.add(
                 ("system", name), "system.law",

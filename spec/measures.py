@@ -105,9 +105,10 @@ class Measures:
                 self.known[name] = self.of(self.expressions.get(("define", name)))
 
     def _list(self, name: str) -> None:
-        """A parameter with an entry for each body has one dimension."""
+        """A parameter with an entry for each body, or each pair of species, has one dimension."""
         entries = self.check.table("parameters").get(name)
-        for index in range(len(entries) if isinstance(entries, list) else 0):
+        places = range(len(entries)) if isinstance(entries, list) else ()
+        for index in entries if isinstance(entries, dict) else places:
             leaf = self.values.get(("parameters", name, index))
             if self.known[name] is None:
                 self.known[name] = self.of(leaf)

@@ -27,6 +27,7 @@ KINDS = {  # what a name may be, in words
     "bodies": "a pair distance",
     "body": "the place of a body",
     "index": "the number of a body",
+    "paired": "a number of each pair of species",
     "column": "a column of the data",
     "step": "the time step dt",
 }
@@ -39,7 +40,7 @@ PLACES: dict[str, frozenset[str]] = {  # what each place of a study may hold
     "equation": FIXED | {"coordinate", "time", "coefficient"},
     "inequality": FIXED | {"coefficient"},
     "time_transform": FIXED | {"coordinate", "coefficient"},
-    "pair": FIXED | {"bodies", "coefficient"},
+    "pair": FIXED | {"bodies", "coefficient", "paired"},
     "external": FIXED | {"body", "coefficient"},
     "input": FIXED | {"coordinate", "velocity", "column"},
     "rival": FIXED | {"coordinate", "velocity", "column"},
@@ -80,6 +81,7 @@ class Names:
     open: bool = False  # the coordinates could not be read: any name may be one
     count: int = 0  # of bodies that each have the coordinates; then i is the number of a body
     lists: frozenset[str] = frozenset()  # parameters that have a number for each body
+    paired: frozenset[str] = frozenset()  # parameters that have a number for each pair of species
     contents: dict[str, frozenset[str]] = field(default_factory=dict)
 
     def doubled(self, name: str) -> str | None:
@@ -92,7 +94,7 @@ class Names:
         if name in self.coordinates:
             return frozenset({"coordinate"})
         if name in self.parameters:
-            return frozenset({"parameter"})
+            return frozenset({"paired" if name in self.paired else "parameter"})
         if name in self.define:
             return self.contents.get(name, FIXED)
         if name in self.coefficients:
@@ -248,6 +250,8 @@ def _misplaced(name: Name, node: Node, kind: str, place: str, names: Names) -> E
         hint = f"write {word}_plus{prime} (the motion) or {word}_minus{prime} (its variation)"
     elif place == "pair" and kind == "body":
         hint = "a pair has its distance r"
+    elif kind == "paired":
+        hint = "it differs from pair to pair and stands in pair only: write a number here"
     elif kind == "doubled":
         hint = f"write {names.doubled(word)}; doubled coordinates stand in nonconservative only"
     elif kind == "index":

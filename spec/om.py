@@ -19,6 +19,7 @@ from pydantic_core import PydanticCustomError
 from .experiment import Experiment
 from .learning import HIDDEN_SCHEMA, Activation
 from .leaves import Value, described
+from .species import Parameter
 from .tables import (
     VALUE_SCHEMA,
     Layer,
@@ -186,6 +187,9 @@ class Om(Experiment):
     """The path of least Onsager-Machlup action between two states."""
 
     study: Literal["om"]
+    parameters: dict[str, Parameter] = Field(  # pyright: ignore[reportIncompatibleVariableOverride]
+        default={}, description="Fixed numbers and quantities; a table: one for each pair."
+    )
     system: System = Field(description="What moves, and by which law.")
     ends: Ends = Field(description="The two states.")
     path: Path = Field(description="The path between them.")

@@ -79,11 +79,18 @@ class Sense:
         if "lagrangian" in system and "mass" in system:
             self.add(("system", "mass"), "system.law", "a Lagrangian holds its masses itself",
                      "delete mass, or give mass and potential instead of lagrangian")  # fmt: skip
-        for name in ("pair", "external", "cutoff", "box"):
+        for name in ("pair", "external", "cutoff", "box", "species"):
             if name in system and "particles" not in system:
                 self.add(("system", name), "system.law", f"{name} without particles",
                          "write particles = 32")  # fmt: skip
         mass = system.get("mass")
+        if "particles" in system and self.check.reading.kind == "om":
+            from . import species
+
+            species.sense(self, system)
+            self._positive_masses(mass)
+            self._constraints(system.get("constraints"))
+            return
         if isinstance(mass, dict) and (not mass or "particles" in system):
             self.add(("system", "mass"), "system.law", "a table of masses without a coordinate",
                      "write mass = 1.0")  # fmt: skip

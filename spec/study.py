@@ -22,6 +22,7 @@ from .leaves import Reading, marked
 from .lexer import ExpressionFault
 from .names import dotted
 from .source import Fault, Faults, Key, Source, UsageFault, nearest, shown
+from .species import names_of
 from .tables import Coordinates, read_coordinates
 from .translate import key_complaint, told
 
@@ -231,7 +232,7 @@ def _reading(raw: dict[str, Any]) -> Reading:
     if kind == "ggl" and coordinates and isinstance(system, dict):
         count = system.get("particles")
         bodies = count if type(count) is int and count > 0 else 0
-    return Reading(kind, coordinates, coordinates.vectors, words, bodies)
+    return Reading(kind, coordinates, coordinates.vectors, words, bodies, names_of(raw))
 
 
 def _sorted(source: Source, faults: Sequence[Fault]) -> list[Fault]:

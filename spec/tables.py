@@ -18,6 +18,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from .leaves import Column, Constraint, Expression, Range, Reading, Row, Value, described
+from .species import Species
 from .tree import Relation
 
 NAME_PATTERN = r"^[A-Za-z][A-Za-z0-9_]{0,39}$"
@@ -168,6 +169,9 @@ class System(Table):
     )
     dimension: int | None = Field(
         default=None, ge=1, le=3, description="Dimension of space of the bodies."
+    )
+    species: Species | None = Field(
+        default=None, description="Numbers of bodies by species: { Ar = 20, Kr = 12 }."
     )
     pair: Expression | None = Field(default=None, description="Potential of a pair at distance r.")
     external: Expression | None = Field(default=None, description="Potential of one body.")

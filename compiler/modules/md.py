@@ -90,7 +90,10 @@ Done = Callable[[int, int], None]  # steps done, of
 
 def lattice(n: int, dim: int, edge: float, seed: int) -> np.ndarray:
     """n places (dim, n, 1) on a lattice that fills a cubic box of that edge: face-centred cubic in
-    three dimensions, square in two; sites that are left over are empty, at random."""
+    three dimensions, square in two.
+
+    Which body stands where is drawn, so species are mixed, and so are the sites that stay empty.
+    """
     basis = np.zeros((1, dim))
     if dim == 3:
         basis = np.array([[0, 0, 0], [0, 1, 1], [1, 0, 1], [1, 1, 0]]) / 2
@@ -98,7 +101,7 @@ def lattice(n: int, dim: int, edge: float, seed: int) -> np.ndarray:
     grid = np.stack(np.meshgrid(*[np.arange(cells)] * dim, indexing="ij"), axis=-1)
     sites = (grid.reshape(-1, 1, dim) + basis).reshape(-1, dim) * (edge / cells)
     kept = np.random.default_rng(seed).permutation(len(sites))[:n]
-    return sites[np.sort(kept)].T[:, :, None].copy()
+    return sites[kept].T[:, :, None].copy()
 
 
 def thermal(mass: jax.Array, kT: float, shape: tuple[int, ...], key: jax.Array) -> jax.Array:

@@ -46,8 +46,8 @@ def switched(s: jax.Array, start, stop) -> tuple[jax.Array, jax.Array, jax.Array
 class Pairs(eqx.Module):
     """A pair potential. `terms` gives (e, e', e'') by s, 1/s, sqrt(s) and the parameters theta.
 
-    `theta` is (P,), or (P, K, K) where K species have their own parameters, `kind` (N,) then the
-    species of each body. `cutoff` and `switch` are distances.
+    `theta` is (P,), or (P, K, K) where K species have their own, `kind` (N,) then the species of
+    each body. `cutoff` and `switch` are distances.
     """
 
     terms: Lowered
@@ -77,6 +77,12 @@ class Pairs(eqx.Module):
     def energies(self, r: jax.Array, theta: jax.Array) -> jax.Array:
         """Energy of single pairs at distances r, with the switch; theta (P,)."""
         return self._terms(r * r, theta)[0]
+
+    def between(self, i, j) -> jax.Array:
+        """The parameters (P, ...) of the pairs of bodies i and j."""
+        if self.kind is None or self.theta.ndim == 1:
+            return self.theta
+        return self.theta[:, self.kind[i], self.kind[j]]
 
     def _terms(self, s: jax.Array, theta) -> tuple[jax.Array, jax.Array, jax.Array]:
         """e, e', e'' with the switch; zeros where s is at the cut-off or beyond."""
@@ -121,7 +127,7 @@ class Pairs(eqx.Module):
                 d, *more = (x[:, i] - x[:, j] for x in fields)
                 d = nearest_image(d, self.edge)
                 s = jnp.sum(d * d, axis=0)
-                theta = self._parameters(i, j)
+                theta = self.between(i, j)
                 zeros = jax.eval_shape(of, s, theta)
                 found = jax.lax.cond(
                     jnp.min(s) < reach,
@@ -140,14 +146,10 @@ class Pairs(eqx.Module):
             active = (m < near.counts)[:, None]
             far = 1.0 if self.cutoff is None else self.cutoff**2
             s = jnp.where(active, jnp.sum(d * d, axis=0), far)
-            return out + combined(*of(s, self._parameters(jnp.arange(n), j)), d, *more)
+            theta = self.between(jnp.arange(n), j)
+            theta = theta if theta.ndim == 1 else theta[..., None]
+            return out + combined(*of(s, theta), d, *more)
 
         if images < FEW:
             return jax.lax.fori_loop(0, longest, by_slot, out)
         return jax.lax.fori_loop(0, n, by_body, out)
-
-    def _parameters(self, i: jax.Array, j: jax.Array) -> jax.Array:
-        """theta of the pairs (i, j), to be broadcast over images."""
-        if self.kind is None:
-            return self.theta
-        return self.theta[:, self.kind[i], self.kind[j], None]
