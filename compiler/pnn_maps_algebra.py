@@ -43,7 +43,7 @@ def matrices(model: Model, row: np.ndarray) -> Matrices | None:
         return None
     weights, symbols = exact(layout, row)
     k = model.system.count
-    order = _order(model)
+    order = order_of_inputs(model)
     inputs = [sp.Symbol(f"u_{i}") for i in range(2 * k)]
     kicks = [sp.Symbol(f"f_{j}") for j in range(k)]
     arguments: list[sp.Expr] = []
@@ -64,7 +64,7 @@ def matrices(model: Model, row: np.ndarray) -> Matrices | None:
     )
 
 
-def _order(model: Model) -> list[int]:
+def order_of_inputs(model: Model) -> list[int]:
     """Which part of the state (positions, then velocities, by coordinate) each input is."""
     words, width = model.system.problem.words, model.system.width
     state = [*words.q, *words.v]

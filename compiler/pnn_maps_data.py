@@ -299,3 +299,8 @@ def measured(study: Pnn, found: System, observations: Mapping[str, np.ndarray]) 
         known, test = (pairs[0][:cut],), (pairs[0][cut:],)
     train, validation = split(known)
     return Motions(train, validation, test, {})
+
+
+def measured_unit(study: Pnn, units: tuple[float, float, str]) -> str:
+    """The unit in which errors of positions are told."""
+    return "pm" if units[2] else study.unit([*study.system.coordinates][0])

@@ -23,6 +23,7 @@ from .pnn_maps_data import Motions, Pairs, System, joined, motions, system
 from .refusal import refusal
 
 FITNESS_ROWS = 400
+FEW_ROWS = 100  # to prune by: the data have no noise
 SAMPLE = 16
 BATCH = 32
 FLOOR = 1e-12  # structure that holds to round-off
@@ -117,8 +118,12 @@ class Model:
     @cached_property
     def fitness(self) -> tuple[Data, Pairs]:
         """The few rows that the search fits, and those that it scores."""
-        train, validation = thinned(self.train), thinned(self.validation)
-        return self.data(train), validation
+        return self.data(thinned(self.train)), thinned(self.validation)
+
+    @cached_property
+    def few(self) -> tuple[Data, Pairs]:
+        """Fewer of them."""
+        return self.data(thinned(self.train, FEW_ROWS)), thinned(self.validation, FEW_ROWS)
 
     @cached_property
     def sample(self) -> tuple[np.ndarray, np.ndarray]:
@@ -206,10 +211,12 @@ class Model:
             found = np.log10(np.maximum(worse, FLOOR))
         return np.where(np.isfinite(found), found, np.inf)
 
-    def scored(self, genomes: np.ndarray, warm: np.ndarray | None = None) -> Scored:
-        """Fit genomes (n, genes) on the fitness rows and score them; `warm` (n, weights): one more
-        start."""
-        data, rows = self.fitness
+    def scored(
+        self, genomes: np.ndarray, warm: np.ndarray | None = None, few: bool = False
+    ) -> Scored:
+        """Fit genomes (n, genes) on the fitness rows and score them; `warm` (n, weights): a start
+        in place of all but the first; `few`: on the fewer rows."""
+        data, rows = self.few if few else self.fitness
         starts = self.starts(genomes)
         if warm is not None:
             starts = np.concatenate([warm[None], starts[:1]])
@@ -226,9 +233,9 @@ class Model:
         )
 
 
-def thinned(rows: Pairs) -> Pairs:
-    """At most FITNESS_ROWS of them, evenly apart."""
-    count = min(len(rows), FITNESS_ROWS)
+def thinned(rows: Pairs, most: int = FITNESS_ROWS) -> Pairs:
+    """At most that many of them, evenly apart."""
+    count = min(len(rows), most)
     return rows[np.linspace(0, len(rows) - 1, count).round().astype(int)]
 
 

@@ -1,8 +1,8 @@
 """Seeds of a search: genomes pruned step by step from the dense linear one.
 
 Each step fixes one weight of each genome of a small beam, in every way that costs less, refits all
-that come out and keeps the best. Half of the beam is chosen by error alone among the simplest, so
-that a step that pays later is not lost.
+that come out and keeps the best. What is best is asked at several prices of complexity: at a low
+one a step that pays later is lost, at a high one accuracy is. The walk is made several times.
 """
 
 from __future__ import annotations
@@ -13,42 +13,108 @@ import numpy as np
 
 from .pnn_maps_model import Model, Scored
 
-BEAM = 6
-CANDIDATES = 400  # fits of one step
-PATIENCE = 6  # steps without a better one
+PRICES = (1.0, 4.0, 12.0)  # of a unit of complexity, in dB
+DESCENTS = 3  # walks down; which weights go first while none matters is chance
+BEAM = 3  # genomes kept at each price
+TWINS = 2  # of those, genomes of one complexity and error
+FREE = 8  # weights a genome may have free for all its children to be tried
+CANDIDATES = 60, 300  # fits of one step, with more and with fewer free weights
+POLISH = 3.0  # price at which the best are polished
+POLISHED = 2  # of them at once
+PAIRED = 40  # weights up to which two are changed at once
+PATIENCE = 3  # steps that are no better at any price
 
 Say = Callable[[int, int, float], None]
 
 
 def pruned(model: Model, say: Say = lambda *_: None) -> np.ndarray:
-    """Genomes (n, genes) that no other one seen on the way beats in both complexity and error."""
+    """Genomes (n, genes) that no other one seen on the way beats in complexity, error and
+    structure."""
     layout = model.layout
     if layout.code(None) is None or layout.code(0) is None:
         return np.zeros((0, layout.genes), dtype=np.int32)
-    random = np.random.default_rng([model.study.seed, 9])
-    price = model.study.search.parsimony
-    beam = model.scored(model.equals.simplest(layout.dense()[None]))
-    seen = {tuple(beam.genomes[0])}
-    kept: list[Scored] = [beam]
-    best, waited, step = np.inf, 0, 0
-    most = 3 * layout.weights
-    while waited < PATIENCE and step < most:
+    dense = model.scored(model.equals.simplest(layout.dense()[None]), few=True)
+    kept: list[Scored] = [dense]
+    for descent in range(DESCENTS):
+        random = np.random.default_rng([model.study.seed, 9, descent])
+        kept += _descent(model, dense, random)
+        say(descent + 1, DESCENTS, min(float(np.min(k.error + k.complexity)) for k in kept))
+    kept += _polished(model, kept)
+    columns = [np.concatenate([getattr(one, name) for one in kept]) for name in
+               ("genomes", "complexity", "error", "structure")]  # fmt: skip
+    return columns[0][front(*columns[1:])]
+
+
+def _descent(model: Model, beam: Scored, random: np.random.Generator) -> list[Scored]:
+    """All that one walk down from the dense network met."""
+    seen = {tuple(row) for row in beam.genomes.tolist()}
+    kept: list[Scored] = []
+    best, waited = np.full(len(PRICES), np.inf), 0
+    for _ in range(3 * model.layout.weights):
+        if waited == PATIENCE:
+            break
         genomes, warm = _children(model, beam, seen, random)
         if not len(genomes):
             break
-        scored = model.scored(genomes, warm)
+        scored = model.scored(genomes, warm, few=True)
         kept.append(scored)
-        objective = scored.error + price * scored.complexity
-        beam = _chosen(scored, objective)
-        waited = 0 if objective.min() < best - 1e-3 else waited + 1
-        best = min(best, float(objective.min()))
-        step += 1
-        say(step, most, best)
-    genomes = np.concatenate([one.genomes for one in kept])
-    complexity = np.concatenate([one.complexity for one in kept])
-    error = np.concatenate([one.error for one in kept])
-    structure = np.concatenate([one.structure for one in kept])
-    return genomes[front(complexity, error, structure)]
+        beam = _chosen(scored)
+        least = np.array([np.min(scored.error + p * scored.complexity) for p in PRICES])
+        waited = 0 if np.any(least < best - 1e-3) else waited + 1
+        best = np.minimum(best, least)
+    return kept
+
+
+def _polished(model: Model, kept: list[Scored]) -> list[Scored]:
+    """The best few, with one or two weights changed so that they cost less, until none is better."""
+    seen: set[tuple[int, ...]] = set()
+    found: list[Scored] = []
+    best = np.inf
+    for _ in range(2 * model.layout.weights):
+        pool = [*kept, *found]
+        names = kept[0].__dataclass_fields__
+        joined = {name: np.concatenate([getattr(one, name) for one in pool]) for name in names}
+        objective = joined["error"] + POLISH * joined["complexity"]
+        if objective.min() > best - 1e-3:
+            break
+        best = float(objective.min())
+        rows = np.argsort(objective, kind="stable")
+        _, first = np.unique(joined["genomes"][rows], axis=0, return_index=True)
+        rows = rows[np.sort(first)][:POLISHED]
+        children = [_simpler(model, genome) for genome in joined["genomes"][rows]]
+        genomes = model.equals.simplest(np.concatenate(children))
+        fresh = [k for k, row in enumerate(map(tuple, genomes.tolist())) if row not in seen]
+        seen |= {tuple(row) for row in genomes.tolist()}
+        fresh = np.unique(genomes[fresh], axis=0)
+        if len(fresh):
+            found.append(model.scored(fresh, few=True))
+    return found
+
+
+def _simpler(model: Model, genome: np.ndarray) -> np.ndarray:
+    """All genomes that differ in one or two weights and cost less, where these are not too many."""
+    layout = model.layout
+    cost = np.array([2 if v is None else int(v != 0) for v in layout.values])
+    weights = genome[layout.units :]
+    changes = [
+        (w, code, int(cost[code] - cost[weights[w]]))
+        for w in range(layout.weights)
+        for code in range(len(layout.values))
+        if code != weights[w]
+    ]
+    pairs = [((w, c),) for w, c, more in changes if more < 0]
+    if layout.weights <= PAIRED:
+        pairs += [
+            ((w, c), (x, d))
+            for k, (w, c, more) in enumerate(changes)
+            for x, d, also in changes[k + 1 :]
+            if x != w and more + also < 0
+        ]
+    found = np.repeat(genome[None], len(pairs), axis=0)
+    for row, several in enumerate(pairs):
+        for w, code in several:
+            found[row, layout.units + w] = code
+    return found
 
 
 def _children(model: Model, beam: Scored, seen: set, random) -> tuple[np.ndarray, np.ndarray]:
@@ -68,22 +134,33 @@ def _children(model: Model, beam: Scored, seen: set, random) -> tuple[np.ndarray
                 found.append(child)
                 warm.append(weights)
     order = random.permutation(len(found))
+    free = np.isnan(layout.fixed(beam.genomes)).sum(1).max()
+    most = CANDIDATES[int(free <= FREE)]
     genomes = model.equals.simplest(np.array(found)[order]) if found else np.zeros((0, 0))
     chosen = []
     for k, row in enumerate(map(tuple, genomes.tolist())):
-        if row not in seen and len(chosen) < CANDIDATES:
+        if row not in seen and len(chosen) < most:
             seen.add(row)
             chosen.append(k)
     return genomes[chosen], np.array(warm)[order][chosen]
 
 
-def _chosen(scored: Scored, objective: np.ndarray) -> Scored:
-    """The best by objective, and the best of those that are simplest."""
-    first = np.argsort(objective, kind="stable")[:BEAM]
-    simple = scored.complexity <= np.quantile(scored.complexity, 0.25)
-    second = np.argsort(np.where(simple, scored.error, np.inf), kind="stable")[: BEAM // 2]
-    rows = list(dict.fromkeys([*first.tolist(), *second.tolist()]))
-    rows = [k for k in rows if np.isfinite(objective[k])]
+def _chosen(scored: Scored) -> Scored:
+    """The best at each price, few of one kind."""
+    rows: list[int] = []
+    for price in PRICES:
+        objective = scored.error + price * scored.complexity
+        kinds: dict[tuple[float, int], int] = {}
+        count = 0
+        for k in np.argsort(objective, kind="stable").tolist():
+            kind = (round(float(scored.error[k]), 1), int(scored.complexity[k]))
+            if not np.isfinite(objective[k]) or count == BEAM:
+                break
+            if kinds.setdefault(kind, 0) < TWINS:
+                kinds[kind] += 1
+                count += 1
+                rows.append(k)
+    rows = list(dict.fromkeys(rows))
     return Scored(*(getattr(scored, name)[rows] for name in scored.__dataclass_fields__))
 
 

@@ -1,0 +1,224 @@
+"""What a finished search of maps says: its front, the map that it recommends, and how far to trust
+it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+
+from ..spec.quantities import unit
+from .pnn_maps_algebra import Matrices, Natural, Proof, matrices, natural, proof, scheme
+from .pnn_maps_data import Motions, Pairs, motions
+from .pnn_maps_judge import Judged, as_step, energy_of, extrapolated, judged, peers
+from .pnn_maps_model import Model, thinned
+from .pnn_maps_prune import front
+from .pnn_maps_text import equations
+from .program import Check, Equation, Findings, Tell
+
+FINAL_ROWS = 4000
+MOST = 60  # networks of the front that are fitted again
+WORTH = 3.0  # dB that a unit of complexity has to buy among proved maps: half the mean squares
+LEVELS = 3  # dt, dt/2, dt/4
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A network of the front, fitted on many rows; `error` on the test rows, `selected` on the
+    validation rows."""
+
+    genome: np.ndarray
+    weights: np.ndarray
+    complexity: int
+    error: float
+    selected: float
+    objective: float
+    matrices: Matrices | None
+    proof: Proof | None
+    scheme: str | None
+    equations: tuple[Equation, ...]
+    reversal: float
+    volume: float
+
+    def proved(self, damped: bool) -> bool:
+        return self.proof is not None and self.proof.holds(damped)
+
+
+def found(model: Model, genomes: np.ndarray, history: np.ndarray, tell: Tell) -> Findings:
+    """Findings of a finished search."""
+    from .pnn_maps_report import report
+
+    entries = _entries(model, genomes, tell)
+    best = recommended(model, entries)
+    best = _final(model, best)
+    entries = tuple(best if e.genome is best.genome else e for e in entries)
+    energy = energy_of(model.system)
+    sets = {"train": model.train, "validation": model.validation, "test": model.test}
+    several: list[Judged] = []
+    steps = {"this map": as_step(model, best.genome, best.weights), **peers(model)}
+    for number, (name, step) in enumerate(steps.items()):
+        tell("judge", number, len(steps), {})
+        several.append(judged(model, name, step, energy, sets))
+    limit = _limit(model, best, tell)
+    return report(model, entries, best, several, limit, history)
+
+
+def _entries(model: Model, genomes: np.ndarray, tell: Tell) -> tuple[Entry, ...]:
+    simplest = np.unique(model.equals.simplest(genomes), axis=0)
+    scored = model.scored(simplest)
+    sound = np.isfinite(scored.error) & np.isfinite(scored.structure)
+    rows = np.flatnonzero(sound)
+    rows = rows[front(*(getattr(scored, n)[rows] for n in ("complexity", "error", "structure")))]
+    if len(rows) > MOST:
+        rows = rows[np.argsort(scored.error[rows] + scored.complexity[rows])[:MOST]]
+    kept = scored.genomes[rows]
+    data = model.data(thinned(model.train, FINAL_ROWS))
+    fitted = model.fit(kept, data, scored.weights[rows][None], 1e-12)
+    better = np.isfinite(fitted.cost)[:, None]
+    weights = np.where(better, fitted.weights, scored.weights[rows])
+    test, selected = (model.marks(kept, weights, part) for part in (model.test, model.validation))
+    errors, chosen = model.error(test), model.error(selected)
+    entries = []
+    for k, genome in enumerate(kept):
+        tell("algebra", k, len(kept), {})
+        complexity = int(model.layout.complexity(genome))
+        values = float(errors[k]), float(chosen[k]), float(test.reversal[k]), float(test.volume[k])
+        if np.isfinite(values).all():
+            entries.append(_entry(model, genome, weights[k], complexity, *values))
+    return tuple(sorted(entries, key=lambda e: (e.complexity, e.selected)))
+
+
+def _entry(
+    model: Model, genome, weights, complexity: int, error: float, selected: float,
+    reversal: float, volume: float,
+) -> Entry:  # fmt: skip
+    forms = matrices(model, genome)
+    return Entry(
+        genome, weights, complexity, error, selected,
+        error + model.study.search.parsimony * complexity,
+        forms, proof(model, genome), named(model, forms, genome, weights),
+        equations(model, genome, weights, forms), reversal, volume,
+    )  # fmt: skip
+
+
+def in_natural_units(model: Model, forms: Matrices, genome, weights) -> Natural:
+    free = np.isnan(model.layout.fixed(genome))
+    assert model.study.data.dt is not None
+    return natural(model, forms, weights[free], model.study.number(model.study.data.dt))
+
+
+def named(model: Model, forms: Matrices | None, genome, weights) -> str | None:
+    """The known scheme that a fitted genome is."""
+    if forms is None:
+        return None
+    return scheme(in_natural_units(model, forms, genome, weights), model.system.damped)
+
+
+def recommended(model: Model, entries: tuple[Entry, ...]) -> Entry:
+    """The simplest map whose structure is proved: a more complex proved one has to halve the mean
+    squares for each unit of complexity. Where none is proved, the lowest objective."""
+    proved = [e for e in entries if e.proved(model.system.damped)]
+    price = model.study.search.parsimony
+    if proved:
+        return min(proved, key=lambda e: (e.selected + WORTH * max(price, 1e-9) * e.complexity))
+    return min(entries, key=lambda e: e.selected + price * e.complexity)
+
+
+def _final(model: Model, best: Entry) -> Entry:
+    """The recommended map fitted on all rows."""
+    fitted = model.fit(best.genome[None], model.data(model.train), best.weights[None, None], 1e-13)
+    weights = fitted.weights[0]
+    test, selected = (model.marks(best.genome[None], weights[None], part)
+                      for part in (model.test, model.validation))  # fmt: skip
+    return _entry(
+        model, best.genome, weights, best.complexity, float(model.error(test)[0]),
+        float(model.error(selected)[0]), float(test.reversal[0]), float(test.volume[0]),
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Limit:
+    """The recommended map as dt goes to 0: `levels` of its numbers in natural units at dt, dt/2,
+    ...; `inverse_mass`, `rate` (of damping), (coordinates,) each, in the study's units."""
+
+    levels: list[Natural]
+    inverse_mass: np.ndarray
+    rate: np.ndarray
+
+
+def _limit(model: Model, best: Entry, tell: Tell) -> Limit | None:
+    """Refit at smaller steps, so that discretisation is not taken for an error of mass.
+
+    In units of time in which the smaller step is as long as dt, a genome's fixed weights keep what
+    they mean: velocities shrink by k, forces by k^2.
+    """
+    study, forms = model.study, best.matrices
+    if forms is None or best.scheme is None or study.data.energies is None:
+        return None
+    if study.search.force == "network" or study.data.dt is None:
+        return None
+    levels = [in_natural_units(model, forms, best.genome, best.weights)]
+    for level in range(1, LEVELS + model.system.damped):
+        tell("extrapolate", level, LEVELS, {})
+        k = 2**level
+        slow = _slowed(motions(study, model.system, None, shrink=k), k)
+        force = eqx.tree_at(lambda f: f.scale, model.map.force, jnp.asarray(1.0 / k**2))
+        there = replace(model, motions=slow, map=eqx.tree_at(lambda m: m.force, model.map, force))
+        data = there.data(thinned(there.train, FINAL_ROWS))
+        fitted = there.fit(best.genome[None], data, best.weights[None, None], 1e-15)
+        levels.append(in_natural_units(there, forms, best.genome, fitted.weights[0]))
+    k = len(levels[0].P)
+    even = best.proof is not None and best.proof.reversible
+    factor = extrapolated([np.diag(one.B[k:]) for one in levels], even)
+    dt = study.number(study.data.dt)
+    loss = [(1 - np.diag(one.A[k:, k:])) * 2**i / dt for i, one in enumerate(levels)]
+    mass = np.diag(model.system.mass)[:: model.system.width]
+    return Limit(levels, factor / mass, extrapolated(loss, even))
+
+
+def _slowed(data: Motions, k: int) -> Motions:
+    def slowed(part: Pairs) -> Pairs:
+        return Pairs(part.q, part.v / k, part.next_q, part.next_v / k)
+
+    def each(parts):
+        return tuple(map(slowed, parts))
+
+    return Motions(each(data.train), each(data.validation), each(data.test), data.energies)
+
+
+def energy_unit(model: Model) -> tuple[float, str]:
+    """What turns the study's energies into eV, where it has units; else 1 and its own."""
+    label = model.study.unit("lagrangian")
+    if not label or unit(label).dimension != unit("eV").dimension:
+        return 1.0, label
+    return float(unit(label).factor / unit("eV").factor), "eV"
+
+
+def as_result(model: Model, entry: Entry) -> dict[str, Any]:
+    """An entry of the front for result.json."""
+    layout = model.layout
+    settings: Mapping[str, Any] = {
+        "activations": [layout.activations[c] for c in entry.genome[: layout.units]],
+        "weights": [
+            float(w) if layout.values[c] is None else layout.labels[c]
+            for c, w in zip(entry.genome[layout.units :], entry.weights, strict=True)
+        ],
+    }
+    shown = {
+        "complexity": entry.complexity,
+        "error": entry.error,
+        "objective": entry.objective,
+        "text": "; ".join(e.text for e in entry.equations),
+        "latex": r" \\ ".join(e.latex for e in entry.equations),
+        "genome": [int(c) for c in entry.genome],
+        "validation_error": entry.selected,
+        "scheme": entry.scheme,
+        **settings,
+    }
+    if entry.proof is not None:
+        shown |= {"reversible": entry.proof.reversible, "symplectic": entry.proof.symplectic}
+    return shown
