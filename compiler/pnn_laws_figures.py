@@ -24,31 +24,35 @@ FAR = 2.0  # robust standard deviations from which a row is named
 def front_figure(laws: Laws, front: Sequence[Law], best: Law, plain: Mapping[str, int]) -> Figure:
     """Error against complexity, rivals beside it; laws far worse than the mean are left out."""
     most_error = 1.5 * max([laws.rows.output.std(), *(rival.error for rival in laws.rivals)])
-    front = [law for law in front if law.error <= most_error] or front
+    front = [law for law in front if law.error <= most_error or law is best]
     x = np.array([law.complexity for law in front], float)
     y = np.array([law.error for law in front])
-    s = np.array([law.spread for law in front])
+    spread = np.array([law.spread for law in front])
+    seen = np.array([law.test_error or np.nan for law in front]) if laws.paper else y
     most = max([*x, *plain.values()]) + 1
-    stairs = np.repeat(x, 2)[1:], np.repeat(y, 2)[:-1]
-    curves = [
-        Curve(np.append(stairs[0], most), np.append(stairs[1], y[-1]), "", "line"),
-        Curve(x, y, "front", "points", y - s, y + s),
-        Curve(np.array([best.complexity]), np.array([best.error]), "recommended", "points"),
-    ]
+    stairs = np.append(np.repeat(x, 2)[1:], most), np.append(np.repeat(seen, 2)[:-1], seen[-1])
+    curves = [Curve(*stairs, "", "line")]
+    if laws.paper:
+        curves.append(Curve(x, seen, "selected on test rows", "points"))
+    label = "the same, cross-validated" if laws.paper else "front"
+    curves.append(Curve(x, y, label, "points", y - spread, y + spread))
+    place = front.index(best)
+    curves.append(Curve(x[place : place + 1], seen[place : place + 1], "recommended", "points"))
     for rival in laws.rivals:
-        e, d = np.array([rival.error]), rival.errors.std()
-        place = np.array([float(plain[rival.name])])
-        curves.append(Curve(place, e, rival.name, "points", e - d, e + d))
+        error, bar = np.array([rival.error]), rival.errors.std()
+        at = np.array([float(plain[rival.name])])
+        curves.append(Curve(at, error, rival.name, "points", error - bar, error + bar))
+    how = (
+        "on the test rows, by which the published algorithm selects, and in cross-validation"
+        if laws.paper
+        else "in cross-validation"
+    )
     return Figure(
         "front",
-        f"Error of {laws.said_output} in cross-validation ({laws.study.test.folds} folds, drawn "
+        f"Error of {laws.said_output} {how} ({laws.study.test.folds} folds, drawn "
         f"{laws.rows.repeats} times; bars: spread over the draws) against complexity. Rivals are "
-        "fitted on the same folds.",
-        (
-            Panel(
-                Axis("complexity"), Axis("cross-validated error", laws.output_unit), tuple(curves)
-            ),
-        ),
+        "cross-validated on the same folds.",
+        (Panel(Axis("complexity"), Axis("error", laws.output_unit), tuple(curves)),),
     )
 
 

@@ -18,7 +18,10 @@ if TYPE_CHECKING:
     from .pnn_laws import Laws
 
 
-@dataclass(frozen=True)
+GAIN = 1e-3  # by which a law of the front betters all simpler ones, relative: less says nothing
+
+
+@dataclass(frozen=True, eq=False)
 class Law:
     """A law of the front: error and spread over repeats of the cross-validation, error on the test
     rows (None without), in the units of the output."""
@@ -39,7 +42,7 @@ def findings(laws: Laws, genomes: np.ndarray, history: np.ndarray, tell: Tell) -
     from . import pnn_laws_figures as figures
 
     front = front_of(laws, genomes, tell)
-    choice = knee([law.complexity for law in front], np.stack([law.squares for law in front]))
+    choice = chosen(laws, front)
     best = front[choice.index]
     plain = rival_complexities(laws)
     box = reference(laws)
@@ -90,6 +93,15 @@ def findings(laws: Laws, genomes: np.ndarray, history: np.ndarray, tell: Tell) -
     )
 
 
+def chosen(laws: Laws, front: Sequence[Law]) -> Choice:
+    """The law to recommend: the knee; of the published algorithm, its lowest objective."""
+    if not laws.paper:
+        return knee([law.complexity for law in front], np.stack([law.squares for law in front]))
+    least = int(np.argmin([law.objective for law in front]))
+    price = laws.study.search.parsimony
+    return Choice(least, f"the lowest objective on the test rows at parsimony {price:g}")
+
+
 def front_of(laws: Laws, genomes: np.ndarray, tell: Tell) -> list[Law]:
     """The laws of an archive (n, genes) that no other one beats, by complexity."""
     layout = laws.layout
@@ -97,13 +109,13 @@ def front_of(laws: Laws, genomes: np.ndarray, tell: Tell) -> list[Law]:
     fits = laws.judged(rows)
     complexity = layout.complexity(rows)
     tests = laws.test_error(rows, fits.weights)
-    chosen = tests if laws.paper else fits.error
-    order = np.lexsort((chosen, complexity))
+    judged = tests if laws.paper else fits.error
+    order = np.lexsort((judged, complexity))
     least, kept = np.inf, []
     for k in order:
         says = np.any(layout.fixed(rows[k]) != 0)
-        if says and np.isfinite(fits.error[k]) and chosen[k] < least:
-            least = chosen[k]
+        if says and np.isfinite(fits.error[k]) and judged[k] < (1 - GAIN) * least:
+            least = judged[k]
             kept.append(int(k))
     found = []
     for done, k in enumerate(kept):
@@ -114,7 +126,7 @@ def front_of(laws: Laws, genomes: np.ndarray, tell: Tell) -> list[Law]:
             missed[0] - laws.rows.output[laws.rows.learn],
         )
         error = float(fits.error[k])
-        objective = laws.objective(chosen[k : k + 1], complexity[k : k + 1])
+        objective = laws.objective(judged[k : k + 1], complexity[k : k + 1])
         found.append(
             Law(
                 rows[k], fits.weights[k], int(complexity[k]), error,

@@ -168,7 +168,9 @@ def outputs(
     found = np.empty((len(genomes), inputs.shape[1]))
     for start in range(0, len(genomes), BATCH):
         part = np.arange(start, start + BATCH) % len(genomes)
-        given = _batch(layout.net, codes[part], present[part], weights[part], jnp.asarray(inputs))
+        given = _batch(
+            layout.net, *map(jnp.asarray, (codes[part], present[part], weights[part], inputs))
+        )
         kept = min(BATCH, len(genomes) - start)
         found[start : start + kept] = np.asarray(given)[:kept]
     return found

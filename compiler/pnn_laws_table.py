@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+import jax.numpy as jnp
 import numpy as np
 import sympy as sp
 
 from ..spec import Faults
+from ..spec.grammar import Name
 from ..spec.pnn import Pnn
+from ..spec.tree import walk
 from .lower import lowered
 from .pnn_laws_groups import found_groups
 from .refusal import refusal
@@ -25,8 +28,8 @@ class Groups:
 
     `words` spells columns, parameters and definitions as symbols; `inputs` and `output` are in
     these. `plain` gives what each definition and parameter stands for, in columns alone. `target`
-    is the column that the output is made of, the only one that no input holds (None: there is none
-    or it cannot be read back).
+    is the column that the output is made of, the first in it that no input holds (None: there is
+    none or it cannot be read back).
     """
 
     words: Vocabulary
@@ -73,7 +76,8 @@ def groups(study: Pnn) -> Groups:
     """
     assert study.data.columns is not None
     columns = tuple(study.data.columns)
-    if len(study.search.outputs) > 1:
+    wanted, *further = study.search.outputs
+    if further:
         raise refusal(
             study, ("search", "outputs", 1), "search.outputs", "a law predicts one quantity",
             "write a study for each",
@@ -89,7 +93,7 @@ def groups(study: Pnn) -> Groups:
         constants={**inner.constants, **{n: symbol(n) for n in study.define}},
         cache={},
     )
-    output = words.scalar(study.search.outputs[0])
+    output = words.scalar(wanted)
     if study.search.inputs:
         inputs = tuple(words.scalar(one) for one in study.search.inputs)
     else:
@@ -99,8 +103,9 @@ def groups(study: Pnn) -> Groups:
         inputs = tuple(_monomial(others, one) for one in exponents)
         output = output / _monomial(others, bottom)
     held = set().union(*(one.xreplace(plain).free_symbols for one in inputs))
-    free = [s for s in map(symbol, columns) if s in output.xreplace(plain).free_symbols - held]
-    target = free[0] if len(free) == 1 else None
+    written = [x.name for x in walk(wanted.tree) if isinstance(x, Name)]
+    free = [symbol(name) for name in written if name in columns and symbol(name) not in held]
+    target = free[0] if free else None
     if target is not None and read_back(output, target, symbol("y")) is None:
         target = None
     return Groups(words, inputs, output, columns, plain, target)
@@ -113,7 +118,7 @@ def read_back(output: sp.Expr, target: sp.Symbol, value: sp.Expr) -> sp.Expr | N
     while output != target:
         if isinstance(output, sp.Mul | sp.Add):
             without, part = output.as_independent(target, as_Add=isinstance(output, sp.Add))
-            if target in without.free_symbols or len(part.args) == len(output.args):
+            if part == output:
                 return None
             value = value - without if isinstance(output, sp.Add) else value / without
             output = part
@@ -130,7 +135,7 @@ def evaluated(expression: sp.Expr, values: Mapping[str, np.ndarray]) -> np.ndarr
     """An expression in columns, (n,)."""
     arguments = [symbol(name) for name in values]
     count = len(next(iter(values.values())))
-    (found,) = lowered([expression], arguments)(*values.values())
+    (found,) = lowered([expression], arguments)(*map(jnp.asarray, values.values()))
     return np.broadcast_to(np.asarray(found, dtype=float), (count,)).copy()
 
 

@@ -104,14 +104,10 @@ def _search(sense: Sense, search: dict[str, Any], table: bool) -> None:
         sense.add(("search", "scores"), "value.size",
                   f"{len(scores)} scores for {len(names)} activations",
                   "write one for each")  # fmt: skip
-    if not table and "inputs" not in search and search:
+    if not table and not search.get("inputs") and search:
         sense.add(("search",), "key.missing", '"inputs" is missing in [search]',
                   "write inputs = [\"x\", \"x'\"]: what a map is a function of")  # fmt: skip
-    elif search.get("inputs") == []:
-        sense.add(("search", "inputs"), "value.size", "no inputs",
-                  "leave the key out, and groups are found" if table else
-                  "write inputs = [\"x\", \"x'\"]")  # fmt: skip
-    elif table and "inputs" not in search:
+    elif table and not search.get("inputs"):
         for index, leaf in _leaves(sense, "outputs"):
             if not (
                 isinstance(leaf.tree, Name) and leaf.tree.name in table_columns(sense.check.raw)

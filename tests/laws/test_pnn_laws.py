@@ -1,0 +1,395 @@
+"""Laws from tables: groups, folds, fits, constants and choices against closed forms."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+import sympy as sp
+from actionrun.compiler.pnn_laws_choice import hypervolume, knee
+from actionrun.compiler.pnn_laws_form import formula, network, shortest
+from actionrun.compiler.pnn_laws_groups import small_basis
+from actionrun.compiler.pnn_laws_rivals import covariance
+from actionrun.compiler.pnn_laws_seeds import simple
+from actionrun.compiler.pnn_laws_table import groups, read_back, rows
+from actionrun.compiler.symbols import symbol
+from actionrun.runtime.data import observations
+from actionrun.spec import Faults
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tables import csv, laws, plain, study
+
+PLAIN = csv(**plain())
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory):
+    """The plain table, compiled."""
+    return laws(study(tmp_path_factory.mktemp("plain"), PLAIN))
+
+
+def genome(space, terms, bias):
+    """The seed with these terms: (activation, inputs)."""
+    from actionrun.compiler.pnn_laws_seeds import _genome
+
+    codes = (space.code(0), space.code(1), space.code(None))
+    return np.array(_genome(space, terms, bias, *codes))[None]
+
+
+TRUE = (("linear", (0,)), ("inverse", (1,)))
+
+
+# Groups
+
+
+@given(
+    st.lists(st.lists(st.integers(-3, 3), min_size=3, max_size=3), min_size=3, max_size=6).filter(
+        lambda rows: np.linalg.matrix_rank(np.array(rows)) < len(rows)
+    )
+)
+def test_groups_are_dimensionless_independent_and_complete(dimensions):
+    """Buckingham: as many groups as names less the rank of their dimensions."""
+    matrix = sp.Matrix(dimensions).T
+    vectors = [[Fraction(int(x.p), int(x.q)) for x in one] for one in matrix.nullspace()]
+    basis = small_basis(vectors)
+    found = sp.Matrix([[sp.Rational(x.numerator, x.denominator) for x in one] for one in basis])
+    assert matrix * found.T == sp.zeros(3, len(basis))
+    assert found.rank() == len(basis) == len(dimensions) - matrix.rank()
+
+
+UNITS = csv(**{
+    "P [s]": np.linspace(1, 3, 20) ** 2, "l [m]": np.linspace(1, 9, 20),
+    "g [m/s^2]": np.linspace(9, 10, 20), "m [kg]": np.linspace(1, 2, 20) ** 3,
+    "w [kg]": np.linspace(3, 5, 20),
+})  # fmt: skip
+
+
+def test_groups_are_found_where_inputs_are_left_out(tmp_path):
+    """A pendulum: its period over the root of l/g is a function of m/w."""
+    one = study(tmp_path, UNITS, inputs="", outputs='["P"]')
+    found = groups(one)
+    length, g, m, w, P = map(symbol, "lgmwP")
+    assert set(found.inputs) == {m / w}
+    values = {s: float(k) for k, s in enumerate((length, g, m, w, P), 2)}
+    expected = values[P] * np.sqrt(values[g] / values[length])
+    assert float(found.output.subs(values)) == pytest.approx(expected)
+    assert found.target == P
+
+
+@pytest.mark.parametrize(
+    "output", ["y", "y/a", "log(y/a)", "sqrt(y) - 1", "a/y^2", "exp(y/a)*3", "tanh(y)"]
+)
+def test_a_law_is_read_back(tmp_path, output):
+    """Reading back is the inverse of the output."""
+    data = {"y": np.linspace(0.2, 0.9, 20), "a": np.linspace(1, 2, 20) ** 2}
+    one = study(tmp_path, csv(**data), inputs='["a"]', outputs=f'["{output}"]')
+    found = groups(one)
+    assert found.target == symbol("y")
+    for y, a in ((0.3, 1.1), (0.8, 2.7)):
+        numbers = {symbol("y"): y, symbol("a"): a}
+        back = read_back(
+            found.output, found.target, sp.Float(float(found.output.subs(numbers)), 17)
+        )
+        assert float(back.subs(numbers)) == pytest.approx(y, rel=1e-12)
+
+
+def test_what_cannot_be_read_back_is_left_as_it_is(tmp_path):
+    one = study(tmp_path, PLAIN, outputs='["y + y^2"]')
+    assert groups(one).target is None
+
+
+# Rows
+
+
+def test_folds_are_a_partition_and_never_hold_the_test(table):
+    found = table.rows
+    counts = found.folds.reshape(found.repeats, -1, found.folds.shape[1]).sum(axis=1)
+    assert np.all(counts[:, found.learn] == 1) and not counts[:, found.test].any()
+    assert len(found.test) == 12 and len({*found.test, *found.learn}) == 60
+    assert len({tuple(fold) for fold in found.folds.tolist()}) == len(found.folds)
+
+
+def test_the_seed_alone_draws_the_split(tmp_path, table):
+    other = plain(seed=5)
+    again = laws(study(tmp_path, csv(**other))).rows
+    assert np.array_equal(again.folds, table.rows.folds)
+    third = laws(study(tmp_path, PLAIN, seed=1)).rows
+    assert not np.array_equal(third.test, table.rows.test)
+
+
+def test_test_rows_are_untouched(tmp_path, table):
+    """Scores do not know what the test rows hold."""
+    data = plain()
+    data["y"][table.rows.test] = 1e3
+    data["x1"][table.rows.test] *= 1.1
+    other = laws(study(tmp_path, csv(**data)))
+    seeds = table.seeds(lambda *told: None)[:60]
+    assert np.array_equal(table.scores(seeds), other.scores(seeds))
+
+
+def test_rows_with_gaps_are_left_out_and_named(tmp_path):
+    data = {name: [f"{x:.6g}" for x in column] for name, column in plain(20).items()}
+    data["x2"][3], data["y"][7], data["x1"][7] = "", "nan", ""
+    names = [f"sample {k}" for k in range(20)]
+    lines = ["name," + ",".join(data)]
+    lines += [",".join(row) for row in zip(names, *data.values(), strict=True)]
+    one = study(tmp_path, "\n".join(lines))
+    found = rows(one, groups(one), observations(one))
+    assert len(found.labels) == 18 and "sample 3" not in found.labels
+    assert found.notes == (
+        "2 rows are left out, as values are missing: sample 3 (no x2), sample 7 (no y, x1)",
+    )
+
+
+def test_a_column_that_never_changes_is_told(tmp_path):
+    data = plain(20) | {"x4": np.full(20, 2.5)}
+    one = study(tmp_path, csv(**data))
+    found = rows(one, groups(one), observations(one))
+    assert found.notes == ("the column of x4 holds 2.5 in every row: it cannot tell rows apart",)
+
+
+def fault(one):
+    with pytest.raises(Faults) as raised:
+        laws(one)
+    (only,) = raised.value.faults
+    return only
+
+
+def test_an_input_that_never_changes_is_refused(tmp_path):
+    data = plain(20) | {"x3": np.full(20, 2.5)}
+    told = fault(study(tmp_path, csv(**data)))
+    assert told.code == "data.constant" and told.key == "search.inputs.2"
+    assert told.message == "an input is 2.5 in every row, so nothing can be learned from it"
+
+
+def test_three_rows_are_too_few(tmp_path):
+    told = fault(study(tmp_path, csv(**plain(3))))
+    assert told.code == "data.few" and told.key == "data.file"
+    assert told.message == (
+        "3 rows and 1 held out for the test leave 2 to learn from, and 5 folds need 8"
+    )
+
+
+def test_rows_that_are_all_gaps_are_too_few(tmp_path):
+    data = plain(12)
+    data["y"][:] = np.nan
+    told = fault(study(tmp_path, csv(**data)))
+    assert told.message.startswith("12 rows, 0 of them without gaps, leave 0 to learn from")
+
+
+def test_a_group_that_is_not_finite_is_told_by_row(tmp_path):
+    data = plain(20)
+    data["x2"][4] = 0.0
+    told = fault(study(tmp_path, csv(**data), inputs='["x1/x2"]'))
+    assert told.code == "data.group" and told.key == "search.inputs.0"
+    assert told.message == "an input is not finite in the table, for row 5 (line 6)"
+
+
+# Fits
+
+
+def test_cross_validation_is_that_of_linear_least_squares(table):
+    """y = a + b x1 + c/x2 is linear in its constants: the folds by another code."""
+    found, chosen = table.rows, genome(table.layout, TRUE, True)
+    fits = table.judged(chosen)
+    x = found.inputs[found.learn]
+    matrix = np.stack([np.ones(len(x)), x[:, 0], 1 / x[:, 1]], axis=1)
+    y, squares = found.output[found.learn], np.zeros((found.repeats, len(x)))
+    for number, fold in enumerate(found.folds[:, found.learn]):
+        own = np.linalg.lstsq(matrix[~fold], y[~fold], rcond=None)[0]
+        squares[number // 5, fold] = np.square(matrix[fold] @ own - y[fold])
+    np.testing.assert_allclose(fits.errors[0], np.sqrt(squares.mean(axis=1)), rtol=1e-6)
+    np.testing.assert_allclose(fits.squares[0], squares.mean(axis=0), rtol=1e-4)
+
+
+def test_constants_and_deviations_are_those_of_linear_least_squares(table):
+    found, chosen = table.rows, genome(table.layout, TRUE, True)
+    weights = table.judged(chosen).weights
+    x, y = found.inputs[found.learn], found.output[found.learn]
+    matrix = np.stack([np.ones(len(x)), x[:, 0], 1 / x[:, 1]], axis=1)
+    own = np.linalg.lstsq(matrix, y, rcond=None)[0]
+    missed = matrix @ own - y
+    spread = np.linalg.inv(matrix.T @ matrix) * (missed @ missed) / (len(y) - 3)
+    slopes = table.fitter.slopes(chosen[0], weights[0])
+    predicted = table.fitter.predicted(chosen, weights, found.learn)[0]
+    shown = formula(
+        table.layout, chosen[0], weights[0], covariance(slopes, predicted - y), table.groups
+    )
+    assert sorted(shown.values) == pytest.approx(sorted(own), rel=1e-5)
+    assert sorted(shown.stds) == pytest.approx(sorted(np.sqrt(np.diag(spread))), rel=1e-4)
+    assert shown.words == "y is the sum of a constant, a constant over x2 and a constant times x1"
+
+
+def test_scores_depend_on_the_genome_alone(table, tmp_path):
+    """Bit for bit: in any company, in any order, in another process's compilation."""
+    draw = np.random.default_rng(3)
+    some = np.stack([draw.integers(0, c, 40) for c in table.choices], axis=1)
+    whole = table.scores(some)
+    order = draw.permutation(40)
+    again = laws(study(tmp_path, PLAIN))
+    assert np.array_equal(again.scores(some[order][:17]), whole[order][:17])
+    assert np.array_equal(again.scores(some), whole)
+
+
+def test_equal_laws_are_equal_functions(table):
+    """What a genome says with random weights, its simplest equal says with some of its own."""
+    draw = np.random.default_rng(11)
+    layout, fitter = table.layout, table.fitter
+    tried = 0
+    while tried < 25:
+        row = np.array([draw.integers(c) for c in table.choices])[None]
+        simplest = table.simplest(row)
+        free = np.isnan(layout.fixed(simplest[0])).sum()
+        if np.array_equal(row, simplest) or not 1 <= free <= 3:
+            continue
+        fixed = layout.fixed(row[0])
+        weights = np.where(np.isnan(fixed), draw.uniform(0.3, 2, len(fixed)), fixed)[None]
+        goal = fitter.predicted(row, weights, table.rows.learn)[0]
+        if not np.all(np.isfinite(goal)) or goal.std() < 1e-6:
+            continue
+        tried += 1
+        assert layout.complexity(simplest)[0] <= layout.complexity(row)[0]
+        assert _reaches(layout, simplest[0], goal, table.rows.inputs[table.rows.learn]), row
+
+
+def _reaches(layout, row, goal, inputs) -> bool:
+    """Whether a genome can say the goal, by SciPy from many starts."""
+    from actionrun.compiler.pnn_laws_fit import outputs
+    from scipy.optimize import least_squares
+
+    fixed = layout.fixed(row)
+    free = np.isnan(fixed)
+
+    def missed(x):
+        weights = fixed.copy()
+        weights[free] = x
+        given = outputs(layout, row[None], weights[None], inputs.T)[0]
+        return np.nan_to_num((given - goal) / goal.std(), nan=1e3, posinf=1e3, neginf=-1e3)
+
+    draw = np.random.default_rng(0)
+    for _ in range(40):
+        start = draw.uniform(0.2, 3, free.sum()) * draw.choice([-1, 1], free.sum())
+        found = least_squares(missed, start, method="lm", max_nfev=400)
+        if found.cost < 1e-8:
+            return True
+    return False
+
+
+def test_a_genome_says_what_its_network_computes(table):
+    """The formula with its weights put in gives the network's numbers."""
+    draw = np.random.default_rng(4)
+    x = table.rows.inputs[:5]
+    symbols = [symbol(f"x{k}") for k in (1, 2, 3)]
+    for _ in range(40):
+        row = np.array([draw.integers(c) for c in table.choices])
+        fixed = table.layout.fixed(row)
+        weights = np.where(np.isnan(fixed), draw.normal(size=len(fixed)), fixed)
+        said = network(table.layout, row, [sp.Float(w, 17) if w else 0 for w in weights], symbols)
+        given = table.fitter.predicted(row[None], weights[None], range(5))[0]
+        for one, number in zip(x, given, strict=True):
+            value = said.subs(dict(zip(symbols, one, strict=True)))
+            if value.is_finite:
+                assert float(value) == pytest.approx(number, rel=1e-9)
+            else:
+                assert not np.isfinite(number)
+
+
+def test_seeds_are_simple_and_all_different(table):
+    rows = simple(table.layout, 10**6)
+    complexity = table.layout.complexity(rows)
+    assert np.all(np.diff(complexity) >= 0) and complexity[0] == 2
+    assert len(np.unique(rows, axis=0)) == len(rows)
+    assert np.array_equal(table.simplest(rows), table.simplest(table.simplest(rows)))
+    wanted = table.simplest(genome(table.layout, TRUE, True))
+    assert (table.simplest(rows) == wanted).all(axis=1).any()
+
+
+# Rivals
+
+
+RIVALS = """
+[compare]
+mean = "C"
+line = "a + b*x1"
+true = "C1 + C2*x1 + C3/x2"
+bent = "C1 + C2*x1^C3"
+fixed = "2 + 3*x1 - 0.5/x2"
+"""
+
+
+@pytest.fixture(scope="module")
+def compared(tmp_path_factory):
+    return laws(study(tmp_path_factory.mktemp("rivals"), PLAIN, more=RIVALS))
+
+
+def test_rivals_are_fitted_as_laws_are(compared):
+    """The same folds, the same constants, the same error as the genome that says the same."""
+    by_name = {rival.name: rival for rival in compared.rivals}
+    fits = compared.judged(genome(compared.layout, TRUE, True))
+    np.testing.assert_allclose(by_name["true"].errors, fits.errors[0], rtol=1e-5)
+    np.testing.assert_allclose(by_name["true"].squares, fits.squares[0], rtol=1e-4)
+    learn = compared.rows.learn
+    mean = compared.rows.output[learn].mean()
+    assert by_name["mean"].formula.values == pytest.approx((mean,))
+    std = compared.rows.output[learn].std(ddof=1) / np.sqrt(len(learn))
+    assert by_name["mean"].formula.stds == pytest.approx((std,))
+    assert by_name["fixed"].formula.constants == ()
+
+
+def test_a_rival_that_is_not_linear_is_fitted_to_convergence(compared):
+    from scipy.optimize import curve_fit
+
+    (bent,) = (rival for rival in compared.rivals if rival.name == "bent")
+    x = compared.rows.inputs[compared.rows.learn, 0]
+    y = compared.rows.output[compared.rows.learn]
+    own, spread = curve_fit(lambda x, a, b, c: a + b * x**c, x, y, p0=(1, 1, 1))
+    assert bent.formula.values == pytest.approx(own, rel=1e-4)
+    assert bent.formula.stds == pytest.approx(np.sqrt(np.diag(spread)), rel=1e-3)
+
+
+def test_complexity_of_a_rival_is_that_of_the_simplest_equal_network(compared):
+    from actionrun.compiler.pnn_laws_findings import rival_complexities
+
+    found = rival_complexities(compared)
+    assert found["mean"] == 2  # a trained constant
+    assert found["line"] == 2 + 1 + 2  # and a term: its weight into the unit, trained out of it
+    assert found["true"] == 5 + 1 + 4 + 2  # an inverse is scored 2, squared
+    assert found["bent"] > 5 and found["fixed"] > 0
+
+
+# Choices
+
+
+def test_the_knee_is_the_simplest_law_that_is_not_worse():
+    draw = np.random.default_rng(0)
+    noise = draw.normal(size=400) ** 2
+    jitter = 0.01 * draw.normal(size=(2, 400))
+    squares = np.stack([noise + 5, noise + 0.1, noise + jitter[0], noise + jitter[1] - 2e-4])
+    chosen = knee([1, 4, 9, 20], squares)
+    assert chosen.index == 2 and "instead of 20" in chosen.reason
+    assert knee([1, 4], np.stack([noise, noise + 1])).index == 0
+    assert "no simpler law" in knee([1, 4], np.stack([noise + 1, noise])).reason
+
+
+@settings(max_examples=50)
+@given(st.lists(st.tuples(st.floats(0, 12), st.floats(0, 3)), min_size=1, max_size=8))
+def test_hypervolume_is_the_dominated_share(points):
+    c, e = np.array(points).T
+    draw = np.random.default_rng(1).uniform(size=(4000, 2)) * [10, 2]
+    inside = ((c[:, None] <= draw[:, 0]) & (e[:, None] <= draw[:, 1])).any(axis=0)
+    assert hypervolume(c, e, 10, 2) == pytest.approx(inside.mean(), abs=0.04)
+
+
+@pytest.mark.parametrize(
+    ("value", "std", "short"),
+    [
+        (21.87, 0.9, "22"), (0.00199, 0.0003, "0.002"), (3.14159, 0.001, "3.142"),
+        (-0.51, 0.02, "-0.5"), (17.553, None, None), (1.0, 2.0, None), (2.0000001, 1e-3, "2"),
+        (1.3e-9, 2e-10, "1.3e-09"),
+    ],
+)  # fmt: skip
+def test_the_shortest_number_within_one_deviation(value, std, short):
+    assert shortest(value, std) == short
+    if short is not None:
+        assert abs(float(short) - value) <= std
