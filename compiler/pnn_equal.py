@@ -60,7 +60,7 @@ class Equals:
             self._silence(genome)
             self._merge(genome)
             self._move_scales(genome)
-            if genome == before:
+            if genome == before and not self._shear(genome):
                 break
         return genome
 
@@ -234,6 +234,73 @@ class Equals:
             for w, v in zip(weights, products, strict=True):
                 self._set(genome, w, v)
             self._set(genome, single, 1)
+
+    @cached_property
+    def _layers(self) -> list[list[tuple[int, Unit]]]:
+        """Units that hear the same values, so that they may be mixed."""
+        units, _ = self._wired
+        by_sources: dict[tuple[int, ...], list[tuple[int, Unit]]] = {}
+        for place, unit in units:
+            by_sources.setdefault(unit.sources, []).append((place, unit))
+        return [layer for layer in by_sources.values() if len(layer) > 1]
+
+    def _shear(self, genome: list[int]) -> bool:
+        """Let one linear unit of a layer also say s times what another says, and those who hear
+        them hear as much less of the other, where that costs less; whether one did."""
+        shears = [v for v in self._values if v] + [-v for v in self._values if v]
+        for layer in self._layers:
+            straight = [pair for pair in layer if self._name(genome, pair[1]) == "linear"]
+            for place, unit in straight:
+                for other_place, other in straight:
+                    if place != other_place and any(
+                        self._sheared(genome, (place, unit), (other_place, other), s)
+                        for s in shears
+                    ):
+                        return True
+        return False
+
+    def _sheared(
+        self, genome: list[int], one: tuple[int, Unit], other: tuple[int, Unit], s: float
+    ) -> bool:
+        """Try one' = one + s other; whether it was done, because it costs less."""
+        changes: dict[int, float | None] = {}
+
+        def added(weight: int, by: int, factor: float) -> bool:
+            value, more = self._value(genome, weight), self._value(genome, by)
+            if more == 0:
+                return True
+            if value is not None and more is None:
+                return False  # a tie between two weights cannot be written
+            total = None if value is None or more is None else value + factor * more
+            changes[weight] = total
+            return weight >= 0 and total in self._codes
+
+        pairs = zip(one[1].weights, other[1].weights, strict=True)
+        if not all(added(w, by, s) for w, by in pairs):
+            return False
+        _, hearers = self._wired
+        behind = {id(hearer): w for hearer, w in hearers.get(one[0], [])}
+        for hearer, weight in hearers.get(other[0], []):
+            by = behind.get(id(hearer))
+            if by is None or (self._value(genome, by) != 0 and self._name(genome, hearer) == "product"):
+                return False
+            if not added(weight, by, -s):
+                return False
+        if any(id(h) not in {id(x) for x, _ in hearers.get(other[0], [])}
+               for h, w in hearers.get(one[0], []) if self._value(genome, w) != 0):  # fmt: skip
+            return False
+        cost = sum(
+            self._cost(value) - self._cost(self._value(genome, w)) for w, value in changes.items()
+        )
+        if cost >= 0:
+            return False
+        for weight, value in changes.items():
+            self._set(genome, weight, value)
+        return True
+
+    @staticmethod
+    def _cost(value: float | None) -> int:
+        return 2 if value is None else int(value != 0)
 
     @cached_property
     def orders(self) -> list[list[int]]:
