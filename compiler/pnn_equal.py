@@ -282,7 +282,9 @@ class Equals:
         behind = {id(hearer): w for hearer, w in hearers.get(one[0], [])}
         for hearer, weight in hearers.get(other[0], []):
             by = behind.get(id(hearer))
-            if by is None or (self._value(genome, by) != 0 and self._name(genome, hearer) == "product"):
+            if by is None:
+                return False
+            if self._value(genome, by) != 0 and self._name(genome, hearer) == "product":
                 return False
             if not added(weight, by, -s):
                 return False

@@ -128,8 +128,9 @@ def explain(study: Pnn) -> tuple[Section, ...]:
     else:
         rows = f"Pairs of rows {study.number(data.dt):.6g} {study.unit('t')} apart in {data.file}."
     training = study.training
+    nsga2 = search.method == "nsga2"
     how = (
-        f"{'NSGA-II over error, complexity and structure' if search.method == 'nsga2' else 'eaSimple'}"
+        f"{'NSGA-II over error, complexity and structure' if nsga2 else 'eaSimple'}"
         f", {search.population} networks, {search.generations} generations; each fitted by "
         f"{training.optimizer} from {training.starts} starts, at most {training.epochs} iterations;"
         f" objective = 10 log10(mse_x) + 10 log10(mse_v) + {search.parsimony:g} * complexity."

@@ -126,7 +126,7 @@ def proof(model: Model, row: np.ndarray) -> Proof | None:
     elif scale is None:
         area = "symplectic: refuted, J^T Omega J depends on the force"
     else:
-        area = f"symplectic: refuted, J^T Omega J = ({scale}) Omega, areas change at a constant rate"
+        area = f"symplectic: refuted, J^T Omega J = ({scale}) Omega: areas change at one rate"
     return Proof(reversible, scale, (why, area))
 
 

@@ -303,4 +303,4 @@ def measured(study: Pnn, found: System, observations: Mapping[str, np.ndarray]) 
 
 def measured_unit(study: Pnn, units: tuple[float, float, str]) -> str:
     """The unit in which errors of positions are told."""
-    return "pm" if units[2] else study.unit([*study.system.coordinates][0])
+    return "pm" if units[2] else study.unit(next(iter(study.system.coordinates)))

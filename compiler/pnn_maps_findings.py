@@ -18,7 +18,7 @@ from .pnn_maps_judge import Judged, as_step, energy_of, extrapolated, judged, pe
 from .pnn_maps_model import Model, thinned
 from .pnn_maps_prune import front
 from .pnn_maps_text import equations
-from .program import Check, Equation, Findings, Tell
+from .program import Equation, Findings, Tell
 
 FINAL_ROWS = 4000
 MOST = 60  # networks of the front that are fitted again

@@ -66,7 +66,7 @@ def _descent(model: Model, beam: Scored, random: np.random.Generator) -> list[Sc
 
 
 def _polished(model: Model, kept: list[Scored]) -> list[Scored]:
-    """The best few, with one or two weights changed so that they cost less, until none is better."""
+    """The best few with one or two weights changed so that they cost less, until none is better."""
     seen: set[tuple[int, ...]] = set()
     found: list[Scored] = []
     best = np.inf

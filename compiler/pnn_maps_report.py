@@ -180,7 +180,7 @@ def _notes(model: Model, entries: tuple[Entry, ...], best: Entry) -> tuple[str, 
 
 def _arrays(model: Model, several: list[Judged]) -> dict[str, Array]:
     to_energy, energy = energy_unit(model)
-    unit = model.study.unit([*model.study.system.coordinates][0])
+    unit = model.study.unit(next(iter(model.study.system.coordinates)))
     found = {}
     for number, one in enumerate(several):
         key = one.name.replace(" ", "_").replace("-", "_")

@@ -195,8 +195,10 @@ def equations(
         one = natural(model, found, weights[free], model.study.number(model.study.data.dt))
         texts = [linear(plain, one)[i] for i in places]
         latexes = [linear(tex, one)[i] for i in places]
-    names = [f"Map of {'velocity' if i >= model.system.count else 'position'}"
-             + (f" {plain.state[i]}" if model.system.count > 1 else "") for i in places]  # fmt: skip
+    kinds = ["velocity" if i >= model.system.count else "position" for i in places]
+    several = model.system.count > 1
+    names = [f"Map of {kind}" + (f" {plain.state[i]}" if several else "")
+             for kind, i in zip(kinds, places, strict=True)]  # fmt: skip
     return tuple(
         Equation(name + mark, f"{tex.later[i]} = {b}", f"{plain.later[i]} = {a}")
         for name, i, a, b in zip(names, places, texts, latexes, strict=True)

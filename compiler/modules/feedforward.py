@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import equinox as eqx
@@ -24,17 +25,18 @@ def scaling(rows: jax.Array) -> Scaling:
     return Scaling(jnp.mean(rows, axis=0), jnp.where(spread > 0, spread, 1.0))
 
 
-class Feedforward(NamedTuple):
+class Feedforward(eqx.Module):
     """A trained network; `inputs` and `outputs` scale what goes in and comes out."""
 
     layers: Layers
     inputs: Scaling
     outputs: Scaling
+    active: Callable = eqx.field(static=True, default=jax.nn.relu)
 
     def __call__(self, rows: jax.Array) -> jax.Array:
         """(..., inputs) to (..., outputs)."""
         scaled = (rows - self.inputs.mean) / self.inputs.spread
-        return self.outputs.mean + self.outputs.spread * _through(self.layers, scaled, jax.nn.relu)
+        return self.outputs.mean + self.outputs.spread * _through(self.layers, scaled, self.active)
 
 
 def _through(layers: Layers, x: jax.Array, active) -> jax.Array:
@@ -63,14 +65,15 @@ def trained(
     batch: int = 256,
     rate: float = 1e-3,
     active=jax.nn.relu,
+    dtype=jnp.float32,
 ) -> tuple[Layers, Scaling, Scaling]:
     """Layers fitted to rows x (n, inputs) -> y (n, outputs) by `steps` of Adam, the rate falling
     to zero as a cosine, each step on `batch` random rows; and both scalings."""
     ins, outs = scaling(x), scaling(y)
     data = tuple(
-        ((rows - s.mean) / s.spread).astype(jnp.float32) for rows, s in ((x, ins), (y, outs))
+        ((rows - s.mean) / s.spread).astype(dtype) for rows, s in ((x, ins), (y, outs))
     )
-    layers = started(key, (x.shape[1], *hidden, y.shape[1]))
+    layers = started(key, (x.shape[1], *hidden, y.shape[1]), dtype)
     optimizer = optax.adam(optax.cosine_decay_schedule(rate, steps))
     return _descended(optimizer, active, data, layers, key, steps, batch), ins, outs
 
