@@ -1,0 +1,68 @@
+"""A graph of minima joined by saddles, and its passes: ways whose highest saddle is lowest.
+
+The minimax way is Dijkstra's algorithm with the largest energy on the way in place of its length
+(Wales, J. Chem. Phys. 142, 130901, 2015, calls the result a disconnectivity graph); of ways with
+the same top the one with fewer saddles is taken.
+"""
+
+from __future__ import annotations
+
+import heapq
+from typing import NamedTuple
+
+import numpy as np
+
+
+class Flood(NamedTuple):
+    """From one minimum: the `level` (M,) that each other one is reached at, inf where it is not,
+    and the `saddle` (M,) by which, -1 at the source and where there is none."""
+
+    level: np.ndarray
+    saddle: np.ndarray
+
+
+class Way(NamedTuple):
+    """Minima (K + 1,) and the saddles (K,) between them, from source to target."""
+
+    minima: list[int]
+    saddles: list[int]
+
+
+def flood(count: int, joins: np.ndarray, energies: np.ndarray, source: int) -> Flood:
+    """Levels from the minimum `source` of `count`; joins (S, 2) minima by saddle, energies (S,).
+
+    A saddle of energy inf joins nothing.
+    """
+    near: list[list[tuple[int, int]]] = [[] for _ in range(count)]
+    for s in np.flatnonzero(np.isfinite(energies)).tolist():
+        a, b = int(joins[s, 0]), int(joins[s, 1])
+        if a != b and a >= 0 and b >= 0:
+            near[a].append((s, b))
+            near[b].append((s, a))
+    level, saddle = np.full(count, np.inf), np.full(count, -1)
+    hops = np.full(count, np.iinfo(np.int64).max)
+    level[source], hops[source] = -np.inf, 0
+    queue = [(-np.inf, 0, source)]
+    while queue:
+        top, steps, here = heapq.heappop(queue)
+        if (top, steps) != (level[here], hops[here]):
+            continue
+        for s, there in near[here]:
+            found = (max(top, float(energies[s])), steps + 1)
+            if found < (level[there], hops[there]):
+                level[there], hops[there] = found
+                saddle[there] = s
+                heapq.heappush(queue, (*found, there))
+    return Flood(level, saddle)
+
+
+def way(found: Flood, joins: np.ndarray, target: int) -> Way | None:
+    """The way from the flood's source to `target`; None where there is none."""
+    if not found.level[target] < np.inf:
+        return None
+    minima, saddles = [target], []
+    while (s := int(found.saddle[minima[-1]])) >= 0:
+        a, b = map(int, joins[s])
+        saddles.append(s)
+        minima.append(b if minima[-1] == a else a)
+    return Way(minima[::-1], saddles[::-1])
