@@ -25,6 +25,7 @@ from .ggl_compare import Comparison, compared
 from .ggl_findings import Motion, found
 from .ggl_stability import judged
 from .ggl_stepper import solver, stepper
+from .ggl_unbuilt import cost, require_built
 from .ledger import Book, balanced, book_of
 from .lower import lowered
 from .mechanics import structure
@@ -32,7 +33,6 @@ from .modules.march import March, Trajectory, constraint_error, energy_error
 from .peers import tableaux
 from .problem import Problem, problem
 from .program import Findings, Report, Section, Tell
-from .refusal import refusal
 
 ROWS = 4096  # rows that one compiled call can return
 NUMBERS = 2_000_000  # in the positions of these rows, at most
@@ -43,7 +43,7 @@ SURFACE = ", and that the constraints hold it there: their gradients may vanish 
 
 def compile(study: Ggl) -> Integration:
     """The program of a ggl study. Raises Faults for what the mathematics forbids."""
-    _require_built(study)
+    require_built(study)
     if study.system.particles is not None:
         return _of_bodies(study)
     symbolic = problem(study)
@@ -80,33 +80,6 @@ def _of_bodies(study: Ggl) -> Integration:
     return program
 
 
-def _require_built(study: Ggl) -> None:
-    constrained, transform = study.system.holonomic, study.integrator.time_transform
-    if study.system.particles is not None:
-        for what, key, given in (
-            ("constraints", ("system", "constraints"), constrained),
-            ("a time_transform", ("integrator", "time_transform"), transform is not None),
-            ("comparisons", ("compare",), study.compare is not None),
-            ("outputs between the steps", ("output",), study.output is not None),
-            ("events", ("events",), study.events),
-        ):
-            if given:
-                raise refusal(
-                    study, key, "not-built",
-                    f"{what} of many bodies are not built yet in this version",
-                    "delete it, or write the bodies as coordinates of their own, without particles",
-                )  # fmt: skip
-    if study.compare is not None and (constrained or transform is not None):
-        what = "constraints" if constrained else "a time_transform"
-        raise refusal(
-            study,
-            ("compare",),
-            "not-built",
-            f"comparisons of a system with {what} are not built yet in this version",
-            "delete the table [compare]",
-        )
-
-
 def _exact(study: Ggl, symbolic: Problem) -> list[sp.Expr]:
     """The true positions as expressions of t; none where the study does not give them."""
     if not study.exact:
@@ -136,12 +109,15 @@ class Integration:
         assert study.integrator.steps is not None
         self.study, self.symbolic, self.march = study, symbolic, march
         self.theta, self.h = theta, jnp.asarray(h)
-        self.q, self.p = jnp.asarray(q), jnp.asarray(p)
+        kind = jnp.float32 if study.integrator.precision == "single" else jnp.float64
+        self.q, self.p = jnp.asarray(q, kind), jnp.asarray(p, kind)
         self.total = study.integrator.steps
         self.quantum = study.integrator.save_every
 
     def start(self) -> Trajectory:
-        return self.march.start(self.q, self.p, jnp.zeros(()), self.theta)
+        kind = self.q.dtype
+        theta = jax.tree.map(lambda a: a.astype(kind), self.theta)
+        return self.march.start(self.q, self.p, jnp.zeros((), kind), theta)
 
     def advance(self, state: Trajectory, done: int, count: int) -> tuple[Trajectory, Report]:
         x = jax.tree.map(jnp.asarray, state)
@@ -271,6 +247,7 @@ def explain(study: Ggl) -> tuple[Section, ...]:
         steps += "; every node lies on the surface, and every velocity along it"
     if transform is not None:
         unit = f" of a transformed time s, dt = ({transform.text}) ds"
+    steps += cost(study)
     energy = "conserved" if symbolic.conservative else "not conserved"
     return (
         Section("System", equations=symbolic_equations(symbolic)),

@@ -142,6 +142,8 @@ def _summary(run: Run, state: Trajectory, series: Series) -> tuple[tuple[str, st
         ("steps", f"{int(state.step)} of {motion.h:.6g}{unit}"),
         ("bodies", f"{problem.count}, {problem.n} degrees of freedom"),
     ]
+    if study.integrator.precision == "single":
+        lines.append(("precision", "single, 7 digits"))
     for name in problem.words.slices if problem.count <= LISTED else ():
         of = f" {study.unit(name)}".rstrip()
         for body, row in enumerate(_by_body(run, series.q[-1], name), 1):

@@ -7,6 +7,7 @@ import sympy as sp
 from ..spec.ggl import Ggl
 from .ggl_bodies import BodyProblem
 from .ggl_bodies_charges import charges, named
+from .ggl_unbuilt import cost
 from .lift_bodies import joined, latex, sums_latex, sums_text, text
 from .program import Equation, Section
 from .summands import Seat, Slot, moved, swapped
@@ -108,6 +109,7 @@ def sections(study: Ggl, problem: BodyProblem) -> tuple[Section, ...]:
     """What `explain` says of a study of bodies."""
     explicit = study.integrator.r == 0 and problem.positional
     how = "explicit" if explicit else "iterated to round-off"
+    how += cost(study)
     order, unit = 2 * study.integrator.r + 2, f" {study.unit('t')}".rstrip()
     energy = "conserved" if problem.conservative else "not conserved"
     kept = [(charge, *named(problem, charge)) for charge in charges(problem)]

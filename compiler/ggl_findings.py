@@ -119,6 +119,8 @@ def _summary(motion: Motion, state: Trajectory, series: Series) -> tuple[tuple[s
             f"{solver_name(motion, state)}",
         )
     ]
+    if study.integrator.precision == "single":
+        lines.append(("precision", "single, 7 digits"))
     transform, unit = study.integrator.time_transform, f" {study.unit('t')}".rstrip()
     of = unit if transform is None else f" of s, where dt = ({transform.text}) ds"
     lines.append(("steps", f"{int(state.step)} of {motion.h:.6g}{of}"))

@@ -37,6 +37,15 @@ class Output(Table):
     every: Value | None = Field(default=None, description="Output at 0 and after each so long.")
 
 
+class Steps(Integrator):
+    """The Galerkin-Gauss-Lobatto variational integrator."""
+
+    precision: Literal["double", "single"] = Field(
+        default="double",
+        description="Of all numbers: double (16 digits) or single (7 digits, half the memory).",
+    )
+
+
 class Ggl(Experiment):
     """The motion of a Lagrangian system from a given start."""
 
@@ -47,7 +56,7 @@ class Ggl(Experiment):
         description="Fixed numbers and quantities; of many bodies, lists with one for each.",
     )
     start: Start = Field(description="The state at t = 0.")
-    integrator: Integrator = Field(description="How time is stepped.")
+    integrator: Steps = Field(description="How time is stepped.")
     exact: dict[str, Exact] = Field(
         default={},
         description="The solution by coordinate, an expression of t, to measure the error.",

@@ -223,11 +223,13 @@ class GGL(eqx.Module):
     def _finish(self, q, p, t, h, theta, V, passes, change, low=None) -> Step:
         Q, T, theta = self.nodes(q, t, h, theta, V, None if low is None else low[0])
         F = self.mechanics.force(Q, V, T, theta)
-        b, rest = self.rule.weights[None], self.rule.weights_low[None]
+        weights = self.rule.weights
+        b = weights[None].astype(V.dtype)
         dq, dp = h * nodal(b, V)[:, 0], h * nodal(b, F)[:, 0]
         if low is None:
             return Step(q + dq, p + dp, dq, dp, V, passes, change)
-        # what float64 lost of the weights is a bias that a long run would add up
+        # what the weights lost by rounding is a bias that a long run would add up
+        rest = weights[None] - b.astype(weights.dtype) + self.rule.weights_low[None]
         fine = h * nodal(rest, V)[:, 0], h * nodal(rest, F)[:, 0]
         return Step(q + dq, p + dp, dq, dp, V, passes, change, fine)
 

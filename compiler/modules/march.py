@@ -16,12 +16,13 @@ import jax.numpy as jnp
 from ..lower import Lowered
 from .constrained import Constrained
 from .ggl import GGL
-from .ledger import Balance, Ledger, flux_of
+from .ledger import Balance, Form, Ledger, flux_of
 from .linear import apply
 from .summed import AtAll, Bodies, BodyLedger
 from .transformed import Transformed
 
-CONVERGED = 1e-9  # a last relative change above this is a step that did not converge
+# a last relative change above this is a step that did not converge
+CONVERGED = {"float64": 1e-9, "float32": 1e-3}
 NEWTON_ITERATIONS = 8
 
 Single = GGL | Constrained | Transformed  # of one body, or of coordinates that are all named
@@ -54,6 +55,25 @@ class Trajectory(NamedTuple):
     newton: jax.Array  # whether the fixed point has failed on the way
     trouble: jax.Array  # 0 none, 1 not converged, 2 not finite
     balance: Balance | None = None  # of the ledger, where one is kept
+
+
+class Map(NamedTuple):
+    """A step of a quadratic problem, z' = z + D z + d, the form of its flux, and what D and d lost
+    where they were rounded to single precision."""
+
+    D: jax.Array
+    d: jax.Array
+    form: Form | None
+    low: tuple | None = None
+
+
+class Tools(NamedTuple):
+    """What the steps of a march share: the preconditioner, the map of a quadratic problem, and the
+    parameters in double precision."""
+
+    minv: jax.Array
+    prepared: Map | None
+    theta: jax.Array | tuple
 
 
 def energy_error(x: Trajectory) -> float:
@@ -109,14 +129,15 @@ class March(eqx.Module):
     def advance(self, x: Trajectory, t0, h, theta, stop, every, capacity: int):
         """March to step `stop`, or to the first trouble, or until `capacity` rows are full.
 
+        Steps are taken in the precision of x; t0, h and theta are float64 all the same.
         `stop` and `every` are dynamic. A row (t, q, p) is kept after each step whose number is a
         multiple of `every`, and after the last, with the flux of the ledger behind it where there
         is one, and then the nodal velocities where `dense`. Returns the state, the rows and their
         count.
         """
-        n = len(x.q)
+        n, t0, h = len(x.q), jnp.asarray(t0, float), jnp.asarray(h, float)
         rows = (
-            jnp.zeros((capacity,), x.q.dtype),
+            jnp.zeros((capacity,), h.dtype),
             jnp.zeros((capacity, n), x.q.dtype),
             jnp.zeros((capacity, n), x.q.dtype),
         )
@@ -124,22 +145,31 @@ class March(eqx.Module):
             rows = (*rows, jnp.zeros((capacity, len(x.balance.flux)), x.q.dtype))
         if self.dense:
             rows = (*rows, jnp.zeros((capacity, *x.V.shape), x.q.dtype))
-        minv = self.ggl.preconditioner(x.q, x.p, t0, theta)
+        double = theta  # maps and true positions are worked out in it, whatever the states are in
+        theta = jax.tree.map(lambda a: a.astype(x.q.dtype), theta)
+        minv = self.ggl.preconditioner(x.q, x.p, t0.astype(x.q.dtype), theta)
         prepared = None
         if self.solver == "linear":
             assert isinstance(self.ggl, GGL) and not isinstance(self.ledger, BodyLedger)
-            form = None if self.ledger is None else self.ledger.form(h, theta, x.q.dtype)
-            prepared = (*self.ggl.affine(h, theta, dtype=x.q.dtype), form)
+            form = None if self.ledger is None else self.ledger.form(h, double, h.dtype)
+            whole = (*self.ggl.affine(h, double, dtype=h.dtype), form)
+            prepared = Map(*jax.tree.map(lambda a: a.astype(x.q.dtype), whole))
+            if x.q.dtype != h.dtype:  # a rounded map is another oscillator, as the steps add up
+                low = [
+                    (a - b).astype(x.q.dtype) for a, b in zip(whole[:2], prepared[:2], strict=True)
+                ]
+                prepared = prepared._replace(low=tuple(low))
+        tools = Tools(minv, prepared, double)
 
         def due(x):
             return (x.step % every == 0) | (x.step == stop)
 
         def row(s):
             k, x, rows = s
-            x = self._step(x, t0, h, theta, minv, prepared)
+            x = self._step(x, t0, h, theta, tools)
             x = jax.lax.while_loop(
                 lambda x: (x.trouble == 0) & ~due(x),
-                lambda x: self._step(x, t0, h, theta, minv, prepared),
+                lambda x: self._step(x, t0, h, theta, tools),
                 x,
             )
             values = (t0 + h * x.step, x.q, x.p)
@@ -157,12 +187,21 @@ class March(eqx.Module):
         )
         return x, rows, count
 
-    def _step(self, x: Trajectory, t0, h, theta, minv, prepared) -> Trajectory:
+    def _step(self, x: Trajectory, t0, h, theta, tools: Tools) -> Trajectory:
         t = t0 + h * x.step
-        g, done, form = self.ggl, None, None
+        end = t + h
+        t, h = t.astype(x.q.dtype), h.astype(x.q.dtype)
+        g, minv, done, form = self.ggl, tools.minv, None, None
+        fine: tuple = (0.0, 0.0)
         if self.solver == "linear":
-            D, d, form = prepared
-            dz = apply(D, jnp.concatenate([x.q, x.p])) + d
+            assert tools.prepared is not None
+            D, d, form, low = tools.prepared
+            z = jnp.concatenate([x.q, x.p])
+            dz = apply(D, z) + d
+            if low is not None:
+                z_low = jnp.concatenate([x.q_low, x.p_low])
+                rest = apply(low[0], z) + (low[1] + apply(D, z_low))
+                fine = rest[: len(x.q)], rest[len(x.q) :]
             dq, dp = dz[: len(x.q)], dz[len(x.q) :]
             V, passes, change = x.V, jnp.asarray(1), jnp.zeros((), x.q.dtype)
         else:
@@ -175,14 +214,15 @@ class March(eqx.Module):
                 low = (x.q_low, x.p_low)
                 done = g.fixed_point(x.q, x.p, t, h, theta, minv, guess, low)
             dq, dp, V, passes, change = done.dq, done.dp, done.V, done.passes, done.change
-        fine = (0.0, 0.0) if done is None or done.fine is None else done.fine
+        if done is not None and done.fine is not None:
+            fine = done.fine
         q, q_low = compensated(x.q, x.q_low + fine[0], dq)
         p, p_low = compensated(x.p, x.p_low + fine[1], dp)
         finite = jnp.all(jnp.isfinite(q) & jnp.isfinite(p))
         # a fixed point that ran away is no fault of the motion: Newton has its turn
         lost = 1 if self.solver == "fixed point" else 2
-        trouble = jnp.where(finite, jnp.where(change <= CONVERGED, 0, 1), lost)
-        monitor = self._watched(x.monitor, q, p, t + h, theta, minv, V, passes)
+        trouble = jnp.where(finite, jnp.where(change <= CONVERGED[q.dtype.name], 0, 1), lost)
+        monitor = self._watched(x.monitor, q, p, end, theta, tools, V, passes)
         balance = None
         if self.ledger is not None and x.balance is not None:
             balance = self._balanced(x, q, p, V, t, h, theta, minv, form)
@@ -200,8 +240,9 @@ class March(eqx.Module):
         at = self.ggl.time(q, t + h)
         return self.ledger.entered(x.balance, flux, q, p, at, theta, energy)
 
-    def _watched(self, m: Monitor, q, p, t, theta, minv, V, passes) -> Monitor:
-        energy, kinetic = self.ggl.energies(q, p, t, theta, minv, V)
+    def _watched(self, m: Monitor, q, p, end, theta, tools: Tools, V, passes) -> Monitor:
+        t = end.astype(q.dtype)
+        energy, kinetic = self.ggl.energies(q, p, t, theta, tools.minv, V)
         m = m._replace(
             energy_low=jnp.minimum(m.energy_low, energy),
             energy_high=jnp.maximum(m.energy_high, energy),
@@ -209,10 +250,10 @@ class March(eqx.Module):
             violation=jnp.maximum(m.violation, self.ggl.violation(q, t, theta)),
         )
         if self.exact is not None:
-            true = self.exact(self.ggl.time(q, t), *theta)
+            true = self.exact(self.ggl.time(q, end), *tools.theta)
             if not isinstance(true, jax.Array):
                 error = jnp.max(jnp.abs(jnp.stack([q[k] - true[k] for k in range(len(true))])))
             else:
                 error = jnp.max(jnp.abs(q - true))
-            m = m._replace(exact_error=jnp.maximum(m.exact_error, error))
+            m = m._replace(exact_error=jnp.maximum(m.exact_error, error.astype(q.dtype)))
         return m._replace(passes=m.passes + passes, passes_most=jnp.maximum(m.passes_most, passes))

@@ -232,7 +232,7 @@ class AtAll(eqx.Module):
     values: Lowered
 
     def __call__(self, t, *theta) -> jax.Array:
-        numbers = jnp.arange(1, self.count + 1, dtype=jnp.result_type(float))
+        numbers = jnp.arange(1, self.count + 1, dtype=jnp.asarray(t).dtype)
         lists = theta[self.scalars :]
         arguments = []
         for what, of, letter, number in self.places:
