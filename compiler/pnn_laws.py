@@ -19,8 +19,6 @@ from .pnn_laws_table import Groups, Rows, groups, rows
 from .program import Equation, Evolution, Findings, Section, Tell
 from .refusal import refusal
 
-STARTS = 4
-
 
 @dataclass(frozen=True)
 class Laws:
@@ -62,7 +60,8 @@ class Laws:
 
     @cached_property
     def fitter(self) -> Fitter:
-        return Fitter(self.layout, self.rows, STARTS, self.study.seed)
+        training = self.study.training
+        return Fitter(self.layout, self.rows, training.starts, training.epochs, self.study.seed)
 
     @cached_property
     def equals(self) -> EqualLaws:
@@ -153,6 +152,12 @@ def compile(study: Pnn, observations: Mapping[str, np.ndarray] | None) -> Laws:
             study, ("search", "method"), "search.method",
             "the published algorithm selects by the rows held out, and none are",
             "write fraction = 0.2 in [test]",
+        )  # fmt: skip
+    if study.training.optimizer != "levenberg-marquardt":
+        raise refusal(
+            study, ("training", "optimizer"), "training.optimizer",
+            "laws are fitted by least squares to convergence",
+            'write optimizer = "levenberg-marquardt", or leave it out',
         )  # fmt: skip
     space, notes = _space(study, found)
     return Laws(study, found, table, space, rivals(study, found, table), (*table.notes, *notes))

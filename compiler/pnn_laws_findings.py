@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from .pnn_laws import Laws
 
 
+EXACT = 1e-6  # of the output's spread: an error below it is none
 GAIN = 1e-3  # by which a law of the front betters all simpler ones, relative: less says nothing
 
 
@@ -109,7 +110,8 @@ def front_of(laws: Laws, genomes: np.ndarray, tell: Tell) -> list[Law]:
     fits = laws.judged(rows)
     complexity = layout.complexity(rows)
     tests = laws.test_error(rows, fits.weights)
-    judged = tests if laws.paper else fits.error
+    floor = EXACT * laws.rows.output.std()
+    judged = np.maximum(tests if laws.paper else fits.error, floor)
     order = np.lexsort((judged, complexity))
     least, kept = np.inf, []
     for k in order:

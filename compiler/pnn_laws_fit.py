@@ -16,7 +16,6 @@ from .modules.genome_fit import Data, fitted
 from .pnn_genome import Layout
 from .pnn_laws_table import Rows
 
-FIT_STEPS, FOLD_STEPS = 150, 60
 TOLERANCE = 1e-11  # of the sum of squares: what a further step promises to take off
 BATCH = 256
 
@@ -41,11 +40,13 @@ class Fits:
 
 @dataclass(frozen=True)
 class Fitter:
-    """Fits genomes of a layout to a table, from `starts` starting points each."""
+    """Fits genomes of a layout to a table, from `starts` starting points each, in at most `steps`
+    iterations."""
 
     layout: Layout
     rows: Rows
     starts: int
+    steps: int
     seed: int
 
     @cached_property
@@ -102,7 +103,7 @@ class Fitter:
         folds = len(self.left_out)
         codes, fixed = genomes[:, : self.layout.units], self.layout.fixed(genomes)
         start, sets = np.repeat(weights, folds, axis=0), np.arange(1, folds + 1)
-        parts = self._fitted(codes, fixed, start, folds, sets, FOLD_STEPS)
+        parts = self._fitted(codes, fixed, start, folds, sets)
         several = np.repeat(genomes, folds, axis=0)
         given = self.predicted(several, parts.weights, self.rows.learn)
         given[~np.isfinite(parts.cost)] = np.nan
@@ -112,14 +113,14 @@ class Fitter:
         """Weights (n, weights) and mean square (n,) of fits to all rows to learn from."""
         n = len(genomes)
         codes, fixed = genomes[:, : self.layout.units], self.layout.fixed(genomes)
-        found = self._fitted(codes, fixed, np.tile(self.first, (n, 1)), self.starts, 0, FIT_STEPS)
+        found = self._fitted(codes, fixed, np.tile(self.first, (n, 1)), self.starts, 0)
         costs = np.where(np.isfinite(found.cost), found.cost, np.inf).reshape(n, self.starts)
         best = np.argmin(costs, axis=1)
         weights = found.weights.reshape(n, self.starts, -1)[np.arange(n), best]
         scale = float(self.data.scales[0])
         return weights, costs[np.arange(n), best] / (len(self.rows.learn) * scale**2)
 
-    def _fitted(self, codes, fixed, starts, each: int, sets, steps: int):
+    def _fitted(self, codes, fixed, starts, each: int, sets):
         """Each genome `each` times, the k-th time on set k of row weights."""
         n = len(codes)
         genomes = (
@@ -128,7 +129,9 @@ class Fitter:
             np.zeros(n * each, bool),
         )
         rows = np.tile(np.broadcast_to(sets, (each,)), n)
-        return fitted(self.layout.net, None, self.data, genomes, starts, rows, steps, TOLERANCE)
+        return fitted(
+            self.layout.net, None, self.data, genomes, starts, rows, self.steps, TOLERANCE
+        )
 
     def predicted(
         self, genomes: np.ndarray, weights: np.ndarray, rows: Sequence[int] | np.ndarray

@@ -13,6 +13,7 @@ from ..spec import Faults
 from ..spec.grammar import Name
 from ..spec.pnn import Pnn
 from ..spec.tree import walk
+from ..spec.units import CONSTANTS
 from .lower import lowered
 from .pnn_laws_groups import found_groups
 from .refusal import refusal
@@ -26,8 +27,8 @@ MOST_NAMED = 8
 class Groups:
     """What a law relates, as SymPy.
 
-    `words` spells columns, parameters and definitions as symbols; `inputs` and `output` are in
-    these. `plain` gives what each definition and parameter stands for, in columns alone. `target`
+    `words` spells columns, parameters, definitions and constants of physics as symbols; `inputs`
+    and `output` are in these. `plain` gives what each stands for, in columns alone. `target`
     is the column that the output is made of, the first in it that no input holds (None: there is
     none or it cannot be read back).
     """
@@ -88,18 +89,18 @@ def groups(study: Pnn) -> Groups:
     plain: dict[sp.Symbol, sp.Expr] = dict(numbers)
     for name, formula in study.define.items():
         plain[symbol(name)] = inner.scalar(formula).xreplace(numbers)
-    words = replace(
-        inner,
-        constants={**inner.constants, **{n: symbol(n) for n in study.define}},
-        cache={},
-    )
+    known = () if study.units.reduced else CONSTANTS
+    physics = {n: symbol(n) for n in known if n not in (*columns, *study.parameters)}
+    plain |= {s: sp.Float(float(study.constant(n)), 17) for n, s in physics.items()}
+    named = {**physics, **inner.constants, **{n: symbol(n) for n in study.define}}
+    words = replace(inner, constants=named, cache={})
     output = words.scalar(wanted)
     if study.search.inputs:
         inputs = tuple(words.scalar(one) for one in study.search.inputs)
     else:
-        known = {n: study.dimension(n) or () for n in (*columns, *study.parameters)}
-        bottom, exponents = found_groups(study, str(output), known)
-        others = [symbol(name) for name in known if name != str(output)]
+        sizes = {n: study.dimension(n) or () for n in (*columns, *study.parameters)}
+        bottom, exponents = found_groups(study, str(output), sizes)
+        others = [symbol(name) for name in sizes if name != str(output)]
         inputs = tuple(_monomial(others, one) for one in exponents)
         output = output / _monomial(others, bottom)
     held = set().union(*(one.xreplace(plain).free_symbols for one in inputs))

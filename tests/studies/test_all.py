@@ -31,7 +31,11 @@ def test_resolved_is_the_same_study(file):
 
 @pytest.mark.parametrize("file", FILES, ids=lambda f: f.stem)
 def test_explained(file):
-    sections = explain(load(file))
+    study = load(file)
+    sections = explain(study)
     equations = {e.name for section in sections for e in section.equations}
+    if study.study == "pnn" and not study.system.coordinates:  # a table: nothing moves
+        assert "Output" in equations
+        return
     assert any(name.startswith("Lagrangian") for name in equations)
     assert any(name.startswith(("Equation of motion", "Motion of")) for name in equations)
