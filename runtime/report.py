@@ -24,6 +24,8 @@ from .write import write
 KINDS = {
     "ggl": "How does this system move?",
     "family": "Which member of this family made the motion?",
+    "om": "Which path of least action joins these two states?",
+    "pnn": "What is the simplest law behind these data?",
 }
 MOST_PANELS = 4
 
