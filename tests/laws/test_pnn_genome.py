@@ -1,0 +1,187 @@
+"""Laws of genomes: what they cost, which are equal, and fits that no neighbour disturbs."""
+
+from dataclasses import replace
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from actionrun.compiler.modules.genome import ACTIVATIONS, Net
+from actionrun.compiler.modules.genome_fit import Data, fitted
+from actionrun.compiler.pnn_equal import Equals
+from actionrun.compiler.pnn_genome import Layout
+from map_studies import DAMPED, PUBLISHED, VERLET, genome, shipped
+
+LAW = Layout(
+    3, (3,), 1, ("linear", "square", "inverse", "product", "tanh"), (0, 1, 2, 3, 4),
+    (0, 1, None), ("0", "1", "trainable"), bias=True, active_output=True,
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def verlet():
+    return shipped("verlet_pnn", "data.points=500")
+
+
+def test_networks_of_the_papers(verlet):
+    assert verlet.layout.genes == 26 and verlet.layout.units == 6 and verlet.layout.weights == 20
+    earlier = replace(verlet.layout, layers=(2, 2))
+    assert earlier.early and earlier.genes == 16 and earlier.units == 4
+    assert LAW.genes == 17
+
+
+def test_values_that_coincide_are_one_setting(verlet):
+    assert verlet.layout.labels == ("0", "1/2", "1", "2", "trainable")
+    assert any("dt/2" in note for note in verlet.notes)
+
+
+@pytest.mark.parametrize(("weights", "cost"), [(VERLET, 13), (DAMPED, 14), (PUBLISHED, 19)])
+def test_complexity(verlet, weights, cost):
+    assert verlet.layout.complexity(genome(verlet, weights)) == cost
+
+
+def test_scores_of_activations_count_squared(verlet):
+    row = genome(verlet, VERLET, {0: "elu", 1: "tanh", 2: "relu"})
+    assert verlet.layout.complexity(row) == 13 + 9 + 4 + 1
+
+
+def values(net: Net, row, layout, weights, inputs):
+    """Outputs of a genome under a force that no linear map imitates."""
+    codes = jnp.asarray(row[: layout.units])
+    fixed = layout.fixed(row)
+    w = jnp.asarray(np.where(np.isnan(fixed), weights, fixed))
+    found = net.values(codes, jnp.asarray(fixed != 0), w, inputs, lambda a: [jnp.cos(2 * a[0])])
+    return np.stack([np.asarray(x) for x in found])
+
+
+def test_equals_of_fixed_weights_are_the_same_function(verlet):
+    """Fixed weights leave nothing to retrain: the simplest equal must give the same numbers."""
+    layout, random = verlet.layout, np.random.default_rng(1)
+    rows = random.integers(0, 4, (300, 26))
+    rows[:, :6] *= random.random((300, 6)) < 0.3
+    simple = Equals(layout).simplest(rows)
+    inputs = [jnp.asarray(x) for x in random.standard_normal((2, 20))]
+    for row, other in zip(rows, simple, strict=True):
+        a, b = (values(layout.net, g, layout, 0.0, inputs) for g in (row, other))
+        np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-12)
+    assert np.all(layout.complexity(simple) <= layout.complexity(rows))
+
+
+def test_equals_of_trainable_weights_reach_the_same_fit(verlet):
+    """Both spellings of a linear network fit the data equally well, from several starts."""
+    random = np.random.default_rng(2)
+    rows = np.repeat(genome(verlet, VERLET)[None], 30, axis=0)
+    for row in rows:
+        row[6 + random.integers(0, 20, 2)] = random.integers(0, 5, 2)
+        row[6 + random.choice([6, 9, 10, 14])] = verlet.layout.code(None)
+    simple = verlet.equals.simplest(rows)
+    changed = np.any(rows != simple, axis=1)
+    assert changed.sum() > 10
+    random_starts = 1 + 0.3 * random.standard_normal((6, 1, 20))
+    data = verlet.fitness[0]
+    costs = []
+    for several in (rows, simple):
+        starts = np.repeat(random_starts, len(several), axis=1)
+        costs.append(verlet.fit(several, data, starts, 1e-10).cost)
+    np.testing.assert_allclose(np.log10(costs[0]), np.log10(costs[1]), atol=1e-3)
+
+
+def test_renamed_units_are_one_genome(verlet):
+    layout = verlet.layout
+    row = genome(verlet, PUBLISHED, {1: "tanh", 4: "relu"})
+    spellings = [row[order] for order in verlet.equals.orders]
+    assert len({tuple(s) for s in spellings}) == 8
+    assert len({tuple(s) for s in verlet.equals.simplest(np.array(spellings)).tolist()}) == 1
+    inputs = [jnp.asarray(x) for x in np.random.default_rng(3).standard_normal((2, 9))]
+    fixed = [np.where(s[layout.units :] == layout.code(None), 2, s[layout.units :])
+             for s in spellings]  # fmt: skip
+    filled = [np.concatenate([s[: layout.units], f]) for s, f in zip(spellings, fixed, strict=True)]
+    results = [values(layout.net, s, layout, 0.0, inputs) for s in filled]
+    for other in results[1:]:
+        np.testing.assert_allclose(other, results[0], rtol=1e-13)
+
+
+def test_product_multiplies_what_is_heard():
+    layout = replace(LAW, layers=(1,), bias=False, active_output=False, inputs=2)
+    product = layout.activations.index("product")
+    x, y = jnp.asarray([2.0, 3.0]), jnp.asarray([5.0, 7.0])
+    both = np.array([product, 1, 1, 1])
+    one = np.array([product, 1, 0, 1])
+    none = np.array([product, 0, 0, 1])
+    found = [values(layout.net, row, layout, 0.0, [x, y])[0] for row in (both, one, none)]
+    np.testing.assert_array_equal(found, [[10, 21], [2, 3], [0, 0]])
+
+
+def test_a_choice_not_taken_spoils_no_slope():
+    """log, sqrt and 1/x of a bad number are NaN, but only for the unit that chose them."""
+    import jax
+
+    net = replace_activations(("linear", "log", "sqrt", "inverse"))
+
+    def total(w, code):
+        codes = jnp.asarray([code])
+        return net.values(codes, jnp.ones(2, bool), w, [jnp.asarray([-1.0, 0.0])], None)[0].sum()
+
+    assert np.isfinite(jax.grad(total)(jnp.ones(2), 0)).all()
+    assert np.isnan(total(jnp.ones(2), 1))
+
+
+def replace_activations(names):
+    layout = replace(LAW, inputs=1, layers=(1,), bias=False, active_output=False,
+                     activations=names, scores=(0,) * len(names))  # fmt: skip
+    return layout.net
+
+
+def test_every_activation_of_the_language_is_there():
+    from typing import get_args
+
+    from actionrun.spec.pnn import Activations
+
+    assert {*get_args(Activations)} == {*ACTIVATIONS, "product"}
+
+
+@pytest.mark.parametrize("linear", [True, False])
+def test_a_fit_does_not_see_its_batch(verlet, linear):
+    """Permuted, alone or among others: the same bits."""
+    random = np.random.default_rng(4)
+    rows = random.integers(0, 5, (40, 26))
+    rows[:, :6] = 0 if linear else rows[:, :6] % 4
+    rows[:10] = genome(verlet, PUBLISHED)
+    starts = verlet.starts(rows)
+    data = verlet.fitness[0]
+    all_at_once = verlet.fit(rows, data, starts)
+    order = random.permutation(40)
+    shuffled = verlet.fit(rows[order], data, starts[:, order])
+    few = order[:3]
+    alone = verlet.fit(rows[few], data, starts[:, few])
+    for name in ("weights", "cost", "converged"):
+        np.testing.assert_array_equal(getattr(shuffled, name), getattr(all_at_once, name)[order])
+        np.testing.assert_array_equal(getattr(alone, name), getattr(all_at_once, name)[few])
+
+
+def test_sums_and_rows_find_the_same(verlet):
+    """The linear path's normal matrix is that of the general one."""
+    row = genome(verlet, PUBLISHED)[None]
+    layout, data = verlet.layout, verlet.fitness[0]
+    starts = verlet.starts(row)[1]
+    codes, fixed, rows = row[:, :6], layout.fixed(row), np.array([0])
+    found = [
+        fitted(layout.net, verlet.map.force, data, (codes, fixed, kind), starts, rows, 60, 1e-12)
+        for kind in (np.array([True]), np.array([False]))
+    ]
+    np.testing.assert_allclose(found[0].cost, found[1].cost, rtol=1e-6)
+
+
+def test_row_weights_choose_rows():
+    """A fit of a straight line with weights on some rows is numpy's fit of these rows."""
+    layout = Layout(1, (), 1, ("linear",), (0,), (0, 1, None), ("0", "1", "trainable"), bias=True)
+    random = np.random.default_rng(5)
+    x = random.standard_normal(30)
+    y = 2 * x + 1 + 0.1 * random.standard_normal(30)
+    sets = np.stack([np.ones(30), np.arange(30) < 20, np.arange(30) >= 20]).astype(float)
+    data = Data(jnp.asarray(x[None, :, None]), jnp.asarray(y[None, :, None]), jnp.ones(1),
+                jnp.asarray(sets))  # fmt: skip
+    rows = np.repeat(np.full((1, 2), 2), 3, axis=0)
+    spec = rows[:, :0], layout.fixed(rows), np.zeros(3, bool)
+    found = fitted(layout.net, None, data, spec, np.zeros((3, 2)), np.arange(3), 60, 1e-14)
+    for k, chosen in enumerate(sets.astype(bool)):
+        np.testing.assert_allclose(found.weights[k], np.polyfit(x[chosen], y[chosen], 1), rtol=1e-7)
