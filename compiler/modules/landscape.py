@@ -69,11 +69,22 @@ class Landscape(eqx.Module):
         """-dV/dq (dim, N, T)."""
         return _forces(self, q, near)
 
+    def energy_and_forces(
+        self, q: jax.Array, near: Near | None = None
+    ) -> tuple[jax.Array, jax.Array]:
+        """V (T,) and -dV/dq (dim, N, T) in one go; not differentiated."""
+        energy, forces = jnp.zeros(q.shape[2:], q.dtype), jnp.zeros_like(q)
+        if self.pairs is not None:
+            energy, forces = self.pairs.energy_and_forces(q, near)
+        if self.external is not None:
+            energy, forces = energy + self.external.energy(q), forces + self.external.forces(q)
+        return energy, forces
+
     def hessian_product(self, q: jax.Array, v: jax.Array, near: Near | None = None) -> jax.Array:
         """(d2V/dq dq) v (dim, N, T), each image with its own v."""
         total = jnp.zeros_like(q)
         if self.pairs is not None:
-            total = total + self.pairs.hessian_product(q, v, _listed(q, near))
+            total = total + self.pairs.hessian_product(q, v, near)
         if self.external is not None:
             total = total + self.external.hessian_product(q, v)
         return total
@@ -114,15 +125,11 @@ _crowding = jax.jit(lists.crowding)
 _neighbours = jax.jit(lists.neighbours, static_argnums=4)
 
 
-def _listed(q: jax.Array, near: Near | None) -> Near:
-    return lists.everyone(q) if near is None else near
-
-
 @jax.custom_vjp
 def _energy(landscape: Landscape, q: jax.Array, near: Near | None) -> jax.Array:
     total = jnp.zeros(q.shape[2:], q.dtype)
     if landscape.pairs is not None:
-        total = total + landscape.pairs.energy(q, _listed(q, near))
+        total = total + landscape.pairs.energy(q, near)
     if landscape.external is not None:
         total = total + landscape.external.energy(q)
     return total
@@ -132,7 +139,7 @@ def _energy(landscape: Landscape, q: jax.Array, near: Near | None) -> jax.Array:
 def _forces(landscape: Landscape, q: jax.Array, near: Near | None) -> jax.Array:
     total = jnp.zeros_like(q)
     if landscape.pairs is not None:
-        total = total + landscape.pairs.forces(q, _listed(q, near))
+        total = total + landscape.pairs.forces(q, near)
     if landscape.external is not None:
         total = total + landscape.external.forces(q)
     return total

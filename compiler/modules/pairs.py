@@ -16,18 +16,35 @@ Shapes: q, v (dim, N, T); the T images are the contiguous axis.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 
 from ..lower import Lowered
-from .neighbours import Near, nearest_image
+from .neighbours import Near, everyone, nearest_image
 
 FEW = 4  # images below which a loop over neighbours serves all bodies at once
 
-Coefficients = Callable[[jax.Array, jax.Array, jax.Array], tuple[jax.Array, ...]]
-Combined = Callable[..., jax.Array]
+
+class Summand(NamedTuple):
+    """A function of pairs to be summed: numbers of each image from e, e', e'' and the differences
+    of the fields, then arrays (rows, ..., T) from these; rows 0 means a vector."""
+
+    coefficients: Callable[..., tuple[jax.Array, ...]]
+    combined: Callable[..., tuple[jax.Array, ...]]
+    rows: tuple[int, ...]
+
+
+ENERGY = Summand(lambda e, e1, e2, d: (e,), lambda e, d: (e[None],), (1,))
+FORCES = Summand(lambda e, e1, e2, d: (-2 * e1,), lambda a, d: (a * d,), (0,))
+BOTH = Summand(lambda e, e1, e2, d: (e, -2 * e1), lambda e, a, d: (e[None], a * d), (1, 0))
+PRODUCT = Summand(
+    lambda e, e1, e2, d, w: (2 * e1, 4 * e2 * jnp.sum(d * w, axis=0)),
+    lambda a, c, d, w: (a * w + c * d,),
+    (0,),
+)
 
 
 def switched(s: jax.Array, start, stop) -> tuple[jax.Array, jax.Array, jax.Array]:
@@ -57,22 +74,25 @@ class Pairs(eqx.Module):
     switch: jax.Array | None
     edge: jax.Array | None
 
-    def energy(self, q: jax.Array, near: Near) -> jax.Array:
-        """Potential energy (T,) of each image."""
-        each = self._summed(lambda e, e1, e2: (e,), lambda e, d: e[None], near, 1, q)
+    def energy(self, q: jax.Array, near: Near | None) -> jax.Array:
+        """Potential energy (T,) of each image; `near` None: of all pairs, without a list."""
+        (each,) = self._summed(ENERGY, near, q)
         return 0.5 * jnp.sum(each, axis=(0, 1))
 
-    def forces(self, q: jax.Array, near: Near) -> jax.Array:
+    def forces(self, q: jax.Array, near: Near | None) -> jax.Array:
         """-dV/dq (dim, N, T)."""
-        return self._summed(lambda e, e1, e2: (-2 * e1,), lambda a, d: a * d, near, len(q), q)
+        (found,) = self._summed(FORCES, near, q)
+        return found
 
-    def hessian_product(self, q: jax.Array, v: jax.Array, near: Near) -> jax.Array:
+    def energy_and_forces(self, q: jax.Array, near: Near | None) -> tuple[jax.Array, jax.Array]:
+        """V (T,) and -dV/dq (dim, N, T) in one go."""
+        each, forces = self._summed(BOTH, near, q)
+        return 0.5 * jnp.sum(each, axis=(0, 1)), forces
+
+    def hessian_product(self, q: jax.Array, v: jax.Array, near: Near | None) -> jax.Array:
         """(d2V/dq dq) v (dim, N, T)."""
-
-        def combined(a, c, d, w):
-            return a * w + (c * jnp.sum(d * w, axis=0)) * d
-
-        return self._summed(lambda e, e1, e2: (2 * e1, 4 * e2), combined, near, len(q), q, v)
+        (found,) = self._summed(PRODUCT, near, q, v)
+        return found
 
     def energies(self, r: jax.Array, theta: jax.Array) -> jax.Array:
         """Energy of single pairs at distances r, with the switch; theta (P,)."""
@@ -100,56 +120,77 @@ class Pairs(eqx.Module):
         return e, e1, e2
 
     def _summed(
-        self, coefficients: Coefficients, combined: Combined, near: Near, rows: int,
-        *fields: jax.Array,
-    ) -> jax.Array:  # fmt: skip
-        """sum_j combined(*coefficients(e, e', e'')_ij, x_i - x_j for x of fields), (rows, N, T).
-
-        The first field is the place. One body after the other, its neighbours one by one: what is
-        at work then stays in the nearest cache, and a pair that is apart in all images is skipped.
-        Where there are few images, one neighbour of every body after the other.
-        """
+        self, what: Summand, near: Near | None, *fields: jax.Array
+    ) -> tuple[jax.Array, ...]:
+        """The sum over j of `what` of each pair i, j: arrays (rows, N, T). The first of `fields`,
+        (dim, N, T), is the place."""
         fields = tuple(map(jnp.asarray, fields))
-        q = fields[0]
-        _, n, images = q.shape
-        longest = near.others.shape[1]
-        out = jnp.zeros((rows, n, images), q.dtype)
-        if longest == 0:
-            return out
-        reach = jnp.inf if self.cutoff is None else self.cutoff**2
+        dim, n, images = fields[0].shape
 
-        def of(s, theta):
-            return coefficients(*(jnp.broadcast_to(x, s.shape) for x in self._terms(s, theta)))
+        def added(theta, differences):
+            """What a set of pairs adds. The condition skips pairs that are apart in all images;
+            and it keeps XLA from computing the coefficients anew for each component."""
+            d, *more = differences
+            d = nearest_image(d, self.edge)
+            s = jnp.sum(d * d, axis=0)
+            # A NaN is not skipped; without cut-off nothing is.
+            apart = s[0] >= jnp.inf if self.cutoff is None else jnp.min(s) >= self.cutoff**2
 
-        def by_body(i, out):
+            def of():
+                return what.coefficients(*self._filled(s, theta), d, *more)
+
+            zeros = jax.eval_shape(of)
+            found = jax.lax.cond(
+                apart,
+                lambda: tuple(jnp.zeros(x.shape, x.dtype) for x in zeros),
+                of,
+            )
+            return what.combined(*found, d, *more)
+
+        none = tuple(jnp.zeros((k or dim, n, images), fields[0].dtype) for k in what.rows)
+        if n < 2:
+            return none
+        if images < FEW:
+            return self._by_slot(what, near or everyone(fields[0]), none, fields)
+        return self._by_body(added, near, none, fields)
+
+    def _filled(self, s, theta):
+        return tuple(jnp.broadcast_to(x, s.shape) for x in self._terms(s, theta))
+
+    def _by_body(self, added, near: Near | None, none, fields):
+        """One body after the other, its neighbours one by one: what is at work then stays in the
+        nearest cache."""
+        n = none[0].shape[1]
+
+        def body(i, out):
             def add(m, total):
-                j = near.others[i, m]
-                d, *more = (x[:, i] - x[:, j] for x in fields)
-                d = nearest_image(d, self.edge)
-                s = jnp.sum(d * d, axis=0)
-                theta = self.between(i, j)
-                zeros = jax.eval_shape(of, s, theta)
-                found = jax.lax.cond(
-                    jnp.min(s) < reach,
-                    lambda: of(s, theta),
-                    lambda: tuple(jnp.zeros(x.shape, x.dtype) for x in zeros),
-                )
-                return total + combined(*found, d, *more)
+                j = m + (m >= i) if near is None else near.others[i, m]
+                value = added(self.between(i, j), [x[:, i] - x[:, j] for x in fields])
+                return tuple(a + b for a, b in zip(total, value, strict=True))
 
-            none = jnp.zeros((rows, images), q.dtype)
-            return out.at[:, i].set(jax.lax.fori_loop(0, near.counts[i], add, none))
+            nothing = tuple(x[:, 0] for x in none)
+            total = jax.lax.fori_loop(0, n - 1 if near is None else near.counts[i], add, nothing)
+            return tuple(x.at[:, i].set(y) for x, y in zip(out, total, strict=True))
 
-        def by_slot(m, out):
+        return jax.lax.fori_loop(0, n, body, none)
+
+    def _by_slot(self, what: Summand, near: Near, none, fields):
+        """One neighbour of every body after the other: where there are few images."""
+        n, longest = near.others.shape
+        far = 1.0 if self.cutoff is None else self.cutoff**2
+
+        def slot(m, out):
             j = near.others[:, m]
             d, *more = (x - x.at[:, j].get(mode="promise_in_bounds") for x in fields)
             d = nearest_image(d, self.edge)
-            active = (m < near.counts)[:, None]
-            far = 1.0 if self.cutoff is None else self.cutoff**2
-            s = jnp.where(active, jnp.sum(d * d, axis=0), far)
-            theta = self.between(jnp.arange(n), j)
-            theta = theta if theta.ndim == 1 else theta[..., None]
-            return out + combined(*of(s, theta), d, *more)
+            s = jnp.where((m < near.counts)[:, None], jnp.sum(d * d, axis=0), far)
+            terms = self._filled(s, self._columns(jnp.arange(n), j))
+            value = what.combined(*what.coefficients(*terms, d, *more), d, *more)
+            return tuple(a + b for a, b in zip(out, value, strict=True))
 
-        if images < FEW:
-            return jax.lax.fori_loop(0, longest, by_slot, out)
-        return jax.lax.fori_loop(0, n, by_body, out)
+        return jax.lax.fori_loop(0, longest, slot, none) if longest else none
+
+    def _columns(self, i: jax.Array, j: jax.Array) -> jax.Array:
+        """The parameters of pairs (i, j) of many bodies, to be broadcast over images."""
+        theta = self.between(i, j)
+        return theta if theta.ndim == 1 else theta[..., None]

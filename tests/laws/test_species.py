@@ -50,7 +50,9 @@ def test_a_mixture_is_the_sum_over_its_pairs(images):
             forces[:, j] -= pull
     np.testing.assert_allclose(found.landscape.energy(q), energy, rtol=1e-12)
     scale = np.max(np.abs(forces))
-    np.testing.assert_allclose(found.landscape.forces(q), forces, atol=1e-12 * scale)
+    for near in (None, found.landscape.near(q)):
+        got = found.landscape.forces(q, near)
+        np.testing.assert_allclose(got, forces, atol=1e-12 * scale)
 
 
 def test_alike_species_are_one_species():
