@@ -15,15 +15,20 @@ from .atoms import given_ends
 from .modules.neighbours import nearest_image
 from .om_explain import sections
 from .om_relax import Relaxation
-from .om_setting import Setting, setting
-from .program import Section
+from .om_setting import Setting, concerns_cluster, setting
+from .program import Program, Section
 from .refusal import refusal
 
 
-def compile(study: Om, observations: Mapping[str, np.ndarray] | None = None) -> Relaxation:
+def compile(study: Om, observations: Mapping[str, np.ndarray] | None = None) -> Program:
     """The program of an om study; `observations` are the structures of [ends], where it names
     files. Raises Faults."""
-    found = setting(study)
+    order = None if observations is None else observations.get("start_species")
+    found = setting(study, None if order is None else tuple(map(str, order)))
+    if concerns_cluster(study):
+        from . import om_clusters
+
+        return om_clusters.compile(found, observations)
     if study.ends.origin == "md":
         return Relaxation(found, None)
     if study.system.particles is None:
@@ -34,11 +39,10 @@ def compile(study: Om, observations: Mapping[str, np.ndarray] | None = None) -> 
     q = np.stack([start.q, end.q], axis=2)
     # The body goes to the nearest image of its end: files may hold wrapped coordinates.
     q[..., 1] = q[..., 0] + np.asarray(nearest_image(q[..., 1] - q[..., 0], found.bodies.edge))
-    if not found.velocities:
-        return Relaxation(found, q, start.species)
-    assert start.v is not None and end.v is not None
-    return Relaxation(found, np.concatenate([q, np.stack([start.v, end.v], axis=2)], axis=2),
-                      start.species)  # fmt: skip
+    if found.velocities:
+        assert start.v is not None and end.v is not None
+        q = np.concatenate([q, np.stack([start.v, end.v], axis=2)], axis=2)
+    return Relaxation(found, q, start.species)
 
 
 def _by_coordinate(found: Setting) -> np.ndarray:
@@ -56,4 +60,9 @@ def _by_coordinate(found: Setting) -> np.ndarray:
 
 def explain(study: Om) -> tuple[Section, ...]:
     """The sections of `actionrun explain` for an om study."""
-    return sections(setting(study))
+    found = setting(study)
+    if concerns_cluster(study):
+        from .om_clusters_explain import transformation
+
+        return (*sections(found), *transformation(found))
+    return sections(found)

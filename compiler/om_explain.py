@@ -127,12 +127,14 @@ def _path(setting: Setting) -> str:
         assert study.network is not None
         layers = "-".join(map(str, study.network.hidden))
         return (
-            f"A network from time to positions, hidden layers {layers}, {study.network.activation}, "
-            f"analytic first and second derivatives; {study.path.points} Gauss nodes. {ends}."
+            f"A network from time to positions, hidden layers {layers}, "
+            f"{study.network.activation}, analytic first and second derivatives; "
+            f"{study.path.points} Gauss nodes of the stretched time. {ends}."
         )
     return (
-        f"{basis.count} functions of time for each component: {BASES[setting.name]}, orthonormal in "
-        f"their second derivative at {study.path.points} Gauss nodes of the stretched time. {ends}."
+        f"{basis.count} functions of time for each component: {BASES[setting.name]}, "
+        f"orthonormal in their second derivative at {study.path.points} Gauss nodes of the "
+        f"stretched time. {ends}."
     )
 
 

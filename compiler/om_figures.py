@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 SHOWN = 4  # bodies whose paths are drawn
 TINY = 1e-17
+SPREAD = 20  # largest over smallest value from which an axis is logarithmic
 
 
 def figures(result: Result) -> tuple[Figure, ...]:
@@ -96,8 +97,8 @@ def _deviations(result: Result) -> Figure:
     places = Curve(t[inner], np.maximum(score.positions[inner], TINY))
     momenta = Curve(t[inner], np.maximum(score.momenta[inner], TINY))
     panels = (
-        Panel(_time(result), Axis("RMSD of the positions", unit, log=True), (places,)),
-        Panel(_time(result), Axis("RMSD of the momenta", "", log=True), (momenta,)),
+        Panel(_time(result), Axis("RMSD of positions", unit, log=True), (places,)),
+        Panel(_time(result), Axis("RMSD of momenta", "", log=True), (momenta,)),
     )
     caption = (
         "Distance of the path from the reference run (a quarter of its time step), root mean "
@@ -113,22 +114,15 @@ def _history(result: Result) -> Figure | None:
         return None
     n, loss = history["iteration"], history["loss"]
     many = n[-1] > 100
-    axis = Axis("iteration", log=bool(many))
-    keep = np.isfinite(loss) & ((n > 0) | (not many))
-    style = "line" if many else "marked"
-    panels = [
-        Panel(
-            axis,
-            Axis("loss", log=True),
-            (Curve(n[keep], np.maximum(loss[keep], 1e-300), "", style),),
-        )
-    ]
+    axis, style = Axis("iteration", log=bool(many)), "line" if many else "marked"
+    shown = [("loss", "", loss)]
     if "rmsd" in history:
-        worst = np.max(history["rmsd"], axis=1)
-        shown = (n > 0) | (not many)
-        curve = Curve(n[shown], np.maximum(worst[shown], TINY), "", style)
-        label = Axis("largest RMSD of the positions", length(result), log=True)
-        panels.append(Panel(axis, label, (curve,)))
+        shown.append(("largest RMSD", length(result), np.max(history["rmsd"], axis=1)))
+    panels = []
+    for label, unit, y in shown:
+        keep = np.isfinite(y) & (y > 0) & ((n > 0) | (not many))
+        wide = bool(keep.any() and np.max(y[keep]) > SPREAD * np.min(y[keep]))
+        panels.append(Panel(axis, Axis(label, unit, wide), (Curve(n[keep], y[keep], "", style),)))
     caption = "How the path relaxed: what is minimised, and the distance from the reference run."
     if len(panels) == 1:
         caption = "How the path relaxed: what is minimised, against the iterations."
@@ -140,11 +134,11 @@ def _fluid(result: Result) -> Figure:
     assert result.fluid is not None
     fluid, names = result.fluid, ("path of least action", "molecular dynamics")
     styles = ("line", "points")
-    g = tuple(
-        Curve(fluid.r, y, name, style)  # type: ignore[arg-type]
-        for y, name, style in zip(fluid.g, names, styles, strict=False)
-    )
     thin = (slice(None), slice(None, None, 2))
+    g = tuple(
+        Curve(fluid.r[some], y[some], name, style)  # type: ignore[arg-type]
+        for y, name, style, some in zip(fluid.g, names, styles, thin, strict=False)
+    )
     vacf = tuple(
         Curve(fluid.t[some], y[some], name, style)  # type: ignore[arg-type]
         for y, name, style, some in zip(fluid.vacf, names, styles, thin, strict=False)
@@ -170,6 +164,6 @@ def _energies(result: Result) -> Figure:
     error = Curve(path.t, (path.energy - path.energy[0]) / size)
     panels = (
         Panel(_time(result), Axis(f"energy{each}", unit), curves),
-        Panel(_time(result), Axis("relative change of the total energy"), (error,)),
+        Panel(_time(result), Axis("relative energy error"), (error,)),
     )
     return Figure("energies", "Energies along the path; Newton's motion keeps their sum.", panels)

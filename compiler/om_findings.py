@@ -24,7 +24,8 @@ from .program import Array, Check, Findings, Table, Tell
 if TYPE_CHECKING:
     from .om_relax import Relaxation, State
 
-OTHERS = 3  # further starts where the answer is not unique
+OTHERS, MOST = 4, 16  # further starts where the answer is not unique
+NEWTON = 1e-6  # largest error of a force, relative, of a path that is a motion of Newton's
 APART = 1e-6  # of the way between the ends: paths further apart are different ones
 BINS = 100
 
@@ -48,6 +49,11 @@ class Start:
     measured: Measured
     ended: int
 
+    @property
+    def newton(self) -> bool:
+        """Whether the path is one of Newton's motions, but for rounding."""
+        return self.ended == 1 and self.measured.force_error < NEWTON
+
 
 @dataclass(frozen=True)
 class Result:
@@ -68,7 +74,7 @@ def found(
     """Findings of a finished relaxation."""
     setting, given = program.setting, state["given"]
     starts = _starts(program, state, tell)
-    best = min(starts, key=lambda s: _rank(s.measured.action))
+    best = min(starts, key=_rank)
     compared = None
     if program.reference is not None and setting.velocities:
         compared = score(setting, best.measured.path, state["reference"])
@@ -93,25 +99,26 @@ def found(
     )  # fmt: skip
 
 
-def _rank(action: float) -> float:
-    """Actions that are nought but for rounding rank alike, so that the first start stays."""
-    return round(np.log10(max(action, 1e-16)), 0) if np.isfinite(action) else np.inf
+def _rank(start: Start) -> float:
+    """Newton's motions rank alike, so that the first of them is shown; else the least action."""
+    if start.newton:
+        return -1.0
+    return start.measured.action if np.isfinite(start.measured.action) else np.inf
 
 
 def _starts(program: Relaxation, state: State, tell: Tell) -> tuple[Start, ...]:
-    """The path of the run and, where positions alone are given, those from further starts."""
+    """The path of the run and, where positions alone are given, those from further starts: OTHERS
+    at least, and more until one of them is a motion of Newton's."""
     setting, given, fit = program.setting, state["given"], state["fit"]
     tell("measure", 0, 1, {})
-    first = Start(program.start_name, measured(setting, fit.x, given), int(fit.ended))
+    starts = [Start(program.start_name, measured(setting, fit.x, given), int(fit.ended))]
     tell("measure", 1, 1, {})
-    if not program.several:
-        return (first,)
-    starts = [first]
-    for number in range(1, OTHERS + 1):
-        tell("further starts", number - 1, OTHERS, {})
+    for number in range(1, MOST + 1) if program.several else ():
+        if number > OTHERS and any(start.newton for start in starts):
+            break
+        tell("further starts", number - 1, MOST, {})
         x, ended = program.relaxed(state, number, tell)
         starts.append(Start(f"shaken line {number}", measured(setting, x, given), ended))
-    tell("further starts", OTHERS, OTHERS, {})
     return tuple(starts)
 
 
@@ -151,7 +158,7 @@ def _metrics(result: Result) -> dict[str, float | int]:
         metrics["energy_from_reference"] = found.energy - energy
     if program.several:
         metrics["starts"] = len(result.starts)
-        metrics["different_paths"] = _different(result)
+        metrics["newtonian_paths"] = _different(result)
     if result.fluid is not None:
         fluid = result.fluid
         peak = first_peak(fluid.r, fluid.g[0])
@@ -161,12 +168,12 @@ def _metrics(result: Result) -> dict[str, float | int]:
 
 
 def _different(result: Result) -> int:
-    """How many of the paths that settled differ from each other."""
+    """How many of Newton's motions among the paths differ from each other."""
     kept: list[np.ndarray] = []
     bar = APART * max(result.found.length, 1e-300)
     for start in result.starts:
         q = start.measured.path.q
-        if start.ended == 1 and all(np.max(deviations(q, other)) > bar for other in kept):
+        if start.newton and all(np.max(deviations(q, other)) > bar for other in kept):
             kept.append(q)
     return len(kept)
 
@@ -191,8 +198,8 @@ def _summary(result: Result) -> tuple[tuple[str, str], ...]:
         lines.append(("re-integration miss", f"{value} at the end, from the path's own start"))
     if program.several:
         lines.append(
-            ("uniqueness", f"{metrics['different_paths']} different paths from {len(result.starts)}"
-             " starts: positions alone do not make it unique")
+            ("uniqueness", f"{metrics['newtonian_paths']} of Newton's motions found from "
+             f"{len(result.starts)} starts; positions alone do not make it unique")
         )  # fmt: skip
     return tuple(lines)
 
@@ -232,12 +239,15 @@ def _tables(result: Result) -> tuple[Table, ...]:
         rows = tuple(
             (s.name, s.measured.action, s.measured.miss, s.measured.energy,
              float(np.max(deviations(s.measured.path.q, result.found.path.q))),
-             {0: "no", 1: "yes", 2: "stuck"}[s.ended])
+             "yes" if s.newton else "no")
             for s in result.starts
         )  # fmt: skip
         header = ("start", "action", "re-integration miss", "energy", "RMSD to the one shown",
-                  "settled")  # fmt: skip
-        caption = "Paths from several starts. Each that is settled with an action near 0 is one of Newton's."
+                  "Newton's motion")  # fmt: skip
+        caption = (
+            "Paths from several starts. A path whose action is nought but for rounding is one of "
+            "Newton's motions; another is the least action near its start only."
+        )
         tables.append(Table("starts", caption, header, rows))
     return tuple(tables)
 
@@ -253,13 +263,14 @@ def _cost(result: Result) -> Table:
     rows: list[tuple[str, int, int]] = [("this path", nodes * 2 * iterations, nodes * products)]
     if program.reference is not None:
         duration = setting.duration
-        for name, dt in (("molecular dynamics, dt", program.reference.dt),
-                         ("molecular dynamics, dt/4 (the reference)", program.reference.finest)):  # fmt: skip
-            rows.append((name, round(duration / dt), 0))
+        rows += [
+            ("molecular dynamics, dt", round(duration / program.reference.dt), 0),
+            ("molecular dynamics, dt/4", round(duration / program.reference.finest), 0),
+        ]
     caption = (
         "Work for the stretch between the ends: forces, and products with the Hessian, of one "
-        "configuration. Where the start is all that is given, molecular dynamics is cheaper by far; "
-        "it cannot meet an end that is given too."
+        "configuration. Where the start alone is given, molecular dynamics is cheaper by far; it "
+        "cannot meet an end that is given too."
     )
     return Table("cost", caption, ("method", "forces", "Hessian products"), tuple(rows))
 
@@ -280,6 +291,16 @@ def _checks(result: Result, given: Any) -> tuple[Check, ...]:
         Check("energy", found.energy_error < 1e-4,
               f"the energy stays within {found.energy_error:.1e} of its first value"),
     ]  # fmt: skip
+    if program.several:
+        newton = any(start.newton for start in result.starts)
+        text = (
+            "a start led to one of Newton's motions"
+            if newton
+            else (
+                "no start led to one of Newton's motions: the path shown has the least action found"
+            )
+        )
+        checks.append(Check("Newton's motion", newton, text))
     if found.miss is not None:
         scale = max(found.distance / np.sqrt(given.shape[1]), 1e-300)
         text = f"Newton's motion from the path's own start misses its end by {found.miss:.1e}"
@@ -303,8 +324,8 @@ def _notes(result: Result) -> tuple[str, ...]:
         )
     if not program.setting.velocities:
         notes.append(
-            "positions at the ends do not make the path unique: other starts may find other motions "
-            "of other energies, so no distance from a reference run is given as an error"
+            "positions at the ends do not make the path unique: there may be other motions of "
+            "other energies, so no distance from a reference run is given as an error"
         )
     if result.found.miss is None:
         notes.append("Newton's motion from the path's own start could not be integrated")

@@ -1,5 +1,5 @@
-"""Numbers of a relaxed path: its action, energies, what Newton's motion from its own start says, and
-how far it is from the reference run.
+"""Numbers of a relaxed path: its action, energies, what Newton's motion from its own start says,
+and how far it is from the reference run.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numpy as np
 from .modules.observables import deviations
 from .modules.path import Motion
 from .om_setting import Setting, cast
-from .om_start import NoStart, reintegrated
+from .om_start import NoStartError, reintegrated
 
 SAMPLES = 100  # intervals of the times at which a path is shown
 
@@ -37,9 +37,9 @@ class Course:
 class Measured:
     """A path of parameters x: along even times, and at its nodes.
 
-    `force_error` is the largest |m q'' - F| of a body at a node over the largest |F|, `miss` the
-    largest distance of a body from where Newton's motion from the path's own start puts it at the
-    end (None where that motion could not be integrated), `again` that motion (dim, N, K).
+    `force_error` is the largest |m q'' - F| of a body at a node over the largest |F|, `miss` how
+    far from the given end Newton's motion from the path's own start arrives, root mean square over
+    the bodies (None where it could not be integrated), `again` that motion (dim, N, K).
     """
 
     path: Course
@@ -84,7 +84,9 @@ def measured(setting: Setting, x: Any, given: Any) -> Measured:
         action=float(np.sum(weights * residual**2)),
         force_error=_largest(residual) / max(_largest(forces), np.finfo(float).tiny),
         energy_error=float(np.max(np.abs(energy - energy[0]))) / max(size, np.finfo(float).tiny),
-        miss=None if again is None else _largest(again[..., -1:] - np.asarray(given[..., 1:2])),
+        miss=None
+        if again is None
+        else float(deviations(again[..., -1:], np.asarray(given[..., 1:2]))[0]),
         again=again,
         ends_error=_largest(path.q[..., [0, -1]] - np.asarray(given[..., :2])),
         length=float(np.sum(weights * speed)),
@@ -102,7 +104,7 @@ def _again(setting: Setting, path: Course, t: np.ndarray) -> np.ndarray | None:
     q, v = jnp.asarray(path.q[..., :1]), jnp.asarray(path.v[..., :1])
     try:
         return reintegrated(setting, q, v, t)
-    except NoStart:
+    except NoStartError:
         return None
 
 

@@ -49,7 +49,7 @@ class Reference:
         return SAMPLES // ROWS
 
     @property
-    def kT(self) -> float:
+    def thermal_energy(self) -> float:
         given = self.setting.study.ends.temperature
         assert given is not None
         return self.setting.bodies.boltzmann * self.setting.study.number(given)
@@ -75,7 +75,7 @@ class Reference:
         dim, n = bodies.shape
         assert bodies.edge is not None
         q = jnp.asarray(md.lattice(n, dim, bodies.edge, seed))
-        v = md.thermal(self.setting.mass, self.kT, q.shape, self._key(0))
+        v = md.thermal(self.setting.mass, self.thermal_energy, q.shape, self._key(0))
         kept = jnp.zeros((dim, n, SAMPLES + 1))
         energies = jnp.zeros((2, SAMPLES + 1))
         state = self._packed(self.verlet.start(q, v))
@@ -101,11 +101,11 @@ class Reference:
                 continue
             bath = None
             if heat is not None:
-                bath = md.Bath(jnp.asarray(heat * self.kT), friction, self._key(1))
+                bath = md.Bath(jnp.asarray(heat * self.thermal_energy), friction, self._key(1))
             x = md.marched(self.verlet, x, count, self.dt, bath)
             at += count
             if at == edges[1]:  # the thermostat leaves: the temperature is what was asked for
-                x = x._replace(v=md.tempered(x.v, self.setting.mass, self.kT))
+                x = x._replace(v=md.tempered(x.v, self.setting.mass, self.thermal_energy))
         return x
 
     def _sampled(self, state: dict[str, Any], x: md.Motion, first: int) -> dict[str, Any]:

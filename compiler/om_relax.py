@@ -22,7 +22,7 @@ from .modules.path_network import Layers, parameters
 from .om_explain import start_name
 from .om_reference import Reference
 from .om_setting import FIRST_ORDER, Setting, cast
-from .om_start import NoStart, blind, marched, shaken
+from .om_start import NoStartError, blind, marched, shaken
 from .program import Findings, Report, Tell
 
 State = dict[str, Any]
@@ -112,7 +112,7 @@ class Relaxation:
                 state, done = self._stepped(state, done, stop)
                 if (row := self._row(state, done)) is not None:
                     rows.append(row)
-        except (FloatingPointError, NoStart) as error:
+        except (FloatingPointError, NoStartError) as error:
             return state, Report(diverged=f"{error}.")
         if int(state["fit"].ended) == 2 and self.first_order:
             return state, Report(diverged="the loss is not finite any more. "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -122,15 +123,24 @@ def cast(tree: Any, dtype: Any) -> Any:
     return jax.tree.map(lambda x: x.astype(dtype) if eqx.is_inexact_array(x) else x, tree)
 
 
-def setting(study: Om) -> Setting:
-    """Raises Faults for what the mathematics forbids and for what is not built."""
+def setting(study: Om, order: Sequence[str] | None = None) -> Setting:
+    """The setting of a study; `order` are the species of the bodies of its files.
+
+    Raises Faults for what the mathematics forbids and for what is not built.
+    """
     _require_built(study)
     velocities = "velocities" in study.ends.given
     name = study.path.basis or "legendre"
     kind = "legendre" if name == "network" else name
     duration = study.number(study.path.duration)
     basis = Basis(kind, duration, study.path.points, velocities, study.seed)
-    return Setting(study, bodies(study), basis, velocities)
+    return Setting(study, bodies(study, order), basis, velocities)
+
+
+def concerns_cluster(study: Om) -> bool:
+    """Whether a study is one of a cluster's transformation."""
+    files = isinstance(study.ends.start, str) and study.system.particles is not None
+    return study.refine.barrier or (files and study.ends.align)
 
 
 def _require_built(study: Om) -> None:
@@ -139,7 +149,6 @@ def _require_built(study: Om) -> None:
     first_order = study.training.optimizer in FIRST_ORDER
     linear = study.path.basis != "network" and study.network is None
     lacking = [
-        (("refine", "barrier"), "a barrier on the way", study.refine.barrier, "delete [refine]"),
         (("training", "minutes"), "a cap in minutes", study.training.minutes is not None,
          "write epochs, the number of iterations"),
         (("system", "nonconservative"), "a path with friction", system.nonconservative is not None,
@@ -169,7 +178,8 @@ def _require_built(study: Om) -> None:
               "write box = { density = 0.8 } in [system]")  # fmt: skip
     if not MOST_POINTS >= study.path.points > 2 + 2 * ("velocities" in ends.given):
         fault(("path", "points"), "path.points",
-              f"a path has from 5 to {MOST_POINTS} points in this version", "write points = 32")  # fmt: skip
+              f"a path has from 5 to {MOST_POINTS} points in this version",
+              "write points = 32")  # fmt: skip
     if study.path.basis == "network" and study.network is None:
         fault(("path", "basis"), "path.basis", "a network without its table",
               'write [network] with hidden = 125 and activation = "sigmoid"')  # fmt: skip

@@ -21,7 +21,7 @@ ROOM = 1.4  # spare length of the lists of a march, which is not stopped to make
 WAVES = 3  # functions that a random start uses
 
 
-class NoStart(ValueError):
+class NoStartError(ValueError):
     """The march from both ends cannot be taken."""
 
 
@@ -43,12 +43,13 @@ def blind(setting: Setting, given: jax.Array) -> Any:
 
 
 def shaken(setting: Setting, given: jax.Array, number: int) -> Any:
-    """The blind start with random long waves of the size of the way, for `number` >= 1."""
+    """The blind start with random long waves of once or twice the size of the way (`number` >= 1
+    is odd or even)."""
     draw = np.random.default_rng((setting.study.seed, number))
     x = blind(setting, given)
     c = x if setting.exact else x[1]
     way = float(jnp.sqrt(jnp.mean((given[..., 1] - given[..., 0]) ** 2)))
-    size = 4 * way / setting.duration**2 * np.sqrt(setting.duration)
+    size = (1 + (number + 1) % 2) * 4 * way / setting.duration**1.5
     waves = min(WAVES, c.shape[2])
     c = c.at[..., :waves].set(draw.normal(size=(*c.shape[:2], waves)) * size) * setting.mass
     return c if setting.exact else (given, c)
@@ -56,7 +57,7 @@ def shaken(setting: Setting, given: jax.Array, number: int) -> Any:
 
 def marched(setting: Setting, given: jax.Array) -> Any:
     """Parameters of the path that is marched from both ends to the middle, an integration: the
-    accelerations met on the way, as far as the basis holds them. Raises NoStart."""
+    accelerations met on the way, as far as the basis holds them. Raises NoStartError."""
     basis, landscape = setting.basis, setting.bodies.landscape
     half, t = basis.duration / 2, basis.nodes
     q, v = given[..., :2], given[..., 2:]
@@ -70,7 +71,7 @@ def marched(setting: Setting, given: jax.Array) -> Any:
             break
         windows *= 2
     else:
-        raise NoStart(
+        raise NoStartError(
             "the march from both ends did not settle: the forces at the ends or near them are "
             "too strong. Check that no two bodies overlap at the ends"
         )
@@ -112,7 +113,9 @@ def windows_of(setting: Setting, q: jax.Array, duration: float) -> int:
     landscape = setting.bodies.landscape
     fastest = float(_fastest(landscape, setting.mass, landscape.near(q), q))
     if not np.isfinite(fastest):
-        raise NoStart("the forces at the ends are not finite. Check that no two bodies overlap")
+        raise NoStartError(
+            "the forces at the ends are not finite. Check that no two bodies overlap"
+        )
     return max(2, int(np.ceil(duration * np.sqrt(fastest) / REACH)))
 
 

@@ -28,7 +28,7 @@ import numpy as np
 
 Kind = Literal["legendre", "sine", "features"]
 LOST = 1e-10  # singular values below this share of the largest are dropped: rounding, not functions
-STRETCH = 2.0  # times sqrt(points): -log of the accuracy that the stretching leaves
+STRETCH = 2.5  # times sqrt(points): -log of the accuracy that the stretching leaves
 STEEPEST = 0.25  # of the number of nodes: slopes of the random features on [-1, 1]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import equinox as eqx
@@ -30,7 +31,7 @@ def fresh(key: jax.Array, hidden: tuple[int, ...], middle: np.ndarray, dtype) ->
     bias at `middle` (dim, N), so that training starts among the bodies."""
     sizes = (1, *hidden, middle.size)
     layers = []
-    for k, (n, m) in enumerate(zip(sizes[:-1], sizes[1:], strict=True)):
+    for k, (n, m) in enumerate(pairwise(sizes)):
         draw = jax.random.normal(jax.random.fold_in(key, k), (n, m), dtype)
         layers.append([draw * np.sqrt(2 / (n + m)), jnp.zeros(m, dtype)])
     layers[-1][1] = jnp.asarray(middle.reshape(-1), dtype)
@@ -55,8 +56,8 @@ class Perceptron(eqx.Module):
         f = self._derivatives(x, self.t)
         if self.lift is None or self.envelope is None:
             return Motion(*f)
-        (e, e1, e2), (l, l1, l2), (g, g1, g2) = self.envelope, self.lift, f
-        return Motion(l + e * g, l1 + e1 * g + e * g1, l2 + e2 * g + 2 * e1 * g1 + e * g2)
+        (e, e1, e2), (p, p1, p2), (g, g1, g2) = self.envelope, self.lift, f
+        return Motion(p + e * g, p1 + e1 * g + e * g1, p2 + e2 * g + 2 * e1 * g1 + e * g2)
 
     def ends(self, x: Layers) -> jax.Array:
         if self.lift is not None:
