@@ -113,13 +113,13 @@ def peers(model: Model) -> dict[str, Step]:
     dt = jnp.asarray(model.study.number(model.study.data.dt))
     reference = model.system.reference
     found: dict[str, Step] = {
-        "position Verlet": Scheme(reference, dt, "verlet"),
-        "explicit Euler": Scheme(reference, dt, "euler"),
+        "Verlet": Scheme(reference, dt, "verlet"),
+        "Euler": Scheme(reference, dt, "euler"),
     }
     rows = model.train
     after = jnp.asarray(np.concatenate([rows.next_q, rows.next_v], axis=1))
     for number, (name, force) in enumerate(
-        (("feed-forward network", None), ("feed-forward network with the force", model.map.force))
+        (("net", None), ("net + F", model.map.force))
     ):
         if number and force is None:
             continue

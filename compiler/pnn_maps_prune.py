@@ -20,8 +20,7 @@ TWINS = 2  # of those, genomes of one complexity and error
 FREE = 8  # weights a genome may have free for all its children to be tried
 CANDIDATES = 60, 300  # fits of one step, with more and with fewer free weights
 POLISH = 3.0  # price at which the best are polished
-POLISHED = 2  # of them at once
-PAIRED = 40  # weights up to which two are changed at once
+POLISHED = 6  # of them at once
 PATIENCE = 3  # steps that are no better at any price
 
 Say = Callable[[int, int, float], None]
@@ -66,7 +65,7 @@ def _descent(model: Model, beam: Scored, random: np.random.Generator) -> list[Sc
 
 
 def _polished(model: Model, kept: list[Scored]) -> list[Scored]:
-    """The best few with one or two weights changed so that they cost less, until none is better."""
+    """The best few with one weight changed so that they cost less, until none is better."""
     seen: set[tuple[int, ...]] = set()
     found: list[Scored] = []
     best = np.inf
@@ -92,28 +91,19 @@ def _polished(model: Model, kept: list[Scored]) -> list[Scored]:
 
 
 def _simpler(model: Model, genome: np.ndarray) -> np.ndarray:
-    """All genomes that differ in one or two weights and cost less, where these are not too many."""
+    """All genomes that differ in one weight and cost less."""
     layout = model.layout
     cost = np.array([2 if v is None else int(v != 0) for v in layout.values])
     weights = genome[layout.units :]
     changes = [
-        (w, code, int(cost[code] - cost[weights[w]]))
+        (w, code)
         for w in range(layout.weights)
         for code in range(len(layout.values))
-        if code != weights[w]
+        if cost[code] < cost[weights[w]]
     ]
-    pairs = [((w, c),) for w, c, more in changes if more < 0]
-    if layout.weights <= PAIRED:
-        pairs += [
-            ((w, c), (x, d))
-            for k, (w, c, more) in enumerate(changes)
-            for x, d, also in changes[k + 1 :]
-            if x != w and more + also < 0
-        ]
-    found = np.repeat(genome[None], len(pairs), axis=0)
-    for row, several in enumerate(pairs):
-        for w, code in several:
-            found[row, layout.units + w] = code
+    found = np.repeat(genome[None], len(changes), axis=0)
+    for row, (w, code) in enumerate(changes):
+        found[row, layout.units + w] = code
     return found
 
 

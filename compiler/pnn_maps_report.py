@@ -11,6 +11,10 @@ from .pnn_maps_model import Model
 from .program import Array, Axis, Check, Curve, Equation, Figure, Findings, Panel, Table
 
 SHOWN = 400  # points of a long curve
+PEERS = (
+    "Verlet is position Verlet with the true masses; net is a feed-forward network of 20, 100 and "
+    "20 relu units on the same rows, net + F one that is given the force too."
+)
 
 
 def report(
@@ -183,7 +187,7 @@ def _arrays(model: Model, several: list[Judged]) -> dict[str, Array]:
     unit = model.study.unit(next(iter(model.study.system.coordinates)))
     found = {}
     for number, one in enumerate(several):
-        key = one.name.replace(" ", "_").replace("-", "_")
+        key = one.name.replace(" + ", "_with_").replace(" ", "_")
         found[f"energy_{key}"] = Array(
             one.energy[:: max(1, LONG // 2000)] * to_energy, (f"step_{number}", "motion"), energy,
             f"energy of {one.name} every {max(1, LONG // 2000)} steps",
@@ -236,7 +240,7 @@ def _peer_table(model: Model, several: list[Judged]) -> Table:
     units = f" (positions in {unit})" if unit else ""
     return Table(
         "peers", f"Root mean squared errors of one step{units}, the distance from the start after "
-        f"{BACK} steps and back, and how far the mean energy moves in {LONG} steps.",
+        f"{BACK} steps and back, and how far the mean energy moves in {LONG} steps. {PEERS}",
         tuple(header), tuple(rows),
     )  # fmt: skip
 
@@ -256,18 +260,21 @@ def _figures(
     motion = several[0].energy.shape[1] - 1
     curves = []
     for one in several:
-        series = (one.energy[:, motion] - one.energy[0, motion]) * to_energy
-        keep = _thin(series)
-        size = np.where(np.isfinite(series), np.abs(series), np.nan)[keep][1:]
-        curves.append(Curve(keep[1:].astype(float), np.maximum(size, 1e-16), one.name))
+        series = np.abs(one.energy[:, motion] - one.energy[0, motion]) * to_energy
+        reached = np.maximum.accumulate(np.where(np.isfinite(series), series, np.inf))
+        keep = _thin(series)[1:]
+        shown = np.where(np.isfinite(reached[keep]), np.maximum(reached[keep], 1e-16), np.nan)
+        curves.append(Curve(keep / 1000, shown, one.name))
     figures.append(
         Figure(
-            "energy", f"How far the energy strays over {LONG} steps of a motion of the test.",
-            (Panel(Axis("step"), Axis("|E − E₀|", energy, log=True), tuple(curves)),),
+            "energy", f"The largest change of the energy so far, over {LONG} steps of a motion of "
+            f"the test. {PEERS}",
+            (Panel(Axis("steps / 1000"), Axis("largest |E − E₀|", energy, log=True),
+                   tuple(curves)),),
         )
     )  # fmt: skip
     panels = []
-    for one in several[:1] + [s for s in several[1:] if s.name != "position Verlet"]:
+    for one in several[:1] + [s for s in several[1:] if s.name != "Verlet"]:
         path = one.path[:, motion, 0] * length
         steps = np.arange(BACK + 1.0)
         there, back = path[: BACK + 1], path[BACK:][::-1]
@@ -284,7 +291,7 @@ def _figures(
     figures.append(
         Figure(
             "return", f"{BACK} steps forward, then the velocity turned and as many back: the first "
-            "400 steps and the way back over them.", tuple(panels),
+            f"400 steps and the way back over them. {PEERS}", tuple(panels),
         )
     )  # fmt: skip
     if limit is not None:
@@ -304,10 +311,10 @@ def _figures(
 def _front_figure(model: Model, entries: tuple[Entry, ...], best: Entry) -> Figure:
     damped = model.system.damped
     groups = (
-        ("structure proved", [e for e in entries if e.proved(damped)]),
-        ("linear, not proved", [e for e in entries if e.proof and not e.proved(damped)]),
+        ("proved", [e for e in entries if e.proved(damped)]),
+        ("linear", [e for e in entries if e.proof and not e.proved(damped)]),
         ("not linear", [e for e in entries if e.proof is None]),
-        ("recommended", [best]),
+        ("best", [best]),
     )
     curves = tuple(
         Curve(np.array([float(e.complexity) for e in group]), np.array([e.error for e in group]),
@@ -316,7 +323,8 @@ def _front_figure(model: Model, entries: tuple[Entry, ...], best: Entry) -> Figu
     )  # fmt: skip
     return Figure(
         "front", "Error on the test rows against complexity of the networks that no other one "
-        "beats in complexity, error and structure.",
+        "beats in complexity, error and structure: proved ones, those that are linear "
+        "but for the force, those that are not, and the best, which is recommended.",
         (Panel(Axis("complexity"), Axis("error", "dB"), curves),),
     )  # fmt: skip
 

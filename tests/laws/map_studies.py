@@ -26,14 +26,18 @@ def genome(found: Model, weights: dict[int, object], activations: dict[int, str]
     for place, name in (activations or {}).items():
         row[place] = layout.activations.index(name)
     for place in range(layout.weights):
-        row[layout.units + place] = layout.code(weights.get(place, 0))
+        value = weights.get(place, 0)
+        named = isinstance(value, str)
+        code = layout.labels.index(value) if named else layout.code(value)
+        row[layout.units + place] = code
     return row
 
 
 # Places of the 26-gene network: first layer 0-3, the force's argument 4-5, second layer 6-9, third
 # layer 10-15 (two units, the force last), outputs 16-19.
 VERLET = {0: 1, 1: HALF, 3: 1, 4: 1, 6: 1, 9: 1, 10: 1, 14: 1, 15: FREE, 16: 1, 17: HALF, 19: 1}
-DAMPED = {**VERLET, 14: FREE}
+# in ps, which the unit of gamma brings in, dt/2 is no half
+DAMPED = {**VERLET, 1: "dt/2", 17: "dt/2", 14: FREE}
 SYMPLECTIC_EULER = {0: 1, 3: 1, 4: 1, 6: 1, 9: 1, 10: 1, 14: 1, 15: FREE, 16: 1, 17: 1, 19: 1}
 EULER = {0: 1, 3: 1, 4: 1, 6: 1, 9: 1, 10: 1, 11: 1, 14: 1, 15: FREE, 16: 1, 19: 1}
 # The published winner: v+ = v + c F(x + v/2) and x+ = x + b v + g F(x + v/2) with all the edges

@@ -1,5 +1,7 @@
 """Laws of maps: reference numbers of the paper's data, proofs, names, and limits."""
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
 from actionrun.compiler.pnn_maps import MapSearch
@@ -132,7 +134,7 @@ def test_vectors_have_one_weight_for_all_components():
     found = shipped("verlet_pnn_2d")
     assert found.layout.genes == 26 and found.system.width == 2
     starts = np.stack([part.v[0] for part in found.motions.train])
-    assert abs(np.cross(starts[0], starts[1])) > 1e-9  # not all along one line
+    assert abs(np.linalg.det(starts[:2])) > 1e-9  # not all along one line
     row = genome(found, VERLET)
     weights = fit(found, row, thinned(found.train, 2000))
     assert weights[0, 15] * found.system.mass[0, 0] == pytest.approx(1, abs=1e-3)
@@ -154,12 +156,12 @@ def test_coordinates_as_numbers_have_a_force_each():
         None,
     )
     assert found.layout.weights == 16 + 8 + 16 + 24 + 16
-    linear, half = 1, 0.05  # dt/2 of 0.1
+    half = Fraction(1, 20)  # dt/2 of 0.1
     w = {0: 1, 2: half, 5: 1, 7: half, 10: 1, 15: 1}  # a = (x + dt/2 x', y + ..., x', y')
     w |= {16: 1, 21: 1}  # F hears a1, a2
     w |= {24: 1, 29: 1, 34: 1, 39: 1}  # carried on
     w |= {40: 1, 47: 1, 54: 1, 56: FREE, 61: 1, 63: FREE}
-    w |= {64: 1, 66: half, 69: 1, 71: half, 74: linear, 79: linear}
+    w |= {64: 1, 66: half, 69: 1, 71: half, 74: 1, 79: 1}
     row = np.zeros(found.layout.genes, dtype=np.int32)
     for place in range(found.layout.weights):
         value = w.get(place, 0)
