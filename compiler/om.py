@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import jax.numpy as jnp
 import numpy as np
 
 from ..spec.om import Om
@@ -38,7 +39,8 @@ def compile(study: Om, observations: Mapping[str, np.ndarray] | None = None) -> 
     start, end = given_ends(study, found.bodies, observations)
     q = np.stack([start.q, end.q], axis=2)
     # The body goes to the nearest image of its end: files may hold wrapped coordinates.
-    q[..., 1] = q[..., 0] + np.asarray(nearest_image(q[..., 1] - q[..., 0], found.bodies.edge))
+    way = jnp.asarray(q[..., 1] - q[..., 0])
+    q[..., 1] = q[..., 0] + np.asarray(nearest_image(way, found.bodies.edge))
     if found.velocities:
         assert start.v is not None and end.v is not None
         q = np.concatenate([q, np.stack([start.v, end.v], axis=2)], axis=2)

@@ -56,15 +56,21 @@ class Axis:
 @dataclass(frozen=True)
 class Curve:
     """One curve; "marked" is a line with a mark at each point. `low` and `high` (same length) draw
-    a band or error bars around it; `names` (same length, "" for most) are written beside points."""
+    a band or error bars around it; `names` (same length, "" for most) are written beside points.
+
+    "bodies" draws balls at x, y, those of larger `depth` (same length) nearer to the eye, joined by
+    `bonds`, pairs of their numbers; `depth` is a length as x and y are.
+    """
 
     x: np.ndarray
     y: np.ndarray
     label: str = ""
-    style: Literal["line", "dashed", "points", "marked", "band", "steps"] = "line"
+    style: Literal["line", "dashed", "points", "marked", "band", "steps", "bodies"] = "line"
     low: np.ndarray | None = None
     high: np.ndarray | None = None
     names: tuple[str, ...] = ()
+    depth: np.ndarray | None = None
+    bonds: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ import matplotlib as mpl
 import numpy as np
 
 from ..compiler.program import Axis, Curve, Figure, Panel
+from .bodies_drawn import draw_bodies
 from .findings import decimated
 
 if TYPE_CHECKING:
@@ -161,7 +162,8 @@ def _draw(panel: Panel, ax: Axes, above: Panel | None, *, last: bool) -> None:
     labels = _labels(panel)
     if sum(map(bool, labels)) > 1 and (above is None or _labels(above) != labels):
         # Above the axes no curve is hidden, whatever the data are.
-        columns = min(3, len(panel.curves))
+        named = [curve.label for curve in panel.curves if curve.label]
+        columns = min(3 if max(map(len, named)) <= 14 else 2, len(named))
         ax.legend(
             loc="lower left", bbox_to_anchor=(0, 1.0), ncols=columns, borderaxespad=0.2,
             handlelength=2.6, columnspacing=1.4,
@@ -213,6 +215,8 @@ def _draw_curve(curve: Curve, ax: Axes, index: int) -> None:
             )  # fmt: skip
         case "band":
             ax.plot(curve.x, curve.y, color=color, linestyle=dash, label=label)
+        case "bodies":
+            draw_bodies(curve, ax, color, INK, PAPER, [*map(_plain, curve.names)])
     if curve.low is None or curve.high is None:
         return
     low, high = np.asarray(curve.low), np.asarray(curve.high)

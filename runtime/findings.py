@@ -138,19 +138,21 @@ def _panel(data: dict[str, Any]) -> Panel:
 def _curve(data: dict[str, Any]) -> Curve:
     arrays = {
         name: np.array(data[name], dtype=float)
-        for name in ("x", "y", "low", "high")
-        if data[name] is not None
+        for name in ("x", "y", "low", "high", "depth")
+        if data.get(name) is not None
     }
-    names = tuple(data["names"])
-    return Curve(**arrays, label=data["label"], style=data["style"], names=names)
+    names, bonds = tuple(data["names"]), tuple((i, j) for i, j in data.get("bonds", ()))
+    return Curve(**arrays, label=data["label"], style=data["style"], names=names, bonds=bonds)
 
 
 def decimated(curve: Curve, most: int = MOST_POINTS) -> Curve:
     """The curve with at most about `most` points.
 
     Lines keep the smallest and the largest of each bin, so that no spike is lost. Points are
-    thinned evenly.
+    thinned evenly, bodies stay as they are.
     """
+    if curve.style == "bodies":
+        return curve
     x, y = np.asarray(curve.x, dtype=float), np.asarray(curve.y, dtype=float)
     kept = np.arange(len(x))
     if len(x) > most and curve.style == "points":

@@ -26,7 +26,9 @@ HOMES = {
     "optax": ("compiler/",),
     "deap": ("runtime/search.py",),
     "rich": ("runtime/display.py",),
-    "matplotlib": ("runtime/figures.py", "runtime/report.py"),
+    "matplotlib": ("runtime/figures.py", "runtime/report.py", "runtime/bodies_drawn.py"),
+    "distributed": ("runtime/crew.py",),
+    "optuna": ("runtime/guided.py",),
     "argparse": ("runtime/cli.py", "runtime/commands.py"),
 }
 

@@ -1,0 +1,23 @@
+"""Marks of a configuration that do not see rotation, inversion or the labels of equal bodies."""
+
+from __future__ import annotations
+
+import numpy as np
+
+APART = 0.37  # by which the weights of species differ; any number that is no simple fraction
+
+
+def invariants(q: np.ndarray, kinds: np.ndarray, free: bool = True) -> np.ndarray:
+    """Two marks (B, 2) of q (dim, N, B), as lengths: sums over the distances of pairs, weighted by
+    the kinds (N,) of their bodies. In an external field (`free` False) the place counts too."""
+    weight = 1 + APART * kinds
+    d = np.linalg.norm(q[:, :, None] - q[:, None, :], axis=0)
+    each = np.einsum("ijb,j->ib", d, weight)
+    first = np.einsum("ib,i->b", each, weight)
+    second = np.sqrt(np.einsum("ib,i->b", each**2, weight))
+    if not free:
+        axes = 1 + APART * np.arange(len(q))
+        places = np.einsum("kib,k->ib", q, axes)
+        first = first + np.einsum("ib,i->b", places, weight)
+        second = second + np.cbrt(np.einsum("ib,i->b", places**3, weight))
+    return np.stack([first, second], axis=1)

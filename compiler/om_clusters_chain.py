@@ -1,0 +1,89 @@
+"""The chain of structures of the best verified way, each laid onto the one before."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .modules.alignment import candidates
+from .modules.stationary import Stationary
+
+if TYPE_CHECKING:
+    from .om_clusters import Clusters
+
+TURNS = 60  # rotations tried for each link
+
+
+@dataclass(frozen=True)
+class Stop:
+    """One structure of the chain: q (dim, N) turned and labelled to follow the one before,
+    `along` the distance travelled so far."""
+
+    name: str
+    is_saddle: bool
+    point: Stationary
+    q: np.ndarray
+    along: float
+
+
+def chain(program: Clusters, state: Mapping[str, Any]) -> tuple[Stop, ...]:
+    """The stops from start to end; empty where no verified way joins them."""
+    hunt = program.hunt
+    assert hunt is not None
+    graph = hunt.graph(hunt.copied(dict(state["hunt"])))
+    way = graph.verified_way()
+    if way is None:
+        return ()
+    stops: list[Stop] = []
+    s = graph.state
+    for k, m in enumerate(way.minima):
+        if k:
+            point = hunt.point(s["saddle_q"][way.saddles[k - 1]])
+            # An end that is a saddle is there already.
+            if not (_is_end_saddle(program, way.minima[k - 1 : k + 1], point)):
+                stops.append(_stop("saddle", point))
+        end = {0: program.ends.start, 1: program.ends.end}.get(m)
+        if end is None:
+            stops.append(_stop("minimum", hunt.point(s["minimum_q"][m])))
+        else:
+            named = _stop("saddle" if end.point.negative else "minimum", end.point)
+            stops.append(replace(named, name="start" if m == 0 else "end"))
+    return _laid(_numbered(stops), program)
+
+
+def _is_end_saddle(program: Clusters, minima: list[int], point: Stationary) -> bool:
+    ends = (program.ends.start, program.ends.end)
+    return any(
+        m < 2 and ends[m].point.negative and abs(ends[m].point.energy - point.energy) < 1e-9
+        for m in minima
+    )
+
+
+def _stop(kind: str, point: Stationary) -> Stop:
+    return Stop(kind, kind == "saddle", point, point.q, 0.0)
+
+
+def _numbered(stops: list[Stop]) -> list[Stop]:
+    counts = {"saddle": 0, "minimum": 0}
+    found = []
+    for stop in stops:
+        if stop.name in counts:
+            counts[stop.name] += 1
+            stop = replace(stop, name=f"{stop.name} {counts[stop.name]}")
+        elif stop.is_saddle:
+            stop = replace(stop, name=f"{stop.name} (a saddle)")
+        found.append(stop)
+    return found
+
+
+def _laid(stops: list[Stop], program: Clusters) -> tuple[Stop, ...]:
+    species, free = program.ends.species, program.hunt.free  # type: ignore[union-attr]
+    found = [replace(stops[0], along=0.0)]
+    for stop in stops[1:]:
+        before = found[-1]
+        near = candidates(before.q, stop.q, species, starts=TURNS, turned=free)[0]
+        found.append(replace(stop, q=near.q, along=before.along + near.distance))
+    return tuple(found)

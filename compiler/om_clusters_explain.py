@@ -1,0 +1,48 @@
+"""What an om study of a cluster's transformation means beyond its path."""
+
+from __future__ import annotations
+
+from .om_clusters_search import BETWEEN, LANES
+from .om_setting import Setting
+from .program import Equation, Section
+
+
+def transformation(setting: Setting) -> tuple[Section, ...]:
+    """Sections on the alignment of the ends and the search for the lowest barrier."""
+    study = setting.study
+    found = []
+    if study.ends.align:
+        found.append(
+            Section(
+                "Alignment",
+                "The end is turned, mirrored and its equal bodies relabelled to the copy nearest "
+                "to the start: rotations by singular value decomposition and labels by the "
+                "assignment problem in turn, from many rotations. "
+                f"{study.refine.alignments} of the nearest copies are kept.",
+            )
+        )
+    if study.refine.barrier:
+        found.append(Section("Barrier", _barrier(setting), (_lid(),)))
+    return tuple(found)
+
+
+def _barrier(setting: Setting) -> str:
+    refine = setting.study.refine
+    return (
+        "Ends that are not stationary are relaxed. A graph of minima and saddles grows by "
+        f"{refine.searches} searches for saddles, in batches of {LANES}: the first from strings of "
+        f"{refine.images} images between the aligned ends, later ones from minima that are reached "
+        f"below the lid from either end, every {BETWEEN}th batch from strings between near minima "
+        "of both sides. The lid is the highest saddle of the best way found. Each saddle of a way "
+        "that would lower it is first refined to a stationary point with one negative mode, and "
+        "left by true steepest descent, which names the two minima it joins. The budget is counted "
+        "in searches, so a run can be repeated."
+    )
+
+
+def _lid() -> Equation:
+    return Equation(
+        "Barrier",
+        r"\Delta V = \min_{\text{ways}} \max_{\text{saddles } s} V(s) - V(\text{start})",
+        "barrier = least over ways of the largest over saddles of V(saddle) - V(start)",
+    )
