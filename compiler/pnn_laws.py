@@ -190,9 +190,11 @@ def explain(study: Pnn) -> tuple[Section, ...]:
         if found.target is not None
         else "Laws are shown for the output as it stands."
     )
-    scores = ", ".join(f"{n} {s**2}" for n, s in zip(space.activations, space.scores, strict=True))
+    scores = ", ".join(
+        f"{n} costs {s**2}" for n, s in zip(space.activations, space.scores, strict=True)
+    )
     weights = ", ".join(
-        f"{label} {0 if value == 0 else 2 if value is None else 1}"
+        f"{label} costs {0 if value == 0 else 2 if value is None else 1}"
         for label, value in zip(space.labels, space.values, strict=True)
     )
     selection = (
@@ -207,7 +209,7 @@ def explain(study: Pnn) -> tuple[Section, ...]:
         Section(
             "Networks",
             f"Layers of {', '.join(map(str, space.layers))} units: {space.genes} genes.\n"
-            f"Complexity of an activation: {scores}; of a weight: {weights}.\n" + "\n".join(notes),
+            f"Complexity of activations: {scores}.\nOf weights: {weights}.\n" + "\n".join(notes),
         ),
         Section("Judgement", selection),
     )

@@ -33,8 +33,8 @@ def front_figure(laws: Laws, front: Sequence[Law], best: Law, plain: Mapping[str
     stairs = np.append(np.repeat(x, 2)[1:], most), np.append(np.repeat(seen, 2)[:-1], seen[-1])
     curves = [Curve(*stairs, "", "line")]
     if laws.paper:
-        curves.append(Curve(x, seen, "selected on test rows", "points"))
-    label = "the same, cross-validated" if laws.paper else "front"
+        curves.append(Curve(x, seen, "on test rows", "points"))
+    label = "cross-validated" if laws.paper else "front"
     curves.append(Curve(x, y, label, "points", y - spread, y + spread))
     place = front.index(best)
     curves.append(Curve(x[place : place + 1], seen[place : place + 1], "recommended", "points"))

@@ -141,6 +141,8 @@ def formula(
         for one in (sp.expand(output), sp.expand_mul(output, deep=False), output)
     ]
     expression, parts = min(shapes, key=lambda one: (len(one[1]), one[0].count_ops()))
+    if isinstance(expression, sp.Add):
+        expression = sp.collect(expression, list(parts))
     values, stds = [], []
     for constant in parts.values():
         values.append(float(constant.xreplace({k: sp.Float(v, 17) for k, v in trained.items()})))
@@ -255,5 +257,6 @@ def _product(expression: sp.Expr, groups: Groups) -> str:
         elif power == sp.Rational(1, 2) and isinstance(base, sp.Symbol):
             found.append(f"the root of {text(base, groups.words)}")
         else:
-            found.append(text(factor, groups.words))
+            spelt = text(factor, groups.words)
+            found.append(f"({spelt})" if isinstance(factor, sp.Add) else spelt)
     return " times ".join(found)
