@@ -14,6 +14,9 @@ import jax.numpy as jnp
 
 from .linear import inverse, solve
 
+FLAT = 8.0  # units of rounding by which a cost may change and count as unchanged
+ROUNDING = 16.0  # units of rounding that the residuals of an exact solution have
+
 Residual = Callable[[jax.Array], jax.Array]
 
 
@@ -50,8 +53,9 @@ def levenberg_marquardt(
 ) -> Fit:
     """Minimise the sum of squares of `residual` from x within [low, high] (k, broadcast to batch).
 
-    A lane has converged when its step is below `tolerance` relative to x, when its cost is zero, or
-    when no step however short lowers the cost.
+    A lane has converged when its step is below `tolerance` relative to x, when a step changes its
+    cost by no more than its rounding, when its residuals, taken to be of order one, are no more
+    than rounding themselves, or when no step however short lowers the cost.
     """
     low, high = jnp.broadcast_to(low, x.shape), jnp.broadcast_to(high, x.shape)
     tiny = jnp.finfo(x.dtype).tiny
@@ -82,7 +86,7 @@ def levenberg_marquardt(
         better = (new_cost < cost) | first
         size = jnp.max(jnp.abs(trial - x) / (jnp.abs(x) + jnp.abs(trial) + tiny), axis=0)
         still = ~better & ((damping > 1e10) | (size <= 1e-16))
-        small = better & (size <= tolerance)
+        small = (better & (size <= tolerance)) | (jnp.abs(new_cost - cost) <= FLAT * eps * cost)
         keep = better & ~done
         x = jnp.where(keep, trial, x)
         cost = jnp.where(keep, new_cost, cost)
@@ -90,9 +94,11 @@ def levenberg_marquardt(
         g = jnp.where(keep, new_g, g)
         eased = jnp.where(better, jnp.maximum(damping * 0.1, 1e-14), jnp.maximum(damping * 8, 1e-8))
         damping = jnp.where(first, damping, eased)
-        ended = jnp.where(first, ~jnp.isfinite(cost), still | small) | (cost == 0)
+        ended = jnp.where(first, ~jnp.isfinite(cost), still | small) | (cost <= rounding)
         return x, stepped(x, A, g, damping), cost, A, g, damping, done | ended, count + 1
 
+    eps = jnp.finfo(x.dtype).eps
+    rounding = (ROUNDING * eps) ** 2 * jax.eval_shape(residual, x).shape[0]
     x = jnp.clip(x, low, high)
     k, batch = x.shape[0], x.shape[1:]
     cost = jnp.full(batch, jnp.inf, x.dtype)
