@@ -19,6 +19,7 @@ from .write import json_text, write
 if TYPE_CHECKING:
     from ..compiler.program import Equation, Findings, Program, Search, Section
     from ..spec import Study, Swept
+    from ..spec.guided import Guide
     from .crew import Crew
     from .execute import Stop
     from .points import Part
@@ -42,6 +43,12 @@ class Job:
     files: Mapping[str, Path] = field(default_factory=dict)
     entries: Sequence[Swept] = ()
     parts: Sequence[Part] = ()  # the points of a sweep
+    guide: Guide | None = None  # of a sweep whose points are chosen on the way, made by `part`
+    part: Callable[[int, Mapping[str, Any]], Part] | None = None
+
+    @property
+    def is_sweep(self) -> bool:
+        return bool(self.parts) or self.guide is not None
 
     @property
     def hash(self) -> str:
@@ -58,8 +65,9 @@ def job(study: Study) -> Job:
     sweep that is no study."""
     from ..compiler import require_built
     from ..spec import resolved_toml, swept
+    from ..spec.sweep import guide_of
     from .data import observations, require
-    from .points import parts
+    from .points import part_at, parts
 
     require_built(study)
 
@@ -79,6 +87,7 @@ def job(study: Study) -> Job:
         return explain(study)
 
     require(study)
+    guided = guide_of(study)
     path = study.source.path
     there = path is not None and path.is_file()
     moved, files = with_files_beside(study)
@@ -93,7 +102,9 @@ def job(study: Study) -> Job:
         explained=explained,
         files=files,
         entries=swept(study),
-        parts=tuple(parts(study)) if study.sweep else (),
+        parts=tuple(parts(study)) if study.sweep and not guided else (),
+        guide=guided,
+        part=lambda index, values: part_at(study, index, values),
     )
 
 
@@ -195,9 +206,9 @@ def _executed(
 ) -> Run:
     from .results import write_results
 
-    if crew is None or not task.parts:
+    if crew is None or not task.is_sweep:
         _readied()
-    if task.parts:
+    if task.is_sweep:
         from .sweep import by, one_by_one, swept
 
         tasks = by(crew) if crew else one_by_one

@@ -20,7 +20,7 @@ from .folder import Folder
 from .write import json_text, write
 
 if TYPE_CHECKING:
-    from ..spec import Study
+    from ..spec import Point, Study
     from .execute import Stop
 
 MOST_LETTERS = 60  # of a folder's name
@@ -51,15 +51,27 @@ class Outcome:
 
 def parts(study: Study) -> Iterator[Part]:
     """The points of a study's sweep. Raises Faults for one that is no study or has no data."""
-    from ..spec import points, resolved_toml
+    from ..spec import points
+
+    for point in points(study):
+        yield _part(point)
+
+
+def part_at(study: Study, index: int, values: Mapping[str, Any]) -> Part:
+    """A point of a guided sweep. Raises Faults as `parts`."""
+    from ..spec.sweep import point
+
+    return _part(point(study, index, values))
+
+
+def _part(point: Point) -> Part:
+    from ..spec import resolved_toml
     from .data import require
     from .job import with_files_beside
 
-    for point in points(study):
-        require(point.study)
-        moved, files = with_files_beside(point.study)
-        name = _name(point.index, point.values)
-        yield Part(name, point.values, resolved_toml(moved), files)
+    require(point.study)
+    moved, files = with_files_beside(point.study)
+    return Part(_name(point.index, point.values), point.values, resolved_toml(moved), files)
 
 
 def _name(index: int, values: Mapping[str, Any]) -> str:

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from ..compiler.program import Section
+from ..compiler.program import Findings, Section
 from .crew import Crew
 from .errors import Diverged, RunError, Stopped
 from .events import Event, Finished, Listener, Noted, Pace, Progressed, Reached, broadcast
@@ -22,9 +23,11 @@ from .findings import read_content
 from .folder import Folder
 from .log import Log, last_row
 from .points import PATIENCE, Outcome, Part, outcome, prepare, run_point, stop_file
+from .rounded import brief
 from .sweep_findings import described, number_of, row_text, sweep_findings
 
 if TYPE_CHECKING:
+    from .guided import Guided
     from .job import Job, Run
 
 STAGE = "sweep"
@@ -38,7 +41,9 @@ class Sweep:
 
     def __init__(self, task: Job, folder: Folder, tell: Listener, stop: Stop) -> None:
         self.task, self.folder, self.stop = task, folder, stop
-        self.parts: tuple[Part, ...] = tuple(task.parts)
+        self.parts: list[Part] = list(task.parts)
+        self.total = task.guide.trials if task.guide else len(self.parts)
+        self._begun = False
         self.outcomes: dict[int, Outcome] = {}
         self._tell = tell
         self._count = Pace(broadcast(tell, Log(folder.metrics)), spacing=0.0)
@@ -47,7 +52,7 @@ class Sweep:
         return self.folder / "points" / self.parts[index].name
 
     def run(self, tasks: Tasks) -> None:
-        """Do what is left, by `tasks`, which calls `ended` for each point. Raises Stopped."""
+        """Do what is left by `tasks`, which calls `ended` for each point. Raises Stopped."""
         left = []
         for index in range(len(self.parts)):
             found = outcome(self.place(index))
@@ -55,17 +60,18 @@ class Sweep:
                 left.append(index)
             else:
                 self.outcomes[index] = found
-        if self.outcomes and left:
-            self._tell(Noted(f"{len(self.outcomes)} of {len(self.parts)} points are there already"))
-        if left:
-            self._count.start(STAGE, len(self.parts), len(self.outcomes), "points")
-            for index in left:
-                prepare(self.parts[index], self.place(index))
+        if left and not self._begun:
+            self._begun = True
+            if self.outcomes:
+                self._tell(Noted(f"{len(self.outcomes)} of {self.total} points are there already"))
+            self._count.start(STAGE, self.total, len(self.outcomes), "points")
+        for index in left:
+            prepare(self.parts[index], self.place(index))
         try:
             tasks(self, left)
         except Stopped as stopped:
             there = sum(outcome(self.place(index)) is not None for index in range(len(self.parts)))
-            done = f"{there} of {len(self.parts)} points"
+            done = f"{there} of {self.total} points"
             raise Stopped(f"stopped with {done} done, saved", stopped.code) from None
 
     def ended(self, index: int) -> None:
@@ -74,12 +80,11 @@ class Sweep:
         assert found is not None, f"{self.place(index)} has neither result nor failure"
         self.outcomes[index] = found
         self._tell(Reached(row_text(self.parts[index], found)))
-        self._count(STAGE, len(self.outcomes), len(self.parts), {})
+        self._count(STAGE, len(self.outcomes), self.total, {})
 
     def busy_with(self, words: str) -> None:
         """What the points that run now are doing, for the screen."""
-        done, total = len(self.outcomes), len(self.parts)
-        self._count.detail(STAGE, done, total, words)
+        self._count.detail(STAGE, len(self.outcomes), self.total, words)
 
 
 def one_by_one(sweep: Sweep, left: Sequence[int]) -> None:
@@ -161,6 +166,46 @@ def share(done: int, total: int) -> str:
     return f"{100 * done / total:.0f} %" if total else str(done)
 
 
+def _searched(sweep: Sweep, tasks: Tasks) -> Guided | None:
+    """Do all points; of a guided sweep batch by batch."""
+    task = sweep.task
+    if task.guide is None or task.part is None:
+        sweep.run(tasks)
+        return None
+    from .guided import Guided
+
+    search = Guided(task.guide, task.entries, task.seed)
+    while (first := len(sweep.parts)) < sweep.total:
+        for values in search.asked(min(task.guide.batch, sweep.total - first)):
+            sweep.parts.append(task.part(len(sweep.parts), values))
+        sweep.run(tasks)
+        for index in range(first, len(sweep.parts)):
+            search.told(index, sweep.outcomes[index])
+    return search
+
+
+def _with_search(
+    found: Findings, search: Guided, sweep: Sweep, outcomes: Sequence[Outcome]
+) -> Findings:
+    """The findings of a guided sweep: its best point, and how it came there."""
+    best, figure = search.best(outcomes), search.figure(outcomes)
+    search.kept(sweep.folder.path)
+    if best is None or figure is None:
+        note = f"no point has the metric {search.guide.metric}: nothing was searched for"
+        return replace(found, notes=(*found.notes, note))
+    part, name = sweep.parts[best], search.guide.metric
+    value = outcomes[best].result["metrics"][name]
+    chosen = [(key, brief(one, 6)) for key, one in part.values.items()]
+    word = "greatest" if search.guide.maximize else "least"
+    return replace(
+        found,
+        extra={"sweep": {**found.extra["sweep"], "best": best}},
+        metrics={**found.metrics, f"best.{name}": value},
+        summary=(*found.summary, (f"{word} {name}", brief(value, 6)), ("at", part.name), *chosen),
+        figures=(figure, *found.figures),
+    )
+
+
 def swept(
     task: Job, folder: Folder, story: dict[str, Any], tell: Listener, stop: Stop, tasks: Tasks
 ) -> Run:
@@ -169,12 +214,14 @@ def swept(
     from .results import write_results
 
     sweep = Sweep(task, folder, tell, stop)
-    sweep.run(tasks)
+    search = _searched(sweep, tasks)
     outcomes = [sweep.outcomes[index] for index in range(len(sweep.parts))]
     good = [index for index, found in enumerate(outcomes) if found.done]
     if not good:
         raise Diverged(f"none of the {len(outcomes)} points could be done: {outcomes[0].message}")
-    found = sweep_findings(task.entries, sweep.parts, outcomes)
+    found = sweep_findings(task.entries, sweep.parts, outcomes, search is not None)
+    if search is not None:
+        found = _with_search(found, search, sweep, outcomes)
     first = Folder(sweep.place(good[0]))
     asked = (
         Section("The sweep, and the study of its first point", described(task.entries)),

@@ -26,8 +26,9 @@ def number_of(data: Mapping[str, Any], name: str) -> float:
 
 
 def sweep_findings(
-    entries: Sequence[Swept], parts: Sequence[Part], outcomes: Sequence[Outcome]
-) -> Findings:
+    entries: Sequence[Swept], parts: Sequence[Part], outcomes: Sequence[Outcome],
+    guided: bool = False,
+) -> Findings:  # fmt: skip
     """Table, figures and arrays over the points; the same for any order in which they were run."""
     measures = _measures(outcomes)
     failed = [part.name for part, one in zip(parts, outcomes, strict=True) if not one.done]
@@ -40,7 +41,7 @@ def sweep_findings(
         extra={"sweep": {"keys": [entry.name for entry in entries], "points": rows}},
         summary=(("points", f"{len(parts)}" + (f", {text}" if failed else "")),),
         arrays=_arrays(entries, parts, outcomes, measures),
-        figures=_figures(entries, parts, outcomes, measures[:MOST_PANELS]),
+        figures=_figures(entries, parts, outcomes, measures[:MOST_PANELS], guided),
         tables=(_table(entries, parts, outcomes, measures[:MOST_COLUMNS]),),
         checks=(check,),
     )
@@ -52,6 +53,9 @@ def described(entries: Sequence[Swept]) -> str:
 
 
 def _words(entry: Swept) -> str:
+    if entry.space is not None:
+        how = ", on a logarithmic scale" if entry.log else ""
+        return f"{entry.name} is searched from {entry.values[0]} to {entry.values[1]}{how}"
     if entry.drawn:
         how = "evenly in its logarithm" if entry.log else "evenly"
         return f"{entry.name} is drawn {len(entry.values)} times, {how}"
@@ -131,10 +135,10 @@ def _cell(value: Any) -> str | float | int:
     return value if type(value) in (int, float) else brief(value)
 
 
-def scale(entry: Swept) -> tuple[np.ndarray, str] | None:
-    """The numbers that a key takes on and their unit; None where they are no numbers."""
+def scale(values: Sequence[Any]) -> tuple[np.ndarray, str] | None:
+    """The numbers of values and their unit, that of the first; None where they are no numbers."""
     numbers, units = [], []
-    for value in entry.values:
+    for value in values:
         if isinstance(value, str):
             try:
                 found = quantity(value)
@@ -146,7 +150,7 @@ def scale(entry: Swept) -> tuple[np.ndarray, str] | None:
             units.append(found[1])
         elif type(value) in (int, float):
             numbers.append(float(value))
-    if len(numbers) != len(entry.values) or len(units) not in (0, len(numbers)):
+    if len(numbers) != len(values) or len(units) not in (0, len(numbers)):
         return None
     if units:
         numbers = [
@@ -156,20 +160,14 @@ def scale(entry: Swept) -> tuple[np.ndarray, str] | None:
     return np.array(numbers), units[0].text if units else ""
 
 
-def _places(entry: Swept, parts: Sequence[Part]) -> list[int]:
-    """Which of its values a key takes on at each point."""
-    return [entry.values.index(part.values[entry.name]) for part in parts]
-
-
 def _arrays(
     entries: Sequence[Swept], parts: Sequence[Part], outcomes: Sequence[Outcome],
     measures: Sequence[str],
 ) -> dict[str, Array]:  # fmt: skip
     found = {}
     for entry in entries:
-        if known := scale(entry):
-            numbers, unit = known
-            data = numbers[_places(entry, parts)]
+        if known := scale([part.values[entry.name] for part in parts]):
+            data, unit = known
             found[entry.name] = Array(data, ("point",), unit, "what was swept")
     for name in measures:
         data = np.array([_measured(one, name) for one in outcomes])
@@ -179,18 +177,18 @@ def _arrays(
 
 def _figures(
     entries: Sequence[Swept], parts: Sequence[Part], outcomes: Sequence[Outcome],
-    measures: Sequence[str],
+    measures: Sequence[str], guided: bool,
 ) -> tuple[Figure, ...]:  # fmt: skip
     figures = []
     for entry in entries:
-        known = scale(entry)
+        known = scale([part.values[entry.name] for part in parts])
         if known is None or len(set(known[0])) < 2:
             continue
-        numbers, unit = known
-        axis = Axis(entry.name, unit, log=entry.log or _logarithmic(numbers))
-        x = numbers[_places(entry, parts)]
-        others = [one for one in entries if one is not entry and not one.drawn]
+        x, unit = known
+        axis = Axis(entry.name, unit, log=entry.log or _logarithmic(x))
+        others = [] if guided else [one for one in entries if one is not entry and not one.drawn]
         others = [one for one in others if one.name != "seed"]
+        scattered = guided or entry.drawn or entry.name == "seed"
         labels = [
             ", ".join(f"{one.key[-1]} {brief(part.values[one.name], 3)}" for one in others)
             for part in parts
@@ -199,7 +197,7 @@ def _figures(
         for name in measures:
             y = np.array([_measured(one, name) for one in outcomes])
             if np.isfinite(y).any():
-                curves = _curves(x, y, labels, entry.drawn or entry.name == "seed")
+                curves = _curves(x, y, labels, scattered)
                 panels.append(Panel(axis, Axis(name, log=_logarithmic(y)), curves))
         if panels:
             stem = f"over-{entry.name}"

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, get_args
 from pydantic import BaseModel
 
 from .document import _copy, _set
+from .guided import WORDS, Guide, Space, guide, is_guided
 from .lexer import ExpressionFault
 from .quantities import Unit, quantity
 from .source import Fault, Faults, Key, Source, UsageFault
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 MAX_POINTS = 1000
 MAX_CHECKED = 1_000_000  # characters of studies that `check` reads for the points of one
 DRAW = {"range", "log_range", "draws"}
+SPACE_HINT = "write a list of choices, or { log_range = [1e-3, 1e2] }"
 HINT = "write a list of values, or { log_range = [1e-3, 1e2], draws = 20 }"
 
 Judge = Callable[[Source, dict[str, Any]], tuple["Study | None", list[Fault]]]
@@ -45,6 +47,7 @@ class Swept:
     values: tuple[Any, ...]
     drawn: bool = False
     log: bool = False
+    space: Space | None = None  # of a guided sweep; `values` are its ends then
 
     @property
     def name(self) -> str:
@@ -52,7 +55,7 @@ class Swept:
 
     def where(self, index: int) -> Key:
         """The place of one value in the document; of all where none has a place of its own."""
-        alone = self.drawn or self.name == "seed"
+        alone = self.drawn or self.space is not None or self.name == "seed"
         return self.place if alone else (*self.place, index)
 
 
@@ -71,22 +74,36 @@ def swept(study: Study) -> tuple[Swept, ...]:
     return tuple(_entries(raw, type(study), lambda *fault: None))
 
 
+def guide_of(study: Study) -> Guide | None:
+    """How the points of a study's sweep are chosen on the way; None for a plain sweep."""
+    return guide(study._meaning.raw)
+
+
 def points(study: Study) -> Iterator[Point]:
     """The studies of a sweep, in order. Raises Faults, at the entry, for one that is no study."""
-    from .study import judged
-
-    meaning = study._meaning
-    raw, model = dict(meaning.raw), type(study)
     entries = swept(study)
     for index, choice in enumerate(_combinations(entries)):
-        source, changed = _placed(meaning.source, raw, entries, choice)
-        given = source.data_given and ("data", "file") not in source.swept
-        found, faults = judged(source, changed, model, given)
-        wrong = [fault for fault in faults if fault.severity == "error"]
-        if found is None or wrong:
-            raise Faults(wrong)
         values = {one.name: one.values[at] for one, at in zip(entries, choice, strict=True)}
-        yield Point(index, values, found)
+        yield point(study, index, values)
+
+
+def point(study: Study, index: int, values: Mapping[str, Any]) -> Point:
+    """The study of a sweep at these values, by dotted key. Raises Faults, at the entry."""
+    from .study import judged
+
+    meaning, entries = study._meaning, swept(study)
+    places = [
+        one.where(one.values.index(values[one.name]) if one.space is None else 0)
+        for one in entries
+    ]  # fmt: skip
+    settings = [(one, values[one.name], place) for one, place in zip(entries, places, strict=True)]
+    source, changed = _placed(meaning.source, meaning.raw, settings)
+    given = source.data_given and ("data", "file") not in source.swept
+    found, faults = judged(source, changed, type(study), given)
+    wrong = [fault for fault in faults if fault.severity == "error"]
+    if found is None or wrong:
+        raise Faults(wrong)
+    return Point(index, values, found)
 
 
 def sweep_faults(
@@ -104,7 +121,11 @@ def sweep_faults(
 
     entries = list(_entries(raw, model, blame, complain))
     count = math.prod(_sizes(entries))
-    if count > MAX_POINTS:
+    if is_guided(raw):
+        guide(raw, blame)
+        if not entries and not faults:
+            blame(("sweep",), "sweep.guided", "nothing to search over", SPACE_HINT)
+    elif count > MAX_POINTS:
         sizes = " * ".join(map(str, _sizes(entries)))
         blame(("sweep",), "sweep.size", f"{sizes} points, {MAX_POINTS} at most", "leave some out")
         return faults
@@ -115,7 +136,11 @@ def sweep_faults(
         if number * len(source.text) > MAX_CHECKED:
             break  # the run reads the others before it begins
         try:
-            _, found = judge(*_placed(source, raw, entries, choice))
+            settings = [
+                (one, one.values[at], one.where(at))
+                for one, at in zip(entries, choice, strict=True)
+            ]
+            _, found = judge(*_placed(source, raw, settings))
         except UsageFault as fault:
             blame(entry.place, "sweep.key", str(fault).removeprefix("--set "), None)
             break
@@ -134,7 +159,10 @@ def _entries(
 ) -> Iterator[Swept]:  # fmt: skip
     """The entries of [sweep] that can be read; what is wrong with the others is told."""
     draws: dict[int, Swept] = {}
+    guided = is_guided(raw)
     for place, item in _leaves(raw.get("sweep"), ("sweep",)):
+        if guided and place[1] in WORDS:
+            continue
         key: Key = tuple(
             int(part) if part.isdecimal() and len(part) < 6 else part
             for name in place[1:]
@@ -178,7 +206,7 @@ def _entry(
     match item:
         case bool():
             pass
-        case int() if key == ("seed",):
+        case int() if key == ("seed",) and not is_guided(raw):
             if not 1 <= item <= MAX_POINTS:
                 blame(place, "sweep.values", f"{item} seeds", f"write 1 to {MAX_POINTS}")
                 return None
@@ -194,6 +222,9 @@ def _entry(
             return _drawn(place, key, item, raw, model, blame)
         case _:
             pass
+    if is_guided(raw):
+        blame(place, "sweep.values", "nothing to search over", SPACE_HINT)
+        return None
     hint = f"{HINT}; a number of seeds is for seed alone" if type(item) is int else HINT
     blame(place, "sweep.values", "nothing to sweep over", hint)
     return None
@@ -204,11 +235,14 @@ def _drawn(
     blame: Blame,
 ) -> Swept | None:  # fmt: skip
     """A key whose values are drawn: uniform over a range, or over its logarithm."""
-    log = "log_range" in item
-    if {*item} != {"log_range" if log else "range", "draws"}:
-        blame(place, "sweep.draws", "a draw has a range (or log_range) and draws", HINT)
+    log, guided = "log_range" in item, is_guided(raw)
+    wanted = {"log_range" if log else "range"} | ({"draws"} if not guided else set())
+    if {*item} != wanted:
+        message = "a draw has a range (or log_range) and draws"
+        message = "a guided sweep has a range (or log_range) alone" if guided else message
+        blame(place, "sweep.draws", message, SPACE_HINT if guided else HINT)
         return None
-    count, ends = item["draws"], item["log_range" if log else "range"]
+    count, ends = 1 if guided else item["draws"], item["log_range" if log else "range"]
     if type(count) is not int or not 1 <= count <= MAX_POINTS:
         message = "draws is a whole number"
         blame((*place, "draws"), "sweep.draws", message, f"write 1 to {MAX_POINTS}")
@@ -226,6 +260,9 @@ def _drawn(
         blame(told, "sweep.range", f"the lower end comes first{lower}", "write [low, high]")
         return None
     whole = _is_whole(model, key) and all(type(end) is int for end in ends)
+    if guided:
+        space = Space(low, high, log, whole, unit)
+        return Swept(key, place, (space.value(low), space.value(high)), log=log, space=space)
     seed = raw.get("seed", 0)
     stream = random.Random(f"{seed} {'.'.join(map(str, key))}")
     numbers = (_draw(stream.random(), low, high, log, whole) for _ in range(count))
@@ -306,14 +343,14 @@ def _tried(entries: Sequence[Swept]) -> Iterator[tuple[Swept, tuple[int, ...]]]:
 
 
 def _placed(
-    source: Source, raw: Mapping[str, Any], entries: Sequence[Swept], choice: Sequence[int]
+    source: Source, raw: Mapping[str, Any], settings: Sequence[tuple[Swept, Any, Key]]
 ) -> tuple[Source, dict[str, Any]]:
     """A point's document, and a source that points at [sweep] for what it has set."""
     changed = _copy({name: item for name, item in raw.items() if name != "sweep"})
     where: dict[Key, Key] = {}
-    for entry, at in zip(entries, choice, strict=True):
-        _set(changed, entry.key, _copy(entry.values[at]), entry.name)
-        where[entry.key] = entry.where(at)
+    for entry, item, place in settings:
+        _set(changed, entry.key, _copy(item), entry.name)
+        where[entry.key] = place
     return replace(source, swept=where), changed
 
 

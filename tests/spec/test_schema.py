@@ -21,7 +21,7 @@ FORM = re.compile(
 )  # what a schema sees
 # One place needs another: a table, a list, a number that is computed.
 ACROSS = {"no_velocity", "pnn_force_layer", "pnn_map_without_system", "constant_zero"}
-ACROSS |= {"sweep_values_and_keys", "sweep_studies_at_fault"}
+ACROSS |= {"sweep_values_and_keys", "sweep_studies_at_fault", "sweep_guided"}
 LONG = {"bomb_minus", "bomb_parentheses"}  # a formula of more than 4000 characters
 STARTERS = {kind: template(kind) for kind in ("ggl", "family", "om", "pnn")}
 
