@@ -45,7 +45,7 @@ def findings(laws: Laws, genomes: np.ndarray, history: np.ndarray, tell: Tell) -
     front = front_of(laws, genomes, tell)
     choice = chosen(laws, front)
     best = front[choice.index]
-    plain = rival_complexities(laws)
+    plain, counted = rival_complexities(laws)
     box = reference(laws)
     rows = laws.rows
     metrics: dict[str, float | int] = {
@@ -90,7 +90,7 @@ def findings(laws: Laws, genomes: np.ndarray, history: np.ndarray, tell: Tell) -
             figures.constants_table(front),
         ),
         checks=_checks(laws, front, best, plain),
-        notes=laws.notes,
+        notes=(*laws.notes, *counted),
     )
 
 
@@ -148,26 +148,32 @@ def reference(laws: Laws) -> tuple[float, float]:
     return float(laws.layout.complexity(laws.layout.dense())), float(output.std())
 
 
-def rival_complexities(laws: Laws) -> dict[str, int]:
+def rival_complexities(laws: Laws) -> tuple[dict[str, int], list[str]]:
     """Complexity of each rival: that of the simplest network that says the same, found among sums
     of plain terms by what they predict; where there is none, 2 for each constant and the dearest
-    activation for each further operation."""
+    activation for each operation, which a note says."""
     if not laws.rivals:
-        return {}
+        return {}, []
     genomes = laws.simplest(simple(laws.layout, 2000))
     said = laws.fitter.predicted(
         genomes, laws.fitter.whole(genomes)[0], range(len(laws.rows.output))
     )
     complexity = laws.layout.complexity(genomes)
     size = laws.rows.output.std()
-    found = {}
+    found: dict[str, int] = {}
+    notes: list[str] = []
     for rival in laws.rivals:
         apart = np.abs(said - rival.given).max(axis=1)
         same = np.flatnonzero(apart <= 1e-4 * size)
         operations = int(rival.formula.expression.count_ops())
         count = 2 * len(rival.formula.constants) + operations * max(laws.layout.scores) ** 2
         found[rival.name] = int(complexity[same].min()) if len(same) else count
-    return found
+        if not len(same):
+            notes.append(
+                f"no simple network says what {rival.name} does: its complexity is counted by its "
+                "constants and operations"
+            )
+    return found, notes
 
 
 def _volume(box: tuple[float, float], front: Sequence[Law]) -> float:

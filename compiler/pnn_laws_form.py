@@ -16,6 +16,7 @@ from .pnn_genome import Layout
 from .pnn_laws_table import Groups
 from .symbols import symbol
 
+MOST_TERMS = 60  # that a law is multiplied out to
 ACTIVE: dict[str, Callable[[sp.Expr], sp.Expr]] = {
     "linear": lambda x: x,
     "relu": lambda x: sp.Max(x, 0),
@@ -136,10 +137,10 @@ def formula(
         next(names) if np.isnan(v) else _exact(layout, genome, w) for w, v in enumerate(fixed)
     ]
     output = groups.back(network(layout, genome, filled, groups.inputs))
-    shapes = [
-        _parted(one, trained, groups)
-        for one in (sp.expand(output), sp.expand_mul(output, deep=False), output)
-    ]
+    options = [output]
+    if _terms(output) <= MOST_TERMS:
+        options = [sp.expand(output, multinomial=False), sp.expand_mul(output, deep=False), output]
+    shapes = [_parted(one, trained, groups) for one in options]
     expression, parts = min(shapes, key=lambda one: (len(one[1]), one[0].count_ops()))
     if isinstance(expression, sp.Add):
         expression = sp.collect(expression, list(parts))
@@ -165,6 +166,15 @@ def _exact(layout: Layout, genome: np.ndarray, weight: int) -> sp.Expr:
         if isinstance(value, Fraction)
         else sp.Float(value, 17)
     )
+
+
+def _terms(expression: sp.Expr) -> int:
+    """At most how many terms its products multiply out to; formulas may be of any size."""
+    if isinstance(expression, sp.Add):
+        return sum(map(_terms, expression.args))
+    if isinstance(expression, sp.Mul):
+        return math.prod(map(_terms, expression.args))
+    return max(map(_terms, expression.args), default=1)
 
 
 def _parted(

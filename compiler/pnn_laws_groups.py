@@ -16,6 +16,7 @@ import sympy as sp
 from ..spec import Study
 from .refusal import refusal
 
+MOST_NAMES = 30
 Exponents = tuple[Fraction, ...]
 Dimension = Sequence[int | Fraction]
 
@@ -30,6 +31,12 @@ def found_groups(
     form no group.
     """
     names = [name for name in dimensions if name != target]
+    if len(names) > MOST_NAMES:
+        raise refusal(
+            study, ("data", "columns"), "groups.many",
+            f"{len(names)} columns form too many groups; at most {MOST_NAMES} are looked through",
+            "write the groups that matter as inputs in [search]",
+        )  # fmt: skip
     columns = [[Fraction(x) for x in dimensions[name]] for name in names]
     matrix = sp.Matrix([[_rational(x) for x in column] for column in columns]).T
     wanted = sp.Matrix([_rational(Fraction(x)) for x in dimensions[target]])

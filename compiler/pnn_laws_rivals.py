@@ -19,6 +19,7 @@ from .refusal import refusal
 from .symbols import symbol
 
 STARTS = (1.0, -1.0, 1e-3, 1e3, 1e-6, 1e6)
+MOST_CONSTANTS = 12
 STEPS, FOLD_STEPS = 200, 100
 
 
@@ -48,6 +49,12 @@ def _rival(study: Pnn, name: str, groups: Groups, rows: Rows) -> Rival:
     known = groups.words.constants
     unknown = [node.name for node in walk(given.tree) if isinstance(node, Name)]
     free = tuple(symbol(one) for one in dict.fromkeys(unknown) if _is_free(study, one, known))
+    if len(free) > MOST_CONSTANTS:
+        raise refusal(
+            study, given, "compare.constants",
+            f"{name} has {len(free)} constants to fit, and {MOST_CONSTANTS} can be",
+            "declare those that are known in [parameters]",
+        )  # fmt: skip
     words = replace(groups.words, constants={**known, **{s.name: s for s in free}}, cache={})
     said = words.scalar(given)
     left = groups.output if groups.target is None else groups.target

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import combinations
+from itertools import combinations, islice
 
 import numpy as np
 
@@ -10,6 +10,7 @@ from .modules.genome import Unit
 from .pnn_genome import Layout
 
 SINGLE = ("linear", "square", "inverse", "cube", "sqrt", "log", "exp", "tanh", "abs")
+MOST_SUMS = 4000
 SCALED = {"tanh", "exp", "sin", "cos"}  # of a trained multiple of the input
 
 
@@ -25,7 +26,7 @@ def simple(layout: Layout, most: int) -> np.ndarray:
     terms = _terms(layout)
     widest = min(3, *layout.layers)
     for size in range(0, widest + 1):
-        for chosen in combinations(terms, size):
+        for chosen in islice(combinations(terms, size), MOST_SUMS):
             for bias in (False, True) if layout.bias else (False,):
                 if size or bias:
                     found.append(_genome(layout, chosen, bias, zero, plain, trained))
@@ -43,7 +44,8 @@ def _terms(layout: Layout) -> list[tuple[str, tuple[int, ...]]]:
         (name, (k,)) for name in SINGLE if name in layout.activations for k in inputs
     ]
     if "product" in layout.activations:
-        found += [("product", pair) for n in (2, 3) for pair in combinations(inputs, n)]
+        for size in (2, 3):
+            found += [("product", some) for some in islice(combinations(inputs, size), MOST_SUMS)]
     return found
 
 

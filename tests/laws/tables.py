@@ -17,7 +17,6 @@ sys.path.insert(0, str(STUDIES / "data"))
 from make_law_recovery import table as recovery  # noqa: E402, F401  # pyright: ignore
 
 SEARCH = """\
-layers = [3]
 bias = true
 activations = ["linear", "square", "inverse", "product", "tanh"]
 weights = ["0", "1", "trainable"]
@@ -48,6 +47,7 @@ def study(
     search: str = "",
     test: str = "",
     seed: int = 0,
+    layers: str = "[3]",
 ) -> Pnn:
     """A study of a table in plain numbers, its header the names of the columns."""
     (folder / "table.csv").write_text(table, encoding="utf-8")
@@ -56,7 +56,8 @@ def study(
     given = f"inputs = {inputs}\n" if inputs else ""
     text = (
         f'study = "pnn"\ntitle = "a table"\nseed = {seed}\n[data]\nfile = "table.csv"\n'
-        f"[data.columns]\n{columns}\n[search]\n{given}outputs = {outputs}\n{SEARCH}{search}\n"
+        f"[data.columns]\n{columns}\n[search]\n{given}outputs = {outputs}\n"
+        f"layers = {layers}\n{SEARCH}{search}\n"
         f"[test]\n{test}\n{more}\n"
     )
     return loads(text, folder=folder)

@@ -351,11 +351,33 @@ def test_a_rival_that_is_not_linear_is_fitted_to_convergence(compared):
 def test_complexity_of_a_rival_is_that_of_the_simplest_equal_network(compared):
     from actionrun.compiler.pnn_laws_findings import rival_complexities
 
-    found = rival_complexities(compared)
+    found, notes = rival_complexities(compared)
     assert found["mean"] == 2  # a trained constant
     assert found["line"] == 2 + 1 + 2  # and a term: its weight into the unit, trained out of it
     assert found["true"] == 5 + 1 + 4 + 2  # an inverse is scored 2, squared
     assert found["bent"] > 5 and found["fixed"] > 0
+    assert [note.split()[5] for note in notes] == ["bent", "fixed"]
+
+
+def test_what_would_take_forever_is_refused_or_left_as_it_is(tmp_path):
+    """Bombs: products that multiply out to 2^40 terms, rivals of many constants."""
+    many = "*".join(f"(x1 + {k})" for k in range(1, 41))
+    one = laws(study(tmp_path, PLAIN, outputs=f'["y/({many})"]'))
+    weights = one.fitter.whole(genome(one.layout, TRUE, True))[0]
+    shown = formula(one.layout, genome(one.layout, TRUE, True)[0], weights[0], None, one.groups)
+    assert len(shown.text) < 2000
+    rival = " + ".join(f"a{k}*x1^{k}" for k in range(20))
+    told = fault(study(tmp_path, PLAIN, more=f'[compare]\nlong = "{rival}"'))
+    assert told.code == "compare.constants" and "20 constants" in told.message
+
+
+def test_deeper_networks_hand_on_the_terms_of_the_first_layer(tmp_path):
+    """The same law in one layer and in two: the same score, the hidden weights of 1 on top."""
+    deep = laws(study(tmp_path, PLAIN, search="", layers="[2, 2]"))
+    flat = laws(study(tmp_path, PLAIN, layers="[2]"))
+    one = deep.scores(genome(deep.layout, TRUE, True))[0]
+    other = flat.scores(genome(flat.layout, TRUE, True))[0]
+    assert one[0] == pytest.approx(other[0], rel=1e-6) and one[1] == other[1] + 2
 
 
 # Choices
