@@ -16,8 +16,11 @@ import jax
 import jax.numpy as jnp
 
 from .landscape import Landscape
+from .lanes import worked
 
 MEMORY = 4  # as GMIN; more costs more than it saves
+LANES = 64
+STRIDE = 8  # steps between two looks at who is done
 RISE = 1e-10  # of the energy, relative, that counts as rounding
 
 
@@ -98,42 +101,61 @@ def capped(step: jax.Array, cap: jax.Array | float) -> jax.Array:
     return step * jnp.minimum(1, cap / jnp.maximum(length, jnp.finfo(step.dtype).tiny))
 
 
+class _Lanes(NamedTuple):
+    q: jax.Array
+    energy: jax.Array
+    g: jax.Array
+    memory: Memory
+    scale: jax.Array  # of the first step
+    shorter: jax.Array  # share of the step that is tried
+    taken: jax.Array
+    done: jax.Array
+
+
 @eqx.filter_jit
-def quench(landscape: Landscape, q: jax.Array, tolerance=1e-6, most=2000, cap=0.4) -> Quenched:
+def quench(
+    landscape: Landscape, q: jax.Array, tolerance=1e-6, most=1000, cap=0.4, lanes: int = LANES
+) -> Quenched:
     """The minimum below each configuration, by at most `most` evaluations of the forces.
 
     A configuration is done when no component of its gradient exceeds `tolerance`. `cap` is the
-    longest step (a length in 3N dimensions).
+    longest step (a length in 3N dimensions). At most `lanes` are at work at once.
     """
-    energy, forces = landscape.energy_and_forces(q)
-    g = -forces
-    scale = jnp.minimum(1.0, 0.1 * cap / _size(g))
-    start = (q, energy, g, remembered(q), jnp.ones_like(energy), _largest(g) <= tolerance,
-             jnp.zeros(energy.shape, int), jnp.asarray(0))  # fmt: skip
 
-    def body(x):
-        q, energy, g, memory, shorter, done, taken, count = x
-        step = direction(memory, g, scale)
-        step = jnp.where(dot(step, g) > 0, -step, step)
-        step = shorter * capped(step, cap)
-        found, forces = landscape.energy_and_forces(q + step)
-        change = -forces - g
-        fine = found <= energy + RISE * jnp.abs(energy)  # False for a NaN
-        moved = fine & ~done
-        memory = updated(memory, step, change, moved)
-        # a step that is shortened to nothing means that the memory misleads
-        lost = shorter < 1e-4
-        memory = forgotten(memory, lost & ~done)
-        shorter = jnp.where(moved | lost, 1.0, jnp.where(done, shorter, 0.1 * shorter))
-        q = jnp.where(moved, q + step, q)
-        g = jnp.where(moved, g + change, g)
-        energy = jnp.where(moved, found, energy)
-        taken = taken + ~done
-        return q, energy, g, memory, shorter, done | (_largest(g) <= tolerance), taken, count + 1
+    def begun(q):
+        energy, forces = landscape.energy_and_forces(q)
+        scale = jnp.minimum(1.0, 0.1 * cap / _size(forces))
+        taken = jnp.zeros(energy.shape, int)
+        done = _largest(forces) <= tolerance
+        one = jnp.ones_like(energy)
+        return _Lanes(q, energy, -forces, remembered(q), scale, one, taken, done)
 
-    end = jax.lax.while_loop(lambda x: ~jnp.all(x[5]) & (x[7] < most), body, start)
-    q, energy, g, _, _, done, taken, _ = end
-    return Quenched(q, energy, _largest(g), done, taken)
+    def step(x: _Lanes) -> _Lanes:
+        step = direction(x.memory, x.g, x.scale)
+        step = jnp.where(dot(step, x.g) > 0, -step, step)
+        step = x.shorter * capped(step, cap)
+        found, forces = landscape.energy_and_forces(x.q + step)
+        change = -forces - x.g
+        moved = (found <= x.energy + RISE * jnp.abs(x.energy)) & ~x.done  # not for a NaN
+        lost = (x.shorter < 1e-4) & ~x.done  # the memory misleads
+        g = jnp.where(moved, x.g + change, x.g)
+        taken = x.taken + ~x.done
+        return _Lanes(
+            q=jnp.where(moved, x.q + step, x.q),
+            energy=jnp.where(moved, found, x.energy),
+            g=g,
+            memory=forgotten(updated(x.memory, step, change, moved), lost),
+            scale=x.scale,
+            shorter=jnp.where(moved | lost, 1.0, jnp.where(x.done, x.shorter, 0.1 * x.shorter)),
+            taken=taken,
+            done=x.done | (_largest(g) <= tolerance) | (taken >= most),
+        )
+
+    def result(x: _Lanes) -> Quenched:
+        gradient = _largest(x.g)
+        return Quenched(x.q, x.energy, gradient, gradient <= tolerance, x.taken)
+
+    return worked(q, lanes, begun, step, lambda x: x.done, result, STRIDE)
 
 
 def _largest(g: jax.Array) -> jax.Array:
