@@ -125,10 +125,15 @@ def _energies(result: Result) -> Figure:
     return Figure("energies", caption, panels)
 
 
+def program_searches(result: Result) -> int:
+    return int(result.state["hunt"]["searches"]) if result.program.hunt else 0
+
+
 def _search(result: Result) -> Figure | None:
     """How the barrier fell with the searches."""
     history = result.history
-    if "lid" not in history or int(np.sum(np.isfinite(history["lid"]))) < 3:
+    searched = program_searches(result)
+    if not searched or int(np.sum(np.isfinite(history["lid"]))) < 3:
         return None
     start = result.program.ends.start.point.energy
     known = np.isfinite(history["lid"])

@@ -212,7 +212,9 @@ class Hunt:
 
         s["searches"] = s["searches"] + q.shape[2]
         found = saddles(self.landscape, jnp.asarray(q), jnp.asarray(push))
-        place, energy, _, ok, mode = (np.asarray(x) for x in found)
+        place, energy, ok, mode = (
+            np.asarray(x) for x in (found.q, found.energy, found.ok, found.mode)
+        )
         s["converged"] = s["converged"] + int(np.sum(ok))
         marks = self.marks(place)
         bar = float(s["lid"]) - TOLERANCE * self.scale
@@ -231,7 +233,9 @@ class Hunt:
                             jnp.asarray(mode[..., lanes]))  # fmt: skip
         joined: list[np.ndarray] = []
         for settled in (left, right):
-            there, level, _, fine = (np.asarray(x) for x in settled)
+            there, level, fine = (
+                np.asarray(x) for x in (settled.q, settled.energy, settled.ok)
+            )
             there_marks, numbers = self.marks(there), np.full(len(fresh), -1)
             for k in range(len(fresh)):
                 if fine[k]:

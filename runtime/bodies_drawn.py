@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from ..compiler.program import Curve
 
-BALL = 0.3  # radius of a ball, in distances to its nearest
+BALL = 0.25  # radius of a ball, in distances to its nearest
 PALE = 0.25  # how much of its colour the farthest ball keeps
 SHRINK = 0.25  # by how much the farthest ball is smaller
 
@@ -48,10 +48,11 @@ def draw_bodies(
         ax.add_patch(Circle((x[k], y[k]), size, facecolor=color, alpha=shade, zorder=zorder))
     for a, b, name, depth in zip(x, y, names, near, strict=False):
         if name:
-            ax.text(a, b, name, fontsize=7, ha="center", va="center", zorder=2.002 + depth)
-    room = 1.3 * radius
-    ax.set_xlim(float(np.min(x)) - room, float(np.max(x)) + room)
-    ax.set_ylim(float(np.min(y)) - room, float(np.max(y)) + room)
+            tone = paper if depth > 0.45 else ink
+            ax.text(
+                a, b, name, fontsize=8, ha="center", va="center", color=tone, zorder=2.002 + depth
+            )
+    ax.autoscale_view()
 
 
 def _spacing(q: np.ndarray) -> float:
