@@ -219,7 +219,9 @@ def swept(
     good = [index for index, found in enumerate(outcomes) if found.done]
     if not good:
         raise Diverged(f"none of the {len(outcomes)} points could be done: {outcomes[0].message}")
-    found = sweep_findings(task.entries, sweep.parts, outcomes, search is not None)
+    found = sweep_findings(
+        task.entries, sweep.parts, outcomes, task.guide.metric if task.guide else None
+    )
     if search is not None:
         found = _with_search(found, search, sweep, outcomes)
     first = Folder(sweep.place(good[0]))

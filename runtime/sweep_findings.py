@@ -27,10 +27,13 @@ def number_of(data: Mapping[str, Any], name: str) -> float:
 
 def sweep_findings(
     entries: Sequence[Swept], parts: Sequence[Part], outcomes: Sequence[Outcome],
-    guided: bool = False,
+    aim: str | None = None,
 ) -> Findings:  # fmt: skip
-    """Table, figures and arrays over the points; the same for any order in which they were run."""
-    measures = _measures(outcomes)
+    """Table, figures and arrays over the points; the same for any order in which they were run.
+
+    `aim` is the metric of a guided sweep: it comes first, and each point stands for itself.
+    """
+    measures = sorted(_measures(outcomes), key=lambda name: name != aim)
     failed = [part.name for part, one in zip(parts, outcomes, strict=True) if not one.done]
     rows = [_data(part, one) for part, one in zip(parts, outcomes, strict=True)]
     text = f"{len(failed)} of {len(parts)} could not be done"
@@ -41,7 +44,7 @@ def sweep_findings(
         extra={"sweep": {"keys": [entry.name for entry in entries], "points": rows}},
         summary=(("points", f"{len(parts)}" + (f", {text}" if failed else "")),),
         arrays=_arrays(entries, parts, outcomes, measures),
-        figures=_figures(entries, parts, outcomes, measures[:MOST_PANELS], guided),
+        figures=_figures(entries, parts, outcomes, measures[:MOST_PANELS], aim is not None),
         tables=(_table(entries, parts, outcomes, measures[:MOST_COLUMNS]),),
         checks=(check,),
     )

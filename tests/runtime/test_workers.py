@@ -13,7 +13,8 @@ import pytest
 from actionrun.runtime import load, run
 from actionrun.runtime.crew import Lost, Processes, Remote
 from actionrun.runtime.errors import Refused
-from actionrun.runtime.events import Reached
+from actionrun.runtime.events import Noted, Reached
+from helpers import same
 from test_sweep import SPRING, same_sweep
 
 GRID = '[sweep]\nintegrator.r = [0, 1]\n"integrator.dt" = [0.1, 0.05, 0.025]\n'
@@ -74,6 +75,23 @@ def test_two_workers_one_killed_give_what_one_process_gives(serial):
     assert killed
     same_sweep(Path("run"), serial)
     until(lambda: not children(os.getpid()), 20)
+
+
+def test_generations_of_a_search_by_workers_are_the_same(tmp_path):
+    study = load(
+        Path(__file__).parents[2] / "studies" / "melting.toml",
+        overrides=["search.population=10", "search.generations=2"],
+    )
+    run(study, out="alone")
+    run(study, out="shared", workers=2)
+    same(Path("shared"), Path("alone"))
+
+
+def test_workers_have_nothing_to_do_in_a_single_run():
+    heard = []
+    Path("one.toml").write_text(SPRING)
+    run(load("one.toml"), out="one", workers=2, tell=heard.append)
+    assert any("nothing to share" in event.text for event in heard if isinstance(event, Noted))
 
 
 def test_workers_end_with_their_parent(tmp_path):
