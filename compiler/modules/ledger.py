@@ -91,6 +91,25 @@ class Ledger(eqx.Module):
         values = self.values(q, p, t, theta, energy)
         return entered(old, values, flux, self._sizes(q, p, t, theta))
 
+    def leapt(self, old: Balance, flux, q, p, t, theta, energy) -> Balance:
+        """The balance after several steps that ended at q, p (n, steps), t (steps,), with energies
+        (steps,) and fluxes (m, steps)."""
+        n = self.n
+        values = [energy] * self.energy + list(self.charges(*q[:n], *p[:n], t, *theta))
+        change = jnp.stack([jnp.broadcast_to(x, t.shape) for x in values]) - old.start[:, None]
+        before, total, low = old.flux, old.flux, old.flux_low
+        if flux is not None and before is not None and low is not None:
+            added = jnp.cumsum(flux, axis=1) + low[:, None]
+            change = (change - before[:, None]) - added
+            total = before + added[:, -1]
+            low = added[:, -1] - (total - before)
+        sizes = [
+            jnp.max(jnp.broadcast_to(x, t.shape)) for x in self.sizes(*q[:n], *p[:n], t, *theta)
+        ]
+        size = jnp.maximum(old.size, _stacked(sizes, q))
+        defect = jnp.maximum(old.defect, jnp.max(jnp.abs(change), axis=1))
+        return Balance(old.start, total, low, defect, size)
+
     def flux(self, q, V, t, h, theta) -> jax.Array:
         """What a step from q with nodal velocities V adds to each charge through K, (m,)."""
         if self.rates is None:

@@ -16,6 +16,7 @@ import jax.numpy as jnp
 from ..lower import Lowered
 from .constrained import Constrained
 from .ggl import GGL
+from .leap import LARGEST, LEAP, Powers, ahead, powers
 from .ledger import Balance, Form, Ledger, flux_of
 from .linear import apply
 from .summed import AtAll, Bodies, BodyLedger
@@ -59,12 +60,13 @@ class Trajectory(NamedTuple):
 
 class Map(NamedTuple):
     """A step of a quadratic problem, z' = z + D z + d, the form of its flux, and what D and d lost
-    where they were rounded to single precision."""
+    where they were rounded to single precision; the powers of the map, for leaps."""
 
     D: jax.Array
     d: jax.Array
     form: Form | None
     low: tuple | None = None
+    powers: Powers | None = None
 
 
 class Tools(NamedTuple):
@@ -159,6 +161,8 @@ class March(eqx.Module):
                     (a - b).astype(x.q.dtype) for a, b in zip(whole[:2], prepared[:2], strict=True)
                 ]
                 prepared = prepared._replace(low=tuple(low))
+            elif n <= LARGEST:
+                prepared = prepared._replace(powers=powers(prepared.D, prepared.d))
         tools = Tools(minv, prepared, double)
 
         def due(x):
@@ -167,6 +171,9 @@ class March(eqx.Module):
         def row(s):
             k, x, rows = s
             x = self._step(x, t0, h, theta, tools)
+            if prepared is not None and prepared.powers is not None:
+                until = jnp.minimum(stop, (x.step // every + 1) * every)
+                x = self._leaps(x, t0, h, theta, tools, until)
             x = jax.lax.while_loop(
                 lambda x: (x.trouble == 0) & ~due(x),
                 lambda x: self._step(x, t0, h, theta, tools),
@@ -187,7 +194,58 @@ class March(eqx.Module):
         )
         return x, rows, count
 
+    def _leaps(self, x: Trajectory, t0, h, theta, tools: Tools, until) -> Trajectory:
+        """Leaps of a linear map as far as step `until`; one that leaves the finite numbers is not
+        taken."""
+        assert tools.prepared is not None
+
+        def leap(s):
+            x, _ = s
+            new = self._leapt(x, t0, h, theta, tools)
+            sound = jnp.all(jnp.isfinite(new.q) & jnp.isfinite(new.p))
+            return jax.tree.map(lambda a, b: jnp.where(sound, a, b), new, x), sound
+
+        def more(s):
+            return s[1] & (s[0].step + LEAP <= until)
+
+        return jax.lax.while_loop(more, leap, (x, x.trouble == 0))[0]
+
+    def _leapt(self, x: Trajectory, t0, h, theta, tools: Tools) -> Trajectory:
+        """The state after LEAP steps of a linear map, every one of them watched."""
+        assert tools.prepared is not None and tools.prepared.powers is not None
+        n, of, form = len(x.q), tools.prepared.powers, tools.prepared.form
+        z, low = jnp.concatenate([x.q, x.p]), jnp.concatenate([x.q_low, x.p_low])
+        dz = ahead(of, z, low)
+        Z = z[:, None] + dz
+        last = Z[:, -1]
+        low = dz[:, -1] - (last - z)
+        ends = t0 + h * (x.step + jnp.arange(1, LEAP + 1))
+        minv = tools.minv[..., None]
+        tools = tools._replace(minv=minv)
+        monitor = self._watched(x.monitor, Z[:n], Z[n:], ends, theta, tools, None, LEAP)
+        balance = None
+        if self.ledger is not None and x.balance is not None:
+            assert not isinstance(self.ledger, BodyLedger)
+            energy, _ = self.ggl.energies(Z[:n], Z[n:], ends, theta, minv)
+            starts = jnp.concatenate([z[:, None], Z[:, :-1]], axis=1)
+            flux = None if form is None else jax.vmap(lambda z: flux_of(form, z), 1, 1)(starts)
+            state = Z[:n], Z[n:], ends
+            balance = self.ledger.leapt(x.balance, flux, *state, theta, energy)
+        return x._replace(q=last[:n], p=last[n:], q_low=low[:n], p_low=low[n:], monitor=monitor,
+                          step=x.step + LEAP, balance=balance)  # fmt: skip
+
     def _step(self, x: Trajectory, t0, h, theta, tools: Tools) -> Trajectory:
+        """One step; where it is in trouble the state stays, and says so."""
+        new, change = self._moved(x, t0, h, theta, tools)
+        finite = jnp.all(jnp.isfinite(new.q) & jnp.isfinite(new.p))
+        # a fixed point that ran away is no fault of the motion: Newton has its turn
+        lost = 1 if self.solver == "fixed point" else 2
+        trouble = jnp.where(finite, jnp.where(change <= CONVERGED[x.q.dtype.name], 0, 1), lost)
+        kept, new = x._replace(trouble=trouble), new._replace(trouble=trouble)
+        return jax.tree.map(lambda a, b: jnp.where(trouble == 0, a, b), new, kept)
+
+    def _moved(self, x: Trajectory, t0, h, theta, tools: Tools) -> tuple[Trajectory, jax.Array]:
+        """The state after a step, whatever became of it, and the last change of its iteration."""
         t = t0 + h * x.step
         end = t + h
         t, h = t.astype(x.q.dtype), h.astype(x.q.dtype)
@@ -195,7 +253,7 @@ class March(eqx.Module):
         fine: tuple = (0.0, 0.0)
         if self.solver == "linear":
             assert tools.prepared is not None
-            D, d, form, low = tools.prepared
+            D, d, form, low, _ = tools.prepared
             z = jnp.concatenate([x.q, x.p])
             dz = apply(D, z) + d
             if low is not None:
@@ -218,17 +276,13 @@ class March(eqx.Module):
             fine = done.fine
         q, q_low = compensated(x.q, x.q_low + fine[0], dq)
         p, p_low = compensated(x.p, x.p_low + fine[1], dp)
-        finite = jnp.all(jnp.isfinite(q) & jnp.isfinite(p))
-        # a fixed point that ran away is no fault of the motion: Newton has its turn
-        lost = 1 if self.solver == "fixed point" else 2
-        trouble = jnp.where(finite, jnp.where(change <= CONVERGED[q.dtype.name], 0, 1), lost)
         monitor = self._watched(x.monitor, q, p, end, theta, tools, V, passes)
         balance = None
         if self.ledger is not None and x.balance is not None:
             balance = self._balanced(x, q, p, V, t, h, theta, minv, form)
-        new = Trajectory(q, p, q_low, p_low, V, x.step + 1, monitor, x.newton, trouble, balance)
-        kept = x._replace(trouble=trouble)
-        return jax.tree.map(lambda a, b: jnp.where(trouble == 0, a, b), new, kept)
+        step, trouble = x.step + 1, x.trouble
+        new = Trajectory(q, p, q_low, p_low, V, step, monitor, x.newton, trouble, balance)
+        return new, change
 
     def _balanced(self, x: Trajectory, q, p, V, t, h, theta, minv, form) -> Balance:
         assert self.ledger is not None and x.balance is not None
@@ -241,12 +295,13 @@ class March(eqx.Module):
         return self.ledger.entered(x.balance, flux, q, p, at, theta, energy)
 
     def _watched(self, m: Monitor, q, p, end, theta, tools: Tools, V, passes) -> Monitor:
+        """The monitor after a step that ended at q, p (n,), or after several, (n, steps)."""
         t = end.astype(q.dtype)
         energy, kinetic = self.ggl.energies(q, p, t, theta, tools.minv, V)
         m = m._replace(
-            energy_low=jnp.minimum(m.energy_low, energy),
-            energy_high=jnp.maximum(m.energy_high, energy),
-            kinetic_high=jnp.maximum(m.kinetic_high, kinetic),
+            energy_low=jnp.minimum(m.energy_low, jnp.min(energy)),
+            energy_high=jnp.maximum(m.energy_high, jnp.max(energy)),
+            kinetic_high=jnp.maximum(m.kinetic_high, jnp.max(kinetic)),
             violation=jnp.maximum(m.violation, self.ggl.violation(q, t, theta)),
         )
         if self.exact is not None:
@@ -256,4 +311,5 @@ class March(eqx.Module):
             else:
                 error = jnp.max(jnp.abs(q - true))
             m = m._replace(exact_error=jnp.maximum(m.exact_error, error.astype(q.dtype)))
-        return m._replace(passes=m.passes + passes, passes_most=jnp.maximum(m.passes_most, passes))
+        most = passes if q.ndim == 1 else 1  # of a map, one a step
+        return m._replace(passes=m.passes + passes, passes_most=jnp.maximum(m.passes_most, most))

@@ -1,0 +1,42 @@
+"""Many steps of a linear map at once: states between are watched side by side, none is passed over.
+
+With z' = z + D z + d, the k-th next state is z + D_k z + d_k, where D_{k+1} = D_k + D + D D_k and
+d_{k+1} = d_k + D d_k + d. One rounding takes the place of k, and what is watched of the states is
+worked out for all of them in one go.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import jax
+
+LEAP = 16  # steps of a leap
+LARGEST = 8  # degrees of freedom: beyond it the powers of the map leave the cache
+
+
+class Powers(NamedTuple):
+    """D_k (LEAP, 2n, 2n) and d_k (LEAP, 2n) of k = 1 .. LEAP steps."""
+
+    D: jax.Array
+    d: jax.Array
+
+
+def powers(D: jax.Array, d: jax.Array) -> Powers:
+    """The first LEAP powers of a map z' = z + D z + d."""
+
+    def next_one(last: Powers, _):
+        found = Powers(last.D + D + D @ last.D, last.d + D @ last.d + d)
+        return found, last
+
+    first = Powers(D, d)
+    return jax.lax.scan(next_one, first, None, length=LEAP)[1]
+
+
+def ahead(of: Powers, z: jax.Array, low: jax.Array) -> jax.Array:
+    """What z (2n,), with the part `low` of it that rounding keeps apart, changes by in 1 .. LEAP
+    steps, (2n, LEAP)."""
+    total = of.d.T + of.D[:, :, 0].T * z[0]
+    for j in range(1, len(z)):
+        total = total + of.D[:, :, j].T * z[j]
+    return total + low[:, None]
