@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -173,4 +173,5 @@ def decimated(curve: Curve, most: int = MOST_POINTS) -> Curve:
         for name, side in (("low", curve.low), ("high", curve.high))
     }
     names = tuple(curve.names[k] for k in kept) if curve.names else ()
-    return Curve(x[kept], y[kept], curve.label, curve.style, **band, names=names)
+    low, high = band["low"], band["high"]
+    return replace(curve, x=x[kept], y=y[kept], low=low, high=high, names=names)

@@ -6,11 +6,14 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 from actionrun.compiler import compile
+from actionrun.compiler.pnn_genome import Layout
+from actionrun.compiler.pnn_laws_seeds import _genome
 from actionrun.compiler.program import Findings
 from actionrun.runtime.data import observations
 from actionrun.runtime.search import Evolved
-from actionrun.spec import Pnn, loads
+from actionrun.spec import Fault, Faults, Pnn, loads
 
 STUDIES = Path(__file__).parents[2] / "studies"
 sys.path.insert(0, str(STUDIES / "data"))
@@ -79,3 +82,21 @@ def searched(one: Pnn) -> tuple[Evolved, dict[str, np.ndarray]]:
 def found(one: Pnn) -> Findings:
     program, state = searched(one)
     return program.findings(state, {}, lambda *told: None)
+
+
+TRUE = (("linear", (0,)), ("inverse", (1,)))
+
+
+def genome(space: Layout, terms: tuple, bias: bool) -> np.ndarray:
+    """A sum of terms (activation, inputs), (1, genes)."""
+    codes = (space.code(0), space.code(1), space.code(None))
+    assert None not in codes
+    return np.array(_genome(space, terms, bias, *codes))[None]  # type: ignore
+
+
+def fault(one: Pnn) -> Fault:
+    """The one fault that compiling a study gives."""
+    with pytest.raises(Faults) as raised:
+        laws(one)
+    (only,) = raised.value.faults
+    return only
