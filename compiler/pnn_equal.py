@@ -20,7 +20,8 @@ from .pnn_genome import Layout
 
 ZERO_AT_ZERO = {"linear", "relu", "tanh", "elu", "silu", "square", "cube", "abs", "sin"}
 MOST_ORDERS = 720
-MOST_PASSES = 50
+MOST_PASSES = 20  # of one reduction; a few suffice
+MOST_ROUNDS = 3  # of reducing and ordering
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ class Equals:
 
     def _simplest(self, row: tuple[int, ...]) -> tuple[int, ...]:
         found = row
-        for _ in range(MOST_PASSES):
+        for _ in range(MOST_ROUNDS):
             genome = self._reduced(found)
             ordered = min(tuple(genome[k] for k in order) for order in self.orders)
             if ordered == found:
@@ -259,44 +260,52 @@ class Equals:
                         return True
         return False
 
+    @cached_property
+    def _mixed(self) -> dict[tuple[int, int], list[tuple[int, int, Unit]] | None]:
+        """For two values: the weights by which each unit hears both, where all who hear one do."""
+        _, hearers = self._wired
+        found: dict[tuple[int, int], list[tuple[int, int, Unit]] | None] = {}
+        for layer in self._layers:
+            for one, _ in layer:
+                for other, _ in layer:
+                    first, second = ({id(h): (h, w) for h, w in hearers.get(place, [])}
+                                     for place in (one, other))  # fmt: skip
+                    same = first.keys() == second.keys()
+                    pairs = [(first[k][1], second[k][1], first[k][0]) for k in first if same]
+                    found[one, other] = pairs if same else None
+        return found
+
     def _sheared(
         self, genome: list[int], one: tuple[int, Unit], other: tuple[int, Unit], s: float
     ) -> bool:
         """Try one' = one + s other; whether it was done, because it costs less."""
-        changes: dict[int, float | None] = {}
-
-        def added(weight: int, by: int, factor: float) -> bool:
-            value, more = self._value(genome, weight), self._value(genome, by)
+        pairs = self._mixed[one[0], other[0]]
+        if pairs is None:
+            return False
+        values, units, codes = self._values, self._units, self._codes
+        changes: list[tuple[int, float | None]] = []
+        cost = 0
+        terms = [(w, by, s) for w, by in zip(one[1].weights, other[1].weights, strict=True)]
+        terms += [(behind, ahead, -s) for ahead, behind, _ in pairs]
+        for weight, by, factor in terms:
+            more = 1.0 if by < 0 else values[genome[units + by]]
             if more == 0:
-                return True
-            if value is not None and more is None:
+                continue
+            value = 1.0 if weight < 0 else values[genome[units + weight]]
+            if weight < 0 or (value is not None and more is None):
                 return False  # a tie between two weights cannot be written
             total = None if value is None or more is None else value + factor * more
-            changes[weight] = total
-            return weight >= 0 and total in self._codes
-
-        pairs = zip(one[1].weights, other[1].weights, strict=True)
-        if not all(added(w, by, s) for w, by in pairs):
-            return False
-        _, hearers = self._wired
-        behind = {id(hearer): w for hearer, w in hearers.get(one[0], [])}
-        for hearer, weight in hearers.get(other[0], []):
-            by = behind.get(id(hearer))
-            if by is None:
+            if total not in codes:
                 return False
-            if self._value(genome, by) != 0 and self._name(genome, hearer) == "product":
-                return False
-            if not added(weight, by, -s):
-                return False
-        if any(id(h) not in {id(x) for x, _ in hearers.get(other[0], [])}
-               for h, w in hearers.get(one[0], []) if self._value(genome, w) != 0):  # fmt: skip
+            if value != total:
+                cost += self._cost(total) - self._cost(value)
+                changes.append((weight, total))
+        if cost >= 0 or any(
+            self._name(genome, hearer) == "product" and self._value(genome, ahead) != 0
+            for ahead, _, hearer in pairs
+        ):
             return False
-        cost = sum(
-            self._cost(value) - self._cost(self._value(genome, w)) for w, value in changes.items()
-        )
-        if cost >= 0:
-            return False
-        for weight, value in changes.items():
+        for weight, value in changes:
             self._set(genome, weight, value)
         return True
 
