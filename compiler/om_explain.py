@@ -44,15 +44,21 @@ def equations(setting: Setting) -> tuple[Equation, ...]:
             terms.append(r"\sum_i V_1(q_i)")
             plain.append("sum(i, V_1(q[i]))")
         found.append(Equation("Potential energy", "V = " + " + ".join(terms), " + ".join(plain)))
+        kinetic = r"L = \frac{1}{2} \sum_i m_i |\dot{q}_i|^2 - V"
+        found.append(Equation("Lagrangian", kinetic, "sum(i, m*|q[i]'|^2)/2 - V"))
         found.append(
             Equation("Equation of motion", r"m_i \ddot{q}_i = -\frac{\partial V}{\partial q_i}",
                      "m*q[i]'' = -dV/dq[i]")
         )  # fmt: skip
     else:
+        assert bodies.external is not None
+        masses = [sp.nsimplify(float(m)) for m in bodies.mass[:, 0, 0]]
+        kinetic = sp.Add(*(m * v**2 / 2 for m, v in zip(masses, words.v, strict=True)))
+        found.append(_equation("Lagrangian", "L", kinetic - bodies.external, setting))
         for name, q, a, mass in zip(
             bodies.names, words.q, words.a, bodies.mass[:, 0, 0], strict=True
         ):
-            left, right = sp.Float(mass) * a if mass != 1 else a, -sp.diff(bodies.external, q)
+            left, right = mass * a, -sp.diff(bodies.external, q)
             title = "Equation of motion" if len(bodies.names) == 1 else f"Motion of {name}"
             found.append(
                 Equation(title, f"{latex(left, words)} = {latex(right, words)}",

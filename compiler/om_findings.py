@@ -148,7 +148,7 @@ def _metrics(result: Result) -> dict[str, float | int]:
         "total_energy": found.energy,
         "end_distance": found.distance,
         "path_length": found.length,
-        "iterations": int(result.state["fit"].count),
+        "iterations": int(result.state["fit"].iterations),
     }
     if result.score is not None:
         metrics["rmsd_max"] = float(np.max(result.score.positions))
@@ -258,7 +258,7 @@ def _cost(result: Result) -> Table:
     setting = program.setting
     nodes = setting.study.path.points
     passes = int(getattr(fit, "passes", 0))
-    iterations = int(fit.count)
+    iterations = int(fit.iterations)
     products = 2 * passes if setting.method == "gauss-newton" else iterations
     rows: list[tuple[str, int, int]] = [("this path", nodes * 2 * iterations, nodes * products)]
     if program.reference is not None:
@@ -285,7 +285,7 @@ def _checks(result: Result, given: Any) -> tuple[Check, ...]:
               ("the minimisation settled" if ended == 1 else
                "the minimisation was stopped after the epochs of the study" if ended == 0 else
                "no further step lowers the action")
-              + f" ({int(result.state['fit'].count)} iterations)"),
+              + f" ({int(result.state['fit'].iterations)} iterations)"),
         Check("equation of motion", found.force_error < 0.05,
               f"m q'' = F holds within {found.force_error:.1e} of the largest force"),
         Check("energy", found.energy_error < 1e-4,

@@ -67,8 +67,7 @@ def measured(setting: Setting, x: Any, given: Any) -> Measured:
     """The numbers of the path of parameters x between the ends `given` (dim, N, E)."""
     x, t = cast(x, jnp.float64), times(setting)
     landscape, mass = setting.bodies.landscape, setting.mass
-    double = setting.path(x, given, t)
-    path = course(setting, t, Motion(*(np.asarray(part, dtype=float) for part in double)))
+    path = course(setting, t, cast(setting.path(x, given, t), jnp.float64))
     node = cast(setting.path(x, given, setting.basis.nodes), jnp.float64)
     near = landscape.near(node.q)
     forces = np.asarray(landscape.forces(node.q, near))

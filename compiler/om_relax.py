@@ -186,10 +186,10 @@ class Relaxation:
             near = self.near(state, state["fit"].place)
             state = {**state, "rows": jnp.asarray(near.others.shape[1])}
             loss = self.setting.loss(state["given"], near)
-            before = int(state["fit"].count)
+            before = int(state["fit"].iterations)
             fit, lost = _descent(self.descent, loss, state["fit"], jnp.asarray(count))
             state = {**state, "fit": fit}
-            count -= int(fit.count) - before
+            count -= int(fit.iterations) - before
             if not bool(lost) or count <= 0:
                 return state
             # The list at the latest path has rows that are longer.

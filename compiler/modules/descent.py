@@ -31,7 +31,7 @@ class State(NamedTuple):
     cost: jax.Array
     slope: jax.Array
     steepest: jax.Array
-    count: jax.Array
+    iterations: jax.Array
     ended: jax.Array
 
 
@@ -94,7 +94,7 @@ class Descent(eqx.Module):
         cost = cost.astype(state.cost.dtype)
         ended = jnp.where(self.settles & (norm <= SETTLED * steepest), 1, 0)
         ended = jnp.where(jnp.isfinite(cost), ended, 2)
-        return State(x, state.place, following, cost, norm, steepest, state.count + 1, ended)
+        return State(x, state.place, following, cost, norm, steepest, state.iterations + 1, ended)
 
 
 def slope_of(loss: Loss, x: Any) -> tuple[jax.Array, Any]:

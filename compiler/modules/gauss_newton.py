@@ -39,7 +39,7 @@ class State(NamedTuple):
     x: Any
     cost: jax.Array
     damping: jax.Array
-    count: jax.Array
+    iterations: jax.Array
     passes: jax.Array
     ended: jax.Array
 
@@ -69,7 +69,7 @@ def step(problem: Squares, s: State) -> State:
     ended = jnp.where(small & jnp.isfinite(cost), 1, jnp.where(damping > STUCK, 2, 0))
     x = jax.tree.map(lambda new, old: jnp.where(better, new, old), trial, s.x)
     cost = jnp.where(better, cost, now)
-    return State(x, cost, damping, s.count + 1, s.passes + passes, ended)
+    return State(x, cost, damping, s.iterations + 1, s.passes + passes, ended)
 
 
 def _solved(push, pull, residual: Any, damping: jax.Array):
