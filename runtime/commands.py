@@ -85,6 +85,12 @@ def explain(options: Namespace) -> int:
     study = _study(options)
     set_switches()
     found, whole = sections(study), resolved_toml(study)
+    if study.sweep:
+        from ..compiler.program import Section
+        from ..spec import swept
+        from .sweep_findings import described
+
+        found = (*found, Section("Sweep", described(swept(study))))
     print(explained_tex(found, whole) if options.latex else explained_text(found, whole))
     return 0
 

@@ -90,7 +90,8 @@ def prepare(part: Part, place: Path) -> None:
             continue
         try:
             there.parent.mkdir(parents=True, exist_ok=True)
-            os.link(path.resolve(), there)  # a hundred points need not hold a hundred copies
+            # A hundred points need not hold a hundred copies; the sweep's own is never edited.
+            os.link(place.parent.parent / name, there)
         except FileExistsError:
             pass
         except OSError:

@@ -140,7 +140,7 @@ def test_list_shows_a_sweep_as_one_run(grid):
 def test_a_killed_sweep_goes_on_and_finished_points_stay(grid, tmp_path):
     Path("spring.toml").write_text(SPRING + GRID)
     chance = random.Random(4)
-    finished: dict[Path, float] = {}
+    finished: dict[Path, int] = {}
     for kill in range(5):
         process = actionrun("spring.toml", "--out", "run")
         _until(lambda one=process: Path("run/points").exists() or one.poll() is not None)
@@ -230,3 +230,23 @@ def test_a_stranger_names_no_path_with_a_value(tmp_path):
 
 def test_result_of_a_sweep_is_finite(grid):
     assert result(grid[0].folder)["metrics"]["points"] == 4
+
+
+def test_data_are_kept_once_and_not_those_that_a_user_edits(tmp_path):
+    rows = "".join(f"{0.1 * n:.1f},{np.cos(0.1 * n):.12f}\n" for n in range(40))
+    Path("motion.csv").write_text("t,q\n" + rows)
+    head = SPRING.split("[start]")[0].replace('"ggl"', '"family"').replace("k = 1.0\n", "")
+    text = head + (
+        "[coefficients]\nk = [0.5, 2.0]\n\n[integrator]\nr = 1\ndt = 0.1\n\n"
+        '[data]\nfile = "motion.csv"\ncolumns = { t = "t", q = "q" }\n\n'
+        '[network]\nkind = "none"\n\n[sweep]\nintegrator.r = [1, 2]\n'
+    )
+    Path("fit.toml").write_text(text)
+    run(load("fit.toml"), out="run")
+    kept = sorted(Path("run").rglob("motion.csv"))
+    assert len(kept) == 3 and len({path.stat().st_ino for path in kept}) == 1
+    assert Path("motion.csv").stat().st_ino not in {path.stat().st_ino for path in kept}
+    values = [
+        one["metrics"] for one in json.loads(Path("run/result.json").read_text())["sweep"]["points"]
+    ]
+    assert all(values)
