@@ -14,7 +14,7 @@ import numpy as np
 from .pnn_maps_model import Model, Scored
 
 PRICES = (1.0, 4.0, 12.0)  # of a unit of complexity, in dB
-DESCENTS = 3  # walks down; which weights go first while none matters is chance
+DESCENTS = 5  # walks down; which weights go first while none matters is chance
 BEAM = 3  # genomes kept at each price
 TWINS = 2  # of those, genomes of one complexity and error
 FREE = 8  # weights a genome may have free for all its children to be tried
