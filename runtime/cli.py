@@ -190,6 +190,7 @@ def set_switches(*, doubles: bool = True) -> None:
     if doubles:
         environment["JAX_ENABLE_X64"] = "true"
     environment.setdefault("NPROC", "1")
+    environment.setdefault("OPENBLAS_NUM_THREADS", "1")  # of NumPy and of JAX's eigenvalues
     flags = environment.get("XLA_FLAGS", "")
     if XLA_FLAGS not in flags:
         environment["XLA_FLAGS"] = f"{flags} {XLA_FLAGS}".strip()

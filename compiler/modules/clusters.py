@@ -77,7 +77,7 @@ def hessian(landscape: Landscape, q: jax.Array) -> jax.Array:
 def modes(landscape: Landscape, q: np.ndarray) -> Modes:
     """The normal modes of one free cluster (dim, N), without masses."""
     matrix = np.asarray(hessian(landscape, jnp.asarray(q)))
-    zero = np.asarray(rigid(jnp.asarray(q)[..., None]))[..., 0].reshape(-1, q.size)
+    zero = np.asarray(_rigid(q[..., None]))[..., 0].reshape(-1, q.size)
     zero = zero[np.abs(zero).max(axis=1) > 0]
     lift = max(1.0, float(np.abs(matrix).max())) * 10  # zero modes go to the top, out of the way
     values, vectors = np.linalg.eigh(_projected(matrix, zero) + lift * zero.T @ zero)
@@ -86,6 +86,9 @@ def modes(landscape: Landscape, q: np.ndarray) -> Modes:
     top = max(abs(values[0]), abs(values[-1])) if kept else 1.0
     negative = int(np.sum(values < -NEGATIVE * top))
     return Modes(values, vectors.T.reshape(kept, *q.shape), negative)
+
+
+_rigid = jax.jit(rigid)
 
 
 def _projected(matrix: np.ndarray, zero: np.ndarray) -> np.ndarray:

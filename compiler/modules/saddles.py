@@ -167,7 +167,13 @@ def _unit(v: jax.Array) -> jax.Array:
 
 
 def sides(
-    landscape: Landscape, q: jax.Array, mode: jax.Array, push=0.1, tolerance=1e-6, most=1000
+    landscape: Landscape,
+    q: jax.Array,
+    mode: jax.Array,
+    push=0.1,
+    tolerance=1e-6,
+    most=1000,
+    cap=0.4,
 ) -> tuple[Quenched, Quenched]:
     """Minima on both sides of saddles by L-BFGS, from `push` along the mode and against it.
 
@@ -175,7 +181,7 @@ def sides(
     saddle joins (`steepest.py` tells).
     """
     both = jnp.concatenate([q + push * mode, q - push * mode], axis=-1)
-    found = quench(landscape, both, tolerance, most)
+    found = quench(landscape, both, tolerance, most, cap)
     count = q.shape[-1]
     first = jax.tree.map(lambda x: x[..., :count], found)
     second = jax.tree.map(lambda x: x[..., count:], found)

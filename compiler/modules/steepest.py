@@ -1,100 +1,140 @@
-"""Steepest descent from a saddle, dq/dt = -grad V, by a stiff integrator (SciPy's BDF with the
-exact Hessian): which minima a saddle joins is defined by it. A minimiser that is quicker, such as
-L-BFGS, may leave the basin and name others.
+"""True steepest descent from a saddle: which two minima it joins.
 
-Steepest descent keeps the symmetry of the mode along which it left, so it may run into another
-saddle; it is then left along that one's negative mode, and `branched` says so.
+dx/ds = -grad V is stiff. It is followed by the exponential Rosenbrock method exprb32 (Hochbruck,
+Ostermann & Schweitzer, SIAM J. Numer. Anal. 47, 786, 2009), which is exact where the potential is
+quadratic, with the modes of the Hessian at each step and its error estimate as step control.
+Steepest descent keeps a symmetry and may end on another saddle; then it is left along the negative
+mode, and that is told.
 
-Shapes: configurations (dim, N), NumPy.
+Shapes: q (dim, N) of one free cluster.
 """
 
 from __future__ import annotations
 
+from math import factorial
 from typing import NamedTuple
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from scipy.integrate import BDF
 
+from .clusters import Modes, hessian, polished
 from .landscape import Landscape
-from .stationary import FLAT, _complement, hessian, whole
 
-PUSH = 0.01  # of a distance of neighbours, away from the saddle along its mode
-ACCURACY = 1e-6  # of the integrator, relative and in distances of neighbours
-CLOSE = 1e-2  # gradient, in its unit, from which the Hessian tells whether a minimum is near
-STILL = 1e-7  # gradient, in its unit, at which the descent stands still
-STEPS = 4000
-BRANCHES = 4  # saddles that a descent may run into
+PUSH = 0.01  # first displacement along the mode of descent
+ERROR = 1e-3  # of a step, a length in 3N dimensions
+LONGEST = 0.3  # step
+NEAR = 0.02  # to the point where Newton's method would end
+MOST = 1000  # steps
+LEAVES = 5  # saddles on the way
 
 
 class Descent(NamedTuple):
-    """Where one side of a saddle leads: q (dim, N) within the quadratic reach of a minimum, whether
-    it got there, whether it ran into a further saddle, and the way down (dim, N, K), saddle first.
-    """
+    """The minimum q (dim, N), its energy, largest component of the gradient and modes; how often
+    the descent ended on a saddle and was led off it; length of its path; whether it is a minimum;
+    steps taken."""
 
     q: np.ndarray
-    ended: bool
-    branched: bool
-    way: np.ndarray
+    energy: float
+    gradient: float
+    modes: Modes
+    left: int
+    length: float
+    ok: bool
+    steps: int
+
+
+def descents(landscape: Landscape, q: np.ndarray, mode: np.ndarray) -> tuple[Descent, Descent]:
+    """The two minima below a saddle q, first along its `mode`, then against it."""
+    return descent(landscape, q, mode), descent(landscape, q, -np.asarray(mode))
+
+
+def descent(landscape: Landscape, q: np.ndarray, mode: np.ndarray) -> Descent:
+    """The minimum at the end of the path of steepest descent from q, led off it along `mode`."""
+    unit = np.asarray(mode) / np.sqrt(np.sum(np.square(mode)))
+    at, length, steps, left = np.asarray(q, dtype=float) + PUSH * unit, PUSH, 0, 0
+    while True:
+        at, way, taken, arrived = _followed(landscape, at)
+        length, steps = length + way, steps + taken
+        there = polished(landscape, at)
+        near = float(np.sqrt(np.sum((there.q - at) ** 2)))
+        sound = arrived and there.gradient < 1e-6 and near < 10 * NEAR
+        if there.modes.negative == 0 or not sound or left == LEAVES:
+            ok = sound and there.modes.negative == 0
+            return Descent(
+                there.q, there.energy, there.gradient, there.modes, left, length + near, ok, steps
+            )
+        lowest = there.modes.vectors[0]
+        side = 1.0 if np.sum(lowest * (at - there.q)) >= 0 else -1.0
+        at, left = there.q + side * PUSH * lowest, left + 1
+
+
+def _followed(landscape: Landscape, q: np.ndarray) -> tuple[np.ndarray, float, int, bool]:
+    """Downhill from q to the doorstep of a stationary point; length, steps, whether it got there.
+
+    The doorstep of a minimum is where Newton's step is short; of a saddle, where it is shorter
+    still, and the path that is led away by a negative mode has not begun to leave.
+    """
+    length, h = 0.0, 1e-3
+    force, values, vectors = _local(landscape, q)
+    for step in range(MOST):
+        along = force @ vectors
+        bent = np.abs(values) > 1e-6 * np.max(np.abs(values))
+        newton = float(np.linalg.norm(along[bent] / values[bent]))
+        falling = bool(np.any(values[bent] < 0))
+        if newton < (1e-4 if falling else NEAR):
+            return q, length, step, True
+        while True:
+            z = -h * values
+            first = h * _phi1(z) * along
+            size = float(np.linalg.norm(first))
+            if size <= LONGEST:
+                trial = q + (vectors @ first).reshape(q.shape)
+                found = np.asarray(_forces(landscape, trial))
+                residual = (found - force) @ vectors + values * first
+                correction = 2 * h * _phi3(z) * residual
+                error = float(np.linalg.norm(correction))
+                if error <= ERROR:
+                    break
+                h *= max(0.2, 0.9 * (ERROR / error) ** (1 / 3))
+            else:
+                h *= max(0.1, 0.9 * LONGEST / size)
+        q = trial + (vectors @ correction).reshape(q.shape)
+        length += size
+        force, values, vectors = _local(landscape, q)
+        h *= min(5.0, 0.9 * (ERROR / max(error, 1e-12)) ** (1 / 3))
+    return q, length, MOST, False
+
+
+def _local(landscape: Landscape, q: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Force (D,), curvatures (D,) and modes (D, D), a column each."""
+    force, values, vectors = _modes(landscape, q)
+    return np.asarray(force), np.asarray(values), np.asarray(vectors)
 
 
 @eqx.filter_jit
-def _slope(landscape: Landscape, q: jax.Array) -> jax.Array:
-    return landscape.forces(q[..., None])[..., 0]
+def _forces(landscape: Landscape, q: np.ndarray) -> jax.Array:
+    return landscape.forces(jnp.asarray(q)[..., None]).ravel()
 
 
-def descent(
-    landscape: Landscape, q: np.ndarray, mode: np.ndarray, length: float, force: float,
-    free: bool = True,
-) -> tuple[Descent, Descent]:  # fmt: skip
-    """Both sides of a saddle q whose negative mode is `mode`; `length` is a distance of neighbours
-    and `force` the unit of gradients, an energy a body over that length."""
-    step = PUSH * length * mode / np.linalg.norm(mode)
-    down, up = (_down(landscape, q, sign * step, length, force, free) for sign in (1, -1))
-    return down, up
+@eqx.filter_jit
+def _modes(landscape: Landscape, q: np.ndarray):
+    values, vectors = jnp.linalg.eigh(hessian(landscape, jnp.asarray(q)))
+    return landscape.forces(jnp.asarray(q)[..., None]).ravel(), values, vectors
 
 
-def _down(landscape, q, push, length, force, free) -> Descent:
-    shape, way, branched = q.shape, [q], False
-    place = q + push
-
-    def slope(_, x: np.ndarray) -> np.ndarray:
-        return np.asarray(_slope(landscape, jnp.asarray(x.reshape(shape)))).ravel()
-
-    def curvature(_, x: np.ndarray) -> np.ndarray:
-        return -hessian(landscape, x.reshape(shape))[2]
-
-    for _ in range(BRANCHES):
-        run = BDF(slope, 0.0, place.ravel(), np.inf, rtol=ACCURACY, atol=ACCURACY * length,
-                  jac=curvature)  # fmt: skip
-        asked = np.inf
-        for _ in range(STEPS):
-            run.step()
-            if run.status != "running" or not np.isfinite(run.y).all():
-                return Descent(run.y.reshape(shape), False, branched, np.stack(way, axis=2))
-            there = run.y.reshape(shape)
-            way.append(there)
-            largest = float(np.max(np.abs(slope(0.0, run.y)))) / force
-            if largest < min(CLOSE, asked / 3):
-                asked = largest
-                lowest, vector = _lowest(landscape, there, free)
-                if lowest > 0:
-                    return Descent(there, True, branched, np.stack(way, axis=2))
-                if largest < STILL:
-                    break
-        else:
-            return Descent(there, False, branched, np.stack(way, axis=2))
-        branched = True
-        place = there + PUSH * length * vector
-    return Descent(place, False, branched, np.stack(way, axis=2))
+def _phi1(z: np.ndarray) -> np.ndarray:
+    """(exp z - 1)/z."""
+    z = np.minimum(z, 50.0)
+    small = np.abs(z) < 1e-8
+    return np.where(small, 1.0, np.expm1(z) / np.where(small, 1.0, z))
 
 
-def _lowest(landscape: Landscape, q: np.ndarray, free: bool) -> tuple[float, np.ndarray]:
-    """The lowest eigenvalue without motions of the whole, 0 where it is flat, and its mode."""
-    _, _, matrix = hessian(landscape, q)
-    inside = _complement(whole(q, free))
-    values, vectors = np.linalg.eigh(inside.T @ matrix @ inside)
-    value = float(values[0]) if abs(values[0]) > FLAT * np.max(np.abs(values)) else 0.0
-    return value, (inside @ vectors[:, 0]).reshape(q.shape)
+def _phi3(z: np.ndarray) -> np.ndarray:
+    """(exp z - 1 - z - z^2/2)/z^3."""
+    z = np.minimum(z, 50.0)
+    small = np.abs(z) < 0.1
+    safe = np.where(small, 1.0, z)
+    series = sum(z**k / factorial(k + 3) for k in range(7))
+    return np.where(small, series, (np.expm1(safe) - safe - safe**2 / 2) / safe**3)
