@@ -50,13 +50,14 @@ class Plain:
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
-        self._tenth, self._time = -1, 0.0
+        self._tenth, self._time, self._unit = -1, 0.0, "steps"
 
     def __call__(self, event: Event) -> None:
         match event:
             case Opened(title, kind, folder):
                 self._say(f"{title} ({kind}) in {folder}")
             case Started(stage, total, done, unit):
+                self._unit = unit
                 self._tenth, self._time = 10 * done // total if total else 0, monotonic()
                 self._say(f"{stage}: {brief(total)} {unit}" if total else stage)
             case Progressed():
@@ -78,7 +79,7 @@ class Plain:
         self._tenth, self._time = tenth, monotonic()
         share = f"{100 * event.done / event.total:.0f} %" if event.total else ""
         left = f"{duration(event.left)} left" if event.left and event.done < event.total else ""
-        parts = (share, f"{event.done}/{event.total}", speed(event.rate), left)
+        parts = (share, f"{event.done}/{event.total}", speed(event.rate, self._unit), left)
         parts = (*parts, event.detail or _numbers(event.metrics))
         self._say(f"{event.stage} " + "  ".join(filter(None, parts)))
 
@@ -95,6 +96,7 @@ class Live:
         self._console = Console(file=stream, highlight=False, markup=False, emoji=False)
         self._progress: Progress | None = None
         self._task: TaskID | None = None
+        self._unit = "steps"
 
     def __call__(self, event: Event) -> None:
         from rich.text import Text
@@ -104,7 +106,8 @@ class Live:
                 heading = Text(shown(title), style="bold")
                 heading.append(f"  {kind}  {folder}", style="not bold dim")
                 self._console.print(heading)
-            case Started(stage, total, done):
+            case Started(stage, total, done, unit):
+                self._unit = unit
                 self._end_stage()
                 self._begin_stage(stage, total, done)
             case Progressed():
@@ -153,7 +156,7 @@ class Live:
         left = f"{duration(event.left)} left" if event.left else ""
         steps = f"{brief(event.done)}/{brief(event.total)}  " if self._console.width >= 100 else ""
         # Fixed widths keep the bar from jumping.
-        pace = f"{steps}{speed(event.rate):>8}  {left:<16}"
+        pace = f"{steps}{speed(event.rate, self._unit):>8}  {left:<16}"
         self._progress.update(self._task, completed=event.done, share=share, pace=pace)
         width = self._console.width - 4
         words = shown(event.detail) or _numbers(event.metrics)

@@ -59,12 +59,12 @@ def duration(seconds: float | None) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
 
 
-def speed(rate: float | None) -> str:
+def speed(rate: float | None, unit: str = "steps") -> str:
     """Steps a second for people: 850/s, 12.3k/s; slow ones as seconds a step."""
     if not rate:
         return ""
     if rate < 0.5:
-        return f"{1 / rate:.3g} s a step"
+        return f"{1 / rate:.3g} s a {unit.removesuffix('s')}"
     for factor, letter in ((1e9, "G"), (1e6, "M"), (1e4, "k")):
         if rate >= factor:
             return f"{rate / (1e3 if letter == 'k' else factor):.3g}{letter}/s"

@@ -115,7 +115,9 @@ def by(crew: Crew) -> Tasks:
                 for index, _ in crew.answers(POLL):
                     waiting.discard(index)
                     sweep.ended(index)
-                sweep.busy_with(_at_work(sweep, [one for one in crew.running() if one in waiting]))
+                if waiting:
+                    working = [one for one in crew.running() if one in waiting]
+                    sweep.busy_with(_at_work(sweep, working))
         except BaseException:
             sign.touch()
             _wind_up(crew)
