@@ -50,10 +50,9 @@ def exact(layout: Layout, row: np.ndarray) -> tuple[list[sp.Expr], list[sp.Symbo
         if value is None:
             symbols.append(sp.Symbol(f"w_{len(symbols) + 1}", real=True))
             found.append(symbols[-1])
-        elif isinstance(value, Fraction):
-            found.append(sp.Rational(value.numerator, value.denominator))
-        else:
-            found.append(sp.Float(value, 17))
+        else:  # a float is a fraction too, so that what cancels does so exactly
+            whole = Fraction(value)
+            found.append(sp.Rational(whole.numerator, whole.denominator))
     return found, symbols
 
 

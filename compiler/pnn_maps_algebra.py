@@ -14,7 +14,7 @@ import numpy as np
 import sympy as sp
 
 from .pnn_form import exact, form
-from .pnn_maps_model import Model
+from .pnn_maps_model import Model, order_of_inputs
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ def matrices(model: Model, row: np.ndarray) -> Matrices | None:
         return None
     weights, symbols = exact(layout, row)
     k = model.system.count
-    order = order_of_inputs(model)
+    order = order_of_inputs(model.study, model.system)
     inputs = [sp.Symbol(f"u_{i}") for i in range(2 * k)]
     kicks = [sp.Symbol(f"f_{j}") for j in range(k)]
     arguments: list[sp.Expr] = []
@@ -62,18 +62,6 @@ def matrices(model: Model, row: np.ndarray) -> Matrices | None:
         sp.Matrix(k, 2 * k, lambda i, j: heard[i].coeff(inputs[j])),
         tuple(symbols),
     )
-
-
-def order_of_inputs(model: Model) -> list[int]:
-    """Which part of the state (positions, then velocities, by coordinate) each input is."""
-    words, width = model.system.problem.words, model.system.width
-    state = [*words.q, *words.v]
-    found = []
-    for expression in model.study.search.inputs:
-        value = words.meaning(expression)
-        first = value[0] if isinstance(value, tuple) else value
-        found.append(state.index(first) // width)
-    return found
 
 
 @dataclass(frozen=True)

@@ -137,8 +137,9 @@ class Model:
         return 1 + 0.5 * random.standard_normal((self.study.training.starts, self.layout.weights))
 
     def starts(self, genomes: np.ndarray) -> np.ndarray:
-        """First weights (starts, n, weights): a unit's weights share about 1, so that signals keep
-        their size."""
+        """First weights (starts, n, weights): a unit's weights share about 1, velocities count by
+        what they move in dt and forces by what they move in dt^2, so that signals keep their
+        size."""
         present = self.layout.fixed(genomes) != 0
         share = np.ones(present.shape)
         steps = self.layout.net.steps
@@ -146,7 +147,31 @@ class Model:
         for one in (*units, *self.layout.net.outputs):
             heard = [w for w in one.weights if w >= 0]
             share[:, heard] = 1 / np.maximum(present[:, heard].sum(1, keepdims=True), 1)
-        return share * self.spreads[:, None]
+        return share * self.sizes * self.spreads[:, None]
+
+    @cached_property
+    def sizes(self) -> np.ndarray:
+        """What a weight is about, (weights,), where hidden units are positions."""
+        assert self.study.data.dt is not None
+        dt = self.study.number(self.study.data.dt)
+        found, net = np.ones(self.layout.weights), self.layout.net
+        source = np.ones(net.inputs + 1 + len(net.steps) + net.pushes)
+        if self.plain:
+            for place, part in enumerate(order_of_inputs(self.study, self.system)):
+                source[place] = dt if part >= self.system.count else 1.0
+        place = net.inputs + net.bias
+        for step in net.steps:
+            count = len(step.arguments) if isinstance(step, Push) else 1
+            if isinstance(step, Push):
+                source[place : place + count] = dt**2 / self.system.mass[0, 0]
+            for one in step.arguments if isinstance(step, Push) else (step,):
+                for s, w in zip(one.sources, one.weights, strict=True):
+                    found[w] = source[s] if w >= 0 else found[w]
+            place += count
+        for part, one in zip(self.map.places, net.outputs, strict=True):
+            for s, w in zip(one.sources, one.weights, strict=True):
+                found[w] = source[s] / (dt if part >= self.system.count else 1.0)
+        return found
 
     def fit(
         self, genomes: np.ndarray, data: Data, starts: np.ndarray, tolerance: float = 1e-7
@@ -231,6 +256,18 @@ class Model:
             np.where(sound, self.structure(marks), np.inf),
             found.converged,
         )
+
+
+def order_of_inputs(study: Pnn, found: System) -> list[int]:
+    """Which part of the state (positions, then velocities, by coordinate) each input is."""
+    words = found.problem.words
+    state = [*words.q, *words.v]
+    parts = []
+    for expression in study.search.inputs:
+        value = words.meaning(expression)
+        first = value[0] if isinstance(value, tuple) else value
+        parts.append(state.index(first) // found.width)
+    return parts
 
 
 def thinned(rows: Pairs, most: int = FITNESS_ROWS) -> Pairs:

@@ -111,21 +111,23 @@ def _children(model: Model, beam: Scored, seen: set, random) -> tuple[np.ndarray
     """Genomes with one weight less free, or one fixed weight less, and their parents' weights."""
     layout = model.layout
     zero, trainable = layout.code(0), layout.code(None)
+    late = np.isnan(layout.fixed(beam.genomes)).sum(1).max() <= FREE
+    plain = [code for code in (zero, layout.code(1)) if code is not None]
+    settings = range(len(layout.values)) if late else plain  # at first only scales are fixed
     found, warm = [], []
     for genome, weights in zip(beam.genomes, beam.weights, strict=True):
         for w in range(layout.weights):
             code = genome[layout.units + w]
             if code == zero:
                 continue
-            others = [k for k in range(len(layout.values)) if k not in (code, trainable)]
+            others = [k for k in settings if k not in (code, trainable)]
             for other in others if code == trainable else [zero]:
                 child = genome.copy()
                 child[layout.units + w] = other
                 found.append(child)
                 warm.append(weights)
     order = random.permutation(len(found))
-    free = np.isnan(layout.fixed(beam.genomes)).sum(1).max()
-    most = CANDIDATES[int(free <= FREE)]
+    most = CANDIDATES[int(late)]
     genomes = model.equals.simplest(np.array(found)[order]) if found else np.zeros((0, 0))
     chosen = []
     for k, row in enumerate(map(tuple, genomes.tolist())):

@@ -10,7 +10,7 @@ import sympy as sp
 from .lift import latex, name_latex, text
 from .pnn_form import form, numbers
 from .pnn_maps_algebra import Matrices, Natural, natural
-from .pnn_maps_model import Model
+from .pnn_maps_model import Model, order_of_inputs
 from .program import Equation
 
 NICE = (0.25, 1 / 3, 0.5, 2 / 3, 0.75, 1.0, 1.5, 2.0, 3.0, 4.0)
@@ -147,9 +147,7 @@ def curved(model: Model, row: np.ndarray, weights: np.ndarray) -> tuple[list[str
     forces = [sp.Function(f"F{j}") for j in range(k)]
     symbols = [*signs]
     if model.plain:
-        from .pnn_maps_algebra import order_of_inputs
-
-        inputs = [symbols[i] for i in order_of_inputs(model)]
+        inputs = [symbols[i] for i in order_of_inputs(model.study, model.system)]
         names = {s: (plain.state[i], tex.state[i]) for s, i in signs.items()}
     else:
         inputs = [sp.Symbol(f"z{i}", real=True) for i in range(model.layout.inputs)]
