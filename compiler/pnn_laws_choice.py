@@ -8,6 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 
+LEVEL = 1.645  # standard errors
+
+
 @dataclass(frozen=True)
 class Choice:
     """Index of the law recommended, and why."""
@@ -17,30 +20,31 @@ class Choice:
 
 
 def knee(complexity: Sequence[float], squares: np.ndarray) -> Choice:
-    """The simplest law that is not worse than the best by more than one standard error.
+    """The simplest law that is not worse than the one of the lowest error, as far as rows can tell.
 
     `complexity` (n,) of laws in order of complexity; `squares` (n, rows): what each errs, squared,
-    on rows that its fit had not seen. The difference to the law of the lowest error is taken row by
-    row, as rows that are hard for one are hard for the other; its standard error is that of the
-    mean of these differences (the rule of one standard error: Breiman et al., Classification and
-    Regression Trees, 1984, 3.4.3, here paired).
+    on rows that its fit had not seen. As in the rule of one standard error (Breiman et al.,
+    Classification and Regression Trees, 1984, 3.4.3), but paired: the differences of absolute
+    errors are taken row by row, as rows that are hard for one law are hard for the other, and a
+    law is worse where their mean is above 1.645 of its standard errors (5 %, one-sided). Absolute
+    errors, since a few bad rows would drown the spread of squares; 1.645, since the lowest error is
+    the best of thousands.
     """
-    means = squares.mean(axis=1)
+    means, errors = squares.mean(axis=1), np.sqrt(squares)
     best = int(np.argmin(means))
-    count = squares.shape[1]
     for index in range(best):
-        difference = squares[index] - squares[best]
-        spread = difference.std(ddof=1) / np.sqrt(count)
-        if difference.mean() <= spread:
+        difference = errors[index] - errors[best]
+        spread = difference.std(ddof=1) / np.sqrt(len(difference))
+        if difference.mean() <= LEVEL * spread:
             worse = np.sqrt(means[index] / means[best]) - 1
             return Choice(
                 index,
-                f"the simplest law whose error is within one standard error of the lowest: "
-                f"{100 * worse:.1f} % above it, at complexity {complexity[index]:g} instead of "
+                f"the simplest law that the rows cannot tell from the one of the lowest error: it "
+                f"errs {100 * worse:.1f} % more, at complexity {complexity[index]:g} instead of "
                 f"{complexity[best]:g}; row by row the difference is "
                 f"{difference.mean() / max(spread, 1e-300):.1f} standard errors",
             )
-    return Choice(best, "no simpler law comes within one standard error of its error")
+    return Choice(best, "row by row, every simpler law is worse")
 
 
 def hypervolume(complexity: np.ndarray, error: np.ndarray, most: float, worst: float) -> float:

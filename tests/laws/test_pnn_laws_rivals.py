@@ -88,13 +88,23 @@ def test_deeper_networks_hand_on_the_terms_of_the_first_layer(tmp_path):
 
 def test_the_knee_is_the_simplest_law_that_is_not_worse():
     draw = np.random.default_rng(0)
-    noise = draw.normal(size=400) ** 2
-    jitter = 0.01 * draw.normal(size=(2, 400))
-    squares = np.stack([noise + 5, noise + 0.1, noise + jitter[0], noise + jitter[1] - 2e-4])
-    chosen = knee([1, 4, 9, 20], squares)
+    miss = np.abs(draw.normal(size=400)) + 0.1
+    jitter = 0.1 * np.abs(draw.normal(size=400))
+    laws = np.stack([miss + 2, miss + jitter, miss + 0.01 * (jitter - jitter.mean()), miss - 1e-6])
+    chosen = knee([1, 4, 9, 20], laws**2)
     assert chosen.index == 2 and "instead of 20" in chosen.reason
-    assert knee([1, 4], np.stack([noise, noise + 1])).index == 0
-    assert "no simpler law" in knee([1, 4], np.stack([noise + 1, noise])).reason
+    assert knee([1, 4], np.stack([miss, miss + 1]) ** 2).index == 0
+    assert knee([1, 4], np.stack([miss + 1, miss]) ** 2).reason.endswith("law is worse")
+
+
+def test_a_few_bad_rows_do_not_buy_complexity():
+    """A law that only tames two rows of a hundred is not better, whatever its mean square."""
+    draw = np.random.default_rng(1)
+    miss = np.abs(draw.normal(size=100))
+    miss[:2] = 30
+    tamed = miss + 0.01 * np.abs(draw.normal(size=100))
+    tamed[:2] = 20
+    assert knee([3, 20], np.stack([miss, tamed]) ** 2).index == 0
 
 
 @settings(max_examples=50)
