@@ -1,74 +1,107 @@
-"""A short string between two configurations, to find where to look for saddles.
+"""A string of configurations between two structures, relaxed downhill.
 
-Images on the straight line are shaken a little (bodies that change places would meet), overlaps
-are pushed apart, then every image moves by the part of its force across the string, with a capped
-step, and the images are spread evenly again (E, Ren and Vanden-Eijnden, J. Chem. Phys. 126, 164103,
-2007).
+The simplified string method (E, Ren & Vanden-Eijnden, J. Chem. Phys. 126, 164103, 2007): a capped
+step of steepest descent for each image, then images at equal distances along the string. First,
+atoms that come too close on the straight way are pushed apart.
 
-Shapes: ends (dim, N), images (dim, N, P).
+Shapes: q (dim, N, M), images along the last axis; the two ends stay where they are.
 """
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 
 from .landscape import Landscape
+from .quench import capped, dot
 
-ITERATIONS = 200
-CLEARINGS = 80  # of overlaps
-NEAREST = 0.9  # distance of neighbours below which two bodies overlap
-CAP = 0.1  # longest step of a body, in distances of neighbours
-SHAKE = 0.02  # of interior images, in distances of neighbours
+APART = 100  # steps that push atoms apart
+ROOM = 0.9  # of the nearest distance at the ends, that atoms keep on the straight way
+STEP = 0.1  # longest of an image, a length in dim N dimensions
+
+
+class String(NamedTuple):
+    """Images q (dim, N, M), their energies (M,), unit tangents (dim, N, M), place along the string
+    (M,), a length, and whether an image is higher than both its neighbours (M,)."""
+
+    q: jax.Array
+    energy: jax.Array
+    tangent: jax.Array
+    place: jax.Array
+    top: jax.Array
 
 
 @eqx.filter_jit
 def string(
-    landscape: Landscape, q: jax.Array, p: jax.Array, images: int, length: jax.Array,
-    stiffness: jax.Array,
-) -> tuple[jax.Array, jax.Array]:  # fmt: skip
-    """The images of a string from q to p, ends included, and their energies (P,).
+    landscape: Landscape, start: jax.Array, end: jax.Array, images: int, steps, rate
+) -> String:
+    """The string from start to end (dim, N), aligned, after `steps` steps of `rate` times the force
+    (at most 0.1 long; 1 over the largest curvature is a good rate)."""
+    share = jnp.linspace(0, 1, images)
+    q = start[..., None] + share * (end - start)[..., None]
+    q = spread(apart(q))
 
-    `length` is the distance of neighbours, `stiffness` the largest eigenvalue of the Hessian at
-    a minimum: steps are forces over it.
-    """
-    s = jnp.linspace(0, 1, images)
-    line = q[..., None] * (1 - s) + p[..., None] * s
-    shake = jax.random.normal(jax.random.key(0), line.shape, line.dtype)
-    inside = (s > 0) & (s < 1)
-    path = line + jnp.where(inside, SHAKE * length * shake, 0)
-    path = jax.lax.fori_loop(0, CLEARINGS, lambda _, x: _cleared(x, inside, length), path)
+    def step(_, q):
+        moved = q + capped(rate * landscape.forces(q), STEP)
+        return spread(q.at[..., 1:-1].set(moved[..., 1:-1]))
 
-    def body(_, path):
-        forces = landscape.forces(path)
-        along = jnp.roll(path, -1, axis=2) - jnp.roll(path, 1, axis=2)
-        along = along / jnp.sqrt(jnp.sum(along**2, axis=(0, 1)) + 1e-300)
-        forces = forces - jnp.sum(forces * along, axis=(0, 1)) * along
-        step = forces / stiffness
-        longest = jnp.sqrt(jnp.max(jnp.sum(step**2, axis=0), axis=0))
-        step = step * jnp.minimum(1, CAP * length / (longest + 1e-300))
-        step = jnp.where(inside & jnp.isfinite(longest), step, 0)
-        return _even(path + step)
-
-    path = jax.lax.fori_loop(0, ITERATIONS, body, path)
-    return path, landscape.energy(path)
+    q = jax.lax.fori_loop(0, steps, step, q)
+    energy = landscape.energy(q)
+    place = jnp.concatenate([jnp.zeros(1), jnp.cumsum(_lengths(q))])
+    ahead = jnp.concatenate([q[..., 1:], q[..., -1:]], axis=-1)
+    back = jnp.concatenate([q[..., :1], q[..., :-1]], axis=-1)
+    tangent = ahead - back
+    tangent = tangent / jnp.maximum(jnp.sqrt(dot(tangent, tangent)), 1e-300)
+    inner = energy[1:-1]
+    top = (inner >= energy[:-2]) & (inner > energy[2:])
+    top = jnp.concatenate([jnp.zeros(1, bool), top, jnp.zeros(1, bool)])
+    return String(q, energy, tangent, place, top)
 
 
-def _cleared(path: jax.Array, inside: jax.Array, length: jax.Array) -> jax.Array:
-    """Bodies of interior images that are too near to each other, moved apart."""
-    d = path[:, :, None] - path[:, None, :]
-    r = jnp.sqrt(jnp.sum(d * d, axis=0) + 1e-12 * length**2)
-    lack = jnp.maximum(NEAREST * length - r, 0) / r
-    return path + jnp.where(inside, 0.25 * jnp.sum(lack * d, axis=2), 0)
+def spread(q: jax.Array) -> jax.Array:
+    """The images at equal distances along the broken line through them."""
+    images = q.shape[-1]
+    place = jnp.concatenate([jnp.zeros(1), jnp.cumsum(_lengths(q))])
+    wanted = jnp.linspace(0, 1, images) * place[-1]
+    k = jnp.clip(jnp.searchsorted(place, wanted, side="right") - 1, 0, images - 2)
+    gap = place[k + 1] - place[k]
+    share = jnp.where(gap > 0, (wanted - place[k]) / jnp.where(gap > 0, gap, 1), 0)
+    moved = q[..., k] + share * (q[..., k + 1] - q[..., k])
+    return moved.at[..., 0].set(q[..., 0]).at[..., -1].set(q[..., -1])
 
 
-def _even(path: jax.Array) -> jax.Array:
-    """The images at even distances along their polygon."""
-    hops = jnp.sqrt(jnp.sum((path[..., 1:] - path[..., :-1]) ** 2, axis=(0, 1)))
-    along = jnp.concatenate([jnp.zeros(1), jnp.cumsum(hops)])
-    wanted = jnp.linspace(0, 1, path.shape[2]) * along[-1]
-    k = jnp.clip(jnp.searchsorted(along, wanted, side="right") - 1, 0, path.shape[2] - 2)
-    share = (wanted - along[k]) / jnp.maximum(hops[k], 1e-300)
-    moved = path[..., k] * (1 - share) + path[..., k + 1] * share
-    return moved.at[..., 0].set(path[..., 0]).at[..., -1].set(path[..., -1])
+def apart(q: jax.Array) -> jax.Array:
+    """Images without atoms nearer than 0.9 of the nearest at the ends, as far as pushing each such
+    pair apart along its line can do it. Atoms that coincide are told apart by their numbers."""
+    _, n, images = q.shape
+    if n < 2:
+        return q
+    eye = jnp.eye(n)[:, :, None]
+    odd = jnp.arange(n, dtype=q.dtype)
+    # a direction of each pair's own, the same for i and j but for its sign
+    hint = jnp.sin(jnp.stack([(a + 1.3) * (odd[:, None] - odd[None]) for a in range(len(q))]))
+
+    def pairs(q):
+        d = q[:, :, None] - q[:, None]
+        return d, jnp.sqrt(jnp.sum(d * d, axis=0)) + 1e9 * eye
+
+    ends = pairs(q[..., jnp.asarray([0, -1])])[1]
+    close = ROOM * jnp.min(ends)
+
+    def push(_, q):
+        d, r = pairs(q)
+        d = d + 1e-3 * close * hint[..., None] * (r < 1e-3 * close)
+        r = jnp.maximum(r, 1e-4 * close)
+        return q.at[..., 1:-1].add(
+            jnp.sum(0.25 * jnp.maximum(close - r, 0) / r * d, axis=2)[..., 1:-1]
+        )
+
+    return jax.lax.fori_loop(0, APART if images > 2 else 0, push, q)
+
+
+def _lengths(q: jax.Array) -> jax.Array:
+    d = jnp.diff(q, axis=-1)
+    return jnp.sqrt(dot(d, d))
