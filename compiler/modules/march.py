@@ -165,17 +165,13 @@ class March(eqx.Module):
                 prepared = prepared._replace(powers=powers(prepared.D, prepared.d))
         tools = Tools(minv, prepared, double)
 
-        def due(x):
-            return (x.step % every == 0) | (x.step == stop)
-
         def row(s):
             k, x, rows = s
-            x = self._step(x, t0, h, theta, tools)
+            until = jnp.minimum(stop, (x.step // every + 1) * every)
             if prepared is not None and prepared.powers is not None:
-                until = jnp.minimum(stop, (x.step // every + 1) * every)
                 x = self._leaps(x, t0, h, theta, tools, until)
             x = jax.lax.while_loop(
-                lambda x: (x.trouble == 0) & ~due(x),
+                lambda x: (x.trouble == 0) & (x.step < until),
                 lambda x: self._step(x, t0, h, theta, tools),
                 x,
             )
