@@ -21,7 +21,7 @@ from .program import Findings, Report, Tell
 from .refusal import refusal
 
 STRETCHES = 20  # steps of the march in which the path is relaxed
-SETTLING = 40  # most iterations of its minimisation: a path between structures far apart, which
+SETTLING = 24  # most iterations of its minimisation: a path between structures far apart, which
 # overlaps on the way, creeps long before it settles
 
 State = dict[str, Any]

@@ -18,18 +18,19 @@ import numpy as np
 
 from .modules.alignment import candidates
 from .modules.identity import invariants
-from .modules.quench import Quenched
 from .modules.stationary import Stationary, polished
-from .modules.steepest import descent
+from .modules.steepest import descents
 from .modules.string_method import string
-from .om_clusters_ends import Ends, quenched
+from .om_clusters_ends import Ends
 from .om_clusters_graph import REFUSED, TOLERANCE, VERIFIED, Graph, State, empty
 from .om_setting import Setting
 
-LANES = 64  # searches of a batch
+LANES = 256  # searches of a batch
 ROOM = 16384  # saddles below the lid that are kept, and twice as many minima
-BETWEEN = 4  # every so many batches, one starts between the sides
-PAIRS = 8  # near pairs of minima of such a batch
+PAIRS = 16  # near pairs of minima of the two sides, from whose strings a batch starts first
+SAMPLED = 500  # minima of a side among which they are looked for
+LONG, SHORT = 400, 60  # steps of a string between the ends, between minima of the two sides
+TURNS = 40  # rotations tried to lay one on the other
 KICK = 0.45  # size of the push away from a minimum, in distances of neighbours a body
 SPREAD = 1.2  # of the push around one body, in distances of neighbours
 STATIONARY = 1e-8  # largest component of the gradient of a stationary point on the best way
@@ -138,11 +139,12 @@ class Hunt:
 
     def _starts(self, graph: Graph, draw, step: int) -> tuple[np.ndarray, np.ndarray]:
         """Places and directions (dim, N, LANES) of a batch."""
-        found: list[tuple[np.ndarray, np.ndarray]] = []
-        if step < len(self.ends.aligned):
-            found = self._tops(self.ends.start.q, self.ends.aligned[step].q)
         sides = self._sides(graph)
-        if step >= len(self.ends.aligned) and step % BETWEEN == BETWEEN - 1:
+        if step == 0:
+            start = self.ends.start.q
+            copies = [self._tops(start, one.q, LONG) for one in self.ends.aligned]
+            found = [top for tops in copies for top in tops]
+        else:
             found = self._between(graph, sides, draw)
         found = found[:LANES]
         found += self._kicked(graph, sides, draw, LANES - len(found))
@@ -178,32 +180,33 @@ class Hunt:
         return found
 
     def _between(self, graph: Graph, sides, draw) -> list:
-        """Starts on lines between minima of the two sides that look alike."""
+        """Starts on strings between minima of the two sides that look alike, each in one pair."""
         s = graph.state
-        one, other = (draw.permutation(side)[:200] for side in sides)
+        one, other = (draw.permutation(side)[:SAMPLED] for side in sides)
         if not len(one) or not len(other):
             return []
         forms = [_form(s["minimum_q"][side]) for side in (one, other)]
-        apart = np.linalg.norm(forms[0][:, None] - forms[1][None], axis=2)
+        apart = _apart(*forms)
         found: list[tuple[np.ndarray, np.ndarray]] = []
-        for place in np.argsort(apart, axis=None)[:PAIRS].tolist():
-            a, b = divmod(place, len(other))
+        for _ in range(min(PAIRS, len(one), len(other))):
+            a, b = divmod(int(np.argmin(apart)), len(other))
+            apart[a], apart[:, b] = np.inf, np.inf
             q, p = s["minimum_q"][one[a]], s["minimum_q"][other[b]]
-            near = candidates(q, p, self.ends.species, starts=40, seed=int(draw.integers(2**31)),
+            near = candidates(q, p, self.ends.species, starts=TURNS, seed=int(draw.integers(2**31)),
                               turned=self.free)[0].q  # fmt: skip
-            found += self._tops(q, near)
+            found += self._tops(q, near, SHORT)
         return found
 
-    def _tops(self, q: np.ndarray, p: np.ndarray) -> list:
-        """The maxima of a string from q to p, and its direction there."""
-        images, energies = string(self.landscape, jnp.asarray(q), jnp.asarray(p),
-                                  self.setting.study.refine.images, jnp.asarray(self.ends.length),
-                                  jnp.asarray(self.stiffness))  # fmt: skip
-        images, energies = np.asarray(images), np.asarray(energies)
-        inside = energies[1:-1]
-        top = np.flatnonzero((inside >= energies[:-2]) & (inside >= energies[2:])) + 1
-        top = top[np.argsort(-energies[top])]
-        return [(images[..., k], images[..., k + 1] - images[..., k - 1]) for k in top.tolist()]
+    def _tops(self, q: np.ndarray, p: np.ndarray, steps: int) -> list:
+        """The tops of a string from q to p, the highest first, and its direction there."""
+        found = string(
+            self.landscape, jnp.asarray(q), jnp.asarray(p), self.setting.study.refine.images,
+            jnp.asarray(steps), jnp.asarray(1 / self.stiffness),
+        )  # fmt: skip
+        images, tangent, energy = (np.asarray(x) for x in (found.q, found.tangent, found.energy))
+        tops = np.flatnonzero(np.asarray(found.top) & np.isfinite(energy))
+        tops = tops[np.argsort(-energy[tops], kind="stable")]
+        return [(images[..., k], tangent[..., k]) for k in tops.tolist()]
 
     def _search(self, graph: Graph, q: np.ndarray, push: np.ndarray) -> None:
         """A batch of searches; what is new below the lid enters the graph."""
@@ -228,9 +231,11 @@ class Hunt:
                 fresh.append(k)
         if not fresh:
             return
-        lanes = np.resize(np.array(fresh), LANES)  # a batch has one size
-        left, right = sides(self.landscape, jnp.asarray(place[..., lanes]),
-                            jnp.asarray(mode[..., lanes]))  # fmt: skip
+        # A batch has one size; what is stationary already costs nothing.
+        tops = np.repeat(self.ends.start.q[..., None], LANES, axis=2)
+        pushes = np.zeros_like(tops)
+        tops[..., : len(fresh)], pushes[..., : len(fresh)] = place[..., fresh], mode[..., fresh]
+        left, right = sides(self.landscape, jnp.asarray(tops), jnp.asarray(pushes))
         joined: list[np.ndarray] = []
         for settled in (left, right):
             there, level, fine = (
@@ -285,21 +290,20 @@ class Hunt:
 
     def _descended(self, graph: Graph, q: np.ndarray, mode: np.ndarray) -> list[int]:
         """The numbers of the minima below a saddle, -1 where descent did not end."""
-        downs = descent(self.landscape, q, mode, self.ends.length, self.force, self.free)
-        settled = self.quenched(np.stack([down.q for down in downs], axis=2))
-        marks = self.marks(settled.q)
+        downs = descents(self.landscape, q, mode)
+        marks = self.marks(np.stack([down.q for down in downs], axis=2))
         return [
-            graph.minimum(settled.q[..., k], float(settled.energy[k]), marks[k])
-            if downs[k].ended and settled.ok[k] else -1
-            for k in range(2)
-        ]  # fmt: skip
-
-    def quenched(self, q: np.ndarray) -> Quenched:
-        """The minima below q (dim, N, B), as NumPy arrays."""
-        return quenched(self.landscape, q, self.ends.length, self.force)
+            graph.minimum(down.q, down.energy, mark) if down.ok else -1
+            for down, mark in zip(downs, marks, strict=True)
+        ]
 
     def point(self, q: np.ndarray) -> Stationary:
         return polished(self.landscape, q, self.free)
+
+
+def _apart(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Squares of the distances of rows (A, F) and (B, F), (A, B)."""
+    return np.sum(a**2, axis=1)[:, None] + np.sum(b**2, axis=1)[None] - 2 * a @ b.T
 
 
 def _form(q: np.ndarray) -> np.ndarray:

@@ -1,193 +1,215 @@
-"""Alignments, stationary points, ways through saddles, steepest descent, strings: the parts of a
-cluster's transformation, against what is known without them."""
+"""Stationary points of small clusters: quench, saddles, modes, descent, string; each on its own."""
 
-from itertools import permutations
 from pathlib import Path
 
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from actionrun.compiler.bodies import bodies
-from actionrun.compiler.modules.alignment import candidates, sorted_alike
-from actionrun.compiler.modules.identity import invariants
-from actionrun.compiler.modules.passes import flood, way
-from actionrun.compiler.modules.stationary import polished, whole
-from actionrun.compiler.modules.steepest import descent
-from actionrun.compiler.modules.string_method import string
-from actionrun.spec import loads
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from scipy.spatial.transform import Rotation
+from actionrun.compiler.modules.clusters import invariants, modes, polished, rigid, without
+from actionrun.compiler.modules.quench import quench
+from actionrun.compiler.modules.saddles import saddles, sides
+from actionrun.compiler.modules.steepest import descents
+from actionrun.compiler.modules.string_method import apart, spread, string
+from actionrun.runtime.xyz import structures
+from fluids import fluid, places
 
-STRUCTURES = Path(__file__).parents[2] / "studies" / "structures"
-STUDY = """
-study = "om"
-title = "a cluster"
-[system]
-particles = {n}
-dimension = {dim}
-pair = "4*((1/r)^12 - (1/r)^6)"
-[ends]
-start = "a.xyz"
-end = "b.xyz"
-[path]
-duration = 1.0
-points = 41
-"""
+SHIPPED = Path(__file__).parents[2] / "studies" / "structures"
+MORSE = "(1 - exp(-6*(r - 1)))^2 - 1"
 
 
-def structure(name):
-    lines = (STRUCTURES / f"{name}.xyz").read_text(encoding="utf-8").splitlines()[2:]
-    return np.array([[float(x) for x in line.split()[1:4]] for line in lines]).T
+def cluster(name):
+    return next(structures(SHIPPED / f"{name}.xyz")).positions.T
 
 
-def landscape(n, dim=3):
-    return bodies(loads(STUDY.format(n=n, dim=dim))).landscape
+@pytest.fixture(scope="module")
+def lj13():
+    return fluid(13).landscape
 
 
-@pytest.mark.parametrize(
-    ("name", "energy", "negative"),
-    [("lj13_cubo", -40.884493676, 1), ("lj13_ico", -44.326801420, 0),
-     ("lj38_ico", -173.252378416, 0), ("lj38_fcc", -173.928426591, 0)],
-)  # fmt: skip
-def test_stationary_points_of_the_literature(name, energy, negative):
-    q = structure(name)
-    found = polished(landscape(q.shape[1]), q + 1e-4 * np.sin(np.arange(q.size)).reshape(q.shape))
-    assert abs(found.energy - energy) < 1e-8
-    assert found.gradient < 1e-10
-    assert found.negative == negative
+def shaken(q, amplitude, count, seed=0):
+    noise = np.random.default_rng(seed).normal(size=(*q.shape, count))
+    return jnp.asarray(q[..., None] + amplitude * noise), jnp.asarray(noise)
 
 
-@pytest.mark.parametrize("dim", [1, 2, 3])
-def test_motions_of_the_whole_cost_nothing(dim):
-    q = np.random.default_rng(0).normal(size=(dim, 6)) * 3
-    rigid = whole(q)
-    assert rigid.shape[1] == dim + dim * (dim - 1) // 2
-    assert np.allclose(rigid.T @ rigid, np.eye(rigid.shape[1]))
-    d = np.linalg.norm(q[:, :, None] - q[:, None, :], axis=0)
-    moved = q + 1e-6 * (rigid @ np.ones(rigid.shape[1])).reshape(q.shape)
-    after = np.linalg.norm(moved[:, :, None] - moved[:, None, :], axis=0)
-    assert np.max(np.abs(after - d)) < 1e-10
+def turned(q, seed=0):
+    """Rotated, inverted, moved, relabelled."""
+    rng = np.random.default_rng(seed)
+    turn = np.linalg.qr(rng.normal(size=(len(q), len(q))))[0]
+    return turn @ q[:, rng.permutation(q.shape[1])] + rng.normal(size=(len(q), 1))
 
 
-@settings(max_examples=15)
-@given(seed=st.integers(0, 10**6), mirrored=st.booleans())
-def test_a_copy_is_found_again(seed, mirrored):
-    draw = np.random.default_rng(seed)
-    q = draw.normal(size=(3, 9))
-    turn = Rotation.random(random_state=seed).as_matrix() * (-1 if mirrored else 1)
-    copy = turn @ q[:, draw.permutation(9)] + draw.normal(size=(3, 1))
-    near = candidates(q, copy, starts=300)[0]
-    assert near.distance < 1e-10
-    assert np.allclose(near.q, q, atol=1e-9)
+def test_quench_finds_the_minimum(lj13):
+    """From a shaken icosahedron back to -44.326801420; forces below the tolerance."""
+    q, _ = shaken(cluster("lj13_ico"), 0.05, 10)
+    found = quench(lj13, q, 1e-8)
+    assert jnp.all(found.ok)
+    np.testing.assert_allclose(found.energy, -44.326801420, atol=1e-8)
+    assert jnp.max(jnp.abs(lj13.forces(found.q))) <= 1e-8
+    assert jnp.max(found.gradient) <= 1e-8
 
 
-def test_the_nearest_labels_are_those_of_all_labels():
-    """Against all relabellings, each with its best rotation."""
-    draw = np.random.default_rng(3)
-    a, b = draw.normal(size=(2, 3, 5))
-    found = candidates(a, b, starts=200)[0].distance
-    x, y = (q - q.mean(axis=1, keepdims=True) for q in (a, b))
-    best = np.inf
-    for labels in permutations(range(5)):
-        left, _, right = np.linalg.svd(x @ y[:, labels].T)
-        best = min(best, np.linalg.norm(x - left @ right @ y[:, labels]))
-    assert abs(found - best) < 1e-9
+def test_a_task_does_not_see_the_others(lj13):
+    """Alone, among others, on another lane: the same bits. So batches may be cut anyhow."""
+    q, mode = shaken(cluster("lj13_ico"), 0.2, 20)
+    whole, few = quench(lj13, q, lanes=8), quench(lj13, q[..., 7:12], lanes=8)
+    np.testing.assert_array_equal(whole.q[..., 7:12], few.q)
+    np.testing.assert_array_equal(whole.iterations[7:12], few.iterations)
+    whole, few = saddles(lj13, q, mode, lanes=8), saddles(lj13, q[..., 7:], mode[..., 7:], lanes=8)
+    np.testing.assert_array_equal(whole.q[..., 7:], few.q)
+    np.testing.assert_array_equal(whole.rounds[7:], few.rounds)
 
 
-def test_known_distances():
-    assert abs(candidates(structure("lj13_cubo"), structure("lj13_ico"))[0].distance - 0.884) < 1e-3
-    found = candidates(structure("lj38_ico"), structure("lj38_fcc"), count=10, starts=1000)
-    assert found[0].distance <= 3.136
-    distances = [one.distance for one in found]
-    assert distances == sorted(distances)
-    assert np.min(np.diff(distances)) > 0
+def test_one_that_runs_away_leaves_the_others_alone(lj13):
+    q, mode = shaken(cluster("lj13_ico"), 0.05, 6)
+    alone = quench(lj13, q[..., :5], lanes=8)
+    with_lost = quench(lj13, q.at[..., 5].set(jnp.nan), most=200, lanes=8)
+    np.testing.assert_array_equal(alone.q, with_lost.q[..., :5])
+    assert not with_lost.ok[5]
+    found = saddles(lj13, q.at[..., 5].set(0.0), mode, most=60, lanes=8)
+    assert jnp.all(jnp.isfinite(found.energy[:5]))
+    assert not found.ok[5]
 
 
-def test_species_stay_themselves():
-    draw = np.random.default_rng(5)
-    q = draw.normal(size=(3, 6))
-    kinds = ["A", "B", "A", "B", "B", "A"]
-    order = sorted_alike(kinds, ["A", "A", "A", "B", "B", "B"])
-    assert [["A", "A", "A", "B", "B", "B"][k] for k in order] == kinds
-    swapped = q[:, [1, 0, 2, 3, 4, 5]]  # an A where a B was
-    assert candidates(q, swapped, kinds, starts=100)[0].distance > 0.1
-    assert candidates(q, swapped, starts=100)[0].distance < 1e-10
+def test_modes_of_known_structures(lj13):
+    """The cuboctahedron of LJ13 is a saddle of first order, the icosahedron a minimum; the modes
+    are eigenvectors, free of translation and rotation."""
+    for name, negative, energy in (("cubo", 1, -40.884493676), ("ico", 0, -44.326801420)):
+        start = cluster(f"lj13_{name}")
+        there = polished(lj13, start + 1e-3 * np.random.default_rng(0).normal(size=start.shape))
+        assert there.modes.negative == negative
+        assert there.energy == pytest.approx(energy, abs=1e-8)
+        assert there.gradient < 1e-10
+        values, vectors = there.modes.values, jnp.asarray(there.modes.vectors)
+        assert len(values) == 3 * 13 - 6
+        assert np.all(np.diff(values) >= 0)
+        q = jnp.broadcast_to(jnp.asarray(there.q)[..., None], (3, 13, len(values)))
+        v = jnp.moveaxis(vectors, 0, -1)
+        np.testing.assert_allclose(lj13.hessian_product(q, v), values * v, atol=1e-8)
+        np.testing.assert_allclose(without(rigid(q), v), v, atol=1e-9)
 
 
-@settings(max_examples=20)
-@given(seed=st.integers(0, 10**6))
-def test_marks_do_not_see_turns_mirrors_and_labels(seed):
-    draw = np.random.default_rng(seed)
-    q, kinds = draw.normal(size=(3, 7, 1)), np.array([0, 0, 0, 1, 1, 0, 1])
-    order = np.concatenate([draw.permutation([0, 1, 2, 5]), draw.permutation([3, 4, 6])])
-    turn = Rotation.random(random_state=seed).as_matrix() * draw.choice([-1, 1])
-    copy = np.einsum("ab,bnk->ank", turn, q[:, order])
-    kinds_there = kinds[order]
-    assert np.allclose(invariants(q, kinds), invariants(copy, kinds_there), rtol=1e-12)
-    other = q.copy()
-    other[0, 0] += 1e-3
-    assert not np.allclose(invariants(q, kinds), invariants(other, kinds), rtol=1e-7)
+@pytest.mark.parametrize(("dim", "n", "zero"), [(3, 5, 6), (2, 5, 3), (1, 4, 1), (3, 2, 5)])
+def test_zero_modes(dim, n, zero):
+    """Orthonormal; as many as a cluster has (a dimer in space: five); no curvature along them at a
+    minimum."""
+    found = fluid(n, dimension=dim).landscape
+    q = quench(found, places(n, 3, dim), 1e-10).q
+    z = rigid(q)
+    product = jnp.einsum("adnb,cdnb->bac", z, z)
+    assert int(jnp.sum(jnp.diagonal(product[0]) > 0.5)) == zero
+    kept = np.diag((np.diagonal(product[0]) > 0.5).astype(float))
+    np.testing.assert_allclose(product[0], kept, atol=1e-9)
+    for one in z:
+        assert jnp.max(jnp.abs(found.hessian_product(q, one))) < 1e-7
+    assert len(modes(found, np.asarray(q[..., 0])).values) == dim * n - zero
 
 
-@settings(max_examples=40)
-@given(seed=st.integers(0, 10**6))
-def test_the_lowest_pass_is_that_of_all_ways(seed):
-    """Against the level at which the two minima are first joined when saddles are added by
-    energy (union-find)."""
-    draw = np.random.default_rng(seed)
-    n, m = 8, 14
-    joins, energies = draw.integers(0, n, (m, 2)), draw.normal(size=m)
-    group = list(range(n))
-    level = np.inf
-    for s in np.argsort(energies):
-        a, b = (group[k] for k in joins[s])
-        group = [a if g == b else g for g in group]
-        if group[0] == group[1]:
-            level = energies[s]
-            break
-    found = flood(n, joins, energies, 0)
-    assert found.level[1] == level
-    path = way(found, joins, 1)
-    assert (path is None) == (level == np.inf)
-    if path is not None:
-        assert path.minima[0] == 0
-        assert path.minima[-1] == 1
-        assert max(energies[path.saddles]) == level
-        for k, s in enumerate(path.saddles):
-            assert sorted(joins[s]) == sorted(path.minima[k : k + 2])
+def test_invariants_know_a_structure():
+    """Blind to rotation, inversion and the order of equal atoms; not to another structure, nor to
+    which species stands where."""
+    q = cluster("lj38_ico")
+    same = np.stack([q, turned(q, 1), -turned(q, 2)], axis=-1)
+    found = np.asarray(invariants(jnp.asarray(same)))
+    np.testing.assert_allclose(found, found[:, :1] * np.ones(3), rtol=1e-12)
+    other = np.asarray(invariants(jnp.asarray(cluster("lj38_fcc")[..., None])))
+    assert np.min(np.abs(other[:, 0] / found[:, 0] - 1)) > 1e-3
+    weights = jnp.asarray([1.0] * 37 + [2.0])
+    marked = invariants(jnp.asarray(np.stack([q, q[:, ::-1]], axis=-1)), weights)
+    assert jnp.all(jnp.abs(marked[:, 0] - marked[:, 1]) > 1e-6)
 
 
-def test_steepest_descent_from_the_cuboctahedron_ends_in_the_icosahedron():
-    land = landscape(13)
-    saddle = polished(land, structure("lj13_cubo"))
-    for side in descent(land, saddle.q, saddle.mode, 1.1, 3.0):
-        assert side.ended
-        found = polished(land, side.q)
-        assert abs(found.energy + 44.326801420) < 1e-8
-        energies = np.asarray(land.energy(jnp.asarray(side.way)))
-        assert np.all(np.diff(energies) < 1e-9)
-        # the tangent of the way is the force
-        middle = side.way.shape[2] // 2
-        force = np.asarray(land.forces(jnp.asarray(side.way[..., middle : middle + 1])))[..., 0]
-        hop = side.way[..., middle + 1] - side.way[..., middle - 1]
-        cosine = np.sum(force * hop) / np.linalg.norm(force) / np.linalg.norm(hop)
-        assert cosine > 0.99
+@pytest.mark.parametrize("pair", [None, MORSE])
+def test_saddles_are_saddles(pair):
+    """Every one that says so has no force, one negative mode and two minima below it; of 24 random
+    searches from the icosahedron most succeed, for Lennard-Jones and for Morse."""
+    field = fluid(13).landscape if pair is None else fluid(13, pair).landscape
+    q, mode = shaken(np.asarray(quench(field, jnp.asarray(cluster("lj13_ico"))[..., None]).q[..., 0]),
+                     0.1, 24)  # fmt: skip
+    found = saddles(field, q, mode, lanes=24)
+    good = np.nonzero(np.asarray(found.ok))[0]
+    assert len(good) >= 16
+    for k in good[:8]:
+        there = polished(field, np.asarray(found.q[..., k]))
+        assert there.gradient < 1e-9
+        assert there.modes.negative == 1
+        assert there.modes.values[0] == pytest.approx(float(found.curvature[k]), rel=1e-3)
+    first, second = sides(field, found.q[..., good], found.mode[..., good])
+    assert np.all(np.asarray(first.energy) < np.asarray(found.energy)[good])
+    assert np.all(np.asarray(second.energy) < np.asarray(found.energy)[good])
 
 
-def test_a_string_finds_the_pass_of_three_bodies_in_a_row():
-    """Three bodies in a plane: the middle one leaves the triangle's base for the other side; by
-    symmetry the row is the top of the way, a saddle of known energy."""
-    land = landscape(3, dim=2)
-    r = 2 ** (1 / 6)
-    h = r * np.sqrt(3) / 2
-    start = np.array([[0.0, r, r / 2], [0.0, 0.0, h]])
-    end = np.array([[0.0, r, r / 2], [0.0, 0.0, -h]])
-    images, energies = string(land, jnp.asarray(start), jnp.asarray(end), 21, jnp.asarray(r),
-                              jnp.asarray(170.0))  # fmt: skip
-    top = int(np.argmax(energies))
-    found = polished(land, np.asarray(images[..., top]))
-    x = np.linspace(1.0, 1.3, 300001)
-    row = 2 * 4 * (x**-12 - x**-6) + 4 * ((2 * x) ** -12 - (2 * x) ** -6)
-    assert found.negative == 1
-    assert abs(found.energy - row.min()) < 1e-8
+def test_descent_from_the_cuboctahedron(lj13):
+    """Down both sides lies the icosahedron, 0.89 away, as the paper says; nothing is in between."""
+    saddle = polished(lj13, cluster("lj13_cubo"))
+    for side in descents(lj13, saddle.q, saddle.modes.vectors[0]):
+        assert side.ok
+        assert side.left == 0
+        assert side.energy == pytest.approx(-44.326801420, abs=1e-8)
+        assert side.length == pytest.approx(0.89, abs=0.01)
+        assert side.modes.negative == 0
+
+
+def test_descent_is_steepest():
+    """Against SciPy's LSODA on dx/ds = -grad V at tight tolerance, to the same minimum."""
+    from scipy.integrate import solve_ivp
+
+    field = fluid(7).landscape
+    q, mode = shaken(np.asarray(quench(field, places(7, 1)).q[..., 0]), 0.2, 12)
+    found = saddles(field, q, mode, lanes=12)
+    (k, *_) = np.nonzero(np.asarray(found.ok))[0]
+    saddle = polished(field, np.asarray(found.q[..., k]))
+
+    def rate(_, x):
+        return np.asarray(field.forces(jnp.asarray(x.reshape(3, 7, 1)))).ravel()
+
+    for sign, side in zip((1, -1), descents(field, saddle.q, saddle.modes.vectors[0]), strict=True):
+        start = (saddle.q + sign * 0.01 * saddle.modes.vectors[0]).ravel()
+        path = solve_ivp(rate, (0, 20.0), start, method="LSODA", rtol=1e-9, atol=1e-10)
+        end = path.y[:, -1].reshape(3, 7)
+        length = np.sum(np.linalg.norm(np.diff(path.y, axis=1), axis=0)) + 0.01
+        assert side.ok
+        np.testing.assert_allclose(side.q, end, atol=1e-3)
+        assert side.length == pytest.approx(length, abs=0.02)
+
+
+def test_strings(lj13):
+    """Images stay equally spaced between fixed ends; from the cuboctahedron, with its atoms in the
+    order of the icosahedron at the end of its descent, there is no top on the way."""
+    saddle = polished(lj13, cluster("lj13_cubo"))
+    down, _ = descents(lj13, saddle.q, saddle.modes.vectors[0])
+    rate = 1 / down.modes.values[-1]
+    found = string(lj13, jnp.asarray(saddle.q), jnp.asarray(down.q), 21, 100, rate)
+    np.testing.assert_array_equal(found.q[..., 0], saddle.q)
+    np.testing.assert_array_equal(found.q[..., -1], down.q)
+    np.testing.assert_allclose(jnp.diff(found.place), found.place[-1] / 20, rtol=1e-3)
+    assert found.place[-1] == pytest.approx(0.89, abs=0.01)
+    assert not jnp.any(found.top)
+    assert jnp.all(jnp.diff(found.energy) < 0)
+
+
+def test_a_string_knows_the_pass_of_a_plane():
+    """A double well with a bent valley: the top of the string is the saddle to second order of the
+    spacing."""
+    from fluids import few
+
+    field = few('potential = "(x^2 - 1)^2 + 2*(y - 0.5*(1 - x^2))^2"').landscape
+    ends = jnp.asarray([[-1.0], [0.0]]), jnp.asarray([[1.0], [0.0]])
+    found = string(field, *ends, 41, 3000, 0.02)
+    (top,) = np.nonzero(np.asarray(found.top))[0]
+    np.testing.assert_allclose(found.q[:, 0, top], [0.0, 0.5], atol=0.02)
+    assert found.energy[top] == pytest.approx(1.0, abs=1e-3)
+    np.testing.assert_allclose(np.abs(found.tangent[:, 0, top]), [1.0, 0.0], atol=0.02)
+
+
+def test_atoms_are_pushed_apart():
+    """Two atoms that swap their places would meet half way."""
+    start = np.array([[0.0, 1.1, 0.5], [0, 0, 1], [0, 0, 0]])
+    share = np.linspace(0, 1, 11)
+    q = jnp.asarray(start[..., None] + share * (start[:, [1, 0, 2]] - start)[..., None])
+    moved = apart(q)
+    np.testing.assert_array_equal(moved[..., [0, -1]], q[..., [0, -1]])
+    r = jnp.sqrt(jnp.sum((moved[:, 0] - moved[:, 1]) ** 2, axis=0))
+    assert jnp.min(r) > 0.8
+    even = spread(moved)
+    gaps = jnp.sqrt(jnp.sum(jnp.diff(even, axis=-1) ** 2, axis=(0, 1)))
+    assert jnp.max(gaps) < 1.5 * jnp.min(gaps)
