@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-
 LEVEL = 1.645  # standard errors
 
 

@@ -88,9 +88,9 @@ def test_deeper_networks_hand_on_the_terms_of_the_first_layer(tmp_path):
 
 def test_the_knee_is_the_simplest_law_that_is_not_worse():
     draw = np.random.default_rng(0)
-    miss = np.abs(draw.normal(size=400)) + 0.1
-    jitter = 0.1 * np.abs(draw.normal(size=400))
-    laws = np.stack([miss + 2, miss + jitter, miss + 0.01 * (jitter - jitter.mean()), miss - 1e-6])
+    miss = np.repeat(np.abs(draw.normal(size=200)) + 0.1, 2)
+    worse, other = 0.1 * np.abs(draw.normal(size=400)), np.tile([0.05, -0.05], 200)
+    laws = np.stack([miss + 2, miss + worse, miss + other, miss])
     chosen = knee([1, 4, 9, 20], laws**2)
     assert chosen.index == 2 and "instead of 20" in chosen.reason
     assert knee([1, 4], np.stack([miss, miss + 1]) ** 2).index == 0
