@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -42,13 +42,13 @@ class Job:
     explained: Callable[[], Sequence[Section]]
     files: Mapping[str, Path] = field(default_factory=dict)
     entries: Sequence[Swept] = ()
-    parts: Sequence[Part] = ()  # the points of a sweep
+    parts: Callable[[], Iterable[Part]] = tuple  # the points of a sweep
     guide: Guide | None = None  # of a sweep whose points are chosen on the way, made by `part`
     part: Callable[[int, Mapping[str, Any]], Part] | None = None
 
     @property
     def is_sweep(self) -> bool:
-        return bool(self.parts) or self.guide is not None
+        return bool(self.entries)
 
     @property
     def hash(self) -> str:
@@ -102,7 +102,7 @@ def job(study: Study) -> Job:
         explained=explained,
         files=files,
         entries=swept(study),
-        parts=tuple(parts(study)) if study.sweep and not guided else (),
+        parts=lambda: () if guided else parts(study),
         guide=guided,
         part=lambda index, values: part_at(study, index, values),
     )
@@ -212,7 +212,9 @@ def _executed(
         from .sweep import by, one_by_one, swept
 
         tasks = by(crew) if crew else one_by_one
-        return swept(task, folder, _opened(task, folder, command), tell, stop, tasks)
+        points = list(task.parts())  # their faults are told before the folder is a run's
+        story = _opened(task, folder, command)
+        return swept(task, points, folder, story, tell, stop, tasks)
     import jax
 
     from .checkpoint import Checkpoints

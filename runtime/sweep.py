@@ -39,9 +39,11 @@ Tasks = Callable[["Sweep", Sequence[int]], None]
 class Sweep:
     """One session of a sweep in its folder."""
 
-    def __init__(self, task: Job, folder: Folder, tell: Listener, stop: Stop) -> None:
+    def __init__(
+        self, task: Job, parts: list[Part], folder: Folder, tell: Listener, stop: Stop
+    ) -> None:
         self.task, self.folder, self.stop = task, folder, stop
-        self.parts: list[Part] = list(task.parts)
+        self.parts = parts  # those of a guided sweep come on the way
         self.total = task.guide.trials if task.guide else len(self.parts)
         self._begun = False
         self.outcomes: dict[int, Outcome] = {}
@@ -209,13 +211,14 @@ def _with_search(
 
 
 def swept(
-    task: Job, folder: Folder, story: dict[str, Any], tell: Listener, stop: Stop, tasks: Tasks
-) -> Run:
+    task: Job, parts: list[Part], folder: Folder, story: dict[str, Any], tell: Listener,
+    stop: Stop, tasks: Tasks,
+) -> Run:  # fmt: skip
     """Run a sweep in its folder. Raises Diverged where no point could be done, else as `run`."""
     from .job import Run
     from .results import write_results
 
-    sweep = Sweep(task, folder, tell, stop)
+    sweep = Sweep(task, parts, folder, tell, stop)
     search = _searched(sweep, tasks)
     outcomes = [sweep.outcomes[index] for index in range(len(sweep.parts))]
     good = [index for index, found in enumerate(outcomes) if found.done]

@@ -17,6 +17,7 @@ from actionrun.runtime import load, run
 from actionrun.runtime.errors import Diverged
 from actionrun.runtime.events import Progressed, Reached, Started
 from actionrun.runtime.folder import runs_under
+from actionrun.spec import Faults
 from helpers import result, same, timeless
 
 SPRING = """study = "ggl"
@@ -250,3 +251,17 @@ def test_data_are_kept_once_and_not_those_that_a_user_edits(tmp_path):
         one["metrics"] for one in json.loads(Path("run/result.json").read_text())["sweep"]["points"]
     ]
     assert all(values)
+
+
+def test_a_faulty_combination_is_told_before_anything_runs():
+    """Each value is right beside the first of the other key, and both together divide by zero."""
+    text = SPRING.replace('"cos(t)"', '"cos(t) + 0/z"').replace(
+        "[start]", '[define]\nz = "1/(k - m)"\n\n[start]'
+    )
+    text = text.replace("k = 1.0", "k = 3.0")
+    Path("spring.toml").write_text(
+        text + '[sweep]\n"parameters.m" = [1.0, 2.0]\n"parameters.k" = [3.0, 2.0]\n'
+    )
+    with pytest.raises(Faults, match="division by zero"):
+        run(load("spring.toml"), out="run")
+    assert [path.name for path in Path("run").iterdir()] == [".lock"]
