@@ -204,4 +204,3 @@ def scheme(one: Natural, damped: bool) -> str | None:
         if np.abs(np.array([xv, xf, place, time, vf]) - wanted).max() < NEAR:
             return name
     return None
-

@@ -124,7 +124,7 @@ def recommended(model: Model, entries: tuple[Entry, ...]) -> Entry:
     proved = [e for e in entries if e.proved(model.system.damped)]
     price = model.study.search.parsimony
     if proved:
-        return min(proved, key=lambda e: (e.selected + WORTH * max(price, 1e-9) * e.complexity))
+        return min(proved, key=lambda e: e.selected + WORTH * max(price, 1e-9) * e.complexity)
     return min(entries, key=lambda e: e.selected + price * e.complexity)
 
 

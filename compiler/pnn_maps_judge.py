@@ -118,9 +118,7 @@ def peers(model: Model) -> dict[str, Step]:
     }
     rows = model.train
     after = jnp.asarray(np.concatenate([rows.next_q, rows.next_v], axis=1))
-    for number, (name, force) in enumerate(
-        (("net", None), ("net + F", model.map.force))
-    ):
+    for number, (name, force) in enumerate((("net", None), ("net + F", model.map.force))):
         if number and force is None:
             continue
         heard = features(force, model.system.width, jnp.asarray(rows.q), jnp.asarray(rows.v))

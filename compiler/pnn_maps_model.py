@@ -26,6 +26,7 @@ FITNESS_ROWS = 400
 FEW_ROWS = 100  # to prune by: the data have no noise
 SAMPLE = 16
 BATCH = 32
+HOPELESS = 1e3  # a cost: leaving every state as it is costs about 2
 FLOOR = 1e-12  # structure that holds to round-off
 
 
@@ -192,7 +193,7 @@ class Model:
         else:
             found = fitted(
                 layout.net, self.map.force, data, tiled, starts.reshape(count, -1),
-                np.zeros(count, int), train.epochs, tolerance,
+                np.zeros(count, int), train.epochs, tolerance, HOPELESS,
             )  # fmt: skip
         cost = np.where(np.isfinite(found.cost), found.cost, np.inf).reshape(several, -1)
         best, lane = np.argmin(cost, axis=0), np.arange(len(genomes))

@@ -14,7 +14,7 @@ import numpy as np
 from .pnn_maps_model import Model, Scored
 
 PRICES = (1.0, 4.0, 12.0)  # of a unit of complexity, in dB
-DESCENTS = 5  # walks down; which weights go first while none matters is chance
+DESCENTS = 6  # walks down; which weights go first while none matters is chance
 BEAM = 3  # genomes kept at each price
 TWINS = 2  # of those, genomes of one complexity and error
 FREE = 8  # weights a genome may have free for all its children to be tried
@@ -36,7 +36,7 @@ def pruned(model: Model, say: Say = lambda *_: None) -> np.ndarray:
     kept: list[Scored] = [dense]
     for descent in range(DESCENTS):
         random = np.random.default_rng([model.study.seed, 9, descent])
-        kept += _descent(model, dense, random)
+        kept += _descent(model, dense, random, narrow=descent % 2 == 0)
         say(descent + 1, DESCENTS, min(float(np.min(k.error + k.complexity)) for k in kept))
     kept += _polished(model, kept)
     columns = [np.concatenate([getattr(one, name) for one in kept]) for name in
@@ -44,15 +44,16 @@ def pruned(model: Model, say: Say = lambda *_: None) -> np.ndarray:
     return columns[0][front(*columns[1:])]
 
 
-def _descent(model: Model, beam: Scored, random: np.random.Generator) -> list[Scored]:
-    """All that one walk down from the dense network met."""
+def _descent(model: Model, beam: Scored, random: np.random.Generator, narrow: bool) -> list[Scored]:
+    """All that one walk down from the dense network met; `narrow`: at first weights are fixed at 0
+    and 1 alone, which is all that scales need."""
     seen = {tuple(row) for row in beam.genomes.tolist()}
     kept: list[Scored] = []
     best, waited = np.full(len(PRICES), np.inf), 0
     for _ in range(3 * model.layout.weights):
         if waited == PATIENCE:
             break
-        genomes, warm = _children(model, beam, seen, random)
+        genomes, warm = _children(model, beam, seen, random, narrow)
         if not len(genomes):
             break
         scored = model.scored(genomes, warm, few=True)
@@ -107,13 +108,15 @@ def _simpler(model: Model, genome: np.ndarray) -> np.ndarray:
     return found
 
 
-def _children(model: Model, beam: Scored, seen: set, random) -> tuple[np.ndarray, np.ndarray]:
+def _children(
+    model: Model, beam: Scored, seen: set, random: np.random.Generator, narrow: bool
+) -> tuple[np.ndarray, np.ndarray]:
     """Genomes with one weight less free, or one fixed weight less, and their parents' weights."""
     layout = model.layout
     zero, trainable = layout.code(0), layout.code(None)
     late = np.isnan(layout.fixed(beam.genomes)).sum(1).max() <= FREE
     plain = [code for code in (zero, layout.code(1)) if code is not None]
-    settings = range(len(layout.values)) if late else plain  # at first only scales are fixed
+    settings = plain if narrow and not late else range(len(layout.values))
     found, warm = [], []
     for genome, weights in zip(beam.genomes, beam.weights, strict=True):
         for w in range(layout.weights):

@@ -70,9 +70,7 @@ def trained(
     """Layers fitted to rows x (n, inputs) -> y (n, outputs) by `steps` of Adam, the rate falling
     to zero as a cosine, each step on `batch` random rows; and both scalings."""
     ins, outs = scaling(x), scaling(y)
-    data = tuple(
-        ((rows - s.mean) / s.spread).astype(dtype) for rows, s in ((x, ins), (y, outs))
-    )
+    data = tuple(((rows - s.mean) / s.spread).astype(dtype) for rows, s in ((x, ins), (y, outs)))
     layers = started(key, (x.shape[1], *hidden, y.shape[1]), dtype)
     optimizer = optax.adam(optax.cosine_decay_schedule(rate, steps))
     return _descended(optimizer, active, data, layers, key, steps, batch), ins, outs

@@ -18,6 +18,7 @@ from .genome import Force, Net
 from .linear import solve
 
 ROUND = 6  # iterations of one call
+TRIED = 12  # iterations after which a cost above `hopeless` ends a lane
 SLOTS = (4, 8)  # trainable weights for which there is a program of its own
 LANE_ROWS = 8192  # rows times lanes of one call: what stays in a core's cache
 
@@ -77,6 +78,7 @@ class Fitter(eqx.Module):
     data: Data
     linear: bool = eqx.field(static=True)
     tolerance: float = eqx.field(static=True)
+    hopeless: float = eqx.field(static=True, default=float("inf"))
 
     def measured(self, lane: Lane, theta: jax.Array):
         """Cost at theta (k,), J^T J (k, k) and J^T r (k,)."""
@@ -178,6 +180,8 @@ class Fitter(eqx.Module):
             walk.ended,
         )
         new = self._aimed(new)
+        lost = (new.count >= TRIED) & (new.cost > self.hopeless)
+        new = new._replace(ended=jnp.where(lost & (new.ended == 0), 2, new.ended))
         return jax.tree.map(lambda a, b: jnp.where(walk.ended > 0, a, b), walk, new)
 
 
@@ -220,8 +224,10 @@ def fitted(
     rows: np.ndarray,
     iterations: int,
     tolerance: float = 1e-7,
+    hopeless: float = float("inf"),
 ) -> Fitted:
-    """The best weights of n lanes within `iterations` of Levenberg-Marquardt.
+    """The best weights of n lanes within `iterations` of Levenberg-Marquardt; a lane whose cost is
+    above `hopeless` after 12 of them is given up.
 
     `genomes`: activation codes (n, units), fixed weights (n, weights), NaN where trainable, and
     whether all units are linear (n,). `starts` (n, weights) holds the first values of trainable
@@ -239,7 +245,7 @@ def fitted(
             chosen = (count > low if low else count >= 0) & (count <= size) & (linear == straight)
             indices = np.flatnonzero(chosen)
             if len(indices):
-                fitter = Fitter(net, force, data, straight, tolerance)
+                fitter = Fitter(net, force, data, straight, tolerance, hopeless)
                 lanes = _lanes(codes, fixed, rows, size, indices)
                 _run(fitter, lanes, found, indices, size, iterations)
         low = size
