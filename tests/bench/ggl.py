@@ -12,6 +12,7 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 os.environ.setdefault("NPROC", "1")
 FLAG = "--xla_backend_extra_options=xla_cpu_small_while_loop_byte_threshold=10000000"
@@ -79,6 +80,7 @@ dt = 0.02
 steps = 300000
 save_every = 100
 '''
+STUDIES = Path(__file__).parents[2] / "studies"
 ORBITS, TARGET, REPEATS = 1000, 1e-8, 3
 END = 2 * np.pi * ORBITS
 START = np.array([0.4, 0.0, 0.0, 2.0])
@@ -254,6 +256,12 @@ def step_table(console: Console) -> None:
         nanoseconds, first, _ = ours(DUST, [f"integrator.r={r}"], 100_000 if r < 40 else 5000)
         table.add_row(f"Poynting-Robertson drag, r = {r}", f"{nanoseconds:.0f}", f"{first:.2f}")
     table.add_row("the same, r = 2, 1000 trajectories", f"{batched():.0f}", "")
+    for name, steps in (("outer_solar_system", 4000), ("damped_chain", 400)):
+        text = (STUDIES / f"{name}.toml").read_text(encoding="utf-8")
+        for precision in ("double", "single"):
+            settings = [f"integrator.precision={precision}", f"integrator.save_every={steps}"]
+            nanoseconds, first, _ = ours(text, settings, steps)
+            table.add_row(f"{name}, {precision}", f"{nanoseconds:.0f}", f"{first:.2f}")
     console.print(table)
 
 

@@ -150,6 +150,8 @@ def test_any_text_is_a_tree_or_a_fault(words):
         ("|a|*|b|", "abs(a)*0 + |a|*|b| - abs(a)*0"),
         ("0.1", "1e-1"),
         ("sum(i<j, 1/r[i,j])", "sum(i < j, 1/r[i, j])"),
+        ("sum(i, r[i][2]')", "sum(i, r'[i][2])"),
+        ("sum(i, q[i+1] - q[i-1])", "sum(i, q[ i + 1 ] - q[i -1])"),
     ],
 )
 def test_spellings(left, right):
@@ -157,6 +159,18 @@ def test_spellings(left, right):
         assert parse(left) == Binary("*", Bars(Name("a")), Bars(Name("b")))
     else:
         assert parse(left) == parse(right)
+
+
+@pytest.mark.parametrize("text_", ["sum(i, r_minus'[i+2][3]*m[i])", "r'[7][1]", "sum(i<j, q[i,j])"])
+def test_bodies_come_back_as_they_were_written(text_):
+    assert text(parse(text_)) == text_
+
+
+@pytest.mark.parametrize("text_", ["q[i][1][1]", "q[i+j]", "q[i+1.5]", "q[i*2]", "q[+1]"])
+def test_what_is_no_body(text_):
+    with pytest.raises(ExpressionFault) as caught:
+        parse(f"sum(i, {text_})")
+    assert caught.value.code == "expression.index" and caught.value.hint
 
 
 def test_derivatives_in_words():
