@@ -23,17 +23,27 @@ ACTIVATIONS: dict[str, Callable[[jax.Array], jax.Array]] = {
     "softplus": jax.nn.softplus,
 }
 
+FIRST = 1000  # of the random numbers of the first layer
+STEEP = 8.0  # slopes of the first layer over the duration
+
 Layers = tuple[tuple[jax.Array, jax.Array], ...]  # weights (in, out) and biases (out,)
 
 
 def fresh(key: jax.Array, hidden: tuple[int, ...], middle: np.ndarray, dtype) -> Layers:
     """Layers from one number, time, to dim N positions: weights of Glorot's variance, the last
-    bias at `middle` (dim, N), so that training starts among the bodies."""
+    bias at `middle` (dim, N), so that training starts among the bodies.
+
+    The first layer's slopes are steep and its units turn at places all over [0, 1]: Glorot's, with
+    one input, would all be the same straight line there.
+    """
     sizes = (1, *hidden, middle.size)
     layers = []
     for k, (n, m) in enumerate(pairwise(sizes)):
         draw = jax.random.normal(jax.random.fold_in(key, k), (n, m), dtype)
         layers.append([draw * np.sqrt(2 / (n + m)), jnp.zeros(m, dtype)])
+    w = jax.random.normal(jax.random.fold_in(key, FIRST), (1, sizes[1]), dtype) * STEEP
+    place = jax.random.uniform(jax.random.fold_in(key, FIRST + 1), (sizes[1],), dtype)
+    layers[0] = [w, -w[0] * place]
     layers[-1][1] = jnp.asarray(middle.reshape(-1), dtype)
     return tuple((w, b) for w, b in layers)
 

@@ -1,4 +1,4 @@
-"""The paths of least action that we claim: a small liquid, a double well, ends by positions alone."""
+"""The paths of least action that we claim: small liquids, a double well, positions alone."""
 
 import jax
 import numpy as np
@@ -66,9 +66,7 @@ def test_chunks_change_no_bit():
             state, done = program.start(), 0
             while done < program.total:
                 count = min(chunk, program.total - done)
-                state, report = program.advance(
-                    jax.tree.map(np.asarray, state), done, count
-                )
+                state, report = program.advance(jax.tree.map(np.asarray, state), done, count)
                 assert report.diverged is None
                 done += count
             leaves.append([np.asarray(x) for x in jax.tree.leaves(state)])

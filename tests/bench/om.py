@@ -1,0 +1,159 @@
+"""Paths of least action, one command, two tables: `python tests/bench/om.py [EPOCHS]`.
+
+First, N = 32 over 0.5 tau with positions and velocities at both ends: our solver beside the paper's
+recipe (Wang et al., J. Chem. Inf. Model. 62, 3346, 2022: one hidden layer of 125 sigmoid units,
+penalties of 20, energy term, NADAM 1e-3 in float32, 26 points; EPOCHS on ballistic halves, EPOCHS
+on the loss; the paper took 200 000 each) on the same ends, each with the CPU time to its own best
+accuracy. Second, CPU time of a product with the Jacobian and its transpose against N, 108 to 500
+atoms, with the exponent. CPU times after compilation; take the ratios and not the seconds.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("NPROC", "1")
+FLAG = "--xla_backend_extra_options=xla_cpu_small_while_loop_byte_threshold=10000000"
+os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {FLAG}".strip()
+
+import equinox as eqx  # noqa: E402
+import jax  # noqa: E402
+import jax.numpy as jnp  # noqa: E402
+import numpy as np  # noqa: E402
+from actionrun.compiler import compile  # noqa: E402
+from actionrun.compiler.modules.observables import deviations  # noqa: E402
+from actionrun.compiler.om_relax import Relaxation  # noqa: E402
+from actionrun.spec import load  # noqa: E402
+from rich.console import Console  # noqa: E402
+from rich.table import Table  # noqa: E402
+
+jax.config.update("jax_enable_x64", True)
+
+STUDIES = Path(__file__).parents[2] / "studies"
+EPOCHS = 20_000
+SIZES = ((108, 2.5), (256, 2.5), (500, 2.5))
+PRODUCTS = 20
+
+
+def program(name: str, *overrides: str) -> Relaxation:
+    found = compile(load(STUDIES / f"{name}.toml", overrides=overrides))
+    assert isinstance(found, Relaxation)
+    return found
+
+
+def timed(work: Callable[[], Any]) -> tuple[float, Any]:
+    """CPU seconds of work that is compiled already, and what it returns."""
+    jax.block_until_ready(work())
+    start = time.process_time()
+    found = jax.block_until_ready(work())
+    return time.process_time() - start, found
+
+
+def distance(one: Relaxation, state: dict[str, Any]) -> float:
+    """Largest RMSD over time to the reference run."""
+    assert one.reference is not None
+    path = one.setting.path(state["fit"].x, state["given"], one.reference.times)
+    there = np.asarray(state["reference"]["kept_q"])
+    return float(np.max(deviations(np.asarray(path.q, dtype=float), there)))
+
+
+def referenced() -> dict[str, Any]:
+    """The reference run of 32 atoms, for both."""
+    one = program("lj_liquid_32")
+    state, _ = one.advance(one.start(), 0, one.before)
+    return state["reference"]
+
+
+def ours(reference: dict[str, Any]) -> tuple[float, float]:
+    one = program("lj_liquid_32")
+    state = {**one.start(), "reference": reference}
+
+    def relaxed():
+        return one.advance(state, one.before, one.total - one.before)[0]
+
+    seconds, found = timed(relaxed)
+    return seconds, distance(one, found)
+
+
+def papers(reference: dict[str, Any], epochs: int, log: Console) -> list[tuple[int, float, float]]:
+    """(epochs on the loss, CPU seconds with those on the halves, largest RMSD), as it trains."""
+    one = program(
+        "lj_liquid_paper", "system.particles=32", "system.cutoff=1.7", f"training.epochs={epochs}"
+    )
+    state = {**one.start(), "reference": reference}
+    first = one.before + 1 + epochs
+    # Compile both stages outside of the clock.
+    state, _ = one.advance(state, one.before, 1)
+    jax.block_until_ready(one.advance(state, one.before + 1, 10)[0])
+    warm, _ = one.advance(state, first - 1, 11)
+    jax.block_until_ready(warm)
+    rows, done, stride = [], one.before + 1, max(epochs // 40, 1)
+    start = time.process_time()
+    while done < one.total:
+        count = min(stride, one.total - done)
+        state, report = one.advance(state, done, count)
+        if report.diverged is not None:
+            log.print(f"the paper's recipe: {report.diverged}")
+            break
+        done += count
+        if done > first:
+            jax.block_until_ready(state)
+            rows.append((done - first, time.process_time() - start, distance(one, state)))
+    return rows
+
+
+def products(n: int, cutoff: float) -> tuple[float, float]:
+    """CPU seconds of a product with the Jacobian and one with its transpose; and to compile."""
+    one = program(
+        "lj_liquid", f"system.particles={n}", f"system.cutoff={cutoff}",
+        "ends.md.equilibration=2.0",
+    )  # fmt: skip
+    state, _ = one.advance(one.start(), 0, one.before + 1)
+    x = state["fit"].x
+    loss = one.setting.loss(state["given"], one.near(state, x))
+
+    @eqx.filter_jit
+    def several(loss, x, d, count):
+        _, push, pull = loss.linearised(x)
+        return jax.lax.fori_loop(0, count, lambda _, d: pull(push(d)) / jnp.max(jnp.abs(d)), d)
+
+    start = time.process_time()
+    jax.block_until_ready(several(loss, x, x, jnp.asarray(0)))
+    compiling = time.process_time() - start
+    seconds, _ = timed(lambda: several(loss, x, x, jnp.asarray(PRODUCTS)))
+    return seconds / PRODUCTS, compiling
+
+
+def main() -> None:
+    console = Console()
+    epochs = int(sys.argv[1]) if len(sys.argv) > 1 else EPOCHS
+    reference = referenced()
+    mine = ours(reference)
+    rows = papers(reference, epochs, console)
+    best = min(rows, key=lambda row: row[2]) if rows else None
+    table = Table("method", "CPU s", "largest RMSD [sigma]", title="N = 32, 0.5 tau, q and v given")
+    table.add_row("march and Gauss-Newton, 32 points", f"{mine[0]:.2f}", f"{mine[1]:.2e}")
+    if best is not None:
+        name = f"the paper's recipe, its best after {epochs} + {best[0]} epochs"
+        table.add_row(name, f"{best[1]:.1f}", f"{best[2]:.2e}")
+        table.add_row("ratio", f"{best[1] / mine[0]:.0f}", f"{best[2] / mine[1]:.0f}")
+    console.print(table)
+    table = Table(
+        "N", "J and J^T [ms]", "exponent", "compile [s]", title="cost against N, 32 points"
+    )
+    last: tuple[int, float] | None = None
+    for n, cutoff in SIZES:
+        seconds, compiling = products(n, cutoff)
+        power = "" if last is None else f"{np.log(seconds / last[1]) / np.log(n / last[0]):.2f}"
+        table.add_row(str(n), f"{1e3 * seconds:.1f}", power, f"{compiling:.1f}")
+        last = (n, seconds)
+    console.print(table)
+
+
+if __name__ == "__main__":
+    main()
