@@ -93,7 +93,7 @@ def _metrics(result: Result) -> dict[str, float | int]:
         "end_distance": path.distance,
         "end_distance_unaligned": ends.apart,
         "path_length": path.length,
-        "iterations": int(result.state["path"]["fit"].count),
+        "iterations": int(result.state["path"]["fit"].iterations),
     }
     if program.hunt:
         for name in ("searches", "converged", "minima", "saddles", "verified", "corrected"):

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 def checks(result: Result) -> tuple[Check, ...]:
     program, path = result.program, result.path
     fit = result.state["path"]["fit"]
-    ended, count = int(fit.ended), int(fit.count)
+    ended, count = int(fit.ended), int(fit.iterations)
     settled = {1: "the minimisation settled", 2: "no further step lowers the action"}.get(
         ended, "the minimisation was stopped before it settled"
     )

@@ -5,16 +5,13 @@ built clusters. Run by hand; the files are in the repository.
 import sys
 from pathlib import Path
 
-from actionrun.runtime.cli import set_switches
-
-set_switches()
-
 import jax.numpy as jnp
 import numpy as np
 from actionrun.compiler.bodies import bodies
 from actionrun.compiler.modules.identity import invariants
 from actionrun.compiler.modules.quench import quench
 from actionrun.compiler.modules.stationary import polished
+from actionrun.runtime.cli import set_switches
 from actionrun.spec import loads
 
 HOME = Path(__file__).parents[2] / "studies" / "structures"
@@ -58,7 +55,8 @@ def distinct(land, q):
 def write(name, point, words):
     q = point.q - point.q.mean(axis=1, keepdims=True)
     q = np.pad(q, ((0, 3 - len(q)), (0, 0)))
-    head = f'Properties=species:S:1:pos:R:3 units="reduced" energy={point.energy:.9f} label="{words}"'
+    head = f'Properties=species:S:1:pos:R:3 units="reduced" energy={point.energy:.9f}'
+    head += f' label="{words}"'
     lines = [str(q.shape[1]), head]
     lines += ["X " + " ".join(f"{x:.12f}" for x in one) for one in q.T]
     (HOME / name).write_text("\n".join(lines) + "\n", encoding="utf-8")
@@ -88,6 +86,7 @@ def island():
 
 
 if __name__ == "__main__":
+    set_switches()
     found = morse()
     if len(sys.argv) > 1:
         write("morse13_start.xyz", found[int(sys.argv[1])], "a minimum of 13 bodies, Morse, rho 6")
