@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-LEVEL = 1.645  # standard errors
+LEVEL = 1.0  # standard errors
 
 
 @dataclass(frozen=True)
@@ -22,12 +22,11 @@ def knee(complexity: Sequence[float], squares: np.ndarray) -> Choice:
     """The simplest law that is not worse than the one of the lowest error, as far as rows can tell.
 
     `complexity` (n,) of laws in order of complexity; `squares` (n, rows): what each errs, squared,
-    on rows that its fit had not seen. As in the rule of one standard error (Breiman et al.,
+    on rows that its fit had not seen. The rule of one standard error (Breiman et al.,
     Classification and Regression Trees, 1984, 3.4.3), but paired: the differences of absolute
     errors are taken row by row, as rows that are hard for one law are hard for the other, and a
-    law is worse where their mean is above 1.645 of its standard errors (5 %, one-sided). Absolute
-    errors, since a few bad rows would drown the spread of squares; 1.645, since the lowest error is
-    the best of thousands.
+    law is worse where their mean is above one standard error of it. Absolute errors, since a few
+    bad rows would drown the spread of squares.
     """
     means, errors = squares.mean(axis=1), np.sqrt(squares)
     best = int(np.argmin(means))

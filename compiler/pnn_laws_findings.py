@@ -68,7 +68,8 @@ def findings(laws: Laws, genomes: np.ndarray, history: np.ndarray, tell: Tell) -
     entries = [_entry(law) for law in front]
     extra: dict[str, Any] = {
         "front": entries,
-        "best": entries[choice.index] | {"reason": choice.reason},
+        "best": entries[choice.index],
+        "best_reason": choice.reason,
         "error_is": f"root mean square error of {laws.said_output} over {laws.study.test.folds} "
         f"folds, drawn {rows.repeats} times",
         "compare": {r.name: _compared(laws, r, plain[r.name]) for r in laws.rivals},
