@@ -131,7 +131,7 @@ class Layout:
     def linear(self, rows: np.ndarray) -> np.ndarray:
         """Whether all units of each genome (..., genes) are linear, (...)."""
         codes = np.array([name == "linear" for name in self.activations])
-        return codes[rows[..., : self.units]].all(-1)
+        return np.asarray(codes[rows[..., : self.units]].all(-1))
 
     def dense(self) -> np.ndarray:
         """The genome with every weight trainable and the plainest activations."""

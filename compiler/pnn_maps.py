@@ -94,6 +94,7 @@ def explain(study: Pnn) -> tuple[Section, ...]:
     symbolic = problem(study)
     moving = system(study)
     search, data = study.search, study.data
+    assert data.dt is not None  # a map has one: spec/laws.py
     layer = (len(search.layers) + 1) // 2 if search.force == "network" else search.force
     shape, notes = layout(study, force=layer, pushes=moving.count)
     force = "feels no force"

@@ -6,7 +6,7 @@ claimed here holds for every value of the trainable weights, as identities of po
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -27,7 +27,7 @@ class Matrices:
     P: sp.Matrix
     symbols: tuple[sp.Symbol, ...]
 
-    def numeric(self, values: Sequence[float]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def numeric(self, values: Iterable[float]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         put = dict(zip(self.symbols, map(float, values), strict=True))
         return tuple(
             np.array(part.subs(put).tolist(), dtype=float).reshape(part.shape)
@@ -134,8 +134,8 @@ def _scale(model: Model, A: sp.Matrix, B: sp.Matrix, P: sp.Matrix) -> sp.Expr | 
         for i in range(k) for j in range(k)
     ):  # fmt: skip
         return None
-    unit = Fraction(mass[0, 0])
-    M = sp.Matrix(k, k, lambda i, j: sp.Rational(Fraction(mass[i * width, j * width]) / unit))
+    part = [[Fraction(float(m)) for m in row[::width]] for row in mass[::width]]
+    M = sp.Matrix(k, k, lambda i, j: sp.Rational(part[i][j] / part[0][0]))
     zero = sp.zeros(k, k)
     omega = sp.Matrix(sp.BlockMatrix([[zero, M], [-M, zero]]))
     image = (J.T * omega * J).applyfunc(sp.expand)
@@ -166,7 +166,7 @@ class Natural:
     P: np.ndarray
 
 
-def natural(model: Model, found: Matrices, values: Sequence[float], dt: float) -> Natural:
+def natural(model: Model, found: Matrices, values: Iterable[float], dt: float) -> Natural:
     A, B, P = found.numeric(values)
     k, width = model.system.count, model.system.width
     time = np.array([1.0] * k + [dt] * k)  # a velocity times dt is a length

@@ -13,7 +13,7 @@ import sympy as sp
 
 from ..spec import Faults
 from ..spec.pnn import Pnn
-from .lower import lowered
+from .lower import Lowered, lowered
 from .modules.reference import Reference
 from .problem import Problem, problem
 from .refusal import refusal
@@ -54,7 +54,7 @@ class Motions:
 class Field(eqx.Module):
     """F(q) for lists of coordinates: one array (..., width) each, to the same; times `scale`."""
 
-    force: eqx.Module
+    force: Lowered
     width: int = eqx.field(static=True)
     scale: jax.Array
 
@@ -278,8 +278,8 @@ def measured(study: Pnn, found: System, observations: Mapping[str, np.ndarray]) 
     v = np.concatenate([observations[f"v_{n}"].reshape(rows, -1) for n in names], axis=1)
     trial = observations.get("trial", np.zeros(rows, dtype=int))
     follows = (trial[1:] == trial[:-1]) & (np.abs(np.diff(t) / dt - 1) < 1e-6)
-    follows &= np.isfinite(np.concatenate([q, v], axis=1)).all(1)[1:]
-    follows &= np.isfinite(np.concatenate([q, v], axis=1)).all(1)[:-1]
+    whole = np.all(np.isfinite(np.concatenate([q, v], axis=1)), axis=1)
+    follows = follows & np.asarray(whole)[1:] & np.asarray(whole)[:-1]
     pairs = []
     for one in np.unique(trial):
         k = np.flatnonzero(follows & (trial[:-1] == one))

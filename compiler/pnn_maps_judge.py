@@ -12,7 +12,9 @@ import numpy as np
 
 from .lower import lowered
 from .modules.feedforward import Feedforward, trained
-from .modules.genome_map import Genes
+from .modules.genome import Force
+from .modules.genome_map import Genes, MapNet
+from .modules.reference import Reference
 from .pnn_maps_data import Pairs, System
 from .pnn_maps_model import Model
 
@@ -58,17 +60,17 @@ def _marched(step: Step, q: jax.Array, v: jax.Array, steps: int):
 class Net(eqx.Module):
     """A fitted genome as a step."""
 
-    map: eqx.Module
+    map: MapNet
     genes: Genes
 
     def __call__(self, q, v):
-        return self.map.step(self.genes, q, v)  # type: ignore[attr-defined]
+        return self.map.step(self.genes, q, v)
 
 
 class Scheme(eqx.Module):
     """A textbook scheme: "verlet" is position Verlet, with friction from the old velocity."""
 
-    system: eqx.Module
+    system: Reference
     dt: jax.Array
     name: str = eqx.field(static=True)
 
@@ -89,7 +91,7 @@ class Plain(eqx.Module):
     """A feed-forward network as a step, with or without the force among its inputs."""
 
     network: Feedforward
-    force: eqx.Module | None
+    force: Force | None
     width: int = eqx.field(static=True)
 
     def __call__(self, q, v):

@@ -180,7 +180,7 @@ class Model:
         """The best of several starts (starts, n, weights) for each genome."""
         layout, several = self.layout, len(starts)
         spec = genomes[:, : layout.units], layout.fixed(genomes), layout.linear(genomes)
-        tiled = tuple(np.concatenate([part] * several) for part in spec)
+        codes, fixed, linear = (np.concatenate([part] * several) for part in spec)
         count = several * len(genomes)
         train = self.study.training
         if train.optimizer == "adam":
@@ -188,11 +188,11 @@ class Model:
 
             how = (train.epochs, train.learning_rate)
             found = by_adam(
-                layout.net, self.map.force, data, tiled[:2], starts.reshape(count, -1), how
+                layout.net, self.map.force, data, (codes, fixed), starts.reshape(count, -1), how
             )
         else:
             found = fitted(
-                layout.net, self.map.force, data, tiled, starts.reshape(count, -1),
+                layout.net, self.map.force, data, (codes, fixed, linear), starts.reshape(count, -1),
                 np.zeros(count, int), train.epochs, tolerance, HOPELESS,
             )  # fmt: skip
         cost = np.where(np.isfinite(found.cost), found.cost, np.inf).reshape(several, -1)

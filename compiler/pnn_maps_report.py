@@ -133,7 +133,9 @@ def _summary(
     lines.append(("complexity", str(best.complexity)))
     lines.append(("error", f"{best.error:.2f} dB on the test rows"))
     if best.proof is not None:
-        lines += [tuple(reason.split(": ", 1)) for reason in best.proof.reasons]  # type: ignore
+        for reason in best.proof.reasons:
+            name, _, text = reason.partition(": ")
+            lines.append((name, text))
     back = f"{own.back * length:.2e} {unit}".rstrip()
     lines.append(("return error", f"{back} after {BACK} steps and back"))
     lines.append(("energy shift", f"{own.shift * to_energy:.2e} {energy} over {LONG} steps"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -18,19 +18,19 @@ class Genes(NamedTuple):
     """A fitted network: activation codes (units,), which weights are not fixed zeros, and weights,
     (weights,) each. In a batch their first axis is the network."""
 
-    codes: jax.Array
-    present: jax.Array
-    weights: jax.Array
+    codes: Any
+    present: Any
+    weights: Any
 
 
 class Marks(NamedTuple):
     """Mean squared errors of positions and of velocities; the reversal defect in spreads of the
     increments; |det J - 1|, or for damped motion how far det J strays from its mean."""
 
-    position: jax.Array
-    velocity: jax.Array
-    reversal: jax.Array
-    volume: jax.Array
+    position: Any
+    velocity: Any
+    reversal: Any
+    volume: Any
 
 
 class MapNet(eqx.Module):
