@@ -13,7 +13,7 @@ KEPLER = "coordinates = { q = 2 }\nlagrangian = \"dot(q', q')/2 + 1/|q|\""
 EXACT = '[exact]\nq = "cos(t)"'
 CHAIN = (
     'particles = 40\ncoordinates = ["q"]\nlagrangian = '
-    "\"sum(i, q'[i]^2/2) - sum(i, (q[i+1] - q[i])^2/2) - (q[1]^2 + q[40]^2)/2\""
+    '"sum(i, q\'[i]^2/2) - sum(i, (q[i+1] - q[i])^2/2) - (q[1]^2 + q[40]^2)/2"'
 )
 
 
