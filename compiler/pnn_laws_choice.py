@@ -7,8 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-LEVEL = 1.0  # standard errors
-
 
 @dataclass(frozen=True)
 class Choice:
@@ -23,26 +21,32 @@ def knee(complexity: Sequence[float], squares: np.ndarray) -> Choice:
 
     `complexity` (n,) of laws in order of complexity; `squares` (n, rows): what each errs, squared,
     on rows that its fit had not seen. The rule of one standard error (Breiman et al.,
-    Classification and Regression Trees, 1984, 3.4.3), but paired: the differences of absolute
-    errors are taken row by row, as rows that are hard for one law are hard for the other, and a
-    law is worse where their mean is above one standard error of it. Absolute errors, since a few
-    bad rows would drown the spread of squares.
+    Classification and Regression Trees, 1984, 3.4.3), but paired: differences are taken row by row,
+    as rows that are hard for one law are hard for the other. A law is worse where the mean
+    difference is above one standard error in squares and in absolute errors alike: in squares alone
+    a few bad rows buy complexity, in absolute errors alone many small gains do, and the lowest
+    error is the best of thousands.
     """
     means, errors = squares.mean(axis=1), np.sqrt(squares)
     best = int(np.argmin(means))
     for index in range(best):
-        difference = errors[index] - errors[best]
-        spread = difference.std(ddof=1) / np.sqrt(len(difference))
-        if difference.mean() <= LEVEL * spread:
-            worse = np.sqrt(means[index] / means[best]) - 1
+        apart = min(_apart(squares[index], squares[best]), _apart(errors[index], errors[best]))
+        if apart <= 1:
+            more = np.sqrt(means[index] / means[best]) - 1
             return Choice(
                 index,
                 f"the simplest law that the rows cannot tell from the one of the lowest error: it "
-                f"errs {100 * worse:.1f} % more, at complexity {complexity[index]:g} instead of "
-                f"{complexity[best]:g}; row by row the difference is "
-                f"{difference.mean() / max(spread, 1e-300):.1f} standard errors",
+                f"errs {100 * more:.1f} % more, at complexity {complexity[index]:g} instead of "
+                f"{complexity[best]:g}; row by row that is {apart:.1f} standard errors",
             )
     return Choice(best, "row by row, every simpler law is worse")
+
+
+def _apart(one: np.ndarray, other: np.ndarray) -> float:
+    """The mean difference over rows in its standard errors."""
+    difference = one - other
+    spread = difference.std(ddof=1) / np.sqrt(len(difference))
+    return float(difference.mean() / max(spread, 1e-300))
 
 
 def hypervolume(complexity: np.ndarray, error: np.ndarray, most: float, worst: float) -> float:

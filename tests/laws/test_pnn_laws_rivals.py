@@ -97,13 +97,13 @@ def test_the_knee_is_the_simplest_law_that_is_not_worse():
     assert knee([1, 4], np.stack([miss + 1, miss]) ** 2).reason.endswith("law is worse")
 
 
-def test_a_few_bad_rows_do_not_buy_complexity():
-    """A law that only tames two rows of a hundred is not better, whatever its mean square."""
+def test_a_bad_row_does_not_buy_complexity():
+    """A law that only tames one row of a hundred is not better, whatever its mean square."""
     draw = np.random.default_rng(1)
-    miss = np.abs(draw.normal(size=100))
-    miss[:2] = 30
+    miss = np.abs(draw.normal(size=100)) + 0.2
+    miss[0] = 30
     tamed = miss + 0.01 * np.abs(draw.normal(size=100))
-    tamed[:2] = 20
+    tamed[0] = 20
     assert knee([3, 20], np.stack([miss, tamed]) ** 2).index == 0
 
 
