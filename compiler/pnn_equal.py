@@ -227,6 +227,25 @@ class Equals:
             self._scale(genome, behind, last, first[0], before[0])
         elif len(last) == 1 and last[0] not in (None, 1):
             self._scale(genome, before, first, last[0], behind[0])
+        elif len(first) > 1:
+            self._rescale(genome, before, first, behind, last)
+
+    def _rescale(
+        self, genome: list[int], before: list[int], first: list, behind: list[int], last: list
+    ) -> None:
+        """Scale a unit so that the fixed weights that are not 1 stand as early as they can."""
+
+        def late(values: list) -> tuple[int, int]:
+            odd = [w for w, v in zip((*before, *behind), values, strict=True) if v not in (None, 1)]
+            return len(odd), sum(odd)
+
+        best = late([*first, *last])
+        for s in [v for v in self._values if v]:
+            trial = [v and v * s for v in first] + [v and v / s for v in last]
+            if late(trial) < best and all(v in self._codes for v in trial):
+                for w, v in zip((*before, *behind), trial, strict=True):
+                    self._set(genome, w, v)
+                return
 
     def _scale(self, genome: list[int], weights: list[int], values: list, by, single: int) -> None:
         """Multiply weights by the single one, which becomes 1, where all products are settings."""

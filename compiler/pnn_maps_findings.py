@@ -121,7 +121,10 @@ def named(model: Model, forms: Matrices | None, genome, weights) -> str | None:
 def recommended(model: Model, entries: tuple[Entry, ...]) -> Entry:
     """The simplest map whose structure is proved: a more complex proved one has to halve the mean
     squares for each unit of complexity. Where none is proved, the lowest objective."""
-    proved = [e for e in entries if e.proved(model.system.damped)]
+    least = min(e.selected for e in entries)
+    halfway = (least + resting_error(model)) / 2  # a proved map that hardly moves is no answer
+    damped = model.system.damped
+    proved = [e for e in entries if e.proved(damped) and e.selected < halfway]
     price = model.study.search.parsimony
     if proved:
         return min(proved, key=lambda e: e.selected + WORTH * max(price, 1e-9) * e.complexity)
@@ -138,6 +141,15 @@ def _final(model: Model, best: Entry) -> Entry:
         model, best.genome, weights, best.complexity, float(model.error(test)[0]),
         float(model.error(selected)[0]), float(test.reversal[0]), float(test.volume[0]),
     )  # fmt: skip
+
+
+def resting_error(model: Model) -> float:
+    """Error of the map that leaves every state where it is, on the validation rows."""
+    length, speed, _ = model.units
+    rows = model.validation
+    x = np.mean((rows.next_q - rows.q) ** 2) * length**2
+    v = np.mean((rows.next_v - rows.v) ** 2) * speed**2
+    return float(10 * np.log10(x) + 10 * np.log10(v))
 
 
 @dataclass(frozen=True)

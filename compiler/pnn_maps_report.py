@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from .pnn_maps_data import measured_unit
-from .pnn_maps_findings import Entry, Limit, as_result, energy_unit
+from .pnn_maps_findings import Entry, Limit, as_result, energy_unit, resting_error
 from .pnn_maps_judge import BACK, LONG, Judged
 from .pnn_maps_model import Model
 from .program import Array, Axis, Check, Curve, Equation, Figure, Findings, Panel, Table
@@ -75,15 +75,6 @@ def hypervolume(model: Model, entries: tuple[Entry, ...]) -> float:
             area += (most - complexity) * (height - error)
             height = error
     return area
-
-
-def resting_error(model: Model) -> float:
-    """Error of the map that leaves every state where it is."""
-    length, speed, _ = model.units
-    rows = model.validation
-    x = np.mean((rows.next_q - rows.q) ** 2) * length**2
-    v = np.mean((rows.next_v - rows.v) ** 2) * speed**2
-    return float(10 * np.log10(x) + 10 * np.log10(v))
 
 
 def _limits(model: Model, limit: Limit | None) -> tuple[Equation, ...]:
@@ -176,8 +167,8 @@ def _notes(model: Model, entries: tuple[Entry, ...], best: Entry) -> tuple[str, 
     notes = [*model.notes]
     if not best.proved(model.system.damped):
         notes.append(
-            "no network of the front has a structure that is proved by algebra; the one of the "
-            "lowest objective is shown"
+            "no network of the front that predicts well has a structure that is proved by algebra; "
+            "the one of the lowest objective is shown"
         )
     if not model.motions.test:
         notes.append("there are no test motions: errors are those of the validation rows")
