@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 OTHERS, MOST = 4, 16  # further starts where the answer is not unique
 NEWTON = 1e-6  # largest error of a force, relative, of a path that is a motion of Newton's
 APART = 1e-6  # of the way between the ends: paths further apart are different ones
-BINS = 100
+BIN = 0.0025  # of the edge of the box: width of the bins of g(r)
 
 
 @dataclass(frozen=True)
@@ -127,7 +127,7 @@ def _fluid(program: Relaxation, path: Measured, compared: Score | None) -> Fluid
     if edge is None or program.setting.bodies.shape[1] < 8:
         return None
     courses = [path.path] + ([compared.reference] if compared else [])
-    both = [radial_distribution(c.q, edge, BINS) for c in courses]
+    both = [radial_distribution(c.q, edge, round(0.5 / BIN)) for c in courses]
     vacf = tuple(velocity_autocorrelation(c.v, len(c.t) // 3) for c in courses)
     return Fluid(both[0][0], tuple(g for _, g in both), path.path.t[: len(vacf[0])], vacf)
 
