@@ -21,8 +21,8 @@ from .program import Findings, Report, Tell
 from .refusal import refusal
 
 STRETCHES = 20  # steps of the march in which the path is relaxed
-SETTLING = 24  # most iterations of its minimisation: a path between structures far apart, which
-# overlaps on the way, creeps long before it settles
+# A path between structures far apart, which overlap on the way, creeps long before it settles:
+LEAST, WORK = 16, 60_000  # its most iterations are WORK over bodies times points, or LEAST
 
 State = dict[str, Any]
 
@@ -86,8 +86,10 @@ class Clusters:
     @property
     def iterations(self) -> int:
         """Steps of the path's own march that are taken."""
-        total = self.path.total
-        return total if self._by_slope else min(total, 1 + SETTLING)
+        total, n = self.path.total, self.setting.bodies.shape[1]
+        if self._by_slope:
+            return total
+        return min(total, 1 + max(LEAST, WORK // (n * self.setting.study.path.points)))
 
     def start(self) -> State:
         return {"path": self.path.start(), "hunt": self.hunt.start() if self.hunt else {}}

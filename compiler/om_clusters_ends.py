@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
@@ -12,7 +13,7 @@ from .atoms import Given, given_ends
 from .bodies import bodies
 from .modules.alignment import Aligned, candidates, sorted_alike
 from .modules.landscape import Landscape
-from .modules.quench import Quenched, quench
+from .modules.quench import quench
 from .modules.stationary import Stationary, newton_step, polished
 from .om_setting import Setting
 from .refusal import refusal
@@ -134,14 +135,21 @@ def point_energy(landscape: Landscape, q: np.ndarray) -> np.ndarray:
     return np.asarray(landscape.energy(jnp.asarray(q)[..., None]))
 
 
-def quenched(landscape: Landscape, q: np.ndarray, length: float, force: float) -> Quenched:
-    """The minima below q (dim, N, B), as NumPy arrays: gradients to TOLERANCE times `force`, steps
-    of at most CAP times `length`."""
-    found = quench(
-        landscape, jnp.asarray(q), jnp.asarray(TOLERANCE * force), jnp.asarray(MOST),
-        jnp.asarray(CAP * length),
-    )  # fmt: skip
-    return Quenched(*map(np.asarray, found))
+class Settled(NamedTuple):
+    """Minima q (dim, N, B), energies and whether each settled (B,), as NumPy arrays."""
+
+    q: np.ndarray
+    energy: np.ndarray
+    ok: np.ndarray
+
+
+def quenched(landscape: Landscape, q: np.ndarray, length: float, force: float) -> Settled:
+    """The minima below q (dim, N, B): gradients to TOLERANCE times `force`, steps of at most CAP
+    times `length`."""
+    # As arrays, so that other numbers do not compile again.
+    limits: tuple[Any, ...] = tuple(jnp.asarray(x) for x in (TOLERANCE * force, MOST, CAP * length))
+    found = quench(landscape, jnp.asarray(q), *limits)
+    return Settled(np.asarray(found.q), np.asarray(found.energy), np.asarray(found.ok))
 
 
 def _neighbours(q: np.ndarray) -> np.ndarray:

@@ -35,8 +35,8 @@ def _barrier(setting: Setting) -> str:
         "near pairs of minima of the two sides, and from minima that are reached below the lid "
         "from either end. The lid is the highest saddle of the best way found. Each saddle of a "
         "way that would lower it is first refined to a stationary point with one negative mode, "
-        "and left by true steepest descent, which names the two minima it joins. The budget is counted "
-        "in searches, so a run can be repeated."
+        "and left by true steepest descent, which names the two minima it joins. The budget is "
+        "counted in searches, so a run can be repeated."
     )
 
 

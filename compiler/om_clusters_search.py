@@ -29,7 +29,7 @@ LANES = 256  # searches of a batch
 ROOM = 16384  # saddles below the lid that are kept, and twice as many minima
 PAIRS = 16  # near pairs of minima of the two sides, from whose strings a batch starts first
 SAMPLED = 500  # minima of a side among which they are looked for
-LONG, SHORT = 400, 60  # steps of a string between the ends, between minima of the two sides
+LONG, SHORT = 400, 150  # steps of a string between the ends, between minima of the two sides
 TURNS = 40  # rotations tried to lay one on the other
 KICK = 0.45  # size of the push away from a minimum, in distances of neighbours a body
 SPREAD = 1.2  # of the push around one body, in distances of neighbours
@@ -182,7 +182,10 @@ class Hunt:
     def _between(self, graph: Graph, sides, draw) -> list:
         """Starts on strings between minima of the two sides that look alike, each in one pair."""
         s = graph.state
-        one, other = (draw.permutation(side)[:SAMPLED] for side in sides)
+        # Half of each side, so that not the same pairs are nearest every time.
+        one, other = (
+            draw.permutation(side)[: min(SAMPLED, (len(side) + 1) // 2)] for side in sides
+        )
         if not len(one) or not len(other):
             return []
         forms = [_form(s["minimum_q"][side]) for side in (one, other)]
@@ -238,9 +241,7 @@ class Hunt:
         left, right = sides(self.landscape, jnp.asarray(tops), jnp.asarray(pushes))
         joined: list[np.ndarray] = []
         for settled in (left, right):
-            there, level, fine = (
-                np.asarray(x) for x in (settled.q, settled.energy, settled.ok)
-            )
+            there, level, fine = (np.asarray(x) for x in (settled.q, settled.energy, settled.ok))
             there_marks, numbers = self.marks(there), np.full(len(fresh), -1)
             for k in range(len(fresh)):
                 if fine[k]:
