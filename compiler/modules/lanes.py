@@ -31,7 +31,7 @@ def worked(
     every `stride` steps.
     """
     count = jax.tree.leaves(tasks)[0].shape[-1]
-    lanes = min(lanes, count)
+    lanes = min(lanes, 8 * -(-count // 8))  # idle ones repeat the last task
 
     def of(slots):
         return jax.tree.map(lambda a: a.at[..., slots].get(mode="clip"), tasks)
