@@ -111,13 +111,9 @@ def _energies(result: Result) -> Figure:
     study, path = result.program.setting.study, result.path.path
     time, unit = Axis("time t", study.unit("t")), study.unit("lagrangian")
     before = Curve(path.t, path.potential, "before the quench")
-    after = Curve(path.t, result.quenched, "after the quench", "marked")
+    after = Curve(path.t, result.quenched, "after the quench", "steps")
     total = Curve(path.t, path.energy, "total energy", "dashed")
-    panels = (
-        Panel(time, Axis("energy", unit), (before, after, total)),
-        Panel(time, Axis("energy after the quench", unit), (Curve(path.t, result.quenched, "",
-                                                                 "marked"),)),
-    )  # fmt: skip
+    panels = (Panel(time, Axis("energy", unit), (before, after, total)),)
     caption = (
         "Energies along the path of least action: of its images as they are, and of the minima "
         "below them."

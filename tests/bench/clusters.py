@@ -1,5 +1,5 @@
 """The barrier of a cluster's transformation beside ASE's NEB on the same ends, in one run:
-`python tests/bench/clusters.py [STUDY]`, by default lj38.
+`python tests/bench/clusters.py [STUDY]`, by default lj38; a study of Lennard-Jones bodies.
 
 NEB: climbing image, improved tangents, IDPP start, FIRE, until forces are below 0.05 or 500 steps,
 with its own Lennard-Jones in NumPy (faster than ASE's). Barriers of both are from the start; ours
@@ -46,7 +46,8 @@ def neb(start, end, images):
     clock, kind = time.process_time(), lennard_jones()
 
     def atoms(q):
-        return Atoms(["Ar"] * q.shape[1], positions=q.T, calculator=kind())
+        places = np.pad(q, ((0, 3 - len(q)), (0, 0))).T
+        return Atoms(["Ar"] * q.shape[1], positions=places, calculator=kind())
 
     chain = [atoms(start), *(atoms(start) for _ in range(images - 2)), atoms(end)]
     band = NEB(chain, climb=True, method="improvedtangent")
