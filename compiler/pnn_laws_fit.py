@@ -16,6 +16,7 @@ from .modules.genome_fit import Data, fitted
 from .pnn_genome import Layout
 from .pnn_laws_table import Rows
 
+AWAY = 0.2  # how far from the fit to all rows the fits of folds begin, relative
 TOLERANCE = 1e-11  # of the sum of squares: what a further step promises to take off
 BATCH = 256
 
@@ -99,10 +100,17 @@ class Fitter:
 
     def folded(self, genomes: np.ndarray, weights: np.ndarray) -> np.ndarray:
         """The output on the rows to learn from, (n, folds, rows), by each fold's fit to the rows
-        that it does not leave out, from `weights` (n, weights) on; nan where there is no fit."""
+        that it does not leave out, from near `weights` (n, weights); nan where there is no fit.
+
+        Not from `weights` themselves: these have seen the rows left out, and a fit that is stuck
+        would pass on what they know.
+        """
         folds = len(self.left_out)
         codes, fixed = genomes[:, : self.layout.units], self.layout.fixed(genomes)
-        start, sets = np.repeat(weights, folds, axis=0), np.arange(1, folds + 1)
+        draw = np.random.default_rng([self.seed, 10**6 + 1])
+        moved = np.exp(AWAY * draw.normal(size=(folds, weights.shape[1])))
+        start = (weights[:, None] * moved).reshape(len(genomes) * folds, -1)
+        sets = np.arange(1, folds + 1)
         parts = self._fitted(codes, fixed, start, folds, sets)
         several = np.repeat(genomes, folds, axis=0)
         given = self.predicted(several, parts.weights, self.rows.learn)

@@ -183,6 +183,18 @@ def test_cross_validation_is_that_of_linear_least_squares(table):
     np.testing.assert_allclose(fits.squares[0], squares.mean(axis=0), rtol=1e-4)
 
 
+def test_a_fold_that_is_stuck_does_not_know_what_it_left_out(table):
+    """Folds begin away from the fit to all rows, which has seen them: without a step they err."""
+    from dataclasses import replace
+
+    chosen = genome(table.layout, TRUE, True)
+    fits = table.judged(chosen)
+    stuck = replace(table.fitter, steps=0).folded(chosen, fits.weights)[0]
+    left_out = table.fitter.left_out
+    missed = (stuck - table.rows.output[table.rows.learn])[left_out]
+    assert np.sqrt(np.square(missed).mean()) > 3 * fits.error[0]
+
+
 def test_constants_and_deviations_are_those_of_linear_least_squares(table):
     found, chosen = table.rows, genome(table.layout, TRUE, True)
     weights = table.judged(chosen).weights
