@@ -53,6 +53,12 @@ def _require_cluster(setting: Setting) -> None:
             "alignments and barriers are built for clusters in this version, without a box",
             "delete box in [system]",
         )  # fmt: skip
+    if study.refine.barrier and setting.bodies.external is not None:
+        raise refusal(
+            study, study.system.external, "not-built",
+            "a barrier in an external field is not built yet in this version",
+            "leave out external, or delete [refine]",
+        )  # fmt: skip
     if setting.velocities:
         where = ("refine", "barrier") if study.refine.barrier else ("ends", "align")
         raise refusal(

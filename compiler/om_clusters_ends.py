@@ -23,6 +23,7 @@ SAME = 1e-3  # distance, over that of neighbours, below which two structures are
 STARTS = 1000  # rotations from which alignments are looked for
 TOLERANCE = 1e-6  # largest component of a quenched gradient, in energies a body over that distance
 CAP = 0.35  # longest step of a quench, all bodies together, in distances of neighbours
+SMALLEST, LARGEST = 0.2, 20.0  # distances of neighbours that a search's steps are made for
 MOST = 3000  # evaluations of a quench
 
 
@@ -99,6 +100,12 @@ def ends(setting: Setting, start: Given, end: Given) -> Ends:
     count = max(1, study.refine.alignments)
     apart = float(np.linalg.norm(last.q - first.q))
     length = float(np.median(_neighbours(first.q)))
+    if barrier and not SMALLEST <= length <= LARGEST:
+        raise refusal(
+            study, ("ends", "start"), "ends.scale",
+            f"neighbours are {length:.3g} apart: the steps of the search are made for distances "
+            f"from {SMALLEST:g} to {LARGEST:g}", "write lengths in another unit, such as angstrom",
+        )  # fmt: skip
     search = candidates(
         first.q, last.q, start.species, count=count, starts=STARTS, seed=study.seed, turned=free
     )

@@ -208,6 +208,7 @@ def test_different_atoms(tmp_path, minima):
     [
         ("system.box={length=9.0}", "not-built"),
         ('ends.given=["positions","velocities"]', "ends.given"),
+        ("system.external=0.1*x^2", "not-built"),
     ],
 )
 def test_what_is_refused(change, code):
