@@ -8,6 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 
+LEVEL = 1.645  # standard errors
+
+
 @dataclass(frozen=True)
 class Choice:
     """Index of the law recommended, and why."""
@@ -20,18 +23,20 @@ def knee(complexity: Sequence[float], squares: np.ndarray) -> Choice:
     """The simplest law that is not worse than the one of the lowest error, as far as rows can tell.
 
     `complexity` (n,) of laws in order of complexity; `squares` (n, rows): what each errs, squared,
-    on rows that its fit had not seen. The rule of one standard error (Breiman et al.,
-    Classification and Regression Trees, 1984, 3.4.3), but paired: differences are taken row by row,
-    as rows that are hard for one law are hard for the other. A law is worse where the mean
-    difference is above one standard error in squares and in absolute errors alike: in squares alone
-    a few bad rows buy complexity, in absolute errors alone many small gains do, and the lowest
-    error is the best of thousands.
+    on rows that its fit had not seen. As in the rule of one standard error (Breiman et al.,
+    Classification and Regression Trees, 1984, 3.4.3), but paired: the differences of absolute
+    errors are taken row by row, as rows that are hard for one law are hard for the other, and a
+    law is worse where their mean is above 1.645 of its standard errors (5 %, one-sided). Absolute
+    errors, since a few bad rows drown the spread of squares; 1.645, since the lowest error is the
+    best of thousands.
     """
     means, errors = squares.mean(axis=1), np.sqrt(squares)
     best = int(np.argmin(means))
     for index in range(best):
-        apart = min(_apart(squares[index], squares[best]), _apart(errors[index], errors[best]))
-        if apart <= 1:
+        difference = errors[index] - errors[best]
+        spread = difference.std(ddof=1) / np.sqrt(len(difference))
+        apart = float(difference.mean() / max(spread, 1e-300))
+        if apart <= LEVEL:
             more = np.sqrt(means[index] / means[best]) - 1
             return Choice(
                 index,
@@ -40,13 +45,6 @@ def knee(complexity: Sequence[float], squares: np.ndarray) -> Choice:
                 f"{complexity[best]:g}; row by row that is {apart:.1f} standard errors",
             )
     return Choice(best, "row by row, every simpler law is worse")
-
-
-def _apart(one: np.ndarray, other: np.ndarray) -> float:
-    """The mean difference over rows in its standard errors."""
-    difference = one - other
-    spread = difference.std(ddof=1) / np.sqrt(len(difference))
-    return float(difference.mean() / max(spread, 1e-300))
 
 
 def hypervolume(complexity: np.ndarray, error: np.ndarray, most: float, worst: float) -> float:
