@@ -18,7 +18,7 @@ from .arrays import components, mechanics, parameters
 from .family_choice import chosen
 from .family_measured import Measured, fitted_findings
 from .family_samples import grid, observed
-from .modules.ggl import GGL
+from .modules.ggl import GGL, Mechanics
 from .modules.least_squares import Fit, covariance, levenberg_marquardt, slopes
 from .modules.shot import Shot
 from .modules.weak import weak_fit, weak_form
@@ -100,8 +100,10 @@ class Fitting:
             wide[:, None], safe * (high / safe) ** np.asarray(drawn), low + (high - low) * drawn
         )
         weak = weak_form(self._joined())
+        arrays = self.ggl.mechanics
+        assert isinstance(arrays, Mechanics)  # a family has no bodies
         fit = weak_fit(
-            self.ggl.mechanics,
+            arrays,
             weak,
             self.fixed,
             jnp.asarray(start),

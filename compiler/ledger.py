@@ -108,8 +108,8 @@ def balanced(
     ]  # fmt: skip
     t, values = _values(motion, book, samples, findings)
     kept = motion.problem.conservative
-    return entered(motion.study, kept, charges, scale(book.ledger, state), state, t, values, samples,
-                   findings)  # fmt: skip
+    size = scale(book.ledger, state)
+    return entered(motion.study, kept, charges, size, state, t, values, samples, findings)
 
 
 class Charge(NamedTuple):

@@ -221,10 +221,19 @@ class Search(Protocol):
     then scored and counted.
     """
 
-    stage: str
-    choices: tuple[int, ...]
-    objectives: tuple[str, ...]  # one name a column of scores, all to be minimised
-    evolution: Evolution
+    @property
+    def stage(self) -> str: ...
+
+    @property
+    def choices(self) -> tuple[int, ...]: ...
+
+    @property
+    def objectives(self) -> tuple[str, ...]:
+        """One name a column of scores, all to be minimised."""
+        ...
+
+    @property
+    def evolution(self) -> Evolution: ...
 
     def seeds(self, tell: Tell) -> np.ndarray:
         """Genomes (n, genes) that the first generation starts with, such as pruned ones."""

@@ -82,7 +82,9 @@ def require(study: Study) -> None:
 
 def _require_ends(study: Study) -> None:
     ends = getattr(study, "ends", None)
-    for name in ("start", "end") if ends is not None else ():
+    if ends is None:
+        return
+    for name in ("start", "end"):
         file = getattr(ends, name)
         if isinstance(file, str) and not ends.path(file).is_file():
             message = f"there is no file {ends.path(file)}"

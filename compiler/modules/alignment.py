@@ -68,7 +68,7 @@ def superposed(target: np.ndarray, moved: np.ndarray) -> np.ndarray:
 
 
 def _settled(a: np.ndarray, b: np.ndarray, groups: list[np.ndarray]) -> Aligned:
-    distance = last = np.inf
+    distance, last = np.inf, np.inf
     for _ in range(ROUNDS):
         b = b[:, _assigned(a, b, groups)]
         b = _onto(a, b) @ b

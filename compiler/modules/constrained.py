@@ -93,7 +93,9 @@ class Constrained(eqx.Module):
 
     @property
     def mechanics(self) -> Mechanics:
-        return self.ggl.mechanics
+        mechanics = self.ggl.mechanics
+        assert isinstance(mechanics, Mechanics)  # bodies have no constraints
+        return mechanics
 
     @property
     def r(self) -> int:

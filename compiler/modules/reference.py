@@ -40,7 +40,7 @@ class Reference(eqx.Module):
         h = dt / substeps
 
         def kept(state, _):
-            state = jax.lax.fori_loop(0, substeps, lambda _, s: self.step(*s, h), state)
+            state = jax.lax.fori_loop(0, substeps, lambda _, s: self.step(s[0], s[1], h), state)
             return state, state
 
         _, (qs, vs) = jax.lax.scan(kept, (q, v), length=points)

@@ -20,7 +20,7 @@ def lennard_jones():
     from ase.calculators.calculator import Calculator, all_changes
 
     class LennardJones(Calculator):
-        implemented_properties = ("energy", "forces")
+        implemented_properties = ["energy", "forces"]  # noqa: RUF012
         calls = 0
 
         def calculate(self, atoms=None, properties=("energy",), system_changes=all_changes):

@@ -91,7 +91,7 @@ def refined(program: Training, state) -> Method:
 
 def sindy(series: np.ndarray) -> np.ndarray:
     """pysindy: a linear law of (q, pi), derivatives by finite differences of fourth order."""
-    import pysindy
+    import pysindy  # pyright: ignore[reportMissingImports]
 
     found = np.full((3, series.shape[-1]), np.nan)
     library = pysindy.PolynomialLibrary(degree=1, include_bias=False)

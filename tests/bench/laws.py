@@ -100,7 +100,7 @@ def ours(laws: Laws) -> list[Found]:
 def operon(laws: Laws) -> list[Found]:
     """Operon's NSGA-II over error and length, its constants by Levenberg-Marquardt, with the same
     functions."""
-    from pyoperon.sklearn import SymbolicRegressor
+    from pyoperon.sklearn import SymbolicRegressor  # pyright: ignore[reportMissingImports]
 
     x, y = learned(laws)
     code = SymbolicRegressor(
@@ -115,7 +115,7 @@ def operon(laws: Laws) -> list[Found]:
 
 def gp(laws: Laws) -> list[Found]:
     """gplearn at three prices of length; its front is their best programs."""
-    from gplearn.genetic import SymbolicRegressor
+    from gplearn.genetic import SymbolicRegressor  # pyright: ignore[reportMissingImports]
 
     x, y = learned(laws)
     functions = {

@@ -91,7 +91,7 @@ def network_epochs(found: Model, rows: int, count: int) -> float:
 def keras_epochs(found: Model, rows: int) -> float | None:
     """The same network in Keras: full batches, Adam, the force as a layer; epochs a CPU second."""
     try:
-        import keras
+        import keras  # pyright: ignore[reportMissingImports]
     except ImportError:
         return None
     keras.config.set_floatx("float64")
@@ -100,7 +100,8 @@ def keras_epochs(found: Model, rows: int) -> float | None:
     y = np.concatenate([part.next_q, part.next_v], axis=1)
 
     class Push(keras.layers.Layer):
-        def call(self, inputs):
+        def call(self, inputs):  # type: ignore[override]
+            assert found.map.force is not None
             return found.map.force([inputs])[0]
 
     def dense(units):
@@ -194,7 +195,9 @@ def unseen(found: Model) -> None:
     row = np.zeros(layout.genes, dtype=np.int32)
     for place, value in {0: 1, 1: 0.5, 3: 1, 4: 1, 6: 1, 9: 1, 10: 1, 14: 1, 15: None, 16: 1,
                          17: 0.5, 19: 1}.items():  # fmt: skip
-        row[6 + place] = layout.code(value)
+        code = layout.code(value)
+        assert code is not None
+        row[6 + place] = code
     weights = found.fit(row[None], found.data(found.train), found.starts(row[None]), 1e-13).weights
     steps = {"position Verlet, found": as_step(found, row, weights[0])}
     steps |= peers(found)
@@ -236,7 +239,7 @@ def peers(found: Model) -> dict[str, Callable]:
 
     scaled, change = (x - mean) / spread, (y - x) / step_spread
     try:
-        import pysindy
+        import pysindy  # pyright: ignore[reportMissingImports]
 
         library = pysindy.PolynomialLibrary(degree=7)
         sindy = pysindy.STLSQ(threshold=0.0, alpha=0.0)
@@ -248,7 +251,7 @@ def peers(found: Model) -> dict[str, Callable]:
     except ImportError:
         print("\npysindy is not installed")
     try:
-        from pyoperon.sklearn import SymbolicRegressor
+        from pyoperon.sklearn import SymbolicRegressor  # pyright: ignore[reportMissingImports]
 
         models = []
         for k in range(2):

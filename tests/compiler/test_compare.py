@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from actionrun.compiler import compile
 from actionrun.compiler.courses import Explicit, Variational
+from actionrun.compiler.ggl import Integration
 from actionrun.compiler.modules.explicit import OWN
 from actionrun.compiler.peers import tableaux
 from actionrun.spec import Faults, loads
@@ -65,6 +66,7 @@ DIFFRAX = {"heun": 2, "midpoint": 2, "ralston": 2, "bosh3": 3, "tsit5": 5, "dopr
 def found(text):
     """The findings of a study, marched in one piece."""
     program = compile(loads(text))
+    assert isinstance(program, Integration)
     state, report = program.advance(program.start(), 0, program.total)
     assert report.diverged is None
     return program.findings(state, report.samples, lambda *_: None)

@@ -29,6 +29,7 @@ def genome(found: Model, weights: dict[int, object], activations: dict[int, str]
         value = weights.get(place, 0)
         named = isinstance(value, str)
         code = layout.labels.index(value) if named else layout.code(value)
+        assert code is not None
         row[layout.units + place] = code
     return row
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from actionrun.compiler import compile
+from actionrun.compiler.ggl import Integration
 from actionrun.compiler.noether import symmetries
 from actionrun.compiler.problem import problem
 from actionrun.spec import loads
@@ -87,6 +88,7 @@ def ledger(system, start, r, h, steps, more="", chunk=None):
         f"[integrator]\nr = {r}\ndt = {h}\nsteps = {steps}\n{more}"
     )
     program = compile(loads(text))
+    assert isinstance(program, Integration)
     state, rows, done = program.start(), [], 0
     while done < steps:
         count = min(chunk or steps, steps - done)

@@ -2,6 +2,7 @@
 
 from itertools import pairwise
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -69,7 +70,7 @@ def test_marches_do_not_depend_on_how_they_are_cut(liquid):
 def test_the_bath_has_its_temperature(liquid):
     """The mean kinetic energy over a long run with the thermostat, within its noise."""
     _, verlet, x = liquid
-    bath = md.Bath(jnp.asarray(0.81), jnp.asarray(5.0), md.jax.random.key(1))
+    bath = md.Bath(jnp.asarray(0.81), jnp.asarray(5.0), jax.random.key(1))
     seen = []
     for _ in range(60):
         x = md.marched(verlet, x, 100, 0.004, bath)
@@ -79,7 +80,7 @@ def test_the_bath_has_its_temperature(liquid):
 
 def test_thermal_velocities():
     mass = jnp.asarray(np.linspace(1, 3, 50)[None, :, None])
-    v = md.thermal(mass, 0.7, (3, 50, 1), md.jax.random.key(0))
+    v = md.thermal(mass, 0.7, (3, 50, 1), jax.random.key(0))
     assert jnp.max(jnp.abs(jnp.sum(mass * v, axis=1))) < 1e-12
     assert md.temperature(v, mass)[0] == pytest.approx(0.7, rel=1e-13)
 

@@ -154,6 +154,7 @@ def test_what_is_written_is_read(tmp_path_factory, q, v):
     path.write_text(extended_xyz(Trajectory(q, ("Ar", "Big", "Kr"), velocities=v, edge=7.5)))
     back = [*structures(path)]
     for k, one in enumerate(back):
+        assert one.velocities is not None
         np.testing.assert_allclose(one.positions, q[k], rtol=1e-11)
         np.testing.assert_allclose(one.velocities, v[k], rtol=1e-11)
         assert [*one.species] == ["Ar", "X", "Kr"]
