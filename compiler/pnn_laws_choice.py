@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import NormalDist
 
 import numpy as np
 
-CHANCE = 0.05
+LEVEL = 1.645  # standard errors
 
 
 @dataclass(frozen=True)
@@ -26,18 +25,16 @@ def knee(complexity: Sequence[float], squares: np.ndarray) -> Choice:
     on rows that its fit had not seen. As in the rule of one standard error (Breiman et al.,
     Classification and Regression Trees, 1984, 3.4.3), but paired: the differences of absolute
     errors are taken row by row, as rows that are hard for one law are hard for the other, and a
-    law is worse where their mean is above what chance gives the best of n laws in 5 % of cases
-    (Bonferroni; 2.5 standard errors for n = 8), as a column that says nothing seems to help now
-    and then. Absolute errors, since a few bad rows drown the spread of squares.
+    law is worse where their mean is above 1.645 of its standard errors (5 %, one-sided). Absolute
+    errors, since a few bad rows drown the spread of squares.
     """
-    level = NormalDist().inv_cdf(1 - CHANCE / max(2, len(squares)))
     means, errors = squares.mean(axis=1), np.sqrt(squares)
     best = int(np.argmin(means))
     for index in range(best):
         difference = errors[index] - errors[best]
         spread = difference.std(ddof=1) / np.sqrt(len(difference))
         apart = float(difference.mean() / max(spread, 1e-300))
-        if apart <= level:
+        if apart <= LEVEL:
             more = np.sqrt(means[index] / means[best]) - 1
             return Choice(
                 index,

@@ -16,7 +16,7 @@ SCALED = {"tanh", "exp", "sin", "cos"}  # of a trained multiple of the input
 
 def simple(layout: Layout, most: int) -> np.ndarray:
     """At most `most` genomes (n, genes), the simplest first: each sum of up to three of the first
-    layer's terms (an input through an activation, products of inputs), with a constant or without;
+    layer's terms (an input through an activation, products of inputs), with a constant, 1 or none;
     deeper layers hand them on. Empty where weights may not be 0 and trainable."""
     zero, one, trained = layout.code(0), layout.code(1), layout.code(None)
     if zero is None or trained is None or not layout.layers:
@@ -27,8 +27,8 @@ def simple(layout: Layout, most: int) -> np.ndarray:
     widest = min(3, *layout.layers)
     for size in range(0, widest + 1):
         for chosen in islice(combinations(terms, size), MOST_SUMS):
-            for bias in (False, True) if layout.bias else (False,):
-                if size or bias:
+            for bias in dict.fromkeys((zero, plain, trained)) if layout.bias else (zero,):
+                if size or bias != zero:
                     found.append(_genome(layout, chosen, bias, zero, plain, trained))
         if len(found) > 4 * most:
             break
@@ -52,7 +52,7 @@ def _terms(layout: Layout) -> list[tuple[str, tuple[int, ...]]]:
 def _genome(
     layout: Layout,
     terms: tuple[tuple[str, tuple[int, ...]], ...],
-    bias: bool,
+    bias: int,
     zero: int,
     plain: int,
     trained: int,
@@ -78,6 +78,6 @@ def _genome(
     (output,) = layout.net.outputs
     for k in range(len(terms)):
         wire(output, heard[k], trained)
-    if bias:
-        wire(output, layout.inputs, trained)
+    if layout.bias:
+        wire(output, layout.inputs, bias)
     return genome

@@ -91,7 +91,7 @@ def genome(space: Layout, terms: tuple, bias: bool) -> np.ndarray:
     """A sum of terms (activation, inputs), (1, genes)."""
     codes = (space.code(0), space.code(1), space.code(None))
     assert None not in codes
-    return np.array(_genome(space, terms, bias, *codes))[None]  # type: ignore
+    return np.array(_genome(space, terms, codes[2 * bias], *codes))[None]  # type: ignore
 
 
 def fault(one: Pnn) -> Fault:
