@@ -242,7 +242,6 @@ class Shapes:
             )
         return 0
 
-
     def _component(self, node: Index, base: Index, bound: frozenset[str]) -> Shape | None:
         """`r[i][1]`: the component of a body's vector."""
         size = self._index(base, bound)

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -159,8 +160,10 @@ def test_descent_is_steepest():
     (k, *_) = np.nonzero(np.asarray(found.ok))[0]
     saddle = polished(field, np.asarray(found.q[..., k]))
 
+    forces = eqx.filter_jit(lambda field, q: field.forces(q))
+
     def rate(_, x):
-        return np.asarray(field.forces(jnp.asarray(x.reshape(3, 7, 1)))).ravel()
+        return np.asarray(forces(field, jnp.asarray(x.reshape(3, 7, 1)))).ravel()
 
     for sign, side in zip((1, -1), descents(field, saddle.q, saddle.modes.vectors[0]), strict=True):
         start = (saddle.q + sign * 0.01 * saddle.modes.vectors[0]).ravel()

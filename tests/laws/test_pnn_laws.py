@@ -7,6 +7,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 import sympy as sp
+from actionrun.compiler.modules import genome_fit
 from actionrun.compiler.pnn_laws_form import formula, network
 from actionrun.compiler.pnn_laws_groups import small_basis
 from actionrun.compiler.pnn_laws_rivals import covariance
@@ -190,7 +191,7 @@ def test_folds_do_not_begin_where_all_rows_were_fitted(table, monkeypatch):
     chosen = genome(table.layout, TRUE, True)
     weights = table.judged(chosen).weights
     begun = []
-    fitted = pnn_laws_fit.fitted
+    fitted = genome_fit.fitted
 
     def watched(net, force, data, genomes, starts, *rest):
         begun.append(starts)

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-import sys
 
 import pytest
 import sympy as sp
-from actionrun.compiler import compile, explain
+from actionrun.compiler import explain
 from actionrun.compiler.meaning import _difference
 from actionrun.compiler.problem import problem
 from actionrun.runtime import cli
 from actionrun.runtime.latex import explained_tex
-from actionrun.spec import Faults, loads, resolved_toml, template
+from actionrun.spec import loads, resolved_toml, template
 
 ORBIT = """study = "ggl"
 title = 'An orbit: \\input{{/etc/passwd}} $x$ & "50 %" of β_1'
@@ -99,13 +98,10 @@ def test_loss_and_identifiability():
     assert "Misfit" in names(MEASURED) and "Loss of training" not in names(MEASURED)
 
 
-@pytest.mark.parametrize("kind", ["om", "pnn"])
-def test_a_kind_that_is_not_built_says_so(kind):
-    for act in (compile, explain):
-        with pytest.raises(Faults) as caught:
-            act(loads(template(kind)))
-        (fault,) = caught.value.faults
-        assert fault.code == "kind.unbuilt" and fault.line_text == f'study = "{kind}"'
+@pytest.mark.parametrize("kind", ["ggl", "family", "om", "pnn"])
+def test_the_starter_study_of_each_kind_is_explained(kind):
+    sections = explain(loads(template(kind)))
+    assert len(sections) > 2 and all(section.text or section.equations for section in sections)
 
 
 def test_the_command_prints_every_default(tmp_path, monkeypatch, capsys):
@@ -131,13 +127,3 @@ def test_the_document_compiles(text, tmp_path):
     done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, errors="replace")
     assert done.returncode == 0, done.stdout[-2000:]
     assert "Overfull" not in done.stdout
-
-
-@pytest.mark.parametrize("kind", ["om", "pnn"])
-def test_a_run_of_it_leaves_nothing(kind, tmp_path):
-    (tmp_path / "a.toml").write_text(template(kind))
-    words = [sys.executable, "-m", "actionrun.runtime.cli", "a.toml"]
-    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, timeout=100)
-    assert done.returncode == 65
-    assert done.stderr.count("is not built yet in this version") == 1
-    assert [file.name for file in tmp_path.iterdir()] == ["a.toml"]

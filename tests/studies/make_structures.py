@@ -46,8 +46,9 @@ def distinct(land, q):
     kept = []
     for p in sorted(points, key=lambda p: p.energy):
         marks = invariants(p.q[..., None], np.zeros(p.q.shape[1]))[0]
-        if not any(abs(p.energy - o.energy) < 1e-8 and np.allclose(marks, m, rtol=1e-6)
-                   for o, m in kept):
+        if not any(
+            abs(p.energy - o.energy) < 1e-8 and np.allclose(marks, m, rtol=1e-6) for o, m in kept
+        ):
             kept.append((p, marks))
     return [p for p, _ in kept]
 
