@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -12,28 +12,16 @@ import sympy as sp
 
 from .lift import Rounded, digits, latex, spread, text
 from .modules.genome import Unit
+from .pnn_form import FORMS
 from .pnn_genome import Layout
 from .pnn_laws_table import Groups
 from .symbols import symbol
 
 MOST_TERMS = 60  # that a law is multiplied out to
-ACTIVE: dict[str, Callable[[sp.Expr], sp.Expr]] = {
-    "linear": lambda x: x,
+# In a law these two are shown by what they are, in a map by their names.
+ACTIVE = FORMS | {
     "relu": lambda x: sp.Max(x, 0),
-    "tanh": sp.tanh,
     "elu": lambda x: sp.Max(x, 0) + sp.exp(sp.Min(x, 0)) - 1,
-    "sigmoid": lambda x: 1 / (1 + sp.exp(-x)),
-    "silu": lambda x: x / (1 + sp.exp(-x)),
-    "softplus": lambda x: sp.log(1 + sp.exp(x)),
-    "square": lambda x: x**2,
-    "cube": lambda x: x**3,
-    "inverse": lambda x: 1 / x,
-    "sqrt": sp.sqrt,
-    "abs": sp.Abs,
-    "exp": sp.exp,
-    "log": sp.log,
-    "sin": sp.sin,
-    "cos": sp.cos,
 }
 
 

@@ -7,6 +7,7 @@ in an examination, drops nothing.
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Sequence
 
 import equinox as eqx
@@ -26,10 +27,12 @@ KERNEL, STRIDE = 5, 2  # of a convolution
 
 
 class Network(eqx.Module):
-    """What all networks share: `(features, key) -> codes`."""
+    """What all networks share: `(features, key) -> codes`, and the share of units dropped."""
 
-    def __call__(self, x: jax.Array, key: jax.Array | None = None) -> jax.Array:
-        raise NotImplementedError
+    dropout: eqx.AbstractVar[float]
+
+    @abstractmethod
+    def __call__(self, x: jax.Array, key: jax.Array | None = None) -> jax.Array: ...
 
 
 class Perceptron(Network):
@@ -73,6 +76,7 @@ class Convolution(Network):
     samples: int = eqx.field(static=True)
     channels: int = eqx.field(static=True)
     activation: str = eqx.field(static=True)
+    dropout: float = eqx.field(static=True)
 
     def __init__(
         self,
@@ -86,7 +90,8 @@ class Convolution(Network):
         *,
         key: jax.Array,
     ):
-        self.samples, self.channels, self.activation = samples, channels, activation
+        self.samples, self.channels = samples, channels
+        self.activation, self.dropout = activation, dropout
         keys = jax.random.split(key, len(hidden))
         widths, self.convolutions, length = [channels, *hidden[:-1]], [], samples
         for a, b, k in zip(widths, widths[1:], keys, strict=False):

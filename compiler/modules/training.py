@@ -54,20 +54,13 @@ class Trainer(eqx.Module):
         features, logs = featured(encoder.gauge, series)
         units = encoder.gauge.units(logs)
         wanted = encoder.code.encoded(jnp.where(sound, c / units, 1.0))
-        given = encoder.codes(features, jax.random.fold_in(key, 2) if self.drops else None)
+        given = encoder.codes(features, jax.random.fold_in(key, 2) if network.dropout else None)
         if self.judgement.of_codes:
             wrong = self.judgement.codes(given, wanted)
         else:
             named = encoder.code.decoded(given) * units
             wrong = self.judgement.motions(population, named, c, q, p, series)
         return jnp.sum(jnp.where(sound, wrong, 0.0)) / self.batch
-
-    @property
-    def drops(self) -> bool:
-        """Whether the network drops units in training."""
-        return getattr(self.encoder.network, "dropout", 0.0) > 0 or (
-            getattr(getattr(self.encoder.network, "head", None), "dropout", 0.0) > 0
-        )
 
     def step(self, progress: Progress, key: jax.Array, n: jax.Array) -> Progress:
         arrays, rest = eqx.partition(progress.network, eqx.is_array)
