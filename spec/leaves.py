@@ -7,10 +7,10 @@ its fault with the `Reading` and goes on as a broken leaf: the rest of the file 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Any
+from typing import Any, ClassVar, Self
 
 from pydantic import GetJsonSchemaHandler
 from pydantic_core import PydanticCustomError, core_schema
@@ -112,14 +112,37 @@ class Reading:
 WHOLE = Span(-1, -1)  # a fault's span where all of the value is odd
 
 
+class Leaf:
+    """What `read(raw, reading)` makes of a leaf, and what the JSON schema says of it."""
+
+    schema: ClassVar[dict[str, Any]]
+    read: ClassVar[Callable[..., Any]]
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> core_schema.CoreSchema:
+        return core_schema.with_info_plain_validator_function(
+            lambda raw, info: cls.read(raw, info.context)
+        )
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, schema: Any, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        return dict(cls.schema)
+
+
 @dataclass(frozen=True)
-class Value:
+class Value(Leaf):
     """A number, a quantity, or an expression over [parameters] and [define].
 
     `number` and `unit` for the first two (`number` in its own unit), `tree` for the last; all None
     where the text was at fault.
     """
 
+    schema: ClassVar[dict[str, Any]] = {
+        "description": 'A number, a quantity "2 fs", or a constant expression "2*pi/80".',
+        "anyOf": [{"type": "number"}, {"type": "string", "minLength": 1, "maxLength": 4000}],
+    }
     text: str
     number: Fraction | float | None = None
     unit: Unit | None = None
@@ -162,21 +185,6 @@ class Value:
             return cls(str(raw), tree.value, path=path)
         return cls(str(raw), tree=tree, path=path)
 
-    @classmethod
-    def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> core_schema.CoreSchema:
-        return core_schema.with_info_plain_validator_function(
-            lambda raw, info: cls.read(raw, info.context)
-        )
-
-    @classmethod
-    def __get_pydantic_json_schema__(
-        cls, schema: Any, handler: GetJsonSchemaHandler
-    ) -> dict[str, Any]:
-        return {
-            "description": 'A number, a quantity "2 fs", or a constant expression "2*pi/80".',
-            "anyOf": [{"type": "number"}, {"type": "string", "minLength": 1, "maxLength": 4000}],
-        }
-
 
 def not_a_value(raw: Any) -> PydanticCustomError:
     return PydanticCustomError(
@@ -190,15 +198,21 @@ def not_a_value(raw: Any) -> PydanticCustomError:
 
 
 @dataclass(frozen=True)
-class Expression:
+class Expression(Leaf):
     """A formula of the study language and its syntax tree."""
 
+    schema: ClassVar[dict[str, Any]] = {
+        "description": "A formula of the study language: m*q'^2/2 - k*q^2/2.",
+        "type": ["string", "number"],
+        "maxLength": 4000,
+    }
+    relation = False  # whether one =, <, <=, > or >= stands in it
     text: str
     tree: Node = field(compare=False)
     path: Key = field(default=(), compare=False)
 
     @classmethod
-    def read(cls, raw: Any, reading: Reading, relation: bool = False) -> Expression:
+    def read(cls, raw: Any, reading: Reading) -> Self:
         if isinstance(raw, bool) or not isinstance(raw, str | int | float):
             raise PydanticCustomError(
                 "expression.type", "{what} where a formula is wanted",
@@ -207,38 +221,18 @@ class Expression:
         path: Key = getattr(raw, "path", ())
         words = plain(raw)
         try:
-            found = cls(words, reading.parse(words, relation), path)
+            found = cls(words, reading.parse(words, cls.relation), path)
             reading.expressions[path] = found
             return found
         except ExpressionFault as fault:
             reading.faults.append((path, fault))
             return cls(words, Number(Fraction(0)), path)
 
-    @classmethod
-    def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> core_schema.CoreSchema:
-        return core_schema.with_info_plain_validator_function(
-            lambda raw, info: cls.read(raw, info.context)
-        )
-
-    @classmethod
-    def __get_pydantic_json_schema__(
-        cls, schema: Any, handler: GetJsonSchemaHandler
-    ) -> dict[str, Any]:
-        return {
-            "description": "A formula of the study language: m*q'^2/2 - k*q^2/2.",
-            "type": ["string", "number"],
-            "maxLength": 4000,
-        }
-
 
 class Constraint(Expression):
     """A formula with one `=`, `<`, `<=`, `>` or `>=`."""
 
-    @classmethod
-    def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> core_schema.CoreSchema:
-        return core_schema.with_info_plain_validator_function(
-            lambda raw, info: cls.read(raw, info.context, relation=True)
-        )
+    relation = True
 
 
 def heading(text: str) -> tuple[str, str | None, int]:

@@ -7,17 +7,16 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     Field,
-    GetJsonSchemaHandler,
     PlainValidator,
     PrivateAttr,
     ValidationInfo,
     WithJsonSchema,
 )
-from pydantic_core import PydanticCustomError, core_schema
+from pydantic_core import PydanticCustomError
 
 from .experiment import Experiment
 from .leaves import Expression, Reading, Value, described
@@ -29,15 +28,17 @@ LATER = re.compile(r"\(\s*t\s*\+\s*dt\s*\)\s*")
 class Output(Expression):
     """What is to be predicted: a formula, or a coordinate one step later, `x(t+dt)`."""
 
+    schema = Expression.schema | {
+        "description": "A formula, or a coordinate one step later: x(t+dt)."
+    }
+
     @classmethod
-    def read(cls, raw: Any, reading: Reading, relation: bool = False) -> Output:
+    def read(cls, raw: Any, reading: Reading) -> Self:
         if not isinstance(raw, str) or (match := LATER.search(raw)) is None:
-            found = super().read(raw, reading, relation)
-            assert isinstance(found, Output)
-            return found
+            return super().read(raw, reading)
         now = type(raw)(raw[: match.start()])
         now.path = getattr(raw, "path", ())  # type: ignore[attr-defined]
-        found = super().read(now, reading, relation)
+        found = super().read(now, reading)
         if rest := raw[match.end() :].strip():
             reading.blame(
                 found.path, "expression.later", f'"{rest[:40]}" after the time t+dt',
@@ -52,22 +53,6 @@ class Output(Expression):
     def later(self) -> bool:
         """Whether it is meant one step later."""
         return LATER.search(self.text) is not None
-
-    @classmethod
-    def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> core_schema.CoreSchema:
-        return core_schema.with_info_plain_validator_function(
-            lambda raw, info: cls.read(raw, info.context)
-        )
-
-    @classmethod
-    def __get_pydantic_json_schema__(
-        cls, schema: Any, handler: GetJsonSchemaHandler
-    ) -> dict[str, Any]:
-        return {
-            "description": "A formula, or a coordinate one step later: x(t+dt).",
-            "type": ["string", "number"],
-            "maxLength": 4000,
-        }
 
 
 def read_weight(raw: Any, info: ValidationInfo) -> Any:
