@@ -53,6 +53,7 @@ def observations(study: Study) -> Observations | None:
             part * scale_of(study, column) for part, column in zip(parts, several, strict=True)
         ]
         found[key] = np.stack(scaled, axis=1) if isinstance(columns, tuple) else scaled[0]
+    table.check_rows()
     if static:
         found |= {"#label": table.labels(), "#line": np.array(table.places, dtype=np.int64)}
     elif "t" in data.columns:

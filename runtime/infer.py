@@ -85,6 +85,7 @@ def motions_in(study: Family, path: Path) -> dict[str, np.ndarray]:
             study.system.is_vector(key.removeprefix("v_").removeprefix("pi_"))
         )
         found[key] = np.stack(parts, axis=1) if vector else parts[0]
+    table.check_rows()
     table.check_times(found, "t")
     if table.faults:
         raise Faults(table.faults)

@@ -70,11 +70,18 @@ class Table:
                         "number the trials 1, 2, 3, …")  # fmt: skip
         return value
 
-    def check_times(self, found: dict[str, np.ndarray], column: str) -> None:
-        """Time must grow within each trial, and there must be samples."""
+    def check_rows(self) -> None:
+        """There must be samples."""
         if not self.rows:
-            self._add(Fault("data.empty", "no row below the header", str(self.path), self.head, 1))
-            return
+            self._add(
+                Fault(
+                    "data.empty", "no row below the header", str(self.path), self.head, 1,
+                    line_text=self.lines[self.head - 1], hint="bring a file with the measured rows",
+                )
+            )  # fmt: skip
+
+    def check_times(self, found: dict[str, np.ndarray], column: str) -> None:
+        """Time must grow within each trial."""
         times = found.get("t")
         if times is None or self.faults:
             return

@@ -106,6 +106,25 @@ def test_bad_cells_are_all_shown_where_they_are(tmp_path):
     assert (late.line, late.column) == (4, 1) and "trial" in (late.hint or "")
 
 
+LAW = """
+study = "pnn"
+[data]
+file = "motion.csv"
+columns = { x = "time", y = "place" }
+[search]
+inputs = ["x"]
+outputs = ["y"]
+layers = [1]
+weights = ["trainable"]
+"""
+
+
+@pytest.mark.parametrize("study", [STUDY, LAW])
+def test_a_header_alone_is_told_in_the_data(tmp_path, study):
+    (fault,) = faults(tmp_path, "# a table\ntime,place\n", study)
+    assert (fault.code, fault.line, fault.line_text) == ("data.empty", 2, "time,place")
+
+
 def test_decimal_commas_are_told(tmp_path):
     found = faults(tmp_path, "time;place\n0;1,5\n")
     assert found[0].hint == "write decimals with a point"
