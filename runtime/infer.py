@@ -124,8 +124,8 @@ def _columns(study: Family, table: Table) -> dict[str, list[str]]:
 
 def _factor(study: Family, table: Table, name: str) -> float:
     from ..spec.leaves import Column
-    from ..spec.lexer import ExpressionFault
     from ..spec.quantities import unit
+    from ..spec.refused import ExpressionFault
 
     text = table.units[table.header.index(name)]
     if not text or study.units.reduced:

@@ -10,8 +10,8 @@ import numpy as np
 
 from ..compiler.program import Array, Axis, Check, Curve, Figure, Findings, Panel, Table
 from ..spec import Swept
-from ..spec.lexer import ExpressionFault
 from ..spec.quantities import quantity
+from ..spec.refused import ExpressionFault
 from .points import Outcome, Part
 from .rounded import brief
 

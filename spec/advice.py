@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import re
 
-from .lexer import GREEK, latex_advice
+from .letters import GREEK
+from .refused import latex_advice
 from .source import shown
 
 MOST = 2000  # characters of a line that advice is sought in

@@ -10,14 +10,15 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from . import sense
+from .declared import declaration_faults, order
 from .dimensions import Dimensions
 from .experiment import Meaning, constant, number
 from .files import place_files
 from .laws import table_columns, tabular
 from .leaves import Expression, Reading, Value
-from .lexer import ExpressionFault
-from .names import FIXED, Names, declaration_faults, name_faults, order, uses
+from .names import FIXED, Names, name_faults, uses
 from .quantities import coherent, dimension_product
+from .refused import ExpressionFault
 from .shapes import Shapes, filled
 from .source import Fault, Key, Source, Span
 from .tree import Node, Relation

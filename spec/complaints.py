@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from .lexer import ExpressionFault, Token
+from .lexer import Token
+from .refused import ExpressionFault
 from .source import Span, nearest
 from .tree import FUNCTIONS, Node
 

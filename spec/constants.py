@@ -9,7 +9,7 @@ import math
 from collections.abc import Callable
 from typing import assert_never
 
-from .lexer import ExpressionFault
+from .refused import ExpressionFault
 from .tree import Bars, Binary, Call, Derivative, Index, Name, Negate, Node, Number, Relation, Sum
 
 UNARY: dict[str, Callable[[float], float]] = {

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import assert_never
 
-from .lexer import ExpressionFault
 from .quantities import Units, dimension_power, dimension_product, dimension_words
+from .refused import ExpressionFault
 from .shapes import brief
 from .tree import (
     Bars,

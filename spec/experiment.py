@@ -11,8 +11,8 @@ from pydantic import Field, PrivateAttr
 
 from .constants import evaluated
 from .leaves import Expression, Value
-from .lexer import ExpressionFault
 from .quantities import Units
+from .refused import ExpressionFault
 from .source import Fault, Key, Source, Span
 from .tables import Table
 from .tree import Index, Name, Node

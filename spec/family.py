@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, GetJsonSchemaHandler, model_validator
 from pydantic_core import PydanticCustomError
@@ -10,7 +10,12 @@ from pydantic_core import PydanticCustomError
 from .experiment import Experiment
 from .learning import Network, Refine, Test, Training
 from .leaves import Row, Value, described
+from .refused import ExpressionFault
+from .source import Key, Span, nearest
 from .tables import VALUES_SCHEMA, Data, Integrator, Observe, Start, System, Table
+
+if TYPE_CHECKING:
+    from .sense import Sense
 
 HINT = "write [low, high], or { range = [low, high], zero = 0.05 }, or { fixed = 1.0 }"
 
@@ -97,3 +102,67 @@ class Family(Experiment):
         default_factory=lambda: Refine(), description="Refinement by least squares."
     )
     test: Test = Field(default_factory=lambda: Test(), description="Held-out evaluation.")
+
+
+def sense(sense: Sense) -> None:
+    """Ranges that are ranges, and test cases that name every coefficient."""
+    _coefficients(sense)
+    _cases(sense)
+
+
+def _coefficients(sense: Sense) -> None:
+    for name, item in sense.check.table("coefficients").items():
+        key = ("coefficients", name)
+        if isinstance(item, list):
+            if len(item) == 2:
+                sense.range(key)
+        elif isinstance(item, dict):
+            _coefficient(sense, key, item)
+
+
+def _coefficient(sense: Sense, key: Key, item: dict[str, Any]) -> None:
+    if "range" not in item and "fixed" not in item:
+        if not sense.broken:
+            sense.add(key, "key.missing", "a coefficient without a range",
+                     f"write {key[-1]} = [0.0, 10.0]")  # fmt: skip
+        return
+    ends = sense.range((*key, "range")) if isinstance(item.get("range"), list) else None
+    sense.check.number((*key, "fixed"))
+    if ends and item.get("log") is True and ends[0] <= 0:
+        sense.add((*key, "log"), "value.range", "the logarithm of a range that reaches 0",
+                 "with log = true the range starts above 0: [0.01, 20.0]")  # fmt: skip
+
+
+def _cases(sense: Sense) -> None:
+    cases = sense.check.table("test").get("cases")
+    for index, case in enumerate(cases if isinstance(cases, list) else []):
+        for name in case if isinstance(case, dict) else ():
+            key = ("test", "cases", index, name)
+            if name not in sense.check.coefficients:
+                close = nearest(name, sense.check.coefficients)
+                sense.found.append(
+                    (
+                        key,
+                        ExpressionFault(
+                            "name.coefficient",
+                            f"there is no coefficient {name[:60]}",
+                            Span(-1, -1),
+                            None,
+                            close,
+                        ),
+                    )
+                )
+            else:
+                sense.check.number(key)
+        if isinstance(case, dict) and not sense.broken:
+            missing = [c for c in sense.check.table("coefficients") if c not in case and not
+                       _is_fixed(sense, c)]  # fmt: skip
+            if missing and all(name in sense.check.coefficients for name in case):
+                sense.add(("test", "cases", index), "key.missing",
+                         f"this case does not say {', '.join(missing)}",
+                         f"write {missing[0]} = 1.0")  # fmt: skip
+
+
+def _is_fixed(sense: Sense, name: str) -> bool:
+    item = sense.check.table("coefficients")[name]
+    return isinstance(item, dict) and "fixed" in item

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .lexer import ExpressionFault
+from .refused import ExpressionFault
 from .tree import Binary, Negate, Node, Number, walk
 
 MAX_POWER = 64

@@ -8,8 +8,8 @@ from pydantic import Field, PlainValidator, ValidationInfo, WithJsonSchema
 
 from .experiment import Experiment
 from .leaves import Expression, Reading, Row, Value
-from .lexer import ExpressionFault
 from .many import Parameter, each
+from .refused import ExpressionFault
 from .source import Faults
 from .tables import VALUE_SCHEMA, Compare, Integrator, Start, System, Table, attempt
 

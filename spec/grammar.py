@@ -17,7 +17,8 @@ from itertools import pairwise
 
 from .complaints import RELATIONS, Complaints
 from .folding import check_constants
-from .lexer import ExpressionFault, Token, tokens
+from .lexer import Token, tokens
+from .refused import ExpressionFault
 from .source import Span
 from .tree import (
     FUNCTIONS,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from .lexer import ExpressionFault
 from .quantities import unit
+from .refused import ExpressionFault
 from .source import Key, Span, nearest
 from .tree import Binary, Derivative, Index, Name, Node
 from .units import NONE, Dimension

@@ -16,8 +16,8 @@ from pydantic import GetJsonSchemaHandler
 from pydantic_core import PydanticCustomError, core_schema
 
 from .grammar import parse
-from .lexer import ExpressionFault
 from .quantities import QUANTITY, Unit, quantity, unit
+from .refused import ExpressionFault
 from .source import Key, Span
 from .tree import Node, Number
 

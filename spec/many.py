@@ -14,8 +14,8 @@ from pydantic_core import PydanticCustomError
 
 from .constants import evaluated
 from .leaves import Reading, Row, Value
-from .lexer import ExpressionFault
 from .quantities import Units
+from .refused import ExpressionFault
 from .source import Key, Span
 from .tables import VALUE_SCHEMA, VALUES_SCHEMA, attempt
 from .tree import Binary, Index, Name, Node, Number

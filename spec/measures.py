@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from . import bodies, laws
 from .leaves import Column, Expression, Value
-from .lexer import ExpressionFault
 from .names import FIXED
 from .quantities import dimension_power, dimension_product
+from .refused import ExpressionFault
 from .source import Key
 from .units import LENGTH, NONE, Dimension
 

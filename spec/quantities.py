@@ -12,7 +12,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 
-from .lexer import NUMBER, SUPERSCRIPTS, ExpressionFault
+from .letters import SUPERSCRIPTS
+from .lexer import NUMBER
+from .refused import ExpressionFault
 from .source import Span, nearest
 from .units import CONSTANTS, DIMENSIONS, NONE, SI, Dimension, all_symbols, known_unit
 

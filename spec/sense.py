@@ -6,9 +6,8 @@ import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from . import laws
-from .laws import tabular
-from .lexer import ExpressionFault
+from . import laws, measured
+from .refused import ExpressionFault
 from .source import Key, Span, nearest
 
 if TYPE_CHECKING:
@@ -21,11 +20,13 @@ def faults(check: Check, data_given: bool) -> list[tuple[Key, ExpressionFault]]:
     sense.system()
     sense.start()
     sense.integrator()
-    sense.coefficients()
     sense.exact()
-    sense.data()
-    sense.cases()
+    measured.sense(sense)
     match check.reading.kind:
+        case "family":
+            from . import family
+
+            family.sense(sense)
         case "om":
             from . import om
 
@@ -207,14 +208,14 @@ class Sense:
             return
         scalar_range = not self.check.reading.vectors and len(item) == 2
         if scalar_range and not any(isinstance(one, list | dict) for one in item):
-            self._range(key)
+            self.range(key)
             return
         for index, one in enumerate(item):
-            self._numbers((*key, index), one) if not isinstance(one, list) else self._range(
+            self._numbers((*key, index), one) if not isinstance(one, list) else self.range(
                 (*key, index)
             )
 
-    def _range(self, key: Key, low_key: Key | None = None) -> tuple[float, float] | None:
+    def range(self, key: Key, low_key: Key | None = None) -> tuple[float, float] | None:
         low, high = self.check.number((*key, 0)), self.check.number((*key, 1))
         if low is None or high is None:
             return None
@@ -243,27 +244,6 @@ class Sense:
             self.add(("integrator",), "key.missing", '"steps" is missing in [integrator]',
                      "write steps = 1000")  # fmt: skip
 
-    def coefficients(self) -> None:
-        for name, item in self.check.table("coefficients").items():
-            key = ("coefficients", name)
-            if isinstance(item, list):
-                if len(item) == 2:
-                    self._range(key)
-            elif isinstance(item, dict):
-                self._coefficient(key, item)
-
-    def _coefficient(self, key: Key, item: dict[str, Any]) -> None:
-        if "range" not in item and "fixed" not in item:
-            if not self.broken:
-                self.add(key, "key.missing", "a coefficient without a range",
-                         f"write {key[-1]} = [0.0, 10.0]")  # fmt: skip
-            return
-        ends = self._range((*key, "range")) if isinstance(item.get("range"), list) else None
-        self.check.number((*key, "fixed"))
-        if ends and item.get("log") is True and ends[0] <= 0:
-            self.add((*key, "log"), "value.range", "the logarithm of a range that reaches 0",
-                     "with log = true the range starts above 0: [0.01, 20.0]")  # fmt: skip
-
     def exact(self) -> None:
         for name, item in self.check.table("exact").items():
             key = ("exact", name)
@@ -280,60 +260,6 @@ class Sense:
             elif not self.check.reading.vectors and isinstance(item, list):
                 self.add(key, "start.shape", f"{name} is a scalar", f'write {name} = "..."')
 
-    def data(self) -> None:
-        data = self.raw.get("data")
-        if not isinstance(data, dict):
-            return
-        columns = data.get("columns")
-        if isinstance(columns, dict) and not tabular(self.raw):
-            self._columns(columns)
-        if isinstance(file := data.get("file"), str) and not self.data_given:
-            self.file(("data", "file"), file)
-
-    def _columns(self, columns: dict[str, Any]) -> None:
-        names = [*self.coordinates]
-        short = ["velocity", "pi"] if len(names) == 1 else []
-        known = ["t", "trial", *names, *(f"{p}_{q}" for p in ("v", "pi") for q in names), *short]
-        if self.coordinates:
-            for name in columns:
-                if name not in known:
-                    close = "t" if name in ("time", "T") else nearest(name, known)
-                    self.found.append(
-                        (
-                            ("data", "columns", name),
-                            ExpressionFault(
-                                "name.column",
-                                f"{name[:60]} is nothing that this study observes",
-                                Span(-1, -1),
-                                None if close else "known: " + " ".join(known[:12]),
-                                close,
-                            ),
-                        )
-                    )
-        if "t" not in columns and all(name in known for name in columns):
-            self.add(("data", "columns"), "data.column", "the column of the time t is missing",
-                     'write columns = { t = "t", ... }')  # fmt: skip
-        if not [name for name in columns if name not in ("t", "trial")]:
-            self.add(("data", "columns"), "data.column", "no column holds a motion",
-                     f'write {names[0] if names else "q"} = "NAME OF THE COLUMN"')  # fmt: skip
-        for name, item in columns.items():
-            base = name.partition("_")[2] if name not in names and "_" in name else name
-            size = self.coordinates.get(
-                base if base in self.coordinates else names[0] if names else "", 0
-            )
-            if name in ("t", "trial") or name not in known:
-                continue
-            if self.check.reading.vectors and not (isinstance(item, list) and len(item) == size):
-                self.add(
-                    ("data", "columns", name),
-                    "start.shape",
-                    f"{base} has {size} component{'s' * (size > 1)}",
-                    f"write {name} = [{', '.join([chr(34) + '...' + chr(34)] * min(size, 4))}]",
-                )
-            elif not self.check.reading.vectors and isinstance(item, list):
-                self.add(("data", "columns", name), "start.shape", f"{base} is a scalar",
-                         "name one column")  # fmt: skip
-
     def file(self, key: Key, file: str) -> None:
         """A file of the study lies below its folder."""
         from .files import outside
@@ -342,39 +268,6 @@ class Sense:
             way = ", or give it with --data FILE" if key[0] == "data" else ""
             self.add(key, "data.path", "a path that leaves the study's folder",
                      f"put the file below the study's folder{way}")  # fmt: skip
-
-    def cases(self) -> None:
-        cases = self.check.table("test").get("cases")
-        for index, case in enumerate(cases if isinstance(cases, list) else []):
-            for name in case if isinstance(case, dict) else ():
-                key = ("test", "cases", index, name)
-                if name not in self.check.coefficients:
-                    close = nearest(name, self.check.coefficients)
-                    self.found.append(
-                        (
-                            key,
-                            ExpressionFault(
-                                "name.coefficient",
-                                f"there is no coefficient {name[:60]}",
-                                Span(-1, -1),
-                                None,
-                                close,
-                            ),
-                        )
-                    )
-                else:
-                    self.check.number(key)
-            if isinstance(case, dict) and not self.broken:
-                missing = [c for c in self.check.table("coefficients") if c not in case and not
-                           self._is_fixed(c)]  # fmt: skip
-                if missing and all(name in self.check.coefficients for name in case):
-                    self.add(("test", "cases", index), "key.missing",
-                             f"this case does not say {', '.join(missing)}",
-                             f"write {missing[0]} = 1.0")  # fmt: skip
-
-    def _is_fixed(self, name: str) -> bool:
-        item = self.check.table("coefficients")[name]
-        return isinstance(item, dict) and "fixed" in item
 
 
 def forgiven_names(text: str, raw: dict[str, Any], kind: str, broken: bool) -> Iterable[str]:

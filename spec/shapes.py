@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import assert_never
 
-from .lexer import ExpressionFault
 from .names import Names
+from .refused import ExpressionFault
 from .tree import (
     Bars,
     Binary,

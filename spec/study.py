@@ -15,12 +15,12 @@ from pydantic import ValidationError
 
 from .checks import checked
 from .checks import keys as leaf_keys
+from .declared import dotted
 from .document import document, overridden
 from .files import missing_files
 from .kinds import KINDS, model_of
 from .leaves import Reading, marked
-from .lexer import ExpressionFault
-from .names import dotted
+from .refused import ExpressionFault
 from .source import Fault, Faults, Key, Source, UsageFault, nearest, shown
 from .species import names_of
 from .tables import Coordinates, read_coordinates

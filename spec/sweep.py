@@ -19,8 +19,8 @@ from pydantic import BaseModel
 
 from .document import _copy, _set
 from .guided import WORDS, Guide, Space, guide, is_guided
-from .lexer import ExpressionFault
 from .quantities import Unit, quantity
+from .refused import ExpressionFault
 from .source import Fault, Faults, Key, Source, UsageFault
 from .tables import field_keys
 from .translate import fields_at, key_complaint
