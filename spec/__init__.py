@@ -27,9 +27,11 @@ if TYPE_CHECKING:
     from .pnn import Pnn
     from .quantities import Unit, Units
     from .resolved import keyed, resolved_toml
+    from .start import Start
     from .study import check, load, loads
     from .sweep import Point, Swept, points, swept
-    from .tables import Compare, Data, Integrator, Observe, Start, System
+    from .system import System
+    from .tables import Compare, Data, Integrator, Observe
     from .templates import template
 
 __all__ = [
@@ -45,7 +47,8 @@ HOMES = {
     "learning": "Network Refine Test Training", "leaves": "Column Expression Range Value",
     "om": "Om", "pnn": "Pnn", "quantities": "Unit Units", "resolved": "keyed resolved_toml",
     "json_schema": "schema", "study": "check load loads", "sweep": "Point Swept points swept",
-    "tables": "Compare Data Integrator Observe Start System", "templates": "template",
+    "start": "Start", "system": "System", "tables": "Compare Data Integrator Observe",
+    "templates": "template",
 }  # fmt: skip
 HOME = {name: module for module, names in HOMES.items() for name in names.split()}
 

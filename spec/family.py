@@ -12,7 +12,9 @@ from .learning import Network, Refine, Test, Training
 from .leaves import Row, Value, described
 from .refused import ExpressionFault
 from .source import Key, Span, nearest
-from .tables import VALUES_SCHEMA, Data, Integrator, Observe, Start, System, Table
+from .start import Start
+from .system import System
+from .tables import VALUES_SCHEMA, Data, Integrator, Observe, Table
 
 if TYPE_CHECKING:
     from .sense import Sense

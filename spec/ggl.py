@@ -11,7 +11,9 @@ from .leaves import Expression, Reading, Row, Value
 from .many import Parameter, each
 from .refused import ExpressionFault
 from .source import Faults
-from .tables import VALUE_SCHEMA, Compare, Integrator, Start, System, Table, attempt
+from .start import Start
+from .system import System
+from .tables import VALUE_SCHEMA, Compare, Integrator, Table, attempt
 
 
 def read_exact(raw: Any, info: ValidationInfo) -> Any:

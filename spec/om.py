@@ -20,15 +20,9 @@ from .experiment import Experiment
 from .learning import HIDDEN_SCHEMA, Activation
 from .leaves import Value, described
 from .species import Parameter
-from .tables import (
-    VALUE_SCHEMA,
-    Layer,
-    System,
-    Table,
-    field_keys,
-    read_components,
-    read_hidden,
-)
+from .start import read_components
+from .system import System
+from .tables import VALUE_SCHEMA, Layer, Table, field_keys, read_hidden
 from .units import TEMPERATURE
 
 if TYPE_CHECKING:

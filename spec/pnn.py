@@ -20,7 +20,8 @@ from pydantic_core import PydanticCustomError
 
 from .experiment import Experiment
 from .leaves import Expression, Reading, Value, described
-from .tables import COLUMNS_SCHEMA, VALUE_SCHEMA, System, Table, read_columns
+from .system import System
+from .tables import COLUMNS_SCHEMA, VALUE_SCHEMA, Table, read_columns
 
 LATER = re.compile(r"\(\s*t\s*\+\s*dt\s*\)\s*")
 

@@ -9,7 +9,8 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from .leaves import Column, Expression, Range, Value
-from .tables import Coordinates, Table, field_keys
+from .system import Coordinates
+from .tables import Table, field_keys
 
 if TYPE_CHECKING:
     from .experiment import Experiment

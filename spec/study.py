@@ -23,7 +23,7 @@ from .leaves import Reading, marked
 from .refused import ExpressionFault
 from .source import Fault, Faults, Key, Source, UsageFault, nearest, shown
 from .species import names_of
-from .tables import Coordinates, read_coordinates
+from .system import Coordinates, read_coordinates
 from .translate import key_complaint, told
 
 if TYPE_CHECKING:
