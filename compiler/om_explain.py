@@ -55,10 +55,9 @@ def equations(setting: Setting) -> tuple[Equation, ...]:
         masses = [sp.nsimplify(float(m)) for m in bodies.mass[:, 0, 0]]
         kinetic = sp.Add(*(m * v**2 / 2 for m, v in zip(masses, words.v, strict=True)))
         found.append(_equation("Lagrangian", "L", kinetic - bodies.external, setting))
-        for name, q, a, mass in zip(
-            bodies.names, words.q, words.a, bodies.mass[:, 0, 0], strict=True
-        ):
-            left, right = mass * a, -sp.diff(bodies.external, q)
+        for name, q, a, mass in zip(bodies.names, words.q, words.a, masses, strict=True):
+            push = sp.Add.make_args(-sp.diff(bodies.external, q))
+            left, right = mass * a, sp.Add(*map(sp.factor_terms, push))
             title = "Equation of motion" if len(bodies.names) == 1 else f"Motion of {name}"
             found.append(
                 Equation(title, f"{latex(left, words)} = {latex(right, words)}",

@@ -37,7 +37,8 @@ class Course:
 class Measured:
     """A path of parameters x: along even times, and at its nodes.
 
-    `force_error` is the largest |m q'' - F| of a body at a node over the largest |F|, `miss` how
+    `force_error` is the largest |m q'' - F| of a body at a node over the largest |F| (or, where
+    nothing pushes, over a thousandth of the momentum over the duration), `miss` how
     far from the given end Newton's motion from the path's own start arrives, root mean square over
     the bodies (None where it could not be integrated), `again` that motion (dim, N, K).
     """
@@ -76,12 +77,14 @@ def measured(setting: Setting, x: Any, given: Any) -> Measured:
     at_nodes = course(setting, setting.basis.nodes, node)
     speed = np.sqrt(np.sum(np.asarray(node.v) ** 2, axis=(0, 1)))
     energy = np.concatenate([path.energy[:1], at_nodes.energy, path.energy[-1:]])
+    momentum = _largest(mass * np.asarray(node.v))
+    pushes = max(_largest(forces), 1e-3 * momentum / setting.duration, np.finfo(float).tiny)
     size = max(abs(energy[0]), 1e-3 * float(np.max(at_nodes.kinetic)))
     again = _again(setting, path, t)
     return Measured(
         path,
         action=float(np.sum(weights * residual**2)),
-        force_error=_largest(residual) / max(_largest(forces), np.finfo(float).tiny),
+        force_error=_largest(residual) / pushes,
         energy_error=float(np.max(np.abs(energy - energy[0]))) / max(size, np.finfo(float).tiny),
         miss=None
         if again is None
