@@ -16,6 +16,7 @@ from math import factorial, prod
 import numpy as np
 
 from .modules.genome import Push, Unit
+from .pnn_equal_shear import Shears
 from .pnn_genome import Layout
 
 ZERO_AT_ZERO = {"linear", "relu", "tanh", "elu", "silu", "square", "cube", "abs", "sin"}
@@ -38,11 +39,14 @@ class Equals:
         """The simplest known equals of genomes (n, genes), one spelling for all of one kind."""
         found = []
         for row in rows.tolist():
-            key = tuple(row)
-            if key not in self.known:
-                self.known[key] = self._simplest(key)
-            found.append(self.known[key])
+            found.append(self.reduced(tuple(row)))
         return np.array(found, dtype=np.int32).reshape(len(rows), self.layout.genes)
+
+    def reduced(self, row: tuple[int, ...]) -> tuple[int, ...]:
+        """The same of one genome."""
+        if row not in self.known:
+            self.known[row] = self._simplest(row)
+        return self.known[row]
 
     def _simplest(self, row: tuple[int, ...]) -> tuple[int, ...]:
         found = row
@@ -91,7 +95,7 @@ class Equals:
         return units, hearers
 
     @cached_property
-    def _push(self) -> tuple[list[int], tuple[Unit, ...]]:
+    def push(self) -> tuple[list[int], tuple[Unit, ...]]:
         """The numbers of the force's values, and the units that are its arguments."""
         count = self.layout.inputs + self.layout.bias
         for step in self.layout.net.steps:
@@ -134,7 +138,7 @@ class Equals:
         if 0 not in self._codes:
             return
         units, hearers = self._wired
-        places, push = self._push
+        places, push = self.push
 
         def hears(hearer: Unit, weight: int) -> bool:
             return self._value(genome, weight) != 0 and not (deaf and hearer in push)
@@ -200,20 +204,32 @@ class Equals:
 
     def _move_scales(self, genome: list[int]) -> None:
         """Move the scale of linear units from the weights before them to those behind them."""
-        units, hearers = self._wired
         if 1 not in self._codes:
             return
+        values, units = self._values, self._units
+        for activation, ahead, after in self._scaled:
+            if activation >= 0 and self.layout.activations[genome[activation]] != "linear":
+                continue
+            before = [w for w in ahead if values[genome[units + w]] != 0]
+            behind = [w for w in after if values[genome[units + w]] != 0]
+            if before and behind:
+                self._move(genome, before, behind)
+
+    @cached_property
+    def _scaled(self) -> list[tuple[int, tuple[int, ...], tuple[int, ...]]]:
+        """Of units whose scale can be moved: activation, the weights before, those behind."""
+        units, hearers = self._wired
+        found = []
         for place, unit in units:
-            if self._name(genome, unit) != "linear":
-                continue
-            before = [w for w in unit.weights if self._value(genome, w) != 0]
-            behind = [w for _, w in hearers.get(place, []) if self._value(genome, w) != 0]
-            if not before or not behind or min(*before, *behind) < 0:
-                continue
-            self._move(genome, before, behind)
+            behind = tuple(w for _, w in hearers.get(place, []))
+            if min(*unit.weights, *behind, 0) == 0:
+                found.append((unit.activation, unit.weights, behind))
+        return found
 
     def _move(self, genome: list[int], before: list[int], behind: list[int]) -> None:
         first, last = ([self._value(genome, w) for w in part] for part in (before, behind))
+        if all(v == 1 for v in first) and all(v == 1 for v in last):
+            return
         free = first == [None] * len(first), last == [None] * len(last)
         if free[1] and (free[0] or (len(first) == 1 and first[0] is not None)):
             self._set(genome, before[0], 1)
@@ -240,6 +256,8 @@ class Equals:
             return len(odd), sum(odd)
 
         best = late([*first, *last])
+        if not best[0]:
+            return
         for s in [v for v in self._values if v]:
             trial = [v and v * s for v in first] + [v and v / s for v in last]
             if late(trial) < best and all(v in self._codes for v in trial):
@@ -256,81 +274,21 @@ class Equals:
             self._set(genome, single, 1)
 
     @cached_property
-    def _layers(self) -> list[list[tuple[int, Unit]]]:
-        """Units that hear the same values, so that they may be mixed."""
-        units, _ = self._wired
-        by_sources: dict[tuple[int, ...], list[tuple[int, Unit]]] = {}
-        for place, unit in units:
-            by_sources.setdefault(unit.sources, []).append((place, unit))
-        return [layer for layer in by_sources.values() if len(layer) > 1]
+    def shears(self) -> Shears:
+        return Shears(self.layout, *self._wired)
 
     def _shear(self, genome: list[int]) -> bool:
-        """Let one linear unit of a layer also say s times what another says, and those who hear
-        them hear as much less of the other, where that costs less; whether one did."""
-        shears = [v for v in self._values if v] + [-v for v in self._values if v]
-        for layer in self._layers:
-            straight = [pair for pair in layer if self._name(genome, pair[1]) == "linear"]
-            for place, unit in straight:
-                for other_place, other in straight:
-                    if place != other_place and any(
-                        self._sheared(genome, (place, unit), (other_place, other), s)
-                        for s in shears
-                    ):
-                        return True
-        return False
+        """The first shear that costs less; whether there was one."""
+        return any(self.shears.done(genome, shear, -1) for shear in self.shears.all)
 
-    @cached_property
-    def _mixed(self) -> dict[tuple[int, int], list[tuple[int, int, Unit]] | None]:
-        """For two values: the weights by which each unit hears both, where all who hear one do."""
-        _, hearers = self._wired
-        found: dict[tuple[int, int], list[tuple[int, int, Unit]] | None] = {}
-        for layer in self._layers:
-            for one, _ in layer:
-                for other, _ in layer:
-                    first, second = ({id(h): (h, w) for h, w in hearers.get(place, [])}
-                                     for place in (one, other))  # fmt: skip
-                    same = first.keys() == second.keys()
-                    pairs = [(first[k][1], second[k][1], first[k][0]) for k in first if same]
-                    found[one, other] = pairs if same else None
+    def sheared(self, row: tuple[int, ...]) -> list[tuple[int, ...]]:
+        """Equals of a genome that one shear of no cost makes."""
+        found = []
+        for shear in self.shears.all:
+            genome = [*row]
+            if self.shears.done(genome, shear, 0):
+                found.append(tuple(genome))
         return found
-
-    def _sheared(
-        self, genome: list[int], one: tuple[int, Unit], other: tuple[int, Unit], s: float
-    ) -> bool:
-        """Try one' = one + s other; whether it was done, because it costs less."""
-        pairs = self._mixed[one[0], other[0]]
-        if pairs is None:
-            return False
-        values, units, codes = self._values, self._units, self._codes
-        changes: list[tuple[int, float | None]] = []
-        cost = 0
-        terms = [(w, by, s) for w, by in zip(one[1].weights, other[1].weights, strict=True)]
-        terms += [(behind, ahead, -s) for ahead, behind, _ in pairs]
-        for weight, by, factor in terms:
-            more = 1.0 if by < 0 else values[genome[units + by]]
-            if more == 0:
-                continue
-            value = 1.0 if weight < 0 else values[genome[units + weight]]
-            if weight < 0 or (value is not None and more is None):
-                return False  # a tie between two weights cannot be written
-            total = None if value is None or more is None else value + factor * more
-            if total not in codes:
-                return False
-            if value != total:
-                cost += self._cost(total) - self._cost(value)
-                changes.append((weight, total))
-        if cost >= 0 or any(
-            self._name(genome, hearer) == "product" and self._value(genome, ahead) != 0
-            for ahead, _, hearer in pairs
-        ):
-            return False
-        for weight, value in changes:
-            self._set(genome, weight, value)
-        return True
-
-    @staticmethod
-    def _cost(value: float | None) -> int:
-        return 2 if value is None else int(value != 0)
 
     @cached_property
     def orders(self) -> list[list[int]]:

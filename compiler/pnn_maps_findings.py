@@ -12,17 +12,18 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..spec.quantities import unit
+from .pnn_equal_least import least
 from .pnn_maps_algebra import Matrices, Natural, Proof, matrices, natural, proof, scheme
 from .pnn_maps_data import Motions, Pairs, motions
 from .pnn_maps_judge import Judged, as_step, energy_of, extrapolated, judged, peers
 from .pnn_maps_model import Model, thinned
-from .pnn_maps_prune import front
+from .pnn_maps_prune import front_of, tidied
 from .pnn_maps_text import equations
+from .pnn_maps_variants import chained, with_learned_force
 from .program import Equation, Findings, Tell
 
 FINAL_ROWS = 4000
 MOST = 60  # networks of the front that are fitted again
-WORTH = 3.0  # dB that a unit of complexity has to buy among proved maps: half the mean squares
 LEVELS = 3  # dt, dt/2, dt/4
 
 
@@ -51,6 +52,7 @@ class Entry:
 def found(model: Model, genomes: np.ndarray, history: np.ndarray, tell: Tell) -> Findings:
     """Findings of a finished search."""
     from .pnn_maps_report import report
+    from .pnn_maps_shown import Variants
 
     entries = _entries(model, genomes, tell)
     best = recommended(model, entries)
@@ -59,22 +61,30 @@ def found(model: Model, genomes: np.ndarray, history: np.ndarray, tell: Tell) ->
     energy = energy_of(model.system)
     sets = {"train": model.train, "validation": model.validation, "test": model.test}
     several: list[Judged] = []
-    steps = {"this map": as_step(model, best.genome, best.weights), **peers(model)}
+    tell("variants", 0, 2, {})
+    chain = chained(model, best.genome, best.weights)
+    tell("variants", 1, 2, {})
+    own = with_learned_force(model, best.genome, best.weights)
+    steps = {"this map": as_step(model, best.genome, best.weights)}
+    if chain is not None:
+        steps["in a chain"] = as_step(model, best.genome, chain)
+    if own is not None:
+        steps["own force"] = own.step
+    steps |= peers(model)
     for number, (name, step) in enumerate(steps.items()):
         tell("judge", number, len(steps), {})
         several.append(judged(model, name, step, energy, sets))
     limit = _limit(model, best, tell)
-    return report(model, entries, best, several, limit, history)
+    return report(model, entries, best, several, Variants(chain, own), limit, history)
 
 
 def _entries(model: Model, genomes: np.ndarray, tell: Tell) -> tuple[Entry, ...]:
-    simplest = np.unique(model.equals.simplest(genomes), axis=0)
-    scored = model.scored(simplest)
-    sound = np.isfinite(scored.error) & np.isfinite(scored.structure)
-    rows = np.flatnonzero(sound)
-    rows = rows[front(*(getattr(scored, n)[rows] for n in ("complexity", "error", "structure")))]
-    if len(rows) > MOST:
-        rows = rows[np.argsort(scored.error[rows] + scored.complexity[rows])[:MOST]]
+    tell("simplify", 0, 1, {})
+    if model.study.search.method == "paper":  # as it stands, and so counted
+        scored = front_of(model.scored(np.unique(genomes, axis=0)))
+    else:
+        scored = tidied(model, model.scored(np.unique(least(model.equals, genomes), axis=0)))
+    rows = np.argsort(scored.error + scored.complexity, kind="stable")[:MOST]
     kept = scored.genomes[rows]
     data = model.data(thinned(model.train, FINAL_ROWS))
     fitted = model.fit(kept, data, scored.weights[rows][None], 1e-12)
@@ -119,15 +129,25 @@ def named(model: Model, forms: Matrices | None, genome, weights) -> str | None:
 
 
 def recommended(model: Model, entries: tuple[Entry, ...]) -> Entry:
-    """The simplest map whose structure is proved: a more complex proved one has to halve the mean
-    squares for each unit of complexity. Where none is proved, the lowest objective."""
-    least = min(e.selected for e in entries)
-    halfway = (least + resting_error(model)) / 2  # a proved map that hardly moves is no answer
-    damped = model.system.damped
-    proved = [e for e in entries if e.proved(damped) and e.selected < halfway]
-    price = model.study.search.parsimony
-    if proved:
-        return min(proved, key=lambda e: e.selected + WORTH * max(price, 1e-9) * e.complexity)
+    """Of the maps whose structure is proved the one at the cliff of their front: where a unit of
+    complexity lowers the error most, as symbolic regression chooses (Schmidt & Lipson, Science 324,
+    81, 2009; the `score` of PySR, arXiv 2305.01582). Where none is proved, and for the published
+    algorithm, the lowest objective.
+
+    A map that hardly moves is no answer: in decibels the error has to be nearer to the least than
+    to that of leaving every state as it is.
+    """
+    resting, price = resting_error(model), model.study.search.parsimony
+    halfway = (min(e.selected for e in entries) + resting) / 2
+    before, level = 0, resting
+    cliffs: list[tuple[float, Entry]] = []
+    for e in sorted(entries, key=lambda e: (e.complexity, e.selected)):
+        if e.proved(model.system.damped) and e.selected < level and e.complexity > before:
+            cliffs.append(((level - e.selected) / (e.complexity - before), e))
+            before, level = e.complexity, e.selected
+    high = [cliff for cliff in cliffs if cliff[1].selected < halfway]
+    if high and model.study.search.method != "paper":
+        return max(high, key=lambda cliff: cliff[0])[1]
     return min(entries, key=lambda e: e.selected + price * e.complexity)
 
 

@@ -23,9 +23,11 @@ from .pnn_maps_data import Motions, Pairs, System, joined, motions, system
 from .refusal import refusal
 
 FITNESS_ROWS = 400
-FEW_ROWS = 100  # to prune by: the data have no noise
+FEW_ROWS = 100  # of motions that were computed: they have no noise
+ROWS_A_WEIGHT = 5  # at least
 SAMPLE = 16
 BATCH = 32
+TOGETHER = 16  # networks of a generation differ much in how long they take
 HOPELESS = 1e3  # a cost: leaving every state as it is costs about 2
 FLOOR = 1e-12  # structure that holds to round-off
 
@@ -119,12 +121,9 @@ class Model:
     @cached_property
     def fitness(self) -> tuple[Data, Pairs]:
         """The few rows that the search fits, and those that it scores."""
-        return self.data(thinned(self.train)), thinned(self.validation)
-
-    @cached_property
-    def few(self) -> tuple[Data, Pairs]:
-        """Fewer of them."""
-        return self.data(thinned(self.train, FEW_ROWS)), thinned(self.validation, FEW_ROWS)
+        clean = self.study.data.energies is not None
+        few = max(FEW_ROWS if clean else FITNESS_ROWS, ROWS_A_WEIGHT * self.layout.weights)
+        return self.data(thinned(self.train, few)), thinned(self.validation)
 
     @cached_property
     def sample(self) -> tuple[np.ndarray, np.ndarray]:
@@ -193,7 +192,7 @@ class Model:
         else:
             found = fitted(
                 layout.net, self.map.force, data, (codes, fixed, linear), starts.reshape(count, -1),
-                np.zeros(count, int), train.epochs, tolerance, HOPELESS,
+                np.zeros(count, int), train.epochs, tolerance, HOPELESS, TOGETHER,
             )  # fmt: skip
         cost = np.where(np.isfinite(found.cost), found.cost, np.inf).reshape(several, -1)
         best, lane = np.argmin(cost, axis=0), np.arange(len(genomes))
@@ -237,12 +236,10 @@ class Model:
             found = np.log10(np.maximum(worse, FLOOR))
         return np.where(np.isfinite(found), found, np.inf)
 
-    def scored(
-        self, genomes: np.ndarray, warm: np.ndarray | None = None, few: bool = False
-    ) -> Scored:
+    def scored(self, genomes: np.ndarray, warm: np.ndarray | None = None) -> Scored:
         """Fit genomes (n, genes) on the fitness rows and score them; `warm` (n, weights): a start
-        in place of all but the first; `few`: on the fewer rows."""
-        data, rows = self.few if few else self.fitness
+        in place of all but the first."""
+        data, rows = self.fitness
         starts = self.starts(genomes)
         if warm is not None:
             starts = np.concatenate([warm[None], starts[:1]])

@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from .pnn_equal_least import least
 from .pnn_maps_model import Model, Scored
 
 PRICES = (1.0, 4.0, 12.0)  # of a unit of complexity, in dB
@@ -19,8 +20,6 @@ BEAM = 3  # genomes kept at each price
 TWINS = 2  # of those, genomes of one complexity and error
 FREE = 8  # weights a genome may have free for all its children to be tried
 CANDIDATES = 60, 300  # fits of one step, with more and with fewer free weights
-POLISH = 3.0  # price at which the best are polished
-POLISHED = 6  # of them at once
 PATIENCE = 3  # steps that are no better at any price
 
 Say = Callable[[int, int, float], None]
@@ -32,16 +31,13 @@ def pruned(model: Model, say: Say = lambda *_: None) -> np.ndarray:
     layout = model.layout
     if layout.code(None) is None or layout.code(0) is None:
         return np.zeros((0, layout.genes), dtype=np.int32)
-    dense = model.scored(model.equals.simplest(layout.dense()[None]), few=True)
+    dense = model.scored(model.equals.simplest(layout.dense()[None]))
     kept: list[Scored] = [dense]
     for descent in range(DESCENTS):
         random = np.random.default_rng([model.study.seed, 9, descent])
         kept += _descent(model, dense, random, narrow=descent % 2 == 0)
         say(descent + 1, DESCENTS, min(float(np.min(k.error + k.complexity)) for k in kept))
-    kept += _polished(model, kept)
-    columns = [np.concatenate([getattr(one, name) for one in kept]) for name in
-               ("genomes", "complexity", "error", "structure")]  # fmt: skip
-    return columns[0][front(*columns[1:])]
+    return tidied(model, _joined(kept)).genomes
 
 
 def _descent(model: Model, beam: Scored, random: np.random.Generator, narrow: bool) -> list[Scored]:
@@ -56,7 +52,7 @@ def _descent(model: Model, beam: Scored, random: np.random.Generator, narrow: bo
         genomes, warm = _children(model, beam, seen, random, narrow)
         if not len(genomes):
             break
-        scored = model.scored(genomes, warm, few=True)
+        scored = model.scored(genomes, warm)
         kept.append(scored)
         beam = _chosen(scored)
         least = np.array([np.min(scored.error + p * scored.complexity) for p in PRICES])
@@ -65,30 +61,35 @@ def _descent(model: Model, beam: Scored, random: np.random.Generator, narrow: bo
     return kept
 
 
-def _polished(model: Model, kept: list[Scored]) -> list[Scored]:
-    """The best few with one weight changed so that they cost less, until none is better."""
-    seen: set[tuple[int, ...]] = set()
-    found: list[Scored] = []
-    best = np.inf
-    for _ in range(2 * model.layout.weights):
-        pool = [*kept, *found]
-        names = kept[0].__dataclass_fields__
-        joined = {name: np.concatenate([getattr(one, name) for one in pool]) for name in names}
-        objective = joined["error"] + POLISH * joined["complexity"]
-        if objective.min() > best - 1e-3:
+def tidied(model: Model, kept: Scored) -> Scored:
+    """The front of networks, their least complex equals and all that comes of making one weight of
+    one of them cheaper, until the front stays as it is."""
+    found = front_of(kept)
+    seen = {tuple(row) for row in found.genomes.tolist()}
+    for _ in range(model.layout.weights if len(found.genomes) else 0):
+        simpler = np.concatenate([_simpler(model, genome) for genome in found.genomes])
+        equals = least(model.equals, found.genomes)
+        genomes = np.concatenate([equals, model.equals.simplest(simpler)])
+        fresh = [row for row in map(tuple, genomes.tolist()) if row not in seen]
+        if not fresh:
             break
-        best = float(objective.min())
-        rows = np.argsort(objective, kind="stable")
-        _, first = np.unique(joined["genomes"][rows], axis=0, return_index=True)
-        rows = rows[np.sort(first)][:POLISHED]
-        children = [_simpler(model, genome) for genome in joined["genomes"][rows]]
-        genomes = model.equals.simplest(np.concatenate(children))
-        fresh = [k for k, row in enumerate(map(tuple, genomes.tolist())) if row not in seen]
-        seen |= {tuple(row) for row in genomes.tolist()}
-        fresh = np.unique(genomes[fresh], axis=0)
-        if len(fresh):
-            found.append(model.scored(fresh, few=True))
+        seen.update(fresh)
+        genomes = np.array(list(dict.fromkeys(fresh)), dtype=np.int32)
+        before, found = found, front_of(_joined([found, model.scored(genomes)]))
+        if np.array_equal(before.genomes, found.genomes):
+            break
     return found
+
+
+def _joined(several: list[Scored]) -> Scored:
+    names = several[0].__dataclass_fields__
+    return Scored(*(np.concatenate([getattr(one, name) for one in several]) for name in names))
+
+
+def front_of(scored: Scored) -> Scored:
+    """Those that no other one beats in complexity, error and structure."""
+    rows = front(scored.complexity, scored.error, scored.structure)
+    return Scored(*(getattr(scored, name)[rows] for name in scored.__dataclass_fields__))
 
 
 def _simpler(model: Model, genome: np.ndarray) -> np.ndarray:

@@ -8,18 +8,28 @@ from .pnn_maps_data import measured_unit
 from .pnn_maps_findings import Entry, Limit, as_result, energy_unit, resting_error
 from .pnn_maps_judge import BACK, LONG, Judged
 from .pnn_maps_model import Model
+from .pnn_maps_shown import (
+    Variants,
+    errors_figure,
+    family,
+    family_table,
+    force_figure,
+    variants_table,
+)
 from .program import Array, Axis, Check, Curve, Equation, Figure, Findings, Panel, Table
 
+CHAIN, OWN = "in a chain", "own force"
 SHOWN = 400  # points of a long curve
 PEERS = (
     "Verlet is position Verlet with the true masses; net is a feed-forward network of 20, 100 and "
-    "20 relu units on the same rows, net + F one that is given the force too."
+    "20 relu units on the same rows, net + F one that is given the force too; in a chain and own "
+    "force are this map trained as a chain of steps, and together with a force of its own."
 )
 
 
 def report(
     model: Model, entries: tuple[Entry, ...], best: Entry, several: list[Judged],
-    limit: Limit | None, history: np.ndarray,
+    variants: Variants, limit: Limit | None, history: np.ndarray,
 ) -> Findings:  # fmt: skip
     """Findings out of all that was found."""
     own = several[0]
@@ -40,6 +50,8 @@ def report(
                         ("energy_shift", own.shift * to_energy)):  # fmt: skip
         if np.isfinite(value):
             metrics[name] = value
+    if variants.force is not None:
+        metrics["learned_force_off"] = variants.force.off
     if limit is not None:
         for k, name in enumerate(model.study.system.coordinates):
             metrics[f"inverse_mass.{name}"] = float(limit.inverse_mass[k])
@@ -52,14 +64,30 @@ def report(
         extra={
             "front": [as_result(model, e) for e in entries],
             "best": as_result(model, best),
+            "family": [
+                {
+                    "from": low,
+                    "to": high if np.isfinite(high) else None,
+                    "genome": [int(c) for c in e.genome],
+                }
+                for low, high, e in family(entries)
+            ],
             "judged": {one.name: _marks(model, one) for one in several},
         },
         summary=_summary(model, best, own, limit),
         arrays=_arrays(model, several),
-        figures=_figures(model, entries, best, several, limit, history),
-        tables=(_front_table(entries, best, damped), _peer_table(model, several)),
+        figures=(
+            *_figures(model, entries, best, several, limit, history),
+            *force_figure(model, variants),
+        ),
+        tables=(
+            _front_table(entries, best, damped),
+            family_table(entries),
+            *variants_table(model, best, variants),
+            _peer_table(model, several),
+        ),
         checks=_checks(model, best, own),
-        notes=_notes(model, entries, best),
+        notes=_notes(model, best),
     )
 
 
@@ -163,9 +191,11 @@ def _checks(model: Model, best: Entry, own: Judged) -> tuple[Check, ...]:
     return tuple(checks)
 
 
-def _notes(model: Model, entries: tuple[Entry, ...], best: Entry) -> tuple[str, ...]:
+def _notes(model: Model, best: Entry) -> tuple[str, ...]:
     notes = [*model.notes]
-    if not best.proved(model.system.damped):
+    if model.study.search.method == "paper":
+        notes.append("as published, the network of the lowest objective, whatever its structure")
+    elif not best.proved(model.system.damped):
         notes.append(
             "no network of the front that predicts well has a structure that is proved by algebra; "
             "the one of the lowest objective is shown"
@@ -195,36 +225,39 @@ def _arrays(model: Model, several: list[Judged]) -> dict[str, Array]:
 def _front_table(entries: tuple[Entry, ...], best: Entry, damped: bool) -> Table:
     rows = []
     for e in entries:
-        kind = e.scheme or ("" if e.proof is not None else "not linear")
-        proved = ""
+        words = ["recommended"] if e is best else []
+        words += [e.scheme or ("" if e.proof is not None else "not linear")]
         if e.proof is not None:
-            words = (["reversible"] if e.proof.reversible else []) + (
-                ["symplectic"] if e.proof.symplectic else []
+            words += ["reversible"] if e.proof.reversible else []
+            words += ["symplectic"] if e.proof.symplectic else []
+            words += ["areas shrink at a constant rate"] if damped and e.proof.holds(True) else []
+        rows.append(
+            (
+                e.complexity,
+                round(e.error, 2),
+                round(e.objective, 2),
+                ", ".join(filter(None, words)),
+                "; ".join(q.text for q in e.equations),
             )
-            if damped and e.proof.holds(True):
-                words.append("areas shrink at a constant rate")
-            proved = ", ".join(words)
-        mark = "recommended" if e is best else ""
-        rows.append((e.complexity, round(e.error, 2), round(e.objective, 2), kind, proved,
-                     "; ".join(q.text for q in e.equations), mark))  # fmt: skip
-    header = ("complexity", "error / dB", "objective", "known as", "proved", "map", "")
-    return Table("front", "Networks that no other one beats in complexity, error and structure.",
-                 header, tuple(rows))  # fmt: skip
+        )
+    return Table(
+        "front", "Networks that no other one beats in complexity, error and structure. What is "
+        "reversible or symplectic is so by proof.",
+        ("complexity", "error / dB", "objective", "known as", "map"), tuple(rows),
+    )  # fmt: skip
 
 
 def _peer_table(model: Model, several: list[Judged]) -> Table:
     length, speed, _ = model.units
     to_energy, energy = energy_unit(model)
     unit = measured_unit(model.study, model.units)
-    labels = [*several[0].errors]
-    header = ["map"]
-    for label in labels:
-        header += [f"position, {label}", f"velocity, {label}"]
+    sets = {"seen": "validation", "unseen": "test"}
+    header = ["map", *(f"{kind}, {name}" for name in sets for kind in ("position", "velocity"))]
     header += [f"return error {unit}".rstrip(), f"energy shift {energy}".rstrip()]
     rows = []
     for one in several:
         row: list[str | float | int | None] = [one.name]
-        for label in labels:
+        for label in sets.values():
             x, v = one.errors[label]
             row += [float(f"{x * length:.3g}"), float(f"{v * speed:.3g}")]
         for value in (one.back * length, one.shift * to_energy):
@@ -232,7 +265,8 @@ def _peer_table(model: Model, several: list[Judged]) -> Table:
         rows.append(tuple(row))
     units = f" (positions in {unit})" if unit else ""
     return Table(
-        "peers", f"Root mean squared errors of one step{units}, the distance from the start after "
+        "peers", f"Root mean squared errors of one step{units} at energies of the training "
+        "and of the test, the distance from the start after "
         f"{BACK} steps and back, and how far the mean energy moves in {LONG} steps. {PEERS}",
         tuple(header), tuple(rows),
     )  # fmt: skip
@@ -249,7 +283,8 @@ def _figures(
     to_energy, energy = energy_unit(model)
     length, _, _ = model.units
     unit = measured_unit(model.study, model.units)
-    figures = [_front_figure(model, entries, best)]
+    several = [one for one in several if one.name != CHAIN]  # too near to this map to be seen
+    figures = [_front_figure(model, entries, best), errors_figure(model, several, PEERS)]
     motion = several[0].energy.shape[1] - 1
     curves = []
     for one in several:
@@ -267,7 +302,7 @@ def _figures(
         )
     )  # fmt: skip
     panels = []
-    for one in several[:1] + [s for s in several[1:] if s.name != "Verlet"]:
+    for one in [s for s in several if s.name not in ("Verlet", OWN)]:
         path = one.path[:, motion, 0] * length
         steps = np.arange(BACK + 1.0)
         there, back = path[: BACK + 1], path[BACK:][::-1]

@@ -225,9 +225,11 @@ def fitted(
     iterations: int,
     tolerance: float = 1e-7,
     hopeless: float = float("inf"),
+    together: int = 256,
 ) -> Fitted:
     """The best weights of n lanes within `iterations` of Levenberg-Marquardt; a lane whose cost is
-    above `hopeless` after 12 of them is given up.
+    above `hopeless` after 12 of them is given up. At most `together` lanes march at once: a batch
+    is always full, and where the last lanes take long, a small one is made of fewer idle ones.
 
     `genomes`: activation codes (n, units), fixed weights (n, weights), NaN where trainable, and
     whether all units are linear (n,). `starts` (n, weights) holds the first values of trainable
@@ -247,7 +249,7 @@ def fitted(
             if len(indices):
                 fitter = Fitter(net, force, data, straight, tolerance, hopeless)
                 lanes = _lanes(codes, fixed, rows, size, indices)
-                _run(fitter, lanes, found, indices, size, iterations)
+                _run(fitter, lanes, found, indices, size, iterations, together)
         low = size
     return found
 
@@ -266,11 +268,12 @@ def _lanes(codes, fixed, rows, size: int, indices: np.ndarray) -> Lane:
 
 
 def _run(
-    fitter: Fitter, lanes: Lane, found: Fitted, indices: np.ndarray, size: int, iterations: int
-) -> None:
+    fitter: Fitter, lanes: Lane, found: Fitted, indices: np.ndarray, size: int, iterations: int,
+    together: int,
+) -> None:  # fmt: skip
     """March the lanes to their ends, a full batch at a time, and write them into `found`."""
     n, rows = len(indices), fitter.data.inputs.shape[1] * fitter.data.inputs.shape[2]
-    batch = 2 ** int(np.clip(np.log2(LANE_ROWS / rows), 0, 8))
+    batch = min(2 ** int(np.clip(np.log2(LANE_ROWS / rows), 0, 8)), together)
     theta = np.take_along_axis(found.weights[indices], np.maximum(lanes.of, 0), axis=1)
     walks = Walk(
         theta, np.full(n, np.inf), np.zeros((n, size, size)), np.zeros((n, size)), theta.copy(),

@@ -63,7 +63,7 @@ def fits(found: Model, count: int) -> None:
     print(
         f"\n{'population':<24}{'networks':>9}{'converged':>10}{'per CPU s':>11}{'converged/s':>13}"
     )
-    data, _ = found.fitness
+    data = found.data(thinned(found.train, 400))
     for linear in (True, False):
         rows = population(found, linear, count)
         starts = found.starts(rows)
@@ -125,7 +125,7 @@ def keras_epochs(found: Model, rows: int) -> float | None:
 def single_fits(found: Model, count: int) -> float:
     """Networks a CPU second where each is a program of its own: traced, compiled, then trained by
     Adam for as long as a patience of 100 epochs lets it (here 300 epochs)."""
-    layout, (data, _) = found.layout, found.fitness
+    layout, data = found.layout, found.data(thinned(found.train, 400))
     genomes = population(found, False, count)
     begun = time.process_time()
     for genome, start in zip(genomes, found.starts(genomes)[0], strict=True):
@@ -174,7 +174,7 @@ def speeds(found: Model, count: int) -> None:
 
 def fits_per_second(found: Model, count: int) -> float:
     rows = population(found, False, count)
-    data, starts = found.fitness[0], found.starts(rows)
+    data, starts = found.data(thinned(found.train, 400)), found.starts(rows)
     return count / cpu(lambda: found.fit(rows, data, starts))
 
 

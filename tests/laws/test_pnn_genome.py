@@ -8,6 +8,7 @@ import pytest
 from actionrun.compiler.modules.genome import ACTIVATIONS, Net
 from actionrun.compiler.modules.genome_fit import Data, fitted
 from actionrun.compiler.pnn_equal import Equals
+from actionrun.compiler.pnn_equal_least import least
 from actionrun.compiler.pnn_genome import Layout
 from map_studies import PUBLISHED, VERLET, genome, shipped
 
@@ -56,8 +57,8 @@ def values(net: Net, row, layout, weights, inputs):
 def test_equals_of_fixed_weights_are_the_same_function(verlet):
     """Fixed weights leave nothing to retrain: the simplest equal must give the same numbers."""
     layout, random = verlet.layout, np.random.default_rng(1)
-    rows = random.integers(0, 4, (300, 26))
-    rows[:, :6] *= random.random((300, 6)) < 0.3
+    rows = random.integers(0, 4, (120, 26))
+    rows[:, :6] *= random.random((120, 6)) < 0.3
     simple = Equals(layout).simplest(rows)
     inputs = [jnp.asarray(x) for x in random.standard_normal((2, 20))]
     for row, other in zip(rows, simple, strict=True):
@@ -83,6 +84,27 @@ def test_equals_of_trainable_weights_reach_the_same_fit(verlet):
         starts = np.repeat(random_starts, len(several), axis=1)
         costs.append(verlet.fit(several, data, starts, 1e-10).cost)
     np.testing.assert_allclose(np.log10(costs[0]), np.log10(costs[1]), atol=1e-3)
+
+
+def test_the_least_of_equals_is_one_for_all_spellings(verlet):
+    """Random shears and orders of units of the simplest Verlet, most of which `simplest` alone
+    leaves with a weight too many."""
+    equals, random = verlet.equals, np.random.default_rng(6)
+    row = genome(verlet, VERLET).tolist()
+    spellings = []
+    for _ in range(80):
+        spelling = [*row]
+        for _ in range(random.integers(2, 9)):
+            several = random.permutation(len(equals.shears.all))
+            any(equals.shears.done(spelling, equals.shears.all[k], 3) for k in several)
+        spellings.append([spelling[k] for k in equals.orders[random.integers(8)]])
+    spellings = np.unique(np.array(spellings), axis=0)
+    assert len(spellings) > 10
+    assert verlet.layout.complexity(equals.simplest(spellings)).max() > 13
+    found = least(equals, spellings)
+    assert len(np.unique(found, axis=0)) == 1
+    assert verlet.layout.complexity(found[0]) == verlet.layout.complexity(np.array(row)) == 13
+    np.testing.assert_array_equal(least(equals, found), found)
 
 
 def test_renamed_units_are_one_genome(verlet):

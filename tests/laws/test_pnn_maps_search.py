@@ -1,0 +1,150 @@
+"""The search of maps, small: a kill and helpers change nothing; the family of prices; variants."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from actionrun.compiler.pnn_maps import MapSearch
+from actionrun.compiler.pnn_maps_findings import _entry, recommended
+from actionrun.compiler.pnn_maps_model import model, thinned
+from actionrun.compiler.pnn_maps_shown import family
+from actionrun.compiler.pnn_maps_variants import LINKS, chained, windows, with_learned_force
+from actionrun.runtime.checkpoint import Checkpoints, Point
+from actionrun.runtime.search import Evolved
+from map_studies import FREE, HALF, VERLET, genome, oscillator, shipped
+
+SMALL = (
+    'inputs = ["q", "q\'"]\noutputs = ["q(t+dt)", "q\'(t+dt)"]\nlayers = [1, 1]\nforce = 2\n'
+    'activations = ["linear"]\nweights = ["0", "1/2", "1", "dt", "trainable"]\n'
+    "population = 12\ngenerations = 3\n"
+)
+
+
+@pytest.fixture(scope="module")
+def small():
+    return {
+        method: model(oscillator(search=SMALL + f'method = "{method}"'), None)
+        for method in ("nsga2", "paper")
+    }
+
+
+def marched(program, state, first, last):
+    for generation in range(first, last):
+        state, _ = program.advance(state, generation, 1)
+    return state
+
+
+def same(one, other):
+    assert one.keys() == other.keys()
+    assert all(np.array_equal(one[k], other[k], equal_nan=True) for k in one)
+
+
+@pytest.mark.parametrize("method", ["nsga2", "paper"])
+def test_a_killed_search_goes_on_to_the_same_front(small, method, tmp_path):
+    whole = Evolved(MapSearch(small[method]))
+    state = marched(whole, whole.start(), 0, whole.total)
+    assert int(state["archived"]) >= 2
+    killed = Evolved(MapSearch(small[method]))
+    half = marched(killed, killed.start(), 0, 2)
+    Checkpoints(tmp_path, {"hash": "1"}, lambda event: None).save(Point(2, half), {})
+    again = Evolved(MapSearch(small[method]))  # nothing that was scored is known any more
+    point = Checkpoints(tmp_path, {"hash": "1"}, lambda event: None).latest(again.start())
+    same(marched(again, point.state, point.step, again.total), state)
+
+
+def test_who_scores_a_network_does_not_matter(small):
+    """As workers do it: each with a search of its own, parts of a generation in any order."""
+    alone = Evolved(MapSearch(small["nsga2"]))
+    state = marched(alone, alone.start(), 0, alone.total)
+    crew = [MapSearch(small["nsga2"]), MapSearch(small["nsga2"])]
+
+    def evaluate(genomes):
+        scores = np.zeros((len(genomes), 3))
+        for worker in (1, 0):
+            part = np.arange(worker, len(genomes), 2)[::-1]
+            if len(part):
+                scores[part] = crew[worker].scores(genomes[part])
+        return scores
+
+    shared = Evolved(MapSearch(small["nsga2"]), evaluate)
+    same(marched(shared, shared.start(), 0, shared.total), state)
+
+
+@pytest.fixture(scope="module")
+def verlet():
+    return shipped("verlet_pnn", "data.points=1000")
+
+
+def entry(found, weights):
+    row = genome(found, weights)
+    fitted = found.fit(row[None], found.data(thinned(found.train)), found.starts(row[None]), 1e-13)
+    marks = found.marks(row[None], fitted.weights, found.validation)
+    error = float(found.error(marks)[0])
+    cost = int(found.layout.complexity(row))
+    return _entry(found, row, fitted.weights[0], cost, error, error, 0.0, 0.0)
+
+
+def test_the_recommended_map_is_the_simple_one_of_a_proved_structure(verlet):
+    simple = entry(verlet, VERLET)
+    better = entry(verlet, {**VERLET, 17: FREE})  # fits better at a price of 1, but is no such map
+    worse = entry(verlet, {0: 1, 3: 1, 6: 1, 9: 1, 10: 1, 14: 1, 15: FREE, 16: 1, 19: 1, 4: 1})
+    assert better.objective < simple.objective
+    assert recommended(verlet, (worse, better, simple)) is simple
+    assert recommended(verlet, (better, worse)) is better
+
+
+def test_the_family_has_the_lowest_objective_at_every_price(verlet):
+    several = tuple(
+        entry(verlet, weights)
+        for weights in (
+            VERLET,
+            {**VERLET, 17: FREE},
+            {**VERLET, 17: FREE, 1: FREE},
+            {0: 1},
+            {0: 1, 1: HALF, 6: 1, 10: 1, 16: 1},
+        )
+    )
+    found = family(several)
+    assert found[0][0] == 0 and found[-1][1] == np.inf
+    assert all(a[1] == b[0] for a, b in pairwise(found))
+    for low, high, best in found:
+        price = (low + min(high, 2 * low + 1)) / 2
+        least = min(e.selected + price * e.complexity for e in several)
+        assert best.selected + price * best.complexity == pytest.approx(least)
+
+
+def test_a_chain_of_steps_is_the_motion(verlet):
+    begun, qs, vs = windows(verlet, LINKS)
+    assert len(begun) > 500 and qs.shape == vs.shape == (LINKS, len(begun), 1)
+    place = {q.tobytes(): k for k, q in enumerate(verlet.train.q)}
+    rows = [place.get(q.tobytes()) for q in qs[3]]
+    known = [k for k, row in enumerate(rows) if row is not None]
+    assert len(known) > 300
+    np.testing.assert_array_equal(verlet.train.next_q[[rows[k] for k in known]], qs[4][known])
+
+
+def test_a_map_trained_as_a_chain_errs_less_over_a_chain(verlet):
+    """One weight, one minimum: of the sum over links, and not of the first."""
+    row = genome(verlet, VERLET)
+    once = entry(verlet, VERLET).weights
+    chain = chained(verlet, row, once)
+    assert chain[15] != once[15] and chain[15] == pytest.approx(once[15], rel=1e-3)
+
+    def wrong(weights):
+        from actionrun.compiler.pnn_maps_judge import as_step
+
+        begun, qs, vs = windows(verlet, LINKS)
+        state, total, step = (begun.q, begun.v), 0.0, as_step(verlet, row, weights)
+        for q, v in zip(qs, vs, strict=True):
+            state = step(*state)
+            total += np.mean(((state[0] - q) / verlet.spread[0]) ** 2)
+            total += np.mean(((state[1] - v) / verlet.spread[1]) ** 2)
+        return total
+
+    assert wrong(chain) < wrong(once)
+
+
+def test_a_force_is_learned_with_the_map_from_states_alone(verlet):
+    found = with_learned_force(verlet, genome(verlet, VERLET), entry(verlet, VERLET).weights)
+    assert found.off < 5e-3
+    assert with_learned_force(verlet, genome(verlet, {0: 1}), np.zeros(20)) is None
