@@ -20,6 +20,7 @@ from .linear import solve
 ROUND = 6  # iterations of one call
 TRIED = 12  # iterations after which a cost above `hopeless` ends a lane
 SLOTS = (4, 8)  # trainable weights for which there is a program of its own
+TURN = 500  # rows of a turn, where there are many
 LANE_ROWS = 8192  # rows times lanes of one call: what stays in a core's cache
 
 
@@ -93,26 +94,49 @@ class Fitter(eqx.Module):
         return cost, jnp.where(both, normal, 0), jnp.where(used, gradient, 0)
 
     def _rowed(self, lane: Lane, weights: jax.Array, place: jax.Array, root: jax.Array):
-        """By reverse mode, each row with weights of its own."""
-        data, scales = self.data, self.data.scales[:, None, None] * root
-        rows = jnp.broadcast_to(weights[:, None, None], (*weights.shape, data.inputs.shape[1], 1))
+        """By reverse mode, each row with weights of its own; many rows in turns, which stay in the
+        cache."""
+        data, scales = self.data, self.data.scales[:, None, None]
+        count = data.inputs.shape[1]
 
-        def outputs(rows):
-            return jnp.stack(
-                self.net.values(lane.codes, lane.present, rows, list(data.inputs), self.force)
-            )
+        def measured(inputs, targets, root):
+            size = inputs.shape[1]
+            rows = jnp.broadcast_to(weights[:, None, None], (*weights.shape, size, 1))
 
-        given, pull = jax.vjp(outputs, rows)
-        residual = (given - data.targets) * scales
-        ones = jnp.broadcast_to(scales, given.shape)
-        normal, gradient = 0.0, 0.0
-        for o in range(given.shape[0]):
-            for c in range(given.shape[2]):
-                (slope,) = pull(jnp.zeros_like(given).at[o, :, c].set(ones[o, :, c]))
-                J = slope[:, :, 0][place]
-                normal = normal + J @ J.T
-                gradient = gradient + J @ residual[o, :, c]
-        return jnp.sum(residual * residual), normal, gradient
+            def outputs(rows):
+                values = self.net.values(lane.codes, lane.present, rows, list(inputs), self.force)
+                return jnp.stack(values)
+
+            given, pull = jax.vjp(outputs, rows)
+            residual = (given - targets) * (scales * root)
+            ones = jnp.broadcast_to(scales * root, given.shape)
+            normal, gradient = 0.0, 0.0
+            for o in range(given.shape[0]):
+                for c in range(given.shape[2]):
+                    (slope,) = pull(jnp.zeros_like(given).at[o, :, c].set(ones[o, :, c]))
+                    J = slope[:, :, 0][place]
+                    normal = normal + J @ J.T
+                    gradient = gradient + J @ residual[o, :, c]
+            return jnp.sum(residual * residual), normal, gradient
+
+        if count <= TURN:
+            return measured(data.inputs, data.targets, root)
+        turns = -(-count // TURN)
+        short = ((0, 0), (0, turns * TURN - count), (0, 0))
+
+        def turned(rows, mode):
+            rows = jnp.pad(rows, short[-rows.ndim :], mode)
+            return jnp.moveaxis(rows.reshape(rows.shape[0], turns, TURN, -1), 1, 0)
+
+        parts = (turned(data.inputs, "edge"), turned(data.targets, "edge"))
+        weighed = jnp.pad(root, short[1:], "constant").reshape(turns, TURN, 1)
+
+        def added(total, part):
+            return jax.tree.map(jnp.add, total, measured(*part)), None
+
+        k = len(place)
+        nothing = (jnp.zeros(()), jnp.zeros((k, k)), jnp.zeros(k))
+        return jax.lax.scan(added, nothing, (*parts, weighed))[0]
 
     def _summed(self, lane: Lane, weights: jax.Array, place: jax.Array, root: jax.Array):
         """A linear net is A u + B F(P u) for its inputs u: the rows enter by (A, B, P) alone."""

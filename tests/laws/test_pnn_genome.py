@@ -10,6 +10,7 @@ from actionrun.compiler.modules.genome_fit import Data, fitted
 from actionrun.compiler.pnn_equal import Equals
 from actionrun.compiler.pnn_equal_least import least
 from actionrun.compiler.pnn_genome import Layout
+from actionrun.compiler.pnn_maps_model import thinned
 from map_studies import PUBLISHED, VERLET, genome, shipped
 
 LAW = Layout(
@@ -181,9 +182,9 @@ def test_a_fit_does_not_see_its_batch(verlet, linear):
 
 
 def test_sums_and_rows_find_the_same(verlet):
-    """The linear path's normal matrix is that of the general one."""
+    """The linear path's normal matrix is that of the general one, which takes rows in turns."""
     row = genome(verlet, PUBLISHED)[None]
-    layout, data = verlet.layout, verlet.fitness[0]
+    layout, data = verlet.layout, verlet.data(thinned(verlet.train, 1203))
     starts = verlet.starts(row)[1]
     codes, fixed, rows = row[:, :6], layout.fixed(row), np.array([0])
     found = [
