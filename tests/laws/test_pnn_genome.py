@@ -6,6 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from actionrun.compiler.modules.genome import ACTIVATIONS, Net
+from actionrun.compiler.modules.genome_adam import fitted as by_adam
 from actionrun.compiler.modules.genome_fit import Data, fitted
 from actionrun.compiler.pnn_equal import Equals
 from actionrun.compiler.pnn_equal_least import least
@@ -208,3 +209,26 @@ def test_row_weights_choose_rows():
     found = fitted(layout.net, None, data, spec, np.zeros((3, 2)), np.arange(3), 60, 1e-14)
     for k, chosen in enumerate(sets.astype(bool)):
         np.testing.assert_allclose(found.weights[k], np.polyfit(x[chosen], y[chosen], 1), rtol=1e-7)
+
+
+def test_adam_as_the_papers_ran_it_ends_at_the_same_fit():
+    """A straight line by Adam, whole rows at once, until 100 epochs bring nothing; a lane does not
+    see the others of its batch."""
+    layout = Layout(1, (), 1, ("linear",), (0,), (0, 1, None), ("0", "1", "trainable"), bias=True)
+    random = np.random.default_rng(7)
+    x = random.standard_normal(30)
+    y = 2 * x + 1 + 0.1 * random.standard_normal(30)
+    data = Data(jnp.asarray(x[None, :, None]), jnp.asarray(y[None, :, None]), jnp.ones(1),
+                jnp.ones((1, 30)))  # fmt: skip
+    rows = np.array([[2, 2], [2, 0], [1, 2]])  # both, the slope alone, the other one alone
+    spec = rows[:, :0], layout.fixed(rows)
+    found = by_adam(layout.net, None, data, spec, np.zeros((3, 2)), (20_000, 0.02))
+    assert found.converged.all()
+    np.testing.assert_allclose(found.weights[0], np.polyfit(x, y, 1), rtol=1e-3)
+    np.testing.assert_allclose(found.weights[1], [x @ y / (x @ x), 0], rtol=1e-3)
+    np.testing.assert_allclose(found.weights[2], [1, np.mean(y - x)], rtol=1e-3)
+    alone = by_adam(layout.net, None, data, (spec[0][2:], spec[1][2:]), np.zeros((1, 2)),
+                    (20_000, 0.02))  # fmt: skip
+    np.testing.assert_array_equal(alone.weights[0], found.weights[2])
+    short = by_adam(layout.net, None, data, spec, np.zeros((3, 2)), (20, 0.02))
+    assert not short.converged.any() and np.all(short.cost > found.cost)
