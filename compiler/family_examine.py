@@ -11,6 +11,7 @@ import numpy as np
 
 from ..spec.family import Family
 from .identifiability import Identifiability, identifiability, term_exponents
+from .modules.devices import dealt
 from .modules.encoder import Encoder, sizes
 from .modules.least_squares import Fit, levenberg_marquardt, slopes
 from .modules.population import Population
@@ -64,6 +65,7 @@ def batch_of(study: Family, population: Population, encoder: Encoder, c, q, p, k
         & (not population.by_velocity)
     )
     iterations = study.refine.iterations if study.refine.method != "none" else 0
+    c, q, p = dealt(c), dealt(q), dealt(p)
     return _examine(
         population, encoder, c, q, p, key, known_start, iterations, study.refine.tolerance
     )

@@ -16,6 +16,7 @@ from scipy.interpolate import CubicSpline
 from ..spec.family import Family
 from .family_samples import Observed, grid, observed
 from .family_train import Training
+from .modules.devices import dealt
 from .modules.encoder import Encoder
 from .modules.least_squares import Fit, covariance, levenberg_marquardt
 from .modules.population import Population
@@ -87,13 +88,15 @@ def inferred(training: Training, state: Any, observations: Mapping[str, np.ndarr
             "give a column for each: t, q, pi_q or v_q by the names of the coordinates",
         )  # fmt: skip
     encoder = training.encoder(state)
-    series, q, v = _resampled(study, population, o)
-    named = np.asarray(_estimates(encoder, jnp.asarray(series)))
+    trials = np.unique(observations.get("trial", np.ones(1, int)))
+    series, q, v = _resampled(study, population, o, trials)
+    named = np.asarray(_estimates(encoder, dealt(jnp.asarray(series))))
     low, high = np.asarray(population.low)[:, None], np.asarray(population.high)[:, None]
     named = np.clip(np.where(np.isfinite(named), named, (low + high) / 2), low, high)
-    shots = Shots(population, grid(o.t, float(population.h)), jnp.asarray(o.values),
-                  jnp.asarray(o.weight), jnp.asarray(o.t), o.names, len(named))  # fmt: skip
-    start = jnp.concatenate([jnp.asarray(named), jnp.asarray(q), jnp.asarray(v)])
+    values, weight, t = (dealt(jnp.asarray(x)) for x in (o.values, o.weight, o.t))
+    places = grid(o.t, float(population.h))
+    shots = Shots(population, places, values, weight, t, o.names, len(named))
+    start = dealt(jnp.concatenate([jnp.asarray(named), jnp.asarray(q), jnp.asarray(v)]))
     iterations = study.refine.iterations if study.refine.method != "none" else 0
     fit, before, model, share = _refined(
         shots, start, jnp.asarray(low), jnp.asarray(high), iterations, study.refine.tolerance
@@ -128,13 +131,13 @@ def _told(study, names, named, fit: Fit, before, model, share, o: Observed, obse
     )
 
 
-def _resampled(study: Family, population: Population, o: Observed):
+def _resampled(study: Family, population: Population, o: Observed, names: np.ndarray):
     """Series (samples, channels, trials) at the times of training, in its order of channels, and
     the first positions and velocities (n, trials)."""
     step = float(population.h) * population.every
     times = step * np.arange(population.steps // population.every + 1)
     n = len(population.q_low)
-    trials = o.t.shape[1]
+    trials = len(names)
     series = np.zeros((len(times), len(o.names), trials))
     q, v = np.zeros((n, trials)), np.zeros((n, trials))
     order = [o.names.index((w, i)) for w in population.variables for i in range(n)]
@@ -143,7 +146,8 @@ def _resampled(study: Family, population: Population, o: Observed):
         if span < times[-1] - SHORT * step:
             raise refusal(
                 study, ("integrator", "steps"), "infer.short",
-                f"motion {k + 1} lasts {span:.6g}, and the network was trained on {times[-1]:.6g}",
+                f"motion {names[k]} lasts {span:.6g}, and the network was trained on "
+                f"{times[-1]:.6g}",
                 "give it a longer motion, or train it on shorter ones",
             )  # fmt: skip
         for place, channel in enumerate(order):
@@ -151,7 +155,7 @@ def _resampled(study: Family, population: Population, o: Observed):
             if there.sum() < 4:
                 raise refusal(
                     study, ("observe",), "infer.samples",
-                    f"motion {k + 1} has {int(there.sum())} samples of a variable, "
+                    f"motion {names[k]} has {int(there.sum())} samples of a variable, "
                     "and 4 are needed",
                 )  # fmt: skip
             spline = CubicSpline(o.t[there, k], o.values[there, channel, k])

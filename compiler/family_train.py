@@ -15,6 +15,7 @@ from ..spec.family import Family
 from .arrays import mechanics, parameters
 from .family_encoder import encoder_of
 from .family_findings import examined
+from .modules.devices import everywhere
 from .modules.encoder import Encoder
 from .modules.ggl import GGL
 from .modules.losses import Judgement
@@ -24,6 +25,7 @@ from .problem import Problem
 from .program import Findings, Report, Tell
 
 SECOND_MOMENT = 0.95  # of Adam: fresh systems every step let it forget fast; 0.999 was twice worse
+LARGEST_WEIGHT = 1e4  # of a network that has been trained well
 TRAIN_KEY, TEST_KEY = 2, 3  # 0 and 1: the survey and the network
 
 
@@ -51,25 +53,45 @@ class Training:
         """One compiled call a step: XLA runs a step's matrix products on all cores, which it does
         not inside of a compiled loop."""
         still = eqx.filter(self.trainer.start(), eqx.is_array, inverse=True)
-        progress = eqx.combine(jax.tree.map(jnp.asarray, state), still)
+        progress = eqx.combine(everywhere(state), still)
         key = jax.random.fold_in(self.key, TRAIN_KEY)
         for n in range(done, done + count):
             progress = self.step(progress, key, jnp.asarray(n))
         loss = float(progress.loss)
         diverged = None
         if not np.isfinite(loss):
-            diverged = (
-                f"the loss of training is not finite near step {done + count}. "
-                "Make training.learning_rate smaller."
-            )
+            diverged = self._trouble(everywhere(state), key, done)
         rate = float(_schedule(self.study)(done + count))
         report = Report({"loss": loss, "learning_rate": rate}, diverged=diverged)
         return eqx.filter(progress, eqx.is_array), report
 
+    def _trouble(self, state: Progress, key: jax.Array, n: int) -> str:
+        """Why the loss of step n + 1, with the network of `state`, is not finite."""
+        population, count = self.population, self.study.training.batch
+        told = f"step {n + 1}: the loss of training is not finite"
+        weights = [float(jnp.max(jnp.abs(x))) for x in jax.tree.leaves(state.network) if x.size]
+        c, q, rate = population.drawn(jax.random.fold_in(key, n), count)
+        series, _ = population.series(c, q, population.momenta(c, q, rate))
+        bad = ~np.isfinite(np.asarray(series)).all(axis=(0, 1))
+        if max(weights) > LARGEST_WEIGHT or not bad.any():
+            return (
+                f"{told}. The term is the network's answer, whose weights reach "
+                f"{max(weights):.3g}. Likely cause: steps of training that are too long. "
+                "Make training.learning_rate smaller"
+            )
+        first, names = int(np.argmax(bad)), [one.name for one in self.symbolic.coefficients]
+        values = [f"{float(x):.4g}" for x in c[:, first]]
+        member = ", ".join(f"{name} = {x}" for name, x in zip(names, values, strict=True))
+        return (
+            f"{told}, nor are {int(bad.sum())} of {count} motions of the Lagrangian drawn for it, "
+            f"the first with {member}. Likely cause: integrator.dt is too long for such members. "
+            "Make it smaller, or the ranges of [coefficients]"
+        )
+
     def encoder(self, state: Progress) -> Encoder:
         """The network as a state of this training has it."""
         still = eqx.filter(self.trainer.start(), eqx.is_array, inverse=True)
-        progress = eqx.combine(jax.tree.map(jnp.asarray, state), still)
+        progress = eqx.combine(everywhere(state), still)
         return self.trainer.with_network(progress.network)
 
     def findings(self, state: Progress, samples: Mapping[str, np.ndarray], tell: Tell) -> Findings:

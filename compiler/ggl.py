@@ -25,6 +25,7 @@ from .ggl_compare import Comparison, compared
 from .ggl_findings import Motion, found
 from .ggl_stability import judged
 from .ggl_stepper import solver, stepper
+from .ggl_trouble import Point, cause
 from .ggl_unbuilt import cost, require_built
 from .ledger import Book, balanced, book_of
 from .lower import lowered
@@ -37,8 +38,8 @@ from .program import Findings, Report, Section, Tell
 ROWS = 4096  # rows that one compiled call can return
 NUMBERS = 2_000_000  # in the positions of these rows, at most
 TROUBLE = {1: "the step's equations did not converge", 2: "the motion left the finite numbers"}
-TRANSFORM = ", and that integrator.time_transform is positive there"
-SURFACE = ", and that the constraints hold it there: their gradients may vanish or align"
+TRANSFORM = ". Check that integrator.time_transform is positive there"
+SURFACE = ". Check that the constraints hold it there: their gradients may vanish or align"
 
 
 def compile(study: Ggl) -> Integration:
@@ -187,10 +188,18 @@ class Integration:
             for name, value in zip(self._names, np.asarray(x.q)[:n], strict=False)
         )
         names += ", ..." if n > len(self._names) else ""
-        advice = "Make integrator.dt smaller, or check the potential where the motion went"
+        (before, _), (last, rate) = self._point(self.start()), self._point(x)
+        advice = cause(self.symbolic, before, last, float(self.h) * rate)
         advice += TRANSFORM if self.transformed else ""
         advice += SURFACE if self.symbolic.constraints else ""
         return f"step {int(x.step) + 1}: {what}; the last good state was {names} ({at}). {advice}."
+
+    def _point(self, x: Trajectory) -> tuple[Point, float]:
+        """Positions and velocities of a state, and by how much time passes faster than steps."""
+        n = self.symbolic.n
+        v = np.nan_to_num(np.asarray(x.V, float)[:, -1].ravel(), posinf=0.0, neginf=0.0)
+        rate = float(v[-1]) if self.transformed and v[-1] else 1.0
+        return Point(np.asarray(x.q, float)[:n], v[:n] / rate, self._time(x)), rate
 
     @property
     def _names(self) -> list[str]:

@@ -15,7 +15,7 @@ import numpy as np
 import optax
 
 from .modules import descent, gauss_newton
-from .modules.action import Loss
+from .modules.action import Loss, squares
 from .modules.neighbours import Near
 from .modules.observables import deviations
 from .modules.path_network import Layers, parameters
@@ -103,7 +103,7 @@ class Relaxation:
 
     def advance(self, state: State, done: int, count: int) -> tuple[State, Report]:
         state = jax.tree.map(jnp.asarray, state)
-        stop, rows = done + count, []
+        stop, rows, began = done + count, [], state
         try:
             while done < stop:
                 over = int(state["fit"].ended)
@@ -115,12 +115,22 @@ class Relaxation:
         except (FloatingPointError, NoStartError) as error:
             return state, Report(diverged=f"{error}.")
         if int(state["fit"].ended) == 2 and self.first_order:
-            return state, Report(diverged="the loss is not finite any more. "
+            return state, Report(diverged=f"{self._lost(began)}. Likely cause: too long a step. "
                                  "Make training.learning_rate smaller.")  # fmt: skip
         samples = {
             name: np.stack([row[name] for row in rows]) for name in (rows[0] if rows else ())
         }
         return state, Report(self._progress(state, done), samples)
+
+    def _lost(self, state: State) -> str:
+        """Which terms of the loss are not finite, or the largest one, at the path of a state."""
+        x = state["fit"].x
+        parts = self.setting.loss(state["given"], self.near(state, x)).residual(x)
+        sizes = {name: float(squares(part)) for name, part in parts.items()}
+        if lost := [name for name, size in sizes.items() if not np.isfinite(size)]:
+            return f"the loss is not finite any more, by its terms {', '.join(lost)}"
+        name = max(sizes, key=lambda name: sizes[name])
+        return f"the loss is not finite any more; its largest term was {name}, {sizes[name]:.3g}"
 
     def _row(self, state: State, done: int) -> dict[str, np.ndarray] | None:
         """What is kept of an iteration: the loss and, where the path is unique, its distance from

@@ -7,7 +7,7 @@ them without learning which kind of study they came from.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
@@ -191,6 +191,23 @@ class Program(Protocol):
     def findings(self, state: State, samples: Mapping[str, np.ndarray], tell: Tell) -> Findings:
         """Results after the last step; long evaluations report through `tell`."""
         ...
+
+
+Arrays = Mapping[str, np.ndarray]
+
+
+class Shared(Protocol):
+    """A program some of whose work falls into independent tasks.
+
+    `task` does one of them. Its answer depends on its name and its arrays alone, to the last bit:
+    neither on the process nor on the other tasks. So a program cuts its work into tasks by a rule
+    of its own, the same however many workers there are, and does them itself where `share` is None;
+    the runtime sets `share` where there are workers, and has the answers in the tasks' order.
+    """
+
+    share: Callable[[str, Sequence[Arrays]], list[dict[str, np.ndarray]]] | None
+
+    def task(self, name: str, arrays: Arrays) -> dict[str, np.ndarray]: ...
 
 
 @dataclass(frozen=True)

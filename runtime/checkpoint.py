@@ -9,7 +9,7 @@ may be damaged by what ended the run.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -45,6 +45,7 @@ class Checkpoints:
     folder: Path
     stamp: Mapping[str, str]
     tell: Listener
+    free: Collection[str] = ()  # names in the stamp that may differ all the same
     step: int = -1  # of the newest one
     parts: list[dict[str, Any]] = field(default_factory=list)
 
@@ -127,7 +128,7 @@ class Checkpoints:
         changed = [
             f"    {key}: {theirs.get(key, 'none')} then, {self.stamp.get(key, 'none')} now"
             for key in sorted({*theirs, *self.stamp})
-            if theirs.get(key) != self.stamp.get(key)
+            if theirs.get(key) != self.stamp.get(key) and key not in self.free
         ]
         if changed:
             raise Refused(

@@ -114,12 +114,7 @@ def _parser(commands) -> argparse.ArgumentParser:
     run.add_argument("--out", type=Path, metavar="DIR", help="the run folder itself")
     run.add_argument("--fresh", action="store_true", help="start a new run beside older ones")
     run.add_argument("--quiet", action="store_true", help="say nothing but what went wrong")
-
-    share = run.add_mutually_exclusive_group()
-    share.add_argument(
-        "--workers", type=int, default=0, metavar="N", help="processes that share a sweep or search"
-    )
-    share.add_argument("--cluster", metavar="ADDRESS", help="a Dask scheduler, tcp://host:8786")
+    _shares(run)
 
     check = command("check", commands.check, "show every fault of studies", loading)
     check.add_argument("study", type=Path, nargs="+", metavar="STUDY.toml")
@@ -145,6 +140,7 @@ def _parser(commands) -> argparse.ArgumentParser:
     infer.add_argument("run", type=Path, metavar="RUN")
     infer.add_argument("--data", type=Path, metavar="FILE.csv", required=True, help="new motions")
     infer.add_argument("--out", type=Path, metavar="DIR", help="default: RUN/inferred/FILE")
+    _shares(infer)
 
     listed = command("list", commands.list_runs, "list the runs in a folder")
     listed.add_argument("folder", type=Path, nargs="?", default=Path("runs"), metavar="DIR")
@@ -162,6 +158,14 @@ def _parser(commands) -> argparse.ArgumentParser:
     new = command("new", commands.new, "print a commented starter study")
     new.add_argument("kind", metavar="KIND", help="ggl, family, om or pnn")
     return parser
+
+
+def _shares(command: argparse.ArgumentParser) -> None:
+    share = command.add_mutually_exclusive_group()
+    share.add_argument(
+        "--workers", type=int, default=0, metavar="N", help="processes that share the work"
+    )
+    share.add_argument("--cluster", metavar="ADDRESS", help="a Dask scheduler, tcp://host:8786")
 
 
 class Version(argparse.Action):

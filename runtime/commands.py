@@ -138,9 +138,13 @@ def _export_structures(folder: Folder, out: Path | None) -> int:
 
 
 def infer(options: Namespace) -> int:
+    from .display import display
     from .infer import infer as inferred
 
-    table, place = inferred(_finished(options.run), options.data, options.out)
+    table, place = inferred(
+        _finished(options.run), options.data, options.out, options.workers, options.cluster,
+        display(quiet=False),
+    )  # fmt: skip
     print(table)
     print(f"\n{place}")
     return 0

@@ -12,11 +12,14 @@ import sys
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
+from time import monotonic
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from ..spec.source import Faults
 from .errors import RETRY, USAGE, Refused, RunError
+from .events import Listener, Noted
 from .worker import Answer, versions, work
 
 if TYPE_CHECKING:
@@ -25,10 +28,12 @@ if TYPE_CHECKING:
     from .folder import Folder
 
 MOST_DEATHS = 3
+MOST_WORKERS = 512  # processes of this machine
+LONGEST = 120.0  # seconds that a cluster may be without a worker
 
 
 class Lost(RunError):  # noqa: N818
-    """A worker died at the same task again and again."""
+    """Workers died at the same task again and again, or there are none."""
 
     code = RETRY
 
@@ -158,7 +163,7 @@ class _Process:
 class Cluster(AbstractContextManager):
     """The workers of a Dask scheduler, such as tcp://host:8786."""
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, tell: Listener) -> None:
         try:
             from distributed import Client
         except ImportError:
@@ -168,16 +173,19 @@ class Cluster(AbstractContextManager):
             self._client: Any = Client(address, timeout="20s", set_as_default=False)
         except (OSError, TimeoutError, ValueError) as error:
             raise Unreachable(f"no Dask scheduler answers at {address} ({error})") from None
+        self._address, self._tell = address, tell
         self._tags: dict[Any, int] = {}
         self._versions = versions()
+        self._alone: float | None = None  # since when there is no worker
 
     @property
     def size(self) -> int:
         return max(1, sum(self._client.nthreads().values()))
 
     def __exit__(self, *_: object) -> None:
-        self._client.cancel(list(self._tags))
-        self._client.close()
+        with suppress(Exception):  # a scheduler that is gone holds nothing of ours
+            self._client.cancel(list(self._tags))
+            self._client.close()
 
     def submit(self, tag: int, name: str, *arguments: Any) -> None:
         future = self._client.submit(work, name, self._versions, *arguments, pure=False)
@@ -188,7 +196,10 @@ class Cluster(AbstractContextManager):
 
         with suppress(TimeoutError), self._client.as_current():
             wait(list(self._tags), timeout=seconds, return_when="FIRST_COMPLETED")
-        for future in [one for one in self._tags if one.done()]:
+        ended = [one for one in self._tags if one.done()]
+        if not ended:
+            self._require_workers()
+        for future in ended:
             tag = self._tags.pop(future)
             try:
                 answer: Answer = future.result()
@@ -196,11 +207,34 @@ class Cluster(AbstractContextManager):
                 raise Lost(f"the cluster could not do a task: {error}") from None
             yield tag, value_of(answer)
 
+    def _require_workers(self) -> None:
+        """Say once that there is nobody to do the work; give up after a while."""
+        try:
+            there = self._client.nthreads()
+        except Exception as error:
+            raise Lost(f"the scheduler at {self._address} is gone ({error})") from None
+        if there:
+            self._alone = None
+            return
+        how = f"start one: dask worker {self._address} --nthreads 1"
+        if self._alone is None:
+            self._alone = monotonic()
+            self._tell(Noted(f"{self._address} has no worker; waiting {LONGEST:.0f} s for one. "
+                             f"On another terminal or machine {how}"))  # fmt: skip
+        elif monotonic() - self._alone > LONGEST:
+            raise Lost(
+                f"{self._address} has had no worker for {LONGEST:.0f} s; {how}, and run this again"
+            )
+
     def running(self) -> Sequence[int]:
         return list(self._tags.values())
 
     def forget(self) -> None:
-        begun = {key for keys in self._client.processing().values() for key in keys}
+        try:
+            begun = {key for keys in self._client.processing().values() for key in keys}
+        except Exception:  # the scheduler is gone, and all its tasks with it
+            self._tags.clear()
+            return
         idle = [future for future in self._tags if future.key not in begun]
         self._client.cancel(idle)
         for future in idle:
@@ -214,10 +248,12 @@ class Unreachable(RunError):  # noqa: N818
 
 
 @contextmanager
-def crew_of(workers: int, cluster: str | None) -> Iterator[Crew | None]:
+def crew_of(workers: int, cluster: str | None, tell: Listener) -> Iterator[Crew | None]:
     """The workers that were asked for, None for this process alone."""
+    if not 0 <= workers <= MOST_WORKERS:
+        raise Refused(f"--workers {workers}: write a number from 1 to {MOST_WORKERS}")
     if cluster is not None:
-        with Cluster(cluster) as crew:
+        with Cluster(cluster, tell) as crew:
             yield crew
     elif workers:
         with Processes(workers) as crew:
@@ -231,6 +267,8 @@ def value_of(answer: Answer) -> Any:
     word, value = answer
     if word == "done":
         return value
+    if word == "faults":
+        raise Faults(value)
     message, code, trace = value
     if code != 1:
         raise Remote(message, code)
@@ -239,17 +277,28 @@ def value_of(answer: Answer) -> Any:
     raise error
 
 
+def all_done(crew: Crew, name: str, tasks: Sequence[tuple[Any, ...]]) -> list[Any]:
+    """The answers to tasks of one name, in their order."""
+    for tag, arguments in enumerate(tasks):
+        crew.submit(tag, name, *arguments)
+    found: dict[int, Any] = {}
+    while len(found) < len(tasks):
+        found |= dict(crew.answers(1.0))
+    return [found[tag] for tag in range(len(tasks))]
+
+
 def scorer(crew: Crew, folder: Folder) -> Callable[[np.ndarray], np.ndarray]:
     """Scores of genomes by the workers: rows in the order of the genomes."""
     place = str(folder.path.resolve())
 
     def evaluate(genomes: np.ndarray) -> np.ndarray:
         blocks = np.array_split(genomes, min(crew.size, len(genomes)))
-        for tag, block in enumerate(blocks):
-            crew.submit(tag, "scores", place, block)
-        found: dict[int, np.ndarray] = {}
-        while len(found) < len(blocks):
-            found |= dict(crew.answers(1.0))
-        return np.concatenate([found[tag] for tag in range(len(blocks))])
+        return np.concatenate(all_done(crew, "scores", [(place, block) for block in blocks]))
 
     return evaluate
+
+
+def sharer(crew: Crew, folder: Folder) -> Callable[[str, Sequence[Any]], list[Any]]:
+    """The tasks of a program by the workers."""
+    place = str(folder.path.resolve())
+    return lambda name, tasks: all_done(crew, "task", [(place, name, one) for one in tasks])

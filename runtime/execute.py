@@ -102,7 +102,7 @@ class March:
             pace.start(program.stage, program.total, done)
         rows: dict[str, list[np.ndarray]] = {}
         saved, patience = monotonic(), self.save_seconds
-        count = max(1, program.quantum)
+        count, lost = max(1, program.quantum), None
         while done < program.total:
             self._obey(done, state, rows)
             count = min(count, program.total - done)
@@ -112,10 +112,12 @@ class March:
             _wait(following)
             spent = monotonic() - clock
             if report.diverged is not None:
+                lost = done + count
+                if count > max(1, program.quantum):
+                    count = self._half(count)  # as steps do not depend on chunks: find the step
+                    continue
                 self._save(done, state, rows)
-                raise Diverged(
-                    f"stopped between steps {done} and {done + count}: {report.diverged}"
-                )
+                raise Diverged(f"stopped after step {done} of {program.total}: {report.diverged}")
             state, done = following, done + count
             for name, array in report.samples.items():
                 rows.setdefault(name, []).append(np.asarray(array))
@@ -126,7 +128,7 @@ class March:
                 self._save(done, state, rows)
                 saved = monotonic()
                 patience = max(self.save_seconds, 20 * (saved - clock))
-            count = self._next(count, spent)
+            count = self._next(count, spent) if lost is None else self._half(lost - done)
         self._save(done, state, rows)
         self._obey(done)
         return state
@@ -139,6 +141,10 @@ class March:
         if not self.timing.later[0]:
             growth = 1.0
         return max(1, round(count * growth / quantum)) * quantum
+
+    def _half(self, count: int) -> int:
+        quantum = max(1, self.program.quantum)
+        return max(1, count // (2 * quantum)) * quantum
 
     def _obey(self, done: int, state: object = None, rows: dict | None = None) -> None:
         """Save and raise Stopped where we were asked to stop."""

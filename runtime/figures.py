@@ -94,6 +94,8 @@ def svg(figure: Figure, salt: str, panels: Sequence[Panel] | None = None) -> str
         for index, (panel, ax) in enumerate(zip(shown, axes, strict=True)):
             above = shown[index - 1] if stack and index else None
             _draw(panel, ax, above, last=not stack or index == len(shown) - 1)
+            ax.xaxis.label.set_gid(f"x-label_{index}")
+            ax.yaxis.label.set_gid(f"y-label_{index}")
         if stack and len(shown) > 1:
             drawing.align_ylabels(list(axes))
         text = io.StringIO()
@@ -122,6 +124,7 @@ def inline(document: str) -> str:
     body = document[document.index("<svg") :]
     body = re.sub(r"<metadata>.*?</metadata>", "", body, flags=re.DOTALL)
     body = re.sub(r"<!--.*?-->", "", body, flags=re.DOTALL)
+    body = re.sub(r' id="(axes|x-label|y-label)[_0-9]*"', r' class="\1"', body)
     used = set(re.findall(r"#([\w.-]+)[\"')]", body))
     body = re.sub(r' id="([^"]+)"', lambda found: found[0] if found[1] in used else "", body)
     for color, name in COLORS.items():

@@ -9,6 +9,8 @@ from __future__ import annotations
 import csv
 import io
 import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,57 +19,110 @@ import numpy as np
 from ..spec.source import Fault, Faults, quoted
 from .data import MOST_BYTES, scale_of
 from .errors import Refused
+from .events import Listener
 from .folder import Folder
 from .rounded import brief, measured
 from .table import Table, table_of
 from .write import json_text, plain_data, write
 
 if TYPE_CHECKING:
-    from ..compiler.family_infer import Inferred
     from ..spec.family import Family
 
+MOTIONS = 256  # that go through the integrator together
 
-def infer(folder: Folder, data: Path, place: Path | None) -> tuple[str, Path]:
+
+def infer(
+    folder: Folder, data: Path, place: Path | None, workers: int = 0, cluster: str | None = None,
+    tell: Listener = lambda event: None,
+) -> tuple[str, Path]:  # fmt: skip
     """What the network of a finished run says of the motions in a CSV file: a table as text, and
-    the folder with inference.json and coefficients.csv. Raises Faults, Refused, CannotWrite."""
+    the folder with inference.json and coefficients.csv. Raises Faults, Refused, CannotWrite.
+
+    Motions go through the integrator MOTIONS at a time, in this process or by the workers that
+    were asked for: the result is the same.
+    """
     from ..spec import load
     from ..spec.family import Family
+    from .crew import all_done, crew_of
 
     study = load(folder / "resolved.toml")
     if not isinstance(study, Family) or study.data is not None:
         raise Refused(f"{folder.path} has no trained network: infer reads runs of a family "
                       "study without [data]")  # fmt: skip
-    observations = motions_in(study, data)
-    found = _inferred(folder, study, observations)
+    blocks = list(_blocks(motions_in(study, data)))
+    with crew_of(workers, cluster, tell) as crew:
+        if crew is None:
+            network = Network(folder.path)
+            parts = [network.told(block) for block in blocks]
+        else:
+            where = str(folder.path.resolve())
+            parts = all_done(crew, "infer", [(where, block) for block in blocks])
+    found = Told(parts[0].names, parts[0].units, [row for part in parts for row in part.motions])
     place = place or folder / "inferred" / data.stem
-    content = {"format": 1, "data": data.name, "motions": found.data()}
+    content = {"format": 1, "data": data.name, "motions": found.motions}
     write(place / "inference.json", json_text(plain_data(content, lost=[])))
     write(place / "coefficients.csv", _rows(found))
     return _table(found), place
 
 
-def _inferred(folder: Folder, study: Family, observations: dict[str, np.ndarray]) -> Inferred:
-    if "jax" not in sys.modules:
-        from .cli import set_switches
+@dataclass(frozen=True)
+class Told:
+    """Coefficients and their units, and a dict a motion (see `compiler.family_infer`)."""
 
-        set_switches()
-    import jax
+    names: tuple[str, ...]
+    units: tuple[str, ...]
+    motions: list[dict[str, Any]]
 
-    from ..compiler.family_infer import inferred
-    from ..compiler.family_train import Training
-    from .checkpoint import Checkpoints
-    from .job import job
-    from .provenance import stamp
 
-    with jax.enable_x64(True):
-        task = job(study)
-        program = task.program()
-        assert isinstance(program, Training)
-        keep = Checkpoints(folder.checkpoint, stamp(task.hash), lambda event: None)
-        point = keep.latest(program.start())
+class Network:
+    """The trained network of a finished run."""
+
+    def __init__(self, path: Path) -> None:
+        if "jax" not in sys.modules:
+            from .cli import set_switches
+
+            set_switches()
+        import jax
+
+        from ..compiler.family_train import Training
+        from ..spec import load
+        from .checkpoint import Checkpoints
+        from .job import job
+        from .provenance import stamp
+
+        folder = Folder(path)
+        with jax.enable_x64(True):
+            task = job(load(folder / "resolved.toml"))
+            program = task.program()
+            assert isinstance(program, Training)
+            mark = stamp(task.hash)
+            keep = Checkpoints(folder.checkpoint, mark, lambda event: None, free=("device",))
+            point = keep.latest(program.start())
         if point is None:
             raise Refused(f"{folder.checkpoint} holds no network. Run the study again with --fresh")
-        return inferred(program, point.state, observations)
+        self.program, self.state = program, point.state
+
+    def told(self, observations: Mapping[str, np.ndarray]) -> Told:
+        import jax
+
+        from ..compiler.family_infer import inferred
+
+        with jax.enable_x64(True):
+            found = inferred(self.program, self.state, observations)
+        return Told(found.names, found.units, found.data())
+
+
+def _blocks(observations: Mapping[str, np.ndarray]) -> Iterator[dict[str, np.ndarray]]:
+    """The motions, MOTIONS at a time: the cut must not depend on who does them, as sums over other
+    numbers of motions round otherwise."""
+    trial = observations.get("trial")
+    if trial is None:
+        yield dict(observations)
+        return
+    names = np.unique(trial)
+    for first in range(0, len(names), MOTIONS):
+        rows = np.isin(trial, names[first : first + MOTIONS])
+        yield {key: values[rows] for key, values in observations.items()}
 
 
 def motions_in(study: Family, path: Path) -> dict[str, np.ndarray]:
@@ -137,12 +192,12 @@ def _factor(study: Family, table: Table, name: str) -> float:
                             table.head, 1, hint=fault.hint)]) from None  # fmt: skip
 
 
-def _table(found: Inferred) -> str:
+def _table(found: Told) -> str:
     """A line a motion."""
     head = ["motion", *(f"{n} [{u}]" if u else n for n, u in zip(found.names, found.units,
             strict=True)), "network", "residual"]  # fmt: skip
     rows = [head]
-    for one in found.data():
+    for one in found.motions:
         values = one["coefficients"]
         cells = [measured(values[n]["value"], values[n]["std"]) for n in found.names]
         said = ", ".join(brief(one["network"][n], 5) for n in found.names)
@@ -152,14 +207,14 @@ def _table(found: Inferred) -> str:
     return "\n".join(line.rstrip() for line in lines)
 
 
-def _rows(found: Inferred) -> str:
+def _rows(found: Told) -> str:
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     head: list[Any] = ["trial"]
     for name in found.names:
         head += [f"{name}_network", name, f"{name}_std"]
     writer.writerow([*head, "network_residual", "residual"])
-    for one in found.data():
+    for one in found.motions:
         row: list[Any] = [one["trial"]]
         for name in found.names:
             value = one["coefficients"][name]

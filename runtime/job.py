@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from .errors import Refused, RunError
+from .errors import RunError
 from .events import Failed, Finished, Listener, Noted, Opened, broadcast
 from .folder import Folder, check_owner, folder_for
 from .log import Log
@@ -23,9 +23,6 @@ if TYPE_CHECKING:
     from .crew import Crew
     from .execute import Stop
     from .points import Part
-
-
-MOST_WORKERS = 512  # processes of this machine
 
 
 @dataclass(frozen=True)
@@ -172,8 +169,6 @@ def run(
     Raises `actionrun.spec.Faults` for faults that only the compiler or the data show, and a
     RunError (Busy, Stopped, Diverged, CannotWrite, Refused), which knows its exit code.
     """
-    if not 0 <= workers <= MOST_WORKERS:
-        raise Refused(f"--workers {workers}: write a number from 1 to {MOST_WORKERS}")
     task = study if isinstance(study, Job) else job(study)
     where = Path(out) if out is not None else None
     try:
@@ -189,7 +184,7 @@ def run(
                 return Run(folder.path, result, read(folder))
             from .crew import crew_of
 
-            with crew_of(workers, cluster) as crew:
+            with crew_of(workers, cluster, tell) as crew:
                 return _executed(task, folder, tell, stop, tuple(command), crew)
     except BaseException as error:
         tell(Failed(str(error), error.code if isinstance(error, RunError) else 1))
@@ -228,7 +223,7 @@ def _executed(
         if crew:
             _shared(program, crew, folder, tell)
         listener = broadcast(tell, Log(folder.metrics))
-        keep = Checkpoints(folder.checkpoint, stamp(task.hash), listener)
+        keep = Checkpoints(folder.checkpoint, stamp(task.hash) | {"device": device()}, listener)
         march = March(program, keep, listener, stop)
         found = march.findings()
         sections = task.explained()
@@ -248,11 +243,14 @@ def _readied() -> None:
 
 
 def _shared(program: Any, crew: Crew, folder: Folder, tell: Listener) -> None:
-    """Let the workers score the generations of a search; nothing else of one run is shared."""
-    if hasattr(program, "evaluate"):
-        from .crew import scorer
+    """Let the workers do what a single run can share: the generations of a search, or the tasks of
+    a program that has such."""
+    from .crew import scorer, sharer
 
+    if hasattr(program, "evaluate"):
         program.evaluate = scorer(crew, folder)
+    elif hasattr(program, "share"):
+        program.share = sharer(crew, folder)
     else:
         tell(Noted("one run of this kind has nothing to share: the workers stay idle"))
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from html import escape
+from urllib.parse import quote
 
 from ..compiler.program import Equation, Table
 from .mathml import mathml
@@ -29,8 +30,9 @@ def values_html(equation: Equation) -> str:
     return table_html(Table("", "", ("symbol", "value", "unrounded"), rows))
 
 
-def table_html(table: Table) -> str:
-    """A table; columns of numbers are aligned to the right."""
+def table_html(table: Table, pages: Sequence[str | None] = ()) -> str:
+    """A table; columns of numbers are aligned to the right. `pages`, one a row, are where the first
+    cells lead to."""
     numeric = [
         all(isinstance(row[index], int | float | None) for row in table.rows)
         for index in range(len(table.header))
@@ -42,17 +44,21 @@ def table_html(table: Table) -> str:
     body = "\n".join(
         "<tr>"
         + "".join(
-            f"<td{mark}>{escape(brief(cell, 5))}</td>"
-            for mark, cell in zip(marks, row, strict=True)
+            f"<td{mark}>{_linked(escape(brief(cell, 5)), None if index else page)}</td>"
+            for index, (mark, cell) in enumerate(zip(marks, row, strict=True))
         )
         + "</tr>"
-        for row in table.rows
+        for page, row in zip(pages or [None] * len(table.rows), table.rows, strict=True)
     )
     caption = f"<h3>{escape(table.caption)}</h3>\n" if table.caption else ""
     return (
         f'{caption}<div class="scroll"><table><thead><tr>{head}</tr></thead>\n'
         f"<tbody>\n{body}\n</tbody></table></div>"
     )
+
+
+def _linked(content: str, page: str | None) -> str:
+    return content if page is None else f'<a href="{escape(quote(page))}">{content}</a>'
 
 
 def pairs_html(pairs: Iterable[tuple[str, str]]) -> str:

@@ -15,6 +15,7 @@ from pathlib import Path
 LIBRARIES = ("jax", "jaxlib", "equinox", "optax", "sympy", "numpy", "pydantic")
 
 
+@cache
 def version_of(package: str) -> str:
     try:
         return version(package)
@@ -84,10 +85,12 @@ def switches(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def device() -> str:
+    """What this process computes on, such as "cpu (cpu)" or "2 of gpu (NVIDIA H200)"."""
     import jax
 
-    found = jax.devices()[0]
-    return f"{found.platform} ({found.device_kind})"
+    found = jax.devices()
+    count = f"{len(found)} of " if len(found) > 1 else ""
+    return f"{count}{found[0].platform} ({found[0].device_kind})"
 
 
 def now() -> str:

@@ -109,11 +109,19 @@ def _found(found: Findings, asked: Sequence[Section]) -> str:
         parts.append(equation_html(equation))
         values = values_html(equation)
         parts += [values] if equation.values and values not in parts else []
-    parts += [table_html(table) for table in found.tables]
+    parts += [table_html(table, _pages(table, found)) for table in found.tables]
     if found.metrics:
         table = Table("", "All metrics", ("metric", "value"), tuple(found.metrics.items()))
         parts.append(table_html(table))
     return "\n".join(parts)
+
+
+def _pages(table: Table, found: Findings) -> Sequence[str | None]:
+    """The pages of the points of a sweep, a row of its table each; None where there is none."""
+    points = found.extra.get("sweep", {}).get("points", ())
+    if table.name != "points" or len(points) != len(table.rows):
+        return ()
+    return [f"{one['folder']}/report.html" if one["status"] == "done" else None for one in points]
 
 
 def _figures(figures: Iterable[Figure], salt: str, drawn: Mapping[str, str]) -> str:

@@ -18,11 +18,13 @@ from typing import Any
 
 import numpy as np
 
+from ..spec.source import Faults
 from .errors import RETRY, Refused, RunError
 
 LOCK = threading.Lock()  # threads of one Dask worker would share jax and the random generators
 READY: list[bool] = []
-SEARCHES: dict[str, Any] = {}
+PROGRAMS: dict[str, Any] = {}  # of the last folder
+NETWORKS: dict[str, Any] = {}
 
 
 def point(place: str) -> None:
@@ -36,21 +38,50 @@ def scores(folder: str, genomes: np.ndarray) -> np.ndarray:
     """Scores (n, objectives) of genomes (n, genes) of the search in a run folder."""
     import jax
 
-    if folder not in SEARCHES:
+    with jax.enable_x64(True):
+        return np.asarray(_program(folder).scores(genomes))
+
+
+def task(folder: str, name: str, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """One of the independent tasks of the program in a run folder (`program.Shared`)."""
+    import jax
+
+    with jax.enable_x64(True):
+        found = _program(folder).task(name, arrays)
+        return {key: np.asarray(array) for key, array in found.items()}
+
+
+def infer(folder: str, observations: Mapping[str, np.ndarray]) -> Any:
+    """What the network of a finished run says of some motions."""
+    from .infer import Network
+
+    if folder not in NETWORKS:
+        NETWORKS.clear()
+        NETWORKS[folder] = Network(Path(folder))
+    return NETWORKS[folder].told(observations)
+
+
+def _program(folder: str) -> Any:
+    """The program or search of a run folder, compiled once."""
+    import jax
+
+    if folder not in PROGRAMS:
         from ..compiler import compile
         from ..spec import load
         from .data import observations
 
         study = load(Path(folder) / "resolved.toml")
-        SEARCHES.clear()
+        PROGRAMS.clear()
         with jax.enable_x64(True):
-            SEARCHES[folder] = compile(study, observations(study))
-    with jax.enable_x64(True):
-        return np.asarray(SEARCHES[folder].scores(genomes))
+            PROGRAMS[folder] = compile(study, observations(study))
+    return PROGRAMS[folder]
 
 
-WORK: Mapping[str, Callable[..., Any]] = {"point": point, "scores": scores}
-Answer = tuple[str, Any]  # "done" and a value, or "error" and (message, exit code, traceback)
+WORK: Mapping[str, Callable[..., Any]] = {
+    "point": point, "scores": scores, "task": task, "infer": infer,
+}  # fmt: skip
+# "done" and a value, "faults" and these, or "error" and (message, exit code, traceback)
+Answer = tuple[str, Any]
 
 
 def work(name: str, versions: Mapping[str, str], *arguments: Any) -> Answer:
@@ -59,6 +90,8 @@ def work(name: str, versions: Mapping[str, str], *arguments: Any) -> Answer:
         with LOCK:
             _prepare(versions)
             return "done", WORK[name](*arguments)
+    except Faults as faults:
+        return "faults", faults.faults
     except RunError as error:
         return "error", (str(error), error.code, "")
     except MemoryError:

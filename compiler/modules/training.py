@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from .devices import dealt
 from .encoder import Encoder, featured
 from .losses import Judgement
 from .networks import Network
@@ -47,7 +48,7 @@ class Trainer(eqx.Module):
 
     def loss(self, network: Network, key: jax.Array) -> jax.Array:
         population, encoder = self.population, self.with_network(network)
-        c, q, rate = (x.astype(Dtype) for x in population.drawn(key, self.batch))
+        c, q, rate = (dealt(x.astype(Dtype)) for x in population.drawn(key, self.batch))
         p = population.momenta(c, q, rate)
         series, sound = population.seen(c, q, p)
         series = population.noisy(series, jax.random.fold_in(key, 1))

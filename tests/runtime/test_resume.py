@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import random
 import signal
 import time
 
 import pytest
 from actionrun.runtime import execute, report
-from actionrun.runtime.errors import CannotWrite, Damaged, Diverged, Refused, Stopped
+from actionrun.runtime.errors import Damaged, Diverged, Refused, Stopped
 from actionrun.runtime.events import Noted, Progressed, Saved, Started
 from actionrun.runtime.job import run
 from actionrun.runtime.log import rows
@@ -26,10 +25,6 @@ def whole(tmp_path_factory):
     folder = tmp_path_factory.mktemp("whole") / "run"
     run(task(Oscillator(total=3000)), out=folder)
     return folder
-
-
-class Died(BaseException):
-    """As if the process had been killed here: no handler of errors sees it."""
 
 
 @pytest.fixture
@@ -93,77 +88,7 @@ def _until(condition) -> None:
         assert time.monotonic() < deadline
 
 
-def _counted(monkeypatch, act):
-    """Call `act(name, count, real)` in place of each fsync and replace."""
-    count = 0
-
-    def patched(name):
-        real = getattr(os, name)
-
-        def call(*arguments):
-            nonlocal count
-            count += 1
-            return act(name, count, lambda: real(*arguments))
-
-        monkeypatch.setattr(os, name, call)
-
-    patched("fsync")
-    patched("replace")
-    return lambda: count
-
-
 SMALL = Oscillator(total=60, quantum=20)
-
-
-def test_death_before_and_after_each_fsync_and_replace(tmp_path, monkeypatch, quick):
-    run(task(SMALL), out=tmp_path / "whole")
-    with monkeypatch.context() as patch:
-        total = _counted(patch, lambda name, count, real: real())
-        run(task(SMALL), out=tmp_path / "counted")
-    assert total() > 30
-    for point in range(1, total() + 1):
-        for after in (False, True):
-
-            def act(name, count, real, point=point, after=after):
-                if count == point and not after:
-                    raise Died
-                value = real()
-                if count == point:
-                    raise Died
-                return value
-
-            folder = tmp_path / f"run-{point}-{after}"
-            with monkeypatch.context() as patch:
-                _counted(patch, act)
-                with pytest.raises(Died):
-                    run(task(SMALL), out=folder)
-            run(task(SMALL), out=folder)
-            same(folder, tmp_path / "whole")
-            assert not list(folder.rglob(".*.tmp"))
-
-
-def test_full_disk_at_each_write(tmp_path, monkeypatch, quick):
-    run(task(SMALL), out=tmp_path / "whole")
-    with monkeypatch.context() as patch:
-        total = _counted(patch, lambda name, count, real: real())
-        run(task(SMALL), out=tmp_path / "counted")
-    for point in range(1, total() + 1):
-
-        def act(name, count, real, point=point):
-            if count == point:
-                raise OSError(28, "No space left on device")
-            return real()
-
-        folder = tmp_path / f"run-{point}"
-        with monkeypatch.context() as patch:
-            _counted(patch, act)
-            with pytest.raises(CannotWrite, match="no space left on device") as caught:
-                run(task(SMALL), out=folder)
-        assert str(folder) in str(caught.value) and "needs" in str(caught.value)
-        assert caught.value.code == 74
-        assert not list(folder.rglob(".*.tmp")), "a full disk is not filled further"
-        run(task(SMALL), out=folder)
-        same(folder, tmp_path / "whole")
 
 
 def test_result_does_not_depend_on_chunks(tmp_path, whole, monkeypatch):

@@ -98,6 +98,16 @@ def test_noise_shows_in_the_error_bars(trained, tmp_path):
             assert 0 < value["std"] < 0.1 and abs(value["value"] - true) < 4.5 * value["std"]
 
 
+def test_workers_change_nothing(trained, tmp_path, monkeypatch):
+    monkeypatch.setattr("actionrun.runtime.infer.MOTIONS", 2)  # so that there are two tasks
+    data, found = written(tmp_path / "new.csv", motions()), []
+    for name, words in (("alone", []), ("shared", ["--workers", "1"])):
+        out = tmp_path / name
+        assert main(["infer", str(trained), "--data", str(data), "--out", str(out), *words]) == 0
+        found.append((out / "inference.json").read_bytes())
+    assert found[0] == found[1]
+
+
 @pytest.mark.parametrize(
     ("rows", "header", "words"),
     [

@@ -1,0 +1,74 @@
+"""Several devices in one process share a batch: the same training, but for the order of sums."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+
+STUDY = """
+study = "family"
+title = "Oscillators on several devices"
+[system]
+coordinates = ["q"]
+lagrangian = "c1*q'^2 - c2*q^2"
+constraints = ["c1 > 0"]
+[coefficients]
+c1 = [0.5, 4.0]
+c2 = [0.5, 8.0]
+[start]
+position = { q = [-1.0, 1.0] }
+momentum = { q = [0.5, 1.0] }
+[integrator]
+r = 0
+dt = 0.1
+steps = 10
+[network]
+hidden = [8]
+[training]
+steps = 4
+batch = 16
+[test]
+systems = 0
+"""
+SCRIPT = """
+import json, sys
+from pathlib import Path
+from actionrun.runtime.cli import set_switches
+set_switches()
+import jax
+from actionrun.compiler import compile
+from actionrun.compiler.modules import devices
+from actionrun.runtime.checkpoint import flat, restored
+from actionrun.spec import load
+batch = jax.jit(devices.dealt)(jax.numpy.ones((3, 16)))
+print([len(batch.sharding.device_set), batch.addressable_shards[0].data.shape])
+program = compile(load(Path(sys.argv[1])), {})
+for both in (True, False):
+    start = program.start()
+    state, _ = program.advance(start, 0, 2)
+    leaves, shape = flat(state)
+    state, _ = program.advance(restored(leaves, shape, start, "here"), 2, 2)  # as after a kill
+    print(json.dumps([leaf.ravel()[:3].tolist() for leaf in flat(state)[0]]))
+    alone = jax.devices()[:1]
+    jax.devices = lambda: alone
+    jax.clear_caches()
+"""
+
+
+def test_a_batch_on_two_devices_trains_as_on_one(tmp_path):
+    study = tmp_path / "family.toml"
+    study.write_text(STUDY)
+    flags = f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count=2"
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT, str(study)], capture_output=True, text=True,
+        env=os.environ | {"XLA_FLAGS": flags},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    dealt, *leaves = map(json.loads, done.stdout.replace("(", "[").replace(")", "]").splitlines())
+    assert dealt == [2, [3, 8]]
+    for two, one in zip(*leaves, strict=True):
+        np.testing.assert_allclose(two, one, rtol=1e-3, atol=1e-6)
