@@ -6,6 +6,7 @@ are added in another order, so that last bits differ: a checkpoint knows how man
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -33,5 +34,5 @@ def everywhere(tree: Any) -> Any:
     return jax.device_put(tree, NamedSharding(_mesh(devices), PartitionSpec()))
 
 
-def _mesh(devices: list[jax.Device]) -> Mesh:
+def _mesh(devices: Sequence[Any]) -> Mesh:
     return Mesh(np.array(devices), (NAME,))
