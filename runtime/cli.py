@@ -16,6 +16,7 @@ from types import FrameType
 from .errors import DATA, INTERRUPTED, RETRY, USAGE, WRITE, RunError
 
 XLA_FLAGS = "--xla_backend_extra_options=xla_cpu_small_while_loop_byte_threshold=10000000"
+MOST_WORKERS = 512  # processes of this machine
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -163,9 +164,16 @@ def _parser(commands) -> argparse.ArgumentParser:
 def _shares(command: argparse.ArgumentParser) -> None:
     share = command.add_mutually_exclusive_group()
     share.add_argument(
-        "--workers", type=int, default=0, metavar="N", help="processes that share the work"
+        "--workers", type=_count, default=0, metavar="N", help="processes that share the work"
     )
     share.add_argument("--cluster", metavar="ADDRESS", help="a Dask scheduler, tcp://host:8786")
+
+
+def _count(text: str) -> int:
+    count = int(text) if text.isdecimal() and len(text) < 5 else 0
+    if not 1 <= count <= MOST_WORKERS:
+        raise argparse.ArgumentTypeError(f"write a number from 1 to {MOST_WORKERS}, not {text}")
+    return count
 
 
 class Version(argparse.Action):

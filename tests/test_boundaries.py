@@ -27,7 +27,7 @@ HOMES = {
     "deap": ("runtime/search.py",),
     "rich": ("runtime/display.py",),
     "matplotlib": ("runtime/figures.py", "runtime/report.py", "runtime/bodies_drawn.py"),
-    "distributed": ("runtime/crew.py",),
+    "distributed": ("runtime/cluster.py",),
     "optuna": ("runtime/guided.py",),
     "argparse": ("runtime/cli.py", "runtime/commands.py"),
 }

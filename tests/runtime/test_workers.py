@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 from actionrun.runtime import load, run
-from actionrun.runtime.crew import Lost, Processes, Remote
+from actionrun.runtime.crew import Lost, Processes
 from actionrun.runtime.errors import Refused
 from actionrun.runtime.events import Noted, Reached
+from actionrun.spec import Faults
 from helpers import same
 from test_sweep import SPRING, same_sweep
 
@@ -132,13 +133,18 @@ def test_a_task_that_kills_its_workers_is_given_up():
     assert caught.value.code == 75
 
 
-def test_a_bug_in_a_worker_is_shown_with_its_place():
+@pytest.mark.parametrize(
+    ("arguments", "kind", "words"),
+    [((), RuntimeError, "in a worker: TypeError"), (("nowhere", None), Faults, "no such file")],
+    ids=["bug", "fault"],
+)
+def test_what_goes_wrong_in_a_worker_is_raised_here(arguments, kind, words):
     with Processes(1) as crew:
-        crew.submit(0, "scores", "nowhere", None)
-        with pytest.raises((RuntimeError, Remote)) as caught:
+        crew.submit(0, "scores", *arguments)
+        with pytest.raises(kind, match=words) as caught:
             while True:
                 list(crew.answers(1.0))
-    assert "nowhere" in str(caught.value)
+    assert kind is Faults or "Traceback" in caught.value.__notes__[0]
 
 
 def test_another_version_at_a_worker_is_refused():
@@ -172,3 +178,16 @@ def test_no_scheduler_is_said():
     process = started("--cluster", "tcp://127.0.0.1:9")
     _, said = process.communicate(timeout=120)
     assert process.returncode == 2 and "no Dask scheduler answers" in said, said
+
+
+def test_a_scheduler_without_workers_is_said_and_given_up(monkeypatch):
+    distributed = pytest.importorskip("distributed")
+    monkeypatch.setattr("actionrun.runtime.cluster.LONGEST", 0.5)
+    heard = []
+    with (
+        distributed.LocalCluster(n_workers=0, processes=False, dashboard_address=None) as cluster,
+        pytest.raises(Lost, match="no worker for .* start one: dask worker .* and run") as caught,
+    ):
+        run(load("spring.toml"), out="run", cluster=cluster.scheduler_address, tell=heard.append)
+    assert caught.value.code == 75
+    assert sum("has no worker" in event.text for event in heard if isinstance(event, Noted)) == 1
