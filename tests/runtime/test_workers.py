@@ -186,7 +186,7 @@ def test_a_scheduler_without_workers_is_said_and_given_up(monkeypatch):
     heard = []
     with (
         distributed.LocalCluster(n_workers=0, processes=False, dashboard_address=None) as cluster,
-        pytest.raises(Lost, match="no worker for .* start one: dask worker .* and run") as caught,
+        pytest.raises(Lost, match=r"no worker for .* start one: dask worker .* and run") as caught,
     ):
         run(load("spring.toml"), out="run", cluster=cluster.scheduler_address, tell=heard.append)
     assert caught.value.code == 75
