@@ -193,21 +193,26 @@ class Program(Protocol):
         ...
 
 
-Arrays = Mapping[str, np.ndarray]
+Parts = Sequence[tuple[str, tuple[Any, ...]]]  # names and arguments
 
 
 class Shared(Protocol):
-    """A program some of whose work falls into independent tasks.
+    """A program whose steps have parts that several processes can do.
 
-    `task` does one of them. Its answer depends on its name and its arrays alone, to the last bit:
-    neither on the process nor on the other tasks. So a program cuts its work into tasks by a rule
-    of its own, the same however many workers there are, and does them itself where `share` is None;
-    the runtime sets `share` where there are workers, and has the answers in the tasks' order.
+    `part` does one of them. Its answer depends on its name and its arguments alone, to the last
+    bit: neither on the process nor on the other parts. So a program cuts a step by a rule of its
+    own, the same however many workers there are, and does the parts itself unless the runtime, by
+    `shared`, lets workers do them: a function of all parts of a step, to answers in their order.
     """
 
-    share: Callable[[str, Sequence[Arrays]], list[dict[str, np.ndarray]]] | None
+    @property
+    def shares(self) -> int:
+        """Parts that a step has; 1 where sharing is not worth it."""
+        ...
 
-    def task(self, name: str, arrays: Arrays) -> dict[str, np.ndarray]: ...
+    def part(self, name: str, arguments: tuple[Any, ...]) -> Any: ...
+
+    def shared(self, share: Callable[[Parts], list[Any]]) -> None: ...
 
 
 @dataclass(frozen=True)

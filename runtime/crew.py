@@ -25,6 +25,7 @@ from .worker import Answer, versions
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
 
+    from ..compiler.program import Parts
     from .folder import Folder
 
 MOST_DEATHS = 3
@@ -211,7 +212,7 @@ def scorer(crew: Crew, folder: Folder) -> Callable[[np.ndarray], np.ndarray]:
     return evaluate
 
 
-def sharer(crew: Crew, folder: Folder) -> Callable[[str, Sequence[Any]], list[Any]]:
-    """The tasks of a program by the workers."""
+def sharer(crew: Crew, folder: Folder) -> Callable[[Parts], list[Any]]:
+    """The parts of a step by the workers, in their order."""
     place = str(folder.path.resolve())
-    return lambda name, tasks: all_done(crew, "task", [(place, name, one) for one in tasks])
+    return lambda parts: all_done(crew, "part", [(place, *part) for part in parts])

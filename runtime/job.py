@@ -243,14 +243,13 @@ def _readied() -> None:
 
 
 def _shared(program: Any, crew: Crew, folder: Folder, tell: Listener) -> None:
-    """Let the workers do what a single run can share: the generations of a search, or the tasks of
-    a program that has such."""
+    """Let the workers score the generations of a search, or do the parts of a program's steps."""
     from .crew import scorer, sharer
 
     if hasattr(program, "evaluate"):
         program.evaluate = scorer(crew, folder)
-    elif hasattr(program, "share"):
-        program.share = sharer(crew, folder)
+    elif getattr(program, "shares", 1) > 1:
+        program.shared(sharer(crew, folder))
     else:
         tell(Noted("one run of this kind has nothing to share: the workers stay idle"))
 

@@ -42,13 +42,12 @@ def scores(folder: str, genomes: np.ndarray) -> np.ndarray:
         return np.asarray(_program(folder).scores(genomes))
 
 
-def task(folder: str, name: str, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """One of the independent tasks of the program in a run folder (`program.Shared`)."""
+def part(folder: str, name: str, arguments: tuple[Any, ...]) -> Any:
+    """A part of a step of the program in a run folder (`program.Shared`)."""
     import jax
 
     with jax.enable_x64(True):
-        found = _program(folder).task(name, arrays)
-        return {key: np.asarray(array) for key, array in found.items()}
+        return _program(folder).part(name, arguments)
 
 
 def infer(folder: str, observations: Mapping[str, np.ndarray]) -> Any:
@@ -78,7 +77,7 @@ def _program(folder: str) -> Any:
 
 
 WORK: Mapping[str, Callable[..., Any]] = {
-    "point": point, "scores": scores, "task": task, "infer": infer,
+    "point": point, "scores": scores, "part": part, "infer": infer,
 }  # fmt: skip
 # "done" and a value, "faults" and these, or "error" and (message, exit code, traceback)
 Answer = tuple[str, Any]
