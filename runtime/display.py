@@ -38,10 +38,11 @@ MOST_ROWS = 40
 PLAIN_SECONDS = 30.0
 
 
-def display(stream: TextIO = sys.stderr, *, quiet: bool = False) -> Listener:
-    """The listener that fits the stream."""
+def display(stream: TextIO | None = None, *, quiet: bool = False) -> Listener:
+    """The listener that fits the stream, by default that of errors as it is now."""
     if quiet:
         return lambda event: None
+    stream = sys.stderr if stream is None else stream
     return Live(stream) if stream.isatty() and not _dumb() else Plain(stream)
 
 

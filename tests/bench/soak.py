@@ -2,7 +2,8 @@
 
     python tests/bench/soak.py [--kills N] [--seed 0] [--folder DIR] [--workers N] [STUDY …]
 
-Each study of `studies/` runs shortened, saves often, and is killed (-9, the whole process group) at
+Each study of `studies/` runs shortened: once undisturbed, on one core with a cold cache of compiled
+programs; then on all cores with a warm one. It saves often, and is killed (-9, the whole process group) at
 random moments between its start and its end, and again when it goes on, until it is done; then it
 begins anew, until it has been killed N times (default: a hundred kills over all studies). Its
 `result.json` but for times, its arrays, equations and findings must then be those of the
@@ -85,8 +86,11 @@ KILLS = 100  # where no number is given
 LEAST = 1.0  # seconds until a first kill: the interpreter is up by then
 
 
-def begun(study: str, overrides: tuple[str, ...], out: Path, workers: int) -> subprocess.Popen:
-    """The study as a process group of its own."""
+def begun(
+    study: str, overrides: tuple[str, ...], out: Path, workers: int, cold: Path | None = None
+) -> subprocess.Popen:
+    """The study as a process group of its own; with a new cache `cold`, on one core."""
+    core = {min(os.sched_getaffinity(0))}
     words = [str(TOP / "studies" / f"{study}.toml"), "--out", str(out), "--quiet"]
     for override in overrides:
         words += ["--set", override]
@@ -94,6 +98,8 @@ def begun(study: str, overrides: tuple[str, ...], out: Path, workers: int) -> su
     return subprocess.Popen(
         [sys.executable, "-c", SCRIPT, *words],
         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True,
+        env=os.environ | ({"XDG_CACHE_HOME": str(cold)} if cold else {}),
+        preexec_fn=(lambda: os.sched_setaffinity(0, core)) if cold else None,
     )  # fmt: skip
 
 
@@ -110,7 +116,7 @@ def soaked(
     """What was done, in words. Raises AssertionError where a result differs."""
     whole, killed = home / study / "whole", home / study / "killed"
     clock = time.monotonic()
-    finished(begun(study, overrides, whole, 0))
+    finished(begun(study, overrides, whole, 0, home / study / "cache"))
     took = time.monotonic() - clock
     left, runs, saved, writing = kills, 1, 0, 0
     while left:

@@ -242,7 +242,6 @@ SHORT = {
     "ggl": ("kepler_transformed", "integrator.steps=400"),
     "om": ("double_well_path",),
     "laws": ("melting", "search.population=10", "search.generations=2"),
-    "maps": ("verlet_pnn", "search.population=4", "search.generations=1", "data.points=100"),
 }
 
 
@@ -257,7 +256,7 @@ def test_cores_and_cache_change_no_bit(monkeypatch, kind):
     options = [word for override in overrides for word in ("--set", override)]
     one_core = ("taskset", "-c", str(min(os.sched_getaffinity(0))))
     sessions = [("a", (), "x"), ("b", one_core, "x"), ("c", one_core, "y")]
-    sessions = sessions[: 2 if kind in ("laws", "maps") else 3]
+    sessions = sessions[: 2 if kind == "laws" else 3]
     for name, prefix, cache in sessions:
         module = (sys.executable, "-m", "actionrun.runtime.cli")
         words = (*prefix, *module, str(study), *options, "--out", name)
