@@ -3,10 +3,10 @@
     python tests/bench/soak.py [--kills N] [--seed 0] [--folder DIR] [--workers N] [STUDY …]
 
 Each study of `studies/` runs shortened: once undisturbed, on one core with a cold cache of compiled
-programs; then on all cores with a warm one. It saves often, and is killed (-9, the whole process group) at
-random moments between its start and its end, and again when it goes on, until it is done; then it
-begins anew, until it has been killed N times (default: a hundred kills over all studies). Its
-`result.json` but for times, its arrays, equations and findings must then be those of the
+programs; then on all cores with a warm one, saving often. It is killed (-9, the whole process
+group) at random moments between its start and its end, and again when it goes on, until it is done;
+then it begins anew, until it has been killed N times (default: a hundred kills over all studies).
+Its `result.json` but for times, its arrays, equations and findings must then be those of the
 undisturbed run, bit for bit. One line a study; exit code 1 where one differs.
 
     soak.py --kills 20 dho_ggl dho_family lj_liquid_32 lj13 melting verlet_pnn     # each kind
