@@ -42,8 +42,8 @@ def display(stream: TextIO | None = None, *, quiet: bool = False) -> Listener:
     """The listener that fits the stream, by default that of errors as it is now."""
     if quiet:
         return lambda event: None
-    stream = sys.stderr if stream is None else stream
-    return Live(stream) if stream.isatty() and not _dumb() else Plain(stream)
+    out: TextIO = sys.stderr if stream is None else stream
+    return Live(out) if out.isatty() and not _dumb() else Plain(out)
 
 
 class Plain:

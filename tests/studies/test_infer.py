@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from actionrun.runtime import load, run
 from actionrun.runtime.cli import main
+from actionrun.runtime.infer import _blocks
 from scipy.integrate import solve_ivp
 
 STUDY = """
@@ -98,8 +99,15 @@ def test_noise_shows_in_the_error_bars(trained, tmp_path):
             assert 0 < value["std"] < 0.1 and abs(value["value"] - true) < 4.5 * value["std"]
 
 
-def test_workers_change_nothing(trained, tmp_path, monkeypatch):
-    monkeypatch.setattr("actionrun.runtime.infer.MOTIONS", 2)  # so that there are two tasks
+def test_tasks_are_cut_by_motions(monkeypatch):
+    monkeypatch.setattr("actionrun.runtime.infer.MOTIONS", 2)
+    trial = np.array([7, 7, 3, 5, 3])
+    blocks = list(_blocks({"trial": trial, "t": np.arange(5.0)}))
+    assert [block["trial"].tolist() for block in blocks] == [[3, 5, 3], [7, 7]]
+    assert [block["t"].tolist() for block in blocks] == [[2.0, 3.0, 4.0], [0.0, 1.0]]
+
+
+def test_workers_change_nothing(trained, tmp_path):
     data, found = written(tmp_path / "new.csv", motions()), []
     for name, words in (("alone", []), ("shared", ["--workers", "1"])):
         out = tmp_path / name
