@@ -14,6 +14,7 @@ import jax
 import numpy as np
 
 from .om_clusters_ends import Ends, ends, of_files
+from .om_clusters_parts import Sharing
 from .om_clusters_search import Hunt
 from .om_relax import Relaxation
 from .om_setting import FIRST_ORDER, Setting
@@ -80,6 +81,21 @@ class Clusters:
         self.hunt = Hunt(setting, ends) if refine.barrier else None
         self.learn = self._stretches
         self.total = self.learn + (self.hunt.total if self.hunt else 0)
+
+    @property
+    def shares(self) -> int:
+        """Parts of one step that several processes can do; 1 where that is not worth it."""
+        return self.hunt.shares if self.hunt else 1
+
+    def part(self, name: str, arguments: tuple[Any, ...]) -> Any:
+        """What a process does of a step: it depends on its arguments alone, to the last bit."""
+        assert self.hunt is not None
+        return self.hunt.parts.do(name, arguments)
+
+    def shared(self, share: Sharing) -> None:
+        """Let `share` do the parts, (name, arguments) each, in the order of the tasks."""
+        if self.hunt:
+            self.hunt.share = share
 
     @property
     def _stretches(self) -> int:

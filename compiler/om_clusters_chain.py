@@ -10,6 +10,8 @@ import numpy as np
 
 from .modules.alignment import candidates
 from .modules.stationary import Stationary
+from .modules.steepest import Descent, descents
+from .om_clusters_graph import TOLERANCE
 
 if TYPE_CHECKING:
     from .om_clusters import Clusters
@@ -20,13 +22,20 @@ TURNS = 60  # rotations tried for each link
 @dataclass(frozen=True)
 class Stop:
     """One structure of the chain: q (dim, N) turned and labelled to follow the one before,
-    `along` the distance travelled so far."""
+    `along` the distance travelled so far by steepest descent.
+
+    `back` and `on`, of a saddle, are the paths of steepest descent to the minima beside it:
+    distances from the saddle and energies (2, K), None where there is no minimum on that side, or
+    where the descent ended in another one.
+    """
 
     name: str
     is_saddle: bool
     point: Stationary
     q: np.ndarray
-    along: float
+    along: float = 0.0
+    back: np.ndarray | None = None
+    on: np.ndarray | None = None
 
 
 def chain(program: Clusters, state: Mapping[str, Any]) -> tuple[Stop, ...]:
@@ -63,7 +72,7 @@ def _is_end_saddle(program: Clusters, minima: list[int], point: Stationary) -> b
 
 
 def _stop(kind: str, point: Stationary) -> Stop:
-    return Stop(kind, kind == "saddle", point, point.q, 0.0)
+    return Stop(kind, kind == "saddle", point, point.q)
 
 
 def _numbered(stops: list[Stop]) -> list[Stop]:
@@ -81,9 +90,33 @@ def _numbered(stops: list[Stop]) -> list[Stop]:
 
 def _laid(stops: list[Stop], program: Clusters) -> tuple[Stop, ...]:
     species, free = program.ends.species, program.hunt.free  # type: ignore[union-attr]
-    found = [replace(stops[0], along=0.0)]
+    stops = [_descended(stops, k, program) for k in range(len(stops))]
+    found = [stops[0]]
     for stop in stops[1:]:
         before = found[-1]
         near = candidates(before.q, stop.q, species, starts=TURNS, turned=free)[0]
-        found.append(replace(stop, q=near.q, along=before.along + near.distance))
+        course = before.on if before.is_saddle else stop.back
+        far = near.distance if course is None else float(course[0, -1])
+        found.append(replace(stop, q=near.q, along=before.along + far))
     return tuple(found)
+
+
+def _descended(stops: list[Stop], k: int, program: Clusters) -> Stop:
+    """A saddle with the paths of steepest descent to the minima beside it."""
+    stop, hunt = stops[k], program.hunt
+    assert hunt is not None
+    if not stop.is_saddle:
+        return stop
+    one, other = descents(hunt.landscape, stop.point.q, stop.point.mode)
+    beside = [stops[j].point if 0 <= j < len(stops) else None for j in (k - 1, k + 1)]
+
+    def course(down: Descent, minimum: Stationary | None) -> np.ndarray | None:
+        if minimum is None or not down.ok:
+            return None
+        near = abs(down.point.energy - minimum.energy) < TOLERANCE * hunt.scale
+        return down.course if near else None
+
+    straight = [course(one, beside[0]), course(other, beside[1])]
+    turned = [course(other, beside[0]), course(one, beside[1])]
+    back, on = max(straight, turned, key=lambda pair: sum(x is not None for x in pair))
+    return replace(stop, back=back, on=on)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .om_clusters_search import LANES, PAIRS
+from .om_clusters_parts import LANES
 from .om_setting import Setting
 from .program import Equation, Section
 
@@ -30,10 +30,11 @@ def _barrier(setting: Setting) -> str:
     refine = setting.study.refine
     return (
         "Ends that are not stationary are relaxed. A graph of minima and saddles grows by "
-        f"{refine.searches} searches for saddles, in batches of {LANES}: the first from strings of "
-        f"{refine.images} images between the aligned ends, later ones from strings between {PAIRS} "
-        "near pairs of minima of the two sides, and from minima that are reached below the lid "
-        "from either end. The lid is the highest saddle of the best way found. Each saddle of a "
+        f"{refine.searches} searches for saddles, in batches of {LANES} or more: the first from "
+        f"strings of {refine.images} images between the aligned ends, later ones from strings "
+        "across the narrowest gaps between groups of minima that saddles join, and from minima, "
+        "pushed along soft modes: of the start's group, of the end's, and of those between, the "
+        "least tried first. The lid is the highest saddle of the best way found. Each saddle of a "
         "way that would lower it is first refined to a stationary point with one negative mode, "
         "and left by true steepest descent, which names the two minima it joins. The budget is "
         "counted in searches, so a run can be repeated."

@@ -91,7 +91,7 @@ def _profile(result: Result) -> Figure:
         for stop in result.chain
     )
     saddles = np.array([stop.is_saddle for stop in result.chain])
-    curves = [Curve(along, above, "", "dashed")]
+    curves = [_descent(result, start)]
     for label, kind in (("minima", ~saddles), ("saddles", saddles)):
         shown = tuple(name for name, one in zip(names, kind, strict=True) if one)
         curves.append(Curve(along[kind], above[kind], label, "points", names=shown))
@@ -100,10 +100,21 @@ def _profile(result: Result) -> Figure:
         Axis("energy above the start", unit), tuple(curves),
     )  # fmt: skip
     caption = (
-        "The chain of minima and saddles from start to end. Lines join what steepest descent "
-        "joins; the highest saddle is the barrier."
+        "The chain of minima and saddles from start to end, with the energies along the paths of "
+        "steepest descent between them; the highest saddle is the barrier."
     )
     return Figure("profile", caption, (panel,))
+
+
+def _descent(result: Result, start: float) -> Curve:
+    """Energies above the start along the paths of steepest descent, one after the other."""
+    along, above = [], []
+    for stop in result.chain:
+        back, on = ([[0.0], [stop.point.energy]] if x is None else x for x in (stop.back, stop.on))
+        for sign, (far, energy) in ((-1, np.flip(back, axis=1)), (1, on)):
+            along.append(stop.along + sign * np.asarray(far))
+            above.append(np.asarray(energy) - start)
+    return Curve(np.concatenate(along), np.concatenate(above))
 
 
 def _energies(result: Result) -> Figure:
@@ -121,14 +132,14 @@ def _energies(result: Result) -> Figure:
     return Figure("energies", caption, panels)
 
 
-def program_searches(result: Result) -> int:
+def _searched(result: Result) -> int:
     return int(result.state["hunt"]["searches"]) if result.program.hunt else 0
 
 
 def _search(result: Result) -> Figure | None:
     """How the barrier fell with the searches."""
     history = result.history
-    searched = program_searches(result)
+    searched = _searched(result)
     if not searched or int(np.sum(np.isfinite(history["lid"]))) < 3:
         return None
     start = result.program.ends.start.point.energy

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 from .modules.passes import Flood, Way, flood, way
 
@@ -20,8 +22,8 @@ UNSEEN, VERIFIED, REFUSED = 0, 1, 2  # a saddle's word: of L-BFGS, of steepest d
 State = dict[str, Any]
 
 
-def empty(shape: tuple[int, int], minima: int, saddles: int) -> State:
-    """No minima, no saddles; room for so many."""
+def empty(shape: tuple[int, int], minima: int, saddles: int, pairs: int) -> State:
+    """No minima, no saddles, no pairs of minima that a string has joined; room for so many."""
     return {
         "minimum_q": np.zeros((minima, *shape)),
         "minimum_energy": np.full(minima, np.inf),
@@ -34,6 +36,8 @@ def empty(shape: tuple[int, int], minima: int, saddles: int) -> State:
         "saddle_joins": np.full((saddles, 2), -1, dtype=np.int64),
         "saddle_word": np.zeros(saddles, dtype=np.int64),
         "saddles": np.zeros((), dtype=np.int64),
+        "pair_minima": np.full((pairs, 2), -1, dtype=np.int64),
+        "pairs": np.zeros((), dtype=np.int64),
         "lost": np.zeros((), dtype=np.int64),
     }
 
@@ -104,6 +108,19 @@ class Graph:
         s["saddles"] = s["saddles"] + 1
         return k
 
+    def tried(self, pairs: np.ndarray) -> None:
+        """Remember that strings have joined these `pairs` (K, 2) of minima."""
+        first, last = int(self.state["pairs"]), int(self.state["pairs"]) + len(pairs)
+        self.state["pair_minima"][first:last] = pairs
+        self.state["pairs"] = np.asarray(last)
+
+    def groups(self, bar: float) -> np.ndarray:
+        """For each minimum the number of the group (M,) that saddles below `bar` join it to."""
+        wanted = (self.energies < bar) & np.all(self.joins >= 0, axis=1)
+        one, other = self.joins[wanted].T
+        edges = coo_array((np.ones(len(one)), (one, other)), (self.minima, self.minima))
+        return connected_components(edges, directed=False)[1]
+
     def flood(self, source: int) -> Flood:
         return flood(self.minima, self.joins, self.energies, source)
 
@@ -130,6 +147,12 @@ class Graph:
         number = np.cumsum(used) - 1
         self.joins[...] = np.where(self.joins >= 0, number[self.joins], -1)
         self._pack("minimum", "minima", used)
+        pairs = self.state["pair_minima"]
+        known = pairs[: int(self.state["pairs"])]
+        known = number[known[np.all(used[known], axis=1)]]
+        pairs[...] = -1
+        pairs[: len(known)] = known
+        self.state["pairs"] = np.asarray(len(known))
 
     def _pack(self, kind: str, counter: str, stay: np.ndarray) -> None:
         left = int(np.sum(stay))

@@ -11,29 +11,38 @@ discrete path sampling).
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
 
-from .modules.alignment import candidates
 from .modules.identity import invariants
+from .modules.saddles import sides
 from .modules.stationary import Stationary, polished
 from .modules.steepest import descents
-from .modules.string_method import string
 from .om_clusters_ends import Ends
-from .om_clusters_graph import REFUSED, TOLERANCE, VERIFIED, Graph, State, empty
+from .om_clusters_graph import ALIKE, REFUSED, TOLERANCE, VERIFIED, Graph, State, empty
+from .om_clusters_parts import LANES, Parts, Sharing
+from .om_clusters_starts import gaps, origins
 from .om_setting import Setting
 
-LANES = 256  # searches of a batch
+MANY = 5000  # searches from which batches have SHARES parts, that several processes can do
+SHARES = 2
 ROOM = 16384  # saddles below the lid that are kept, and twice as many minima
-PAIRS = 16  # near pairs of minima of the two sides, from whose strings a batch starts first
-SAMPLED = 500  # minima of a side among which they are looked for
-LONG, SHORT = 400, 150  # steps of a string between the ends, between minima of the two sides
-TURNS = 40  # rotations tried to lay one on the other
-KICK = 0.45  # size of the push away from a minimum, in distances of neighbours a body
-SPREAD = 1.2  # of the push around one body, in distances of neighbours
+PAIRS = 10  # gaps across which strings are laid, for each part of a batch
+LONG, SHORT = 400, 150  # steps of a string between the ends, across a gap
+CREDIT = 3  # tries that a minimum is forgiven for a new saddle
 STATIONARY = 1e-8  # largest component of the gradient of a stationary point on the best way
+
+
+class Starts(NamedTuple):
+    """Places and directions (dim, N, B) of searches, sizes (B,) of the push away from a minimum,
+    and that minimum (B,): 0 and -1 for the top of a string."""
+
+    q: np.ndarray
+    push: np.ndarray
+    size: np.ndarray
+    origin: np.ndarray
 
 
 class Hunt:
@@ -42,11 +51,20 @@ class Hunt:
     def __init__(self, setting: Setting, ends: Ends):
         self.setting, self.ends = setting, ends
         refine = setting.study.refine
-        self.batches = -(-refine.searches // LANES)
-        self.total = self.batches
+        self.shares = SHARES if refine.searches >= MANY else 1
+        self.lanes = LANES * self.shares
+        self.total = -(-refine.searches // self.lanes)
         dim, n = setting.bodies.shape
         room = min(ROOM, refine.searches + 4)
-        self.shape, self.room = (dim, n), (2 * room + 4, room + 4)
+        self.shape = (dim, n)
+        self.share: Sharing = lambda tasks: [self.parts.do(*task) for task in tasks]
+        self.room = (2 * room + 4, room + 4, PAIRS * self.lanes // LANES * self.total)
+
+    @cached_property
+    def parts(self) -> Parts:
+        ends = self.ends
+        images = self.setting.study.refine.images
+        return Parts(self.landscape, ends.species, images, ends.length, self.stiffness)
 
     @property
     def landscape(self):
@@ -106,8 +124,7 @@ class Hunt:
             self._begin(graph)
         if self._open(state):
             draw = np.random.default_rng((self.setting.study.seed, 11, step))
-            q, push = self._starts(graph, draw, step)
-            self._search(graph, q, push)
+            self._search(graph, self._starts(graph, draw, step))
             self._lower(graph)
         lid = float(state["lid"])
         told = {"searches": float(state["searches"]), "minima": float(graph.minima),
@@ -137,121 +154,95 @@ class Hunt:
                 graph.saddle(end.q, end.point.energy, marks, (k, below), VERIFIED)
         self._lower(graph)
 
-    def _starts(self, graph: Graph, draw, step: int) -> tuple[np.ndarray, np.ndarray]:
-        """Places and directions (dim, N, LANES) of a batch."""
-        sides = self._sides(graph)
+    def _starts(self, graph: Graph, draw: np.random.Generator, step: int) -> Starts:
+        dim, n = self.shape
+        pairs = np.empty((0, 2), dtype=np.int64)
+        if step:
+            pairs = gaps(graph, self._bar(graph), PAIRS * self.shares, draw)
+        place, way = self._tops(graph, pairs, draw, step)
+        count, top = self.lanes, min(place.shape[2], self.lanes)
+        origin = origins(graph, self._bar(graph), count, draw, pairs)
+        origin[:top] = -1
+        q = np.moveaxis(graph.state["minimum_q"][origin], 0, 2)
+        push = draw.normal(size=(dim, n, count))
+        size = np.where(origin >= 0, draw.uniform(0.5, 1.5, count), 0.0)
+        q[..., :top], push[..., :top] = place[..., :top], way[..., :top]
+        tries = graph.state["minimum_tries"]
+        tries += np.bincount(origin[origin >= 0], minlength=len(tries))
+        return Starts(q, push, size, origin)
+
+    def _tops(
+        self, graph: Graph, pairs: np.ndarray, draw, step: int
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The tops of strings between the ends, or across gaps (dim, N, T)."""
         if step == 0:
             start = self.ends.start.q
-            copies = [self._tops(start, one.q, LONG) for one in self.ends.aligned]
-            found = [top for tops in copies for top in tops]
+            ends = np.stack([np.stack([start, one.q]) for one in self.ends.aligned])
+            tasks = [("tops", (part, LONG)) for part in np.array_split(ends, self.shares)]
         else:
-            found = self._between(graph, sides, draw)
-        found = found[:LANES]
-        found += self._kicked(graph, sides, draw, LANES - len(found))
-        q, push = (np.stack(x, axis=2) for x in zip(*found, strict=True))
-        return q, push
+            seed = int(draw.integers(2**31))
+            ends = graph.state["minimum_q"][pairs]
+            parts = np.array_split(ends, self.shares)
+            tasks = [("between", (part, SHORT, seed)) for part in parts]
+        found = self.share([task for task in tasks if len(task[1][0])])
+        none = np.zeros((*self.shape, 0))
+        places, ways = ([none, *(part[k] for part in found)] for k in (0, 1))
+        return np.concatenate(places, axis=2), np.concatenate(ways, axis=2)
 
-    def _sides(self, graph: Graph) -> tuple[np.ndarray, np.ndarray]:
-        """Minima reached strictly below the lid from the start, and from the end."""
-        lid = float(graph.state["lid"])
-        bar = lid - TOLERANCE * self.scale if np.isfinite(lid) else np.inf
-        levels = [graph.flood(k).level for k in (0, 1)]
-        reached = [np.flatnonzero(level < bar) for level in levels]
-        return reached[0], reached[1]
+    @property
+    def _margin(self) -> float:
+        return TOLERANCE * self.scale
 
-    def _kicked(self, graph: Graph, sides, draw, count: int) -> list:
-        """Searches from minima of both sides in turn, the least tried first, each pushed about
-        one of its bodies."""
-        s, found = graph.state, []
-        for k in range(count):
-            side = sides[k % 2]
-            tries = s["minimum_tries"][side] + draw.random(len(side))
-            m = int(side[np.argmin(tries)])
-            s["minimum_tries"][m] += 1
-            q = s["minimum_q"][m]
-            push = draw.normal(size=q.shape)
-            if q.shape[1] > 1:
-                centre = q[:, draw.integers(q.shape[1]), None]
-                away = np.linalg.norm(q - centre, axis=0) / (SPREAD * self.ends.length)
-                push = push * np.exp(-(away**2) / 2)
-            push = push / np.linalg.norm(push)
-            size = KICK * self.ends.length * draw.uniform(0.5, 2.0)
-            found.append((q + size * push, push))
-        return found
+    def _bar(self, graph: Graph) -> float:
+        return float(graph.state["lid"]) - self._margin
 
-    def _between(self, graph: Graph, sides, draw) -> list:
-        """Starts on strings between minima of the two sides that look alike, each in one pair."""
-        s = graph.state
-        # Half of each side, so that not the same pairs are nearest every time.
-        one, other = (
-            draw.permutation(side)[: min(SAMPLED, (len(side) + 1) // 2)] for side in sides
-        )
-        if not len(one) or not len(other):
-            return []
-        forms = [_form(s["minimum_q"][side]) for side in (one, other)]
-        apart = _apart(*forms)
-        found: list[tuple[np.ndarray, np.ndarray]] = []
-        for _ in range(min(PAIRS, len(one), len(other))):
-            a, b = divmod(int(np.argmin(apart)), len(other))
-            apart[a], apart[:, b] = np.inf, np.inf
-            q, p = s["minimum_q"][one[a]], s["minimum_q"][other[b]]
-            near = candidates(q, p, self.ends.species, starts=TURNS, seed=int(draw.integers(2**31)),
-                              turned=self.free)[0].q  # fmt: skip
-            found += self._tops(q, near, SHORT)
-        return found
-
-    def _tops(self, q: np.ndarray, p: np.ndarray, steps: int) -> list:
-        """The tops of a string from q to p, the highest first, and its direction there."""
-        found = string(
-            self.landscape, jnp.asarray(q), jnp.asarray(p), self.setting.study.refine.images,
-            jnp.asarray(steps), jnp.asarray(1 / self.stiffness),
-        )  # fmt: skip
-        images, tangent, energy = (np.asarray(x) for x in (found.q, found.tangent, found.energy))
-        tops = np.flatnonzero(np.asarray(found.top) & np.isfinite(energy))
-        tops = tops[np.argsort(-energy[tops], kind="stable")]
-        return [(images[..., k], tangent[..., k]) for k in tops.tolist()]
-
-    def _search(self, graph: Graph, q: np.ndarray, push: np.ndarray) -> None:
+    def _search(self, graph: Graph, starts: Starts) -> None:
         """A batch of searches; what is new below the lid enters the graph."""
-        s = graph.state
-        from .modules.saddles import saddles, sides
-
-        s["searches"] = s["searches"] + q.shape[2]
-        found = saddles(self.landscape, jnp.asarray(q), jnp.asarray(push))
-        place, energy, ok, mode = (
-            np.asarray(x) for x in (found.q, found.energy, found.ok, found.mode)
-        )
+        s, bar, cut = graph.state, self._bar(graph), self.shares
+        s["searches"] = s["searches"] + self.lanes
+        parts = zip(*(np.array_split(x, cut, axis=-1) for x in starts[:3]), strict=True)
+        found = self.share([("searched", (*part, bar)) for part in parts])
+        place, energy, ok, mode = (np.concatenate(x, axis=-1) for x in zip(*found, strict=True))
         s["converged"] = s["converged"] + int(np.sum(ok))
         marks = self.marks(place)
-        bar = float(s["lid"]) - TOLERANCE * self.scale
+        fresh = self._fresh(graph, energy, marks, ok & (energy < bar))
+        for at in range(0, len(fresh), LANES):
+            self._entered(graph, fresh[at : at + LANES], place, energy, marks, mode, starts.origin)
+
+    def _fresh(self, graph: Graph, energy, marks, wanted: np.ndarray) -> list[int]:
+        """Which saddles are not known yet, the first of each kind."""
         fresh: list[int] = []
-        for k in np.flatnonzero(ok & (energy < bar)).tolist():
+        for k in np.flatnonzero(wanted).tolist():
             if graph.known("saddle", float(energy[k]), marks[k]) >= 0:
                 continue
-            twin = [j for j in fresh if abs(energy[j] - energy[k]) < TOLERANCE * self.scale
-                    and np.allclose(marks[j], marks[k], rtol=1e-5)]  # fmt: skip
-            if not twin:
+            if not any(abs(energy[j] - energy[k]) < self._margin
+                       and np.allclose(marks[j], marks[k], rtol=ALIKE) for j in fresh):  # fmt: skip
                 fresh.append(k)
-        if not fresh:
-            return
+        return fresh
+
+    def _entered(self, graph: Graph, fresh, place, energy, marks, mode, origin) -> None:
+        """Fresh saddles enter the graph with the minima on both their sides."""
+        s, count = graph.state, len(fresh)
         # A batch has one size; what is stationary already costs nothing.
         tops = np.repeat(self.ends.start.q[..., None], LANES, axis=2)
         pushes = np.zeros_like(tops)
-        tops[..., : len(fresh)], pushes[..., : len(fresh)] = place[..., fresh], mode[..., fresh]
-        left, right = sides(self.landscape, jnp.asarray(tops), jnp.asarray(pushes))
-        joined: list[np.ndarray] = []
-        for settled in (left, right):
-            there, level, fine = (np.asarray(x) for x in (settled.q, settled.energy, settled.ok))
-            there_marks, numbers = self.marks(there), np.full(len(fresh), -1)
-            for k in range(len(fresh)):
-                if fine[k]:
-                    numbers[k] = graph.minimum(there[..., k], float(level[k]), there_marks[k])
-            joined.append(numbers)
+        tops[..., :count], pushes[..., :count] = place[..., fresh], mode[..., fresh]
+        joined = []
+        for settled in sides(self.landscape, jnp.asarray(tops), jnp.asarray(pushes)):
+            q, level, fine = (np.asarray(x) for x in (settled.q, settled.energy, settled.ok))
+            there = self.marks(q)
+            joined.append([
+                graph.minimum(q[..., k], float(level[k]), there[k]) if fine[k] else -1
+                for k in range(count)
+            ])  # fmt: skip
         for k, lane in enumerate(fresh):
-            joins = (int(joined[0][k]), int(joined[1][k]))
-            if min(joins) >= 0:
-                graph.saddle(place[..., lane], float(energy[lane]), marks[lane], joins, 0)
-                s["new"] = s["new"] + 1
+            joins = (joined[0][k], joined[1][k])
+            if min(joins) < 0:
+                continue
+            graph.saddle(place[..., lane], float(energy[lane]), marks[lane], joins, 0)
+            s["new"] = s["new"] + 1
+            if (m := int(origin[lane])) >= 0:  # where something was found, there is more
+                s["minimum_tries"][m] = max(0, s["minimum_tries"][m] - CREDIT)
 
     # The lid.
 
@@ -260,7 +251,7 @@ class Hunt:
         s = graph.state
         while (way := graph.way()) is not None:
             top = float(np.max(graph.energies[way.saddles]))
-            if not top < float(s["lid"]) - TOLERANCE * self.scale:
+            if not top < self._bar(graph):
                 return
             doubted = [k for k in way.saddles if s["saddle_word"][k] != VERIFIED]
             if not doubted:
@@ -292,22 +283,11 @@ class Hunt:
     def _descended(self, graph: Graph, q: np.ndarray, mode: np.ndarray) -> list[int]:
         """The numbers of the minima below a saddle, -1 where descent did not end."""
         downs = descents(self.landscape, q, mode)
-        marks = self.marks(np.stack([down.q for down in downs], axis=2))
+        marks = self.marks(np.stack([down.point.q for down in downs], axis=2))
         return [
-            graph.minimum(down.q, down.energy, mark) if down.ok else -1
+            graph.minimum(down.point.q, down.point.energy, mark) if down.ok else -1
             for down, mark in zip(downs, marks, strict=True)
         ]
 
     def point(self, q: np.ndarray) -> Stationary:
         return polished(self.landscape, q, self.free)
-
-
-def _apart(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Squares of the distances of rows (A, F) and (B, F), (A, B)."""
-    return np.sum(a**2, axis=1)[:, None] + np.sum(b**2, axis=1)[None] - 2 * a @ b.T
-
-
-def _form(q: np.ndarray) -> np.ndarray:
-    """Sorted distances of all pairs (K, N(N-1)/2) of configurations (K, dim, N)."""
-    i, j = np.triu_indices(q.shape[2], 1)
-    return np.sort(np.linalg.norm(q[:, :, i] - q[:, :, j], axis=1), axis=1)

@@ -34,15 +34,22 @@ def checks(result: Result) -> tuple[Check, ...]:
     worst = max(stop.point.gradient for stop in result.chain)
     inner = [s for s in result.chain if not s.name.startswith(("start", "end"))]
     wrong = [s.name for s in inner if s.point.negative != int(s.is_saddle)]
+    loose = [
+        s.name
+        for k, s in enumerate(result.chain)
+        if s.is_saddle
+        and ((k > 0 and s.back is None) or (s is not result.chain[-1] and s.on is None))
+    ]
     found += [
         Check("stationary points", worst <= bar,
               f"the largest component of a gradient along the chain is {worst:.1e}"),
         Check("negative modes", not wrong,
               "minima have none and saddles have one" if not wrong else
               f"not as they should be at {', '.join(wrong[:5])}"),
-        Check("steepest descent", True,
+        Check("steepest descent", not loose,
               "each saddle of the chain was left by steepest descent, which ended in the minima "
-              "beside it"),
+              "beside it" if not loose else
+              f"it does not end in the minima beside {', '.join(loose[:5])}"),
     ]  # fmt: skip
     return tuple(found)
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -164,7 +166,8 @@ def run(
     """Run a study in its folder, go on with it, or read it where it is finished.
 
     `workers` processes of this machine, or those of the Dask scheduler at the address `cluster`,
-    share the points of a sweep or the generations of a search; the result is the same.
+    share the points of a sweep, the generations of a search or the saddle searches of a cluster;
+    the result is the same. A long search for saddles takes the cores of this machine unasked.
 
     Raises `actionrun.spec.Faults` for faults that only the compiler or the data show, and a
     RunError (Busy, Stopped, Diverged, CannotWrite, Refused), which knows its exit code.
@@ -213,13 +216,16 @@ def _executed(
     import jax
 
     from .checkpoint import Checkpoints
+    from .crew import Processes
     from .execute import March
     from .provenance import device
 
     # Doubles for this run, whatever the process that called us has chosen for itself.
-    with jax.enable_x64(True):
+    with jax.enable_x64(True), ExitStack() as stack:
         program = task.program()
         story = _opened(task, folder, command)
+        if crew is None and (processes := _own_processes(program)) > 1:
+            crew = stack.enter_context(Processes(processes))
         if crew:
             _shared(program, crew, folder, tell)
         listener = broadcast(tell, Log(folder.metrics))
@@ -240,6 +246,15 @@ def _readied() -> None:
         from .cli import set_switches
 
         set_switches(doubles=False)
+
+
+def _own_processes(program: Any) -> int:
+    """Processes of this machine for a program that has parts to share, where nobody asked for
+    workers: as many as there are cores. A worker starts none of its own."""
+    from . import worker
+
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return 1 if worker.READY else min(cores or 1, getattr(program, "shares", 1))
 
 
 def _shared(program: Any, crew: Crew, folder: Folder, tell: Listener) -> None:

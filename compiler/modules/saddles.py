@@ -15,7 +15,6 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
-from .clusters import rigid, without
 from .landscape import Landscape
 from .lanes import worked
 from .quench import (
@@ -30,11 +29,13 @@ from .quench import (
     remembered,
     updated,
 )
+from .rigid import rigid, without
 
 LANCZOS = 4  # products with the Hessian a round
 DOWNHILL = 6  # steps of L-BFGS a round
-UPHILL = 0.2  # longest step along the mode
+UPHILL = 0.1  # longest step along the mode; longer ones leave the valley and find higher saddles
 LEAST = 0.05  # shortest where the curvature is still positive
+LOOSE = 1e-3  # of the gradient, where it is enough to know that a saddle is too high
 SIDEWAYS = 0.2  # longest step of L-BFGS
 
 
@@ -65,14 +66,19 @@ class _Search(NamedTuple):
 @eqx.filter_jit
 def saddles(
     landscape: Landscape, q: jax.Array, mode: jax.Array, tolerance=1e-6, most=120,
-    lanes: int = LANES,
+    lanes: int = LANES, bar: jax.Array | float = jnp.inf,
 ) -> Found:  # fmt: skip
     """Searches from q, first along `mode` (of any length), of at most `most` rounds each.
 
     A search is done where no component of the gradient exceeds `tolerance` and the curvature along
-    the mode is negative. Whether other modes are negative too is for `clusters.modes` to say. At
-    most `lanes` searches are at work at once.
+    the mode is negative. Whether other modes are too is for `stationary.polished` to say. At
+    most `lanes` searches are at work at once. A saddle above `bar`, an energy, is wanted no
+    better than to LOOSE.
     """
+
+    def arrived(x: _Search) -> jax.Array:
+        enough = jnp.where(x.energy > bar + LOOSE, LOOSE, tolerance)
+        return (_largest(x.g) <= enough) & (x.curvature < 0)
 
     def begun(task):
         q, mode = task
@@ -85,14 +91,12 @@ def saddles(
     def step(x: _Search) -> _Search:
         new = _round(landscape, x)
         rounds = x.rounds + 1
-        small = (_largest(new.g) <= tolerance) & (new.curvature < 0)
+        small = arrived(new)
         lost = ~jnp.isfinite(new.energy) | (rounds >= most)
         return new._replace(rounds=rounds, done=small | lost)
 
     def result(x: _Search) -> Found:
-        gradient = _largest(x.g)
-        ok = (gradient <= tolerance) & (x.curvature < 0)
-        return Found(x.q, x.energy, gradient, ok, x.mode, x.curvature, x.rounds)
+        return Found(x.q, x.energy, _largest(x.g), arrived(x), x.mode, x.curvature, x.rounds)
 
     return worked((q, mode), lanes, begun, step, lambda x: x.done, result)
 
@@ -164,6 +168,19 @@ def _lowest(landscape: Landscape, q: jax.Array, v: jax.Array) -> tuple[jax.Array
 
 def _unit(v: jax.Array) -> jax.Array:
     return v / jnp.maximum(jnp.sqrt(dot(v, v)), 1e-300)
+
+
+@eqx.filter_jit
+def softened(landscape: Landscape, q: jax.Array, push: jax.Array, rate, steps) -> jax.Array:
+    """Directions `push` (dim, N, B) at minima q, made soft: unit vectors along (1 - rate H)^steps
+    push, H the Hessian, without motions of the whole. 1 over the largest curvature is a good
+    rate."""
+    zero = rigid(q)
+
+    def step(_, p):
+        return p - rate * landscape.hessian_product(q, p)
+
+    return _unit(without(zero, jax.lax.fori_loop(0, steps, step, without(zero, push))))
 
 
 def sides(

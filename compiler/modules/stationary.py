@@ -17,6 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from .landscape import Landscape
+from .rigid import rigid
 
 STEPS = 30  # of Newton's method; four are usual
 FLAT = 1e-7  # eigenvalues below this share of the largest are rounding, not curvature
@@ -38,22 +39,16 @@ class Stationary(NamedTuple):
 
 def whole(q: np.ndarray, free: bool = True) -> np.ndarray:
     """Orthonormal motions of the whole (D, k): none in an external field (`free` False)."""
-    dim, n = q.shape
-    if not free:
-        return np.zeros((dim * n, 0))
-    arms = q - q.mean(axis=1, keepdims=True)
-    found = [np.repeat(np.eye(dim)[k], n) for k in range(dim)]
-    for a in range(dim):
-        for b in range(a):
-            turn = np.zeros_like(q)
-            turn[a], turn[b] = -arms[b], arms[a]
-            found.append(turn.ravel())
-    left, size, _ = np.linalg.svd(np.array(found).T, full_matrices=False)
-    return left[:, size > 1e-8 * size[0]]
+    found = np.asarray(_rigid(jnp.asarray(q)[..., None])).reshape(-1, q.size)
+    return found[np.abs(found).max(axis=1) > 0].T if free else np.zeros((q.size, 0))
+
+
+_rigid = jax.jit(rigid)
 
 
 @eqx.filter_jit
-def _hessian(landscape: Landscape, q: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
+def local(landscape: Landscape, q: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """Energy, gradient (dim, N) and Hessian (D, D), symmetric but for rounding, at q (dim, N)."""
     dim, n = q.shape
     size = dim * n
     there = jnp.broadcast_to(q[..., None], (dim, n, size))
@@ -68,7 +63,7 @@ def _hessian(landscape: Landscape, q: jax.Array) -> tuple[jax.Array, jax.Array, 
 
 def hessian(landscape: Landscape, q: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
     """Energy, gradient (D,) and Hessian (D, D) at q (dim, N)."""
-    energy, gradient, matrix = (np.asarray(x) for x in _hessian(landscape, jnp.asarray(q)))
+    energy, gradient, matrix = (np.asarray(x) for x in local(landscape, jnp.asarray(q)))
     return float(energy), gradient.ravel(), (matrix + matrix.T) / 2
 
 

@@ -19,8 +19,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .clusters import Modes, hessian, polished
 from .landscape import Landscape
+from .stationary import Stationary, local, polished
 
 PUSH = 0.01  # first displacement along the mode of descent
 ERROR = 1e-3  # of a step, a length in 3N dimensions
@@ -31,14 +31,12 @@ LEAVES = 5  # saddles on the way
 
 
 class Descent(NamedTuple):
-    """The minimum q (dim, N), its energy, largest component of the gradient and modes; how often
-    the descent ended on a saddle and was led off it; length of its path; whether it is a minimum;
-    steps taken."""
+    """The minimum where it ended; its `course`, distances travelled and energies there (2, K); how
+    often the descent ended on a saddle and was led off it; the length of its path; whether that is
+    a minimum; steps taken."""
 
-    q: np.ndarray
-    energy: float
-    gradient: float
-    modes: Modes
+    point: Stationary
+    course: np.ndarray
     left: int
     length: float
     ok: bool
@@ -53,38 +51,43 @@ def descents(landscape: Landscape, q: np.ndarray, mode: np.ndarray) -> tuple[Des
 def descent(landscape: Landscape, q: np.ndarray, mode: np.ndarray) -> Descent:
     """The minimum at the end of the path of steepest descent from q, led off it along `mode`."""
     unit = np.asarray(mode) / np.sqrt(np.sum(np.square(mode)))
-    at, length, steps, left = np.asarray(q, dtype=float) + PUSH * unit, PUSH, 0, 0
+    at, steps, left = np.asarray(q, dtype=float) + PUSH * unit, 0, 0
+    course = [(0.0, float(local(landscape, jnp.asarray(q))[0]))]
+    length = PUSH
     while True:
-        at, way, taken, arrived = _followed(landscape, at)
-        length, steps = length + way, steps + taken
+        at, way, arrived = _followed(landscape, at)
+        course += [(length + far, energy) for far, energy in way]
+        length, steps = course[-1][0], steps + len(way) - 1
         there = polished(landscape, at)
         near = float(np.sqrt(np.sum((there.q - at) ** 2)))
         sound = arrived and there.gradient < 1e-6 and near < 10 * NEAR
-        if there.modes.negative == 0 or not sound or left == LEAVES:
-            ok = sound and there.modes.negative == 0
-            return Descent(
-                there.q, there.energy, there.gradient, there.modes, left, length + near, ok, steps
-            )
-        lowest = there.modes.vectors[0]
-        side = 1.0 if np.sum(lowest * (at - there.q)) >= 0 else -1.0
-        at, left = there.q + side * PUSH * lowest, left + 1
+        if there.negative == 0 or not sound or left == LEAVES:
+            ok, length = sound and there.negative == 0, length + near
+            course.append((length, there.energy))
+            return Descent(there, np.array(course).T, left, length, ok, steps)
+        side = 1.0 if np.sum(there.mode * (at - there.q)) >= 0 else -1.0
+        at, left = there.q + side * PUSH * there.mode, left + 1
 
 
-def _followed(landscape: Landscape, q: np.ndarray) -> tuple[np.ndarray, float, int, bool]:
-    """Downhill from q to the doorstep of a stationary point; length, steps, whether it got there.
+def _followed(
+    landscape: Landscape, q: np.ndarray
+) -> tuple[np.ndarray, list[tuple[float, float]], bool]:
+    """Downhill from q to the doorstep of a stationary point; distances and energies on the way,
+    from q on; whether it got there.
 
     The doorstep of a minimum is where Newton's step is short; of a saddle, where it is shorter
     still, and the path that is led away by a negative mode has not begun to leave.
     """
     length, h = 0.0, 1e-3
-    force, values, vectors = _local(landscape, q)
-    for step in range(MOST):
+    energy, force, values, vectors = _local(landscape, q)
+    way = [(length, energy)]
+    for _ in range(MOST):
         along = force @ vectors
         bent = np.abs(values) > 1e-6 * np.max(np.abs(values))
         newton = float(np.linalg.norm(along[bent] / values[bent]))
         falling = bool(np.any(values[bent] < 0))
         if newton < (1e-4 if falling else NEAR):
-            return q, length, step, True
+            return q, way, True
         while True:
             z = -h * values
             first = h * _phi1(z) * along
@@ -102,15 +105,16 @@ def _followed(landscape: Landscape, q: np.ndarray) -> tuple[np.ndarray, float, i
                 h *= max(0.1, 0.9 * LONGEST / size)
         q = trial + (vectors @ correction).reshape(q.shape)
         length += size
-        force, values, vectors = _local(landscape, q)
+        energy, force, values, vectors = _local(landscape, q)
+        way.append((length, energy))
         h *= min(5.0, 0.9 * (ERROR / max(error, 1e-12)) ** (1 / 3))
-    return q, length, MOST, False
+    return q, way, False
 
 
-def _local(landscape: Landscape, q: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Force (D,), curvatures (D,) and modes (D, D), a column each."""
-    force, values, vectors = _modes(landscape, q)
-    return np.asarray(force), np.asarray(values), np.asarray(vectors)
+def _local(landscape: Landscape, q: np.ndarray) -> tuple[float, np.ndarray, np.ndarray, np.ndarray]:
+    """Energy, force (D,), curvatures (D,) and modes (D, D), a column each."""
+    energy, force, values, vectors = _modes(landscape, q)
+    return float(energy), np.asarray(force), np.asarray(values), np.asarray(vectors)
 
 
 @eqx.filter_jit
@@ -120,8 +124,9 @@ def _forces(landscape: Landscape, q: np.ndarray) -> jax.Array:
 
 @eqx.filter_jit
 def _modes(landscape: Landscape, q: np.ndarray):
-    values, vectors = jnp.linalg.eigh(hessian(landscape, jnp.asarray(q)))
-    return landscape.forces(jnp.asarray(q)[..., None]).ravel(), values, vectors
+    energy, gradient, matrix = local(landscape, jnp.asarray(q))
+    values, vectors = jnp.linalg.eigh((matrix + matrix.T) / 2)
+    return energy, -gradient.ravel(), values, vectors
 
 
 def _phi1(z: np.ndarray) -> np.ndarray:

@@ -4,7 +4,9 @@
 NEB: climbing image, improved tangents, IDPP start, FIRE, until forces are below 0.05 or 500 steps,
 with its own Lennard-Jones in NumPy (faster than ASE's). Barriers of both are from the start; ours
 is of saddles with one negative mode that steepest descent has verified, NEB's the highest image.
-Force calls are evaluations of one configuration. Ratios are of one run on one machine.
+Force calls are evaluations of one configuration. Our searches are done twice in this process, on
+one core: the first time compiles (less, where the cache has it), the second, until the barrier is
+below NEB's, does not. Ratios are of one run on one machine.
 """
 
 import sys
@@ -59,8 +61,9 @@ def neb(start, end, images):
     return max(energies) - energies[0], left, kind.calls, time.process_time() - clock
 
 
-def ours(name):
-    """The ends, and the history of (CPU seconds, searches, barrier) of a study's hunt."""
+def ours(name, until=-np.inf):
+    """The ends, the history of (CPU seconds, searches, barrier) of a study's hunt, which ends when
+    the barrier is not above `until`, and images of a string."""
     from pathlib import Path
 
     from actionrun.compiler.om_clusters_ends import ends, of_files
@@ -79,6 +82,8 @@ def ours(name):
         hunt.advance(state, step)
         barrier = float(state["lid"]) - both.start.point.energy
         history.append((time.process_time() - clock, int(state["searches"]), barrier))
+        if barrier <= until:
+            break
     return both, history, study.refine.images
 
 
@@ -95,9 +100,11 @@ def main(name="lj38"):
         if lid < told - 1e-6 or searches == history[-1][1]:
             print(f"{'actionrun':28}{lid:10.5f}{second:9.1f}  {searches} searches")
             told = lid
-    below = [second for second, _, lid in history if lid <= barrier]
-    if below:
-        print(f"below NEB's barrier after {below[0]:.1f} s, {below[0] / seconds:.2f} of its time")
+    for word, rows in (("first call", history), ("compiled", ours(name, barrier)[1])):
+        below = [second for second, _, lid in rows if lid <= barrier]
+        if below:
+            print(f"not above NEB's barrier after {below[0]:.1f} s, {below[0] / seconds:.2f} of "
+                  f"its time ({word})")  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -6,9 +6,10 @@ import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from actionrun.compiler.modules.clusters import invariants, modes, polished, rigid, without
 from actionrun.compiler.modules.quench import quench
+from actionrun.compiler.modules.rigid import rigid, without
 from actionrun.compiler.modules.saddles import saddles, sides
+from actionrun.compiler.modules.stationary import polished
 from actionrun.compiler.modules.steepest import descents
 from actionrun.compiler.modules.string_method import apart, spread, string
 from actionrun.runtime.xyz import structures
@@ -30,13 +31,6 @@ def lj13():
 def shaken(q, amplitude, count, seed=0):
     noise = np.random.default_rng(seed).normal(size=(*q.shape, count))
     return jnp.asarray(q[..., None] + amplitude * noise), jnp.asarray(noise)
-
-
-def turned(q, seed=0):
-    """Rotated, inverted, moved, relabelled."""
-    rng = np.random.default_rng(seed)
-    turn = np.linalg.qr(rng.normal(size=(len(q), len(q))))[0]
-    return turn @ q[:, rng.permutation(q.shape[1])] + rng.normal(size=(len(q), 1))
 
 
 def test_quench_finds_the_minimum(lj13):
@@ -71,21 +65,19 @@ def test_one_that_runs_away_leaves_the_others_alone(lj13):
     assert not found.ok[5]
 
 
-def test_modes_of_known_structures(lj13):
-    """The cuboctahedron of LJ13 is a saddle of first order, the icosahedron a minimum; the modes
-    are eigenvectors, free of translation and rotation."""
+def test_the_lowest_mode_of_known_structures(lj13):
+    """The cuboctahedron of LJ13 is a saddle of first order, the icosahedron a minimum; the lowest
+    mode is an eigenvector, free of translation and rotation."""
     for name, negative, energy in (("cubo", 1, -40.884493676), ("ico", 0, -44.326801420)):
         start = cluster(f"lj13_{name}")
         there = polished(lj13, start + 1e-3 * np.random.default_rng(0).normal(size=start.shape))
-        assert there.modes.negative == negative
+        assert there.negative == negative
         assert there.energy == pytest.approx(energy, abs=1e-8)
         assert there.gradient < 1e-10
-        values, vectors = there.modes.values, jnp.asarray(there.modes.vectors)
-        assert len(values) == 3 * 13 - 6
-        assert np.all(np.diff(values) >= 0)
-        q = jnp.broadcast_to(jnp.asarray(there.q)[..., None], (3, 13, len(values)))
-        v = jnp.moveaxis(vectors, 0, -1)
-        np.testing.assert_allclose(lj13.hessian_product(q, v), values * v, atol=1e-8)
+        assert len(there.values) == 3 * 13 - 6
+        assert np.all(np.diff(there.values) >= 0)
+        q, v = jnp.asarray(there.q)[..., None], jnp.asarray(there.mode)[..., None]
+        np.testing.assert_allclose(lj13.hessian_product(q, v), there.values[0] * v, atol=1e-8)
         np.testing.assert_allclose(without(rigid(q), v), v, atol=1e-9)
 
 
@@ -102,21 +94,7 @@ def test_zero_modes(dim, n, zero):
     np.testing.assert_allclose(product[0], kept, atol=1e-9)
     for one in z:
         assert jnp.max(jnp.abs(found.hessian_product(q, one))) < 1e-7
-    assert len(modes(found, np.asarray(q[..., 0])).values) == dim * n - zero
-
-
-def test_invariants_know_a_structure():
-    """Blind to rotation, inversion and the order of equal atoms; not to another structure, nor to
-    which species stands where."""
-    q = cluster("lj38_ico")
-    same = np.stack([q, turned(q, 1), -turned(q, 2)], axis=-1)
-    found = np.asarray(invariants(jnp.asarray(same)))
-    np.testing.assert_allclose(found, found[:, :1] * np.ones(3), rtol=1e-12)
-    other = np.asarray(invariants(jnp.asarray(cluster("lj38_fcc")[..., None])))
-    assert np.min(np.abs(other[:, 0] / found[:, 0] - 1)) > 1e-3
-    weights = jnp.asarray([1.0] * 37 + [2.0])
-    marked = invariants(jnp.asarray(np.stack([q, q[:, ::-1]], axis=-1)), weights)
-    assert jnp.all(jnp.abs(marked[:, 0] - marked[:, 1]) > 1e-6)
+    assert len(polished(found, np.asarray(q[..., 0])).values) == dim * n - zero
 
 
 @pytest.mark.parametrize("pair", [None, MORSE])
@@ -132,8 +110,8 @@ def test_saddles_are_saddles(pair):
     for k in good[:8]:
         there = polished(field, np.asarray(found.q[..., k]))
         assert there.gradient < 1e-9
-        assert there.modes.negative == 1
-        assert there.modes.values[0] <= float(found.curvature[k]) + 1e-6  # a Ritz value
+        assert there.negative == 1
+        assert there.values[0] <= float(found.curvature[k]) + 1e-6  # a Ritz value
     first, second = sides(field, found.q[..., good], found.mode[..., good])
     assert np.all(np.asarray(first.energy) < np.asarray(found.energy)[good])
     assert np.all(np.asarray(second.energy) < np.asarray(found.energy)[good])
@@ -142,12 +120,15 @@ def test_saddles_are_saddles(pair):
 def test_descent_from_the_cuboctahedron(lj13):
     """Down both sides lies the icosahedron, 0.89 away, as the paper says; nothing is in between."""
     saddle = polished(lj13, cluster("lj13_cubo"))
-    for side in descents(lj13, saddle.q, saddle.modes.vectors[0]):
+    for side in descents(lj13, saddle.q, saddle.mode):
         assert side.ok
         assert side.left == 0
-        assert side.energy == pytest.approx(-44.326801420, abs=1e-8)
+        assert side.point.energy == pytest.approx(-44.326801420, abs=1e-8)
         assert side.length == pytest.approx(0.89, abs=0.01)
-        assert side.modes.negative == 0
+        assert side.point.negative == 0
+        far, energy = side.course
+        assert np.all(np.diff(far) > 0) and np.all(np.diff(energy) < 0)
+        assert energy[0] == pytest.approx(saddle.energy) and far[-1] == side.length
 
 
 def test_descent_is_steepest():
@@ -165,13 +146,13 @@ def test_descent_is_steepest():
     def rate(_, x):
         return np.asarray(forces(field, jnp.asarray(x.reshape(3, 7, 1)))).ravel()
 
-    for sign, side in zip((1, -1), descents(field, saddle.q, saddle.modes.vectors[0]), strict=True):
-        start = (saddle.q + sign * 0.01 * saddle.modes.vectors[0]).ravel()
+    for sign, side in zip((1, -1), descents(field, saddle.q, saddle.mode), strict=True):
+        start = (saddle.q + sign * 0.01 * saddle.mode).ravel()
         path = solve_ivp(rate, (0, 20.0), start, method="LSODA", rtol=1e-9, atol=1e-10)
         end = path.y[:, -1].reshape(3, 7)
         length = np.sum(np.linalg.norm(np.diff(path.y, axis=1), axis=0)) + 0.01
         assert side.ok
-        np.testing.assert_allclose(side.q, end, atol=1e-3)
+        np.testing.assert_allclose(side.point.q, end, atol=1e-3)
         assert side.length == pytest.approx(length, abs=0.02)
 
 
@@ -179,11 +160,11 @@ def test_strings(lj13):
     """Images stay equally spaced between fixed ends; from the cuboctahedron, with its atoms in the
     order of the icosahedron at the end of its descent, there is no top on the way."""
     saddle = polished(lj13, cluster("lj13_cubo"))
-    down, _ = descents(lj13, saddle.q, saddle.modes.vectors[0])
-    rate = 1 / down.modes.values[-1]
-    found = string(lj13, jnp.asarray(saddle.q), jnp.asarray(down.q), 21, 100, rate)
+    down, _ = descents(lj13, saddle.q, saddle.mode)
+    rate = 1 / down.point.values[-1]
+    found = string(lj13, jnp.asarray(saddle.q), jnp.asarray(down.point.q), 21, 100, rate)
     np.testing.assert_array_equal(found.q[..., 0], saddle.q)
-    np.testing.assert_array_equal(found.q[..., -1], down.q)
+    np.testing.assert_array_equal(found.q[..., -1], down.point.q)
     np.testing.assert_allclose(jnp.diff(found.place), found.place[-1] / 20, rtol=1e-3)
     assert found.place[-1] == pytest.approx(0.89, abs=0.01)
     assert not jnp.any(found.top)

@@ -163,7 +163,7 @@ def test_steepest_descent_from_the_cuboctahedron_ends_in_the_icosahedron():
     saddle = polished(land, structure("lj13_cubo"))
     for side in descents(land, saddle.q, saddle.mode):
         assert side.ok
-        assert abs(side.energy + 44.326801420) < 1e-8
+        assert abs(side.point.energy + 44.326801420) < 1e-8
 
 
 def test_a_string_finds_the_pass_of_three_bodies_in_a_row():

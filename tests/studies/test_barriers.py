@@ -178,6 +178,23 @@ def test_chunks_and_checkpoints_change_no_bit():
         assert np.asarray(one).tobytes() == np.asarray(other).tobytes()
 
 
+def test_who_does_the_parts_changes_no_bit(monkeypatch):
+    """Parts of a step done last to first, by the program of another process."""
+    monkeypatch.setattr("actionrun.compiler.om_clusters_search.MANY", 512)
+    study = load(STUDIES / "lj2d_hop.toml", overrides=(TWO_BATCHES,))
+    found = []
+    for other in (False, True):
+        program = compile(study, observations(study))
+        assert program.shares == 2
+        if other:
+            theirs = compile(study, observations(study))
+            program.shared(lambda tasks: [theirs.part(*t) for t in reversed(tasks)][::-1])  # noqa: B023
+        state, _ = program.advance(program.start(), 0, program.total)
+        found.append(state)
+    for one, other in zip(*map(jax.tree.leaves, found), strict=True):
+        assert np.asarray(one).tobytes() == np.asarray(other).tobytes()
+
+
 @pytest.mark.parametrize("mirrored", [False, True])
 def test_two_copies_of_one_minimum(tmp_path, minima, mirrored):
     q = minima[..., 0]

@@ -1,0 +1,97 @@
+"""The parts of a search for the lowest barrier that any process can do: strings, and searches.
+
+A part depends on its arrays alone, to the last bit: not on the process, nor on what else is done.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+
+from .modules.alignment import candidates
+from .modules.landscape import Landscape
+from .modules.saddles import saddles, softened
+from .modules.string_method import string
+
+LANES = 256  # searches of a part
+ROUNDS = 90  # of a search; few that succeed take more
+TURNS = 24  # rotations tried to lay one end of a string on the other
+KICK = 0.25  # length of the push away from a minimum, in distances of neighbours
+SOFTER = 40  # steps that make a push soft
+
+Task = tuple[str, tuple[Any, ...]]  # a part's name and its arrays
+Sharing = Callable[[Sequence[Task]], Sequence[Any]]
+
+
+class Parts:
+    """Parts for one system. `length` is the distance of neighbours, `stiffness` the largest
+    curvature at the ends."""
+
+    def __init__(
+        self,
+        landscape: Landscape,
+        species: Sequence[str],
+        images: int,
+        length: float,
+        stiffness: float,
+    ):
+        self.landscape, self.species, self.images = landscape, species, images
+        self.length, self.stiffness = length, stiffness
+
+    def do(self, name: str, arguments: tuple[Any, ...]) -> Any:
+        match name:
+            case "tops":
+                return self.tops(*arguments)
+            case "between":
+                return self.between(*arguments)
+            case "searched":
+                return self.searched(*arguments)
+        raise AssertionError(name)
+
+    def tops(self, ends: np.ndarray, steps: int) -> tuple[np.ndarray, np.ndarray]:
+        """The tops of strings between ends (K, 2, dim, N), the highest of each first: places and
+        directions (dim, N, T)."""
+        places, ways = [], []
+        for q, p in ends:
+            found = string(
+                self.landscape, jnp.asarray(q), jnp.asarray(p), self.images, jnp.asarray(steps),
+                jnp.asarray(1 / self.stiffness),
+            )  # fmt: skip
+            energy = np.asarray(found.energy)
+            tops = np.flatnonzero(np.asarray(found.top) & np.isfinite(energy))
+            tops = tops[np.argsort(-energy[tops], kind="stable")]
+            places.append(np.asarray(found.q)[..., tops])
+            ways.append(np.asarray(found.tangent)[..., tops])
+        none = np.zeros((*ends.shape[2:], 0))
+        return np.concatenate([none, *places], axis=2), np.concatenate([none, *ways], axis=2)
+
+    def between(self, ends: np.ndarray, steps: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+        """`tops` of strings from the first of each pair (K, 2, dim, N) to a near copy of the
+        second."""
+        free = self.landscape.external is None
+        near = [
+            candidates(q, p, self.species, starts=TURNS, seed=seed, turned=free)[0].q
+            for q, p in ends
+        ]
+        pairs = [np.stack(pair) for pair in zip(ends[:, 0], near, strict=True)]
+        return self.tops(np.stack(pairs) if pairs else ends, steps)
+
+    def searched(
+        self, q: np.ndarray, push: np.ndarray, size: np.ndarray, bar: float
+    ) -> tuple[np.ndarray, ...]:
+        """Searches from q (dim, N, B) along `push`; where `size` (B,) is not 0, first pushed along
+        soft modes by it, in KICK of the distance of neighbours. Places, energies, whether each is a
+        saddle, modes; those above `bar` are known no better than that."""
+        soft = np.asarray(softened(
+            self.landscape, jnp.asarray(q), jnp.asarray(push), jnp.asarray(1 / self.stiffness),
+            jnp.asarray(SOFTER),
+        ))  # fmt: skip
+        kicked = q + np.where(size > 0, KICK * self.length * size * soft, 0)
+        found = saddles(
+            self.landscape, jnp.asarray(kicked), jnp.asarray(np.where(size > 0, soft, push)),
+            most=ROUNDS, bar=jnp.asarray(bar),
+        )  # fmt: skip
+        return tuple(np.asarray(x) for x in (found.q, found.energy, found.ok, found.mode))
