@@ -114,6 +114,11 @@ class Graph:
         self.state["pair_minima"][first:last] = pairs
         self.state["pairs"] = np.asarray(last)
 
+    def times(self, pairs: np.ndarray) -> np.ndarray:
+        """How often (K,) strings have joined each of `pairs` (K, 2)."""
+        known = np.sort(self.state["pair_minima"][: int(self.state["pairs"])], axis=1)
+        return np.sum(np.all(np.sort(pairs, axis=1)[:, None] == known[None], axis=2), axis=1)
+
     def groups(self, bar: float) -> np.ndarray:
         """For each minimum the number of the group (M,) that saddles below `bar` join it to."""
         wanted = (self.energies < bar) & np.all(self.joins >= 0, axis=1)

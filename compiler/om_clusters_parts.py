@@ -68,16 +68,17 @@ class Parts:
         none = np.zeros((*ends.shape[2:], 0))
         return np.concatenate([none, *places], axis=2), np.concatenate([none, *ways], axis=2)
 
-    def between(self, ends: np.ndarray, steps: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    def between(
+        self, ends: np.ndarray, again: np.ndarray, steps: int, seed: int
+    ) -> tuple[np.ndarray, np.ndarray]:
         """`tops` of strings from the first of each pair (K, 2, dim, N) to a near copy of the
-        second."""
-        free = self.landscape.external is None
-        near = [
-            candidates(q, p, self.species, starts=TURNS, seed=seed, turned=free)[0].q
-            for q, p in ends
-        ]
-        pairs = [np.stack(pair) for pair in zip(ends[:, 0], near, strict=True)]
-        return self.tops(np.stack(pairs) if pairs else ends, steps)
+        second: the nearest, or, where the pair was tried `again` (K,) times, the next ones."""
+        free, pairs = self.landscape.external is None, ends.copy()
+        for pair, times in zip(pairs, again.tolist(), strict=True):
+            near = candidates(*pair, self.species, count=1 + times, starts=TURNS, seed=seed,
+                              turned=free)  # fmt: skip
+            pair[1] = near[-1].q
+        return self.tops(pairs, steps)
 
     def searched(
         self, q: np.ndarray, push: np.ndarray, size: np.ndarray, bar: float

@@ -181,9 +181,9 @@ class Hunt:
             tasks = [("tops", (part, LONG)) for part in np.array_split(ends, self.shares)]
         else:
             seed = int(draw.integers(2**31))
-            ends = graph.state["minimum_q"][pairs]
-            parts = np.array_split(ends, self.shares)
-            tasks = [("between", (part, SHORT, seed)) for part in parts]
+            ends, again = graph.state["minimum_q"][pairs], graph.times(pairs) - 1
+            parts = (np.array_split(x, self.shares) for x in (ends, again))
+            tasks = [("between", (*part, SHORT, seed)) for part in zip(*parts, strict=True)]
         found = self.share([task for task in tasks if len(task[1][0])])
         none = np.zeros((*self.shape, 0))
         places, ways = ([none, *(part[k] for part in found)] for k in (0, 1))

@@ -14,8 +14,9 @@ from scipy.sparse.csgraph import dijkstra
 
 from .om_clusters_graph import Graph
 
-SAMPLED = 600  # minima among which gaps are looked for
-NEARLY, FAR = 1e-9, 1e9  # of distances of forms: of those together, and of those tried
+MOST = 2000  # minima among which gaps are looked for
+NEARLY = 1e-9  # square of a distance, of minima that have one form
+AGAIN = 3.0  # by so many times itself a gap seems wider each time that it was tried
 
 
 def origins(
@@ -41,46 +42,58 @@ def origins(
 
 
 def gaps(graph: Graph, bar: float, count: int, draw: np.random.Generator) -> np.ndarray:
-    """Up to `count` pairs (K, 2) of minima to join by strings, which are then known as tried: the
-    gaps of the shortest ways from start to end."""
+    """`count` pairs (K, 2) of minima to join by strings, which are then known as tried: the gaps
+    of the shortest ways from start to end, on which minima of one group are together. Fewer where
+    there are not so many."""
     s = graph.state
     low = np.flatnonzero(s["minimum_energy"][: graph.minima] < bar)
     low = low[low > 1]
-    kept = np.concatenate([[0, 1], np.sort(draw.permutation(low)[: SAMPLED - 2])])
-    group = graph.groups(bar)[kept]
-    apart = _apart(_forms(s["minimum_q"][kept]))
-    apart[group[:, None] == group[None]] = NEARLY
+    kept = np.concatenate([[0, 1], np.sort(draw.permutation(low)[: MOST - 2])])
+    group = np.unique(graph.groups(bar)[kept], return_inverse=True)[1]
+    order = np.argsort(group, kind="stable")
+    kept, group = kept[order], group[order]
+    wide = _apart(_forms(s["minimum_q"][kept]))
     number = np.full(graph.minima, -1)
     number[kept] = np.arange(len(kept))
     known = number[s["pair_minima"][: int(s["pairs"])]]
     known = known[np.all(known >= 0, axis=1)]
-    apart[known[:, 0], known[:, 1]] = apart[known[:, 1], known[:, 0]] = FAR
+    more = np.zeros_like(wide)
+    np.add.at(more, tuple(known.T), AGAIN)
+    wide *= 1 + more + more.T
+    first = np.searchsorted(group, np.arange(group[-1] + 2))
+    between = np.minimum.reduceat(np.minimum.reduceat(wide, first[:-1], 0), first[:-1], 1)
+    np.fill_diagonal(between, 0)
     found: list[tuple[int, int]] = []
     while len(found) < count:
-        fresh = [(a, b) for a, b in _shortest(apart) if group[a] != group[b]]
-        if not fresh or max(apart[a, b] for a, b in fresh) >= FAR:
+        way = _shortest(between, int(group[number[0]]), int(group[number[1]]))
+        for one, other in way:
+            rows, columns = (slice(first[g], first[g + 1]) for g in (one, other))
+            block = wide[rows, columns]
+            a, b = np.unravel_index(np.argmin(block), block.shape)
+            block[a, b] *= 1 + AGAIN
+            wide[columns, rows][b, a] = block[a, b]
+            between[one, other] = between[other, one] = block.min()
+            found.append((int(kept[first[one] + a]), int(kept[first[other] + b])))
+        if not way:
             break
-        for a, b in fresh:
-            apart[a, b] = apart[b, a] = FAR
-        found += fresh
-    pairs = kept[np.array(found[:count], dtype=np.int64).reshape(-1, 2)]
+    pairs = np.array(found[:count], dtype=np.int64).reshape(-1, 2)
     graph.tried(pairs)
     return pairs
 
 
-def _shortest(apart: np.ndarray) -> list[tuple[int, int]]:
-    """The steps of the shortest way from 1 to 0 by distances (M, M)."""
-    before = dijkstra(apart, indices=0, return_predecessors=True)[1]
-    way = [1]
-    while way[-1] != 0:
+def _shortest(wide: np.ndarray, start: int, end: int) -> list[tuple[int, int]]:
+    """The steps of the shortest way between two groups by widths (G, G), none zero but within."""
+    before = dijkstra(wide, indices=start, return_predecessors=True)[1]
+    way = [end]
+    while way[-1] != start and before[way[-1]] >= 0:
         way.append(int(before[way[-1]]))
     return list(pairwise(way))
 
 
 def _apart(forms: np.ndarray) -> np.ndarray:
-    """Squares of the distances (K, K) of rows (K, F)."""
+    """Squares of the distances (K, K) of rows (K, F), none zero."""
     size = np.sum(forms**2, axis=1)
-    return np.maximum(size[:, None] + size[None] - 2 * forms @ forms.T, 0) + NEARLY
+    return np.maximum(size[:, None] + size[None] - 2 * forms @ forms.T, NEARLY)
 
 
 def _forms(q: np.ndarray) -> np.ndarray:
