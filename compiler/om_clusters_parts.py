@@ -6,7 +6,7 @@ A part depends on its arrays alone, to the last bit: not on the process, nor on 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
@@ -14,6 +14,8 @@ import numpy as np
 from .modules.alignment import candidates
 from .modules.landscape import Landscape
 from .modules.saddles import saddles, softened
+from .modules.stationary import Stationary, polished
+from .modules.steepest import Descent, descents
 from .modules.string_method import string
 
 LANES = 256  # searches of a part
@@ -24,6 +26,13 @@ SOFTER = 40  # steps that make a push soft
 
 Task = tuple[str, tuple[Any, ...]]  # a part's name and its arrays
 Sharing = Callable[[Sequence[Task]], Sequence[Any]]
+
+
+class Left(NamedTuple):
+    """A saddle, and what steepest descent finds on both its sides."""
+
+    point: Stationary
+    downs: tuple[Descent, Descent]
 
 
 class Parts:
@@ -49,6 +58,8 @@ class Parts:
                 return self.between(*arguments)
             case "searched":
                 return self.searched(*arguments)
+            case "left":
+                return self.left(*arguments)
         raise AssertionError(name)
 
     def tops(self, ends: np.ndarray, steps: int) -> tuple[np.ndarray, np.ndarray]:
@@ -96,3 +107,8 @@ class Parts:
             most=ROUNDS, bar=jnp.asarray(bar),
         )  # fmt: skip
         return tuple(np.asarray(x) for x in (found.q, found.energy, found.ok, found.mode))
+
+    def left(self, q: np.ndarray) -> Left:
+        """A saddle near q (dim, N), refined and left by steepest descent."""
+        point = polished(self.landscape, q, self.landscape.external is None)
+        return Left(point, descents(self.landscape, point.q, point.mode))

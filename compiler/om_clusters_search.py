@@ -19,10 +19,10 @@ import numpy as np
 from .modules.identity import invariants
 from .modules.saddles import sides
 from .modules.stationary import Stationary, polished
-from .modules.steepest import descents
+from .modules.steepest import Descent, descents
 from .om_clusters_ends import Ends
 from .om_clusters_graph import ALIKE, REFUSED, TOLERANCE, VERIFIED, Graph, State, empty
-from .om_clusters_parts import LANES, Parts, Sharing
+from .om_clusters_parts import LANES, Left, Parts, Sharing
 from .om_clusters_starts import gaps, origins
 from .om_setting import Setting
 
@@ -149,7 +149,7 @@ class Hunt:
         for k, end in enumerate((self.ends.start, self.ends.end)):
             if end.is_minimum:
                 continue
-            for below in self._descended(graph, end.q, end.point.mode):
+            for below in self._below(graph, descents(self.landscape, end.q, end.point.mode)):
                 marks = self.marks(end.q[..., None])[0]
                 graph.saddle(end.q, end.point.energy, marks, (k, below), VERIFIED)
         self._lower(graph)
@@ -247,7 +247,7 @@ class Hunt:
     # The lid.
 
     def _lower(self, graph: Graph) -> None:
-        """Verify the saddles of the best way until one holds; then the lid falls to its top."""
+        """Verify the saddles of the best way until all hold; then the lid falls to its top."""
         s = graph.state
         while (way := graph.way()) is not None:
             top = float(np.max(graph.energies[way.saddles]))
@@ -258,31 +258,27 @@ class Hunt:
                 s["lid"] = np.asarray(top)
                 graph.prune(top, way)
                 return
-            for k in sorted(doubted, key=lambda k: -graph.energies[k]):
-                if not self._verify(graph, k):
-                    break  # the way is another now
+            left = self.share([("left", (s["saddle_q"][k],)) for k in doubted])
+            for k, one in zip(doubted, left, strict=True):
+                self._judge(graph, k, one)
 
-    def _verify(self, graph: Graph, k: int) -> bool:
-        """Whether steepest descent from saddle k finds the minima that it was said to join."""
-        s = graph.state
-        point = self.point(s["saddle_q"][k])
+    def _judge(self, graph: Graph, k: int, left: Left) -> None:
+        """Saddle k is what steepest descent from it says, or none."""
+        s, point = graph.state, left.point
         moved = abs(point.energy - s["saddle_energy"][k])
-        sound = point.negative == 1 and moved < 1e-5 * self.scale
         said = sorted(s["saddle_joins"][k].tolist())
-        joins = self._descended(graph, point.q, point.mode) if sound else [-1, -1]
+        sound = point.negative == 1 and moved < 1e-5 * self.scale
+        joins = self._below(graph, left.downs) if sound else [-1, -1]
         if min(joins) < 0:
             s["saddle_word"][k], s["refused"] = REFUSED, s["refused"] + 1
-            return False
+            return
         s["saddle_q"][k], s["saddle_energy"][k] = point.q, point.energy
         s["saddle_joins"][k], s["saddle_word"][k] = joins, VERIFIED
         s["verified"] = s["verified"] + 1
-        if sorted(joins) != said:
-            s["corrected"] = s["corrected"] + 1
-        return sorted(joins) == said
+        s["corrected"] = s["corrected"] + int(sorted(joins) != said)
 
-    def _descended(self, graph: Graph, q: np.ndarray, mode: np.ndarray) -> list[int]:
+    def _below(self, graph: Graph, downs: tuple[Descent, Descent]) -> list[int]:
         """The numbers of the minima below a saddle, -1 where descent did not end."""
-        downs = descents(self.landscape, q, mode)
         marks = self.marks(np.stack([down.point.q for down in downs], axis=2))
         return [
             graph.minimum(down.point.q, down.point.energy, mark) if down.ok else -1
