@@ -162,6 +162,14 @@ def _loss_equation(setting: Setting) -> Equation:
     if terms.energy:
         shown.append(rf"{terms.energy:g} \, \frac{{1}}{{N_T}} \sum_t \left( E(t) - E_0 \right)^2")
         plain.append(f"{terms.energy:g}*mean((E - E0)^2)")
+    for _, value in setting.own_terms:
+        words = setting.bodies.words
+        many = setting.study.system.particles is not None
+        sign, said = (r"\sum_i ", "sum(i, ") if many else ("", "(")
+        shown.append(
+            rf"\frac{{1}}{{T}} \int_0^T {sign}\left( {latex(value, words)} \right)^2 \mathrm{{d}}t"
+        )
+        plain.append(f"time mean of {said}({text(value, words)})^2)")
     return Equation("Loss", "L = " + " + ".join(shown), "L = " + " + ".join(plain))
 
 

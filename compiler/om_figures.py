@@ -143,11 +143,22 @@ def _fluid(result: Result) -> Figure:
         Curve(fluid.t[some], y[some], name, style)  # type: ignore[arg-type]
         for y, name, style, some in zip(fluid.vacf, names, styles, thin, strict=False)
     )
+    caption = "Structure and dynamics of the fluid along the path."
+    if fluid.rest is not None:
+        of_rest, lags, memory = fluid.rest
+        kept = lags <= fluid.t[-1]
+        name = "the liquid before"
+        g += (Curve(fluid.r, of_rest, name, "dashed"),)
+        vacf += (Curve(lags[kept], memory[kept], name, "dashed"),)
+        caption += (
+            " The liquid before: mean over the reference run's rest without thermostat, which is "
+            "longer; one path of a few hundred atoms scatters around it."
+        )
     panels = (
         Panel(Axis("distance r", length(result)), Axis("radial distribution g(r)"), g),
         Panel(_time(result), Axis("velocity autocorrelation"), vacf),
     )
-    return Figure("fluid", "Structure and dynamics of the fluid along the path.", panels)
+    return Figure("fluid", caption, panels)
 
 
 def _energies(result: Result) -> Figure:

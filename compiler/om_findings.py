@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import jax.numpy as jnp
 import numpy as np
 
 from .atoms import trajectory
@@ -19,6 +20,7 @@ from .modules.observables import (
 from .om_explain import equations
 from .om_figures import figures
 from .om_measures import Measured, Score, measured, score
+from .om_reference import SHELLS
 from .program import Array, Check, Findings, Table, Tell
 
 if TYPE_CHECKING:
@@ -27,18 +29,22 @@ if TYPE_CHECKING:
 OTHERS, MOST = 4, 16  # further starts where the answer is not unique
 NEWTON = 1e-6  # largest error of a force, relative, of a path that is a motion of Newton's
 APART = 1e-6  # of the way between the ends: paths further apart are different ones
-BIN = 0.0025  # of the edge of the box: width of the bins of g(r)
 
 
 @dataclass(frozen=True)
 class Fluid:
     """g(r) and the velocity autocorrelation over lags t, of a path and, where there is one, of the
-    reference run: tuples of one or two arrays."""
+    reference run: tuples of one or two arrays.
+
+    `rest`: g, lags and autocorrelation of the liquid before, mean over its stretch without
+    thermostat, which is longer than a path: what one window scatters around.
+    """
 
     r: np.ndarray
     g: tuple[np.ndarray, ...]
     t: np.ndarray
     vacf: tuple[np.ndarray, ...]
+    rest: tuple[np.ndarray, np.ndarray, np.ndarray] | None
 
 
 @dataclass(frozen=True)
@@ -79,8 +85,8 @@ def found(
     if program.reference is not None and setting.velocities:
         compared = score(setting, best.measured.path, state["reference"])
     result = Result(
-        program, state, best.measured, compared, starts, _fluid(program, best.measured, compared),
-        samples,
+        program, state, best.measured, compared, starts,
+        _fluid(program, best.measured, compared, state["reference"]), samples,
     )  # fmt: skip
     path = best.measured.path
     return Findings(
@@ -122,14 +128,20 @@ def _starts(program: Relaxation, state: State, tell: Tell) -> tuple[Start, ...]:
     return tuple(starts)
 
 
-def _fluid(program: Relaxation, path: Measured, compared: Score | None) -> Fluid | None:
+def _fluid(
+    program: Relaxation, path: Measured, compared: Score | None, run: Mapping[str, Any]
+) -> Fluid | None:
     edge = program.setting.bodies.edge
     if edge is None or program.setting.bodies.shape[1] < 8:
         return None
     courses = [path.path] + ([compared.reference] if compared else [])
-    both = [radial_distribution(c.q, edge, round(0.5 / BIN)) for c in courses]
+    both = [radial_distribution(c.q, edge, SHELLS) for c in courses]
     vacf = tuple(velocity_autocorrelation(c.v, len(c.t) // 3) for c in courses)
-    return Fluid(both[0][0], tuple(g for _, g in both), path.path.t[: len(vacf[0])], vacf)
+    rest = None
+    if program.reference is not None and (seen := int(run["seen"])):
+        g, memory = (np.asarray(run[name]) / seen for name in ("g", "vacf"))
+        rest = g, program.reference.lags, memory
+    return Fluid(both[0][0], tuple(g for _, g in both), path.path.t[: len(vacf[0])], vacf, rest)
 
 
 def _metrics(result: Result) -> dict[str, float | int]:
@@ -156,6 +168,8 @@ def _metrics(result: Result) -> dict[str, float | int]:
     elif program.reference is not None:
         energy = float(np.asarray(result.state["reference"]["energies"])[:, 0].sum())
         metrics["energy_from_reference"] = found.energy - energy
+    for name, size in _own_terms(result).items():
+        metrics[f"terms.{name}"] = size
     if program.several:
         metrics["starts"] = len(result.starts)
         metrics["newtonian_paths"] = _different(result)
@@ -164,7 +178,23 @@ def _metrics(result: Result) -> dict[str, float | int]:
         peak = first_peak(fluid.r, fluid.g[0])
         metrics["first_peak"] = None if peak is None else peak[0]
         metrics["first_zero"] = first_zero(fluid.t, fluid.vacf[0])
+        if fluid.rest is not None:
+            g, lags, memory = fluid.rest
+            peak = first_peak(fluid.r, g)
+            metrics["liquid_first_peak"] = None if peak is None else peak[0]
+            metrics["liquid_first_zero"] = first_zero(lags, memory)
     return {name: x for name, x in metrics.items() if x is not None and np.isfinite(x)}
+
+
+def _own_terms(result: Result) -> dict[str, float]:
+    """The study's own terms along the path: root mean square over time, bodies added."""
+    setting, path = result.program.setting, result.found.path
+    terms = setting.terms(path.t)
+    if terms is None:
+        return {}
+    values = np.asarray(terms(jnp.asarray(path.q), jnp.asarray(path.v)))
+    sizes = np.sqrt(np.mean(np.sum(values**2, axis=1), axis=1))
+    return dict(zip(setting.study.loss.terms, map(float, sizes), strict=True))
 
 
 def _different(result: Result) -> int:
@@ -193,6 +223,7 @@ def _summary(result: Result) -> tuple[tuple[str, str], ...]:
     if result.score is not None:
         value = f"{metrics['rmsd_max']:.2e} {length}".rstrip()
         lines.append(("RMSD to the reference", f"{value}, largest over time"))
+    lines += _told_of_fluid(metrics)
     if found.miss is not None:
         value = f"{found.miss:.2e} {length}".rstrip()
         lines.append(("re-integration miss", f"{value} at the end, from the path's own start"))
@@ -202,6 +233,17 @@ def _summary(result: Result) -> tuple[tuple[str, str], ...]:
              f"{len(result.starts)} starts; positions alone do not make it unique")
         )  # fmt: skip
     return tuple(lines)
+
+
+def _told_of_fluid(metrics: Mapping[str, float | int]) -> list[tuple[str, str]]:
+    """Where g(r) and the velocities' memory have their first peak and zero."""
+    lines = []
+    for name, what in (("first_peak", "first peak of g(r)"), ("first_zero", "memory's first zero")):
+        if name in metrics:
+            there = metrics.get(f"liquid_{name}")
+            beside = "" if there is None else f"; in the liquid before, a longer mean: {there:.4g}"
+            lines.append((what, f"{metrics[name]:.4g} along the path{beside}"))
+    return lines
 
 
 def _arrays(result: Result) -> dict[str, Array]:
@@ -230,6 +272,13 @@ def _arrays(result: Result) -> dict[str, Array]:
         arrays["g"] = Array(fluid.g[0], ("r",), "", "radial distribution along the path")
         arrays["lag"] = Array(fluid.t, ("lag",), unit, "time lag")
         arrays["vacf"] = Array(fluid.vacf[0], ("lag",), "", "velocity autocorrelation")
+        if fluid.rest is not None:
+            g, lags, memory = fluid.rest
+            arrays["g_liquid"] = Array(g, ("r",), "", "radial distribution of the liquid at rest")
+            arrays["lag_liquid"] = Array(lags, ("lag_liquid",), unit, "time lag")
+            arrays["vacf_liquid"] = Array(
+                memory, ("lag_liquid",), "", "velocity autocorrelation of the liquid at rest"
+            )
     return arrays
 
 
@@ -321,6 +370,10 @@ def _notes(result: Result) -> tuple[str, ...]:
         notes.append(
             "for the motion from a given start, molecular dynamics is cheaper than a path of least "
             "action (table of work); a path is for ends that are given"
+        )
+    if program.setting.study.loss.terms:
+        notes.append(
+            "[loss] terms bend the path: it is one of Newton's motions only where they vanish on it"
         )
     if not program.setting.velocities:
         notes.append(

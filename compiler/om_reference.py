@@ -12,12 +12,16 @@ import jax.numpy as jnp
 import numpy as np
 
 from .modules import md
+from .modules.observables import radial_distribution, velocity_autocorrelation
 from .om_setting import Setting
 
 BLOCK = 400  # steps of velocity Verlet in a step of the program
 FINER = 4  # the stretch is run with dt over this: its own error falls by 16
 SAMPLES = 100  # intervals of the stretch after which it is kept
 ROWS = 10  # of these intervals in a step of the program
+WATCHED = 50  # samples of a block without thermostat: for g(r) and the velocities' memory
+SPARSE = 10  # of these to one for g(r)
+SHELLS = 200  # bins of g(r), up to half the edge
 
 
 @dataclass(frozen=True)
@@ -79,16 +83,44 @@ class Reference:
         kept = jnp.zeros((dim, n, SAMPLES + 1))
         energies = jnp.zeros((2, SAMPLES + 1))
         state = self._packed(self.verlet.start(q, v))
-        return {**state, "kept_q": kept, "kept_v": kept, "energies": energies}
+        seen = {"g": jnp.zeros(SHELLS), "vacf": jnp.zeros(len(self.lags)), "seen": jnp.asarray(0)}
+        return {**state, "kept_q": kept, "kept_v": kept, "energies": energies, **seen}
 
     def advanced(self, state: dict[str, Any], step: int) -> dict[str, Any]:
         """The state after one step of the program. Raises FloatingPointError."""
         x = self._unpacked(state)
         if step < self.blocks:
+            if self._resting(step):
+                return self._watched(state, x)
             x = self._equilibrated(x, step)
             return {**state, **self._packed(x)}
         first = (step - self.blocks) * ROWS
         return {**state, **self._sampled(state, x, first)}
+
+    @property
+    def lags(self) -> np.ndarray:
+        """Of the velocities' memory in the liquid at rest."""
+        return self.dt * (BLOCK // WATCHED) * np.arange(WATCHED - WATCHED // 3 + 1)
+
+    def _resting(self, step: int) -> bool:
+        """Whether a whole block runs without the thermostat."""
+        melt, cool = (round(share * self.steps) for share in (md.MELT, md.COOL))
+        return step * BLOCK >= melt + cool and (step + 1) * BLOCK <= self.steps
+
+    def _watched(self, state: dict[str, Any], x: md.Motion) -> dict[str, Any]:
+        """A block of the liquid at rest, whose structure and memory are added up."""
+        edge, q, v = self.setting.bodies.edge, [], []
+        assert edge is not None
+        for _ in range(WATCHED):
+            q.append(np.asarray(x.q))
+            v.append(np.asarray(x.v))
+            x = md.marched(self.verlet, x, BLOCK // WATCHED, self.dt)
+        _, g = radial_distribution(np.concatenate(q[::SPARSE], axis=2), edge, SHELLS)
+        vacf = velocity_autocorrelation(np.concatenate(v, axis=2))
+        return {
+            **state, **self._packed(x),
+            "g": state["g"] + g, "vacf": state["vacf"] + vacf, "seen": state["seen"] + 1,
+        }  # fmt: skip
 
     def _equilibrated(self, x: md.Motion, step: int) -> md.Motion:
         melt, cool = (round(share * self.steps) for share in (md.MELT, md.COOL))

@@ -10,14 +10,17 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+import sympy as sp
 
-from ..spec import Faults
+from ..spec import Faults, Value
 from ..spec.om import Om
 from .bodies import Bodies, bodies
-from .modules.action import Ansatz, Exact, Loose, Loss, Weights
+from .lower import lowered
+from .modules.action import Ansatz, Exact, Loose, Loss, Terms, Weights
 from .modules.neighbours import Near
 from .modules.path import Basis, table
 from .modules.path_network import Perceptron
+from .refusal import refusal
 
 FIRST_ORDER = ("nadam", "adam", "adamw", "sgd")
 MOST_POINTS = 2000  # tables of a basis are dense
@@ -114,8 +117,35 @@ class Setting:
             level = potential + jnp.sum(self.mass * v**2) / 2
         quadrature = jnp.asarray(self.basis.weights)
         ansatz = self.ansatz(given)
-        loss = Loss(landscape, self.mass, ansatz, quadrature, given, weights, near, level)
+        loss = Loss(landscape, self.mass, ansatz, quadrature, given, weights, near, level,
+                    self.terms(self.basis.nodes))  # fmt: skip
         return cast(loss, self.dtype)
+
+    @property
+    def own_terms(self) -> tuple[tuple[str, sp.Expr], ...]:
+        """The terms that the study adds to the loss, by their names."""
+        words, found = self.bodies.words, []
+        for name, expression in self.study.loss.terms.items():
+            value = words.scalar(expression)
+            if value.has(sp.zoo, sp.nan, sp.oo, sp.I):
+                raise refusal(self.study, expression, "not-finite",
+                              "this term is not a finite real number")  # fmt: skip
+            found.append((name, value))
+        return tuple(found)
+
+    def terms(self, t: np.ndarray) -> Terms | None:
+        """They as functions of a path at times t."""
+        study, words = self.study, self.bodies.words
+        if not study.loss.terms:
+            return None
+        bodies = study.system.particles is not None
+        q = [words.constants[x] for x in self.bodies.names] if bodies else words.q
+        v = [sp.Dummy() for _ in q] if bodies else words.v
+        theta = {n: x for n, x in study.parameters.items() if isinstance(x, Value)}
+        names = [words.constants[name] for name in theta]
+        formulas = lowered([x for _, x in self.own_terms], [*q, *v, words.t, *names])
+        numbers = jnp.asarray([study.number(x) for x in theta.values()])
+        return Terms(formulas, jnp.asarray(t), numbers)
 
 
 def cast(tree: Any, dtype: Any) -> Any:
@@ -134,7 +164,9 @@ def setting(study: Om, order: Sequence[str] | None = None) -> Setting:
     kind = "legendre" if name == "network" else name
     duration = study.number(study.path.duration)
     basis = Basis(kind, duration, study.path.points, velocities, study.seed)
-    return Setting(study, bodies(study, order), basis, velocities)
+    found = Setting(study, bodies(study, order), basis, velocities)
+    found.terms(basis.nodes)  # what is wrong with them is told before anything runs
+    return found
 
 
 def concerns_cluster(study: Om) -> bool:

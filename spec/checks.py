@@ -77,6 +77,8 @@ def place(key: Key, tree: Node | None) -> str:
             return "start"
         case ("events", *_):
             return "event"
+        case ("loss", "terms", *_):
+            return "term"
         case ("define", *_):
             return "define"
         case _:

@@ -273,7 +273,7 @@ class Measures:
             if key[0] == "output":
                 self.expect(leaf, self.check.units.time, "a time of output")
         for key, leaf in self.expressions.items():
-            if key[0] == "events":
+            if key[0] == "events" or key[:2] == ("loss", "terms"):
                 self.of(leaf)
 
     def columns(self) -> None:

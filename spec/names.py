@@ -41,6 +41,7 @@ PLACES: dict[str, frozenset[str]] = {  # what each place of a study may hold
     "weight": FIXED | {"step"},
     "exact": FIXED | {"time", "index"},
     "event": FIXED | {"coordinate", "velocity", "time"},
+    "term": FIXED | {"coordinate", "velocity", "time", "body"},
     "value": FIXED,
     "start": FIXED | {"index"},
     "define": frozenset(KINDS) - {"index"},
@@ -52,8 +53,8 @@ PLACE_WORDS = {
     "inequality": "a bound on coefficients", "time_transform": "a time transform",
     "pair": "the potential of a pair", "external": "the potential of one body",
     "input": "an input or output", "rival": "a formula to compare with", "weight": "a weight",
-    "exact": "an exact solution", "event": "an event", "value": "a constant", "start": "a start",
-    "define": "a definition",
+    "exact": "an exact solution", "event": "an event", "term": "a term of the loss",
+    "value": "a constant", "start": "a start", "define": "a definition",
 }  # fmt: skip
 
 

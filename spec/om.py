@@ -18,7 +18,7 @@ from pydantic_core import PydanticCustomError
 
 from .experiment import Experiment
 from .learning import HIDDEN_SCHEMA, Activation
-from .leaves import Value, described
+from .leaves import Expression, Value, described
 from .species import Parameter
 from .start import read_components
 from .system import System
@@ -140,6 +140,11 @@ class Loss(Table):
         default="exact", description='Of the misfit at the ends; "exact": held by construction.'
     )
     energy: float = Field(default=0.0, ge=0, description="Of the change of energy on the way.")
+    terms: dict[str, Expression] = Field(
+        default={},
+        description="Formulas of places, velocities and t: the mean over time of the square of each"
+        " is added; of bodies, of the place x, y, z of each.",
+    )
 
 
 class PathNetwork(Table):

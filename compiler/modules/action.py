@@ -3,6 +3,7 @@ problem.
 
     S = int_0^T sum_i |m_i q_i'' - F_i(q)|^2 dt              (Wang et al., eq. 2 and 5)
     loss = w_action S + w_boundary (|ends - given|^2) + w_energy mean_j (E_j - E0)^2     (eq. 4)
+           + sum_k 1/T int_0^T sum_i g_k(q_i, q_i', t)^2 dt                    (a study's own terms)
 
 (Wang et al., J. Chem. Inf. Model. 62, 3346, 2022; F = -dV/dq). The Hessian of the potential is
 symmetric, so neither the Jacobian nor its transpose is ever formed.
@@ -16,6 +17,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
+from ..lower import Lowered
 from .landscape import Landscape
 from .neighbours import Near
 from .path import Motion, Table
@@ -68,6 +70,20 @@ class Weights(eqx.Module):
     energy: jax.Array | None
 
 
+class Terms(eqx.Module):
+    """Formulas of the components of one body's place, its velocity, the time and the parameters,
+    whose squares are added to the loss."""
+
+    formulas: Lowered
+    t: jax.Array  # (P,)
+    theta: jax.Array
+
+    def __call__(self, q: jax.Array, v: jax.Array) -> jax.Array:
+        """(formulas, N, P)"""
+        found = self.formulas(*q, *v, self.t, *self.theta)
+        return jnp.stack([jnp.broadcast_to(x, q.shape[1:]).astype(q.dtype) for x in found])
+
+
 class Loss(eqx.Module):
     """The loss of a path by the squares of its residuals, a dictionary of arrays.
 
@@ -84,6 +100,7 @@ class Loss(eqx.Module):
     weights: Weights
     near: Near
     level: jax.Array | None = None
+    terms: Terms | None = None
 
     def residual(self, x: Any) -> dict[str, jax.Array]:
         path = self.ansatz.motion(x)
@@ -116,6 +133,9 @@ class Loss(eqx.Module):
         near = self.near_to(path.q)
         forces = self.landscape.forces(path.q, near)
         mass, half, e = self.mass, self._half, self._energy_scale
+        if self.terms is not None:
+            _, terms_change = jax.linearize(self._own, path.q, path.v)
+            terms_back = jax.linear_transpose(terms_change, path.q, path.v)
         _, ends_change = jax.linearize(self.ansatz.ends, x)
         ends_back = jax.linear_transpose(ends_change, x)
 
@@ -128,6 +148,8 @@ class Loss(eqx.Module):
             if e is not None:
                 work = jnp.sum(mass * path.v * d.v - forces * d.q, axis=(0, 1))
                 out["energy"] = e * self._centred(work)
+            if self.terms is not None:
+                out["terms"] = terms_change(d.q, d.v)
             if self.weights.boundary is not None:
                 out["boundary"] = jnp.sqrt(self.weights.boundary) * ends_change(dx)
             return out
@@ -138,6 +160,9 @@ class Loss(eqx.Module):
             if e is not None:
                 level = e * self._centred(y["energy"])
                 q, v = q - level * forces, level * mass * path.v
+            if self.terms is not None:
+                of_q, of_v = terms_back(y["terms"])
+                q, v = q + of_q, v + of_v
             (out,) = back(Motion(q, v, mass * bent))
             if self.weights.boundary is not None:
                 (more,) = ends_back(jnp.sqrt(self.weights.boundary) * y["boundary"])
@@ -160,6 +185,10 @@ class Loss(eqx.Module):
         weight = self.weights.energy
         return None if weight is None else jnp.sqrt(weight / len(self.quadrature))
 
+    def _own(self, q: jax.Array, v: jax.Array) -> jax.Array:
+        assert self.terms is not None
+        return jnp.sqrt(self.quadrature / jnp.sum(self.quadrature)) * self.terms(q, v)
+
     def _centred(self, x: jax.Array) -> jax.Array:
         return x - jnp.mean(x) if self.level is None else x
 
@@ -170,6 +199,8 @@ class Loss(eqx.Module):
         if (e := self._energy_scale) is not None:
             energy = self.energy(path, near)
             out["energy"] = e * self._centred(energy if self.level is None else energy - self.level)
+        if self.terms is not None:
+            out["terms"] = self._own(path.q, path.v)
         if self.weights.boundary is not None:
             out["boundary"] = jnp.sqrt(self.weights.boundary) * (self.ansatz.ends(x) - self.given)
         return out

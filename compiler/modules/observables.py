@@ -9,6 +9,9 @@ from math import gamma, pi
 
 import numpy as np
 
+NEAR = 0.8  # of the height of a peak: what is fitted
+ENOUGH = 6  # bins for a cubic
+
 
 def radial_distribution(
     q: np.ndarray, edge: float, bins: int = 100, reach: float | None = None
@@ -59,11 +62,22 @@ def first_zero(t: np.ndarray, y: np.ndarray) -> float | None:
 
 
 def first_peak(r: np.ndarray, g: np.ndarray) -> tuple[float, float] | None:
-    """Place and height of the highest point of g(r), by a parabola through it and its neighbours;
-    None where there is no such point inside."""
+    """Place and height of the highest point of g(r): that of a cubic fitted to all bins around it
+    that are higher than NEAR of it, so that the noise of one bin moves it little; with few bins, of
+    the parabola through three. None where there is no such point inside."""
     k = int(np.argmax(g))
     if not 0 < k < len(g) - 1:
         return None
+    lower = np.nonzero(g < NEAR * g[k])[0]
+    first = max(lower[lower < k], default=-1) + 1
+    stop = min(lower[lower > k], default=len(g))
+    if stop - first >= ENOUGH:
+        around = slice(first, stop)
+        curve = np.polynomial.Polynomial.fit(r[around], g[around], 3)
+        tops = [x.real for x in curve.deriv().roots() if curve.deriv(2)(x.real) < 0 == x.imag]
+        tops = [x for x in tops if r[first] <= x <= r[stop - 1]]
+        if tops:
+            return float(tops[0]), float(curve(tops[0]))
     low, top, high = g[k - 1 : k + 2]
     bend = low - 2 * top + high
     shift = 0.5 * (low - high) / bend if bend else 0.0

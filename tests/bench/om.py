@@ -1,11 +1,15 @@
-"""Paths of least action, one command, two tables: `python tests/bench/om.py [EPOCHS]`.
+"""Paths of least action, one command, two tables: `python tests/bench/om.py [SECONDS]`.
 
 First, N = 32 over 0.5 tau with positions and velocities at both ends: our solver beside the paper's
 recipe (Wang et al., J. Chem. Inf. Model. 62, 3346, 2022: one hidden layer of 125 sigmoid units,
-penalties of 20, energy term, NADAM 1e-3 in float32, 26 points; EPOCHS on ballistic halves, EPOCHS
-on the loss; the paper took 200 000 each) on the same ends, each with the CPU time to its own best
-accuracy. Second, CPU time of a product with the Jacobian and its transpose against N, 108 to 500
-atoms, with the exponent. CPU times after compilation; take the ratios and not the seconds.
+NADAM 1e-3 in float32, 26 points, first ballistic halves, then action and penalties) on the same
+ends, each with the CPU time to its own best accuracy; the recipe is given SECONDS of CPU time.
+Two of its numbers are chosen in its favour, since with the published ones it does not converge on
+these ends in reduced units: the penalty (with 20 the action pulls the path 0.4 sigma off its ends)
+and the epochs on the halves (as many as on the action teach the network the jump between them).
+Second, CPU time of a product with the Jacobian and its transpose against N, 108 to 500 atoms, with
+the exponent, and the time to compile it, from 13 atoms on. CPU times after compilation; take the
+ratios and not the seconds.
 """
 
 from __future__ import annotations
@@ -35,8 +39,11 @@ from rich.table import Table  # noqa: E402
 jax.config.update("jax_enable_x64", True)
 
 STUDIES = Path(__file__).parents[2] / "studies"
-EPOCHS = 20_000
-SIZES = ((108, 2.5), (256, 2.5), (500, 2.5))
+SECONDS = 240
+PENALTY, HALVES = 1e4, 500  # of the paper's recipe
+ENERGY, STRIDE = 0.0, 2500
+GOAL = 2.5e-2  # what the recipe reached in the prototype
+SIZES = ((13, 1.2), (108, 2.5), (256, 2.5), (500, 2.5))
 PRODUCTS = 20
 
 
@@ -80,22 +87,24 @@ def ours(reference: dict[str, Any]) -> tuple[float, float]:
     return seconds, distance(one, found)
 
 
-def papers(reference: dict[str, Any], epochs: int, log: Console) -> list[tuple[int, float, float]]:
+def papers(reference: dict[str, Any], most: float, log: Console) -> list[tuple[int, float, float]]:
     """(epochs on the loss, CPU seconds with those on the halves, largest RMSD), as it trains."""
     one = program(
-        "lj_liquid_paper", "system.particles=32", "system.cutoff=1.7", f"training.epochs={epochs}"
-    )
+        "lj_liquid_paper", "system.particles=32", "system.cutoff=1.7", "training.epochs=10000000",
+        f"loss.boundary={PENALTY}", f"loss.energy={ENERGY}",
+    )  # fmt: skip
+    one.learn, one.told = HALVES, None
     state = {**one.start(), "reference": reference}
-    first = one.before + 1 + epochs
+    first = one.before + 1 + HALVES
     # Compile both stages outside of the clock.
     state, _ = one.advance(state, one.before, 1)
     jax.block_until_ready(one.advance(state, one.before + 1, 10)[0])
     warm, _ = one.advance(state, first - 1, 11)
     jax.block_until_ready(warm)
-    rows, done, stride = [], one.before + 1, max(epochs // 40, 1)
+    rows, done = [], one.before + 1
     start = time.process_time()
-    while done < one.total:
-        count = min(stride, one.total - done)
+    while (spent := time.process_time() - start) < most:
+        count = HALVES if done < first else STRIDE
         state, report = one.advance(state, done, count)
         if report.diverged is not None:
             log.print(f"the paper's recipe: {report.diverged}")
@@ -104,6 +113,7 @@ def papers(reference: dict[str, Any], epochs: int, log: Console) -> list[tuple[i
         if done > first:
             jax.block_until_ready(state)
             rows.append((done - first, time.process_time() - start, distance(one, state)))
+    log.print(f"the paper's recipe was trained for {spent:.0f} s")
     return rows
 
 
@@ -131,17 +141,19 @@ def products(n: int, cutoff: float) -> tuple[float, float]:
 
 def main() -> None:
     console = Console()
-    epochs = int(sys.argv[1]) if len(sys.argv) > 1 else EPOCHS
+    most = float(sys.argv[1]) if len(sys.argv) > 1 else SECONDS
     reference = referenced()
     mine = ours(reference)
-    rows = papers(reference, epochs, console)
+    rows = papers(reference, most, console)
     best = min(rows, key=lambda row: row[2]) if rows else None
     table = Table("method", "CPU s", "largest RMSD [sigma]", title="N = 32, 0.5 tau, q and v given")
     table.add_row("march and Gauss-Newton, 32 points", f"{mine[0]:.2f}", f"{mine[1]:.2e}")
     if best is not None:
-        name = f"the paper's recipe, its best after {epochs} + {best[0]} epochs"
+        name = f"the paper's recipe, its best after {HALVES} + {best[0]} epochs"
         table.add_row(name, f"{best[1]:.1f}", f"{best[2]:.2e}")
-        table.add_row("ratio", f"{best[1] / mine[0]:.0f}", f"{best[2] / mine[1]:.0f}")
+        short = "" if best[2] <= GOAL else f"at least (it did not reach {GOAL:g}) "
+        ratios = (f"{short}{best[1] / mine[0]:.0f}", f"{best[2] / mine[1]:.0f}")
+        table.add_row("ratio", *ratios)
     console.print(table)
     table = Table(
         "N", "J and J^T [ms]", "exponent", "compile [s]", title="cost against N, 32 points"
@@ -149,7 +161,11 @@ def main() -> None:
     last: tuple[int, float] | None = None
     for n, cutoff in SIZES:
         seconds, compiling = products(n, cutoff)
-        power = "" if last is None else f"{np.log(seconds / last[1]) / np.log(n / last[0]):.2f}"
+        power = (
+            ""
+            if last is None or last[0] < 100
+            else f"{np.log(seconds / last[1]) / np.log(n / last[0]):.2f}"
+        )
         table.add_row(str(n), f"{1e3 * seconds:.1f}", power, f"{compiling:.1f}")
         last = (n, seconds)
     console.print(table)

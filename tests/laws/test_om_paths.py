@@ -1,6 +1,8 @@
 """Laws of paths: bases that hold their ends, an action with the right slope, collocation of its
 order, minimisers that find Newton's motion."""
 
+from dataclasses import replace
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -83,6 +85,12 @@ points = 9
 """
 
 
+OWN = """
+[loss]
+terms = { floor = "exp(-z)", wave = "sin(x + 2*y) - t" }
+"""
+
+
 @pytest.fixture(scope="module")
 def crystal():
     found = setting(loads(FLUID))
@@ -92,7 +100,7 @@ def crystal():
     return found, jnp.asarray(np.concatenate([q, rng.normal(size=(3, 13, 2))], axis=2))
 
 
-def loss_of(crystal, *, loose=False, energy=None) -> tuple[Loss, object]:
+def loss_of(crystal, *, loose=False, energy=None, terms=None) -> tuple[Loss, object]:
     found, given = crystal
     there = table(found.basis, found.basis.nodes)
     landscape, mass = found.bodies.landscape, found.mass
@@ -106,14 +114,17 @@ def loss_of(crystal, *, loose=False, energy=None) -> tuple[Loss, object]:
     c = jnp.asarray(np.random.default_rng(1).normal(size=(3, 13, found.basis.count)))
     quadrature = jnp.asarray(found.basis.weights)
     level = jnp.asarray(-3.0)
-    loss = Loss(landscape, mass, ansatz, quadrature, given, weights, near, level)
+    loss = Loss(landscape, mass, ansatz, quadrature, given, weights, near, level, terms)
     return loss, (given + 0.01, c) if loose else c
 
 
 @pytest.mark.parametrize("loose", [False, True])
 @pytest.mark.parametrize("energy", [None, 0.3])
 def test_the_jacobian_is_the_slope_and_its_transpose_the_transpose(crystal, loose, energy):
-    loss, x = loss_of(crystal, loose=loose, energy=energy)
+    found, _ = crystal
+    study = found.study.model_copy(update={"loss": loads(FLUID + OWN).loss})
+    terms = replace(found, study=study).terms(found.basis.nodes) if energy else None
+    loss, x = loss_of(crystal, loose=loose, energy=energy, terms=terms)
     rng = np.random.default_rng(2)
     dx = jax.tree.map(lambda a: jnp.asarray(rng.normal(size=a.shape)), x)
 
@@ -175,6 +186,42 @@ def test_gauss_newton_finds_the_oscillator():
     t = np.linspace(0, 2, 33)
     q = np.asarray(found.path(fit.x, given, t).q)[:, 0]
     assert np.allclose(q, [np.cos(t), 2 * np.sin(t)], atol=1e-7)
+
+
+def test_a_term_of_ones_own_bends_a_free_motion_as_its_closed_form_says():
+    """Least integral of q''^2 + w^2 q^2 from 0 to 1: D^4 q = -w^2 q, D^2 q = 0 at the ends."""
+    w, points = 30.0, 20
+    found = setting(
+        loads(
+            f"""
+study = "om"
+[system]
+coordinates = ["x"]
+lagrangian = "x'^2/2"
+[parameters]
+w = {w}
+[ends]
+start = {{ x = 0.0 }}
+end = {{ x = 1.0 }}
+[path]
+duration = 1.0
+points = {points}
+[loss]
+terms = {{ low = "w*x" }}
+"""
+        )
+    )
+    given = jnp.asarray([[[0.0, 1.0]]])
+    x = jnp.zeros((1, 1, found.basis.count))
+    loss, fit = found.loss(given, found.bodies.landscape.near(x)), gauss_newton.start(x)
+    for _ in range(4):
+        fit = gauss_newton.step(loss, fit)
+    t = np.linspace(0, 1, 21)
+    b = np.sqrt(w / 2)  # q = exp(+-b t) (cos b t, sin b t)
+    roots = b * np.array([1 + 1j, 1 - 1j, -1 + 1j, -1 - 1j])
+    ends = np.array([[np.exp(r * s) * r**k for r in roots] for s in (0, 1) for k in (0, 2)])
+    exact = np.exp(np.outer(t, roots)) @ np.linalg.solve(ends, [0, 0, 1, 0])
+    assert np.allclose(found.path(fit.x, given, t).q[0, 0], exact.real, atol=1e-7)
 
 
 def test_lbfgs_finds_the_same():
