@@ -20,7 +20,7 @@ FINER = 4  # the stretch is run with dt over this: its own error falls by 16
 SAMPLES = 100  # intervals of the stretch after which it is kept
 ROWS = 10  # of these intervals in a step of the program
 WATCHED = 50  # samples of a block without thermostat: for g(r) and the velocities' memory
-SPARSE = 10  # of these to one for g(r)
+SPARSE = 2  # of these to one for g(r)
 SHELLS = 200  # bins of g(r), up to half the edge
 
 
