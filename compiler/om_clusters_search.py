@@ -22,7 +22,7 @@ from .modules.stationary import Stationary, polished
 from .modules.steepest import Descent, descents
 from .om_clusters_ends import Ends
 from .om_clusters_graph import ALIKE, REFUSED, TOLERANCE, VERIFIED, Graph, State, empty
-from .om_clusters_parts import LANES, Left, Parts, Sharing
+from .om_clusters_parts import LANES, Left, Parts, Sharing, Task
 from .om_clusters_starts import gaps, origins
 from .om_setting import Setting
 
@@ -178,13 +178,15 @@ class Hunt:
         if step == 0:
             start = self.ends.start.q
             ends = np.stack([np.stack([start, one.q]) for one in self.ends.aligned])
-            tasks = [("tops", (part, LONG)) for part in np.array_split(ends, self.shares)]
+            parts = np.array_split(ends, self.shares)
+            tasks: list[Task] = [("tops", (part, LONG)) for part in parts if len(part)]
         else:
             seed = int(draw.integers(2**31))
             ends, again = graph.state["minimum_q"][pairs], graph.times(pairs) - 1
-            parts = (np.array_split(x, self.shares) for x in (ends, again))
-            tasks = [("between", (*part, SHORT, seed)) for part in zip(*parts, strict=True)]
-        found = self.share([task for task in tasks if len(task[1][0])])
+            cut = (np.array_split(x, self.shares) for x in (ends, again))
+            parts = [part for part in zip(*cut, strict=True) if len(part[0])]
+            tasks = [("between", (*part, SHORT, seed)) for part in parts]
+        found = self.share(tasks)
         none = np.zeros((*self.shape, 0))
         places, ways = ([none, *(part[k] for part in found)] for k in (0, 1))
         return np.concatenate(places, axis=2), np.concatenate(ways, axis=2)
