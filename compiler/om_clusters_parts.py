@@ -86,8 +86,10 @@ class Parts:
         second: the nearest, or, where the pair was tried `again` (K,) times, the next ones."""
         free, pairs = self.landscape.external is None, ends.copy()
         for pair, times in zip(pairs, again.tolist(), strict=True):
-            near = candidates(pair[0], pair[1], self.species, count=1 + times, starts=TURNS, seed=seed,
-                              turned=free)  # fmt: skip
+            near = candidates(
+                pair[0], pair[1], self.species, count=1 + times, starts=TURNS, seed=seed,
+                turned=free,
+            )  # fmt: skip
             pair[1] = near[-1].q
         return self.tops(pairs, steps)
 
