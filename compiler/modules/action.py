@@ -133,9 +133,7 @@ class Loss(eqx.Module):
         near = self.near_to(path.q)
         forces = self.landscape.forces(path.q, near)
         mass, half, e = self.mass, self._half, self._energy_scale
-        if self.terms is not None:
-            _, terms_change = jax.linearize(self._own, path.q, path.v)
-            terms_back = jax.linear_transpose(terms_change, path.q, path.v)
+        own = None if self.terms is None else jax.linearize(self._own, path.q, path.v)[1]
         _, ends_change = jax.linearize(self.ansatz.ends, x)
         ends_back = jax.linear_transpose(ends_change, x)
 
@@ -148,8 +146,8 @@ class Loss(eqx.Module):
             if e is not None:
                 work = jnp.sum(mass * path.v * d.v - forces * d.q, axis=(0, 1))
                 out["energy"] = e * self._centred(work)
-            if self.terms is not None:
-                out["terms"] = terms_change(d.q, d.v)
+            if own is not None:
+                out["terms"] = own(d.q, d.v)
             if self.weights.boundary is not None:
                 out["boundary"] = jnp.sqrt(self.weights.boundary) * ends_change(dx)
             return out
@@ -160,8 +158,8 @@ class Loss(eqx.Module):
             if e is not None:
                 level = e * self._centred(y["energy"])
                 q, v = q - level * forces, level * mass * path.v
-            if self.terms is not None:
-                of_q, of_v = terms_back(y["terms"])
+            if own is not None:
+                of_q, of_v = jax.linear_transpose(own, path.q, path.v)(y["terms"])
                 q, v = q + of_q, v + of_v
             (out,) = back(Motion(q, v, mass * bent))
             if self.weights.boundary is not None:

@@ -70,7 +70,7 @@ def ases(found: Bodies, q: np.ndarray) -> float:
 
 
 def openmms(found: Bodies, q: np.ndarray, custom: bool) -> tuple[float, np.ndarray]:
-    import openmm
+    import openmm  # pyright: ignore[reportMissingImports]
 
     assert found.edge is not None and found.cutoff is not None and found.switch is not None
     system, n = openmm.System(), q.shape[1]
