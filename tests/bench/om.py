@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("NPROC", "1")
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 FLAG = "--xla_backend_extra_options=xla_cpu_small_while_loop_byte_threshold=10000000"
 os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {FLAG}".strip()
 
@@ -76,14 +77,15 @@ def referenced() -> dict[str, Any]:
     return state["reference"]
 
 
-def ours(reference: dict[str, Any]) -> tuple[float, float]:
+def ours(reference: dict[str, Any], goal: float = 0.0) -> tuple[float, float]:
+    """CPU seconds and largest RMSD, when the RMSD is below `goal` or at the end."""
     one = program("lj_liquid_32")
     state = {**one.start(), "reference": reference}
-
-    def relaxed():
-        return one.advance(state, one.before, one.total - one.before)[0]
-
-    seconds, found = timed(relaxed)
+    _, report = one.advance(state, one.before, one.total - one.before)
+    largest = np.max(report.samples["rmsd"], axis=1)
+    there = [n for n, x in enumerate(largest) if x <= goal]
+    steps = 1 + (there[0] if there else len(largest) - 1)
+    seconds, found = timed(lambda: one.advance(state, one.before, steps)[0])
     return seconds, distance(one, found)
 
 
@@ -151,9 +153,11 @@ def main() -> None:
     if best is not None:
         name = f"the paper's recipe, its best after {HALVES} + {best[0]} epochs"
         table.add_row(name, f"{best[1]:.1f}", f"{best[2]:.2e}")
-        short = "" if best[2] <= GOAL else f"at least (it did not reach {GOAL:g}) "
-        ratios = (f"{short}{best[1] / mine[0]:.0f}", f"{best[2] / mine[1]:.0f}")
-        table.add_row("ratio", *ratios)
+        least = "" if best[2] <= GOAL else f"it did not reach {GOAL:g}: at least "
+        table.add_row("ratio", f"{least}{best[1] / mine[0]:.0f}", f"{best[2] / mine[1]:.0f}")
+        soon = ours(reference, best[2])
+        table.add_row("ours, as soon as it is no worse", f"{soon[0]:.2f}", f"{soon[1]:.2e}")
+        table.add_row("ratio", f"{least}{best[1] / soon[0]:.0f}", f"{best[2] / soon[1]:.0f}")
     console.print(table)
     table = Table(
         "N", "J and J^T [ms]", "exponent", "compile [s]", title="cost against N, 32 points"
