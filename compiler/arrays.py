@@ -7,7 +7,7 @@ import numpy as np
 
 from .lower import lowered
 from .mechanics import structure
-from .modules.ggl import Mechanics
+from .modules.mechanics import Mechanics
 from .problem import Problem
 
 
@@ -21,6 +21,8 @@ def mechanics(problem: Problem) -> Mechanics:
         linear=found.linear,
         positional=found.positional,
         constant_mass=found.constant_mass,
+        diagonal_mass=found.diagonal_mass,
+        bare=found.bare,
         affine_momentum=found.affine_momentum,
         forces=lowered(problem.force, arguments),
         momenta=lowered(problem.momentum, arguments),

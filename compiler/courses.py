@@ -15,8 +15,9 @@ from .lower import Lowered, lowered
 from .mechanics import equations_of_motion
 from .modules.explicit import Motion, Tableau
 from .modules.explicit import rows as explicit_rows
-from .modules.ggl import GGL, Mechanics
+from .modules.ggl import GGL
 from .modules.march import March
+from .modules.mechanics import Mechanics
 from .problem import Problem
 
 BLOCK = 4096  # rows at once

@@ -12,7 +12,7 @@ from ..spec.ggl import Ggl
 from .ggl_findings import Motion
 from .lower import lowered
 from .modules.dense import BATCH, Dense, coefficients, roots, states, survey
-from .modules.ggl import Mechanics
+from .modules.mechanics import Mechanics
 from .problem import Problem
 from .program import Array, Findings, Table
 from .refusal import refusal

@@ -18,8 +18,9 @@ from .arrays import components, mechanics, parameters
 from .family_choice import chosen
 from .family_measured import Measured, fitted_findings
 from .family_samples import grid, observed
-from .modules.ggl import GGL, Mechanics
+from .modules.ggl import GGL
 from .modules.least_squares import Fit, covariance, levenberg_marquardt, slopes
+from .modules.mechanics import Mechanics
 from .modules.shot import Shot
 from .modules.weak import weak_fit, weak_form
 from .problem import Problem

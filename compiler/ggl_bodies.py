@@ -44,6 +44,7 @@ class BodyProblem:
     values: dict[sp.Symbol, float]
     lists: dict[str, tuple[float, ...]]
     positional: bool
+    bare: bool
     constraints: tuple[sp.Expr, ...] = ()
 
     @property
@@ -95,16 +96,17 @@ def problem_of(study: Ggl) -> BodyProblem:
     force += push
     velocities = {seat: s for s, seat in words.seats.items() if seat.what == "v"}
     mass = _mass(study, law, words, momentum, velocities)
-    positional = not any(e.free_symbols & words.of("v") for _, _, e in force) and all(
+    bare = all(
         sp.expand(e - m * velocities[seat]) == 0
         for (_, seat, e), (_, _, m) in zip(momentum, mass, strict=True)
     )
+    positional = bare and not any(e.free_symbols & words.of("v") for _, _, e in force)
     return BodyProblem(
         words, count, lagrangian, coupling, tuple(force), tuple(push), tuple(momentum), mass,
         tuple(_energy(words, one) for one in lagrangian),
         {words.constants[n]: study.number(v) for n, v in study.parameters.items()
          if n not in words.lists},
-        {name: study.numbers(name) for name in words.lists}, positional,
+        {name: study.numbers(name) for name in words.lists}, positional, bare,
     )  # fmt: skip
 
 

@@ -58,6 +58,7 @@ def mechanics(problem: BodyProblem) -> Summed:
         n=len(problem.words.names),
         scalars=len(problem.values),
         positional=problem.positional,
+        bare=problem.bare,
         forces=_terms(problem, problem.force),
         pushes=_terms(problem, problem.push),
         momenta=_terms(problem, problem.momentum),

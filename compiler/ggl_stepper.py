@@ -9,8 +9,9 @@ import numpy as np
 from ..spec.ggl import Ggl
 from .arrays import components, mechanics
 from .modules.constrained import Constrained
-from .modules.ggl import GGL, Mechanics
+from .modules.ggl import GGL
 from .modules.march import Single
+from .modules.mechanics import Mechanics
 from .modules.transformed import Transformed
 from .problem import Problem
 from .refusal import refusal

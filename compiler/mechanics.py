@@ -28,8 +28,10 @@ class Structure:
     """What the integrator may assume; found by SymPy, never assumed.
 
     linear: P and F are affine in q, v and free of t, so one step is an affine map.
-    positional: P = M v with M free of q, v, t, and F free of v: nodes need positions only.
+    positional: bare, and F free of v: nodes need positions only.
     constant_mass: dP/dv is free of q, v, t.
+    diagonal_mass: and it is diagonal.
+    bare: P = M v with M free of q, v, t.
     affine_momentum: dP/dv is free of v.
     timed: t appears in P or F.
     """
@@ -37,6 +39,8 @@ class Structure:
     linear: bool
     positional: bool
     constant_mass: bool
+    diagonal_mass: bool
+    bare: bool
     affine_momentum: bool
     timed: bool
 
@@ -57,4 +61,5 @@ def structure(problem: Problem) -> Structure:
     )
     positional = bare and not any(f.free_symbols & set(words.v) for f in problem.force)
     affine = not any(entry.free_symbols & set(words.v) for entry in mass)
-    return Structure(linear, positional, constant_mass, affine, timed)
+    diagonal = constant_mass and mass.is_diagonal()
+    return Structure(linear, positional, constant_mass, diagonal, bare, affine, timed)

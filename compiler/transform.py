@@ -8,7 +8,7 @@ import sympy as sp
 
 from ..spec.ggl import Ggl
 from .lower import lowered
-from .modules.ggl import Clock
+from .modules.mechanics import Clock
 from .problem import Problem, distributed
 from .refusal import refusal
 

@@ -1,6 +1,6 @@
 """Derivatives of what a trajectory adds up to, by the adjoint of the iteration.
 
-A step's nodal velocities solve V = pass(V, x, theta). Their derivative needs no unrolling: the
+A step's unknowns solve x = pass(x, start, theta). Their derivative needs no unrolling: the
 cotangent solves the transposed fixed point, which contracts as fast as the forward one. Only every
 sqrt(N)-th state is kept; the steps between are taken again on the way back (Griewank, Optim.
 Methods Softw. 1, 35, 1992), so memory grows with the root of the number of steps.
@@ -26,34 +26,24 @@ Running = Callable[[jax.Array, jax.Array, jax.Array], jax.Array]
 
 @partial(jax.custom_vjp, nondiff_argnums=(0,))
 def step(ggl: GGL, q, p, t, h, theta, guess):
-    """(q', p', V, passes) of one step; the guess of V carries no derivative."""
+    """(q', p', seed, passes) of one step; the guess of the seed carries no derivative."""
     return _forward(ggl, q, p, t, h, theta, guess)[0]
 
 
 def _forward(ggl: GGL, q, p, t, h, theta, guess):
     minv = ggl.preconditioner(q, p, t, theta)
     done = ggl.fixed_point(q, p, t, h, theta, minv, guess)
-    return (done.q, done.p, done.V, done.passes), (q, p, t, h, theta, done.V, done.passes)
+    return (done.q, done.p, done.seed, done.passes), (q, p, t, h, theta, done.seed, done.passes)
 
 
 def _backward(ggl: GGL, kept, wanted):
-    q, p, t, h, theta, V, passes = kept
-    of_q, of_p, of_V, _ = wanted
-    # the preconditioner steers the iteration and leaves no trace in its solution
-    minv = jax.lax.stop_gradient(ggl.preconditioner(q, p, t, theta))
-
-    def ends(q, p, t, h, theta, V):
-        zero = jnp.zeros((), V.dtype)
-        done = ggl._finish(q, p, t, h, theta, V, jnp.asarray(0), zero)
-        return done.q, done.p
-
-    def passed(q, p, t, h, theta, V):
-        return ggl._pass(q, p, t, h, theta, minv, V)
-
-    _, pull_ends = jax.vjp(ends, q, p, t, h, theta, V)
+    q, p, t, h, theta, seed, passes = kept
+    of_q, of_p, of_seed, _ = wanted
+    x = ggl.unknowns(seed)
+    _, pull_ends = jax.vjp(ggl.ends, q, p, t, h, theta, x)
     *direct, source = pull_ends((of_q, of_p))
-    source = source + of_V
-    _, pull_pass = jax.vjp(passed, q, p, t, h, theta, V)
+    source = source + ggl.unknowns(of_seed)
+    _, pull_pass = jax.vjp(ggl.passed, q, p, t, h, theta, x)
 
     def twice(_, x):
         return source + pull_pass(source + pull_pass(x)[-1])[-1]
@@ -61,7 +51,7 @@ def _backward(ggl: GGL, kept, wanted):
     # the transposed map contracts like the forward one, which began from a good guess
     adjoint = jax.lax.fori_loop(0, (passes + HEADSTART) // 2, twice, source)
     *through, _ = pull_pass(adjoint)
-    return (*(a + b for a, b in zip(direct, through, strict=True)), jnp.zeros_like(V))
+    return (*(a + b for a, b in zip(direct, through, strict=True)), jnp.zeros_like(seed))
 
 
 step.defvjp(_forward, _backward)
@@ -79,27 +69,27 @@ def total(ggl: GGL, running: Running, theta, q, p, t0, h, steps: int) -> jax.Arr
     length = max(1, steps if few else math.isqrt(steps))
     whole, rest = divmod(steps, length)
     prepared = ggl.affine(h, theta, dtype=q.dtype) if ggl.mechanics.linear else None
-    V = None if prepared else jax.lax.stop_gradient(ggl.guess(q, p, t0, theta))
+    seed = None if prepared else jax.lax.stop_gradient(ggl.guess(q, p, t0, theta))
 
     def one(carry, k):
-        q, p, V, value = carry
+        q, p, seed, value = carry
         t = t0 + h * k
         if prepared:
             z = jnp.concatenate([q, p])
             z = z + apply(prepared[0], z) + prepared[1]
             q, p = z[: len(q)], z[len(q) :]
         else:
-            guess = jax.lax.stop_gradient(ggl.extrapolated(V))
+            guess = jax.lax.stop_gradient(ggl.extrapolated(seed))
             found: tuple = step(ggl, q, p, t, h, theta, guess)  # type: ignore[assignment]
-            q, p, V, _ = found
-        return (q, p, V, value + running(q, p, t + h)), None
+            q, p, seed, _ = found
+        return (q, p, seed, value + running(q, p, t + h)), None
 
     def segment(carry, first):
         return jax.lax.scan(one, carry, first + jnp.arange(length))
 
     segment = segment if few else jax.checkpoint(segment)
 
-    carry = (q, p, V, jnp.zeros((), q.dtype))
+    carry = (q, p, seed, jnp.zeros((), q.dtype))
     carry, _ = jax.lax.scan(segment, carry, length * jnp.arange(whole))
     if rest:
         carry, _ = jax.lax.scan(one, carry, whole * length + jnp.arange(rest))

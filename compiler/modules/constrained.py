@@ -17,8 +17,10 @@ import jax
 import jax.numpy as jnp
 
 from ..lower import Lowered
-from .ggl import GGL, Mechanics, Step, nodal, stacked
+from .ggl import GGL, Step
 from .linear import solve
+from .mechanics import Mechanics, stacked
+from .nodes import nodal
 from .quadrature import Rule
 
 PASSES = 30  # of Newton, before a step counts as not converged
@@ -86,7 +88,7 @@ def _stiffness(mass, G) -> jax.Array:
 
 
 class Constrained(eqx.Module):
-    """The integrator on the surface. Nodal arrays hold n velocities, then m multipliers."""
+    """The integrator on the surface. Seeds hold n nodal velocities, then m multipliers."""
 
     ggl: GGL
     constraints: Constraints
@@ -128,20 +130,23 @@ class Constrained(eqx.Module):
         rows = jnp.concatenate([v, forces])
         return jnp.repeat(rows[:, None], self.r + 2, axis=1)
 
-    def extrapolated(self, V) -> jax.Array:
-        return self.ggl.extrapolated(V)
+    def extrapolated(self, seed, far: bool = False) -> jax.Array:
+        return nodal(self.rule.extrapolate, seed)
+
+    def velocities(self, p, t, h, theta, seed) -> jax.Array:
+        return seed
 
     def preconditioner(self, q, p, t, theta) -> jax.Array:
         return self.ggl.preconditioner(q, p, t, theta)
 
-    def newton(self, q, p, t, h, theta, V, iterations: int = PASSES) -> Step:
-        """A step by Newton from the guess V, until a change is at round-off.
+    def newton(self, q, p, t, h, theta, seed, iterations: int = PASSES) -> Step:
+        """A step by Newton from a seed, until a change is at round-off.
 
         That takes as many iterations as it takes: `iterations` may ask for more than the most.
         `change` is the last one relative to the positions; infinite where it did not come to rest.
         """
         n, rule = len(q), self.rule
-        z = jnp.concatenate([nodal(rule.coefficients, V[:n]), h * V[n:, :-1]])
+        z = jnp.concatenate([nodal(rule.coefficients, seed[:n]), h * seed[n:, :-1]])
         eps = jnp.finfo(z.dtype).eps
 
         def unfinished(s):

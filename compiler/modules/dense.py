@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..lower import Lowered
-from .ggl import Mechanics
+from .mechanics import Mechanics
 from .quadrature import rule
 
 BISECTIONS = 60  # of [0, 1]: below the spacing of floats near 1

@@ -14,8 +14,8 @@ import jax
 import jax.numpy as jnp
 
 from ..lower import Lowered
-from .ggl import Mechanics
 from .linear import solve
+from .mechanics import Mechanics
 
 
 @dataclass(frozen=True)

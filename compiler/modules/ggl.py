@@ -16,152 +16,37 @@ Arrays are (dof, node, *batch): the batch comes last, so that every operation is
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import numpy as np
 
-from ..lower import Lowered
-from .linear import inverse, solve
+from .kicked import MOST, PASSES, begun, ended, forces, iterated, velocities
+from .linear import solve
+from .mechanics import Clock, Mechanics, times
+from .nodes import nodal
 from .quadrature import Rule, rule
 
 if TYPE_CHECKING:
     from .summed import Summed
 
-PASSES = 60  # of the fixed point, before a step counts as not converged
-UNROLLED_NODES = 24
-
-
-class Mechanics(eqx.Module):
-    """A problem as array functions of (q, v, t, theta): force, momentum, mass.
-
-    q, v are (n, ...), theta (k, ...) with axes that broadcast against those of q after the first.
-    """
-
-    n: int = eqx.field(static=True)
-    linear: bool = eqx.field(static=True)
-    positional: bool = eqx.field(static=True)
-    constant_mass: bool = eqx.field(static=True)
-    affine_momentum: bool = eqx.field(static=True)
-    forces: Lowered
-    momenta: Lowered
-    masses: Lowered
-    energies: Lowered
-
-    bodies: ClassVar[bool] = False  # the axis behind the nodes is a batch, of motions on their own
-
-    def force(self, q, v, t, theta):
-        return self._stack(self.forces(*q, *v, t, *theta), q)
-
-    def momentum(self, q, v, t, theta):
-        return self._stack(self.momenta(*q, *v, t, *theta), q)
-
-    def energy(self, q, v, t, theta):
-        return self._stack(self.energies(*q, *v, t, *theta), q)[0]
-
-    def mass(self, q, v, t, theta):
-        """dP/dv, shape (n, n, ...)."""
-        rows = self._stack(self.masses(*q, *v, t, *theta), q)
-        return rows.reshape((self.n, self.n, *rows.shape[1:]))
-
-    def velocity(self, q, p, t, theta, minv=None, near=None):
-        """The velocities that belong to momenta p: the inverse of `momentum` in v.
-
-        Exact at once where P is affine in v (`minv`, the inverse of a constant mass, may be given).
-        Else by Newton: a few passes from `near`, or damped ones from rest, each halved until the
-        lack of momentum is finite and smaller, as a relativistic momentum needs.
-        """
-        rest = jnp.zeros_like(q)
-        if self.affine_momentum:
-            lack = (p - self.momentum(q, rest, t, theta))[:, None]
-            if self.constant_mass and minv is not None:
-                return _times_vector(minv, lack)[:, 0]
-            return solve(self.mass(q, rest, t, theta), lack)[:, 0]
-
-        def lacking(v):
-            return p - self.momentum(q, v, t, theta)
-
-        def newton(_, v):
-            return v + solve(self.mass(q, v, t, theta), lacking(v)[:, None])[:, 0]
-
-        def damped(_, v):
-            size, new = jnp.max(jnp.abs(lacking(v)), axis=0), newton(0, v)
-            for _ in range(5):
-                worse = ~(jnp.max(jnp.abs(lacking(new)), axis=0) <= size)
-                new = jnp.where(worse, (v + new) / 2, new)
-            return new
-
-        if near is not None:
-            return jax.lax.fori_loop(0, 4, newton, near)
-        return jax.lax.fori_loop(0, 30, damped, rest)
-
-    def _stack(self, values, like):
-        return stacked(values, like)
-
-
-class Clock(eqx.Module):
-    """Physical time of a motion whose steps are of s, dt = g(q) ds, and its energy E.
-
-    A step with a clock takes the pair (t, E) for its time, and E as the last of its constants.
-    """
-
-    rates: Lowered  # g of (q, theta)
-    powers: Lowered  # dE/ds of (q, dq/ds, t, theta): 0 where the energy is conserved
-
-    def rate(self, q, theta):
-        return stacked(self.rates(*q, *theta), q)
-
-    def power(self, q, v, t, theta):
-        return stacked(self.powers(*q, *v, t, *theta), q)
-
-
-def stacked(values, like: jax.Array) -> jax.Array:
-    """Values (numbers or arrays) as one array (len(values), ...), broadcast against like[0]."""
-    shape = jnp.broadcast_shapes(like.shape[1:], *(jnp.shape(x) for x in values))
-    return jnp.stack([jnp.broadcast_to(jnp.asarray(x, like.dtype), shape) for x in values])
-
 
 class Step(NamedTuple):
-    """Result of a step: the new state, nodal velocities, passes taken, last relative change."""
+    """Result of a step: the new state, passes taken, last relative change.
+
+    `seed` is what the next step is guessed from: the nodal velocities, or the nodal forces of a
+    `GGL` that is kicked; (n, r + 2, *batch) either way.
+    """
 
     q: jax.Array
     p: jax.Array
     dq: jax.Array  # q' - q before rounding into q
     dp: jax.Array
-    V: jax.Array
+    seed: jax.Array
     passes: jax.Array
     change: jax.Array
     fine: tuple[jax.Array, jax.Array] | None = None  # the part of dq, dp below their last digit
-
-
-def nodal(matrix: np.ndarray, values: jax.Array) -> jax.Array:
-    """matrix (i, s) over the node axis of values (n, s, *batch); constants are folded in.
-
-    The value is a sum over columns, which fuses best; its derivative is a sum of products, whose
-    transpose fuses too (that of slices is a pile of pads).
-    """
-    if matrix.shape[1] > UNROLLED_NODES:
-        return jnp.einsum("ij,nj...->ni...", jnp.asarray(matrix, values.dtype), values)
-    matrix = matrix.astype(values.dtype)
-    ones = (None,) * (values.ndim - 2)
-
-    def product(x):
-        total = jnp.multiply(matrix[:, 0][(slice(None), *ones)], x[:, :1])
-        for j in range(1, matrix.shape[1]):
-            total = total + matrix[:, j][(slice(None), *ones)] * x[:, j : j + 1]
-        return total
-
-    if ones:  # a batch is never transposed, and XLA 0.10 crashed on a vmapped sum of this form
-        return product(values)
-    alone = jax.custom_jvp(product)
-
-    @alone.defjvp
-    def _(primals, tangents):
-        return alone(*primals), jnp.sum(matrix[None] * tangents[0][:, None], axis=2)
-
-    return alone(values)
 
 
 class GGL(eqx.Module):
@@ -174,6 +59,11 @@ class GGL(eqx.Module):
     @property
     def rule(self) -> Rule:
         return rule(self.r)
+
+    @property
+    def kicked(self) -> bool:
+        """Whether forces are the unknowns of a step (see `kicked`): where P = M v."""
+        return self.mechanics.bare and self.clock is None and self.mechanics.n <= MOST
 
     @property
     def explicit(self) -> bool:
@@ -212,13 +102,29 @@ class GGL(eqx.Module):
         return jnp.zeros((2, 0), q.dtype)
 
     def guess(self, q, p, t, theta) -> jax.Array:
-        """Nodal velocities for the first step: the initial velocity at every node."""
-        v = self.mechanics.velocity(q, p, *self.instant(t, theta))
-        return jnp.repeat(v[:, None], self.r + 2, axis=1)
+        """A seed for the first step: the initial velocity, or force, at every node."""
+        t, theta = self.instant(t, theta)
+        x = self.mechanics.velocity(q, p, t, theta)
+        x = self.mechanics.force(q, x, t, theta) if self.kicked else x
+        return jnp.repeat(x[:, None], self.r + 2, axis=1)
 
-    def extrapolated(self, V) -> jax.Array:
-        """The last step's velocity polynomial, continued over the next step."""
-        return nodal(self.rule.extrapolate, V)
+    def extrapolated(self, seed, far: bool = False) -> jax.Array:
+        """The polynomial of the last step's seed, continued over the next step.
+
+        `far`: for Newton on steps so long that the forces' polynomial runs away: the last force.
+        """
+        if self.kicked and far:
+            return jnp.repeat(seed[:, -1:], self.r + 2, axis=1)
+        return nodal(self.rule.foresee if self.kicked else self.rule.extrapolate, seed)
+
+    def velocities(self, p, t, h, theta, seed) -> jax.Array:
+        """Nodal velocities of a step from momenta p with that seed."""
+        if not self.kicked:
+            return seed
+        minv = self.preconditioner(jnp.zeros_like(p), p, t, theta)
+        at = begun(jnp.zeros_like(p), p, t, h, theta, minv)
+        kicks = at.kicks(tuple(seed[:, :-1]))
+        return jnp.stack(velocities(self.rule, at, kicks, slice(None)))
 
     def _finish(self, q, p, t, h, theta, V, passes, change, low=None) -> Step:
         Q, T, theta = self.nodes(q, t, h, theta, V, None if low is None else low[0])
@@ -226,48 +132,50 @@ class GGL(eqx.Module):
         weights = self.rule.weights
         b = weights[None].astype(V.dtype)
         dq, dp = h * nodal(b, V)[:, 0], h * nodal(b, F)[:, 0]
+        seed = F if self.kicked else V
         if low is None:
-            return Step(q + dq, p + dp, dq, dp, V, passes, change)
+            return Step(q + dq, p + dp, dq, dp, seed, passes, change)
         # what the weights lost by rounding is a bias that a long run would add up
         rest = weights[None] - b.astype(weights.dtype) + self.rule.weights_low[None]
         fine = h * nodal(rest, V)[:, 0], h * nodal(rest, F)[:, 0]
-        return Step(q + dq, p + dp, dq, dp, V, passes, change, fine)
+        return Step(q + dq, p + dp, dq, dp, seed, passes, change, fine)
 
     # -- fixed point -----------------------------------------------------------------------------
 
     def preconditioner(self, q, p, t, theta) -> jax.Array:
-        """Inverse kinetic matrix (n, n, *batch), constant over a run where the mass is.
-
-        Of many bodies its diagonal, (n, bodies).
-        """
+        """Inverse kinetic matrix (n, n, *batch), constant over a run where the mass is; its
+        diagonal (n, *batch) where it has no more."""
         t, theta = self.instant(t, theta)
         v = self.mechanics.velocity(q, p, t, theta)
-        mass = self.mechanics.mass(q, v, t, theta)
-        return 1 / mass if self.mechanics.bodies else inverse(mass)
+        return self.mechanics.inverse_mass(q, v, t, theta)
 
     def _pass(self, q, p, t, h, theta, minv, V, low=None):
-        m = self.mechanics
-        times = _times_diagonal if m.bodies else _times_vector
+        m, tail = self.mechanics, V.ndim - 2
         q_low, p_low = (None, 0.0) if low is None else (low[0], low[1][:, None])
         Q, T, theta = self.nodes(q, t, h, theta, V, q_low)
         target = p[:, None] + (p_low + h * nodal(self.rule.impulse, m.force(Q, V, T, theta)))
-        if m.positional:
-            return times(minv, target)
+        if m.bare:
+            return times(minv, target, tail)
         lack = nodal(self.rule.project, target - m.momentum(Q, V, T, theta))
         if m.constant_mass:
-            return V + times(minv, lack)
+            return V + times(minv, lack, tail)
         at_nodes = solve(m.mass(Q, V, T, theta), lack[:, None])[:, 0]
         return V + nodal(self.rule.project, at_nodes)
 
-    def fixed_point(self, q, p, t, h, theta, minv, V, low=None) -> Step:
-        """A step by preconditioned fixed-point passes from the guess V.
+    def fixed_point(self, q, p, t, h, theta, minv, seed, low=None) -> Step:
+        """A step by preconditioned fixed-point passes from a seed.
 
         `low` are the parts of q and p that did not fit into them (compensated summation).
 
         Stops when a change is at round-off, or no longer halves once it is small: never at a loose
         tolerance. `change` is the last change relative to the velocities; large: not converged.
         """
-        eps = jnp.finfo(V.dtype).eps
+        if self.kicked:
+            return self._kicked(q, p, t, h, theta, minv, seed, low)
+        if self.explicit:
+            V, none = self._pass(q, p, t, h, theta, minv, seed, low), jnp.zeros((), seed.dtype)
+            return self._finish(q, p, t, h, theta, V, jnp.asarray(1), none, low)
+        eps = jnp.finfo(seed.dtype).eps
 
         def unfinished(s):
             return ~s[3] & (s[1] < PASSES)
@@ -277,7 +185,7 @@ class GGL(eqx.Module):
             new = self._pass(q, p, t, h, theta, minv, old, low)
             # bodies move together, and one may rest; the motions of a batch have nothing in common
             of = None if self.mechanics.bodies else (0, 1)
-            scale = jnp.max(jnp.abs(new), axis=of) + jnp.finfo(V.dtype).tiny
+            scale = jnp.max(jnp.abs(new), axis=of) + jnp.finfo(new.dtype).tiny
             change = jnp.max(jnp.max(jnp.abs(new - old), axis=of) / scale)
             small = 1e3 * (self.r + 2) * eps
             if self.mechanics.bodies:  # near rest, places are rounded more coarsely than velocities
@@ -286,13 +194,43 @@ class GGL(eqx.Module):
             lost = ~jnp.isfinite(change)
             return new, passes + 1, change, (change <= eps) | stalled | lost
 
-        if self.explicit:
-            V = self._pass(q, p, t, h, theta, minv, V, low)
-            none = jnp.zeros((), V.dtype)
-            return self._finish(q, p, t, h, theta, V, jnp.asarray(1), none, low)
-        start = (V, jnp.asarray(0), jnp.asarray(jnp.inf, V.dtype), jnp.asarray(False))
+        start = (seed, jnp.asarray(0), jnp.asarray(jnp.inf, seed.dtype), jnp.asarray(False))
         V, passes, change, _ = jax.lax.while_loop(unfinished, body, start)
         return self._finish(q, p, t, h, theta, V, passes, change, low)
+
+    def _kicked(self, q, p, t, h, theta, minv, seed, low) -> Step:
+        at = begun(q, p, t, h, theta, minv, low)
+        F, passes, change = tuple(seed[:, :-1]), jnp.asarray(1), jnp.zeros((), seed.dtype)
+        if self.explicit:
+            F = forces(self.mechanics, self.rule, at, at.kicks(F), slice(0, -1))
+        else:
+            F, passes, change = iterated(self.mechanics, self.rule, at, F)
+        end = ended(self.mechanics, self.rule, at, F)
+        fine = None if low is None else end.fine
+        return Step(q + end.dq, p + end.dp, end.dq, end.dp, end.F, passes, change, fine)
+
+    def unknowns(self, seed) -> jax.Array:
+        """What the passes of a step are over: of forces, all but the last node's."""
+        return seed[:, :-1] if self.kicked else seed
+
+    def passed(self, q, p, t, h, theta, x) -> jax.Array:
+        """Unknowns x after one more pass: a step solves x = passed(x). Differentiable there."""
+        minv = self.preconditioner(q, p, t, theta)
+        if not self.kicked:  # the preconditioner leaves no trace in the solution
+            return self._pass(q, p, t, h, theta, jax.lax.stop_gradient(minv), x)
+        at = begun(q, p, t, h, theta, minv)
+        kicks = at.kicks(tuple(x))
+        return jnp.stack(forces(self.mechanics, self.rule, at, kicks, slice(0, -1)))
+
+    def ends(self, q, p, t, h, theta, x) -> tuple[jax.Array, jax.Array]:
+        """q', p' of a step with unknowns x. Differentiable."""
+        if self.kicked:
+            at = begun(q, p, t, h, theta, self.preconditioner(q, p, t, theta))
+            end = ended(self.mechanics, self.rule, at, tuple(x))
+            return q + end.dq, p + end.dp
+        none = jnp.zeros((), x.dtype)
+        done = self._finish(q, p, t, h, theta, x, jnp.asarray(0), none)
+        return done.q, done.p
 
     # -- Newton ----------------------------------------------------------------------------------
 
@@ -316,13 +254,14 @@ class GGL(eqx.Module):
         columns = jax.vmap(column, out_axes=1)(basis).swapaxes(1, 2)  # (n, r + 1, N, *batch)
         return columns.reshape((size, size, *w.shape[2:]))
 
-    def newton(self, q, p, t, h, theta, V, iterations: int) -> Step:
-        """A step by `iterations` Newton iterations from the guess V, differentiable.
+    def newton(self, q, p, t, h, theta, seed, iterations: int) -> Step:
+        """A step by `iterations` Newton iterations from a seed, differentiable.
 
         The last iteration carries the derivative: at a solution, w - J^-1 residual(w) with J and w
         held fixed has the derivative of the implicit function, forward and backward.
         """
         held = jax.lax.stop_gradient((q, p, t, h, theta))
+        V = self.velocities(held[1], *held[2:], seed)
         w = jax.lax.stop_gradient(nodal(self.rule.coefficients, V))
         shape, flat = w.shape, (-1, 1, *w.shape[2:])
 
@@ -372,16 +311,3 @@ class GGL(eqx.Module):
         basis = jnp.broadcast_to(eye, (2 * n, 2 * n, *batch))
         columns = jax.vmap(increment, in_axes=1, out_axes=1)(basis)
         return columns - offset[:, None], offset
-
-
-def _times_diagonal(diagonal: jax.Array, values: jax.Array) -> jax.Array:
-    """diagonal (n, bodies) times values (n, s, bodies)."""
-    return diagonal[:, None] * values
-
-
-def _times_vector(matrix: jax.Array, values: jax.Array) -> jax.Array:
-    """matrix (n, n, *batch) on the first axis of values (n, s, *batch)."""
-    total = matrix[:, 0][:, None] * values[0][None]
-    for j in range(1, matrix.shape[1]):
-        total = total + matrix[:, j][:, None] * values[j][None]
-    return total

@@ -15,8 +15,9 @@ import jax
 import jax.numpy as jnp
 
 from ..lower import Lowered
-from .ggl import GGL, nodal
+from .ggl import GGL
 from .linear import solve
+from .nodes import nodal
 
 
 class Balance(NamedTuple):

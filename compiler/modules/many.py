@@ -13,12 +13,12 @@ from .ggl import GGL
 
 
 class Many(NamedTuple):
-    """States of a batch: q, p (n, batch), nodal velocities V (n, r + 2, batch), the worst last
+    """States of a batch: q, p (n, batch), seeds (n, r + 2, batch) as in `Step`, the worst last
     relative change of an iteration so far (large: some step did not converge)."""
 
     q: jax.Array
     p: jax.Array
-    V: jax.Array
+    seed: jax.Array
     worst: jax.Array
 
 
@@ -34,8 +34,8 @@ def _advanced(fixed, x: Many) -> Many:
 
     def step(k, x):
         t = t0 + h * (first + k)
-        done = ggl.fixed_point(x.q, x.p, t, h, theta, minv, ggl.extrapolated(x.V))
-        return Many(done.q, done.p, done.V, jnp.maximum(x.worst, done.change))
+        done = ggl.fixed_point(x.q, x.p, t, h, theta, minv, ggl.extrapolated(x.seed))
+        return Many(done.q, done.p, done.seed, jnp.maximum(x.worst, done.change))
 
     return jax.lax.fori_loop(0, steps, step, x)
 

@@ -50,12 +50,13 @@ class Trajectory(NamedTuple):
     p: jax.Array  # (n,)
     q_low: jax.Array
     p_low: jax.Array
-    V: jax.Array  # (n, r + 2) nodal velocities of the last step
+    seed: jax.Array  # (n, r + 2) of the last step, see `ggl.Step`
     step: jax.Array  # int64
     monitor: Monitor
     newton: jax.Array  # whether the fixed point has failed on the way
     trouble: jax.Array  # 0 none, 1 not converged, 2 not finite
     balance: Balance | None = None  # of the ledger, where one is kept
+    V: jax.Array | None = None  # (n, r + 2) nodal velocities of the last step, where rows hold them
 
 
 class Map(NamedTuple):
@@ -119,10 +120,11 @@ class March(eqx.Module):
         zero, none = jnp.zeros((), q.dtype), jnp.asarray(0)
         violation = self.ggl.violation(q, t, theta)
         monitor = Monitor(energy, energy, energy, kinetic, zero, none, none, violation)
-        V = self.ggl.guess(q, p, t, theta)
+        seed = self.ggl.guess(q, p, t, theta)
         none = jnp.zeros_like(q)
         no, zero = jnp.asarray(False), jnp.asarray(0)
-        x = Trajectory(q, p, none, none, V, zero, monitor, no, zero)
+        x = Trajectory(q, p, none, none, seed, zero, monitor, no, zero)
+        x = x._replace(V=jnp.zeros_like(seed) if self.dense else None)
         if self.ledger is None:
             return x
         balance = self.ledger.start(q, p, self.ggl.time(q, t), theta, energy)
@@ -146,7 +148,7 @@ class March(eqx.Module):
         if x.balance is not None and x.balance.flux is not None:
             rows = (*rows, jnp.zeros((capacity, len(x.balance.flux)), x.q.dtype))
         if self.dense:
-            rows = (*rows, jnp.zeros((capacity, *x.V.shape), x.q.dtype))
+            rows = (*rows, jnp.zeros((capacity, *x.seed.shape), x.q.dtype))
         double = theta  # maps and true positions are worked out in it, whatever the states are in
         theta = jax.tree.map(lambda a: a.astype(x.q.dtype), theta)
         minv = self.ggl.preconditioner(x.q, x.p, t0.astype(x.q.dtype), theta)
@@ -257,9 +259,9 @@ class March(eqx.Module):
                 rest = apply(low[0], z) + (low[1] + apply(D, z_low))
                 fine = rest[: len(x.q)], rest[len(x.q) :]
             dq, dp = dz[: len(x.q)], dz[len(x.q) :]
-            V, passes, change = x.V, jnp.asarray(1), jnp.zeros((), x.q.dtype)
+            V, seed, passes, change = None, x.seed, jnp.asarray(1), jnp.zeros((), x.q.dtype)
         else:
-            guess = g.extrapolated(x.V)
+            guess = g.extrapolated(x.seed, far=self.solver == "newton")
             if self.solver == "newton":
                 assert not isinstance(g, Bodies)
                 done = g.newton(x.q, x.p, t, h, theta, guess, NEWTON_ITERATIONS)
@@ -267,7 +269,8 @@ class March(eqx.Module):
                 assert not isinstance(g, Constrained)
                 low = (x.q_low, x.p_low)
                 done = g.fixed_point(x.q, x.p, t, h, theta, minv, guess, low)
-            dq, dp, V, passes, change = done.dq, done.dp, done.V, done.passes, done.change
+            dq, dp, seed, passes, change = done.dq, done.dp, done.seed, done.passes, done.change
+            V = g.velocities(x.p, t, h, theta, seed)
         if done is not None and done.fine is not None:
             fine = done.fine
         q, q_low = compensated(x.q, x.q_low + fine[0], dq)
@@ -277,7 +280,8 @@ class March(eqx.Module):
         if self.ledger is not None and x.balance is not None:
             balance = self._balanced(x, q, p, V, t, h, theta, minv, form)
         step, trouble = x.step + 1, x.trouble
-        new = Trajectory(q, p, q_low, p_low, V, step, monitor, x.newton, trouble, balance)
+        kept = V if self.dense else None
+        new = Trajectory(q, p, q_low, p_low, seed, step, monitor, x.newton, trouble, balance, kept)
         return new, change
 
     def _balanced(self, x: Trajectory, q, p, V, t, h, theta, minv, form) -> Balance:

@@ -66,7 +66,10 @@ class Rule:
     modes: np.ndarray  # (s, r + 1): Legendre coefficients -> nodal values
     coefficients: np.ndarray  # (r + 1, s): nodal values -> Legendre coefficients
     extrapolate: np.ndarray  # (s, s): nodal velocities -> a guess for the next step's
+    foresee: np.ndarray  # (s, s): nodal forces -> a guess for the next step's
+    reach: np.ndarray  # (s,): q' = q + h v + h^2 sum_j reach_j F_j for forces on a unit mass
     weights_low: np.ndarray  # what float64 lost of `weights`
+    reach_low: np.ndarray  # what float64 lost of `reach`
 
     @property
     def order(self) -> int:
@@ -94,20 +97,28 @@ def rule(r: int) -> Rule:
     impulse[:, 0], impulse[:, -1] = b[0], 0
     modes = p[: r + 1].T
     capped = min(r, EXTRAPOLATION_DEGREE) + 1
-    ahead = legendre(x + 2, r + 1)[:capped].T
+    ahead = legendre(x + 2, r + 1).T
+    # the rule takes P_{r+1}^2 for more than its integral: 2 / (r + 1)
+    highest = (np.asarray(r + 1, dtype=Extended) / 2) * p[r + 1] * w
+    every = np.concatenate([coefficients, highest[None]])
+    most = min(r + 1, EXTRAPOLATION_DEGREE) + 1
     weights = b.astype(np.float64)
+    reach = b * (1 - x) / 2
     return Rule(
         r=r,
         nodes=((x + 1) / 2).astype(np.float64),
         weights=weights,
         weights_low=(b - weights).astype(np.float64),
+        reach=reach.astype(np.float64),
+        reach_low=(reach - reach.astype(np.float64)).astype(np.float64),
         integrate=integrate.astype(np.float64),
         impulse=impulse.astype(np.float64),
         twice=(integrate @ impulse).astype(np.float64),
         project=(modes @ coefficients).astype(np.float64),
         modes=modes.astype(np.float64),
         coefficients=coefficients.astype(np.float64),
-        extrapolate=(ahead @ coefficients[:capped]).astype(np.float64),
+        extrapolate=(ahead[:, :capped] @ coefficients[:capped]).astype(np.float64),
+        foresee=(ahead[:, :most] @ every[:most]).astype(np.float64),
     )
 
 

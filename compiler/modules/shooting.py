@@ -25,14 +25,14 @@ class Motion(NamedTuple):
     change: jax.Array
 
 
-def _solved(ggl: GGL, q, p, t, h, theta, V, contracts: bool) -> Step:
+def _solved(ggl: GGL, q, p, t, h, theta, seed, contracts: bool) -> Step:
     """A differentiable step: fixed-point passes where they contract, then a Newton iteration."""
     if not contracts:
-        return ggl.newton(q, p, t, h, theta, V, ITERATIONS)
+        return ggl.newton(q, p, t, h, theta, seed, ITERATIONS)
     at = jax.lax.stop_gradient((q, p, t, h, theta))
     minv = ggl.preconditioner(at[0], at[1], at[2], at[4])
-    close = ggl.fixed_point(*at, minv, jax.lax.stop_gradient(V))
-    return ggl.newton(q, p, t, h, theta, close.V, 1)
+    close = ggl.fixed_point(*at, minv, jax.lax.stop_gradient(seed))
+    return ggl.newton(q, p, t, h, theta, close.seed, 1)
 
 
 def motions(
@@ -58,17 +58,18 @@ def motions(
         return Motion(zs[:, :n], zs[:, n:], jnp.zeros(batch, dtype))
 
     def step(carry, k):
-        q, p, V, worst = carry
+        q, p, seed, worst = carry
         for j in range(every):
             t = h * (k * every + j)
-            done = _solved(ggl, q, p, t, h, theta, ggl.extrapolated(V), contracts)
-            q, p, V = done.q, done.p, done.V
+            guess = ggl.extrapolated(seed, far=not contracts)
+            done = _solved(ggl, q, p, t, h, theta, guess, contracts)
+            q, p, seed = done.q, done.p, done.seed
             worst = jnp.maximum(worst, jax.lax.stop_gradient(done.change))
-        return (q, p, V, worst), (q, p)
+        return (q, p, seed, worst), (q, p)
 
     zero = jnp.zeros((), dtype)
-    V = jax.lax.stop_gradient(ggl.guess(q, p, zero, theta))
-    start = (q, p, V, jnp.zeros(batch, dtype))
+    seed = jax.lax.stop_gradient(ggl.guess(q, p, zero, theta))
+    start = (q, p, seed, jnp.zeros(batch, dtype))
     (_, _, _, worst), (qs, ps) = jax.lax.scan(step, start, jnp.arange(steps // every))
     return Motion(jnp.concatenate([q[None], qs]), jnp.concatenate([p[None], ps]), worst)
 
@@ -93,11 +94,11 @@ def motions_on(ggl: GGL, theta, q, p, grid: Grid, contracts: bool = False) -> Mo
     def step(carry, now):
         q, p, worst = carry
         t, h = (x[(..., *extra)] for x in now)
-        V = jax.lax.stop_gradient(ggl.guess(q, p, t, theta))
+        seed = jax.lax.stop_gradient(ggl.guess(q, p, t, theta))
         done = (
-            ggl.newton(q, p, t, h, theta, V, 2)
+            ggl.newton(q, p, t, h, theta, seed, 2)
             if ggl.mechanics.linear
-            else _solved(ggl, q, p, t, h, theta, V, contracts)
+            else _solved(ggl, q, p, t, h, theta, seed, contracts)
         )
         worst = jnp.maximum(worst, jax.lax.stop_gradient(done.change))
         return (done.q, done.p, worst), (done.q, done.p)

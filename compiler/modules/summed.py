@@ -45,8 +45,8 @@ class Term(eqx.Module):
 
     def evaluated(self, q, v, t, theta, lists) -> list[jax.Array]:
         """Each function over the range of the sum: (..., range), (..., N, N) or (...)."""
-        count, shape = q.shape[-1], q.shape[1:-1]
-        numbers = jnp.arange(1, count + 1, dtype=q.dtype)
+        count, shape, dtype = q[0].shape[-1], q[0].shape[:-1], q[0].dtype
+        numbers = jnp.arange(1, count + 1, dtype=dtype)
         sources = {"q": q, "v": v, "list": lists}
         arguments = []
         for what, of, letter, number in self.places:
@@ -58,7 +58,7 @@ class Term(eqx.Module):
         shape += {"bodies": (self.last - self.first,), "pairs": (count, count), "single": ()}[
             self.kind
         ]
-        return [jnp.broadcast_to(jnp.asarray(x, q.dtype), shape) for x in values]
+        return [jnp.broadcast_to(jnp.asarray(x, dtype), shape) for x in values]
 
     def _chosen(self, x, letter: str, number: int):
         """The numbers of one body of the summand, from those x (..., N) of all."""
@@ -85,14 +85,14 @@ class Term(eqx.Module):
         """The sum (...) of the one function."""
         (values,) = self.evaluated(q, v, t, theta, lists)
         if self.kind == "pairs":
-            values = jnp.where(self._wanted(q.shape[-1]), values, 0)
+            values = jnp.where(self._wanted(q[0].shape[-1]), values, 0)
             total = jnp.sum(values, axis=(-2, -1))
             return total / 2 if self.symmetric else total
         return jnp.sum(values, axis=-1) if self.kind == "bodies" else values
 
     def shares(self, q, v, t, theta, lists) -> list[tuple[int, jax.Array]]:
         """Component and share (..., N) of every body, for each function."""
-        count, found = q.shape[-1], []
+        count, found = q[0].shape[-1], []
         for target, x in zip(self.targets, self.evaluated(q, v, t, theta, lists), strict=True):
             if self.kind == "pairs":
                 x = jnp.where(self._wanted(count), x, 0)
@@ -120,6 +120,7 @@ class Summed(eqx.Module):
     n: int = eqx.field(static=True)
     scalars: int = eqx.field(static=True)  # numbers in theta before the lists
     positional: bool = eqx.field(static=True)
+    bare: bool = eqx.field(static=True)  # P = M v
     forces: tuple[Term, ...]
     pushes: tuple[Term, ...]
     momenta: tuple[Term, ...]
@@ -131,31 +132,39 @@ class Summed(eqx.Module):
     affine_momentum: ClassVar[bool] = True
     bodies: ClassVar[bool] = True
 
-    def _gathered(self, terms: tuple[Term, ...], q, v, t, theta) -> jax.Array:
+    def _gathered(self, terms: tuple[Term, ...], q, v, t, theta) -> tuple[jax.Array, ...]:
         rows: list[jax.Array | None] = [None] * self.n
         for term in terms:
             for of, share in term.shares(q, v, t, *self._parted(theta)):
                 before = rows[of]
                 rows[of] = share if before is None else before + share
-        none = jnp.zeros(q.shape[1:], q.dtype)
-        return jnp.stack([none if row is None else row for row in rows])
+        none = jnp.zeros(q[0].shape, q[0].dtype)
+        return tuple(none if row is None else row for row in rows)
 
     def _parted(self, theta):
         return theta[: self.scalars], theta[self.scalars :]
 
-    def force(self, q, v, t, theta):
+    def force_rows(self, q, v, t, theta) -> tuple[jax.Array, ...]:
+        """The forces (..., bodies) on every component, of q and v as tuples of components."""
         return self._gathered(self.forces, q, v, t, theta)
+
+    def force(self, q, v, t, theta):
+        return jnp.stack(self.force_rows(q, v, t, theta))
 
     def push(self, q, v, t, theta):
         """The part of the force that comes from K."""
-        return self._gathered(self.pushes, q, v, t, theta)
+        return jnp.stack(self._gathered(self.pushes, q, v, t, theta))
 
     def momentum(self, q, v, t, theta):
-        return self._gathered(self.momenta, q, v, t, theta)
+        return jnp.stack(self._gathered(self.momenta, q, v, t, theta))
 
     def mass(self, q, v, t, theta):
         """The diagonal of dP/dv, of the shape of q."""
-        return self._gathered(self.masses, q, v, t, theta)
+        return jnp.stack(self._gathered(self.masses, q, v, t, theta))
+
+    def inverse_mass(self, q, v, t, theta):
+        """Its diagonal, of the shape of q."""
+        return 1 / self.mass(q, v, t, theta)
 
     def energy(self, q, v, t, theta):
         total = jnp.zeros(q.shape[1:-1], q.dtype)
@@ -165,7 +174,7 @@ class Summed(eqx.Module):
 
     def velocity(self, q, p, t, theta, minv=None, near=None):
         rest = jnp.zeros_like(q)
-        lack = p if self.positional else p - self.momentum(q, rest, t, theta)
+        lack = p if self.bare else p - self.momentum(q, rest, t, theta)
         return lack / self.mass(q, rest, t, theta) if minv is None else lack * minv
 
 
@@ -206,18 +215,21 @@ class Bodies(eqx.Module):
         return jnp.zeros((2, 0), q.dtype)
 
     def guess(self, q, p, t, theta) -> jax.Array:
-        """Nodal velocities (components, r + 2, bodies)."""
+        """A seed (components, r + 2, bodies)."""
         return self.inner.guess(self.folded(q), self.folded(p), t, theta)
 
-    def extrapolated(self, V) -> jax.Array:
-        return self.inner.extrapolated(V)
+    def extrapolated(self, seed, far: bool = False) -> jax.Array:
+        return self.inner.extrapolated(seed, far)
+
+    def velocities(self, p, t, h, theta, seed) -> jax.Array:
+        return self.inner.velocities(self.folded(p), t, h, theta, seed)
 
     def preconditioner(self, q, p, t, theta) -> jax.Array:
         return self.inner.preconditioner(self.folded(q), self.folded(p), t, theta)
 
-    def fixed_point(self, q, p, t, h, theta, minv, V, low=None) -> Step:
+    def fixed_point(self, q, p, t, h, theta, minv, seed, low=None) -> Step:
         low = None if low is None else tuple(self.folded(x) for x in low)
-        done = self.inner.fixed_point(self.folded(q), self.folded(p), t, h, theta, minv, V, low)
+        done = self.inner.fixed_point(self.folded(q), self.folded(p), t, h, theta, minv, seed, low)
         flat = {name: getattr(done, name).ravel() for name in ("q", "p", "dq", "dp")}
         fine = None if done.fine is None else tuple(x.ravel() for x in done.fine)
         return done._replace(fine=fine, **flat)

@@ -14,7 +14,9 @@ import jax
 import jax.numpy as jnp
 
 from .constrained import Constrained
-from .ggl import GGL, Mechanics, Step, nodal
+from .ggl import GGL, Step
+from .mechanics import Mechanics
+from .nodes import nodal
 from .quadrature import Rule
 
 
@@ -56,20 +58,23 @@ class Transformed(eqx.Module):
     def guess(self, q, p, t, theta) -> jax.Array:
         return self.inner.guess(q[:-1], p[:-1], (q[-1], -p[-1]), theta)
 
-    def extrapolated(self, V) -> jax.Array:
-        return self.inner.extrapolated(V)
+    def extrapolated(self, seed, far: bool = False) -> jax.Array:
+        return self.inner.extrapolated(seed, far)
+
+    def velocities(self, p, t, h, theta, seed) -> jax.Array:
+        return seed
 
     def preconditioner(self, q, p, t, theta) -> jax.Array:
         return self.inner.preconditioner(q[:-1], p[:-1], (q[-1], -p[-1]), theta)
 
-    def fixed_point(self, q, p, t, h, theta, minv, V, low=None) -> Step:
+    def fixed_point(self, q, p, t, h, theta, minv, seed, low=None) -> Step:
         assert isinstance(self.inner, GGL)
         reading, low = (q[-1], -p[-1]), None if low is None else tuple(x[:-1] for x in low)
-        done = self.inner.fixed_point(q[:-1], p[:-1], reading, h, theta, minv, V, low)
+        done = self.inner.fixed_point(q[:-1], p[:-1], reading, h, theta, minv, seed, low)
         return self._with_time(q, p, h, theta, done)
 
-    def newton(self, q, p, t, h, theta, V, iterations: int) -> Step:
-        done = self.inner.newton(q[:-1], p[:-1], (q[-1], -p[-1]), h, theta, V, iterations)
+    def newton(self, q, p, t, h, theta, seed, iterations: int) -> Step:
+        done = self.inner.newton(q[:-1], p[:-1], (q[-1], -p[-1]), h, theta, seed, iterations)
         return self._with_time(q, p, h, theta, done)
 
     def _with_time(self, q, p, h, theta, done: Step) -> Step:
@@ -77,7 +82,7 @@ class Transformed(eqx.Module):
         ggl = self.inner.ggl if isinstance(self.inner, Constrained) else self.inner
         assert ggl.clock is not None
         t = (q[-1], -p[-1])
-        V = done.V[: len(q) - 1]
+        V = done.seed[: len(q) - 1]
         Q, T, _ = ggl.nodes(q[:-1], t, h, theta, V)
         rates = jnp.concatenate([ggl.clock.rate(Q, theta), -ggl.clock.power(Q, V, T, theta)])
         tick, fine = (

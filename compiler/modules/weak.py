@@ -18,8 +18,8 @@ import jax.numpy as jnp
 import numpy as np
 from scipy.interpolate import CubicSpline
 
-from .ggl import Mechanics
 from .least_squares import Fit, levenberg_marquardt
+from .mechanics import Mechanics
 
 PER_INTERVAL = 6  # quadrature points per sample interval, before thinning
 MOST_POINTS = 6000

@@ -1,0 +1,159 @@
+"""Steps of systems with momenta P = M v and a constant M: the unknowns are the forces at the nodes.
+
+With v0 = M^-1 p the equations of `ggl` are, in the coefficients of `quadrature.Rule`,
+
+    V_i = v0 + h sum_j impulse_ij M^-1 F_j,
+    Q_i = q + h c_i v0 + h^2 sum_j twice_ij M^-1 F_j,    F_j = F(Q_j, V_j, t_j),
+    q' = q + h v0 + h^2 sum_j b_j (1 - c_j) M^-1 F_j,    p' = p + h sum_j b_j F_j.
+
+The force at the last node enters p' alone, so that a pass of the fixed point is one evaluation of
+the force at r + 1 nodes between two small products side by side. Components are arrays of their
+own (`Rows`), since XLA computes what stands in a stack once for every entry of the stack.
+"""
+
+from __future__ import annotations
+
+from functools import reduce
+from typing import TYPE_CHECKING, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from .nodes import nodal
+
+if TYPE_CHECKING:
+    from .mechanics import Mechanics
+    from .quadrature import Rule
+    from .summed import Summed
+
+Rows = tuple[jax.Array, ...]  # of each component (node, *batch), or (*batch)
+
+MOST = 8  # components: more would make a long program
+PASSES = 60  # before a step counts as not converged
+SURE = 1 / 8  # of a rounding: what a pass may still change where it is spared
+
+
+class Start(NamedTuple):
+    """A step's beginning: q and v0 with what lies below their last digits, and M^-1 as
+    `GGL.preconditioner` gives it."""
+
+    q: Rows
+    v: Rows
+    q_low: Rows
+    v_low: Rows
+    t: jax.Array
+    h: jax.Array
+    theta: jax.Array | tuple
+    minv: jax.Array
+
+    @property
+    def tail(self) -> int:
+        """Axes of the batch."""
+        return self.q[0].ndim
+
+    def kicks(self, F: Rows) -> Rows:
+        """h M^-1 F."""
+        return tuple(self.h * x for x in moved(self.minv, F, self.tail))
+
+
+class End(NamedTuple):
+    """Increments of q and p (n, *batch), what lies below their last digits, and the forces at all
+    nodes (n, s, *batch)."""
+
+    dq: jax.Array
+    dp: jax.Array
+    fine: tuple[jax.Array, jax.Array]
+    F: jax.Array
+
+
+def begun(q, p, t, h, theta, minv, low=None) -> Start:
+    """The start of a step from q, p (n, *batch), whose low parts are `low`."""
+    q_low, p_low = (jnp.zeros_like(q), jnp.zeros_like(p)) if low is None else low
+    v, v_low = (moved(minv, tuple(x), q.ndim - 1) for x in (p, p_low))
+    return Start(tuple(q), v, tuple(q_low), v_low, t, h, theta, minv)
+
+
+def moved(minv, rows: Rows, tail: int) -> Rows:
+    """M^-1 times rows; M^-1 is (n, n, *batch) with `tail` axes of batch, or its diagonal."""
+    if minv.ndim == 1 + tail:
+        return tuple(m * x for m, x in zip(minv, rows, strict=True))
+    products = ([m * x for m, x in zip(line, rows, strict=True)] for line in minv)
+    return tuple(reduce(lambda a, b: a + b, terms) for terms in products)
+
+
+def along(matrix: np.ndarray, rows: Rows) -> Rows:
+    """matrix (i, s) over the nodes of rows."""
+    return tuple(nodal(matrix, x[None])[0] for x in rows)
+
+
+def velocities(rule: Rule, at: Start, kicks: Rows, nodes: slice) -> Rows:
+    """V at some nodes, of kicks at all nodes but the last."""
+    turned = along(rule.impulse[nodes, :-1], kicks)
+    return tuple(v + (low + dv) for v, low, dv in zip(at.v, at.v_low, turned, strict=True))
+
+
+def forces(mechanics: Mechanics | Summed, rule: Rule, at: Start, kicks: Rows, nodes: slice) -> Rows:
+    """F at some nodes, of kicks at all nodes but the last."""
+    V = velocities(rule, at, kicks, nodes)
+    c = rule.nodes[nodes].reshape((-1,) + (1,) * at.tail).astype(V[0].dtype)
+    bent = along(rule.twice[nodes, :-1], kicks)
+    Q = tuple(q + (low + at.h * (c * v + d))
+              for q, low, v, d in zip(at.q, at.q_low, at.v, bent, strict=True))  # fmt: skip
+    return mechanics.force_rows(Q, V, at.t + at.h * c, at.theta)
+
+
+def ended(mechanics: Mechanics | Summed, rule: Rule, at: Start, F: Rows) -> End:
+    """The step under forces F at all nodes but the last."""
+    h, kicks, dtype = at.h, at.kicks(F), F[0].dtype
+    last = forces(mechanics, rule, at, kicks, slice(-1, None))
+    F = tuple(jnp.concatenate(pair) for pair in zip(F, last, strict=True))
+    b, reach = rule.weights.astype(dtype), rule.reach.astype(dtype)
+    # what the weights lost by rounding is a bias that a long run would add up
+    b_low, reach_low = rule.weights - b + rule.weights_low, rule.reach - reach + rule.reach_low
+    q, q_fine = (along(w[None, :-1], kicks) for w in (reach, reach_low))
+    p, p_fine = (along(w[None], F) for w in (b, b_low))
+    dq = jnp.stack([h * (v + d[0]) for v, d in zip(at.v, q, strict=True)])
+    q_fine = jnp.stack([h * (v + d[0]) for v, d in zip(at.v_low, q_fine, strict=True)])
+    dp, p_fine = (jnp.stack([h * d[0] for d in x]) for x in (p, p_fine))
+    return End(dq, dp, (q_fine, p_fine), jnp.stack(F))
+
+
+def iterated(
+    mechanics: Mechanics | Summed, rule: Rule, at: Start, F: Rows
+) -> tuple[Rows, jax.Array, jax.Array]:
+    """Forces at all nodes but the last by passes from a guess F, the passes, the last change.
+
+    A change is that of the kicks relative to the velocities; large: not converged. Passes end when
+    a change is at round-off, when the next one is sure to be far below it, or when it no longer
+    halves once it is small: never at a loose tolerance.
+    """
+    number = jnp.finfo(F[0].dtype)
+
+    def largest(rows: Rows, axis: int | None) -> jax.Array:
+        """Of all that moves together: bodies do, the motions of a batch do not."""
+        size = reduce(jnp.maximum, [jnp.abs(x) for x in rows])
+        return jnp.max(size) if mechanics.bodies else size if axis is None else jnp.max(size, axis)
+
+    speed, far = largest(at.v, None), largest(at.q, None)
+
+    def body(s):
+        _, kicks, passes, previous, _ = s
+        new = forces(mechanics, rule, at, kicks, slice(0, -1))
+        kicked = at.kicks(new)
+        scale = speed + largest(kicked, 0) + number.tiny
+        change = largest(tuple(a - b for a, b in zip(kicked, kicks, strict=True)), 0) / scale
+        # near rest, positions are rounded more coarsely than velocities
+        coarse = jnp.max(far / (jnp.abs(at.h) * scale))
+        small = number.eps * (1e3 * len(rule.nodes) + 8 * coarse)
+        change = jnp.max(change)
+        rate = change / previous  # of the first pass NaN: it decides nothing
+        sure = (rate < 0.5) & (rate * change <= SURE * (1 - rate) * number.eps)
+        stalled = (rate > 0.5) & (change < small)
+        done = (change <= number.eps) | sure | stalled | ~jnp.isfinite(change)
+        return new, kicked, passes + 1, change, done
+
+    none = jnp.asarray(jnp.nan, F[0].dtype)
+    begin = (F, at.kicks(F), jnp.asarray(0), none, jnp.asarray(False))
+    F, _, passes, change, _ = jax.lax.while_loop(lambda s: ~s[4] & (s[2] < PASSES), body, begin)
+    return F, passes, change

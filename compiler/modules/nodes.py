@@ -1,0 +1,37 @@
+"""Products of a constant matrix with what stands at the nodes of a step."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+UNROLLED_NODES = 24
+
+
+def nodal(matrix: np.ndarray, values: jax.Array) -> jax.Array:
+    """matrix (i, s) over the node axis of values (n, s, *batch); constants are folded in.
+
+    The value is a sum over columns, which fuses best; its derivative is a sum of products, whose
+    transpose fuses too (that of slices is a pile of pads).
+    """
+    if matrix.shape[1] > UNROLLED_NODES:
+        return jnp.einsum("ij,nj...->ni...", jnp.asarray(matrix, values.dtype), values)
+    matrix = matrix.astype(values.dtype)
+    ones = (None,) * (values.ndim - 2)
+
+    def product(x):
+        total = jnp.multiply(matrix[:, 0][(slice(None), *ones)], x[:, :1])
+        for j in range(1, matrix.shape[1]):
+            total = total + matrix[:, j][(slice(None), *ones)] * x[:, j : j + 1]
+        return total
+
+    if ones:  # a batch is never transposed, and XLA 0.10 crashed on a vmapped sum of this form
+        return product(values)
+    alone = jax.custom_jvp(product)
+
+    @alone.defjvp
+    def _(primals, tangents):
+        return alone(*primals), jnp.sum(matrix[None] * tangents[0][:, None], axis=2)
+
+    return alone(values)
