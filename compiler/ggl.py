@@ -97,6 +97,12 @@ def _advance(march: March, x: Trajectory, h, theta, stop, every, capacity: int):
     return march.advance(x, jnp.zeros(()), h, theta, stop, every, capacity)
 
 
+@eqx.filter_jit
+def _started(march: March, q, p, theta) -> Trajectory:
+    theta = jax.tree.map(lambda a: a.astype(q.dtype), theta)
+    return march.start(q, p, jnp.zeros((), q.dtype), theta)
+
+
 class Integration:
     """The program of a ggl study (see `program.Program`)."""
 
@@ -116,9 +122,7 @@ class Integration:
         self.quantum = study.integrator.save_every
 
     def start(self) -> Trajectory:
-        kind = self.q.dtype
-        theta = jax.tree.map(lambda a: a.astype(kind), self.theta)
-        return self.march.start(self.q, self.p, jnp.zeros((), kind), theta)
+        return _started(self.march, self.q, self.p, self.theta)
 
     def advance(self, state: Trajectory, done: int, count: int) -> tuple[Trajectory, Report]:
         x = jax.tree.map(jnp.asarray, state)

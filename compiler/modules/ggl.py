@@ -23,7 +23,7 @@ import jax
 import jax.numpy as jnp
 
 from .kicked import MOST, PASSES, begun, ended, forces, iterated, velocities
-from .linear import solve
+from .linear import ONCE, inverse, solve
 from .mechanics import Clock, Mechanics, times
 from .nodes import nodal
 from .quadrature import Rule, rule
@@ -287,27 +287,29 @@ class GGL(eqx.Module):
         Returns D (2n, 2n, *batch) and d (2n, *batch); differentiable in theta and h.
         """
         n, t = self.mechanics.n, jnp.zeros((), dtype)
-        rest = jnp.zeros((n, *batch), dtype)
-        still = jnp.zeros((n, self.r + 1, *batch), dtype)
-        held = jax.lax.stop_gradient((h, theta))
-        J = self.jacobian(rest, rest, t, *held, still)
+        # the motions from rest at the origin, and from each unit of z: a batch before the others
+        start = jnp.concatenate([jnp.zeros((2 * n, 1), dtype), jnp.eye(2 * n, dtype=dtype)], axis=1)
+        start = start.reshape((*start.shape, *(1,) * len(batch)))
+        start = jnp.broadcast_to(start, (2 * n, 2 * n + 1, *batch))
+        _, done = self.responses(h, theta, start[:n], start[n:], t)
+        ends = jnp.concatenate([done.dq, done.dp])
+        return ends[:, 1:] - ends[:, :1], ends[:, 0]
+
+    def responses(self, h, theta, q, p, t) -> tuple[jax.Array, Step]:
+        """Nodal velocities and steps of a quadratic Lagrangian from q, p (n, motions, *batch)."""
+        batch = q.shape[2:]
+        still = jnp.zeros((len(q), self.r + 1, *batch), q.dtype)
+        held, rest = jax.lax.stop_gradient((h, theta)), jnp.zeros((len(q), *batch), q.dtype)
+        # the inverse steers alone, as in `newton`; LAPACK would take longer to compile than to run
+        J = inverse(self.jacobian(rest, rest, t, *held, still), ONCE)
 
         def lacking(q, p, h, theta, w):
-            lack = self.residual(q, p, t, h, theta, w).reshape((-1, 1, *batch))
-            x = solve(J, lack) if batch else jnp.linalg.solve(J, lack)
-            return x.reshape(w.shape)
+            lack = self.residual(q, p, t, h, theta, w).reshape((len(J), *w.shape[2:]))
+            return jnp.sum(J[:, :, None] * lack[None], axis=1).reshape(w.shape)
 
-        def increment(z):
-            q, p = z[:n], z[n:]
-            w = -lacking(*jax.lax.stop_gradient((q, p)), *held, still)
-            w = w - lacking(q, p, h, theta, w)  # refines, and carries the derivative
-            V = nodal(self.rule.modes, w)
-            zero = jnp.zeros((), dtype)
-            done = self._finish(q, p, t, h, theta, V, jnp.asarray(1), zero)
-            return jnp.concatenate([done.dq, done.dp])
-
-        offset = increment(jnp.zeros((2 * n, *batch), dtype))
-        eye = jnp.eye(2 * n, dtype=dtype).reshape((2 * n, 2 * n) + (1,) * len(batch))
-        basis = jnp.broadcast_to(eye, (2 * n, 2 * n, *batch))
-        columns = jax.vmap(increment, in_axes=1, out_axes=1)(basis)
-        return columns - offset[:, None], offset
+        w = jnp.zeros((len(q), self.r + 1, *q.shape[1:]), q.dtype)
+        for _ in range(2):
+            w = w - lacking(*jax.lax.stop_gradient((q, p)), *held, w)
+        w = w - lacking(q, p, h, theta, w)  # carries the derivative
+        V = nodal(self.rule.modes, w)
+        return V, self._finish(q, p, t, h, theta, V, jnp.asarray(1), jnp.zeros((), q.dtype))

@@ -100,6 +100,7 @@ def forces(mechanics: Mechanics | Summed, rule: Rule, at: Start, kicks: Rows, no
     bent = along(rule.twice[nodes, :-1], kicks)
     Q = tuple(q + (low + at.h * (c * v + d))
               for q, low, v, d in zip(at.q, at.q_low, at.v, bent, strict=True))  # fmt: skip
+    Q, V = jax.lax.optimization_barrier((Q, V))  # computed once, not by every reader
     return mechanics.force_rows(Q, V, at.t + at.h * c, at.theta)
 
 
@@ -107,16 +108,23 @@ def ended(mechanics: Mechanics | Summed, rule: Rule, at: Start, F: Rows) -> End:
     """The step under forces F at all nodes but the last."""
     h, kicks, dtype = at.h, at.kicks(F), F[0].dtype
     last = forces(mechanics, rule, at, kicks, slice(-1, None))
-    F = tuple(jnp.concatenate(pair) for pair in zip(F, last, strict=True))
+    last = jax.lax.optimization_barrier(last)
     b, reach = rule.weights.astype(dtype), rule.reach.astype(dtype)
     # what the weights lost by rounding is a bias that a long run would add up
     b_low, reach_low = rule.weights - b + rule.weights_low, rule.reach - reach + rule.reach_low
-    q, q_fine = (along(w[None, :-1], kicks) for w in (reach, reach_low))
-    p, p_fine = (along(w[None], F) for w in (b, b_low))
-    dq = jnp.stack([h * (v + d[0]) for v, d in zip(at.v, q, strict=True)])
-    q_fine = jnp.stack([h * (v + d[0]) for v, d in zip(at.v_low, q_fine, strict=True)])
-    dp, p_fine = (jnp.stack([h * d[0] for d in x]) for x in (p, p_fine))
-    return End(dq, dp, (q_fine, p_fine), jnp.stack(F))
+
+    def hit(w: np.ndarray) -> jax.Array:
+        early, end = along(w[None, :-1], F), w[-1].astype(dtype)
+        return jnp.stack([h * (d[0] + end * f[0]) for d, f in zip(early, last, strict=True)])
+
+    def flown(w: np.ndarray, v: Rows) -> jax.Array:
+        return jnp.stack(
+            [h * (x + d[0]) for x, d in zip(v, along(w[None, :-1], kicks), strict=True)]
+        )
+
+    whole = jnp.stack([jnp.concatenate(pair) for pair in zip(F, last, strict=True)])
+    fine = flown(reach_low, at.v_low), hit(b_low)
+    return End(flown(reach, at.v), hit(b), fine, whole)
 
 
 def iterated(
@@ -130,30 +138,34 @@ def iterated(
     """
     number = jnp.finfo(F[0].dtype)
 
-    def largest(rows: Rows, axis: int | None) -> jax.Array:
-        """Of all that moves together: bodies do, the motions of a batch do not."""
-        size = reduce(jnp.maximum, [jnp.abs(x) for x in rows])
-        return jnp.max(size) if mechanics.bodies else size if axis is None else jnp.max(size, axis)
+    together = mechanics.bodies or not at.tail  # else motions of a batch, each with its own scale
 
-    speed, far = largest(at.v, None), largest(at.q, None)
+    def largest(rows: Rows, axis: int | None) -> jax.Array:
+        size = reduce(jnp.maximum, [jnp.abs(x) for x in rows])
+        return jnp.max(size) if together else size if axis is None else jnp.max(size, axis)
+
+    speed = largest(at.v, None) + number.tiny
+    # near rest, positions are rounded more coarsely than velocities
+    coarse = 8 * number.eps * largest(at.q, None) / jnp.abs(at.h) if together else 0.0
+    slack = 1e3 * len(rule.nodes) * number.eps
 
     def body(s):
-        _, kicks, passes, previous, _ = s
+        _, kicks, passes, previous, *_ = s
         new = forces(mechanics, rule, at, kicks, slice(0, -1))
         kicked = at.kicks(new)
-        scale = speed + largest(kicked, 0) + number.tiny
-        change = largest(tuple(a - b for a, b in zip(kicked, kicks, strict=True)), 0) / scale
-        # near rest, positions are rounded more coarsely than velocities
-        coarse = jnp.max(far / (jnp.abs(at.h) * scale))
-        small = number.eps * (1e3 * len(rule.nodes) + 8 * coarse)
-        change = jnp.max(change)
-        rate = change / previous  # of the first pass NaN: it decides nothing
-        sure = (rate < 0.5) & (rate * change <= SURE * (1 - rate) * number.eps)
-        stalled = (rate > 0.5) & (change < small)
-        done = (change <= number.eps) | sure | stalled | ~jnp.isfinite(change)
-        return new, kicked, passes + 1, change, done
+        scale = speed + largest(kicked, 0)
+        change = largest(tuple(a - b for a, b in zip(kicked, kicks, strict=True)), 0)
+        small = slack * scale + coarse
+        if not together:
+            small, change, scale = jnp.max(small / scale), jnp.max(change / scale), 1.0
+        # of the first pass `previous` is NaN, and decides nothing
+        left = SURE * number.eps * scale * (previous - change)
+        sure = (2 * change < previous) & (change * change <= left)
+        stalled = (2 * change > previous) & (change < small)
+        done = (change <= number.eps * scale) | sure | stalled | ~jnp.isfinite(change)
+        return new, kicked, passes + 1, change, jnp.asarray(scale, change.dtype), done
 
     none = jnp.asarray(jnp.nan, F[0].dtype)
-    begin = (F, at.kicks(F), jnp.asarray(0), none, jnp.asarray(False))
-    F, _, passes, change, _ = jax.lax.while_loop(lambda s: ~s[4] & (s[2] < PASSES), body, begin)
-    return F, passes, change
+    begin = (F, at.kicks(F), jnp.asarray(0), none, none, jnp.asarray(False))
+    end = jax.lax.while_loop(lambda s: ~s[5] & (s[2] < PASSES), body, begin)
+    return end[0], end[2], end[3] / end[4]

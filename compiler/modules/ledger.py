@@ -128,20 +128,10 @@ class Ledger(eqx.Module):
         if self.rates is None:
             return None
         n, g, rule = self.n, self.ggl, self.ggl.rule
-        zero, size = jnp.zeros((), dtype), self.n * (self.ggl.r + 1)
-        rest, still = jnp.zeros((n,), dtype), jnp.zeros((n, self.ggl.r + 1), dtype)
-        J = g.jacobian(rest, rest, zero, h, theta, still)
+        zero = jnp.zeros((), dtype)
         points = jnp.concatenate([jnp.zeros((1, 2 * n), dtype), jnp.eye(2 * n, dtype=dtype)])
-
-        def lacks(w):
-            def lack(z, w):
-                return g.residual(z[:n], z[n:], zero, h, theta, w).reshape(size)
-
-            return jnp.linalg.solve(J, jax.vmap(lack)(points, w).T).T.reshape(w.shape)
-
-        w = -lacks(jnp.broadcast_to(still, (2 * n + 1, *still.shape)))
-        w = w - lacks(w)
-        V = jnp.einsum("sj,znj->zns", jnp.asarray(rule.modes, dtype), w)
+        V, _ = g.responses(h, theta, points[:, :n].T, points[:, n:].T, zero)
+        V = jnp.moveaxis(V, 2, 0)  # (1 + 2n, n, s)
         Q = points[:, :n, None] + h * jnp.einsum("st,znt->zns", rule.integrate.astype(dtype), V)
         there = jnp.concatenate([Q, V], axis=1)  # (1 + 2n, 2n, s)
 

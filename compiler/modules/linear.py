@@ -11,18 +11,19 @@ import jax.numpy as jnp
 
 UNROLLED = 3  # larger ones are eliminated by a loop, which compiles fast at any size
 SMALL = 16  # beyond this size LAPACK is the better choice
+ONCE = 256  # the same where a program solves but once: LAPACK takes a second to compile
 
 
-def solve(matrix: jax.Array, right: jax.Array) -> jax.Array:
+def solve(matrix: jax.Array, right: jax.Array, small: int = SMALL) -> jax.Array:
     """X with matrix X = right; matrix (n, n, *batch), right (n, m, *batch).
 
-    Gaussian elimination with partial pivoting for n <= 16; LAPACK beyond, and where there is no
-    batch at all outside of loops. A singular matrix gives non-finite numbers, as in LAPACK.
+    Gaussian elimination with partial pivoting for n <= `small`; LAPACK beyond. A singular matrix
+    gives non-finite numbers, as in LAPACK.
     """
     n = matrix.shape[0]
     if n == 1:
         return right / matrix
-    if n > SMALL:
+    if n > small:
         front = jnp.moveaxis(matrix, (0, 1), (-2, -1))
         behind = jnp.moveaxis(right, (0, 1), (-2, -1))
         return jnp.moveaxis(jnp.linalg.solve(front, behind), (-2, -1), (0, 1))
@@ -51,11 +52,11 @@ def _eliminated(k, rows: jax.Array) -> jax.Array:
     return jnp.where((index == k)[:, None], lead[None], rows - column * lead[None])
 
 
-def inverse(matrix: jax.Array) -> jax.Array:
-    """Inverse of (n, n, *batch)."""
+def inverse(matrix: jax.Array, small: int = SMALL) -> jax.Array:
+    """Inverse of (n, n, *batch); `small` as in `solve`."""
     n = matrix.shape[0]
     eye = jnp.eye(n, dtype=matrix.dtype).reshape((n, n) + (1,) * (matrix.ndim - 2))
-    return solve(matrix, jnp.broadcast_to(eye, matrix.shape))
+    return solve(matrix, jnp.broadcast_to(eye, matrix.shape), small)
 
 
 def apply(matrix: jax.Array, vector: jax.Array) -> jax.Array:
