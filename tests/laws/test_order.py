@@ -9,7 +9,7 @@ SPAN = 6.0
 ROUND_OFF = 5e-15
 # Numbers of steps where the leading error is alone: neither the next order nor round-off shows.
 LINEAR = {0: (40, 80, 160), 1: (20, 40, 80), 2: (12, 24, 48), 3: (8, 12, 16), 4: (6, 8, 10)}
-NONLINEAR = {0: (40, 80, 160), 1: (20, 40, 80), 2: (24, 32, 48), 3: (16, 24, 32), 4: (16, 18, 20)}
+NONLINEAR = {0: (40, 80, 160), 1: (20, 40, 80), 2: (24, 32, 48), 3: (16, 24, 32), 4: (16, 18, 22)}
 
 
 def damped(t, m=1.0, k=1.0, lam=0.1):
