@@ -230,7 +230,8 @@ def _front_table(entries: tuple[Entry, ...], best: Entry, damped: bool) -> Table
         if e.proof is not None:
             words += ["reversible"] if e.proof.reversible else []
             words += ["symplectic"] if e.proof.symplectic else []
-            words += ["areas shrink at a constant rate"] if damped and e.proof.holds(True) else []
+            if damped and e.proof.holds(True) and not e.proof.symplectic:
+                words.append("areas shrink at a constant rate")
         rows.append(
             (
                 e.complexity,
