@@ -116,7 +116,7 @@ class Samples(Table):
     energy_unit: Value | None = Field(default=None, description="What energies are multiples of.")
     dt: Value | None = Field(default=None, description="Time from a state to the next.")
     points: int | None = Field(
-        default=None, ge=1, le=10**9, description="Pairs of states per energy."
+        default=None, ge=10, le=10**9, description="Pairs of states per energy."
     )
     substeps: int = Field(
         default=10, ge=1, le=10**6, description="Steps of velocity Verlet in one dt."
