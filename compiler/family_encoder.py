@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -71,11 +73,14 @@ def encoder_of(study: Family, symbolic: Problem, drawn: Population, key: jax.Arr
     """A fresh network with its code standardised over a survey of the population."""
     scaled = study.network.scaled
     gauge = _gauge(symbolic, study.observe.variables) if scaled else _raw(symbolic, study)
+    if scaled and drawn.noise and drawn.known_start:
+        gauge = replace(gauge, absolute=True)
 
     @eqx.filter_jit
     def survey(drawn, key):
         c, q, rate = (x.astype(Dtype) for x in drawn.drawn(key, SURVEY))
         series, sound = drawn.seen(c, q, drawn.momenta(c, q, rate))
+        series = drawn.noisy(series, jax.random.fold_in(key, 1))
         features, logs = featured(gauge, series)
         return c / gauge.units(logs), features, sound
 

@@ -16,6 +16,7 @@ from .modules.encoder import Encoder, sizes
 from .modules.least_squares import Fit, levenberg_marquardt, slopes
 from .modules.population import Population
 from .modules.training import Dtype
+from .modules.weak_start import better, seen_start, weak_answer
 from .problem import Problem
 
 
@@ -33,6 +34,7 @@ class Batch(NamedTuple):
     refined_series: jax.Array
     network_series: jax.Array
     truth: Fit  # no fit: the information at the true coefficients
+    by_weak_form: jax.Array  # (batch,) of bool: the refinement started from the weak form's answer
 
 
 def lanes(batch: Batch, lanes: slice) -> Batch:
@@ -59,22 +61,23 @@ def given(study: Family, symbolic: Problem, population: Population):
 
 
 def batch_of(study: Family, population: Population, encoder: Encoder, c, q, p, key) -> Batch:
-    known_start = bool(
-        jnp.all(population.q_low == population.q_high)
-        & jnp.all(population.rate_low == population.rate_high)
-        & (not population.by_velocity)
-    )
+    known_start = population.known_start and not population.by_velocity
     iterations = study.refine.iterations if study.refine.method != "none" else 0
     c, q, p = dealt(c), dealt(q), dealt(p)
+    times = study.number(study.integrator.dt) * population.every * np.arange(
+        population.steps // population.every + 1
+    )  # fmt: skip
     return _examine(
-        population, encoder, c, q, p, key, known_start, iterations, study.refine.tolerance
-    )
+        population, encoder, c, q, p, key, known_start, iterations, study.refine.tolerance,
+        tuple(times.tolist()),
+    )  # fmt: skip
 
 
 @eqx.filter_jit
 def _examine(
-    population: Population, encoder: Encoder, c, q, p, key, known_start, iterations, tolerance
-) -> Batch:
+    population: Population, encoder: Encoder, c, q, p, key, known_start, iterations, tolerance,
+    times: tuple[float, ...],
+) -> Batch:  # fmt: skip
     low, high, k = population.low[:, None], population.high[:, None], len(c)
     series, _ = population.series(c, q, p)
     series = population.noisy(series, key)
@@ -89,10 +92,18 @@ def _examine(
         again, _ = population.series(*parts(x))
         return ((again - series) / size).reshape((-1, series.shape[-1]))
 
-    start, ends = named, (low, high)
+    when = np.array(times)
+
+    def joined(x):
+        return x if known_start else jnp.concatenate([x, *seen_start(population, when, series, x)])
+
+    start, by_weak_form = joined(named), jnp.zeros(c.shape[-1], bool)
+    if iterations:
+        weak = weak_answer(population, when, series, named)
+        start, by_weak_form = better(residual, joined, named, weak)
+    ends = low, high
     if not known_start:
         free = jnp.full_like(jnp.concatenate([q, p]), jnp.inf)
-        start = jnp.concatenate([named, q, p])
         ends = jnp.concatenate([low + 0 * c, -free]), jnp.concatenate([high + 0 * c, free])
     fit = levenberg_marquardt(residual, start, *ends, iterations, tolerance)
     refined, _ = population.series(*parts(fit.x))
@@ -101,7 +112,7 @@ def _examine(
     J = slopes(residual, at)[1]
     normal = jnp.einsum("mi...,mj...->ij...", J, J)
     truth = fit._replace(x=at, normal=normal, held=jnp.zeros(at.shape, bool))
-    return Batch(c, q, p, series, named, fit, refined, by_network, truth)
+    return Batch(c, q, p, series, named, fit, refined, by_network, truth, by_weak_form)
 
 
 def identified(symbolic: Problem, population: Population, names: list[str], key) -> Identifiability:

@@ -126,6 +126,7 @@ def population(study: Family, symbolic: Problem, low, high) -> Population:
         variables=study.observe.variables,
         contracts=False,
         noise=study.observe.noise or 0.0,
+        known_start=bool(jnp.all(q_low == q_high) & jnp.all(rate_low == rate_high)),
     )
 
 

@@ -27,6 +27,7 @@ class Gauge(eqx.Module):
     channels: jax.Array
     coefficients: jax.Array
     raw: bool = eqx.field(static=True, default=False)  # no scales: the numbers as they are
+    absolute: bool = eqx.field(static=True, default=False)  # the network sees the scales too
 
     def logarithms(self, size: jax.Array) -> jax.Array:
         """Logs of the scales (scales, batch) from the channels' RMS (channels, batch)."""
@@ -68,6 +69,12 @@ class Code(eqx.Module):
         raw = jnp.clip(raw, -60.0, 60.0)
         return jnp.where(logarithmic, jnp.exp(raw), soft * jnp.sinh(raw))
 
+    def steepness(self, c: jax.Array) -> jax.Array:
+        """d code / d c (k, batch) at c (k, batch)."""
+        soft, logarithmic = self._split()
+        by_c = jnp.where(logarithmic, 1 / jnp.where(logarithmic, c, 1.0), 1 / jnp.hypot(c, soft))
+        return by_c / self.spread[:, None]
+
     def _split(self):
         logarithmic = (self.soft == 0)[:, None]
         return jnp.where(logarithmic, 1.0, self.soft[:, None]), logarithmic
@@ -100,7 +107,8 @@ def featured(gauge: Gauge, series: jax.Array) -> tuple[jax.Array, jax.Array]:
     """What the network sees (width, batch) and the logs of the scales (scales, batch).
 
     Each channel in units of its own RMS, and the logs of those RMS in units of the scales, which
-    are constant where the scalings take them all.
+    are constant where the scalings take them all. `absolute` adds the logs of the scales: what a
+    known start says of them is worth having where there is noise.
     """
     size = sizes(series)
     logs = gauge.logarithms(size)
@@ -109,4 +117,4 @@ def featured(gauge: Gauge, series: jax.Array) -> tuple[jax.Array, jax.Array]:
     shape = (series / size).reshape((-1, series.shape[-1]))
     rest = jnp.log(size) - gauge.channels.astype(size.dtype) @ logs
     rest = jnp.clip(rest, -30.0, 30.0)  # a channel that is zero throughout
-    return jnp.concatenate([shape, rest]), logs
+    return jnp.concatenate([shape, rest, *([logs] if gauge.absolute else [])]), logs

@@ -18,6 +18,7 @@ from .encoder import sizes
 from .population import Population
 
 ELBOW = 0.05  # of a code's spread over the population: where the loss turns from square to linear
+FINEST = 0.01  # of a code: error bars below it do not count for more
 HUBER = 0.1  # of a channel's size, or as a number where motions are not scaled
 CAP = 10.0  # of a system's loss
 SLACK, SLOPE = 0.1, 20.0  # the penalty below a bound (eq. 29)
@@ -44,6 +45,12 @@ class Judgement(eqx.Module):
     def codes(self, given: jax.Array, wanted: jax.Array) -> jax.Array:
         """(batch,) from codes (k, batch)."""
         return jnp.mean(pseudo_huber(given - wanted, ELBOW), axis=0)
+
+    def blurred(self, given: jax.Array, wanted: jax.Array, spread: jax.Array) -> jax.Array:
+        """(batch,) from codes (k, batch) that noise lets be known within `spread`: an error counts
+        by the share that it adds to the unavoidable one."""
+        unit = jnp.sqrt(spread**2 + FINEST**2)
+        return jnp.mean(pseudo_huber((given - wanted) / unit, 1.0), axis=0)
 
     def motions(self, population: Population, named, c, q, p, seen) -> jax.Array:
         """(batch,) of coefficients named (k, batch) for motions seen (samples, channels, batch).

@@ -34,6 +34,7 @@ class Population(eqx.Module):
     variables: tuple[str, ...] = eqx.field(static=True)
     contracts: bool = eqx.field(static=True)  # fixed-point passes are known to converge
     noise: float  # of each observed channel, over its RMS
+    known_start: bool = eqx.field(static=True)  # the same for all systems
 
     def theta(self, c: jax.Array) -> jax.Array:
         """All constants (parameters first) for coefficients (k, *batch)."""

@@ -14,6 +14,7 @@ import optax
 
 from .devices import dealt
 from .encoder import Encoder, featured
+from .ideal import ideal
 from .losses import Judgement
 from .networks import Network
 from .population import Population
@@ -50,16 +51,20 @@ class Trainer(eqx.Module):
         population, encoder = self.population, self.with_network(network)
         c, q, rate = (dealt(x.astype(Dtype)) for x in population.drawn(key, self.batch))
         p = population.momenta(c, q, rate)
-        series, sound = population.seen(c, q, p)
-        series = population.noisy(series, jax.random.fold_in(key, 1))
+        clean, sound = population.seen(c, q, p)
+        series = population.noisy(clean, jax.random.fold_in(key, 1))
         features, logs = featured(encoder.gauge, series)
-        units = encoder.gauge.units(logs)
-        wanted = encoder.code.encoded(jnp.where(sound, c / units, 1.0))
+        units, code = encoder.gauge.units(logs), encoder.code
         given = encoder.codes(features, jax.random.fold_in(key, 2) if network.dropout else None)
-        if self.judgement.of_codes:
-            wrong = self.judgement.codes(given, wanted)
+        if self.judgement.of_codes and population.noise:
+            best, spread = ideal(population, c, q, rate, clean, series)
+            best = jnp.where(sound, best / units, 1.0)
+            spread = jnp.where(sound, spread / units * code.steepness(best), 1.0)
+            wrong = self.judgement.blurred(given, code.encoded(best), spread)
+        elif self.judgement.of_codes:
+            wrong = self.judgement.codes(given, code.encoded(jnp.where(sound, c / units, 1.0)))
         else:
-            named = encoder.code.decoded(given) * units
+            named = code.decoded(given) * units
             wrong = self.judgement.motions(population, named, c, q, p, series)
         return jnp.sum(jnp.where(sound, wrong, 0.0)) / self.batch
 

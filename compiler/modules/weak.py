@@ -24,13 +24,15 @@ from .mechanics import Mechanics
 PER_INTERVAL = 6  # quadrature points per sample interval, before thinning
 MOST_POINTS = 6000
 WINDOWS = 160  # per width
+FEW = 16  # per width, where thousands of motions go through at once
 
 
 class Weak(NamedTuple):
     """Quadrature points of all motions and the test functions on them.
 
-    q, v (n, points), t (points,); f, slope (windows, points) with quadrature weights folded in;
-    `momenta` (rows, n) with q, v, t of `known` points, where momenta were observed.
+    q, v (n, points, batch), t (points,); f, slope (windows, points) with quadrature weights folded
+    in; `known`: q, v (n, rows, batch), t (rows,), momenta (n, rows, batch) where they were seen.
+    The batch is 1 where all lanes share one motion.
     """
 
     q: jax.Array
@@ -58,7 +60,10 @@ def splined(t: np.ndarray, q: np.ndarray) -> Splined:
     return Splined(spline, points, t)
 
 
-def bumps(t: np.ndarray, weight: np.ndarray, low: float, high: float, spacing: float):
+def bumps(
+    t: np.ndarray, weight: np.ndarray, low: float, high: float, spacing: float,
+    windows: int = WINDOWS,
+):  # fmt: skip
     """Test functions (1 - u^2)^4 and their slopes on points t, at widths in powers of two.
 
     Each is divided by the norm of its second derivative, which is how white noise of the positions
@@ -68,7 +73,7 @@ def bumps(t: np.ndarray, weight: np.ndarray, low: float, high: float, spacing: f
     width = 3 * spacing
     while True:
         half = min(width, (high - low) / 2)
-        centres = np.linspace(low + half, high - half, WINDOWS if 2 * half < high - low else 1)
+        centres = np.linspace(low + half, high - half, windows if 2 * half < high - low else 1)
         u = (t[None] - centres[:, None]) / half
         inside = np.abs(u) < 1
         base = np.where(inside, 1 - u**2, 0)
@@ -90,8 +95,7 @@ def weak_form(
     q, v, t, rows, slopes, known = [], [], [], [], [], []
     for times, positions, momenta in motions:
         joined = splined(times, positions)
-        weight = np.repeat(np.diff(times), len(joined.t) // (len(times) - 1))
-        weight = weight / (len(joined.t) // (len(times) - 1))
+        weight = _lengths(times, len(joined.t))
         spacing = float(np.median(np.diff(times)))
         f, df = bumps(joined.t, weight, times[0], times[-1], spacing)
         q.append(joined.spline(joined.t).T)
@@ -114,14 +118,41 @@ def weak_form(
 
     none = (np.zeros((q[0].shape[0], 0)),) * 2 + (np.zeros(0), np.zeros((q[0].shape[0], 0)))
     joined_known = [np.concatenate(p, axis=-1) for p in zip(*known, strict=True)] or none
+    kq, kv, kt, kp = joined_known
     return Weak(
-        jnp.asarray(np.concatenate(q, axis=1)),
-        jnp.asarray(np.concatenate(v, axis=1)),
+        jnp.asarray(np.concatenate(q, axis=1))[..., None],
+        jnp.asarray(np.concatenate(v, axis=1))[..., None],
         jnp.asarray(np.concatenate(t)),
         blocks(rows),
         blocks(slopes),
-        tuple(jnp.asarray(x) for x in joined_known),  # type: ignore[arg-type]
-    )
+        (jnp.asarray(kq)[..., None], jnp.asarray(kv)[..., None], jnp.asarray(kt),
+         jnp.asarray(kp)[..., None]),
+    )  # fmt: skip
+
+
+def _lengths(times: np.ndarray, points: int) -> np.ndarray:
+    """Quadrature weights of points that divide the intervals between times evenly."""
+    per = points // (len(times) - 1)
+    return np.repeat(np.diff(times), per) / per
+
+
+def weak_form_of_many(times: np.ndarray, q: jax.Array, momenta: jax.Array | None) -> Weak:
+    """The weak form of many motions at the same times (samples,): q, momenta (n, samples, batch),
+    a motion a lane."""
+    joined = splined(times, np.eye(len(times)))
+    f, slope = bumps(joined.t, _lengths(times, len(joined.t)), times[0], times[-1],
+                     float(times[1] - times[0]), FEW)  # fmt: skip
+
+    def at(points: np.ndarray, order: int) -> jax.Array:
+        return jnp.einsum("gs,nsb->ngb", jnp.asarray(joined.spline(points, order)), q)
+
+    if momenta is None:
+        nothing = q[:, :0]
+        known = nothing, nothing, jnp.zeros(0), nothing
+    else:
+        known = q, at(times, 1), jnp.asarray(times), momenta
+    return Weak(at(joined.t, 0), at(joined.t, 1), jnp.asarray(joined.t), jnp.asarray(f),
+                jnp.asarray(slope), known)  # fmt: skip
 
 
 def residuals(mechanics: Mechanics, weak: Weak, theta: jax.Array) -> jax.Array:
@@ -129,9 +160,9 @@ def residuals(mechanics: Mechanics, weak: Weak, theta: jax.Array) -> jax.Array:
 
     Relative, since a family that is homogeneous in its coefficients is solved by zero otherwise.
     """
-    q, v, t = weak.q[..., None], weak.v[..., None], weak.t[:, None]
+    q, v, t = weak.q, weak.v, weak.t[:, None]
     batch = theta.shape[1:]
-    shape = (*weak.q.shape, *batch)
+    shape = (*q.shape[:-1], *batch)
     F = jnp.broadcast_to(mechanics.force(q, v, t, theta[:, None]), shape)
     P = jnp.broadcast_to(mechanics.momentum(q, v, t, theta[:, None]), shape)
     pull = jnp.einsum("wg,ng...->nw...", weak.f, F)
@@ -141,9 +172,9 @@ def residuals(mechanics: Mechanics, weak: Weak, theta: jax.Array) -> jax.Array:
     kq, kv, kt, kp = weak.known
     if not kp.shape[1]:
         return rows
-    P = mechanics.momentum(kq[..., None], kv[..., None], kt[:, None], theta[:, None])
-    scale = jnp.sqrt(jnp.mean(kp**2))
-    return jnp.concatenate([rows, ((P - kp[..., None]) / scale).reshape((-1, *batch))])
+    P = mechanics.momentum(kq, kv, kt[:, None], theta[:, None])
+    scale = jnp.sqrt(jnp.mean(kp**2, axis=(0, 1))) + jnp.finfo(kp.dtype).tiny
+    return jnp.concatenate([rows, ((P - kp) / scale).reshape((-1, *batch))])
 
 
 @eqx.filter_jit
