@@ -27,6 +27,7 @@ def uncertainty(names: list[str], test: Batch, noise: float) -> dict[str, float]
     k = len(names)
     c, refined = np.asarray(test.c), np.asarray(test.fit.x)[:k]
     std = _std(test.fit, noise)[:k]
+    assert test.truth is not None  # there is noise
     bound = _std(test.truth, noise)[:k]
     sound = np.isfinite(std).all(axis=0) & np.asarray(test.fit.converged)
     found: dict[str, float] = {}

@@ -33,7 +33,7 @@ class Batch(NamedTuple):
     fit: Fit
     refined_series: jax.Array
     network_series: jax.Array
-    truth: Fit  # no fit: the information at the true coefficients
+    truth: Fit | None  # no fit: the information at the true coefficients, where there is noise
     by_weak_form: jax.Array  # (batch,) of bool: the refinement started from the weak form's answer
 
 
@@ -108,10 +108,12 @@ def _examine(
     fit = levenberg_marquardt(residual, start, *ends, iterations, tolerance)
     refined, _ = population.series(*parts(fit.x))
     by_network, _ = population.series(named, q, p)
-    at = c if known_start else jnp.concatenate([c, q, p])
-    J = slopes(residual, at)[1]
-    normal = jnp.einsum("mi...,mj...->ij...", J, J)
-    truth = fit._replace(x=at, normal=normal, held=jnp.zeros(at.shape, bool))
+    truth = None
+    if population.noise:
+        at = c if known_start else jnp.concatenate([c, q, p])
+        J = slopes(residual, at)[1]
+        normal = jnp.einsum("mi...,mj...->ij...", J, J)
+        truth = fit._replace(x=at, normal=normal, held=jnp.zeros(at.shape, bool))
     return Batch(c, q, p, series, named, fit, refined, by_network, truth, by_weak_form)
 
 
