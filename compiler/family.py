@@ -48,8 +48,6 @@ def _require_built(study: Family) -> None:
             "a network trained for the times of [data]",
             study.data is not None and study.network.kind != "none",
         ),
-        (("training", "epochs"), "training by epochs", study.training.epochs is not None),
-        (("training", "minutes"), "a cap in minutes", study.training.minutes is not None),
     ]
     faults = [
         study.fault(key, None, "not-built", f"{what} is not built yet in this version")
@@ -64,6 +62,16 @@ def _require_built(study: Family) -> None:
                 "nothing-to-do",
                 'network kind "none" fits one measured motion, but the study has no [data]',
                 "add [data] with file and columns, or leave out network.kind",
+            )
+        )
+    if study.training.epochs is not None and study.training.systems is None:
+        faults.append(
+            study.fault(
+                ("training", "epochs"),
+                None,
+                "training.epochs",
+                "an epoch is a pass over a fixed set of systems, but every step draws fresh ones",
+                "add systems = 100000, the size of the set, or write steps instead of epochs",
             )
         )
     if study.data is None and study.start is None:
@@ -189,12 +197,23 @@ def _method(study: Family) -> str:
             f"through the {ggl}; covariance from the Fisher information at the solution."
         )
     training = study.training
+    start = "the answer of the network"
+    if study.refine.start == "better":
+        start += " or of the weak form, whichever leaves less"
     return (
-        f"{_network(study)}, trained for {training.steps} steps of {training.batch} fresh systems "
-        f"by {training.optimizer} (learning rate {training.learning_rate:g}, {training.decay} "
-        f"decay). Loss: {_loss(study)}. Motions by the {ggl}. Refinement by Levenberg-Marquardt "
-        "through the integrator."
+        f"{_network(study)}, trained for {training.total} steps of {training.batch} "
+        f"{_source(study)} by {training.optimizer} (learning rate {training.learning_rate:g}, "
+        f"{training.decay} decay). Loss: {_loss(study)}. Motions by the {ggl}. Refinement by "
+        f"Levenberg-Marquardt through the integrator, from {start}."
     )
+
+
+def _source(study: Family) -> str:
+    """Which systems a step of training sees."""
+    training = study.training
+    if training.rounds is None:
+        return "fresh systems"
+    return f"systems out of a fixed set of {training.rounds * training.batch}"
 
 
 def _network(study: Family) -> str:
@@ -220,6 +239,11 @@ def _loss(study: Family) -> str:
         "huber": "Huber",
         "ln": f"L{training.exponent:g}",
     }
+    if training.loss == "gauge" and study.observe.noise:
+        return (
+            "pseudo-Huber error of the scaled coefficients in units of the error bar that the "
+            "noise leaves, against the mean of the posterior"
+        )
     if training.loss == "gauge":
         return "pseudo-Huber error of the scaled coefficients"
     relative = ", relative to their size" if study.network.scaled else ""

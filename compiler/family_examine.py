@@ -69,14 +69,14 @@ def batch_of(study: Family, population: Population, encoder: Encoder, c, q, p, k
     )  # fmt: skip
     return _examine(
         population, encoder, c, q, p, key, known_start, iterations, study.refine.tolerance,
-        tuple(times.tolist()),
+        tuple(times.tolist()), study.refine.start == "better",
     )  # fmt: skip
 
 
 @eqx.filter_jit
 def _examine(
     population: Population, encoder: Encoder, c, q, p, key, known_start, iterations, tolerance,
-    times: tuple[float, ...],
+    times: tuple[float, ...], weakly: bool,
 ) -> Batch:  # fmt: skip
     low, high, k = population.low[:, None], population.high[:, None], len(c)
     series, _ = population.series(c, q, p)
@@ -98,7 +98,7 @@ def _examine(
         return x if known_start else jnp.concatenate([x, *seen_start(population, when, series, x)])
 
     start, by_weak_form = joined(named), jnp.zeros(c.shape[-1], bool)
-    if iterations:
+    if iterations and weakly:
         weak = weak_answer(population, when, series, named)
         start, by_weak_form = better(residual, joined, named, weak)
     ends = low, high

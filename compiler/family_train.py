@@ -37,7 +37,8 @@ class Training:
 
     def __init__(self, study: Family, symbolic: Problem, low: np.ndarray, high: np.ndarray):
         self.study, self.symbolic = study, symbolic
-        self.total = study.training.steps
+        self.total = study.training.total
+        self.minutes = study.training.minutes  # a cap that the runtime keeps
         self.key = jax.random.key(study.seed)
         self.population = population(study, symbolic, low, high)
         encoder = encoder_of(study, symbolic, self.population, self.key)
@@ -55,8 +56,9 @@ class Training:
         still = eqx.filter(self.trainer.start(), eqx.is_array, inverse=True)
         progress = eqx.combine(everywhere(state), still)
         key = jax.random.fold_in(self.key, TRAIN_KEY)
+        rounds = self.study.training.rounds or self.total
         for n in range(done, done + count):
-            progress = self.step(progress, key, jnp.asarray(n))
+            progress = self.step(progress, key, jnp.asarray(n % rounds))
         loss = float(progress.loss)
         diverged = None
         if not np.isfinite(loss):
@@ -146,7 +148,7 @@ def _schedule(study: Family) -> optax.Schedule:
     rate = study.training.learning_rate
     if study.training.decay == "none":
         return optax.constant_schedule(rate)
-    return optax.cosine_decay_schedule(rate, study.training.steps)
+    return optax.cosine_decay_schedule(rate, study.training.total)
 
 
 def _optimizer(study: Family) -> optax.GradientTransformation:

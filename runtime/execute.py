@@ -7,7 +7,7 @@ about half a second. That keeps the screen alive, the loss by a kill small, and 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from time import monotonic, process_time
 
 import numpy as np
@@ -67,6 +67,7 @@ class March:
     chunk_seconds: float = field(default_factory=lambda: CHUNK_SECONDS)
     save_seconds: float = field(default_factory=lambda: SAVE_SECONDS)
     timing: Timing = field(default_factory=Timing)
+    cut: str = ""  # said where a cap in wall time ended the march
 
     def findings(self) -> Findings:
         """March to the end, from the newest checkpoint if there is one, and evaluate.
@@ -86,7 +87,7 @@ class March:
 
         found = self.program.findings(state, self.keep.samples(), tell)
         self._count()
-        return found
+        return replace(found, notes=(*found.notes, self.cut)) if self.cut else found
 
     def _to_the_end(self) -> object:
         program, timing = self.program, self.timing
@@ -97,6 +98,7 @@ class March:
             done, state = point.step, point.state
             self.tell(Noted(f"going on from step {done} of {program.total}"))
         self._before = (point.seconds, point.cpu) if point else (0.0, 0.0)
+        minutes = getattr(program, "minutes", None)  # of a training: a cap in wall time
         pace = Pace(self.tell, before=self._before[0], spacing=0.0)
         if done < program.total:
             pace.start(program.stage, program.total, done)
@@ -105,6 +107,13 @@ class March:
         count, lost = max(1, program.quantum), None
         while done < program.total:
             self._obey(done, state, rows)
+            if minutes and done and self._before[0] + monotonic() - self._began > 60 * minutes:
+                self.cut = (
+                    f"training.minutes cut this run at step {done} of {program.total}: another run "
+                    "of it will not give the same numbers"
+                )
+                self.tell(Noted(self.cut))
+                break
             count = min(count, program.total - done)
             clock = monotonic()
             following, report = program.advance(state, done, count)

@@ -45,7 +45,14 @@ class Training(Table):
 
     steps: int = Field(default=20000, ge=1, le=10**9, description="Steps, each on a fresh batch.")
     epochs: int | None = Field(
-        default=None, ge=1, le=10**9, description="Instead of steps: passes over the data."
+        default=None, ge=1, le=10**9, description="Instead of steps: passes over `systems`."
+    )
+    systems: int | None = Field(
+        default=None,
+        ge=1,
+        le=10**9,
+        description="A fixed set of so many systems (in whole batches) to train on, as in the "
+        "paper; without it every step draws fresh ones.",
     )
     batch: int = Field(default=512, ge=1, le=10**7, description="Systems a step.")
     learning_rate: float = Field(default=1e-2, gt=0, le=100, description="Largest learning rate.")
@@ -71,12 +78,27 @@ class Training(Table):
         default=None, gt=0, description="Cap in wall time; a cut run says so."
     )
 
+    @property
+    def rounds(self) -> int | None:
+        """Batches of a fixed set of systems; None where every batch is fresh."""
+        return None if self.systems is None else max(1, round(self.systems / self.batch))
+
+    @property
+    def total(self) -> int:
+        """Steps of the whole training."""
+        return self.steps if self.epochs is None else self.epochs * (self.rounds or 1)
+
 
 class Refine(Table):
     """The refinement of what the network or the linear fit found."""
 
     method: Literal["levenberg-marquardt", "none"] = Field(
         default="levenberg-marquardt", description="Method of least squares."
+    )
+    start: Literal["better", "network"] = Field(
+        default="better",
+        description="Where the refinement of unseen systems starts: at the network's answer, or "
+        "at that of the weak form where it leaves less of the motion.",
     )
     iterations: int = Field(default=60, ge=0, le=100_000, description="Most iterations.")
     sparse: bool = Field(

@@ -65,3 +65,10 @@ def timeless(result: dict) -> dict:
     """All of a result but what a clock says."""
     metrics = {k: v for k, v in result["metrics"].items() if not k.endswith("seconds")}
     return {**result, "seconds": 0, "metrics": metrics}
+
+
+def test_a_cap_in_minutes_ends_a_training_and_is_told(tmp_path):
+    overrides = (*SHORT, "training.steps=1000000", "training.minutes=0.05")
+    done = run(load(STUDIES / "dho_family.toml", overrides=overrides), out=tmp_path / "run")
+    (note,) = [n for n in done.findings.notes if "training.minutes" in n]
+    assert "of 1000000" in note and "not give the same numbers" in note
