@@ -103,6 +103,14 @@ def _started(march: March, q, p, theta) -> Trajectory:
     return march.start(q, p, jnp.zeros((), q.dtype), theta)
 
 
+@eqx.filter_jit
+def _velocities(march: March, x: Trajectory, t, h, theta) -> jax.Array:
+    """Of a state, at its time."""
+    h, theta = jax.tree.map(lambda a: jnp.asarray(a, x.q.dtype), (h, theta))
+    seed = march.ggl.guess(x.q, x.p, jnp.asarray(t, x.q.dtype), theta)
+    return march.ggl.velocities(x.p, jnp.asarray(t, x.q.dtype), h, theta, seed)[:, 0]
+
+
 class Integration:
     """The program of a ggl study (see `program.Program`)."""
 
@@ -201,7 +209,8 @@ class Integration:
     def _point(self, x: Trajectory) -> tuple[Point, float]:
         """Positions and velocities of a state, and by how much time passes faster than steps."""
         n = self.symbolic.n
-        v = np.nan_to_num(np.asarray(x.V, float)[:, -1].ravel(), posinf=0.0, neginf=0.0)
+        v = _velocities(self.march, x, jnp.asarray(self._time(x)), self.h, self.theta)
+        v = np.nan_to_num(np.asarray(v, float).ravel(), posinf=0.0, neginf=0.0)
         rate = float(v[-1]) if self.transformed and v[-1] else 1.0
         return Point(np.asarray(x.q, float)[:n], v[:n] / rate, self._time(x)), rate
 

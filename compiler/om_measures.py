@@ -77,7 +77,7 @@ def measured(setting: Setting, x: Any, given: Any) -> Measured:
     at_nodes = course(setting, setting.basis.nodes, node)
     speed = np.sqrt(np.sum(np.asarray(node.v) ** 2, axis=(0, 1)))
     energy = np.concatenate([path.energy[:1], at_nodes.energy, path.energy[-1:]])
-    momentum = _largest(mass * np.asarray(node.v))
+    momentum = _largest(np.asarray(mass * node.v))
     pushes = max(_largest(forces), 1e-3 * momentum / setting.duration, np.finfo(float).tiny)
     size = max(abs(energy[0]), 1e-3 * float(np.max(at_nodes.kinetic)))
     again = _again(setting, path, t)

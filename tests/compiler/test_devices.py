@@ -8,6 +8,7 @@ import subprocess
 import sys
 
 import numpy as np
+import pytest
 
 STUDY = """
 study = "family"
@@ -59,6 +60,7 @@ for both in (True, False):
 """
 
 
+@pytest.mark.slow
 def test_a_batch_on_two_devices_trains_as_on_one(tmp_path):
     study = tmp_path / "family.toml"
     study.write_text(STUDY)

@@ -225,8 +225,9 @@ def test_adam_as_the_papers_ran_it_ends_at_the_same_fit():
     found = by_adam(layout.net, None, data, spec, np.zeros((3, 2)), (20_000, 0.02))
     assert found.converged.all()
     np.testing.assert_allclose(found.weights[0], np.polyfit(x, y, 1), rtol=1e-3)
-    np.testing.assert_allclose(found.weights[1], [x @ y / (x @ x), 0], rtol=1e-3)
-    np.testing.assert_allclose(found.weights[2], [1, np.mean(y - x)], rtol=1e-3)
+    slope = float(x @ y / (x @ x))
+    np.testing.assert_allclose(found.weights[1], np.array([slope, 0.0]), rtol=1e-3)
+    np.testing.assert_allclose(found.weights[2], np.array([1.0, np.mean(y - x)]), rtol=1e-3)
     alone = by_adam(layout.net, None, data, (spec[0][2:], spec[1][2:]), np.zeros((1, 2)),
                     (20_000, 0.02))  # fmt: skip
     np.testing.assert_array_equal(alone.weights[0], found.weights[2])

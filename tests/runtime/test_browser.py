@@ -131,8 +131,17 @@ def looked_at(page: Path, *flags: str) -> tuple[dict[int, dict], str]:
 browser = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
 
 
+SLOW = ("sweep",)
+
+
 @browser
-@pytest.mark.parametrize("name", ["evil", *PAGES, "comparison"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.slow if name in SLOW else ())
+        for name in ("evil", *PAGES, "comparison")
+    ],
+)
 def test_page_fits_is_quiet_and_can_be_read_in_the_dark(pages, name):
     found, said = looked_at(pages[name], DARK)
     for width, seen in found.items():

@@ -245,7 +245,9 @@ SHORT = {
 }
 
 
-@pytest.mark.parametrize("kind", ["family", *SHORT])
+@pytest.mark.parametrize(
+    "kind", ["family", "ggl", *(pytest.param(k, marks=pytest.mark.slow) for k in ("om", "laws"))]
+)
 def test_cores_and_cache_change_no_bit(monkeypatch, kind):
     """With two threads of XLA instead of one the family differs in its last bits."""
     family = STUDY.replace('"ggl"', '"family"').replace("m = 1.0\nk = 1.0", "m = 1.0")

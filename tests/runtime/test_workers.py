@@ -155,6 +155,7 @@ def test_another_version_at_a_worker_is_refused():
     assert "numpy" in message and "1.0 here" in message
 
 
+@pytest.mark.slow
 def test_a_cluster_with_one_worker_killed_gives_the_same(serial):
     distributed = pytest.importorskip("distributed")
     with distributed.LocalCluster(
@@ -173,6 +174,7 @@ def test_a_cluster_with_one_worker_killed_gives_the_same(serial):
     same_sweep(Path("run"), serial)
 
 
+@pytest.mark.slow
 def test_no_scheduler_is_said():
     pytest.importorskip("distributed")
     process = started("--cluster", "tcp://127.0.0.1:9")

@@ -113,6 +113,7 @@ def test_the_cuboctahedron_is_a_saddle_and_nothing_bars_its_way(tmp_path):
     assert metrics["action"] < 1e-12 and metrics["reintegration_miss"] < 1e-6
 
 
+@pytest.mark.slow
 def test_an_atom_hops_on_an_island(tmp_path):
     metrics = finished("lj2d_hop", tmp_path / "run")["metrics"]
     assert metrics["barrier_forward"] == pytest.approx(0.518516, abs=1e-5)

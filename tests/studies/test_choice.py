@@ -50,7 +50,13 @@ def fitted(folder, law, noise=0.01, slip=False):
     return run(load(folder / "study.toml"), out=folder / "run")
 
 
-@pytest.mark.parametrize("law", LAWS.values(), ids=LAWS)
+@pytest.mark.parametrize(
+    "law",
+    [
+        pytest.param(law, id=name, marks=pytest.mark.slow if name == "Duffing" else ())
+        for name, law in LAWS.items()
+    ],
+)
 def test_the_terms_of_the_law_are_kept_and_the_others_dropped(tmp_path, law):
     done = fitted(tmp_path, law)
     (table,) = [t for t in done.findings.tables if t.name == "terms"]

@@ -36,12 +36,14 @@ def test_metrics_of_unseen_systems(result):
     assert result["identifiability"]["rank"] == result["identifiability"]["of"] == 3
 
 
+@pytest.mark.slow
 def test_longer_training_is_better_training(result, tmp_path):
     longer = finished("dho_family", tmp_path / "run", *SHORT, "training.steps=1200")["metrics"]
     for name in ("c1", "c2", "c3"):
         assert longer[f"error_median.{name}"] < 0.7 * result["metrics"][f"error_median.{name}"]
 
 
+@pytest.mark.slow
 def test_an_interrupted_training_goes_on_to_the_same_result(result, tmp_path):
     """Stopped twice on the way; the numbers are those of the run that nobody disturbed."""
     study = load(STUDIES / "dho_family.toml", overrides=SHORT)
