@@ -125,19 +125,38 @@ def _loss(study: Family, problem: Problem) -> Section:
                 ),
             ),
         )
+    training = study.training
+    if training.loss != "gauge":
+        return Section(
+            "Loss",
+            "A network sees a motion and names the coefficients; the loss compares the motion that "
+            f"they make with the one seen ({training.loss}), with weight {training.alpha:g} for "
+            f"positions and {training.beta:g} for the rest, over fresh systems.",
+        )
     seen = ", ".join(OBSERVED[name] for name in study.observe.variables)
+    net = rf"u_k^{{\mathrm{{net}}}}[{seen}]"
+    error, plain = rf"{net} - u_k", "u_net[k] - u[k]"
+    said = (
+        "the loss is their error, squared where small and linear where large, over fresh systems."
+    )
+    if study.observe.noise:
+        error = rf"\left( {net} - \bar{{u}}_k \right) / \sigma_k"
+        plain = "(u_net[k] - mean_u[k])/sigma[k]"
+        said = (
+            "the loss is their distance from the mean of the posterior, given the noise, in units "
+            "of the error bar that the noise leaves, squared where small, linear where large."
+        )
     return Section(
         "Loss",
         "A network sees a motion in units of its own size and names the coefficients in the same "
-        "units; the loss is their error, squared where small and linear where large, over fresh "
-        "systems. u are the coefficients on the scale on which they are drawn.",
+        f"units; {said} u are the coefficients on the scale on which they are drawn.",
         (
             Equation(
                 "Loss of training",
-                r"\mathcal{L} = \left\langle \rho\!\left( u_k^{\mathrm{net}}"
-                rf"[{seen}] - u_k \right) \right\rangle_{{k,\,\mathrm{{systems}}}}, \quad "
+                rf"\mathcal{{L}} = \left\langle \rho\!\left( {error} \right) "
+                r"\right\rangle_{k,\,\mathrm{systems}}, \quad "
                 r"\rho(e) = 2 \epsilon^2 \left( \sqrt{1 + e^2/\epsilon^2} - 1 \right)",
-                "mean over coefficients k and systems of rho(u_net[k] - u[k]), "
+                f"mean over coefficients k and systems of rho({plain}), "
                 "rho(e) = 2*eps^2*(sqrt(1 + e^2/eps^2) - 1)",
             ),
         ),
