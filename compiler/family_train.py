@@ -20,7 +20,7 @@ from .modules.encoder import Encoder
 from .modules.ggl import GGL
 from .modules.losses import Judgement
 from .modules.population import Population
-from .modules.training import Progress, Trainer
+from .modules.training import Dtype, Progress, Trainer
 from .problem import Problem
 from .program import Findings, Report, Tell
 
@@ -74,7 +74,8 @@ class Training:
         weights = [float(jnp.max(jnp.abs(x))) for x in jax.tree.leaves(state.network) if x.size]
         c, q, rate = population.drawn(jax.random.fold_in(key, n), count)
         series, _ = population.series(c, q, population.momenta(c, q, rate))
-        bad = ~np.isfinite(np.asarray(series)).all(axis=(0, 1))
+        sizes = jnp.sum(series.astype(Dtype) ** 2, axis=(0, 1))  # as the training sees them
+        bad = ~np.isfinite(np.asarray(sizes))
         if max(weights) > LARGEST_WEIGHT or not bad.any():
             return (
                 f"{told}. The term is the network's answer, whose weights reach "

@@ -106,9 +106,9 @@ def _started(march: March, q, p, theta) -> Trajectory:
 @eqx.filter_jit
 def _velocities(march: March, x: Trajectory, t, h, theta) -> jax.Array:
     """Of a state, at its time."""
-    h, theta = jax.tree.map(lambda a: jnp.asarray(a, x.q.dtype), (h, theta))
-    seed = march.ggl.guess(x.q, x.p, jnp.asarray(t, x.q.dtype), theta)
-    return march.ggl.velocities(x.p, jnp.asarray(t, x.q.dtype), h, theta, seed)[:, 0]
+    t, h, theta = jax.tree.map(lambda a: jnp.asarray(a, x.q.dtype), (t, h, theta))
+    seed = march.ggl.guess(x.q, x.p, t, theta)
+    return march.ggl.velocities(x.p, t, h, theta, seed)[:, 0]
 
 
 class Integration:
