@@ -53,7 +53,8 @@ class Sense:
         system = self.check.table("system")
         if not system or self.broken:
             return
-        laws = [name for name in ("lagrangian", "potential", "pair") if name in system]
+        # A law under a misspelt key is a fault of that key alone.
+        law = any(nearest(str(key), ("lagrangian", "potential", "pair")) for key in system)
         if "particles" in system:
             from . import bodies, many
 
@@ -67,7 +68,7 @@ class Sense:
         elif "coordinates" not in system:
             self.add(("system",), "system.coordinates", "the system has no coordinates",
                      'write coordinates = ["q"]')  # fmt: skip
-        if not laws and "particles" not in system:
+        if not law and "particles" not in system:
             self.add(
                 ("system",),
                 "system.law",
