@@ -227,6 +227,11 @@ def _network(study: Family) -> str:
         case _:
             what = f"A perceptron with hidden layers {layers} ({asked.activation})"
     what += f", dropout {asked.dropout:g}" if asked.dropout else ""
+    groups = study.training.embedding
+    if groups:
+        said = "; ".join(" and ".join(", ".join(g).rsplit(", ", 1)) for g in groups)
+        what += f", {len(groups)} more of whose numbers {'are' if len(groups) > 1 else 'is a'} "
+        what += f"common factor{'s' if len(groups) > 1 else ''}: of {said}"
     return what + ("" if asked.scaled else ", on motions and coefficients as plain numbers")
 
 

@@ -96,7 +96,9 @@ def encoder_of(study: Family, symbolic: Problem, drawn: Population, key: jax.Arr
     code = Code(soft, jnp.asarray(codes.mean(axis=1)), jnp.asarray(codes.std(axis=1)))
     channels = symbolic.n * len(study.observe.variables)
     samples = drawn.steps // drawn.every + 1
-    network = _network(study, samples, channels, len(features), len(c),
+    names = [one.name for one in symbolic.coefficients]
+    shared = tuple(tuple(map(names.index, group)) for group in study.training.embedding)
+    network = _network(study, samples, channels, len(features), len(c) + len(shared),
                        jax.random.fold_in(key, NETWORK_KEY))  # fmt: skip
     return _as_float32(
         Encoder(
@@ -105,6 +107,7 @@ def encoder_of(study: Family, symbolic: Problem, drawn: Population, key: jax.Arr
             code,
             jnp.asarray(features.mean(axis=1)),
             jnp.asarray(np.maximum(features.std(axis=1), 1e-3)),
+            shared,
         )
     )
 

@@ -36,9 +36,10 @@ def case_figure(
     variables: tuple[str, ...],
     truth: np.ndarray,
     network: np.ndarray,
-    refined: np.ndarray,
+    refined: np.ndarray | None,
 ) -> Figure:
-    """Motion, the network's answer and the refined one; arrays are (samples, channels)."""
+    """Motion, the network's answer and the refined one, where there is one; arrays are (samples,
+    channels)."""
     time = Axis("time t", study.unit("t"))
     panels = tuple(
         Panel(
@@ -47,19 +48,21 @@ def case_figure(
             (
                 Curve(t, truth[:, k], "observed", "points"),
                 Curve(t, network[:, k], "network", "dashed"),
-                Curve(t, refined[:, k], "refined"),
+                *([] if refined is None else [Curve(t, refined[:, k], "refined")]),
             ),
         )
         for k, (label, unit) in enumerate(channel_labels(study, variables))
     )
     caption = (
-        f"Case {number + 1}: the observed motion, and the motions of the Lagrangians that the "
-        "network named and that the refinement found."
+        f"Case {number + 1}: the observed motion, and the motion of the Lagrangian that the "
+        "network named" + ("." if refined is None else ", and of the one that the refinement found.")
     )
     return Figure(f"case_{number + 1}", caption, panels)
 
 
-def error_figure(names, truth: np.ndarray, network: np.ndarray, refined: np.ndarray) -> Figure:
+def error_figure(
+    names, truth: np.ndarray, network: np.ndarray, refined: np.ndarray | None
+) -> Figure:
     """Share of unseen systems below an error, for each coefficient."""
 
     def share(estimate: np.ndarray, k: int, label: str, style) -> Curve:
@@ -72,12 +75,15 @@ def error_figure(names, truth: np.ndarray, network: np.ndarray, refined: np.ndar
         Panel(
             Axis(f"relative error of {name}", log=True),
             Axis("systems below", "%"),
-            (share(network, k, "network", "line"), share(refined, k, "refined", "dashed")),
+            (
+                share(network, k, "network", "line"),
+                *([] if refined is None else [share(refined, k, "refined", "dashed")]),
+            ),
         )
         for k, name in enumerate(names)
     )
     caption = (
         "Share of the unseen systems whose coefficient is named within an error, by the network "
-        "alone and after refinement; round-off is near 1e-16."
+        "alone" + ("." if refined is None else " and after refinement; round-off is near 1e-16.")
     )
     return Figure("errors", caption, panels)

@@ -36,6 +36,7 @@ def examined(
     names = [c.name for c in symbolic.coefficients]
     keys = jax.random.split(key, 3)
     metrics: dict[str, float | int] = {"systems": study.test.systems}
+    refines = study.refine.method != "none"
     named, count = len(study.test.cases), study.test.systems
     cases = test = None
     if named + count:
@@ -50,8 +51,8 @@ def examined(
         test = lanes(whole, slice(named, None)) if count else None
         tell("examine", named + count, named + count, {})
     if test is not None:
-        metrics |= _metrics(population, names, test)
-        if population.noise:
+        metrics |= _metrics(population, names, test, refines)
+        if population.noise and refines:
             metrics |= uncertainty(names, test, population.noise)
     known = identified(symbolic, population, names, keys[0])
     return Findings(
@@ -61,10 +62,10 @@ def examined(
             "cases": [] if cases is None else _case_list(names, cases),
             "identifiability": known.data(),
         },
-        summary=_summary(names, metrics, cases, known),
+        summary=_summary(names, metrics, cases, known, refines),
         arrays=_arrays(study, names, test),
         figures=_figures(study, population, names, cases, test),
-        tables=() if test is None else _tables(names, metrics, population.noise),
+        tables=() if test is None else _tables(names, metrics, population.noise, refines),
         checks=_checks(names, metrics, known),
     )
 
@@ -73,8 +74,11 @@ def _relative(estimate: np.ndarray, truth: np.ndarray) -> np.ndarray:
     return np.abs(estimate - truth) / np.abs(truth)
 
 
-def _metrics(population: Population, names: list[str], test: Batch) -> dict[str, float]:
-    """Errors over the unseen systems, of the network and after refinement (runs.md)."""
+def _metrics(
+    population: Population, names: list[str], test: Batch, refines: bool
+) -> dict[str, float]:
+    """Errors over the unseen systems, of the network and, where there is one, after refinement
+    (runs.md)."""
     c, network = np.asarray(test.c), np.asarray(test.network)
     refined = np.asarray(test.fit.x)[: len(c)]
     metrics: dict[str, float] = {}
@@ -84,18 +88,20 @@ def _metrics(population: Population, names: list[str], test: Batch) -> dict[str,
         error = _relative(network[k, there], c[k, there])
         metrics[f"error_median.{name}"] = float(np.median(error))
         metrics[f"error_p95.{name}"] = float(np.percentile(error, 95))
-        again = _relative(refined[k, there], c[k, there])
-        metrics[f"refined_error_median.{name}"] = float(np.median(again))
-        metrics[f"refined_error_p95.{name}"] = float(np.percentile(again, 95))
-        metrics[f"refined_error_max.{name}"] = float(np.max(again))
+        if refines:
+            again = _relative(refined[k, there], c[k, there])
+            metrics[f"refined_error_median.{name}"] = float(np.median(again))
+            metrics[f"refined_error_p95.{name}"] = float(np.percentile(again, 95))
+            metrics[f"refined_error_max.{name}"] = float(np.max(again))
         if not there.all():
             gone = ~there
             metrics[f"zero_error_max.{name}"] = float(
                 np.max(np.abs(network[k, gone]) / largest[gone])
             )
-            metrics[f"refined_zero_error_max.{name}"] = float(
-                np.max(np.abs(refined[k, gone]) / largest[gone])
-            )
+            if refines:
+                metrics[f"refined_zero_error_max.{name}"] = float(
+                    np.max(np.abs(refined[k, gone]) / largest[gone])
+                )
     miss = np.asarray(test.network_series - test.series)
     n = len(np.asarray(test.q))
     for place, variable in enumerate(population.variables):
@@ -103,6 +109,8 @@ def _metrics(population: Population, names: list[str], test: Batch) -> dict[str,
         each = np.sqrt(np.mean(part**2, axis=(0, 1)))
         metrics[f"rms_{variable}_median"] = float(np.median(each))
         metrics[f"rms_{variable}_pooled"] = float(np.sqrt(np.mean(each**2)))
+    if not refines:
+        return metrics
     off = np.max(np.abs(refined - c), axis=0) / largest
     metrics["refined_within_1e-6"] = float(np.mean(off <= 1e-6))
     metrics["refined_share"] = float(np.mean(np.asarray(test.fit.converged)))
@@ -129,12 +137,13 @@ def _case_list(names: list[str], cases: Batch) -> list[dict[str, Any]]:
 def _equations(
     study: Family, symbolic: Problem, population: Population, names: list[str], cases: Batch | None
 ) -> tuple[Equation, ...]:
-    """The family in symbols, and each case with its refined numbers."""
+    """The family in symbols, and each case with its refined numbers, or else the network's."""
     found = list(symbolic_equations(symbolic))
     if cases is None:
         return tuple(found)
     samples = cases.series.shape[0] * cases.series.shape[1]
     free = max(samples - len(cases.fit.x), 1)
+    refines = study.refine.method != "none"
     variance = jnp.maximum(cases.fit.cost / free, ROUND_OFF**2)
     if population.noise:
         variance = jnp.full_like(cases.fit.cost, population.noise**2)
@@ -143,27 +152,27 @@ def _equations(
     for i in range(refined.shape[1]):
         block = spread[: len(names), : len(names), i]
         values: dict[str, tuple[float | None, float | None]] = {
-            name: (float(refined[k, i]), float(np.sqrt(block[k, k])))
+            name: (float(refined[k, i]), float(np.sqrt(block[k, k])) if refines else None)
             for k, name in enumerate(names)
         }
-        for equation in numeric_equations(symbolic, values, block, names):
+        about = (block, names) if refines else ()
+        for equation in numeric_equations(symbolic, values, *about):
             title = f"Case {i + 1}: {equation.name}"
             found.append(Equation(title, equation.latex, equation.text, equation.values))
     return tuple(found)
 
 
-def _summary(names, metrics, cases, known: Identifiability) -> tuple[tuple[str, str], ...]:
+def _summary(names, metrics, cases, known: Identifiability, refined: bool):
     lines = []
     if metrics["systems"]:
         for name in names:
-            lines.append(
-                (
-                    f"error of {name}",
-                    f"median {metrics[f'error_median.{name}']:.1e}, "
-                    f"95 % below {metrics[f'error_p95.{name}']:.1e}; "
-                    f"refined: largest {metrics[f'refined_error_max.{name}']:.1e}",
-                )
+            text = (
+                f"median {metrics[f'error_median.{name}']:.1e}, "
+                f"95 % below {metrics[f'error_p95.{name}']:.1e}"
             )
+            if refined:
+                text += f"; refined: largest {metrics[f'refined_error_max.{name}']:.1e}"
+            lines.append((f"error of {name}", text))
         lines.append(("unseen systems", f"{metrics['systems']}"))
     if cases is not None:
         for i, case in enumerate(_case_list(names, cases)):
@@ -172,33 +181,31 @@ def _summary(names, metrics, cases, known: Identifiability) -> tuple[tuple[str, 
             then = ", ".join(
                 f"{n} = {x if abs(x) > floor else 0.0:.10g}" for n, x in case["refined"].items()
             )
-            lines += [(f"case {i + 1}, network", said), (f"case {i + 1}, refined", then)]
+            lines.append((f"case {i + 1}, network", said))
+            if refined:
+                lines.append((f"case {i + 1}, refined", then))
     lines.append(("identifiability", known.text))
     return tuple(lines)
 
 
-def _tables(names: list[str], metrics, noise: float) -> tuple[Table, ...]:
-    errors = _table(names, metrics)
-    return (errors, uncertainty_table(names, metrics, noise)) if noise else (errors,)
+def _tables(names: list[str], metrics, noise: float, refines: bool) -> tuple[Table, ...]:
+    errors = _table(names, metrics, refines)
+    if f"coverage.{names[0]}" not in metrics:
+        return (errors,)
+    return errors, uncertainty_table(names, metrics, noise)
 
 
-def _table(names: list[str], metrics) -> Table:
-    rows = tuple(
-        (
-            name,
-            metrics[f"error_median.{name}"],
-            metrics[f"error_p95.{name}"],
-            metrics.get(f"zero_error_max.{name}"),
-            metrics[f"refined_error_median.{name}"],
-            metrics[f"refined_error_p95.{name}"],
-            metrics[f"refined_error_max.{name}"],
-        )
-        for name in names
-    )
-    header = ("coefficient", "median", "95 %", "where zero", "refined median", "refined 95 %",
-              "refined largest")  # fmt: skip
+def _table(names: list[str], metrics, refines: bool) -> Table:
+    columns = {"error_median": "median", "error_p95": "95 %", "zero_error_max": "where zero"}
+    if refines:
+        columns |= {
+            "refined_error_median": "refined median",
+            "refined_error_p95": "refined 95 %",
+            "refined_error_max": "refined largest",
+        }
+    rows = tuple((name, *(metrics.get(f"{key}.{name}") for key in columns)) for name in names)
     caption = f"Relative errors of the coefficients over {metrics['systems']} unseen systems."
-    return Table("errors", caption, header, rows)
+    return Table("errors", caption, ("coefficient", *columns.values()), rows)
 
 
 def _arrays(study: Family, names: list[str], test: Batch | None) -> dict[str, Array]:
@@ -207,18 +214,17 @@ def _arrays(study: Family, names: list[str], test: Batch | None) -> dict[str, Ar
     found = {}
     for k, name in enumerate(names):
         unit = study.unit(name)
-        for of, values in (
-            ("truth", test.c),
-            ("network", test.network),
-            ("refined", test.fit.x),
-        ):
+        found_by = {"truth": test.c, "network": test.network}
+        if study.refine.method != "none":
+            found_by["refined"] = test.fit.x
+        for of, values in found_by.items():
             long = f"{name} of the unseen systems: {of}"
             found[f"{name}_{of}"] = Array(np.asarray(values[k]), ("system",), unit, long)
     return found
 
 
 def _figures(study: Family, population: Population, names, cases, test):
-    figures = []
+    figures, refines = [], study.refine.method != "none"
     if cases is not None:
         for i in range(cases.c.shape[1]):
             figures.append(
@@ -227,16 +233,15 @@ def _figures(study: Family, population: Population, names, cases, test):
                     i,
                     float(population.h) * population.every * np.arange(cases.series.shape[0]),
                     population.variables,
-                    *(
-                        np.asarray(x[..., i])
-                        for x in (cases.series, cases.network_series, cases.refined_series)
-                    ),
+                    np.asarray(cases.series[..., i]),
+                    np.asarray(cases.network_series[..., i]),
+                    np.asarray(cases.refined_series[..., i]) if refines else None,
                 )
             )
             here = (np.asarray(x)[:, i] for x in (cases.c, cases.q, cases.p))
             figures.append(landscape(population, names, i, *here))
     if test is not None:
-        refined = np.asarray(test.fit.x)[: len(names)]
+        refined = np.asarray(test.fit.x)[: len(names)] if refines else None
         figures.append(error_figure(names, np.asarray(test.c), np.asarray(test.network), refined))
     return tuple(figures)
 
@@ -244,14 +249,9 @@ def _figures(study: Family, population: Population, names, cases, test):
 def _checks(names: list[str], metrics, known: Identifiability) -> tuple[Check, ...]:
     checks = [Check("identifiability", known.rank == known.of, known.advice)]
     if metrics["systems"]:
-        share = metrics["refined_share"]
-        checks.append(
-            Check(
-                "refinement",
-                share > 0.99,
-                f"{100 * share:.1f} % of the refinements converged",
-            )
-        )
+        if share := metrics.get("refined_share"):
+            text = f"{100 * share:.1f} % of the refinements converged"
+            checks.append(Check("refinement", share > 0.99, text))
         worst = max(metrics[f"error_p95.{name}"] for name in names)
         text = f"19 of 20 unseen systems are named within {worst:.1e} by the network alone"
         checks.append(Check("unseen systems", worst < 0.1, text))

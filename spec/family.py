@@ -107,8 +107,9 @@ class Family(Experiment):
 
 
 def sense(sense: Sense) -> None:
-    """Ranges that are ranges, and test cases that name every coefficient."""
+    """Ranges that are ranges, and test cases and groups whose names are coefficients."""
     _coefficients(sense)
+    _embedding(sense)
     _cases(sense)
 
 
@@ -135,25 +136,40 @@ def _coefficient(sense: Sense, key: Key, item: dict[str, Any]) -> None:
                  "with log = true the range starts above 0: [0.01, 20.0]")  # fmt: skip
 
 
+def _embedding(sense: Sense) -> None:
+    groups = sense.check.table("training").get("embedding")
+    for row, group in enumerate(groups if isinstance(groups, list) else []):
+        for column, name in enumerate(group if isinstance(group, list) else []):
+            key = ("training", "embedding", row, column)
+            if not isinstance(name, str):
+                continue
+            if name not in sense.check.coefficients:
+                _stranger(sense, key, name)
+            elif _is_fixed(sense, name):
+                sense.add(key, "training.embedding", f"{name} is fixed: the network does not name "
+                          "it", "leave it out of the group")  # fmt: skip
+            elif name in group[:column]:
+                sense.add(key, "training.embedding", f"{name} is twice in this group",
+                          "write it once")  # fmt: skip
+        if group == []:
+            sense.add(("training", "embedding", row), "training.embedding",
+                      "a group of no coefficients", 'write [["c2", "c3"]]')  # fmt: skip
+
+
+def _stranger(sense: Sense, key: Key, name: str) -> None:
+    close = nearest(name, sense.check.coefficients)
+    said = f"there is no coefficient {name[:60]}"
+    fault = ExpressionFault("name.coefficient", said, Span(-1, -1), None, close)
+    sense.found.append((key, fault))
+
+
 def _cases(sense: Sense) -> None:
     cases = sense.check.table("test").get("cases")
     for index, case in enumerate(cases if isinstance(cases, list) else []):
         for name in case if isinstance(case, dict) else ():
             key = ("test", "cases", index, name)
             if name not in sense.check.coefficients:
-                close = nearest(name, sense.check.coefficients)
-                sense.found.append(
-                    (
-                        key,
-                        ExpressionFault(
-                            "name.coefficient",
-                            f"there is no coefficient {name[:60]}",
-                            Span(-1, -1),
-                            None,
-                            close,
-                        ),
-                    )
-                )
+                _stranger(sense, key, name)
             else:
                 sense.check.number(key)
         if isinstance(case, dict) and not sense.broken:

@@ -74,6 +74,12 @@ class Training(Table):
         default=1.0, ge=0, description="Weight of the momenta where motions are compared."
     )
     exponent: float = Field(default=8.0, ge=1, le=64, description='n of the loss "ln".')
+    embedding: tuple[tuple[str, ...], ...] = Field(
+        default=(),
+        max_length=16,
+        description="Groups of coefficients that have a factor in common, which the network names "
+        'as well: [["c2", "c3"]] is eq. 30a of the paper, [["c1", "c2", "c3"], ["c2", "c3"]] 30b.',
+    )
     minutes: float | None = Field(
         default=None, gt=0, description="Cap in wall time; a cut run says so."
     )

@@ -81,13 +81,19 @@ class Code(eqx.Module):
 
 
 class Encoder(eqx.Module):
-    """Motion -> coefficients. `network` maps features (width,) to codes (k,)."""
+    """Motion -> coefficients. `network` maps features (width,) to codes (k,).
+
+    `shared` are groups of coefficients, by index, that have a factor in common. The network names
+    it as well, after the codes, and each coefficient of the group is multiplied by it: the
+    embeddings of the paper on families of Lagrangians (eq. 30).
+    """
 
     network: Network
     gauge: Gauge
     code: Code
     feature_mean: jax.Array
     feature_spread: jax.Array
+    shared: tuple[tuple[int, ...], ...] = eqx.field(static=True, default=())
 
     def estimates(self, series: jax.Array) -> jax.Array:
         """Coefficients (k, batch) of motions (samples, channels, batch)."""
@@ -98,9 +104,21 @@ class Encoder(eqx.Module):
         """Codes (k, batch) of features (width, batch); `key` for dropout, in training."""
         x = (features - self.feature_mean[:, None]) / self.feature_spread[:, None]
         if key is None:
-            return jax.vmap(self.network, in_axes=1, out_axes=1)(x)
+            return self._joined(jax.vmap(self.network, in_axes=1, out_axes=1)(x))
         keys = jax.random.split(key, x.shape[1])
-        return jax.vmap(self.network, in_axes=(1, 0), out_axes=1)(x, keys)
+        return self._joined(jax.vmap(self.network, in_axes=(1, 0), out_axes=1)(x, keys))
+
+    def _joined(self, answer: jax.Array) -> jax.Array:
+        """Codes (k, batch) from what the network names: codes, then factors less one (or, where
+        the network works in scales, their logarithms)."""
+        if not self.shared:
+            return answer
+        k = len(answer) - len(self.shared)
+        factors = 1 + answer[k:] if self.gauge.raw else jnp.exp(jnp.clip(answer[k:], -8.0, 8.0))
+        c = self.code.decoded(answer[:k])
+        for factor, group in zip(factors, self.shared, strict=True):
+            c = c.at[jnp.array(group)].multiply(factor)
+        return self.code.encoded(c)
 
 
 def featured(gauge: Gauge, series: jax.Array) -> tuple[jax.Array, jax.Array]:
