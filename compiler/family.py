@@ -12,6 +12,7 @@ from ..spec.family import Family
 from ..spec.tree import Name, Negate, Number, Relation
 from .derived import symbolic_equations
 from .family_fit import Fitting
+from .family_read import Reading
 from .family_train import Training
 from .lift import latex, name_latex
 from .problem import Problem, problem
@@ -30,6 +31,8 @@ def compile(study: Family, observations: Mapping[str, np.ndarray] | None) -> Pro
     low, high = bounds(study, symbolic)
     if study.data is not None:
         assert observations is not None
+        if study.network.kind != "none":
+            return Reading(study, symbolic, low, high, observations)
         return Fitting(study, symbolic, low, high, observations)
     return Training(study, symbolic, low, high)
 
@@ -42,11 +45,6 @@ def _require_built(study: Family) -> None:
             ("integrator", "time_transform"),
             "time_transform",
             study.integrator.time_transform is not None,
-        ),
-        (
-            ("network", "kind"),
-            "a network trained for the times of [data]",
-            study.data is not None and study.network.kind != "none",
         ),
     ]
     faults = [
@@ -74,16 +72,12 @@ def _require_built(study: Family) -> None:
                 "add systems = 100000, the size of the set, or write steps instead of epochs",
             )
         )
-    if study.data is None and study.start is None:
-        faults.append(
-            study.fault(
-                ("system",),
-                None,
-                "start-missing",
-                "training systems need a [start]",
-                "add [start] with position and velocity or momentum; ranges are drawn from",
-            )
-        )
+    if study.start is None and (study.data is None or study.network.kind != "none"):
+        hint = "add [start] with position and velocity or momentum; ranges are drawn from"
+        if study.data is not None:
+            hint += '. Or write kind = "none" in [network]: a fit without one needs none'
+        text = "training systems need a [start]"
+        faults.append(study.fault(("system",), None, "start-missing", text, hint))
     if faults:
         raise Faults(tuple(faults))
 
@@ -191,14 +185,14 @@ def _power(exponent: sp.Rational, left: str, right: str) -> str:
 def _method(study: Family) -> str:
     r = study.integrator.r
     ggl = f"Galerkin-Gauss-Lobatto integrator, r = {r}, order {2 * r + 2}"
-    if study.data is not None:
+    if study.data is not None and study.network.kind == "none":
         return (
             "Weak form least squares from several starting points, then Levenberg-Marquardt "
             f"through the {ggl}; covariance from the Fisher information at the solution."
         )
     training = study.training
     start = "the answer of the network"
-    if study.refine.start == "better":
+    if study.refine.start == "better" or study.data is not None:
         start += " or of the weak form, whichever leaves less"
     return (
         f"{_network(study)}, trained for {training.total} steps of {training.batch} "
@@ -211,6 +205,8 @@ def _method(study: Family) -> str:
 def _source(study: Family) -> str:
     """Which systems a step of training sees."""
     training = study.training
+    if study.data is not None and training.rounds is None:
+        return "fresh systems sampled as the measured motion is"
     if training.rounds is None:
         return "fresh systems"
     return f"systems out of a fixed set of {training.rounds * training.batch}"

@@ -53,9 +53,10 @@ def case_figure(
         )
         for k, (label, unit) in enumerate(channel_labels(study, variables))
     )
+    also = "" if refined is None else ", and of the one that the refinement found"
     caption = (
         f"Case {number + 1}: the observed motion, and the motion of the Lagrangian that the "
-        "network named" + ("." if refined is None else ", and of the one that the refinement found.")
+        f"network named{also}."
     )
     return Figure(f"case_{number + 1}", caption, panels)
 

@@ -62,8 +62,15 @@ class Fitting:
         return state, Report()
 
     def findings(self, state, samples: Mapping[str, np.ndarray], tell: Tell) -> Findings:
+        return self.fitted(tell, None)
+
+    def fitted(self, tell: Tell, named: np.ndarray | None) -> Findings:
+        """Findings of the fit from the weak form's answers, and from a network's where there is
+        one: named (k,)."""
         tell("weak form", 0, 1, {})
         candidates = self._candidates()
+        if named is not None:
+            candidates = np.concatenate([candidates, named[:, None]], axis=1)
         tell("weak form", 1, 1, {})
         fit, stretches = None, len(STRETCHES)
         x, low, high = self._starts(candidates)
@@ -161,12 +168,13 @@ class Fitting:
             v0 = np.array([f.deriv()(0.0) for f in fits])
             parts += [q0, v0]
         state = np.concatenate(parts)
-        if self.study.start is not None:
+        known = self.study.start is not None and self.study.network.kind == "none"
+        if known:
             state = self._given_start()
         lanes = candidates.shape[1]
         x = np.concatenate([candidates, np.repeat(state[:, None], lanes, axis=1)])
-        free = np.full(len(state), np.inf if self.study.start is None else 0.0)
-        middle = state if self.study.start is not None else np.zeros(len(state))
+        free = np.full(len(state), 0.0 if known else np.inf)
+        middle = state if known else np.zeros(len(state))
         low = np.concatenate([self.low, middle - free])
         high = np.concatenate([self.high, middle + free])
         return jnp.asarray(x), jnp.asarray(low)[:, None], jnp.asarray(high)[:, None]

@@ -22,6 +22,8 @@ from .modules.least_squares import Fit, covariance, levenberg_marquardt
 from .modules.population import Population
 from .modules.shooting import Grid, motions_on
 from .modules.training import Dtype
+from .modules.weak_start import weak_answer
+from .problem import Problem
 from .refusal import refusal
 
 SHORT = 0.5  # of a step: how much shorter than those of training a motion may be
@@ -80,29 +82,40 @@ def inferred(training: Training, state: Any, observations: Mapping[str, np.ndarr
     """
     study, symbolic, population = training.study, training.symbolic, training.population
     o = observed(study, symbolic, observations)
-    wanted = {(v, i) for v in population.variables for i in range(symbolic.n)}
-    if {*o.names} != wanted:
-        raise refusal(
-            study, ("observe",), "infer.variables",
-            f"the network reads {', '.join(population.variables)}, and these data have others",
-            "give a column for each: t, q, pi_q or v_q by the names of the coordinates",
-        )  # fmt: skip
+    require_seen(study, symbolic, o)
     encoder = training.encoder(state)
     trials = np.unique(observations.get("trial", np.ones(1, int)))
-    series, q, v = _resampled(study, population, o, trials)
+    series, q, v = resampled(study, population, o, trials)
     named = np.asarray(_estimates(encoder, dealt(jnp.asarray(series))))
     low, high = np.asarray(population.low)[:, None], np.asarray(population.high)[:, None]
     named = np.clip(np.where(np.isfinite(named), named, (low + high) / 2), low, high)
+    weak = None
+    if study.refine.start == "better":
+        step = float(population.h) * population.every
+        times = tuple((step * np.arange(len(series))).tolist())
+        weak = _by_weak_form(population, times, jnp.asarray(series), jnp.asarray(named))
     values, weight, t = (dealt(jnp.asarray(x)) for x in (o.values, o.weight, o.t))
     places = grid(o.t, float(population.h))
     shots = Shots(population, places, values, weight, t, o.names, len(named))
     start = dealt(jnp.concatenate([jnp.asarray(named), jnp.asarray(q), jnp.asarray(v)]))
     iterations = study.refine.iterations if study.refine.method != "none" else 0
     fit, before, model, share = _refined(
-        shots, start, jnp.asarray(low), jnp.asarray(high), iterations, study.refine.tolerance
+        shots, start, weak, jnp.asarray(low), jnp.asarray(high), iterations, study.refine.tolerance
     )
     names = tuple(c.name for c in symbolic.coefficients)
     return _told(study, names, named, fit, before, model, share, o, observations)
+
+
+def require_seen(study: Family, symbolic: Problem, o: Observed) -> None:
+    """Raises Faults where the channels are not those that the network reads."""
+    variables = study.observe.variables
+    if {*o.names} != {(v, i) for v in variables for i in range(symbolic.n)}:
+        raise refusal(
+            study, ("observe",), "infer.variables",
+            f"the network reads {', '.join(variables)}, and these data have others",
+            "give a column for each: t, q, pi_q or v_q by the names of the coordinates; or have "
+            "it read those there are, by variables in [observe]",
+        )  # fmt: skip
 
 
 def _told(study, names, named, fit: Fit, before, model, share, o: Observed, observations):
@@ -131,7 +144,7 @@ def _told(study, names, named, fit: Fit, before, model, share, o: Observed, obse
     )
 
 
-def _resampled(study: Family, population: Population, o: Observed, names: np.ndarray):
+def resampled(study: Family, population: Population, o: Observed, names: np.ndarray):
     """Series (samples, channels, trials) at the times of training, in its order of channels, and
     the first positions and velocities (n, trials)."""
     step = float(population.h) * population.every
@@ -207,22 +220,34 @@ def _estimates(encoder: Encoder, series: jax.Array) -> jax.Array:
 
 
 @eqx.filter_jit
-def _refined(shots: Shots, start, low, high, iterations, tolerance):
-    """The fit; the network's own cost; the refined motion; which coefficients it determines."""
+def _by_weak_form(population: Population, times: tuple[float, ...], series, named):
+    return weak_answer(population, np.array(times), series, named)
+
+
+@eqx.filter_jit
+def _refined(shots: Shots, start, weak, low, high, iterations, tolerance):
+    """The fit, from the network's answer or the weak form's where that leaves less; the network's
+    own cost; the refined motion; which coefficients it determines."""
     free = jnp.full_like(start[shots.k :], jnp.inf)
     low = jnp.concatenate([low + 0 * start[: shots.k], -free])
     high = jnp.concatenate([high + 0 * start[: shots.k], free])
+
     # The network knows nothing of the start: that is fitted first, to be fair to both.
+    def begun(at):
+        def with_start(y):
+            return shots.residual(jnp.concatenate([at, y]))
+
+        fit = levenberg_marquardt(with_start, start[shots.k :], -free, free, iterations, tolerance)
+        return jnp.concatenate([at, fit.x]), jnp.where(jnp.isfinite(fit.cost), fit.cost, jnp.inf)
+
     at = start[: shots.k]
-
-    def with_start(y):
-        return shots.residual(jnp.concatenate([at, y]))
-
-    begun = levenberg_marquardt(with_start, start[shots.k :], -free, free, iterations, tolerance)
-    fit = levenberg_marquardt(
-        shots.residual, jnp.concatenate([at, begun.x]), low, high, iterations, tolerance
-    )
-    return fit, begun.cost, shots.motion(fit.x), determined(fit, shots.k)
+    if weak is None:
+        begin, before = begun(at)
+    else:
+        both, costs = jax.lax.map(begun, jnp.stack([at, weak]))  # compiled once
+        begin, before = jnp.where(costs[1] < costs[0], both[1], both[0]), costs[0]
+    fit = levenberg_marquardt(shots.residual, begin, low, high, iterations, tolerance)
+    return fit, before, shots.motion(fit.x), determined(fit, shots.k)
 
 
 NOTHING = 1e-9  # an eigenvalue of the scaled information below this share is no information

@@ -67,6 +67,31 @@ def observed(study: Family, symbolic: Problem, observations: Mapping[str, np.nda
     return Observed(times, block, weight, size, tuple(names))
 
 
+def roughness(o: Observed) -> float:
+    """Noise over the RMS of a variable, as samples tell it that lie off the cubic through the two
+    before and the two after them."""
+    found = []
+    for trial in range(o.t.shape[1]):
+        for k in range(len(o.names)):
+            there = o.weight[:, k, trial] > 0
+            t, x = o.t[there, trial], o.values[there, k, trial]
+            if len(t) < 5:
+                continue
+            near = np.stack([t[0:-4], t[1:-3], t[3:-1], t[4:]])
+            middle = t[2:-2]
+            share = np.stack(
+                [
+                    np.prod([(middle - near[j]) / (near[i] - near[j])
+                             for j in range(4) if j != i], axis=0)
+                    for i in range(4)
+                ]
+            )  # fmt: skip
+            values = np.stack([x[0:-4], x[1:-3], x[3:-1], x[4:]])
+            miss = x[2:-2] - np.sum(share * values, axis=0)
+            found.append(miss**2 / (1 + np.sum(share**2, axis=0)) / o.size[k] ** 2)
+    return float(np.sqrt(np.mean(np.concatenate(found)))) if found else 0.0
+
+
 def grid(t: np.ndarray, dt: float) -> Grid:
     """Equal steps of at most about dt between samples; shorter trials end in steps of zero."""
     each = [

@@ -40,12 +40,16 @@ class Training:
         self.total = study.training.total
         self.minutes = study.training.minutes  # a cap that the runtime keeps
         self.key = jax.random.key(study.seed)
-        self.population = population(study, symbolic, low, high)
+        self.population = self._population(low, high)
         encoder = encoder_of(study, symbolic, self.population, self.key)
         self.trainer = Trainer(
             self.population, encoder, study.training.batch, _optimizer(study), judgement(study)
         )
         self.step = eqx.filter_jit(self.trainer.step)
+
+    def _population(self, low: np.ndarray, high: np.ndarray) -> Population:
+        assert self.study.integrator.steps is not None
+        return population(self.study, self.symbolic, low, high, self.study.integrator.steps)
 
     def start(self) -> Progress:
         return eqx.filter(self.trainer.start(), eqx.is_array)
@@ -103,9 +107,9 @@ class Training:
         return examined(self.study, self.symbolic, self.population, encoder, key, tell)
 
 
-def population(study: Family, symbolic: Problem, low, high) -> Population:
-    """What training and test systems are drawn from."""
-    assert study.start is not None and study.integrator.steps is not None
+def population(study: Family, symbolic: Problem, low, high, steps: int) -> Population:
+    """What training and test systems are drawn from, with motions of so many steps."""
+    assert study.start is not None
     coefficients = [study.coefficients[c.name] for c in symbolic.coefficients]
     by_velocity = study.start.velocity is not None
     rate = study.start.velocity if by_velocity else study.start.momentum
@@ -124,7 +128,7 @@ def population(study: Family, symbolic: Problem, low, high) -> Population:
         rate_high=rate_high,
         by_velocity=by_velocity,
         h=jnp.asarray(study.number(study.integrator.dt)),
-        steps=study.integrator.steps,
+        steps=steps,
         every=study.observe.every,
         variables=study.observe.variables,
         contracts=False,

@@ -85,7 +85,8 @@ class Encoder(eqx.Module):
 
     `shared` are groups of coefficients, by index, that have a factor in common. The network names
     it as well, after the codes, and each coefficient of the group is multiplied by it: the
-    embeddings of the paper on families of Lagrangians (eq. 30).
+    embeddings of the paper on families of Lagrangians (eq. 30). `axes` (width, kept), where there
+    is noise, are the directions in which motions differ by more than it: the network reads those.
     """
 
     network: Network
@@ -94,6 +95,7 @@ class Encoder(eqx.Module):
     feature_mean: jax.Array
     feature_spread: jax.Array
     shared: tuple[tuple[int, ...], ...] = eqx.field(static=True, default=())
+    axes: jax.Array | None = None
 
     def estimates(self, series: jax.Array) -> jax.Array:
         """Coefficients (k, batch) of motions (samples, channels, batch)."""
@@ -103,6 +105,8 @@ class Encoder(eqx.Module):
     def codes(self, features: jax.Array, key: jax.Array | None = None) -> jax.Array:
         """Codes (k, batch) of features (width, batch); `key` for dropout, in training."""
         x = (features - self.feature_mean[:, None]) / self.feature_spread[:, None]
+        if self.axes is not None:
+            x = self.axes.T @ x
         if key is None:
             return self._joined(jax.vmap(self.network, in_axes=1, out_axes=1)(x))
         keys = jax.random.split(key, x.shape[1])
@@ -117,7 +121,8 @@ class Encoder(eqx.Module):
         factors = 1 + answer[k:] if self.gauge.raw else jnp.exp(jnp.clip(answer[k:], -8.0, 8.0))
         c = self.code.decoded(answer[:k])
         for factor, group in zip(factors, self.shared, strict=True):
-            c = c.at[jnp.array(group)].multiply(factor)
+            inside = jnp.isin(jnp.arange(k), jnp.array(group))[:, None]
+            c = jnp.where(inside, c * factor, c)
         return self.code.encoded(c)
 
 

@@ -10,6 +10,32 @@ from .ggl import GGL
 from .shooting import motions
 
 
+class Sampled(eqx.Module):
+    """How measured motions are seen whose samples are not those of training: resampled by splines
+    on its times, and all that does to a motion and to its noise. A system is seen as one of the
+    trials, in turn.
+
+    `again` (trials, channels, samples, samples) takes a motion there and back; `blur` (trials,
+    channels, samples, measured) carries the noise of the measured samples over.
+    """
+
+    again: jax.Array
+    blur: jax.Array
+
+    def __call__(self, series: jax.Array, noise: jax.Array, key: jax.Array) -> jax.Array:
+        """Series (samples, channels, batch) with noise (channels, batch)."""
+        trials, whole = len(self.again), series
+        for k in range(trials):
+            part = series[..., k::trials]
+            shape = (self.blur.shape[-1], *part.shape[1:])
+            drawn = jax.random.normal(jax.random.fold_in(key, k), shape, series.dtype)
+            again, blur = self.again[k].astype(part.dtype), self.blur[k].astype(part.dtype)
+            seen = jnp.einsum("cst,tcb->scb", again, part)
+            seen += jnp.einsum("csm,mcb->scb", blur, noise[..., k::trials] * drawn)
+            whole = whole.at[..., k::trials].set(seen)
+        return whole
+
+
 class Population(eqx.Module):
     """What a family's systems are drawn from, and how their motions are seen.
 
@@ -35,6 +61,7 @@ class Population(eqx.Module):
     contracts: bool = eqx.field(static=True)  # fixed-point passes are known to converge
     noise: float  # of each observed channel, over its RMS
     known_start: bool = eqx.field(static=True)  # the same for all systems
+    sampled: Sampled | None = None  # with [data]: as its motions are
 
     def theta(self, c: jax.Array) -> jax.Array:
         """All constants (parameters first) for coefficients (k, *batch)."""
@@ -80,8 +107,10 @@ class Population(eqx.Module):
         return jnp.where(sound, series, 1.0), sound
 
     def noisy(self, series: jax.Array, key: jax.Array) -> jax.Array:
-        """Series with the study's noise on every channel."""
+        """Series with the study's noise on every channel, as they are seen."""
         size = jnp.sqrt(jnp.mean(series**2, axis=0))
+        if self.sampled is not None:
+            return self.sampled(series, self.noise * size, key)
         return series + self.noise * size * jax.random.normal(key, series.shape, series.dtype)
 
 

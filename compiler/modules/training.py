@@ -56,7 +56,7 @@ class Trainer(eqx.Module):
         features, logs = featured(encoder.gauge, series)
         units, code = encoder.gauge.units(logs), encoder.code
         given = encoder.codes(features, jax.random.fold_in(key, 2) if network.dropout else None)
-        if self.judgement.of_codes and population.noise:
+        if self.judgement.of_codes and population.noise and population.sampled is None:
             best, spread = ideal(population, c, q, rate, clean, series)
             best = jnp.where(sound, best / units, 1.0)
             spread = jnp.where(sound, spread / units * code.steepness(best), 1.0)
