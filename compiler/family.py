@@ -194,12 +194,14 @@ def _method(study: Family) -> str:
     start = "the answer of the network"
     if study.refine.start == "better" or study.data is not None:
         start += " or of the weak form, whichever leaves less"
-    return (
+    said = (
         f"{_network(study)}, trained for {training.total} steps of {training.batch} "
         f"{_source(study)} by {training.optimizer} (learning rate {training.learning_rate:g}, "
-        f"{training.decay} decay). Loss: {_loss(study)}. Motions by the {ggl}. Refinement by "
-        f"Levenberg-Marquardt through the integrator, from {start}."
+        f"{training.decay} decay). Loss: {_loss(study)}. Motions by the {ggl}."
     )
+    if study.refine.method == "none":
+        return f"{said} No refinement."
+    return f"{said} Refinement by Levenberg-Marquardt through the integrator, from {start}."
 
 
 def _source(study: Family) -> str:

@@ -208,10 +208,10 @@ def _figures(m: Measured) -> tuple[Figure, ...]:
             curves = (Curve(t, seen, "measured", "points"), Curve(t, model, "fit"))
             panels.append(Panel(time, Axis(label, unit), curves))
             miss = Curve(t, seen - model, "", "points")
-            misses.append(Panel(time, Axis(f"measured − fit, {label}", unit), (miss,)))
+            misses.append(Panel(time, Axis(f"misfit of {label}", unit), (miss,)))
         figures.append(Figure(f"motion{mark}", "The measured motion and the fit.", tuple(panels)))
         caption = (
-            "What the fit leaves. Structure here is physics that the family does not have; "
+            "Measured less fitted. Structure here is physics that the family does not have; "
             "noise is what the measurement has."
         )
         figures.append(Figure(f"residual{mark}", caption, tuple(misses)))

@@ -1,4 +1,4 @@
-"""All families of studies/: unseen members after refinement, and by the network alone, in one table.
+"""All families of studies/: unseen members, refined and by the network alone, in one table.
 
     python tests/bench/families.py [--steps 1500] [--systems 200] [NAME ...]
 

@@ -5,6 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from actionrun.compiler import compile
+from actionrun.compiler.family_encoder import _axes
+from actionrun.compiler.modules.encoder import Code, Encoder, Gauge
 from actionrun.compiler.modules.networks import Convolution, Perceptron, Recurrent, dropped, split
 from actionrun.spec import loads
 
@@ -52,14 +54,14 @@ def losses(network: str, training: str, steps: int = 150) -> list[float]:
         ("", ""),
         ('kind = "conv"', ""),
         ('kind = "lstm"\ndropout = 0.1', ""),
-        ("dropout = 0.1", ""),
+        ("dropout = 0.1", 'embedding = [["c1", "c2"], ["c2"]]'),
         ("", 'loss = "rms"'),
         ("scaled = false", 'loss = "rms"\nlearning_rate = 3e-3'),
         ("", 'loss = "mae"\nalpha = 2.0'),
         ("", 'loss = "huber"'),
         ("", 'loss = "ln"\nexponent = 4.0'),
     ],
-    ids=["mlp", "conv", "lstm", "dropout", "rms", "as the paper", "mae", "huber", "ln"],
+    ids=["mlp", "conv", "lstm", "dropout, eq. 30", "rms", "as the paper", "mae", "huber", "ln"],
 )
 def test_every_network_and_loss_learns(network, training):
     found = losses(network, training)
@@ -87,3 +89,32 @@ def test_dropout_keeps_the_mean_and_only_drops_in_training():
     out = np.asarray(dropped(x, 0.25, jax.random.key(1), 0))
     assert abs(out.mean() - 1) < 0.02 and abs((out == 0).mean() - 0.25) < 0.02
     assert (dropped(x, 0.25, None, 0) == x).all()
+
+
+@pytest.mark.parametrize("raw", [True, False], ids=["as numbers", "in scales"])
+def test_a_common_factor_multiplies_its_group(raw):
+    """c2 and c3 have one in common, all three another: eq. 30b of the paper."""
+    none = jnp.zeros((1, 0))
+    gauge = Gauge(jnp.ones((1, 1)), none.T, none, none, raw=raw)
+    code = Code(jnp.array([0.0, 3.0, 3.0]), jnp.array([0.2, 0.0, 0.5]), jnp.array([1.0, 2.0, 0.7]))
+    shared = ((1, 2), (0, 1, 2))
+    encoder = Encoder(lambda x: x, gauge, code, jnp.zeros(5), jnp.ones(5), shared)  # type: ignore
+    answer = jnp.array([0.3, -0.4, 0.8, 0.5, 0.25])[:, None]
+    one, all_three = 1 + answer[3:, 0] if raw else jnp.exp(answer[3:, 0])
+    plain = np.asarray(code.decoded(answer[:3]))[:, 0]
+    named = np.asarray(code.decoded(encoder.codes(answer)))[:, 0]
+    wanted = plain * np.array([all_three, one * all_three, one * all_three])
+    np.testing.assert_allclose(named, wanted, rtol=1e-6)
+
+
+def test_axes_hold_what_noise_leaves_and_no_more():
+    """Three signals in twelve features, two of them far above the noise and one far below."""
+    draw = np.random.default_rng(2)
+    ways = np.linalg.qr(draw.normal(size=(12, 3)))[0]
+    clean = ways @ (np.array([[5.0], [1.0], [1e-4]]) * draw.normal(size=(3, 4000)))
+    noise = 0.1 * draw.normal(size=clean.shape)
+    axes = _axes(clean, noise)
+    assert axes.shape == (12, 2)
+    np.testing.assert_allclose(np.std(axes.T @ (clean + noise), axis=1), 1.0, rtol=0.05)
+    lost = ways[:, :2] - axes @ np.linalg.lstsq(axes, ways[:, :2], rcond=None)[0]
+    assert np.abs(lost).max() < 0.02
