@@ -155,8 +155,8 @@ def _equations(
             name: (float(refined[k, i]), float(np.sqrt(block[k, k])) if refines else None)
             for k, name in enumerate(names)
         }
-        about = (block, names) if refines else ()
-        for equation in numeric_equations(symbolic, values, *about):
+        spread_of = block if refines else None
+        for equation in numeric_equations(symbolic, values, spread_of, names if refines else ()):
             title = f"Case {i + 1}: {equation.name}"
             found.append(Equation(title, equation.latex, equation.text, equation.values))
     return tuple(found)
