@@ -125,8 +125,8 @@ def _axes(clean: np.ndarray, noise: np.ndarray) -> np.ndarray:
     components in units of the noise (minimum noise fraction: Green et al., IEEE Trans. Geosci.
     Remote Sens. 26, 65, 1988), each with a spread of one. What is mostly noise is left out.
 
-    The steps of Adam go by axes; along those of the samples as many steps leave the network twice to
-    four times as far above the least error that is possible."""
+    The steps of Adam go by axes: along those of the samples as many steps leave 1.3 to 1.8 times
+    the variance about the ideal answer (oscillators at 5 % noise)."""
     unit = np.sqrt(np.mean(noise**2, axis=1)) + QUIETEST
     power, axes = np.linalg.eigh(np.cov(clean / unit[:, None]))
     kept = power > AUDIBLE
