@@ -18,6 +18,7 @@ from .modules.explicit import rows as explicit_rows
 from .modules.ggl import GGL
 from .modules.march import March
 from .modules.mechanics import Mechanics
+from .modules.quadratic import map_of
 from .problem import Problem
 
 BLOCK = 4096  # rows at once
@@ -87,6 +88,7 @@ class Variational:
         solver = "linear" if linear else "fixed point"
         self.name, self.setting = "ggl", setting
         self.march = March(GGL(setting.mechanics, r), solver, None)
+        self.map = map_of(self.march.ggl, None, setting.h, setting.theta) if linear else None
         self.x = self.march.start(setting.q, setting.p, jnp.zeros(()), setting.theta)
 
     def following(self, count: int, every: int = 1) -> Rows:
@@ -96,7 +98,7 @@ class Variational:
         while int(self.x.step) < stop:
             self.x, rows, full = _march(
                 self.march, self.x, jnp.asarray(s.h), s.theta, jnp.asarray(stop),
-                jnp.asarray(every),
+                jnp.asarray(every), self.map if self.march.solver == "linear" else None,
             )  # fmt: skip
             kept.append(tuple(np.asarray(part)[: int(full)] for part in rows))
             if int(self.x.trouble):
@@ -134,8 +136,8 @@ class Exact:
 
 
 @eqx.filter_jit
-def _march(march: March, x, h, theta, stop, every):
-    x, rows, full = march.advance(x, jnp.zeros(()), h, theta, stop, every, BLOCK)
+def _march(march: March, x, h, theta, stop, every, prepared):
+    x, rows, full = march.advance(x, jnp.zeros(()), h, theta, stop, every, BLOCK, prepared)
     t, q, p = rows[:3]
     m = march.ggl.mechanics
     v = m.velocity(q.T, p.T, t, theta[:, None])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import cached_property
 
 import equinox as eqx
 import jax
@@ -30,7 +31,10 @@ from .ggl_unbuilt import cost, require_built
 from .ledger import Book, balanced, book_of
 from .lower import lowered
 from .mechanics import structure
+from .modules.ggl import GGL
 from .modules.march import March, Trajectory, constraint_error, energy_error
+from .modules.quadratic import map_of
+from .modules.summed import BodyLedger
 from .peers import tableaux
 from .problem import Problem, problem
 from .program import Findings, Report, Section, Tell
@@ -93,8 +97,8 @@ def _exact(study: Ggl, symbolic: Problem) -> list[sp.Expr]:
 
 
 @eqx.filter_jit
-def _advance(march: March, x: Trajectory, h, theta, stop, every, capacity: int):
-    return march.advance(x, jnp.zeros(()), h, theta, stop, every, capacity)
+def _advance(march: March, x: Trajectory, h, theta, stop, every, capacity: int, prepared):
+    return march.advance(x, jnp.zeros(()), h, theta, stop, every, capacity, prepared)
 
 
 @eqx.filter_jit
@@ -137,8 +141,8 @@ class Integration:
         stop, kept, passed = done + count, [], []
         while int(x.step) < stop:
             march = replace(self.march, solver="newton") if bool(x.newton) else self.march
-            before, counts = x, self._counts(stop)
-            x, rows, full = _advance(march, x, self.h, self.theta, *counts, self._capacity)
+            before, at, counts = x, (self.h, self.theta), self._counts(stop)
+            x, rows, full = _advance(march, x, *at, *counts, self._capacity, self._map)
             rows = [np.asarray(part)[: int(full)] for part in rows]
             if self.between is not None and int(full):
                 rows, found = self._passed(self.between, before, rows, stop)
@@ -157,6 +161,15 @@ class Integration:
         for key in passed[0] if passed else ():
             samples[key] = np.concatenate([found[key] for found in passed])
         return x, Report(metrics=self._progress(x), samples=samples)
+
+    @cached_property
+    def _map(self):
+        """Of a step of a quadratic problem."""
+        if self.march.solver != "linear":
+            return None
+        assert isinstance(self.march.ggl, GGL) and not isinstance(self.march.ledger, BodyLedger)
+        ggl, ledger = self.march.ggl, self.march.ledger
+        return map_of(ggl, ledger, float(self.h), self.theta, self.q.dtype)
 
     @property
     def newtonian(self) -> bool:

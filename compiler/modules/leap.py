@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import jax
+import numpy as np
 
 LEAP = 16  # steps of a leap
 LARGEST = 8  # degrees of freedom: beyond it the powers of the map leave the cache
@@ -18,19 +19,17 @@ LARGEST = 8  # degrees of freedom: beyond it the powers of the map leave the cac
 class Powers(NamedTuple):
     """D_k (LEAP, 2n, 2n) and d_k (LEAP, 2n) of k = 1 .. LEAP steps."""
 
-    D: jax.Array
-    d: jax.Array
+    D: jax.Array | np.ndarray
+    d: jax.Array | np.ndarray
 
 
-def powers(D: jax.Array, d: jax.Array) -> Powers:
+def powers(D: np.ndarray, d: np.ndarray) -> Powers:
     """The first LEAP powers of a map z' = z + D z + d."""
-
-    def next_one(last: Powers, _):
-        found = Powers(last.D + D + D @ last.D, last.d + D @ last.d + d)
-        return found, last
-
-    first = Powers(D, d)
-    return jax.lax.scan(next_one, first, None, length=LEAP)[1]
+    found = [(D, d)]
+    for _ in range(LEAP - 1):
+        last, shift = found[-1]
+        found.append((last + D + D @ last, shift + D @ shift + d))
+    return Powers(np.stack([D for D, _ in found]), np.stack([d for _, d in found]))
 
 
 def ahead(of: Powers, z: jax.Array, low: jax.Array) -> jax.Array:

@@ -123,36 +123,6 @@ class Ledger(eqx.Module):
         weights = jnp.asarray(rule.weights, q.dtype)
         return h * jnp.stack([jnp.sum(weights * jnp.broadcast_to(x, T.shape)) for x in rates])
 
-    def form(self, h, theta, dtype) -> Form | None:
-        """The flux of a step of a quadratic problem, whose nodes are an affine map of (q, p)."""
-        if self.rates is None:
-            return None
-        n, g, rule = self.n, self.ggl, self.ggl.rule
-        zero = jnp.zeros((), dtype)
-        points = jnp.concatenate([jnp.zeros((1, 2 * n), dtype), jnp.eye(2 * n, dtype=dtype)])
-        V, _ = g.responses(h, theta, points[:, :n].T, points[:, n:].T, zero)
-        V = jnp.moveaxis(V, 2, 0)  # (1 + 2n, n, s)
-        Q = points[:, :n, None] + h * jnp.einsum("st,znt->zns", rule.integrate.astype(dtype), V)
-        there = jnp.concatenate([Q, V], axis=1)  # (1 + 2n, 2n, s)
-
-        def rates(y):
-            assert self.rates is not None
-            none = jnp.zeros((n,), dtype)
-            return jnp.stack([jnp.asarray(x, dtype) for x in self._rates(y, none, zero, theta)])
-
-        first, columns = there[0], there[1:] - there[0]
-        rest = jnp.zeros((2 * n,), dtype)
-        curve = jax.hessian(rates)(rest)  # (m, 2n, 2n)
-        slope = jax.jacfwd(rates)(rest)
-        weights = h * jnp.asarray(rule.weights, dtype)
-        pushed = jnp.einsum("mab,bs->mas", curve, first)
-        return Form(
-            jnp.sum(weights) * rates(rest)
-            + jnp.einsum("s,mas,as->m", weights, slope[..., None] + pushed / 2, first),
-            jnp.einsum("s,mas,zas->mz", weights, slope[..., None] + pushed, columns),
-            jnp.einsum("s,yas,mab,zbs->myz", weights, columns, curve, columns),
-        )
-
     def _rates(self, y, a, t, theta):
         assert self.rates is not None
         accelerations = a if self.pulls is None else self._accelerations(y, t, theta)

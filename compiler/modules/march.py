@@ -16,9 +16,10 @@ import jax.numpy as jnp
 from ..lower import Lowered
 from .constrained import Constrained
 from .ggl import GGL
-from .leap import LARGEST, LEAP, Powers, ahead, powers
-from .ledger import Balance, Form, Ledger, flux_of
+from .leap import LEAP, ahead
+from .ledger import Balance, Ledger, flux_of
 from .linear import apply
+from .quadratic import Map
 from .summed import AtAll, Bodies, BodyLedger
 from .transformed import Transformed
 
@@ -57,17 +58,6 @@ class Trajectory(NamedTuple):
     trouble: jax.Array  # 0 none, 1 not converged, 2 not finite
     balance: Balance | None = None  # of the ledger, where one is kept
     V: jax.Array | None = None  # (n, r + 2) nodal velocities of the last step, where rows hold them
-
-
-class Map(NamedTuple):
-    """A step of a quadratic problem, z' = z + D z + d, the form of its flux, and what D and d lost
-    where they were rounded to single precision; the powers of the map, for leaps."""
-
-    D: jax.Array
-    d: jax.Array
-    form: Form | None
-    low: tuple | None = None
-    powers: Powers | None = None
 
 
 class Tools(NamedTuple):
@@ -130,14 +120,16 @@ class March(eqx.Module):
         balance = self.ledger.start(q, p, self.ggl.time(q, t), theta, energy)
         return x._replace(balance=balance)
 
-    def advance(self, x: Trajectory, t0, h, theta, stop, every, capacity: int):
+    def advance(
+        self, x: Trajectory, t0, h, theta, stop, every, capacity: int, prepared: Map | None = None
+    ):
         """March to step `stop`, or to the first trouble, or until `capacity` rows are full.
 
         Steps are taken in the precision of x; t0, h and theta are float64 all the same.
         `stop` and `every` are dynamic. A row (t, q, p) is kept after each step whose number is a
         multiple of `every`, and after the last, with the flux of the ledger behind it where there
         is one, and then the nodal velocities where `dense`. Returns the state, the rows and their
-        count.
+        count. `prepared` is the map of a step (`quadratic.map_of`) where the solver is "linear".
         """
         n, t0, h = len(x.q), jnp.asarray(t0, float), jnp.asarray(h, float)
         rows = (
@@ -152,19 +144,7 @@ class March(eqx.Module):
         double = theta  # maps and true positions are worked out in it, whatever the states are in
         theta = jax.tree.map(lambda a: a.astype(x.q.dtype), theta)
         minv = self.ggl.preconditioner(x.q, x.p, t0.astype(x.q.dtype), theta)
-        prepared = None
-        if self.solver == "linear":
-            assert isinstance(self.ggl, GGL) and not isinstance(self.ledger, BodyLedger)
-            form = None if self.ledger is None else self.ledger.form(h, double, h.dtype)
-            whole = (*self.ggl.affine(h, double, dtype=h.dtype), form)
-            prepared = Map(*jax.tree.map(lambda a: a.astype(x.q.dtype), whole))
-            if x.q.dtype != h.dtype:  # a rounded map is another oscillator, as the steps add up
-                low = [
-                    (a - b).astype(x.q.dtype) for a, b in zip(whole[:2], prepared[:2], strict=True)
-                ]
-                prepared = prepared._replace(low=tuple(low))
-            elif n <= LARGEST:
-                prepared = prepared._replace(powers=powers(prepared.D, prepared.d))
+        assert (prepared is not None) == (self.solver == "linear")
         tools = Tools(minv, prepared, double)
 
         def row(s):

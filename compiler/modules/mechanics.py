@@ -64,7 +64,10 @@ class Mechanics(eqx.Module):
             lack = p if self.bare else p - self.momentum(q, rest, t, theta)
             if self.constant_mass and minv is not None:
                 return times(minv, lack, lack.ndim - 1)
-            return solve(self.mass(q, rest, t, theta), lack[:, None])[:, 0]
+            mass = self.mass(q, rest, t, theta)
+            if self.diagonal_mass:
+                return lack / jnp.stack([mass[k, k] for k in range(self.n)])
+            return solve(mass, lack[:, None])[:, 0]
 
         def lacking(v):
             return p - self.momentum(q, v, t, theta)

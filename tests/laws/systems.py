@@ -9,6 +9,7 @@ import numpy as np
 from actionrun.compiler.arrays import mechanics, parameters
 from actionrun.compiler.modules.ggl import GGL
 from actionrun.compiler.modules.march import March, Trajectory, energy_error
+from actionrun.compiler.modules.quadratic import map_of
 from actionrun.compiler.problem import Problem, problem
 from actionrun.spec import loads
 
@@ -60,8 +61,8 @@ def symbolic(system: str) -> Problem:
 
 
 @eqx.filter_jit
-def _advanced(march: March, x: Trajectory, t, h, theta, stop, every):
-    return march.advance(x, t, h, theta, stop, every, ROWS)
+def _advanced(march: March, x: Trajectory, t, h, theta, stop, every, prepared):
+    return march.advance(x, t, h, theta, stop, every, ROWS, prepared)
 
 
 def solver_of(ggl: GGL) -> str:
@@ -84,8 +85,9 @@ def marched(
     zero = jnp.zeros(())
     x = march.start(q, p, zero, theta)
     x, kept, count = _advanced(
-        march, x, zero, jnp.asarray(h), theta, jnp.asarray(steps), jnp.asarray(every)
-    )
+        march, x, zero, jnp.asarray(h), theta, jnp.asarray(steps), jnp.asarray(every),
+        map_of(ggl, None, h, theta) if march.solver == "linear" else None,
+    )  # fmt: skip
     t, qs, ps = kept[:3]
     assert int(x.trouble) == 0, f"trouble {int(x.trouble)} at step {int(x.step)}"
     rows = int(count)
