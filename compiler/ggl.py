@@ -16,7 +16,8 @@ from ..spec.ggl import Ggl
 from . import ggl_bodies_arrays as bodies
 from .arrays import mechanics, parameters
 from .courses import Setting
-from .dense import Between, between, described
+from .dense import Between, between, between_bodies
+from .dense_findings import described
 from .derived import symbolic_equations
 from .ggl_bodies import BodyProblem, problem_of, require_masses
 from .ggl_bodies_findings import Run
@@ -59,7 +60,7 @@ def compile(study: Ggl) -> Integration:
     h = study.number(study.integrator.dt)
     ggl, q, p = stepper(study, symbolic, arrays, theta)
     book = book_of(symbolic, ggl)
-    sought = between(study, symbolic, arrays, h)
+    sought = between(study, symbolic, ggl, h)
     way = solver(ggl, q, p, h, theta, mapped=sought is None)
     march = March(ggl, way, exact, book.ledger, sought is not None)
     program = Integration(study, symbolic, march, theta, h, q, p)
@@ -78,10 +79,12 @@ def _of_bodies(study: Ggl) -> Integration:
     q, p = bodies.start(study, symbolic, stepper, theta)
     require_masses(symbolic, np.asarray(stepper.preconditioner(q, p, 0.0, theta)), study)
     ledger, note = bodies.ledger_of(symbolic, stepper)
-    march = March(stepper, "fixed point", bodies.exact(study, symbolic), ledger)
     h = study.number(study.integrator.dt)
+    sought = between_bodies(study, symbolic, stepper, h)
+    exact = bodies.exact(study, symbolic)
+    march = March(stepper, "fixed point", exact, ledger, sought is not None)
     program = Integration(study, symbolic, march, theta, h, q, p)
-    program.note = note
+    program.note, program.between = note, sought
     return program
 
 
@@ -97,7 +100,7 @@ def _exact(study: Ggl, symbolic: Problem) -> list[sp.Expr]:
 
 
 @eqx.filter_jit
-def _advance(march: March, x: Trajectory, h, theta, stop, every, capacity: int, prepared):
+def _advance(march: March, x: Trajectory, h, theta, stop, every, capacity: int, prepared=None):
     return march.advance(x, jnp.zeros(()), h, theta, stop, every, capacity, prepared)
 
 
@@ -200,6 +203,8 @@ class Integration:
         ends = zip(before[:2], rows[1:3], strict=True)
         q, p = (np.concatenate([start[None], part]) for start, part in ends)
         n, first = self.symbolic.n, int(before.step)
+        if V.ndim == 4:  # (rows, components, s, bodies)
+            V = np.moveaxis(V, -1, 2).reshape((len(V), n, -1))
         found = between.block(first, q, p, V[:, :n], self.theta, self._capacity)
         number = first + 1 + np.arange(len(V))
         keep = (number % self.quantum == 0) | (number == stop)
@@ -251,12 +256,15 @@ class Integration:
         motion = Motion(self.study, self.symbolic, self.march, self.theta, float(self.h), q, p)  # type: ignore[arg-type]
         state = jax.tree.map(np.asarray, state)
         if isinstance(self.symbolic, BodyProblem):
-            return found_bodies(Run(motion, self.symbolic), self.note, state, samples)
+            findings = found_bodies(Run(motion, self.symbolic), self.note, state, samples)
+            if self.between is not None:
+                findings = described(motion, self.symbolic, self.between, samples, findings)
+            return findings
         findings = found(motion, state, samples)
         if self.book is not None:
             findings = balanced(motion, self.book, state, samples, findings)
         if self.between is not None:
-            findings = described(motion, self.between, samples, findings)
+            findings = described(motion, self.symbolic, self.between, samples, findings)
         findings = judged(motion, findings)
         if self.comparison is not None:
             kinetic = float(state.monitor.kinetic_high)

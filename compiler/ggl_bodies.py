@@ -67,6 +67,13 @@ class BodyProblem:
         return not self.nonconservative and not timed
 
 
+def by_body(problem: BodyProblem, rows: np.ndarray, name: str, vector: bool) -> np.ndarray:
+    """From (..., n): (..., bodies) of a scalar, (..., bodies, components) of a vector."""
+    part = problem.words.slices[name]
+    folded = rows.reshape((*rows.shape[:-1], len(problem.words.names), problem.count))
+    return np.moveaxis(folded[..., part, :], -2, -1) if vector else folded[..., part.start, :]
+
+
 def problem_of(study: Ggl) -> BodyProblem:
     """The symbolic problem of a study with particles. Raises Faults that point at what is wrong."""
     words, count = words_of(study), study.system.particles

@@ -23,7 +23,7 @@ def _place(words: Words, seat: Seat) -> Place:
     return Place(seat.what, of if isinstance(of, int) else 0, *seat.slot)
 
 
-def _term(
+def term(
     problem: BodyProblem, one: Summand, expressions: Sequence[sp.Expr], targets: Sequence[Seat]
 ) -> Term:
     """Expressions of a summand's symbols as array functions."""
@@ -48,7 +48,7 @@ def _terms(problem: BodyProblem, entries: Derivatives) -> tuple[Term, ...]:
     for place, one in enumerate(problem.parts):
         mine = [(seat, e) for where, seat, e in entries if where == place and e != 0]
         if mine:
-            found.append(_term(problem, one, [e for _, e in mine], [seat for seat, _ in mine]))
+            found.append(term(problem, one, [e for _, e in mine], [seat for seat, _ in mine]))
     return tuple(found)
 
 
@@ -63,7 +63,7 @@ def mechanics(problem: BodyProblem) -> Summed:
         pushes=_terms(problem, problem.push),
         momenta=_terms(problem, problem.momentum),
         masses=_terms(problem, problem.mass),
-        energies=tuple(_term(problem, one, [one.expression], ()) for one in problem.energy),
+        energies=tuple(term(problem, one, [one.expression], ()) for one in problem.energy),
     )
 
 

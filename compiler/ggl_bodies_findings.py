@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..spec.ggl import Ggl
-from .ggl_bodies import BodyProblem
+from .ggl_bodies import BodyProblem, by_body
 from .ggl_bodies_charges import named
 from .ggl_bodies_text import equations
 from .ggl_findings import (
@@ -114,12 +114,7 @@ def _charge(run: Run, charge) -> Charge:
 
 
 def _by_body(run: Run, rows: np.ndarray, name: str) -> np.ndarray:
-    """From (..., n): (..., bodies) of a scalar, (..., bodies, components) of a vector."""
-    problem, part = run.problem, run.problem.words.slices[name]
-    folded = rows.reshape((*rows.shape[:-1], len(problem.words.names), problem.count))
-    if not run.study.system.is_vector(name):
-        return folded[..., part.start, :]
-    return np.moveaxis(folded[..., part, :], -2, -1)
+    return by_body(run.problem, rows, name, run.study.system.is_vector(name))
 
 
 def _final(run: Run, series: Series) -> dict[str, object]:

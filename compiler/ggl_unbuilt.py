@@ -5,6 +5,8 @@ from __future__ import annotations
 from ..spec.ggl import Ggl
 from .refusal import refusal
 
+BETWEEN = ("outputs between the steps", "events")
+
 
 def require_built(study: Ggl) -> None:
     """Raises Faults for combinations that are not built yet."""
@@ -13,11 +15,11 @@ def require_built(study: Ggl) -> None:
         ("constraints", ("system", "constraints"), constrained),
         ("a time_transform", ("integrator", "time_transform"), transform is not None),
         ("comparisons", ("compare",), study.compare is not None),
-        ("outputs between the steps", ("output",), study.output is not None),
-        ("events", ("events",), study.events),
+        (BETWEEN[0], ("output",), study.output is not None),
+        (BETWEEN[1], ("events",), study.events),
     )
     for what, key, given in asked:
-        if given and study.system.particles is not None:
+        if given and study.system.particles is not None and what not in BETWEEN:
             raise refusal(
                 study, key, "not-built",
                 f"{what} of many bodies are not built yet in this version",

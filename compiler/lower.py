@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import reduce
+from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import sympy as sp
+from jax.typing import ArrayLike
 
 TABLE: dict[type, Callable[..., jax.Array]] = {
     sp.sin: jnp.sin,
@@ -46,8 +48,8 @@ class Lowered(eqx.Module):
     shared: tuple[tuple[sp.Symbol, sp.Expr], ...] = eqx.field(static=True)
     results: tuple[sp.Expr, ...] = eqx.field(static=True)
 
-    def __call__(self, *values: jax.Array) -> list[jax.Array | float]:
-        known: dict[sp.Basic, jax.Array | float] = dict(zip(self.arguments, values, strict=True))
+    def __call__(self, *values: ArrayLike) -> list[jax.Array | float]:
+        known: dict[sp.Basic, Any] = dict(zip(self.arguments, values, strict=True))
         for name, expression in self.shared:
             known[name] = _fold(expression, known)
         return [_fold(expression, known) for expression in self.results]
@@ -65,7 +67,7 @@ def lowered(expressions: Sequence[sp.Expr], arguments: Sequence[sp.Symbol]) -> L
     return Lowered(tuple(arguments), tuple(shared), tuple(results))
 
 
-def _fold(expression: sp.Basic, known: Mapping[sp.Basic, jax.Array | float]):
+def _fold(expression: sp.Basic, known: Mapping[sp.Basic, Any]):
     if expression in known:
         return known[expression]
     if isinstance(expression, sp.Number | sp.NumberSymbol):

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 LEAP = 16  # steps of a leap
@@ -35,7 +36,7 @@ def powers(D: np.ndarray, d: np.ndarray) -> Powers:
 def ahead(of: Powers, z: jax.Array, low: jax.Array) -> jax.Array:
     """What z (2n,), with the part `low` of it that rounding keeps apart, changes by in 1 .. LEAP
     steps, (2n, LEAP)."""
-    total = of.d.T + of.D[:, :, 0].T * z[0]
+    total = jnp.asarray(of.d).T + of.D[:, :, 0].T * z[0]
     for j in range(1, len(z)):
         total = total + of.D[:, :, j].T * z[j]
     return total + low[:, None]

@@ -250,7 +250,9 @@ class March(eqx.Module):
                 low = (x.q_low, x.p_low)
                 done = g.fixed_point(x.q, x.p, t, h, theta, minv, guess, low)
             dq, dp, seed, passes, change = done.dq, done.dp, done.seed, done.passes, done.change
-            V = g.velocities(x.p, t, h, theta, seed)
+            V = None  # of forces, velocities are worked out where they are wanted
+            if self.dense or self.ledger is not None or not g.mechanics.bare:
+                V = g.velocities(x.p, t, h, theta, seed)
         if done is not None and done.fine is not None:
             fine = done.fine
         q, q_low = compensated(x.q, x.q_low + fine[0], dq)

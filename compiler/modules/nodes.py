@@ -21,9 +21,12 @@ def nodal(matrix: np.ndarray, values: jax.Array) -> jax.Array:
     ones = (None,) * (values.ndim - 2)
 
     def product(x):
-        total = jnp.multiply(matrix[:, 0][(slice(None), *ones)], x[:, :1])
-        for j in range(1, matrix.shape[1]):
-            total = total + matrix[:, j][(slice(None), *ones)] * x[:, j : j + 1]
+        total = None
+        for j in range(matrix.shape[1]):  # by `lax`, which is traced in half the time
+            column = jax.lax.slice_in_dim(x, j, j + 1, axis=1)
+            term = jnp.multiply(matrix[:, j][(slice(None), *ones)], column)
+            total = term if total is None else jax.lax.add(total, term)
+        assert total is not None
         return total
 
     if ones:  # a batch is never transposed, and XLA 0.10 crashed on a vmapped sum of this form

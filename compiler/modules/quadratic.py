@@ -11,11 +11,13 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from numpy.typing import DTypeLike
 
 from ..lower import Lowered
 from .ggl import GGL
 from .leap import LARGEST, Powers, powers
 from .ledger import Form, Ledger
+from .mechanics import Mechanics
 from .quadrature import Extended
 
 REFINED = 3  # times that the solution is mended by what it lacks in extended precision
@@ -32,7 +34,7 @@ class Map(NamedTuple):
     powers: Powers | None = None
 
 
-def map_of(ggl: GGL, ledger: Ledger | None, h: float, theta, dtype=np.float64) -> Map:
+def map_of(ggl: GGL, ledger: Ledger | None, h: float, theta, dtype: DTypeLike = np.float64) -> Map:
     """The map of a step of h, for states of that dtype; theta (k,)."""
     theta = np.asarray(theta, np.float64)
     with np.errstate(all="ignore"):  # what is not finite is told by the march
@@ -41,12 +43,12 @@ def map_of(ggl: GGL, ledger: Ledger | None, h: float, theta, dtype=np.float64) -
         form = None
         if ledger is not None and ledger.rates is not None:
             form = _form(ledger, h, theta, np.concatenate([Q, V]))
-    parts, low, powers_ = tuple(x.astype(dtype) for x in (D, d)), None, None
+    parts, low, found = [x.astype(dtype) for x in (D, d)], None, None
     if dtype != np.float64:  # a rounded map is another oscillator, as the steps add up
         low = tuple(x - part for x, part in zip((D, d), parts, strict=True))
     elif ggl.mechanics.n <= LARGEST:
-        powers_ = powers(D, d)
-    whole = Map(*parts, form, low, powers_)
+        found = powers(D, d)
+    whole = Map(parts[0], parts[1], form, low, found)  # type: ignore[arg-type]
     return jax.tree.map(lambda x: jnp.asarray(x, dtype), whole)
 
 
@@ -71,8 +73,9 @@ def _rows(values, count: int) -> np.ndarray:
 def _responses(ggl: GGL, h: float, theta) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Of the motions from rest at the origin and from each unit of z = (q, p): increments of z in a
     step (2n, 1 + 2n), and Q, V (n, s, 1 + 2n) at its nodes."""
-    n, size, rule = ggl.mechanics.n, ggl.r + 1, ggl.rule
-    force, momentum = (_Affine(f, n, theta) for f in (ggl.mechanics.forces, ggl.mechanics.momenta))
+    m, size, rule = ggl.mechanics, ggl.r + 1, ggl.rule
+    assert isinstance(m, Mechanics)
+    n, (force, momentum) = m.n, (_Affine(f, m.n, theta) for f in (m.forces, m.momenta))
     start = np.concatenate([np.zeros((2 * n, 1)), np.eye(2 * n)], axis=1).astype(Extended)
     q, p, h_ = start[:n, None], start[n:, None], Extended(h)
     integrate, impulse, modes, coefficients, b = (
@@ -135,8 +138,8 @@ def _form(ledger: Ledger, h: float, theta, there: np.ndarray) -> Form:
 
 def _rates(ledger: Ledger, y: np.ndarray, theta) -> np.ndarray:
     """The rates of all charges (m, points) at points y (2n, points)."""
-    assert ledger.rates is not None
     m, n, count = ledger.ggl.mechanics, ledger.n, y.shape[1]
+    assert ledger.rates is not None and isinstance(m, Mechanics)
     a = np.zeros((n, count))
     if ledger.pulls is not None:
         mass = _rows(m.masses(*np.zeros((2 * n, 1)), 0.0, *theta), 1).reshape((n, n))

@@ -180,7 +180,6 @@ def test_the_march_itself_is_the_same():
         ("[output]\nevery = 1e-9\n", "at most", "1e-9"),
         ('[events]\nx = "q_plus"\n', "event", "q_plus"),
         ('[events]\nx = "p"\n', "p", '"p"'),
-        ('time_transform = "1 + q^2"\n[events]\nx = "q"\n', "not built", "[events]"),
     ],
 )
 def test_faults_say_where(more, words, at):
