@@ -18,6 +18,7 @@ from ..spec.species import pair_of
 from .lower import Lowered, lowered
 from .modules.landscape import External, Landscape
 from .modules.pairs import Pairs
+from .pair_sums import energies
 from .refusal import refusal
 from .symbols import Vocabulary, symbol, vocabulary
 
@@ -72,22 +73,34 @@ def _particles(study: Study, boltzmann: float, order: Sequence[str] | None) -> B
     edge = _edge(study, n, dimension)
     cutoff = None if system.cutoff is None else study.number(system.cutoff)
     switch = None if cutoff is None else SWITCH * cutoff
-    pairs = pair = external = outer = None
-    if system.pair is None:
+    outer = None
+    law, outer_law = system.pair, system.external
+    if system.potential is not None:
+        law = outer_law = system.potential
+        pair, external = energies(study, words, law, axes)
+    elif law is not None:
+        pair = words.scalar(law)
+        external = None if outer_law is None else words.scalar(outer_law)
+    else:
         raise refusal(
             study, system.lagrangian, "not-built",
             "a Lagrangian of many bodies is not built yet in this version",
-            'write the potential of a pair instead: pair = "4*((1/r)^12 - (1/r)^6)"',
+            'write mass, and their potential instead: potential = "sum(i<j, 4*(1/r[i,j]^12 - '
+            '1/r[i,j]^6))"',
         )  # fmt: skip
-    pair = words.scalar(system.pair)
     limits = [None if x is None else jnp.asarray(x) for x in (cutoff, switch, edge)]
     kinds = [*(study.system.species or {})]
     kind = jnp.asarray([kinds.index(name) for name in species]) if kinds and species else None
-    pairs = Pairs(_pair_terms(study, pair, theta), _numbers(theta), kind, *limits)
-    if system.external is not None:
-        external = words.scalar(system.external)
+    pairs = Pairs(_pair_terms(study, law, pair, theta), _numbers(theta), kind, *limits)
+    if external is not None:
         alike = {name: x for name, x in theta.items() if isinstance(x, float)}
-        outer = _external(study, system.external, external, [symbol(x) for x in axes], alike)
+        lacking = {x for x in theta if x not in alike} & external.free_symbols
+        if lacking:
+            name = min(map(str, lacking))
+            raise refusal(study, outer_law, "species.pair",
+                          f"{name} differs from pair to pair, and sum(i, ...) has one body",
+                          "it has a meaning in sum(i<j, ...) only")  # fmt: skip
+        outer = _external(study, outer_law, external, [symbol(x) for x in axes], alike)
     mass, landscape = _mass(study, species, n), Landscape(pairs, outer)
     return Bodies(
         (dimension, n), axes, words, mass, landscape, pair, external, cutoff, switch, edge,
@@ -151,9 +164,10 @@ def _numbers(theta: Mapping[sp.Symbol, Number]) -> jnp.ndarray:
     return jnp.asarray(np.stack(np.broadcast_arrays(*theta.values())) if theta else np.zeros(0))
 
 
-def _pair_terms(study: Study, pair: sp.Expr, theta: Mapping[sp.Symbol, Number]) -> Lowered:
+def _pair_terms(
+    study: Study, where: Expression, pair: sp.Expr, theta: Mapping[sp.Symbol, Number]
+) -> Lowered:
     """e, e', e'' as functions of s, 1/s, sqrt(s) and the parameters."""
-    where = study.system.pair
     energy = pair.xreplace({symbol("r"): sp.sqrt(S)})
     slope = sp.diff(energy, S)
     terms = [energy, slope, sp.diff(slope, S)]

@@ -1,7 +1,8 @@
 """What only the symbolic stage sees of a study, as faults and notes, without running it.
 
 Faults come from `problem` (K not odd, singular mass matrix, constants that are not real) and from
-the constraints (redundant, conflicting, a start off their surface). Notes tell what motions
+the constraints (redundant, conflicting, a start off their surface), for paths from the potential
+(kinks, constants, sums that are no potential of pairs). Notes tell what motions
 determine of a family's coefficients, and whether the step is short enough.
 """
 
@@ -32,7 +33,15 @@ NEAR = 0.9  # share of the limit from which on a step is told
 def deep(study: Study) -> list[Fault]:
     """Every fault and note of the symbolic stage. Raises nothing for what a study says."""
     match study:
-        case Om() | Pnn():
+        case Om():
+            from .om_setting import setting
+
+            try:
+                setting(study)
+            except Faults as faults:
+                return list(faults.faults)
+            return []
+        case Pnn():
             message = f"nothing of study kind '{study.study}' is checked more deeply yet"
             return [study.fault(("study",), None, "deep.unbuilt", message, severity="note")]
         case Ggl() | Family():

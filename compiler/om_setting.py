@@ -17,6 +17,7 @@ from ..spec.om import Om
 from .bodies import Bodies, bodies
 from .lower import lowered
 from .modules.action import Ansatz, Exact, Loose, Loss, Terms, Weights
+from .modules.landscape import Landscape
 from .modules.neighbours import Near
 from .modules.path import Basis, table
 from .modules.path_network import Perceptron
@@ -113,8 +114,7 @@ class Setting:
         landscape, level = self.bodies.landscape, None
         if self.velocities:
             q, v = given[..., :1], given[..., 2:3]
-            potential = landscape.energy(q, landscape.near(q))[0]
-            level = potential + jnp.sum(self.mass * v**2) / 2
+            level = _energy(landscape, self.mass, landscape.near(q), q, v)
         quadrature = jnp.asarray(self.basis.weights)
         ansatz = self.ansatz(given)
         loss = Loss(landscape, self.mass, ansatz, quadrature, given, weights, near, level,
@@ -146,6 +146,11 @@ class Setting:
         formulas = lowered([x for _, x in self.own_terms], [*q, *v, words.t, *names])
         numbers = jnp.asarray([study.number(x) for x in theta.values()])
         return Terms(formulas, jnp.asarray(t), numbers)
+
+
+@eqx.filter_jit
+def _energy(landscape: Landscape, mass: jax.Array, near: Near, q: jax.Array, v: jax.Array):
+    return landscape.energy(q, near)[0] + jnp.sum(mass * v**2) / 2
 
 
 def cast(tree: Any, dtype: Any) -> Any:

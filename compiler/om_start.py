@@ -78,7 +78,7 @@ def marched(setting: Setting, given: jax.Array) -> Any:
     left = collocation.along(march, h, np.minimum(t, half), 0)[0]
     right = collocation.along(march, h, np.minimum(basis.duration - t, half), 1)[0]
     met = jnp.asarray(np.where(t < half, left, right))
-    a = landscape.forces(met, landscape.near(met)) / setting.mass
+    a = _accelerations(landscape, setting.mass, landscape.near(met), met)
     bent = jnp.asarray(basis.functions(t)[2] * basis.weights[:, None])
     lift = given @ jnp.asarray(basis.lift(t)[2].T)
     c = ((a - lift) @ bent) * setting.mass
@@ -136,3 +136,8 @@ def _fastest(landscape: Landscape, mass: jax.Array, near, q: jax.Array) -> jax.A
 @eqx.filter_jit
 def _march(landscape, mass, near, q, v, h, windows: int) -> collocation.March:
     return collocation.march(landscape, mass, near, q, v, h, windows)[0]
+
+
+@eqx.filter_jit
+def _accelerations(landscape: Landscape, mass: jax.Array, near, q: jax.Array) -> jax.Array:
+    return landscape.forces(q, near) / mass

@@ -20,6 +20,11 @@ def sense(sense: Sense, system: dict[str, Any]) -> None:
     if "dimension" not in system and not sense.broken:
         sense.add(("system",), "key.missing", '"dimension" is missing in [system]',
                   "write dimension = 3")  # fmt: skip
+    for name in ("pair", "external") if "potential" in system else ():
+        if name in system:
+            sense.add(("system", name), "system.law", f"a potential and {name}",
+                      "keep one of them: potential holds sum(i<j, ...) over pairs and sum(i, ...) "
+                      "over bodies")  # fmt: skip
     box = system.get("box")
     if isinstance(box, dict) and len({"density", "length"} & {*box}) != 1 and not sense.broken:
         sense.add(("system", "box"), "system.box", "a box has a density or a length",
@@ -66,7 +71,8 @@ def measure(measures: Measures) -> None:
     speed = dimension_product(length, check.units.time, -1)
     wanted = dimension_product(measures.energy, dimension_power(speed, 2), -1)
     if measures.given("system").get("mass") is None and wanted != NONE:
-        check.blame(("system", "pair"), "unit.mixed",
+        law = "potential" if "potential" in measures.given("system") else "pair"
+        check.blame(("system", law), "unit.mixed",
                     "the mass is not given, and a default of 1 has no unit",
                     f'write mass = "1 {check.units.label(wanted)}"')  # fmt: skip
     expect(value(("system", "mass")), wanted, "the mass")

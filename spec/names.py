@@ -29,7 +29,7 @@ FIXED = frozenset({"parameter", "constant"})
 PLACES: dict[str, frozenset[str]] = {  # what each place of a study may hold
     "lagrangian": FIXED | {"coordinate", "velocity", "time", "coefficient", "bodies"},
     "nonconservative": FIXED | {"doubled", "time", "coefficient"},
-    "potential": FIXED | {"coordinate", "time", "coefficient"},
+    "potential": FIXED | {"coordinate", "time", "coefficient", "bodies", "body", "paired"},
     "mass": FIXED | {"coefficient"},
     "equation": FIXED | {"coordinate", "time", "coefficient"},
     "inequality": FIXED | {"coefficient"},

@@ -62,7 +62,7 @@ class Sense:
                 many.sense(self, system)
             else:
                 bodies.sense(self, system)
-            if "pair" not in system and "lagrangian" not in system:
+            if not laws:
                 self.add(("system",), "system.law", "bodies without a pair potential",
                          'write pair = "4*((1/r)^12 - (1/r)^6)"')  # fmt: skip
         elif "coordinates" not in system:

@@ -3,14 +3,16 @@
 First, N = 32 over 0.5 tau with positions and velocities at both ends: our solver beside the paper's
 recipe (Wang et al., J. Chem. Inf. Model. 62, 3346, 2022: one hidden layer of 125 sigmoid units,
 NADAM 1e-3 in float32, 26 points, first ballistic halves, then action and penalties) on the same
-ends, each with the CPU time to its own best accuracy; the recipe is given SECONDS of CPU time.
+ends. For the recipe, which is given SECONDS of CPU time: the time to its own best accuracy; for
+ours the time until its path is first no worse than that, and to the end of the minimisation. Ours
+begins with a march from both ends, which knows no inner point either; its time is counted.
 Three of its numbers are chosen in its favour, since with the published ones it does not converge on
 these ends in reduced units: the penalty (with 20 the action pulls the path 0.4 sigma off its ends),
 the epochs on the halves (as many as on the action teach the network the jump between them), and the
 energy term, which is off: it made the path worse.
 Second, CPU time of a product with the Jacobian and its transpose against N, 108 to 500 atoms, with
-the exponent, and the time to compile it, from 13 atoms on. CPU times after compilation; take the
-ratios and not the seconds.
+the exponent; and the time to compile start and iteration of a study, from 13 atoms on, also as a
+multiple of that of 13 atoms. CPU times after compilation; take the ratios and not the seconds.
 """
 
 from __future__ import annotations
@@ -44,7 +46,7 @@ STUDIES = Path(__file__).parents[2] / "studies"
 SECONDS = 240
 PENALTY, HALVES = 1e4, 500  # of the paper's recipe
 ENERGY, STRIDE = 0.0, 2500
-GOAL = 2.5e-2  # what the recipe reached in the prototype
+GOAL = 2.5e-2  # what the recipe reached in the prototype: ours is held to it at least
 SIZES = ((13, 1.2), (108, 2.5), (256, 2.5), (500, 2.5))
 PRODUCTS = 20
 
@@ -73,14 +75,14 @@ def distance(one: Relaxation, state: dict[str, Any]) -> float:
 
 def referenced() -> dict[str, Any]:
     """The reference run of 32 atoms, for both."""
-    one = program("lj_liquid_32")
+    one = program("lj_liquid_32", "path.points=32")
     state, _ = one.advance(one.start(), 0, one.before)
     return state["reference"]
 
 
 def ours(reference: dict[str, Any], goal: float = 0.0) -> tuple[float, float]:
     """CPU seconds and largest RMSD, when the RMSD is below `goal` or at the end."""
-    one = program("lj_liquid_32")
+    one = program("lj_liquid_32", "path.points=32")
     state = {**one.start(), "reference": reference}
     _, report = one.advance(state, one.before, one.total - one.before)
     largest = np.max(report.samples["rmsd"], axis=1)
@@ -121,12 +123,20 @@ def papers(reference: dict[str, Any], most: float, log: Console) -> list[tuple[i
 
 
 def products(n: int, cutoff: float) -> tuple[float, float]:
-    """CPU seconds of a product with the Jacobian and one with its transpose; and to compile."""
+    """CPU seconds of a product with the Jacobian and one with its transpose; and to compile the
+    start and an iteration."""
     one = program(
         "lj_liquid", f"system.particles={n}", f"system.cutoff={cutoff}",
         "ends.md.equilibration=2.0",
     )  # fmt: skip
-    state, _ = one.advance(one.start(), 0, one.before + 1)
+    state, _ = one.advance(one.start(), 0, one.before)
+
+    def begun() -> tuple[float, Any]:
+        start = time.process_time()
+        found = jax.block_until_ready(one.advance(state, one.before, 2)[0])
+        return time.process_time() - start, found
+
+    first, (second, state) = begun()[0], begun()
     x = state["fit"].x
     loss = one.setting.loss(state["given"], one.near(state, x))
 
@@ -135,11 +145,8 @@ def products(n: int, cutoff: float) -> tuple[float, float]:
         _, push, pull = loss.linearised(x)
         return jax.lax.fori_loop(0, count, lambda _, d: pull(push(d)) / jnp.max(jnp.abs(d)), d)
 
-    start = time.process_time()
-    jax.block_until_ready(several(loss, x, x, jnp.asarray(0)))
-    compiling = time.process_time() - start
     seconds, _ = timed(lambda: several(loss, x, x, jnp.asarray(PRODUCTS)))
-    return seconds / PRODUCTS, compiling
+    return seconds / PRODUCTS, first - second
 
 
 def main() -> None:
@@ -150,20 +157,23 @@ def main() -> None:
     rows = papers(reference, most, console)
     best = min(rows, key=lambda row: row[2]) if rows else None
     table = Table("method", "CPU s", "largest RMSD [sigma]", title="N = 32, 0.5 tau, q and v given")
-    table.add_row("march and Gauss-Newton, 32 points", f"{mine[0]:.2f}", f"{mine[1]:.2e}")
     if best is not None:
         name = f"the paper's recipe, its best after {HALVES} + {best[0]} epochs"
         table.add_row(name, f"{best[1]:.1f}", f"{best[2]:.2e}")
-        least = "" if best[2] <= GOAL else f"it did not reach {GOAL:g}: at least "
-        table.add_row("ratio", f"{least}{best[1] / mine[0]:.0f}", f"{best[2] / mine[1]:.0f}")
-        soon = ours(reference, best[2])
-        table.add_row("ours, as soon as it is no worse", f"{soon[0]:.2f}", f"{soon[1]:.2e}")
-        table.add_row("ratio", f"{least}{best[1] / soon[0]:.0f}", f"{best[2] / soon[1]:.0f}")
+        goal = min(best[2], GOAL)  # what it reached in the prototype, where it did not here
+        soon = ours(reference, goal)
+        table.add_row(f"ours, first below {goal:.2e}", f"{soon[0]:.3f}", f"{soon[1]:.2e}")
+        table.add_row("the recipe takes so many times", f"{best[1] / soon[0]:.0f}", "")
+    table.add_row("ours to the end, 32 points", f"{mine[0]:.2f}", f"{mine[1]:.2e}")
+    if best is not None:
+        table.add_row("the recipe takes so many times", f"{best[1] / mine[0]:.0f}", "")
     console.print(table)
     table = Table(
-        "N", "J and J^T [ms]", "exponent", "compile [s]", title="cost against N, 32 points"
-    )
+        "N", "J and J^T [ms]", "exponent", "compile [s]", "of N = 13",
+        title="cost against N, 32 points",
+    )  # fmt: skip
     last: tuple[int, float] | None = None
+    least = 0.0
     for n, cutoff in SIZES:
         seconds, compiling = products(n, cutoff)
         power = (
@@ -171,7 +181,9 @@ def main() -> None:
             if last is None or last[0] < 100
             else f"{np.log(seconds / last[1]) / np.log(n / last[0]):.2f}"
         )
-        table.add_row(str(n), f"{1e3 * seconds:.1f}", power, f"{compiling:.1f}")
+        least = least or compiling
+        table.add_row(str(n), f"{1e3 * seconds:.1f}", power, f"{compiling:.1f}",
+                      f"{compiling / least:.1f}")  # fmt: skip
         last = (n, seconds)
     console.print(table)
 

@@ -40,6 +40,43 @@ def test_energy_error_is_of_second_order(liquid):
     assert np.all((orders > 1.7) & (orders < 2.3))
 
 
+def test_ase_finds_the_same_motion(liquid):
+    """ASE's velocity Verlet over all pairs of the formula with the smooth cut-off, by NumPy."""
+    pytest.importorskip("ase")
+    from ase import Atoms
+    from ase.calculators.calculator import Calculator
+    from ase.md.verlet import VelocityVerlet
+
+    found, verlet, x = liquid
+    first, last = (0.9 * 2.5) ** 2, 2.5**2
+
+    class Smooth(Calculator):
+        implemented_properties = ["energy", "forces"]  # noqa: RUF012
+
+        def calculate(self, atoms=None, properties=("energy",), system_changes=()):
+            super().calculate(atoms, properties, system_changes)
+            d = atoms.positions[:, None] - atoms.positions
+            d -= found.edge * np.round(d / found.edge)
+            s = np.sum(d * d, axis=2) + 1e6 * np.eye(len(atoms))
+            u, y = s**-3, np.clip((s - first) / (last - first), 0, 1)
+            e, slope = 4 * (u * u - u), (12 * u - 24 * u * u) / s
+            fade = 1 - y**3 * (10 - 15 * y + 6 * y * y)
+            fading = -30 * (y * (1 - y)) ** 2 / (last - first)
+            forces = -2 * np.sum((slope * fade + e * fading)[..., None] * d, axis=1)
+            self.results = {"energy": 0.5 * np.sum(e * fade), "forces": forces}
+
+    cell, steps, dt = np.full(3, found.edge), 100, 0.002
+    atoms = Atoms("Ar108", np.asarray(x.q[..., 0]).T, cell=cell, pbc=True, masses=np.ones(108))
+    atoms.calc = Smooth()
+    atoms.set_velocities(np.asarray(x.v[..., 0]).T)
+    energy = atoms.get_total_energy()
+    VelocityVerlet(atoms, timestep=dt).run(steps)
+    run = md.course(verlet, x, steps * dt, dt, 1)
+    assert run.kinetic[0] + run.potential[0] == pytest.approx(energy, rel=1e-12)
+    assert np.max(np.abs(atoms.positions.T - run.q[..., -1])) < 1e-10
+    assert np.max(np.abs(atoms.get_velocities().T - run.v[..., -1])) < 1e-9
+
+
 def test_motion_converges_and_turns_back(liquid):
     """Errors of the places fall by 4; with the velocities turned round the start comes back."""
     _, verlet, x = liquid
