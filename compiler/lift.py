@@ -266,7 +266,8 @@ def spread(value: float, std: float) -> str:
     written = digits(value, std)
     if "e" in written or "." not in written:
         return f"{std:.2g}"
-    return f"{std:.{len(written.partition('.')[2])}f}"
+    places = len(written.partition(".")[2])
+    return f"{std:.{places}f}" if std >= 0.5 * 10**-places or not std else f"{std:.1g}"
 
 
 def numeric(
