@@ -84,5 +84,5 @@ def test_a_measured_motion_is_read_and_fitted(tmp_path):
 def test_what_is_missing_is_told(start, variables, words):
     t, q, pi = motion()
     with pytest.raises(Faults, match=words.replace("[", r"\[")) as told:
-        compile(loads(STUDY % (start, variables)), {"t": t, "q": q, "pi": pi})
+        compile(loads(STUDY % (start, variables)), {"t": t, "q": q, "pi_q": pi})
     assert len(told.value.faults) == 1
