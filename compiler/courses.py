@@ -88,7 +88,9 @@ class Variational:
         solver = "linear" if linear else "fixed point"
         self.name, self.setting = "ggl", setting
         self.march = March(GGL(setting.mechanics, r), solver, None)
-        self.map = map_of(GGL(setting.mechanics, r), None, setting.h, setting.theta) if linear else None
+        self.map = (
+            map_of(GGL(setting.mechanics, r), None, setting.h, setting.theta) if linear else None
+        )
         self.x = self.march.start(setting.q, setting.p, jnp.zeros(()), setting.theta)
 
     def following(self, count: int, every: int = 1) -> Rows:

@@ -195,6 +195,11 @@ def _tables(names: list[str], metrics, noise: float, refines: bool) -> tuple[Tab
     return errors, uncertainty_table(names, metrics, noise)
 
 
+def _brief(x: float | None) -> float | None:
+    """An error to three digits, so that six columns fit a page."""
+    return None if x is None else float(f"{x:.3g}")
+
+
 def _table(names: list[str], metrics, refines: bool) -> Table:
     columns = {"error_median": "median", "error_p95": "95 %", "zero_error_max": "where zero"}
     if refines:
@@ -203,7 +208,9 @@ def _table(names: list[str], metrics, refines: bool) -> Table:
             "refined_error_p95": "refined 95 %",
             "refined_error_max": "refined largest",
         }
-    rows = tuple((name, *(metrics.get(f"{key}.{name}") for key in columns)) for name in names)
+    rows = tuple(
+        (name, *(_brief(metrics.get(f"{key}.{name}")) for key in columns)) for name in names
+    )
     caption = f"Relative errors of the coefficients over {metrics['systems']} unseen systems."
     return Table("errors", caption, ("coefficient", *columns.values()), rows)
 
