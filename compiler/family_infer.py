@@ -14,7 +14,7 @@ import numpy as np
 from scipy.interpolate import CubicSpline
 
 from ..spec.family import Family
-from .family_samples import Observed, grid, observed
+from .family_samples import Observed, far, grid, observed
 from .family_train import Training
 from .modules.devices import dealt
 from .modules.encoder import Encoder
@@ -33,7 +33,8 @@ SHORT = 0.5  # of a step: how much shorter than those of training a motion may b
 class Inferred:
     """What was made of new motions. Coefficients (k, trials) by the network, refined and their
     standard deviations (NaN where the motion does not determine one); relative RMS misfit (trials,)
-    of both; whether each refinement converged. Samples as in `Observed`, `model` like values."""
+    of both; whether each refinement converged. Samples as in `Observed`, `model` like values,
+    `channels` the names of theirs."""
 
     names: tuple[str, ...]
     units: tuple[str, ...]
@@ -46,6 +47,7 @@ class Inferred:
     converged: np.ndarray
     seen: Observed
     model: np.ndarray
+    channels: tuple[str, ...]
 
     def data(self) -> list[dict[str, Any]]:
         """A dict a motion, for JSON and CSV; None for what is not determined."""
@@ -68,9 +70,19 @@ class Inferred:
                 "network_residual": number(self.network_residual[i]),
                 "residual": number(self.residual[i]),
                 "converged": bool(self.converged[i]),
+                "strays": self._strays(i),
             }
             for i, trial in enumerate(self.trials)
         ]
+
+    def _strays(self, trial: int) -> list[dict[str, Any]]:
+        """Samples of a motion that lie far from its fit: their variable and time."""
+        o, found = self.seen, []
+        for k, name in enumerate(self.channels):
+            miss = self.model[:, k, trial] - o.values[:, k, trial]
+            slips = far(miss, o.weight[:, k, trial] > 0, float(o.size[k]))
+            found += [{"variable": name, "t": float(t)} for t in o.t[slips, trial]]
+        return found
 
 
 def inferred(training: Training, state: Any, observations: Mapping[str, np.ndarray]) -> Inferred:
@@ -103,7 +115,9 @@ def inferred(training: Training, state: Any, observations: Mapping[str, np.ndarr
         shots, start, weak, jnp.asarray(low), jnp.asarray(high), iterations, study.refine.tolerance
     )
     names = tuple(c.name for c in symbolic.coefficients)
-    return _told(study, names, named, fit, before, model, share, o, observations)
+    marks = {"q": "", "velocity": "v_", "pi": "pi_"}
+    channels = tuple(marks[v] + symbolic.words.names[i] for v, i in o.names)
+    return _told(study, names, named, fit, before, model, share, o, observations, channels)
 
 
 def require_seen(study: Family, symbolic: Problem, o: Observed) -> None:
@@ -118,7 +132,8 @@ def require_seen(study: Family, symbolic: Problem, o: Observed) -> None:
         )  # fmt: skip
 
 
-def _told(study, names, named, fit: Fit, before, model, share, o: Observed, observations):
+def _told(study, names, named, fit: Fit, before, model, share, o: Observed, observations,
+          channels: tuple[str, ...]) -> Inferred:  # fmt: skip
     k = len(names)
     count = (o.weight > 0).sum(axis=(0, 1))
     free = np.maximum(count - (~np.asarray(fit.held)).sum(axis=0), 1)
@@ -141,6 +156,7 @@ def _told(study, names, named, fit: Fit, before, model, share, o: Observed, obse
         np.asarray(fit.converged),
         o,
         np.asarray(model),
+        channels,
     )
 
 

@@ -10,6 +10,7 @@ from ..spec.family import Family
 from .derived import numeric_equations, symbolic_equations
 from .family_choice import Choice
 from .family_figures import channel_labels
+from .family_samples import STRAY, far
 from .identifiability import Identifiability, identifiability, monomial, term_exponents
 from .lift import digits, spread
 from .problem import Problem
@@ -218,7 +219,7 @@ def _figures(m: Measured) -> tuple[Figure, ...]:
     return tuple(figures)
 
 
-STRAY, SHOWN = 5.0, 5  # robust standard deviations; samples named
+SHOWN = 5  # samples named
 
 
 def strays(m: Measured) -> tuple[str, ...]:
@@ -227,16 +228,15 @@ def strays(m: Measured) -> tuple[str, ...]:
     for k in range(len(m.names)):
         there = m.weight[:, k] > 0
         miss = np.where(there, m.model[:, k] - m.values[:, k], 0.0)
-        typical = 1.4826 * np.median(np.abs(miss[there]))
-        far = np.argwhere(there & (np.abs(miss) > STRAY * typical + 1e-12 * m.size[k]))
-        if not len(far):
+        slips = np.argwhere(far(miss, there, m.size[k]))
+        if not len(slips):
             continue
-        order = np.argsort(-np.abs(miss[tuple(far.T)]), kind="stable")[:SHOWN]
-        where = ", ".join(f"{m.t[i, j]:.6g}" for i, j in far[order])
-        more = f" and {len(far) - SHOWN} more" if len(far) > SHOWN else ""
+        order = np.argsort(-np.abs(miss[tuple(slips.T)]), kind="stable")[:SHOWN]
+        where = ", ".join(f"{m.t[i, j]:.6g}" for i, j in slips[order])
+        more = f" and {len(slips) - SHOWN} more" if len(slips) > SHOWN else ""
         place = f"{where}{more} {m.study.unit('t')}".strip()
         found.append(
-            f"{len(far)} of {int(there.sum())} samples of {_variable_name(m, k)} lie more than "
+            f"{len(slips)} of {int(there.sum())} samples of {_variable_name(m, k)} lie more than "
             f"{STRAY:g} robust standard deviations from the fit: at t = {place}. They "
             "count like the others; if they are slips of the measurement, empty their cells"
         )

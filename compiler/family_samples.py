@@ -13,6 +13,8 @@ from .modules.shooting import Grid
 from .problem import Problem
 from .refusal import refusal
 
+STRAY = 5.0  # robust standard deviations
+ROUND_OFF = 1e-9  # of a channel's size: so near to the fit nothing is far from it
 SLACK = 0.02  # an interval may exceed a whole number of steps by this share of a step
 
 
@@ -65,6 +67,15 @@ def observed(study: Family, symbolic: Problem, observations: Mapping[str, np.nda
         block[: len(rows), :, k] = np.where(seen[rows], values[rows], 0)
         weight[: len(rows), :, k] = np.where(seen[rows], 1 / size, 0)
     return Observed(times, block, weight, size, tuple(names))
+
+
+def far(miss: np.ndarray, there: np.ndarray, size: float) -> np.ndarray:
+    """Which samples of a channel lie far from its fit, by the median absolute deviation of their
+    misfits `miss`; `there` says which samples there are (same shape), `size` is their RMS."""
+    if not there.any():
+        return there
+    typical = 1.4826 * np.median(np.abs(miss[there]))
+    return there & (np.abs(miss) > STRAY * typical + ROUND_OFF * size)
 
 
 def roughness(o: Observed) -> float:

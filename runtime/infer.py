@@ -204,7 +204,22 @@ def _table(found: Told) -> str:
         rows.append([str(one["trial"]), *cells, said, brief(one["residual"], 2)])
     widths = [max(len(row[k]) for row in rows) for k in range(len(head))]
     lines = ["  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)) for row in rows]
-    return "\n".join(line.rstrip() for line in lines)
+    return "\n".join([*(line.rstrip() for line in lines), *_strays(found)])
+
+
+SHOWN = 5  # samples of a motion that are named
+
+
+def _strays(found: Told) -> list[str]:
+    """A line for each motion that has samples far from its fit."""
+    lines = []
+    for one in found.motions:
+        slips = [f"{slip['variable']} at t = {brief(slip['t'], 6)}" for slip in one["strays"]]
+        if slips:
+            more = f" and {len(slips) - SHOWN} more" if len(slips) > SHOWN else ""
+            lines.append(f"motion {one['trial']}: far from the fit lie {', '.join(slips[:SHOWN])}"
+                         f"{more}; if these are slips, empty their cells")  # fmt: skip
+    return lines
 
 
 def _rows(found: Told) -> str:

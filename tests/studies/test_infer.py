@@ -99,6 +99,18 @@ def test_noise_shows_in_the_error_bars(trained, tmp_path):
             assert 0 < value["std"] < 0.1 and abs(value["value"] - true) < 4.5 * value["std"]
 
 
+def test_slips_of_the_measurement_are_named(trained, tmp_path, capsys):
+    rows = list(motions(noise=0.01))
+    slipped = next(k for k, row in enumerate(rows) if row.startswith("2,")) + 20
+    trial, t, q, pi = rows[slipped].split(",")
+    rows[slipped] = f"{trial},{t},{float(q) + 0.5!r},{pi}"
+    data = written(tmp_path / "slip.csv", rows)
+    assert main(["infer", str(trained), "--data", str(data), "--out", str(tmp_path / "o")]) == 0
+    found = json.loads((tmp_path / "o" / "inference.json").read_text())["motions"]
+    assert {"variable": "q", "t": float(t)} in found[1]["strays"]
+    assert "motion 2: far from the fit lie" in capsys.readouterr().out
+
+
 def test_tasks_are_cut_by_motions(monkeypatch):
     monkeypatch.setattr("actionrun.runtime.infer.MOTIONS", 2)
     trial = np.array([7, 7, 3, 5, 3])
