@@ -35,7 +35,7 @@ from .mechanics import structure
 from .modules.ggl import GGL
 from .modules.march import March, Trajectory, constraint_error, energy_error
 from .modules.quadratic import map_of
-from .modules.summed import BodyLedger
+from .modules.summed import Bodies, BodyLedger
 from .peers import tableaux
 from .problem import Problem, problem
 from .program import Findings, Report, Section, Tell
@@ -66,9 +66,8 @@ def compile(study: Ggl) -> Integration:
     program = Integration(study, symbolic, march, theta, h, q, p)
     program.book, program.between = book, sought
     if study.compare is not None:
-        setting = Setting(symbolic, arrays, theta, program.q, program.p, h)
-        methods, r = tableaux(study), study.integrator.r
-        program.comparison = Comparison(study, setting, methods, r, program.total, positions)
+        assert isinstance(ggl, GGL)
+        _compare(program, ggl, positions)
     return program
 
 
@@ -85,7 +84,16 @@ def _of_bodies(study: Ggl) -> Integration:
     march = March(stepper, "fixed point", exact, ledger, sought is not None)
     program = Integration(study, symbolic, march, theta, h, q, p)
     program.note, program.between = note, sought
+    if study.compare is not None:
+        _compare(program, stepper, exact or [])
     return program
+
+
+def _compare(program: Integration, ggl: GGL | Bodies, exact) -> None:
+    study = program.study
+    setting = Setting(program.symbolic, ggl, program.theta, program.q, program.p, float(program.h))
+    methods, r = tableaux(study), study.integrator.r
+    program.comparison = Comparison(study, setting, methods, r, program.total, exact)
 
 
 def _exact(study: Ggl, symbolic: Problem) -> list[sp.Expr]:
@@ -259,17 +267,18 @@ class Integration:
             findings = found_bodies(Run(motion, self.symbolic), self.note, state, samples)
             if self.between is not None:
                 findings = described(motion, self.symbolic, self.between, samples, findings)
-            return findings
+            return self._compared(state, findings, tell)
         findings = found(motion, state, samples)
         if self.book is not None:
             findings = balanced(motion, self.book, state, samples, findings)
         if self.between is not None:
             findings = described(motion, self.symbolic, self.between, samples, findings)
-        findings = judged(motion, findings)
-        if self.comparison is not None:
-            kinetic = float(state.monitor.kinetic_high)
-            findings = compared(self.comparison, kinetic, findings, tell)
-        return findings
+        return self._compared(state, judged(motion, findings), tell)
+
+    def _compared(self, state: Trajectory, findings: Findings, tell: Tell) -> Findings:
+        if self.comparison is None:
+            return findings
+        return compared(self.comparison, float(state.monitor.kinetic_high), findings, tell)
 
 
 def explain(study: Ggl) -> tuple[Section, ...]:

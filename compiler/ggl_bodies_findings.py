@@ -27,7 +27,7 @@ from .ggl_findings import (
 from .ggl_stability import judged_bodies
 from .ledger import Charge, entered, scale
 from .modules.march import Trajectory, energy_error
-from .modules.summed import Bodies, BodyLedger
+from .modules.summed import Bodies, BodyLedger, rows_of
 from .program import Array, Axis, Curve, Figure, Findings, Panel
 
 SHOWN = 6  # bodies that are drawn
@@ -81,13 +81,7 @@ def found(run: Run, book_note: str, state: Trajectory, samples: Mapping[str, np.
 
 @eqx.filter_jit
 def _velocities(stepper: Bodies, q, p, t, theta):
-    def of(row):
-        q, p, t = row
-        q, p = stepper.folded(q), stepper.folded(p)
-        v = stepper.mechanics.velocity(q, p, t, theta)
-        return v.ravel(), stepper.mechanics.energy(q, v, t, theta)
-
-    return jax.lax.map(of, (q, p, t))
+    return rows_of(stepper, q, p, t, theta)
 
 
 def _series(run: Run, samples: Mapping[str, np.ndarray]) -> Series:

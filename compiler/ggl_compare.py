@@ -9,8 +9,9 @@ import numpy as np
 import sympy as sp
 
 from ..spec.ggl import Ggl
-from .courses import BLOCK, Exact, Explicit, LostError, Rows, Setting, Variational
+from .courses import Exact, ExactOfMany, Explicit, LostError, Rows, Setting, Variational, energy_at
 from .modules.explicit import Tableau
+from .modules.summed import AtAll
 from .program import Array, Axis, Curve, Figure, Findings, Panel, Table, Tell
 
 BINS = 1000  # points of a curve of errors: each is the largest of its part of the steps
@@ -38,13 +39,19 @@ class Comparison:
     methods: tuple[Tableau, ...]
     r: int
     steps: int
-    exact: list[sp.Expr] = field(default_factory=list)
+    exact: list[sp.Expr] | AtAll = field(default_factory=list)
+
+    def solution(self, setting: Setting) -> Exact | ExactOfMany:
+        """The exact solution, in the steps of a setting."""
+        if isinstance(self.exact, list):
+            return Exact(setting, self.exact)
+        return ExactOfMany(setting, self.exact)
 
     @property
-    def reference(self) -> tuple[str, Callable[[], Exact | Variational | None]]:
+    def reference(self) -> tuple[str, Callable[[], Exact | ExactOfMany | Variational | None]]:
         """Where the true energy comes from, in words, and what follows it (None: it is E0)."""
         if self.exact:
-            return "the energy of the exact solution", lambda: Exact(self.setting, self.exact)
+            return "the energy of the exact solution", lambda: self.solution(self.setting)
         if self.setting.problem.conservative:
             return "the energy at the start", lambda: None
         name = f"the energy of our own run with r = {self.r + 2}"
@@ -55,7 +62,7 @@ def compared(comparison: Comparison, kinetic: float, findings: Findings, tell: T
     """The findings with the comparison put in. `kinetic`: the largest kinetic energy of our run,
     by which errors are scaled where the energy at the start is nearly zero (as in runs.md)."""
     setting, steps = comparison.setting, comparison.steps
-    start = float(_start_energy(setting))
+    start = energy_at(setting)
     scale = max(abs(start), 1e-3 * kinetic) or 1.0
     runs = _marched(comparison, start, scale, tell)
     unit = comparison.study.unit("t")
@@ -76,12 +83,6 @@ def compared(comparison: Comparison, kinetic: float, findings: Findings, tell: T
     return found
 
 
-def _start_energy(setting: Setting):
-    m, zero = setting.mechanics, 0.0
-    v = m.velocity(setting.q, setting.p, zero, setting.theta)
-    return m.energy(setting.q, v, zero, setting.theta)
-
-
 def _bins(steps: int) -> int:
     return min(steps, BINS)
 
@@ -94,8 +95,8 @@ def _marched(comparison: Comparison, start: float, scale: float, tell: Tell) -> 
     courses += [Explicit(setting, method) for method in comparison.methods]
     runs = [Errors(course.name, course, np.zeros(bins)) for course in courses]
     truth = comparison.reference[1]()
-    for done in range(0, steps, BLOCK):
-        count = min(BLOCK, steps - done)
+    for done in range(0, steps, setting.block):
+        count = min(setting.block, steps - done)
         true = truth.following(count) if truth else None
         energy = start if true is None else true.energy
         place = (np.arange(done, done + count) * bins) // steps
@@ -179,7 +180,7 @@ def _arrays(t: np.ndarray, unit: str, runs: Sequence[Errors]) -> dict[str, Array
 
 def _notes(setting: Setting, runs: Sequence[Errors]) -> tuple[str, ...]:
     return tuple(
-        f"{run.name} left the finite numbers within {BLOCK} steps after "
+        f"{run.name} left the finite numbers within {setting.block} steps after "
         f"t = {setting.h * (run.lost - 1):.6g}; its curve ends there"
         for run in runs
         if run.lost is not None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..spec.ggl import Ggl
 from .refusal import refusal
 
-BETWEEN = ("outputs between the steps", "events")
+OF_BODIES = ("outputs between the steps", "events", "comparisons")  # built for many bodies too
 
 
 def require_built(study: Ggl) -> None:
@@ -14,12 +14,12 @@ def require_built(study: Ggl) -> None:
     asked = (
         ("constraints", ("system", "constraints"), constrained),
         ("a time_transform", ("integrator", "time_transform"), transform is not None),
-        ("comparisons", ("compare",), study.compare is not None),
-        (BETWEEN[0], ("output",), study.output is not None),
-        (BETWEEN[1], ("events",), study.events),
+        (OF_BODIES[2], ("compare",), study.compare is not None),
+        (OF_BODIES[0], ("output",), study.output is not None),
+        (OF_BODIES[1], ("events",), study.events),
     )
     for what, key, given in asked:
-        if given and study.system.particles is not None and what not in BETWEEN:
+        if given and study.system.particles is not None and what not in OF_BODIES:
             raise refusal(
                 study, key, "not-built",
                 f"{what} of many bodies are not built yet in this version",

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from .courses import BLOCK, Exact, Explicit, LostError, Setting, Variational
+from .courses import Exact, ExactOfMany, Explicit, LostError, Setting, Variational
 from .ggl_compare import FACTORS, Comparison, label
 from .program import Axis, Curve, Figure, Findings, Panel, Table, Tell
 
@@ -49,17 +49,18 @@ def with_work_precision(comparison: Comparison, findings: Findings, tell: Tell) 
     return found
 
 
-def _truth(comparison: Comparison, h: float) -> Exact | Variational:
+def _truth(comparison: Comparison, h: float) -> Exact | ExactOfMany | Variational:
     setting = comparison.setting._replace(h=h)
     if comparison.exact:
-        return Exact(setting, comparison.exact)
+        return comparison.solution(setting)
     return Variational(setting, comparison.r + 2)
 
 
-def _end(course: Exact | Explicit | Variational, steps: int) -> np.ndarray:
+def _end(course: Exact | ExactOfMany | Explicit | Variational, steps: int) -> np.ndarray:
     """Positions (n,) after `steps` steps; in parts, so that one compiled loop serves all."""
-    whole, left = divmod(steps, BLOCK)
-    parts = [(min(BLOCK, whole - done), BLOCK) for done in range(0, whole, BLOCK)]
+    block = course.setting.block
+    whole, left = divmod(steps, block)
+    parts = [(min(block, whole - done), block) for done in range(0, whole, block)]
     rows = None
     for count, every in [*parts, *([(1, left)] if left else [])]:
         rows = course.following(count, every)

@@ -16,6 +16,7 @@ import jax.numpy as jnp
 from ..lower import Lowered
 from .linear import solve
 from .mechanics import Mechanics
+from .summed import Summed
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,10 @@ class Motion(eqx.Module):
         pull = jnp.stack([jnp.asarray(x, q.dtype) for x in self.pulls(*q, *v, t, *theta)])
         return solve(self.mechanics.mass(q, v, t, theta), pull[:, None])[:, 0]
 
+    def energies(self, y, t, theta):
+        """Energies (rows,) of y (rows, 2, n) at t (rows,)."""
+        return self.mechanics.energy(y[:, 0].T, y[:, 1].T, t, theta[:, None])
+
     def rate(self, y, t, theta):
         """d(q, v)/dt of y (2, n)."""
         return jnp.stack([y[1], self.acceleration(y[0], y[1], t, theta)])
@@ -60,6 +65,36 @@ class Motion(eqx.Module):
             stage = y + h * _combined(row, rates)
             rates.append(self.rate(stage, t + h * sum(row), theta))
         return y + h * _combined(method.weights, rates)
+
+
+class MotionOfMany(Motion):
+    """The same of many bodies, whose mass is constant and diagonal; y is (2, components x bodies).
+
+    What of dP/dt is not a mass times an acceleration is the derivative of P along the motion.
+    """
+
+    mechanics: Summed  # pyright: ignore[reportIncompatibleVariableOverride]
+    pulls: None = None  # pyright: ignore[reportIncompatibleVariableOverride]
+
+    def _folded(self, x):
+        return x.reshape((*x.shape[:-1], self.mechanics.n, -1))
+
+    def acceleration(self, q, v, t, theta):
+        m = self.mechanics
+        place, speed = self._folded(q), self._folded(v)
+        pull = m.force(place, speed, t, theta)
+        if not m.bare:
+            t = jnp.asarray(t, q.dtype)
+            pull = pull - jax.jvp(lambda q, t: m.momentum(q, speed, t, theta), (place, t),
+                                  (speed, jnp.ones_like(t)))[1]  # fmt: skip
+        return (pull / m.mass(place, speed, t, theta)).ravel()
+
+    def energies(self, y, t, theta):
+        def of(row):
+            (q, v), t = row
+            return self.mechanics.energy(self._folded(q), self._folded(v), t, theta)
+
+        return jax.lax.map(of, (y, t))  # a row at a time: of pairs, each is a square of bodies
 
 
 def _combined(coefficients, rates):

@@ -235,6 +235,19 @@ class Bodies(eqx.Module):
         return done._replace(fine=fine, **flat)
 
 
+def rows_of(stepper: Bodies, q, p, t, theta) -> tuple[jax.Array, jax.Array]:
+    """Velocities (rows, n) and energies (rows,) of q, p (rows, n), a row at a time: of pairs each
+    is a square of bodies."""
+
+    def of(row):
+        q, p, t = row
+        q, p = stepper.folded(q), stepper.folded(p)
+        v = stepper.mechanics.velocity(q, p, t, theta)
+        return v.ravel(), stepper.mechanics.energy(q, v, t, theta)
+
+    return jax.lax.map(of, (q, p, t))
+
+
 class AtAll(eqx.Module):
     """True positions (n,) of all bodies, component by component, as a function of t and theta."""
 

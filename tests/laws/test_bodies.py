@@ -224,7 +224,7 @@ def test_refused(code):
 
 @pytest.mark.parametrize(
     "more",
-    ["[compare]\nmethods = ['rk4']", "time_transform = '1'"],
+    ["time_transform = '1'"],
 )
 def test_not_built_yet(more):
     with pytest.raises(Faults) as caught:
