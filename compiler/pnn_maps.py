@@ -10,6 +10,7 @@ import numpy as np
 from ..spec.pnn import Pnn
 from .derived import symbolic_equations
 from .pnn_genome import layout
+from .pnn_maps_ahead import Ahead
 from .pnn_maps_data import system
 from .pnn_maps_model import Model, model
 from .pnn_maps_prune import pruned
@@ -19,7 +20,8 @@ from .program import Evolution, Findings, Section, Tell
 
 def compile(study: Pnn, observations: Mapping[str, np.ndarray] | None = None) -> MapSearch:
     """The search of a map study. Raises Faults for what the mathematics forbids."""
-    return MapSearch(model(study, observations))
+    found = model(study, observations)
+    return MapSearch(found, Ahead(found))
 
 
 class MapSearch:
@@ -31,7 +33,7 @@ class MapSearch:
 
     stage = "search"
 
-    def __init__(self, found: Model):
+    def __init__(self, found: Model, ahead: Ahead | None = None):
         self.model = found
         self.choices = found.layout.choices
         search = found.study.search
@@ -52,9 +54,12 @@ class MapSearch:
             seed=found.study.seed,
         )
         self._known: dict[tuple[int, ...], tuple[float, float]] = {}
+        self._ahead = ahead
 
     def seeds(self, tell: Tell) -> np.ndarray:
         """Greedily pruned genomes; none for the published algorithm, which had none."""
+        if self._ahead is not None:
+            self._ahead.begin()
         if self.paper:
             return np.zeros((0, self.model.layout.genes), dtype=np.int32)
 
@@ -86,7 +91,7 @@ class MapSearch:
     ) -> Findings:
         from .pnn_maps_findings import found
 
-        return found(self.model, genomes, history, tell)
+        return found(self.model, genomes, history, tell, self._ahead or Ahead(self.model))
 
 
 def explain(study: Pnn) -> tuple[Section, ...]:

@@ -13,16 +13,16 @@ import numpy as np
 
 from ..spec.quantities import unit
 from .pnn_equal_least import least
+from .pnn_maps_ahead import Ahead
 from .pnn_maps_algebra import Matrices, Natural, Proof, matrices, natural, proof, scheme
 from .pnn_maps_data import Motions, Pairs, motions
-from .pnn_maps_judge import Judged, as_step, energy_of, extrapolated, judged, peers
-from .pnn_maps_model import Model, thinned
+from .pnn_maps_judge import Judged, as_step, extrapolated, judged
+from .pnn_maps_model import FINAL_ROWS, Model, thinned
 from .pnn_maps_prune import front_of, tidied
 from .pnn_maps_text import equations
 from .pnn_maps_variants import chained, with_learned_force
 from .program import Equation, Findings, Tell
 
-FINAL_ROWS = 4000
 MOST = 60  # networks of the front that are fitted again
 LEVELS = 3  # dt, dt/2, dt/4
 
@@ -49,7 +49,9 @@ class Entry:
         return self.proof is not None and self.proof.holds(damped)
 
 
-def found(model: Model, genomes: np.ndarray, history: np.ndarray, tell: Tell) -> Findings:
+def found(
+    model: Model, genomes: np.ndarray, history: np.ndarray, tell: Tell, ahead: Ahead
+) -> Findings:
     """Findings of a finished search."""
     from .pnn_maps_report import report
     from .pnn_maps_shown import Variants
@@ -58,9 +60,6 @@ def found(model: Model, genomes: np.ndarray, history: np.ndarray, tell: Tell) ->
     best = recommended(model, entries)
     best = _final(model, best)
     entries = tuple(best if e.genome is best.genome else e for e in entries)
-    energy = energy_of(model.system)
-    sets = {"train": model.train, "validation": model.validation, "test": model.test}
-    several: list[Judged] = []
     tell("variants", 0, 2, {})
     chain = chained(model, best.genome, best.weights)
     tell("variants", 1, 2, {})
@@ -70,10 +69,12 @@ def found(model: Model, genomes: np.ndarray, history: np.ndarray, tell: Tell) ->
         steps["in a chain"] = as_step(model, best.genome, chain)
     if own is not None:
         steps["own force"] = own.step
-    steps |= peers(model)
+    several: list[Judged] = []
     for number, (name, step) in enumerate(steps.items()):
-        tell("judge", number, len(steps), {})
-        several.append(judged(model, name, step, energy, sets))
+        tell("judge", number, len(steps) + 1, {})
+        several.append(judged(model, name, step))
+    tell("judge", len(steps), len(steps) + 1, {})
+    several += ahead.peers()
     limit = _limit(model, best, tell)
     return report(model, entries, best, several, Variants(chain, own), limit, history)
 

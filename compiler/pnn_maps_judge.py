@@ -15,7 +15,7 @@ from .modules.feedforward import Feedforward, trained
 from .modules.genome import Force
 from .modules.genome_map import Genes, MapNet
 from .modules.reference import Reference
-from .pnn_maps_data import Pairs, System
+from .pnn_maps_data import System, joined
 from .pnn_maps_model import Model
 
 BACK = 1000  # steps forward, then as many back
@@ -109,25 +109,30 @@ def features(force, width: int, q, v) -> jax.Array:
     return jnp.concatenate([q, v, *force(parts)], axis=-1)
 
 
-def peers(model: Model) -> dict[str, Step]:
-    """Position Verlet, Euler, and two feed-forward networks trained on the same rows."""
+def peers(model: Model) -> dict[str, Callable[[], Step]]:
+    """What makes each of the peers: position Verlet, Euler, and two feed-forward networks, to be
+    trained on the same rows."""
     assert model.study.data.dt is not None
     dt = jnp.asarray(model.study.number(model.study.data.dt))
-    reference = model.system.reference
-    found: dict[str, Step] = {
-        "Verlet": Scheme(reference, dt, "verlet"),
-        "Euler": Scheme(reference, dt, "euler"),
+    reference, force = model.system.reference, model.map.force
+    found: dict[str, Callable[[], Step]] = {
+        "Verlet": lambda: Scheme(reference, dt, "verlet"),
+        "Euler": lambda: Scheme(reference, dt, "euler"),
+        "net": lambda: plain(model, None, 100),
     }
-    rows = model.train
-    after = jnp.asarray(np.concatenate([rows.next_q, rows.next_v], axis=1))
-    for number, (name, force) in enumerate((("net", None), ("net + F", model.map.force))):
-        if number and force is None:
-            continue
-        heard = features(force, model.system.width, jnp.asarray(rows.q), jnp.asarray(rows.v))
-        key = jax.random.fold_in(jax.random.key(model.study.seed), 100 + number)
-        layers, ins, outs = trained(key, heard, after, HIDDEN, STEPS)
-        found[name] = Plain(Feedforward(layers, ins, outs), force, model.system.width)
+    if force is not None:
+        found["net + F"] = lambda: plain(model, force, 101)
     return found
+
+
+def plain(model: Model, force: Force | None, draw: int) -> Plain:
+    """A feed-forward network trained on the rows of a model."""
+    rows, width = model.train, model.system.width
+    heard = features(force, width, jnp.asarray(rows.q), jnp.asarray(rows.v))
+    after = jnp.asarray(np.concatenate([rows.next_q, rows.next_v], axis=1))
+    key = jax.random.fold_in(jax.random.key(model.study.seed), draw)
+    layers, ins, outs = trained(key, heard, after, HIDDEN, STEPS)
+    return Plain(Feedforward(layers, ins, outs), force, width)
 
 
 def energy_of(system: System) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
@@ -150,23 +155,27 @@ def starts(model: Model) -> tuple[np.ndarray, np.ndarray]:
     return np.stack([p.q[0] for p in parts]), np.stack([p.v[0] for p in parts])
 
 
-def judged(model: Model, name: str, step: Step, energy, sets: dict[str, Pairs]) -> Judged:
+def judged(model: Model, name: str, step: Step) -> Judged:
     """All marks of one map."""
+    sets = {"train": model.train, "validation": model.validation, "test": model.test}
     q, v = (jnp.asarray(x) for x in starts(model))
-    there = _marched(step, q, v, BACK)
+    there = _marched(step, q, v, BACK)  # one program for all that is marched
     back = _marched(step, there[0][-1], -there[1][-1], BACK)
     path = np.concatenate([np.asarray(there[0]), np.asarray(back[0])[1:]])
     far = np.abs(path[-1] - path[0]).max()
-    long = _marched(step, q, v, LONG)
-    once = eqx.filter_jit(step)
-    errors = {}
-    for label, rows in sets.items():
-        next_q, next_v = once(jnp.asarray(rows.q), jnp.asarray(rows.v))
-        errors[label] = (
-            float(np.sqrt(np.mean((np.asarray(next_q) - rows.next_q) ** 2))),
-            float(np.sqrt(np.mean((np.asarray(next_v) - rows.next_v) ** 2))),
-        )
-    energies = energy(np.asarray(long[0]), np.asarray(long[1]))
+    parts = [there]
+    while len(parts) < LONG // BACK:
+        parts.append(_marched(step, parts[-1][0][-1], parts[-1][1][-1], BACK))
+    long = [np.concatenate([part[k][:-1] for part in parts] + [parts[-1][k][-1:]]) for k in (0, 1)]
+    whole = joined((*sets.values(),))
+    next_q, next_v = eqx.filter_jit(step)(jnp.asarray(whole.q), jnp.asarray(whole.v))
+    missed = [np.asarray(next_q) - whole.next_q, np.asarray(next_v) - whole.next_v]
+    ends = np.cumsum([len(rows) for rows in sets.values()])[:-1]
+    errors = {
+        label: (float(np.sqrt(np.mean(x**2))), float(np.sqrt(np.mean(y**2))))
+        for label, x, y in zip(sets, *(np.split(one, ends) for one in missed), strict=True)
+    }
+    energies = energy_of(model.system)(*long)
     return Judged(name, errors, float(far) if np.isfinite(far) else np.inf, energies, path)
 
 

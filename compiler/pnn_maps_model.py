@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -23,6 +24,7 @@ from .pnn_maps_data import Motions, Pairs, System, joined, motions, system
 from .refusal import refusal
 
 FITNESS_ROWS = 400
+FINAL_ROWS = 4000  # that the front is fitted on when the search is over
 FEW_ROWS = 100  # of motions that were computed: they have no noise
 ROWS_A_WEIGHT = 5  # at least
 SAMPLE = 16
@@ -204,20 +206,32 @@ class Model:
         )
 
     def marks(self, genomes: np.ndarray, weights: np.ndarray, rows: Pairs) -> Marks:
-        """Marks of fitted networks on rows, in batches of one size."""
+        """Marks of fitted networks on rows, in batches of one size, and rows in parts of one: a
+        program for all."""
         codes = genomes[:, : self.layout.units].astype(np.int32)
         present = self.layout.fixed(genomes) != 0
-        arrays = tuple(jnp.asarray(x) for x in (rows.q, rows.v, rows.next_q, rows.next_v))
         sample = tuple(jnp.asarray(x) for x in self.sample)
+        parts = [self._part(rows, first) for first in range(0, len(rows), FITNESS_ROWS)]
         found = []
-        size = BATCH if len(rows) <= 1000 else 1
-        for first in range(0, len(genomes), size):
-            block = np.arange(first, first + size)
+        for first in range(0, len(genomes), BATCH):
+            block = np.arange(first, first + BATCH)
             block = np.where(block < len(genomes), block, first)
             genes = Genes(codes[block], present[block], weights[block])
-            marks = self.map.batch_marks(genes, arrays, sample, jnp.asarray(self.spread))
-            found.append([np.asarray(part)[: len(genomes) - first] for part in marks])
+            several = [
+                self.map.batch_marks(genes, part, sample, jnp.asarray(self.spread))
+                for part in parts
+            ]
+            shares = [np.sum([np.asarray(one[k]) for one in several], axis=0) for k in (0, 1)]
+            both = (*shares, *map(np.asarray, several[0][2:]))
+            found.append([values[: len(genomes) - first] for values in both])
         return Marks(*(np.concatenate(parts) for parts in zip(*found, strict=True)))
+
+    def _part(self, rows: Pairs, first: int) -> tuple[jax.Array, ...]:
+        """Rows from `first` on, always as many, and what each counts."""
+        place = np.arange(first, first + FITNESS_ROWS)
+        counts = np.where(place < len(rows), 1 / len(rows), 0.0)[:, None]
+        part = rows[np.minimum(place, len(rows) - 1)]
+        return tuple(map(jnp.asarray, (part.q, part.v, part.next_q, part.next_v, counts)))
 
     def error(self, marks: Marks) -> np.ndarray:
         """10 log10(mse_x/pm^2) + 10 log10(mse_v/(pm/fs)^2), or in the study's own units."""

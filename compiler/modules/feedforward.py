@@ -46,6 +46,7 @@ def _through(layers: Layers, x: jax.Array, active) -> jax.Array:
     return x @ weights + bias
 
 
+@eqx.filter_jit
 def started(key: jax.Array, sizes: tuple[int, ...], dtype=jnp.float32) -> Layers:
     """Glorot's start."""
     keys = jax.random.split(key, len(sizes) - 1)

@@ -19,7 +19,7 @@ from .linear import solve
 
 ROUND = 6  # iterations of one call
 TRIED = 12  # iterations after which a cost above `hopeless` ends a lane
-SLOTS = (4, 8)  # trainable weights for which there is a program of its own
+SLOTS = (4, 8)  # trainable weights for which bent nets have a program of its own
 TURN = 500  # rows of a turn, where there are many
 LANE_ROWS = 8192  # rows times lanes of one call: what stays in a core's cache
 
@@ -78,8 +78,8 @@ class Fitter(eqx.Module):
     force: Force | None
     data: Data
     linear: bool = eqx.field(static=True)
-    tolerance: float = eqx.field(static=True)
-    hopeless: float = eqx.field(static=True, default=float("inf"))
+    tolerance: jax.Array
+    hopeless: jax.Array
 
     def measured(self, lane: Lane, theta: jax.Array):
         """Cost at theta (k,), J^T J (k, k) and J^T r (k,)."""
@@ -266,16 +266,23 @@ def fitted(
         np.where(free, starts, fixed), np.full(len(fixed), np.inf), np.zeros(len(fixed), bool)
     )
     low = 0
-    for size in sorted({min(k, net.weights) for k in (*SLOTS, net.weights)}):
-        for straight in (True, False):
-            chosen = (count > low if low else count >= 0) & (count <= size) & (linear == straight)
-            indices = np.flatnonzero(chosen)
+    limits = jnp.asarray(tolerance), jnp.asarray(hopeless)  # arrays: no program of their own
+    for straight in (True, False):
+        low = -1
+        for size in sizes(net, straight):
+            indices = np.flatnonzero((count > low) & (count <= size) & (linear == straight))
             if len(indices):
-                fitter = Fitter(net, force, data, straight, tolerance, hopeless)
+                fitter = Fitter(net, force, data, straight, *limits)
                 lanes = _lanes(codes, fixed, rows, size, indices)
                 _run(fitter, lanes, found, indices, size, iterations, together)
-        low = size
+            low = size
     return found
+
+
+def sizes(net: Net, linear: bool) -> list[int]:
+    """Trainable weights for which there is a program. A linear net hardly gets faster by fewer, and
+    a program takes seconds to compile."""
+    return sorted({min(k, net.weights) for k in (*(() if linear else SLOTS), net.weights)})
 
 
 def _lanes(codes, fixed, rows, size: int, indices: np.ndarray) -> Lane:

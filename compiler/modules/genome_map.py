@@ -24,8 +24,9 @@ class Genes(NamedTuple):
 
 
 class Marks(NamedTuple):
-    """Mean squared errors of positions and of velocities; the reversal defect in spreads of the
-    increments; |det J - 1|, or for damped motion how far det J strays from its mean."""
+    """Mean squared errors of positions and of velocities (their shares, of a part of the rows); the
+    reversal defect in spreads of the increments; |det J - 1|, or for damped motion how far det J
+    strays from its mean."""
 
     position: Any
     velocity: Any
@@ -53,12 +54,12 @@ class MapNet(eqx.Module):
         return jnp.concatenate(parts[:half], -1), jnp.concatenate(parts[half:], -1)
 
     def marks(self, genes: Genes, rows, sample, spread) -> Marks:
-        """`rows`: q, v, next q, next v, (rows, n); `sample`: q, v, (few, n); `spread`: of the
-        increments of positions and velocities, two numbers."""
+        """`rows`: q, v, next q, next v, (rows, n), and what each row counts, (rows, 1); `sample`:
+        q, v, (few, n); `spread`: of the increments of positions and velocities, two numbers."""
         q, v = self.step(genes, rows[0], rows[1])
-        position = jnp.mean((q - rows[2]) ** 2)
-        velocity = jnp.mean((v - rows[3]) ** 2)
         n = sample[0].shape[-1]
+        position = jnp.sum(rows[4] * (q - rows[2]) ** 2) / n
+        velocity = jnp.sum(rows[4] * (v - rows[3]) ** 2) / n
 
         def moved(z):
             return jnp.concatenate(self.step(genes, z[:n], z[n:]))
