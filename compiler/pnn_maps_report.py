@@ -8,6 +8,7 @@ from .pnn_maps_data import measured_unit
 from .pnn_maps_findings import Entry, Limit, as_result, energy_unit, resting_error
 from .pnn_maps_judge import BACK, LONG, Judged
 from .pnn_maps_model import Model
+from .pnn_maps_network import network_figure
 from .pnn_maps_shown import (
     Variants,
     errors_figure,
@@ -77,6 +78,7 @@ def report(
         summary=_summary(model, best, own, limit),
         arrays=_arrays(model, several),
         figures=(
+            network_figure(model, best.genome, best.weights),
             *_figures(model, entries, best, several, limit, history),
             *force_figure(model, variants),
         ),

@@ -59,18 +59,23 @@ class Curve:
     a band or error bars around it; `names` (same length, "" for most) are written beside points.
 
     "bodies" draws balls at x, y, those of larger `depth` (same length) nearer to the eye, joined by
-    `bonds`, pairs of their numbers; `depth` is a length as x and y are.
+    `bonds`, pairs of their numbers; `depth` is a length as x and y are. "network" draws the points
+    that have names as nodes, and bonds as lines with the texts `along` them, one each; its panel
+    has no axes.
     """
 
     x: np.ndarray
     y: np.ndarray
     label: str = ""
-    style: Literal["line", "dashed", "points", "marked", "band", "steps", "bodies"] = "line"
+    style: Literal["line", "dashed", "points", "marked", "band", "steps", "bodies", "network"] = (
+        "line"
+    )
     low: np.ndarray | None = None
     high: np.ndarray | None = None
     names: tuple[str, ...] = ()
     depth: np.ndarray | None = None
     bonds: tuple[tuple[int, int], ...] = ()
+    along: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

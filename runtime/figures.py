@@ -18,6 +18,7 @@ import numpy as np
 from ..compiler.program import Axis, Curve, Figure, Panel
 from .bodies_drawn import draw_bodies
 from .findings import decimated
+from .network_drawn import draw_network
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -220,6 +221,10 @@ def _draw_curve(curve: Curve, ax: Axes, index: int) -> None:
             ax.plot(curve.x, curve.y, color=color, linestyle=dash, label=label)
         case "bodies":
             draw_bodies(curve, ax, color, INK, PAPER, [*map(_plain, curve.names)])
+        case "network":
+            names, along = ([*map(_plain, texts)] for texts in (curve.names, curve.along))
+            ax.plot([], [], color=color, linestyle=dash, label=label)
+            draw_network(curve, ax, color, dash, (INK, PAPER), names, along)
     if curve.low is None or curve.high is None:
         return
     low, high = np.asarray(curve.low), np.asarray(curve.high)

@@ -142,16 +142,19 @@ def _curve(data: dict[str, Any]) -> Curve:
         if data.get(name) is not None
     }
     names, bonds = tuple(data["names"]), tuple((i, j) for i, j in data.get("bonds", ()))
-    return Curve(**arrays, label=data["label"], style=data["style"], names=names, bonds=bonds)
+    along = tuple(data.get("along", ()))
+    return Curve(
+        **arrays, label=data["label"], style=data["style"], names=names, bonds=bonds, along=along
+    )
 
 
 def decimated(curve: Curve, most: int = MOST_POINTS) -> Curve:
     """The curve with at most about `most` points.
 
     Lines keep the smallest and the largest of each bin, so that no spike is lost. Points are
-    thinned evenly, bodies stay as they are.
+    thinned evenly, bodies and networks stay as they are.
     """
-    if curve.style == "bodies":
+    if curve.style in ("bodies", "network"):
         return curve
     x, y = np.asarray(curve.x, dtype=float), np.asarray(curve.y, dtype=float)
     kept = np.arange(len(x))

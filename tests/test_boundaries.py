@@ -26,7 +26,12 @@ HOMES = {
     "optax": ("compiler/",),
     "deap": ("runtime/search.py",),
     "rich": ("runtime/display.py",),
-    "matplotlib": ("runtime/figures.py", "runtime/report.py", "runtime/bodies_drawn.py"),
+    "matplotlib": (
+        "runtime/figures.py",
+        "runtime/report.py",
+        "runtime/bodies_drawn.py",
+        "runtime/network_drawn.py",
+    ),
     "distributed": ("runtime/cluster.py",),
     "optuna": ("runtime/guided.py",),
     "argparse": ("runtime/cli.py", "runtime/commands.py"),

@@ -8,7 +8,7 @@ from actionrun.compiler.pnn_maps import MapSearch
 from actionrun.compiler.pnn_maps_algebra import matrices, proof
 from actionrun.compiler.pnn_maps_data import minimum, motions, system
 from actionrun.compiler.pnn_maps_findings import _entry, _limit, named
-from actionrun.compiler.pnn_maps_judge import as_step, energy_of, extrapolated, judged
+from actionrun.compiler.pnn_maps_judge import as_step, extrapolated, judged
 from actionrun.compiler.pnn_maps_model import model, thinned
 from actionrun.spec import Faults
 from map_studies import (
@@ -100,7 +100,7 @@ def test_a_bent_network_is_not_claimed_to_be_proved(verlet):
 def test_the_structured_map_keeps_energy_and_comes_back(verlet):
     row = genome(verlet, VERLET)
     step = as_step(verlet, row, fit(verlet, row)[0])
-    found = judged(verlet, "map", step, energy_of(verlet.system), {"test": verlet.test})
+    found = judged(verlet, "map", step)
     assert found.back * 100 <= 1e-10  # pm
     assert found.shift * 1.03642697e-2 * 1e4 <= 1e-6  # eV out of u angstrom^2/fs^2
 
