@@ -13,6 +13,7 @@ import numpy as np
 
 from ..spec.quantities import unit
 from .pnn_equal_least import least
+from .pnn_maps_acting import acting
 from .pnn_maps_ahead import Ahead
 from .pnn_maps_algebra import Matrices, Natural, Proof, matrices, natural, proof, scheme
 from .pnn_maps_data import Motions, Pairs, motions
@@ -30,7 +31,8 @@ LEVELS = 3  # dt, dt/2, dt/4
 @dataclass(frozen=True)
 class Entry:
     """A network of the front, fitted on many rows; `error` on the test rows, `selected` on the
-    validation rows."""
+    validation rows. `matrices`, `scheme` and `equations` are of what it is on these (see `acting`),
+    the proof is of the network wherever it is."""
 
     genome: np.ndarray
     weights: np.ndarray
@@ -44,6 +46,12 @@ class Entry:
     equations: tuple[Equation, ...]
     reversal: float
     volume: float
+
+    @property
+    def known(self) -> str:
+        """The scheme's name, and whether it is that one only where the data are."""
+        here = " on these data" if self.proof is None else ""
+        return f"{self.scheme}{here}" if self.scheme else ""
 
     def proved(self, damped: bool) -> bool:
         return self.proof is not None and self.proof.holds(damped)
@@ -107,12 +115,13 @@ def _entry(
     model: Model, genome, weights, complexity: int, error: float, selected: float,
     reversal: float, volume: float,
 ) -> Entry:  # fmt: skip
-    forms = matrices(model, genome)
+    same = acting(model, genome, weights)
+    forms = matrices(model, same)
     return Entry(
         genome, weights, complexity, error, selected,
         error + model.study.search.parsimony * complexity,
         forms, proof(model, genome), named(model, forms, genome, weights),
-        equations(model, genome, weights, forms), reversal, volume,
+        equations(model, genome if forms is None else same, weights, forms), reversal, volume,
     )  # fmt: skip
 
 

@@ -92,9 +92,11 @@ class Model:
     @cached_property
     def spread(self) -> tuple[float, float]:
         """Standard deviations of the increments of positions and of velocities: without this scale
-        the fit does not see the change of a position beside the position."""
+        the fit does not see the change of a position beside the position. 1 where nothing ever
+        changes."""
         rows = self.train
-        return float((rows.next_q - rows.q).std()), float((rows.next_v - rows.v).std())
+        pairs = ((rows.next_q - rows.q).std(), (rows.next_v - rows.v).std())
+        return tuple(float(one) if one > 0 else 1.0 for one in pairs)  # type: ignore[return-value]
 
     @cached_property
     def units(self) -> tuple[float, float, str]:

@@ -59,9 +59,10 @@ def network_figure(model: Model, genome: np.ndarray, weights: np.ndarray) -> Fig
             )
     return Figure(
         "network", "The recommended network, from the state on the left to the state one step "
-        "later on the right. Each node adds what it hears, times the weight on the line, and passes "
-        "on the sum (Σ) or the function of it that it is called by. Trained weights have thick "
-        "dashed lines and their fitted values, in the study's units; what nobody hears is left out.",
+        "later on the right. Each node adds what it hears, times the weight on the line, and "
+        "passes on the sum (Σ) or the function of it that it is called by. Trained weights have "
+        "thick dashed lines and their fitted values, in the study's units; what nobody hears is "
+        "left out.",
         (Panel(Axis(""), Axis(""), tuple(curves)),),
     )  # fmt: skip
 

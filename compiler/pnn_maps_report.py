@@ -150,16 +150,16 @@ def _summary(
     to_energy, energy = energy_unit(model)
     unit = measured_unit(model.study, model.units)
     lines = [("map", e.text) for e in best.equations]
-    lines.append(("known as", best.scheme or "no scheme that has a name here"))
+    lines.append(("known as", best.known or "no scheme that has a name here"))
     lines.append(("complexity", str(best.complexity)))
     lines.append(("error", f"{best.error:.2f} dB on the test rows"))
     if best.proof is not None:
         for reason in best.proof.reasons:
             name, _, text = reason.partition(": ")
             lines.append((name, text))
-    back = f"{own.back * length:.2e} {unit}".rstrip()
+    back, shift = told(own.back * length, unit), told(own.shift * to_energy, energy)
     lines.append(("return error", f"{back} after {BACK} steps and back"))
-    lines.append(("energy shift", f"{own.shift * to_energy:.2e} {energy} over {LONG} steps"))
+    lines.append(("energy shift", f"{shift} over {LONG} steps"))
     if limit is not None:
         names = [*model.study.system.coordinates]
         for k, value in enumerate(limit.inverse_mass):
@@ -169,6 +169,11 @@ def _summary(
             if model.system.damped:
                 lines.append((f"damping rate{tail}", f"{limit.rate[k]:.6g} as dt -> 0"))
     return tuple(lines)
+
+
+def told(value: float, unit: str) -> str:
+    """A number with its unit, or that there is none."""
+    return f"{value:.2e} {unit}".rstrip() if np.isfinite(value) else "diverged"
 
 
 def _checks(model: Model, best: Entry, own: Judged) -> tuple[Check, ...]:
@@ -183,12 +188,16 @@ def _checks(model: Model, best: Entry, own: Judged) -> tuple[Check, ...]:
             good = text.startswith("proved") or (damped and best.proof.holds(True)) or not due
             checks.append(Check(name, good, text))
     resting = resting_error(model)
-    text = f"{best.selected:.1f} dB on validation rows; leaving all as it is: {resting:.1f} dB"
+    text = f"{best.selected:.1f} dB on validation rows; "
+    if np.isfinite(resting):
+        text += f"leaving all as it is: {resting:.1f} dB"
+    else:
+        text += "positions or velocities never change here, so leaving them as they are is exact"
     checks.append(Check("error", best.selected < resting - 20, text))
     length, _, _ = model.units
     if not damped:
         good = own.back < 1e-3 * model.spread[0]
-        text = f"{own.back * length:.1e} {measured_unit(model.study, model.units)}".rstrip()
+        text = told(own.back * length, measured_unit(model.study, model.units))
         checks.append(Check("return", good, f"{text} from the start after {BACK} steps and back"))
     return tuple(checks)
 
@@ -201,6 +210,12 @@ def _notes(model: Model, best: Entry) -> tuple[str, ...]:
         notes.append(
             "no network of the front that predicts well has a structure that is proved by algebra; "
             "the one of the lowest objective is shown"
+        )
+    if best.proof is None and best.matrices is not None:
+        notes.append(
+            "the relu, elu or abs units of the recommended network hear positive numbers on all "
+            "rows of the data, and so pass them on: its equations and its name are those of the "
+            "map without them"
         )
     if not model.motions.test:
         notes.append("there are no test motions: errors are those of the validation rows")
@@ -228,7 +243,7 @@ def _front_table(entries: tuple[Entry, ...], best: Entry, damped: bool) -> Table
     rows = []
     for e in entries:
         words = ["recommended"] if e is best else []
-        words += [e.scheme or ("" if e.proof is not None else "not linear")]
+        words += [e.known or ("" if e.proof is not None else "not linear")]
         if e.proof is not None:
             words += ["reversible"] if e.proof.reversible else []
             words += ["symplectic"] if e.proof.symplectic else []

@@ -14,10 +14,11 @@ from .pnn_maps_findings import Entry
 from .pnn_maps_judge import Judged
 from .pnn_maps_model import Model
 from .pnn_maps_text import equations
-from .pnn_maps_variants import LINKS, LearnedForce
+from .pnn_maps_variants import LINKS, CentralField, LearnedForce
 from .program import Axis, Curve, Figure, Panel, Table
 
 CURVE = 200  # points of a force
+POOR = 0.05  # a learned force that is farther off is none
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ def family_table(entries: tuple[Entry, ...]) -> Table:
     rows = [
         (
             f"{low:.3g}", f"{high:.3g}" if np.isfinite(high) else "any", e.complexity,
-            round(e.error, 2), e.scheme or "", "; ".join(q.text for q in e.equations),
+            round(e.error, 2), e.known, "; ".join(q.text for q in e.equations),
         )
         for low, high, e in family(entries)
     ]  # fmt: skip
@@ -73,6 +74,10 @@ def variants_table(model: Model, best: Entry, variants: Variants) -> tuple[Table
         rows.append(("in a chain", "; ".join(q.text for q in chain)))
     if variants.force is not None:
         text = f"its force is off by {variants.force.off:.2g} of the true one's spread"
+        if isinstance(variants.force.field, CentralField):
+            text += "; it is along the vector, a network of its length"
+        if variants.force.off > POOR:
+            text += ": these pairs of states do not tell it, or its fit has not ended"
         rows.append(("own force", text))
     if len(rows) == 1:
         return ()

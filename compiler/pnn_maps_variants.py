@@ -16,7 +16,7 @@ import numpy as np
 from jax.flatten_util import ravel_pytree
 from scipy.optimize import least_squares
 
-from .modules.feedforward import Feedforward, Scaling, started
+from .modules.feedforward import Feedforward, Layers, Scaling, started
 from .modules.genome_map import Genes, MapNet
 from .pnn_maps_data import Pairs, joined
 from .pnn_maps_force import HIDDEN, LearnedField
@@ -29,6 +29,17 @@ ROWS = 300  # to learn a force from
 MOST = 100  # evaluations of one fit
 
 
+class CentralField(eqx.Module):
+    """A network in place of a force along one vector (..., width), of its length."""
+
+    network: Feedforward
+
+    def __call__(self, arguments):
+        (q,) = arguments
+        length = jnp.sqrt(jnp.sum(q * q, axis=-1, keepdims=True))
+        return [self.network(length) * q / length]
+
+
 @dataclass(frozen=True)
 class LearnedForce:
     """A map whose force was learned with it. Only factor times force can be known, so `scale` is
@@ -36,7 +47,7 @@ class LearnedForce:
     the spread of the true one. `field` is the network, `weights` the genome's."""
 
     step: Step
-    field: LearnedField
+    field: LearnedField | CentralField
     weights: np.ndarray
     scale: float
     off: float
@@ -126,23 +137,56 @@ def chained(model: Model, row: np.ndarray, weights: np.ndarray, links: int = LIN
 def with_learned_force(model: Model, row: np.ndarray, weights: np.ndarray) -> LearnedForce | None:
     """The fixed weights of a genome kept, its trainable ones and a force sub-net of the papers'
     size learned together from the pairs of states alone, none of it trained beforehand. None where
-    the genome does not feel a force."""
+    the genome does not feel a force.
+
+    For a vector there are two sub-nets, of its components, and of its length for a force along it;
+    the one that fits the pairs better is kept.
+    """
     if model.map.force is None or not _feels(model, row):
         return None
     fit = _fit(model, row, weights, 1, ROWS)
+    fits = [_learned(model, fit, weights, *begun) for begun in _begun(model, fit)]
+    _, learned, own = min(fits, key=lambda one: one[0])
+    n, width = model.system.n, model.system.width
+    rows = jnp.asarray(thinned(model.train, WINDOWS).q)
+    parts = [rows[:, k : k + width] for k in range(0, n, width)]
+    there, wanted = (np.concatenate(f(parts), axis=-1) for f in (learned, model.system.force))
+    scale = float(np.vdot(there, wanted) / np.vdot(there, there))
+    off = float(np.sqrt(np.mean((scale * there - wanted) ** 2)) / wanted.std())
+    genes = Genes(fit.codes, fit.present, jnp.asarray(own))
+    return LearnedForce(Net(replace(model.map, force=learned), genes), learned, own, scale, off)
+
+
+def _begun(model: Model, fit: _Fit) -> list[tuple[LearnedField | CentralField, Layers]]:
+    """Force sub-nets before they have learned, and the layers to start them from."""
     q, n = fit.start[0], model.system.n
     dt = model.study.number(model.study.data.dt)  # type: ignore[arg-type]
     pace = np.asarray(fit.wanted[1][0] - fit.start[1]) / dt * np.diag(model.system.mass)
     key = jax.random.fold_in(jax.random.key(model.study.seed), 300)
-    layers = started(key, (n, *HIDDEN, n), jnp.float64)
-    ins = Scaling(jnp.mean(q, axis=0), jnp.std(q, axis=0))
-    outs = Scaling(jnp.zeros(n), jnp.asarray(pace.std(axis=0)))
-    begun = LearnedField(Feedforward(layers, ins, outs, jnp.tanh), model.system.width)
+
+    def network(heard: jax.Array, spread: np.ndarray) -> Feedforward:
+        layers = started(key, (heard.shape[1], *HIDDEN, len(spread)), jnp.float64)
+        ins = Scaling(jnp.mean(heard, axis=0), jnp.std(heard, axis=0))
+        outs = Scaling(jnp.zeros(len(spread)), jnp.asarray(spread))
+        return Feedforward(layers, ins, outs, jnp.tanh)
+
+    fields: list[LearnedField | CentralField]
+    fields = [LearnedField(network(q, pace.std(axis=0)), model.system.width)]
+    if model.system.width == n > 1:
+        length = jnp.linalg.norm(q, axis=1, keepdims=True)
+        fields.append(CentralField(network(length, pace.std(keepdims=True)[0])))
+    return [(field, field.network.layers) for field in fields]
+
+
+def _learned(
+    model: Model, fit: _Fit, weights: np.ndarray, begun: LearnedField | CentralField, layers: Layers
+) -> tuple[float, LearnedField | CentralField, np.ndarray]:
+    """Residual, field and weights of one sub-net learned with the map."""
     flat, shaped = ravel_pytree((jnp.asarray(weights[list(fit.free)]), layers))
     unit = np.maximum(np.abs(np.asarray(flat)), 0.1)
     unit[: len(fit.free)] = np.maximum(np.abs(weights[list(fit.free)]), 1e-12)
 
-    def field(layers) -> LearnedField:
+    def field(layers):
         return eqx.tree_at(lambda f: f.network.layers, begun, layers)
 
     def residuals(x):
@@ -155,15 +199,7 @@ def with_learned_force(model: Model, row: np.ndarray, weights: np.ndarray) -> Le
         method="lm", xtol=1e-12, ftol=1e-12, gtol=1e-12, max_nfev=MOST,
     )  # fmt: skip
     theta, layers = shaped(jnp.asarray(found.x * unit))
-    learned, own = field(layers), np.asarray(fit.weights(theta))
-    width = model.system.width
-    rows = jnp.asarray(thinned(model.train, WINDOWS).q)
-    parts = [rows[:, k : k + width] for k in range(0, n, width)]
-    there, wanted = (np.concatenate(f(parts), axis=-1) for f in (learned, model.system.force))
-    scale = float(np.vdot(there, wanted) / np.vdot(there, there))
-    off = float(np.sqrt(np.mean((scale * there - wanted) ** 2)) / wanted.std())
-    genes = Genes(fit.codes, fit.present, jnp.asarray(own))
-    return LearnedForce(Net(replace(model.map, force=learned), genes), learned, own, scale, off)
+    return float(found.cost), field(layers), np.asarray(fit.weights(theta))
 
 
 def _feels(model: Model, row: np.ndarray) -> bool:

@@ -12,7 +12,8 @@ if TYPE_CHECKING:
 
     from ..compiler.program import Curve
 
-ALONG = 0.37  # where on a slanting line its weight stands: in the middle lines cross
+ALONG = 0.37, 0.56  # where on a slanting line a short weight stands (in the middle lines cross),
+SHORT = 4  # letters; and a longer one, which would reach into the node before it
 
 
 def draw_network(
@@ -26,7 +27,7 @@ def draw_network(
         ax.add_line(
             Line2D(x, y, color=color, linestyle=dash, linewidth=1.1 if dash == "-" else 2, zorder=2)
         )
-        at = 0.5 if y[0] == y[1] else ALONG
+        at = 0.5 if y[0] == y[1] else ALONG[len(text) > SHORT]
         ax.text(
             x[0] + at * (x[1] - x[0]), y[0] + at * (y[1] - y[0]), text, fontsize=9, color=ink,
             ha="center", va="center", zorder=4,
