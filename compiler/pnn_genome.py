@@ -129,9 +129,15 @@ class Layout:
         return squared[rows[..., : self.units]].sum(-1) + cost[rows[..., self.units :]].sum(-1)
 
     def linear(self, rows: np.ndarray) -> np.ndarray:
-        """Whether all units of each genome (..., genes) are linear, (...)."""
+        """Whether each genome (..., genes) is linear in its inputs and the force, (...): all units
+        are, and nothing hears the bias."""
         codes = np.array([name == "linear" for name in self.activations])
-        return np.asarray(codes[rows[..., : self.units]].all(-1))
+        straight = codes[rows[..., : self.units]].all(-1)
+        if self.bias:
+            pairs = [zip(u.sources, u.weights, strict=True) for u in self.net.outputs]
+            heard = [w for each in pairs for s, w in each if s == self.inputs]
+            straight = straight & np.all(self.fixed(rows)[..., heard] == 0, axis=-1)
+        return np.asarray(straight)
 
     def dense(self) -> np.ndarray:
         """The genome with every weight trainable and the plainest activations."""

@@ -39,7 +39,7 @@ def matrices(model: Model, row: np.ndarray) -> Matrices | None:
     """The matrices of a genome; None where it is not linear in its inputs and the force, or where
     its inputs are not the state."""
     layout = model.layout
-    if not model.plain or layout.bias or not bool(layout.linear(row)):
+    if not model.plain or not bool(layout.linear(row)):
         return None
     weights, symbols = exact(layout, row)
     k = model.system.count

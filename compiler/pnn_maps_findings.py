@@ -179,7 +179,8 @@ def resting_error(model: Model) -> float:
     rows = model.validation
     x = np.mean((rows.next_q - rows.q) ** 2) * length**2
     v = np.mean((rows.next_v - rows.v) ** 2) * speed**2
-    return float(10 * np.log10(x) + 10 * np.log10(v))
+    with np.errstate(divide="ignore"):  # -inf where one of them never changes
+        return float(10 * np.log10(x) + 10 * np.log10(v))
 
 
 @dataclass(frozen=True)

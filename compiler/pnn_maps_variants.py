@@ -151,7 +151,8 @@ def with_learned_force(model: Model, row: np.ndarray, weights: np.ndarray) -> Le
     rows = jnp.asarray(thinned(model.train, WINDOWS).q)
     parts = [rows[:, k : k + width] for k in range(0, n, width)]
     there, wanted = (np.concatenate(f(parts), axis=-1) for f in (learned, model.system.force))
-    scale = float(np.vdot(there, wanted) / np.vdot(there, there))
+    size = float(np.vdot(there, there))  # 0 where nothing was ever pushed
+    scale = float(np.vdot(there, wanted)) / size if size else 0.0
     off = float(np.sqrt(np.mean((scale * there - wanted) ** 2)) / wanted.std())
     genes = Genes(fit.codes, fit.present, jnp.asarray(own))
     return LearnedForce(Net(replace(model.map, force=learned), genes), learned, own, scale, off)

@@ -5,6 +5,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 from actionrun.compiler.pnn_maps import MapSearch
+from actionrun.compiler.pnn_maps_data import Pairs
 from actionrun.compiler.pnn_maps_findings import _entry, recommended
 from actionrun.compiler.pnn_maps_model import model, thinned
 from actionrun.compiler.pnn_maps_shown import family
@@ -148,3 +149,19 @@ def test_a_force_is_learned_with_the_map_from_states_alone(verlet):
     found = with_learned_force(verlet, genome(verlet, VERLET), entry(verlet, VERLET).weights)
     assert found.off < 5e-3
     assert with_learned_force(verlet, genome(verlet, {0: 1}), np.zeros(20)) is None
+
+
+def test_a_bias_is_fitted_as_what_it_is():
+    """A map with constants: a linear net is a matrix only where nothing hears the bias."""
+    search = (
+        'inputs = ["q", "q\'"]\noutputs = ["q(t+dt)", "q\'(t+dt)"]\nlayers = [2]\nbias = true\n'
+        'activations = ["linear"]\nweights = ["0", "1", "trainable"]'
+    )
+    found = model(oscillator(search=search), None)
+    rows = thinned(found.train)
+    moved = Pairs(rows.q, rows.v, rows.q + 0.1 * rows.v + 0.3, rows.v - 0.2)
+    row = genome(found, {0: 1, 3: 1, 4: 1, 5: FREE, 6: FREE, 8: 1, 9: FREE})
+    fitted = found.fit(row[None], found.data(moved), found.starts(row[None]), 1e-12)
+    np.testing.assert_allclose(fitted.weights[0][[5, 6, 9]], [0.1, 0.3, -0.2], rtol=1e-6)
+    assert not found.layout.linear(row)
+    assert found.layout.linear(genome(found, {0: 1, 3: 1, 4: 1, 8: 1}))
