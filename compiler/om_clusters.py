@@ -17,13 +17,11 @@ from .om_clusters_ends import Ends, ends, of_files
 from .om_clusters_parts import Sharing
 from .om_clusters_search import Hunt
 from .om_relax import Relaxation
-from .om_setting import FIRST_ORDER, Setting
+from .om_setting import FIRST_ORDER, Setting, most_iterations
 from .program import Findings, Report, Tell
 from .refusal import refusal
 
 STRETCHES = 20  # steps of the march in which the path is relaxed
-# A path between structures far apart, which overlap on the way, creeps long before it settles:
-LEAST, WORK = 16, 60_000  # its most iterations are WORK over bodies times points, or LEAST
 
 State = dict[str, Any]
 
@@ -108,10 +106,8 @@ class Clusters:
     @property
     def iterations(self) -> int:
         """Steps of the path's own march that are taken."""
-        total, n = self.path.total, self.setting.bodies.shape[1]
-        if self._by_slope:
-            return total
-        return min(total, 1 + max(LEAST, WORK // (n * self.setting.study.path.points)))
+        total = self.path.total
+        return total if self._by_slope else min(total, 1 + most_iterations(self.setting))
 
     def start(self) -> State:
         return {"path": self.path.start(), "hunt": self.hunt.start() if self.hunt else {}}

@@ -6,7 +6,7 @@ import sympy as sp
 
 from .lift import latex, text
 from .om_reference import FINER, Reference
-from .om_setting import FIRST_ORDER, Setting
+from .om_setting import FIRST_ORDER, Setting, most_iterations
 from .program import Equation, Section
 
 BASES = {
@@ -177,7 +177,7 @@ def _minimisation(setting: Setting) -> str:
     training = setting.study.training
     rate = f", learning rate {training.learning_rate:g}" if setting.method in FIRST_ORDER else ""
     return (
-        f"{METHODS[setting.method]}{rate}; at most {training.epochs} iterations. "
+        f"{METHODS[setting.method]}{rate}; at most {most_iterations(setting)} iterations. "
         f"Start: {start_name(setting)}."
     )
 

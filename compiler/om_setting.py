@@ -24,6 +24,8 @@ from .modules.path_network import Perceptron
 from .refusal import refusal
 
 FIRST_ORDER = ("nadam", "adam", "adamw", "sgd")
+# A path between structures far apart, which overlap on the way, creeps long before it settles:
+LEAST, WORK = 16, 60_000  # its most iterations are WORK over bodies times points, or LEAST
 MOST_POINTS = 2000  # tables of a basis are dense
 
 
@@ -178,6 +180,14 @@ def concerns_cluster(study: Om) -> bool:
     """Whether a study is one of a cluster's transformation."""
     files = isinstance(study.ends.start, str) and study.system.particles is not None
     return study.refine.barrier or (files and study.ends.align)
+
+
+def most_iterations(setting: Setting) -> int:
+    """Of the minimisation: the study's epochs, fewer where it is one of a cluster."""
+    study, epochs = setting.study, setting.study.training.epochs
+    if setting.method in FIRST_ORDER or not concerns_cluster(study):
+        return epochs
+    return min(epochs, max(LEAST, WORK // (setting.bodies.shape[1] * study.path.points)))
 
 
 def _require_built(study: Om) -> None:

@@ -40,7 +40,7 @@ def fresh(key: jax.Array, hidden: tuple[int, ...], middle: np.ndarray, dtype) ->
     layers = []
     for k, (n, m) in enumerate(pairwise(sizes)):
         draw = jax.random.normal(jax.random.fold_in(key, k), (n, m), dtype)
-        layers.append([draw * np.sqrt(2 / (n + m)), jnp.zeros(m, dtype)])
+        layers.append([draw * float(np.sqrt(2 / (n + m))), jnp.zeros(m, dtype)])
     w = jax.random.normal(jax.random.fold_in(key, FIRST), (1, sizes[1]), dtype) * STEEP
     place = jax.random.uniform(jax.random.fold_in(key, FIRST + 1), (sizes[1],), dtype)
     layers[0] = [w, -w[0] * place]

@@ -267,6 +267,12 @@ def test_a_network_knows_its_derivatives():
     assert np.allclose((high.v - low.v) / (2 * d), here.a, atol=1e-7)
 
 
+def test_a_network_in_single_precision_stays_there():
+    """Else its neighbour lists are of two precisions."""
+    layers = fresh(jax.random.key(0), (7, 5), np.zeros((3, 2)), jnp.float32)
+    assert {x.dtype.name for x in jax.tree.leaves(layers)} == {"float32"}
+
+
 @pytest.mark.parametrize("sign", [1, -1])
 def test_the_march_is_of_order_16_and_goes_back(sign):
     found, _ = oscillator()
