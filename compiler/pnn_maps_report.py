@@ -38,6 +38,8 @@ def report(
     to_energy, _ = energy_unit(model)
     damped = model.system.damped
     proof = best.proof
+    resting = resting_error(model)
+    sound = tuple(e for e in entries if e is best or e.selected < resting)
     metrics: dict[str, float | int] = {
         "hypervolume": hypervolume(model, entries),
         "complexity": best.complexity,
@@ -79,11 +81,11 @@ def report(
         arrays=_arrays(model, several),
         figures=(
             network_figure(model, best.genome, best.weights),
-            *_figures(model, entries, best, several, limit, history),
+            *_figures(model, sound, best, several, limit, history),
             *force_figure(model, variants),
         ),
         tables=(
-            _front_table(entries, best, damped),
+            _front_table(sound, best, damped),
             family_table(entries),
             *variants_table(model, best, variants),
             _peer_table(model, several),
@@ -259,8 +261,8 @@ def _front_table(entries: tuple[Entry, ...], best: Entry, damped: bool) -> Table
             )
         )
     return Table(
-        "front", "Networks that no other one beats in complexity, error and structure. What is "
-        "reversible or symplectic is so by proof.",
+        "front", "Networks that no other one beats in complexity, error and structure, of those "
+        "that predict better than no change. What is reversible or symplectic is so by proof.",
         ("complexity", "error / dB", "objective", "known as", "map"), tuple(rows),
     )  # fmt: skip
 

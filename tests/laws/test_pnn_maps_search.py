@@ -5,9 +5,11 @@ from itertools import pairwise
 import numpy as np
 import pytest
 from actionrun.compiler.pnn_maps import MapSearch
+from actionrun.compiler.pnn_maps_acting import acting
 from actionrun.compiler.pnn_maps_data import Pairs
 from actionrun.compiler.pnn_maps_findings import _entry, recommended
 from actionrun.compiler.pnn_maps_model import model, thinned
+from actionrun.compiler.pnn_maps_network import network_figure
 from actionrun.compiler.pnn_maps_shown import family
 from actionrun.compiler.pnn_maps_variants import LINKS, chained, windows, with_learned_force
 from actionrun.runtime.checkpoint import Checkpoints, Point
@@ -165,3 +167,28 @@ def test_a_bias_is_fitted_as_what_it_is():
     np.testing.assert_allclose(fitted.weights[0][[5, 6, 9]], [0.1, 0.3, -0.2], rtol=1e-6)
     assert not found.layout.linear(row)
     assert found.layout.linear(genome(found, {0: 1, 3: 1, 4: 1, 8: 1}))
+
+
+def test_the_drawing_names_the_weights_by_what_they_do(verlet):
+    """Where dt is 1, 1/2 and dt/2 are one setting: a velocity takes dt/2 to a position."""
+    row = genome(verlet, VERLET)
+    fitted = entry(verlet, VERLET).weights
+    (panel,) = network_figure(verlet, row, fitted).panels
+    fixed, trained = panel.curves
+    assert sorted(fixed.names) == sorted(["x", "x'", "F(·)", "x(t+Δt)", "x'(t+Δt)", *["Σ"] * 6])
+    assert len(fixed.along) == len(fixed.bonds) == 11 and fixed.along.count("Δt/2") == 2
+    assert trained.along == (f"{fitted[15]:.5g}",)
+    ends = {(fixed.names[i], fixed.names[j]) for i, j in trained.bonds}
+    assert ends == {("F(·)", "Σ")}
+    assert np.all(np.array([fixed.x[j] - fixed.x[i] for i, j in fixed.bonds]) == 1)
+
+
+def test_a_bent_unit_that_passes_on_what_it_hears_is_told(verlet):
+    bent = genome(verlet, VERLET, {0: "relu", 1: "relu"})  # of positions, of velocities
+    weights = entry(verlet, VERLET).weights
+    np.testing.assert_array_equal(
+        acting(verlet, bent, weights), genome(verlet, VERLET, {1: "relu"})
+    )
+    found = _entry(verlet, genome(verlet, VERLET, {0: "relu"}), weights, 14, 0.0, 0.0, 0.0, 0.0)
+    assert found.scheme == "position Verlet" and found.proof is None
+    assert found.known == "position Verlet on these data"
