@@ -9,7 +9,11 @@ SPAN = 6.0
 ROUND_OFF = 5e-15
 # Numbers of steps where the leading error is alone: neither the next order nor round-off shows.
 LINEAR = {0: (40, 80, 160), 1: (20, 40, 80), 2: (12, 24, 48), 3: (8, 12, 16), 4: (6, 8, 10)}
-NONLINEAR = {0: (40, 80, 160), 1: (20, 40, 80), 2: (24, 32, 48), 3: (16, 24, 32), 4: (16, 18, 22)}
+NONLINEAR = {0: (40, 80, 160), 1: (20, 40, 80), 2: (24, 32, 48), 3: (16, 24, 32), 4: (16, 18, 20)}
+# Of the pendulum, rad. At r = 4 fewer than 16 steps are as long as the motion's poles in complex
+# time are far, and the error jumps about; beyond 20 round-off shows. Between, the slopes of
+# neighbouring steps are 9.8 to 9.9 from 1.5 rad; from 2 rad, of nearer poles, 8.4 to 10.7.
+HEIGHT = {0: 2.0, 1: 2.0, 2: 2.0, 3: 2.0, 4: 1.5}
 
 
 def damped(t, m=1.0, k=1.0, lam=0.1):
@@ -37,10 +41,10 @@ def test_order_on_the_damped_oscillator(r):
 
 @pytest.mark.parametrize("r", NONLINEAR)
 def test_order_on_the_pendulum(r):
-    """From 2 rad at rest."""
+    """From rest."""
     h = [SPAN / n for n in NONLINEAR[r]]
-    motions = [marched(PENDULUM, r, SPAN / n, n, 2.0, 0.0) for n in NONLINEAR[r]]
-    errors = [abs(m.q[-1, 0] - pendulum(SPAN, 2.0)) for m in motions]
+    motions = [marched(PENDULUM, r, SPAN / n, n, HEIGHT[r], 0.0) for n in NONLINEAR[r]]
+    errors = [abs(m.q[-1, 0] - pendulum(SPAN, HEIGHT[r])) for m in motions]
     assert slope(h, errors) == pytest.approx(2 * r + 2, abs=0.4)
 
 
