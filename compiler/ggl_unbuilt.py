@@ -22,13 +22,13 @@ def require_built(study: Ggl) -> None:
         if given and study.system.particles is not None and what not in OF_BODIES:
             raise refusal(
                 study, key, "not-built",
-                f"{what} of many bodies are not built yet in this version",
+                f"not built yet for many bodies in this version: {what}",
                 "delete it, or write the bodies as coordinates of their own, without particles",
             )  # fmt: skip
         if given and study.integrator.precision == "single":
             raise refusal(
                 study, ("integrator", "precision"), "not-built",
-                f"{what} in single precision are not built yet in this version",
+                f"not built yet in single precision in this version: {what}",
                 'write precision = "double"',
             )  # fmt: skip
     if study.compare is not None and (constrained or transform is not None):
