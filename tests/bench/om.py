@@ -9,7 +9,8 @@ begins with a march from both ends, which knows no inner point either; its time 
 Three of its numbers are chosen in its favour, since with the published ones it does not converge on
 these ends in reduced units: the penalty (with 20 the action pulls the path 0.4 sigma off its ends),
 the epochs on the halves (as many as on the action teach the network the jump between them), and the
-energy term, which is off: it made the path worse.
+energy term, which is off: it made the path worse. Its best depends on its random start (0.03 to
+0.25 were seen), so ours is held to GOAL where the recipe does not reach that.
 Second, CPU time of a product with the Jacobian and its transpose against N, 108 to 500 atoms, with
 the exponent; and the time to compile start and iteration of a study, from 13 atoms on, also as a
 multiple of that of 13 atoms. CPU times after compilation; take the ratios and not the seconds.
@@ -169,22 +170,18 @@ def main() -> None:
         table.add_row("the recipe takes so many times", f"{best[1] / mine[0]:.0f}", "")
     console.print(table)
     table = Table(
-        "N", "J and J^T [ms]", "exponent", "compile [s]", "of N = 13",
+        "N", "J and J^T [ms]", "exponent from 108", "compile [s]", "of N = 13",
         title="cost against N, 32 points",
     )  # fmt: skip
     last: tuple[int, float] | None = None
     least = 0.0
     for n, cutoff in SIZES:
         seconds, compiling = products(n, cutoff)
-        power = (
-            ""
-            if last is None or last[0] < 100
-            else f"{np.log(seconds / last[1]) / np.log(n / last[0]):.2f}"
-        )
+        power = "" if last is None else f"{np.log(seconds / last[1]) / np.log(n / last[0]):.2f}"
         least = least or compiling
         table.add_row(str(n), f"{1e3 * seconds:.1f}", power, f"{compiling:.1f}",
                       f"{compiling / least:.1f}")  # fmt: skip
-        last = (n, seconds)
+        last = last or ((n, seconds) if n > 100 else None)
     console.print(table)
 
 
