@@ -9,8 +9,8 @@ begins with a march from both ends, which knows no inner point either; its time 
 Three of its numbers are chosen in its favour, since with the published ones it does not converge on
 these ends in reduced units: the penalty (with 20 the action pulls the path 0.4 sigma off its ends),
 the epochs on the halves (as many as on the action teach the network the jump between them), and the
-energy term, which is off: it made the path worse. Its best depends on its random start (0.03 to
-0.25 were seen), so ours is held to GOAL where the recipe does not reach that.
+energy term, which is off: it made the path worse. Its best differs with random start, precision and
+time (0.03 to 0.25 were seen), so ours is held to GOAL where the recipe does not reach that.
 Second, CPU time of a product with the Jacobian and its transpose against N, 108 to 500 atoms, with
 the exponent; and the time to compile start and iteration of a study, from 13 atoms on, also as a
 multiple of that of 13 atoms. CPU times after compilation; take the ratios and not the seconds.
