@@ -147,12 +147,16 @@ def _fluid(
 def _metrics(result: Result) -> dict[str, float | int]:
     found, program = result.found, result.program
     path = found.path
-    metrics: dict[str, float | int | None] = {
+    metrics: dict[str, float | int | None] = {}
+    if result.score is not None:  # first what tells most: sweeps draw the first few
+        metrics["rmsd_max"] = float(np.max(result.score.positions))
+        metrics["momentum_rmsd_max"] = float(np.max(result.score.momenta))
+    metrics |= {
+        "energy_error_max": found.energy_error,
         "points": program.setting.study.path.points,
         "coefficients": program.coefficients(result.state),
         "action": found.action,
         "force_error_max": found.force_error,
-        "energy_error_max": found.energy_error,
         "reintegration_miss": found.miss,
         "ends_error_max": found.ends_error,
         "start_energy": float(path.potential[0]),
@@ -162,10 +166,7 @@ def _metrics(result: Result) -> dict[str, float | int]:
         "path_length": found.length,
         "iterations": int(result.state["fit"].iterations),
     }
-    if result.score is not None:
-        metrics["rmsd_max"] = float(np.max(result.score.positions))
-        metrics["momentum_rmsd_max"] = float(np.max(result.score.momenta))
-    elif program.reference is not None:
+    if result.score is None and program.reference is not None:
         energy = float(np.asarray(result.state["reference"]["energies"])[:, 0].sum())
         metrics["energy_from_reference"] = found.energy - energy
     for name, size in _own_terms(result).items():
