@@ -238,7 +238,7 @@ class Model:
     def error(self, marks: Marks) -> np.ndarray:
         """10 log10(mse_x/pm^2) + 10 log10(mse_v/(pm/fs)^2), or in the study's own units."""
         length, speed, _ = self.units
-        with np.errstate(divide="ignore", invalid="ignore"):
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             x = 10 * np.log10(np.asarray(marks.position) * length**2)
             v = 10 * np.log10(np.asarray(marks.velocity) * speed**2)
         return np.where(np.isfinite(x + v), x + v, np.inf)

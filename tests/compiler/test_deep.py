@@ -95,7 +95,9 @@ def test_limits_of_the_step():
     assert limit(40) > 60
 
 
-@pytest.mark.parametrize("r", [0, 1, 2, 3, 7, 20])
+@pytest.mark.parametrize(
+    "r", [0, 3, 7, *(pytest.param(r, marks=pytest.mark.slow) for r in (1, 2, 20))]
+)
 def test_the_trace_is_that_of_the_integrator(r):
     x = np.array([0.3, 1.1, 1.9])
     found = half_trace(x, r)

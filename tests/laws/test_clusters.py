@@ -43,6 +43,7 @@ def test_quench_finds_the_minimum(lj13):
     assert jnp.max(found.gradient) <= 1e-8
 
 
+@pytest.mark.slow
 def test_a_task_does_not_see_the_others(lj13):
     """Alone, among others, on another lane: the same bits. So batches may be cut anyhow."""
     q, mode = shaken(cluster("lj13_ico"), 0.2, 20)
@@ -54,6 +55,7 @@ def test_a_task_does_not_see_the_others(lj13):
     np.testing.assert_array_equal(whole.rounds[7:], few.rounds)
 
 
+@pytest.mark.slow
 def test_one_that_runs_away_leaves_the_others_alone(lj13):
     q, mode = shaken(cluster("lj13_ico"), 0.05, 6)
     alone = quench(lj13, q[..., :5], lanes=8)
@@ -81,7 +83,14 @@ def test_the_lowest_mode_of_known_structures(lj13):
         np.testing.assert_allclose(without(rigid(q), v), v, atol=1e-9)
 
 
-@pytest.mark.parametrize(("dim", "n", "zero"), [(3, 5, 6), (2, 5, 3), (1, 4, 1), (3, 2, 5)])
+@pytest.mark.parametrize(
+    ("dim", "n", "zero"),
+    [
+        (3, 5, 6),
+        (3, 2, 5),
+        *(pytest.param(*one, marks=pytest.mark.slow) for one in ((2, 5, 3), (1, 4, 1))),
+    ],
+)
 def test_zero_modes(dim, n, zero):
     """Orthonormal; as many as a cluster has (a dimer in space: five); no curvature along them at a
     minimum."""
@@ -97,7 +106,7 @@ def test_zero_modes(dim, n, zero):
     assert len(polished(found, np.asarray(q[..., 0])).values) == dim * n - zero
 
 
-@pytest.mark.parametrize("pair", [None, MORSE])
+@pytest.mark.parametrize("pair", [None, pytest.param(MORSE, marks=pytest.mark.slow)])
 def test_saddles_are_saddles(pair):
     """Every one that says so has no force, one negative mode and two minima below it; of 24 random
     searches from the icosahedron most succeed, for Lennard-Jones and for Morse."""

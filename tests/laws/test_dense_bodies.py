@@ -99,6 +99,7 @@ def test_events_of_a_transformed_time():
     assert any("1 of 2 times of output lie behind the end" in note for note in found.notes)
 
 
+@pytest.mark.slow
 def test_with_drag_a_transformed_time_is_that_of_the_steps():
     """The same samples from steps of t, much smaller ones."""
     more = "[output]\ntimes = [0.5, 3.0, 6.2]\n"

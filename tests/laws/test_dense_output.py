@@ -87,6 +87,7 @@ def test_order_between_the_steps(r, steps):
     assert slope(h, errors["v"]) == pytest.approx(r + 1, abs=0.35)
 
 
+@pytest.mark.slow
 def test_to_round_off_where_the_order_is_high():
     out = run(PENDULUM, 14, 0.2, 100, "[output]\nevery = 0.031\n").arrays
     assert len(out["output_t"].data) == 646
@@ -147,6 +148,7 @@ def test_crossings_at_the_very_end_of_a_step_are_found_once():
         np.testing.assert_allclose(np.diff([e["t"] for e in events["zero"]]), np.pi, atol=1e-2)
 
 
+@pytest.mark.slow
 def test_on_a_surface():
     """The pendulum as a bead on a rod has the period of the pendulum."""
     events = run(ROD, 6, 0.1, 200, '[events]\nlowest = "x"\n').extra["events"]["lowest"]

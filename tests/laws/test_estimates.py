@@ -67,6 +67,7 @@ def test_the_ideal_reader_is_the_efficient_one():
     assert 0.85 < z.std() < 1.15
 
 
+@pytest.mark.slow
 def test_the_prior_makes_the_ideal_reader_no_worse():
     population, c, q, p, clean, noisy = motions(0.05)
     mean, spread = eqx.filter_jit(ideal)(population, c, q, p, clean, noisy)
@@ -78,6 +79,7 @@ def test_the_prior_makes_the_ideal_reader_no_worse():
     assert np.abs(np.asarray(mean)[1, gone]).mean() < 0.8 * np.asarray(best)[1, gone].mean()
 
 
+@pytest.mark.slow
 def test_the_weak_form_names_a_linear_law_from_anywhere():
     population, c, q, p, clean, _ = motions(0.0)
     times = 0.1 * np.arange(21)

@@ -55,13 +55,18 @@ def losses(network: str, training: str, steps: int = 150) -> list[float]:
         ('kind = "conv"', ""),
         ('kind = "lstm"\ndropout = 0.1', ""),
         ("dropout = 0.1", 'embedding = [["c1", "c2"], ["c2"]]'),
-        ("", 'loss = "rms"'),
-        ("scaled = false", 'loss = "rms"\nlearning_rate = 3e-3'),
         ("", 'loss = "mae"\nalpha = 2.0'),
-        ("", 'loss = "huber"'),
-        ("", 'loss = "ln"\nexponent = 4.0'),
+        *(
+            pytest.param(*words, marks=pytest.mark.slow)
+            for words in (
+                ("", 'loss = "rms"'),
+                ("scaled = false", 'loss = "rms"\nlearning_rate = 3e-3'),
+                ("", 'loss = "huber"'),
+                ("", 'loss = "ln"\nexponent = 4.0'),
+            )
+        ),
     ],
-    ids=["mlp", "conv", "lstm", "dropout, eq. 30", "rms", "as the paper", "mae", "huber", "ln"],
+    ids=["mlp", "conv", "lstm", "dropout, eq. 30", "mae", "rms", "as the paper", "huber", "ln"],
 )
 def test_every_network_and_loss_learns(network, training):
     found = losses(network, training)
@@ -75,6 +80,7 @@ def test_networks_see_the_motion_in_its_order():
     assert shape[3, 1] == 7 and rest.tolist() == [14.0]
 
 
+@pytest.mark.slow
 def test_a_convolution_of_one_layer_and_a_recurrence_have_the_asked_sizes():
     key = jax.random.key(0)
     conv = Convolution(41, 2, 3, (8, 16), 4, "tanh", key=key)

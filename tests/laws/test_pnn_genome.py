@@ -182,6 +182,7 @@ def test_a_fit_does_not_see_its_batch(verlet, linear):
         np.testing.assert_array_equal(getattr(alone, name), getattr(all_at_once, name)[few])
 
 
+@pytest.mark.slow
 def test_sums_and_rows_find_the_same(verlet):
     """The linear path's normal matrix is that of the general one, which takes rows in turns."""
     row = genome(verlet, PUBLISHED)[None]

@@ -84,7 +84,7 @@ NOISE = {"drag": 0.02, "braking": 0.05, "cooling": 0.1}
 
 
 @pytest.mark.parametrize("law", [*GROUPS])
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.slow)])
 def test_a_known_law_is_the_knee(tmp_path, law, seed):
     """Three laws with 2, 5 and 10 % noise and columns that say nothing. A product costs less than
     a square: else (x + y)^2 - x^2 - y^2 is the simpler product."""
@@ -218,6 +218,7 @@ def test_constants_found_again_within_their_deviations(tmp_path):
     assert best["complexity"] == 12 and best["error"] < 1e-5
 
 
+@pytest.mark.slow
 def test_outputs_may_be_logarithms(tmp_path):
     """A power law of wide range: log y = a + b log x, read back as y."""
     draw = np.random.default_rng(1)
@@ -231,6 +232,7 @@ def test_outputs_may_be_logarithms(tmp_path):
     assert values == pytest.approx([2, 3], abs=0.1)  # the factor is read back, exp of the constant
 
 
+@pytest.mark.slow
 def test_groups_found_by_buckingham_give_the_law(tmp_path):
     """The period of a pendulum from length, gravity and two masses that say nothing."""
     draw = np.random.default_rng(2)

@@ -130,6 +130,7 @@ def test_damping_by_extrapolation():
     assert gamma == pytest.approx(wanted, rel=1e-3)
 
 
+@pytest.mark.slow
 def test_vectors_have_one_weight_for_all_components():
     found = shipped("verlet_pnn_2d")
     assert found.layout.genes == 26 and found.system.width == 2
@@ -144,6 +145,7 @@ def test_vectors_have_one_weight_for_all_components():
     assert marks.reversal[0] < 1e-9 and marks.volume[0] < 1e-12
 
 
+@pytest.mark.slow
 def test_coordinates_as_numbers_have_a_force_each():
     found = model(
         oscillator(

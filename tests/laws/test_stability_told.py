@@ -18,7 +18,7 @@ PENDULUM = 'coordinates = ["q"]\nlagrangian = "q\'^2/2 + cos(q)"'
 
 
 @pytest.mark.parametrize("system", [DAMPED, COUPLED], ids=["damped", "coupled"])
-@pytest.mark.parametrize("r", [0, 1, 4, 12])
+@pytest.mark.parametrize("r", [0, 4, *(pytest.param(r, marks=pytest.mark.slow) for r in (1, 12))])
 def test_the_matrix_of_a_step_is_that_of_the_integrator(system, r):
     ggl, theta = integrator(system, r)
     increment, _ = ggl.affine(jnp.asarray(0.3), theta)

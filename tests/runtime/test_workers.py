@@ -78,6 +78,7 @@ def test_two_workers_one_killed_give_what_one_process_gives(serial):
     until(lambda: not children(os.getpid()), 20)
 
 
+@pytest.mark.slow
 def test_generations_of_a_search_by_workers_are_the_same(tmp_path):
     study = load(
         Path(__file__).parents[2] / "studies" / "melting.toml",

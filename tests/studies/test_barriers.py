@@ -121,6 +121,7 @@ def test_an_atom_hops_on_an_island(tmp_path):
     holds(tmp_path / "run", 2, metrics)
 
 
+@pytest.mark.slow
 def test_a_cluster_that_is_not_of_lennard_jones(tmp_path):
     result = finished("morse13", tmp_path / "run")
     metrics = result["metrics"]
@@ -152,6 +153,7 @@ def written(path, q):
     path.write_text(f"{q.shape[1]}\nmade by a test\n{rows}\n", encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_a_chain_between_two_other_minima(tmp_path, minima):
     from actionrun.runtime import run
 
@@ -196,7 +198,7 @@ def test_who_does_the_parts_changes_no_bit(monkeypatch):
         assert np.asarray(one).tobytes() == np.asarray(other).tobytes()
 
 
-@pytest.mark.parametrize("mirrored", [False, True])
+@pytest.mark.parametrize("mirrored", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_two_copies_of_one_minimum(tmp_path, minima, mirrored):
     q = minima[..., 0]
     order = np.random.default_rng(1).permutation(13)

@@ -70,6 +70,7 @@ def test_the_terms_of_the_law_are_kept_and_the_others_dropped(tmp_path, law):
             assert found[name]["value"] == 0
 
 
+@pytest.mark.slow
 def test_a_slip_of_the_measurement_is_named_by_its_time(tmp_path):
     done = fitted(tmp_path, LAWS["linear"], slip=True)
     (note,) = [n for n in done.findings.notes if "robust" in n]

@@ -8,7 +8,7 @@ FILES = sorted(STUDIES.glob("family_*.toml"))
 SHORT = ["training.steps=120", "training.batch=64", "network.hidden=[64,64]", "test.systems=40"]
 
 
-QUICK = ("family_duffing", "family_magnetic")
+QUICK = ("family_magnetic",)
 
 
 @pytest.mark.parametrize(

@@ -89,6 +89,7 @@ def test_motions_with_irregular_times_are_named(trained, tmp_path, capsys):
     assert float(rows[0]["c1"]) == found[0]["coefficients"]["c1"]["value"]
 
 
+@pytest.mark.slow
 def test_noise_shows_in_the_error_bars(trained, tmp_path):
     data = written(tmp_path / "noisy.csv", motions(noise=0.02))
     assert main(["infer", str(trained), "--data", str(data), "--out", str(tmp_path / "o")]) == 0

@@ -63,6 +63,7 @@ def oscillator(t, w2, gamma, q0):
     return q0 + 60 * np.exp(-gamma * t / 2) * shape
 
 
+@pytest.mark.slow
 def test_a_generated_oscillator(tmp_path):
     truth = {"w2": 4.7, "gamma": 0.05, "q0": 21.0}
     t = np.linspace(0, 25, 600)

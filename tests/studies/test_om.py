@@ -39,6 +39,7 @@ def test_one_tau_with_80_points(tmp_path):
     assert metrics["rmsd_max"] <= 2e-4
 
 
+@pytest.mark.slow
 def test_two_dimensions(tmp_path):
     metrics = finished("lj_liquid_2d", tmp_path / "run")["metrics"]
     assert metrics["rmsd_max"] <= 1e-4 and metrics["energy_error_max"] <= 1e-4
@@ -93,13 +94,19 @@ def test_a_loss_that_runs_away_names_its_term_and_what_to_type():
 @pytest.mark.parametrize(
     "overrides",
     [
-        ("training.optimizer=lbfgs",),
-        ("loss.boundary=20.0",),
-        ("loss.energy=0.5",),
+        ("training.optimizer=lbfgs", "loss.energy=0.5"),
         ("path.basis=sine",),
-        ("path.basis=features",),
-        ("training.optimizer=nadam", "network.hidden=[9]"),
         ("network.hidden=[9]", "loss.boundary=20.0", "training.optimizer=nadam"),
+        *(
+            pytest.param(words, marks=pytest.mark.slow)
+            for words in (
+                ("training.optimizer=lbfgs",),
+                ("loss.boundary=20.0",),
+                ("loss.energy=0.5",),
+                ("path.basis=features",),
+                ("training.optimizer=nadam", "network.hidden=[9]"),
+            )
+        ),
     ],
     ids=lambda x: "-".join(x),
 )
