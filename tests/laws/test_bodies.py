@@ -9,6 +9,7 @@ from actionrun.compiler import compile, explain
 from actionrun.compiler.ggl import Integration, _advance
 from actionrun.spec import Faults, loads
 from jax.extend.core import ClosedJaxpr, Jaxpr
+from orders import orders
 from programs import Run, ran
 from systems import slope
 
@@ -50,7 +51,13 @@ def written_out(system: str, r: int = 2, h: float = 0.1, steps: int = 10) -> Run
 # -- the same motion as written out ---------------------------------------------------------------
 
 
-@pytest.mark.parametrize("distance", ["r[i,j]", "|r[i] - r[j]|", "norm(r[j] - r[i])"])
+@pytest.mark.parametrize(
+    "distance",
+    [
+        "r[i,j]",
+        *(pytest.param(d, marks=pytest.mark.slow) for d in ("|r[i] - r[j]|", "norm(r[j] - r[i])")),
+    ],
+)
 def test_three_bodies_as_three_vectors(distance):
     many = three(2, 0.02, 20, GRAVITY.replace("r[i,j]", distance))
     start = "\n".join(
@@ -108,7 +115,7 @@ def test_three_oscillators_as_three_coordinates(name):
 # -- laws -----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("r", [0, 1, 2])
+@pytest.mark.parametrize("r", orders(0, 2, slow=(1,)))
 def test_order(r):
     steps = [40, 80] if r == 0 else [10, 20]
     true = three(7, 1.0 / 40, 40).q[-1]
@@ -142,7 +149,7 @@ def test_friction_between_bodies_keeps_their_momentum():
     assert book["angular momentum of (r[1], r[2])"]["defect"] < 1e-12
 
 
-@pytest.mark.parametrize("r", [0, 1, 3])
+@pytest.mark.parametrize("r", orders(0, 3, slow=(1,)))
 def test_a_normal_mode_of_a_chain(r):
     """The error of a mode is that of one oscillator of its frequency, of order 2r + 2."""
     mode = "sin(3*pi*i/41)"

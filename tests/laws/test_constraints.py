@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from actionrun.compiler.modules.march import constraint_error, energy_error
+from orders import orders
 from programs import HEIGHT, LEFT, PERIOD, REST, ROD, G, angle, place, ran, text
 from systems import marched, slope
 
@@ -46,7 +47,7 @@ def test_order_and_period(r):
     assert max(constraint_error(run.state) for run in runs) < 1e-15
 
 
-@pytest.mark.parametrize("r", [6, 12])
+@pytest.mark.parametrize("r", orders(12, slow=(6,)))
 def test_high_orders_to_round_off(r):
     run = ran(text(ROD, LEFT, REST, r, PERIOD / 20, 60))
     assert np.max(np.abs(run.q - place(angle(run.t)[0]).T)) < 1e-12
@@ -80,7 +81,7 @@ def test_r_0_is_rattle():
     np.testing.assert_allclose(run.p[-1], p, atol=1e-13)
 
 
-@pytest.mark.parametrize("r", [0, 1, 3])
+@pytest.mark.parametrize("r", orders(0, 3, slow=(1,)))
 def test_time_reversible(r):
     there = ran(text(ROD, LEFT, REST, r, 0.05, 100))
     march, h = there.program.march, jnp.asarray(-0.05)
@@ -138,7 +139,7 @@ def test_multipliers_of_the_steps_are_the_forces():
     assert slope([0.04, 0.02, 0.01], worst) > 2.5
 
 
-@pytest.mark.parametrize("r", [0, 1, 2])
+@pytest.mark.parametrize("r", orders(0, 2, slow=(1,)))
 def test_position_dependent_mass(r):
     """Polar coordinates with a constant radius: order 2r + 2 again."""
     h = [PERIOD / n for n in STEPS[r]]
@@ -147,7 +148,7 @@ def test_position_dependent_mass(r):
     assert slope(h, far) == pytest.approx(2 * r + 2, abs=0.1)
 
 
-@pytest.mark.parametrize("r", [0, 1, 2, 3])
+@pytest.mark.parametrize("r", orders(0, 3, slow=(1, 2)))
 def test_velocity_dependent_forces(r):
     """A damped rod against the damped angle: order 2r + 2."""
     damped = ROD + "nonconservative = \"-0.3*(x_plus'*x_minus + y_plus'*y_minus)\"\n"
@@ -162,7 +163,7 @@ def test_velocity_dependent_forces(r):
     assert slope(h, far) == pytest.approx(2 * r + 2, abs=0.15)
 
 
-@pytest.mark.parametrize("r", [1, 2])
+@pytest.mark.parametrize("r", orders(2, slow=(1,)))
 def test_a_constraint_that_moves(r):
     """A heavy bead on a rod that turns at a constant rate: s'' = w^2 s - g sin(w t)."""
     turning = """\

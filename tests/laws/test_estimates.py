@@ -53,6 +53,7 @@ def fitted(population, q, p, seen, start):
     return residual, search(start)
 
 
+@pytest.mark.slow
 def test_the_ideal_reader_is_the_efficient_one():
     """Where noise is small and zero is far the posterior mean is the least squares solution."""
     population, c, q, p, clean, noisy = motions(1e-3)

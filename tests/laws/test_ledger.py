@@ -7,6 +7,7 @@ from actionrun.compiler.ggl import Integration
 from actionrun.compiler.noether import symmetries
 from actionrun.compiler.problem import problem
 from actionrun.spec import loads
+from orders import orders
 from systems import DAMPED, KEPLER, PARABOLA, SPHERICAL, slope, symbolic
 
 DRIVEN = 'coordinates = ["q"]\nlagrangian = "q\'^2/2 - q^2/2 + q*cos(t)"'
@@ -110,7 +111,7 @@ ORBIT = "position = { q = [0.8, 0.0] }\nvelocity = { q = [0.0, 1.2] }"
 TURN = "angular momentum of (q[1], q[2])"
 
 
-@pytest.mark.parametrize("r", [0, 1, 2, 5])
+@pytest.mark.parametrize("r", orders(0, 5, slow=(1, 2)))
 def test_momenta_balance_to_round_off_however_coarse_the_step(r):
     """The motion itself is wrong in early digits here; its angular momentum is booked right."""
     entries, _ = ledger(DRAG, ORBIT, r, 0.2 if r else 0.05, 80)
@@ -158,7 +159,13 @@ def test_the_linear_map_keeps_the_same_book_as_the_iteration():
     assert linear["energy"]["defect"] == pytest.approx(iterated["energy"]["defect"], rel=1e-6)
 
 
-@pytest.mark.parametrize("drag", ["", "-0.2*(x_plus'*x_minus + y_plus'*y_minus + z_plus'*z_minus)"])
+@pytest.mark.parametrize(
+    "drag",
+    [
+        pytest.param("", marks=pytest.mark.slow),
+        "-0.2*(x_plus'*x_minus + y_plus'*y_minus + z_plus'*z_minus)",
+    ],
+)
 def test_on_a_surface(drag):
     """A spherical pendulum held by a rod: the rod does no work and does not turn it about z."""
     system = """\

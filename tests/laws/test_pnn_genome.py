@@ -163,7 +163,7 @@ def test_every_activation_of_the_language_is_there():
     assert {*get_args(Activations)} == {*ACTIVATIONS, "product"}
 
 
-@pytest.mark.parametrize("linear", [True, False])
+@pytest.mark.parametrize("linear", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_a_fit_does_not_see_its_batch(verlet, linear):
     """Permuted, alone or among others: the same bits."""
     random = np.random.default_rng(4)

@@ -74,6 +74,7 @@ def test_what_would_take_forever_is_refused_or_left_as_it_is(tmp_path):
     assert told.code == "compare.constants" and "20 constants" in told.message
 
 
+@pytest.mark.slow
 def test_deeper_networks_hand_on_the_terms_of_the_first_layer(tmp_path):
     """The same law in one layer and in two: the same score, the hidden weights of 1 on top."""
     deep = laws(study(tmp_path, PLAIN, search="", layers="[2, 2]"))

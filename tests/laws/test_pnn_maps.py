@@ -117,6 +117,7 @@ def test_inverse_mass_by_extrapolation(verlet):
     assert limit.inverse_mass[0] * verlet.system.mass[0, 0] == pytest.approx(1, abs=1e-6)
 
 
+@pytest.mark.slow
 def test_damping_by_extrapolation():
     found = shipped("damped_pnn")
     row = genome(found, DAMPED)

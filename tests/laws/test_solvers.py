@@ -13,11 +13,12 @@ from actionrun.compiler.modules.linear import apply, inverse, solve
 from actionrun.compiler.modules.march import March, energy_error
 from actionrun.compiler.problem import problem
 from actionrun.spec import loads
+from orders import orders
 from systems import DAMPED, KEPLER, OSCILLATOR, PARABOLA, PENDULUM, integrator, marched
 
 
 @pytest.mark.parametrize("system", [OSCILLATOR, DAMPED], ids=["oscillator", "damped"])
-@pytest.mark.parametrize("r", [0, 1, 3])
+@pytest.mark.parametrize("r", orders(0, 3, slow=(1,)))
 def test_three_solvers_one_motion(system, r):
     motions = [
         marched(system, r, 0.3, 100, 1.0, 0.5, solver=solver)

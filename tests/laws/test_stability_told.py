@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from actionrun.compiler.program import Findings
 from actionrun.compiler.stability import limit, linear, step_map
+from orders import orders
 from programs import ran, text
 from systems import DAMPED, integrator, symbolic
 
@@ -18,7 +19,7 @@ PENDULUM = 'coordinates = ["q"]\nlagrangian = "q\'^2/2 + cos(q)"'
 
 
 @pytest.mark.parametrize("system", [DAMPED, COUPLED], ids=["damped", "coupled"])
-@pytest.mark.parametrize("r", [0, 4, *(pytest.param(r, marks=pytest.mark.slow) for r in (1, 12))])
+@pytest.mark.parametrize("r", orders(0, 4, slow=(1, 12)))
 def test_the_matrix_of_a_step_is_that_of_the_integrator(system, r):
     ggl, theta = integrator(system, r)
     increment, _ = ggl.affine(jnp.asarray(0.3), theta)
@@ -35,14 +36,14 @@ def step_of(findings: Findings):
     return check
 
 
-@pytest.mark.parametrize("r", [0, 1, 3])
+@pytest.mark.parametrize("r", orders(0, 3, slow=(1,)))
 def test_a_short_step_is_no_matter(r):
     findings = found(SPRING, r, 0.1)
     assert step_of(findings).passed and not findings.notes
     assert findings.metrics["step_over_limit"] == pytest.approx(0.1 / limit(r))
 
 
-@pytest.mark.parametrize("r", [0, 1, 3])
+@pytest.mark.parametrize("r", orders(0, 3, slow=(1,)))
 def test_near_the_limit_the_step_and_a_better_one_are_named(r):
     h = 0.95 * limit(r)
     findings = found(SPRING, r, h)
@@ -53,7 +54,7 @@ def test_near_the_limit_the_step_and_a_better_one_are_named(r):
     assert not found(SPRING, r, better).notes
 
 
-@pytest.mark.parametrize("r", [0, 1, 2])
+@pytest.mark.parametrize("r", orders(0, 2, slow=(1,)))
 def test_beyond_the_limit_the_check_fails(r):
     """As it does: the motion grows, or stays, as the check says."""
     h = limit(r) + 1e-3

@@ -6,6 +6,7 @@ import pytest
 from actionrun.compiler import compile
 from actionrun.compiler.modules.march import constraint_error, energy_error
 from actionrun.spec import Faults, loads
+from orders import orders
 from programs import LEFT, PERIOD, REST, ROD, angle, counted_compilations, place, ran, text
 from systems import KEPLER, marched, slope
 
@@ -51,7 +52,7 @@ def test_order_in_places(r):
     assert slope([1 / n for n in STEPS[r]], far) == pytest.approx(2 * r + 2, abs=0.2)
 
 
-@pytest.mark.parametrize("r", [0, 1, 2])
+@pytest.mark.parametrize("r", orders(0, 2, slow=(1,)))
 def test_order_in_time(r):
     """Physical time as a function of s."""
     late = []
@@ -99,7 +100,7 @@ def test_a_constant_transform_is_another_unit_of_time():
     np.testing.assert_allclose(half.q, plain.q, rtol=0, atol=1e-11)
 
 
-@pytest.mark.parametrize("r", [1, *(pytest.param(r, marks=pytest.mark.slow) for r in (0, 2, 3))])
+@pytest.mark.parametrize("r", orders(1, slow=(0, 2, 3)))
 def test_dissipation(r):
     """A dragged orbit against plain steps that are small: order 2r + 2."""
     far = []
