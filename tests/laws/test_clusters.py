@@ -140,6 +140,7 @@ def test_descent_from_the_cuboctahedron(lj13):
         assert energy[0] == pytest.approx(saddle.energy) and far[-1] == side.length
 
 
+@pytest.mark.slow
 def test_descent_is_steepest():
     """Against SciPy's LSODA on dx/ds = -grad V at tight tolerance, to the same minimum."""
     from scipy.integrate import solve_ivp

@@ -198,7 +198,8 @@ def test_who_does_the_parts_changes_no_bit(monkeypatch):
         assert np.asarray(one).tobytes() == np.asarray(other).tobytes()
 
 
-@pytest.mark.parametrize("mirrored", [pytest.param(False, marks=pytest.mark.slow), True])
+@pytest.mark.slow
+@pytest.mark.parametrize("mirrored", [False, True])
 def test_two_copies_of_one_minimum(tmp_path, minima, mirrored):
     q = minima[..., 0]
     order = np.random.default_rng(1).permutation(13)
