@@ -46,7 +46,7 @@ def test_same_seed_same_front_bit_for_bit(tmp_path):
     assert first == second
 
 
-@pytest.mark.parametrize("method", ["nsga2", "paper"])
+@pytest.mark.parametrize("method", ["nsga2", pytest.param("paper", marks=pytest.mark.slow)])
 def test_a_killed_search_ends_with_the_same_front(tmp_path, method):
     one = study(tmp_path, PLAIN, search=f'{SMALL}\nmethod = "{method}"')
     whole, state = searched(one)

@@ -42,7 +42,7 @@ def same(one, other):
     assert all(np.array_equal(one[k], other[k], equal_nan=True) for k in one)
 
 
-@pytest.mark.parametrize("method", ["nsga2", "paper"])
+@pytest.mark.parametrize("method", ["nsga2", pytest.param("paper", marks=pytest.mark.slow)])
 def test_a_killed_search_goes_on_to_the_same_front(small, method, tmp_path):
     whole = Evolved(MapSearch(small[method]))
     state = marched(whole, whole.start(), 0, whole.total)

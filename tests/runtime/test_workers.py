@@ -112,6 +112,7 @@ def _alive(pid: int) -> bool:
         return False
 
 
+@pytest.mark.slow
 def test_sigterm_lets_the_workers_save_and_another_number_goes_on(serial):
     process = started("--workers", "2")
     until(lambda: list(Path("run").glob("points/*/result.json")))

@@ -8,12 +8,11 @@ FILES = sorted(STUDIES.glob("family_*.toml"))
 SHORT = ["training.steps=120", "training.batch=64", "network.hidden=[64,64]", "test.systems=40"]
 
 
-QUICK = ("family_magnetic",)
-
-
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "file",
-    [pytest.param(f, id=f.stem, marks=() if f.stem in QUICK else pytest.mark.slow) for f in FILES],
+    FILES,
+    ids=lambda f: f.stem,
 )
 def test_unseen_members_are_identified(file, tmp_path):
     start = "better" if file.stem == "family_pendulum" else "network"  # compiles in half the time

@@ -32,6 +32,7 @@ def test_32_points_serve_the_small_liquid_too(tmp_path):
     assert metrics["rmsd_max"] <= 1e-4
 
 
+@pytest.mark.slow
 def test_one_tau_with_80_points(tmp_path):
     metrics = finished("lj_liquid_32", tmp_path / "run", "path.duration=1.0", "path.points=80")[
         "metrics"
