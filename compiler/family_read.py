@@ -19,7 +19,7 @@ from scipy.interpolate import CubicSpline
 from ..spec.family import Family
 from .family_fit import Fitting
 from .family_infer import SHORT, require_seen, resampled
-from .family_samples import Observed, observed, roughness
+from .family_samples import Observed, roughness
 from .family_train import TEST_KEY, Training, population
 from .modules.encoder import Encoder
 from .modules.population import Population, Sampled
@@ -44,7 +44,7 @@ class Reading(Training):
         observations: Mapping[str, np.ndarray],
     ):
         self.fitting = Fitting(study, symbolic, low, high, observations)
-        self.seen = observed(study, symbolic, observations)
+        self.seen = self.fitting.observed
         require_seen(study, symbolic, self.seen)
         super().__init__(study, symbolic, low, high)
 
