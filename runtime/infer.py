@@ -1,7 +1,8 @@
 """`actionrun infer RUN --data FILE.csv`: a trained family network on new motions.
 
 Columns are known by their names: t, trial (one motion a number), each coordinate, v_NAME, pi_NAME
-(with one coordinate also velocity and pi); components of a vector q are q_1, q_2.
+(with one coordinate also velocity and pi); components of a vector q are q_1, q_2. Where the study
+has [data], its columns say what the columns of new motions are called.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from .write import json_text, plain_data, write
 
 if TYPE_CHECKING:
     from ..spec.family import Family
+    from ..spec.tables import Columns
 
 MOTIONS = 256  # that go through the integrator together
 
@@ -46,9 +48,9 @@ def infer(
     from .crew import all_done, crew_of
 
     study = load(folder / "resolved.toml")
-    if not isinstance(study, Family) or study.data is not None:
+    if not isinstance(study, Family) or study.network.kind == "none":
         raise Refused(f"{folder.path} has no trained network: infer reads runs of a family "
-                      "study without [data]")  # fmt: skip
+                      "study that trains one")  # fmt: skip
     blocks = list(_blocks(motions_in(study, data)))
     with crew_of(workers, cluster, tell) as crew:
         if crew is None:
@@ -141,7 +143,7 @@ def motions_in(study: Family, path: Path) -> dict[str, np.ndarray]:
         )
         found[key] = np.stack(parts, axis=1) if vector else parts[0]
     table.check_rows()
-    table.check_times(found, "t")
+    table.check_times(found, "t" if study.data is None else study.data.columns["t"].name)
     if table.faults:
         raise Faults(table.faults)
     if "trial" in found:
@@ -151,19 +153,9 @@ def motions_in(study: Family, path: Path) -> dict[str, np.ndarray]:
 
 def _columns(study: Family, table: Table) -> dict[str, list[str]]:
     """Headings of the table by what they hold. Raises Faults for those that are missing."""
-    wanted: dict[str, list[str]] = {"t": ["t"]}
-    single = len(study.system.coordinates) == 1
-    for variable, prefix in (("q", ""), ("velocity", "v_"), ("pi", "pi_")):
-        if variable not in study.observe.variables:
-            continue
-        for name, size in study.system.coordinates.items():
-            if study.system.is_vector(name):
-                wanted[prefix + name] = [f"{prefix}{name}_{i + 1}" for i in range(size)]
-            else:
-                short = single and variable in table.header and prefix + name not in table.header
-                wanted[prefix + name] = [variable if short and prefix else prefix + name]
-    if "trial" in table.header:
-        wanted["trial"] = ["trial"]
+    wanted = _by_name(study, table) if study.data is None else _as_measured(study.data.columns)
+    if not {*wanted.get("trial", ())} & {*table.header}:
+        wanted.pop("trial", None)  # one motion
     lacking = [n for names in wanted.values() for n in names if table.header.count(n) != 1]
     if lacking:
         fault = Fault(
@@ -177,12 +169,41 @@ def _columns(study: Family, table: Table) -> dict[str, list[str]]:
     return wanted
 
 
+def _as_measured(columns: Columns) -> dict[str, list[str]]:
+    """Headings as those of the motion that the network was trained for."""
+    return {
+        key: [column.name for column in (of if isinstance(of, tuple) else (of,))]
+        for key, of in columns.items()
+    }
+
+
+def _by_name(study: Family, table: Table) -> dict[str, list[str]]:
+    """Headings by the names of the coordinates."""
+    wanted: dict[str, list[str]] = {"t": ["t"], "trial": ["trial"]}
+    single = len(study.system.coordinates) == 1
+    for variable, prefix in (("q", ""), ("velocity", "v_"), ("pi", "pi_")):
+        if variable not in study.observe.variables:
+            continue
+        for name, size in study.system.coordinates.items():
+            if study.system.is_vector(name):
+                wanted[prefix + name] = [f"{prefix}{name}_{i + 1}" for i in range(size)]
+            else:
+                short = single and variable in table.header and prefix + name not in table.header
+                wanted[prefix + name] = [variable if short and prefix else prefix + name]
+    return wanted
+
+
 def _factor(study: Family, table: Table, name: str) -> float:
+    """What turns a column's numbers into base units: by its heading, else as [data] says."""
     from ..spec.leaves import Column
     from ..spec.quantities import unit
     from ..spec.refused import ExpressionFault
 
     text = table.units[table.header.index(name)]
+    if not text and study.data is not None:
+        columns = study.data.columns.values()
+        every = [c for of in columns for c in (of if isinstance(of, tuple) else (of,))]
+        return scale_of(study, next(c for c in every if c.name == name))
     if not text or study.units.reduced:
         return 1.0
     try:

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 from actionrun.compiler import compile
 from actionrun.runtime import load, run
+from actionrun.runtime.cli import main
+from actionrun.runtime.infer import motions_in
 from actionrun.spec import Faults, loads
 from scipy.integrate import solve_ivp
 
@@ -42,12 +44,12 @@ START = "[start]\nposition = { q = [-1.0, 1.0] }\nmomentum = { q = [0.5, 1.0] }"
 TRUTH = {"c1": 2.0, "c2": 4.0, "c3": 1.0}
 
 
-def motion():
+def motion(seed=3, truth=(2.0, 4.0, 1.0)):
     """2 % noise, irregular times with a gap, two cells empty; by SciPy."""
-    draw = np.random.default_rng(3)
+    draw = np.random.default_rng(seed)
     t = np.sort(np.concatenate([[0.0, 3.2], draw.uniform(0.05, 3.15, 60)]))
     t = t[(t < 1.5) | (t > 1.8)]
-    c1, c2, c3 = TRUTH.values()
+    c1, c2, c3 = truth
 
     def slope(t, x):
         return [x[1] / (2 * c1), -2 * c2 * x[0] - c3 * x[1] / (2 * c1)]
@@ -58,13 +60,22 @@ def motion():
     return t, *y
 
 
-@pytest.mark.slow
-def test_a_measured_motion_is_read_and_fitted(tmp_path):
+def written(path, columns, header):
+    """A CSV file of columns with the same number of rows, NaN as an empty cell."""
     rows = (
         ",".join("" if np.isnan(x) else repr(float(x)) for x in row)
-        for row in np.stack(motion(), axis=1)
+        for row in zip(*columns, strict=True)
     )
-    (tmp_path / "motion.csv").write_text("t,q,pi\n" + "\n".join(rows) + "\n")
+    path.write_text(header + "\n" + "\n".join(rows) + "\n")
+    return path
+
+
+OTHERS = {4: (1.0, 2.0, 0.5), 9: (3.0, 1.5, 1.5)}
+
+
+@pytest.mark.slow
+def test_a_measured_motion_is_read_and_fitted_and_so_are_others(tmp_path):
+    written(tmp_path / "motion.csv", motion(), "t,q,pi")
     (tmp_path / "study.toml").write_text(STUDY % (START, '["q", "pi"]'))
     done = run(load(tmp_path / "study.toml"), out=tmp_path / "run")
     result = json.loads((done.folder / "result.json").read_text())
@@ -74,6 +85,35 @@ def test_a_measured_motion_is_read_and_fitted(tmp_path):
         assert result["metrics"][f"error_median.{name}"] < 0.1
         assert abs(result["network"][name] / true - 1) < 0.2
     assert result["residual"]["q"] == pytest.approx(0.02, rel=0.25)
+    # The study names no column of trials: each file is one motion.
+    for trial, truth in OTHERS.items():
+        data = written(tmp_path / f"new{trial}.csv", motion(trial, truth), "t,q,pi")
+        assert main(["infer", str(done.folder), "--data", str(data)]) == 0
+        place = done.folder / "inferred" / f"new{trial}" / "inference.json"
+        (found,) = json.loads(place.read_text())["motions"]
+        assert found["residual"] == pytest.approx(0.02, rel=0.35)
+        for name, true in zip(TRUTH, truth, strict=True):
+            value = found["coefficients"][name]
+            assert abs(value["value"] - true) < 4 * value["std"] < true
+            assert abs(found["network"][name] / true - 1) < 0.3
+
+
+def test_new_motions_have_the_columns_of_the_measured_one(tmp_path):
+    columns = '{ trial = "run", t = "time", q = "place", pi = "push" }'
+    text = STUDY % (START, '["q", "pi"]')
+    text = text.replace('{ t = "t", q = "q", pi = "pi" }', columns)
+    (tmp_path / "study.toml").write_text(text)
+    study = load(tmp_path / "study.toml")
+    t, q, pi = motion()
+    one = motions_in(study, written(tmp_path / "one.csv", (pi, t, q), "push,time,place"))
+    assert [*one] == ["t", "q", "pi_q"]
+    assert all(np.array_equal(a, b, True) for a, b in zip(one.values(), (t, q, pi), strict=True))
+    trial = np.repeat([3, 7], len(t))
+    two = (trial, np.tile(t, 2), np.tile(q, 2), np.tile(pi, 2))
+    many = motions_in(study, written(tmp_path / "two.csv", two, "run,time,place,push"))
+    assert np.array_equal(many["trial"], trial)
+    with pytest.raises(Faults, match='no column "place"'):
+        motions_in(study, written(tmp_path / "bad.csv", (t, q, pi), "time,q,push"))
 
 
 @pytest.mark.parametrize(
