@@ -60,9 +60,9 @@ def deep(study: Study) -> list[Fault]:
 
             ggl.compile(study)
         if isinstance(study, Family):
-            from .family import bounds
+            from .family_ranges import ranges
 
-            bounds(study, symbolic)
+            ranges(study, symbolic)
     except Faults as faults:
         return list(faults.faults)
     if isinstance(study, Family):

@@ -9,15 +9,14 @@ import sympy as sp
 
 from ..spec import Faults
 from ..spec.family import Family
-from ..spec.tree import Name, Negate, Number, Relation
 from .derived import symbolic_equations
 from .family_fit import Fitting
+from .family_ranges import Ranges, ranges
 from .family_read import Reading
 from .family_train import Training
 from .lift import latex, name_latex
 from .problem import Problem, problem
 from .program import Equation, Program, Section
-from .refusal import refusal
 from .scaling import Scaling, scalings
 
 
@@ -28,13 +27,13 @@ def compile(study: Family, observations: Mapping[str, np.ndarray] | None) -> Pro
     """
     _require_built(study)
     symbolic = problem(study)
-    low, high = bounds(study, symbolic)
+    within = ranges(study, symbolic)
     if study.data is not None:
         assert observations is not None
         if study.network.kind != "none":
-            return Reading(study, symbolic, low, high, observations)
-        return Fitting(study, symbolic, low, high, observations)
-    return Training(study, symbolic, low, high)
+            return Reading(study, symbolic, within, observations)
+        return Fitting(study, symbolic, within, observations)
+    return Training(study, symbolic, within)
 
 
 def _require_built(study: Family) -> None:
@@ -82,69 +81,27 @@ def _require_built(study: Family) -> None:
         raise Faults(tuple(faults))
 
 
-def bounds(study: Family, symbolic: Problem) -> tuple[np.ndarray, np.ndarray]:
-    """Bounds (k,) of the free coefficients: their ranges, narrowed by the inequalities."""
-    names = [c.name for c in symbolic.coefficients]
-    low = np.array([study.number(study.coefficients[n].low) for n in names])
-    high = np.array([study.number(study.coefficients[n].high) for n in names])
-    for constraint in study.system.inequalities:
-        tree = constraint.tree
-        assert isinstance(tree, Relation)
-        name, limit, below = _simple(tree)
-        if name not in study.coefficients or limit is None:
-            raise refusal(
-                study,
-                constraint,
-                "not-built",
-                "only bounds of one coefficient by a number are built in this version",
-                "write c1 > 0 or c1 <= 10",
-                span=tree.span,
-            )
-        if name not in names:
-            continue  # a coefficient that is fixed
-        k = names.index(name)
-        if below:
-            low[k] = max(low[k], limit)
-        else:
-            high[k] = min(high[k], limit)
-        if low[k] >= high[k]:
-            raise refusal(
-                study,
-                constraint,
-                "empty-range",
-                f"with this constraint nothing is left of the range of {name}",
-                span=tree.span,
-            )
-    return low, high
-
-
-def _simple(tree: Relation) -> tuple[str | None, float | None, bool]:
-    """(name, number, whether it bounds from below) of `c > 0` or `0 < c`."""
-    left, right, below = tree.left, tree.right, tree.op in (">", ">=")
-    if isinstance(right, Name):
-        left, right, below = right, left, not below
-    sign = -1.0 if isinstance(right, Negate) else 1.0
-    if isinstance(right, Negate):
-        right = right.operand
-    if isinstance(left, Name) and isinstance(right, Number):
-        return left.name, sign * float(right.value), below
-    return None, None, below
-
-
 def explain(study: Family) -> tuple[Section, ...]:
     """The sections of `actionrun explain` for a family study."""
     symbolic = problem(study)
-    low, high = bounds(study, symbolic)
-    lines = []
-    for k, symbol in enumerate(symbolic.coefficients):
-        unit = study.unit(symbol.name)
-        lines.append(f"{symbol.name} from {low[k]:.6g} to {high[k]:.6g} {unit}".rstrip())
+    within = ranges(study, symbolic)
     return (
         Section("System", equations=symbolic_equations(symbolic)),
-        Section("Coefficients", "; ".join(lines) + "."),
+        Section("Coefficients", _ranges_text(study, symbolic, within)),
         Section("Scalings", _scaling_text(scalings(symbolic)), _scaling_equations(symbolic)),
         Section("Method", _method(study)),
     )
+
+
+def _ranges_text(study: Family, symbolic: Problem, within: Ranges) -> str:
+    lines = []
+    for c, low, high in zip(symbolic.coefficients, within.low, within.high, strict=True):
+        lines.append(f"{c.name} from {low:.6g} to {high:.6g} {study.unit(c.name)}".rstrip())
+    text = "; ".join(lines) + "."
+    if within.walls is None:
+        return text
+    between = " and ".join(within.walls.texts)
+    return f"{text} Of these, members with {between}: {100 * within.share:.3g} %."
 
 
 def _scaling_text(found: tuple[Scaling, ...]) -> str:

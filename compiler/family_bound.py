@@ -22,7 +22,8 @@ def uncertainty(names: list[str], test: Batch, noise: float) -> dict[str, float]
     and of the network's.
 
     Systems whose coefficient is zero are left out: their estimates end at the bound of the range,
-    where the error is no longer normal. So are the 1 % of largest ratios in the network's figure.
+    where the error is no longer normal; likewise systems that end on a constraint. So are the 1 %
+    of largest ratios in the network's figure.
     """
     k = len(names)
     c, refined = np.asarray(test.c), np.asarray(test.fit.x)[:k]
@@ -30,6 +31,8 @@ def uncertainty(names: list[str], test: Batch, noise: float) -> dict[str, float]
     assert test.truth is not None  # there is noise
     bound = _std(test.truth, noise)[:k]
     sound = np.isfinite(std).all(axis=0) & np.asarray(test.fit.converged)
+    if test.fit.walls is not None:
+        sound &= ~np.any(np.asarray(test.fit.walls) != 0, axis=(0, 1))
     found: dict[str, float] = {}
     for i, name in enumerate(names):
         use = sound & (c[i] != 0) & ~np.asarray(test.fit.held)[i]

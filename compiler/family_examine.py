@@ -105,7 +105,7 @@ def _examine(
     if not known_start:
         free = jnp.full_like(jnp.concatenate([q, p]), jnp.inf)
         ends = jnp.concatenate([low + 0 * c, -free]), jnp.concatenate([high + 0 * c, free])
-    fit = levenberg_marquardt(residual, start, *ends, iterations, tolerance)
+    fit = levenberg_marquardt(residual, start, *ends, iterations, tolerance, population.walls)
     refined, _ = population.series(*parts(fit.x))
     by_network, _ = population.series(named, q, p)
     truth = None
@@ -113,7 +113,7 @@ def _examine(
         at = c if known_start else jnp.concatenate([c, q, p])
         J = slopes(residual, at)[1]
         normal = jnp.einsum("mi...,mj...->ij...", J, J)
-        truth = fit._replace(x=at, normal=normal, held=jnp.zeros(at.shape, bool))
+        truth = fit._replace(x=at, normal=normal, held=jnp.zeros(at.shape, bool), walls=None)
     return Batch(c, q, p, series, named, fit, refined, by_network, truth, by_weak_form)
 
 

@@ -17,6 +17,7 @@ from ..spec.family import Family
 from .arrays import components, mechanics, parameters
 from .family_choice import chosen
 from .family_measured import Measured, fitted_findings
+from .family_ranges import Ranges, ties
 from .family_samples import grid, observed
 from .modules.ggl import GGL
 from .modules.least_squares import Fit, covariance, levenberg_marquardt, slopes
@@ -43,12 +44,11 @@ class Fitting:
         self,
         study: Family,
         symbolic: Problem,
-        low: np.ndarray,
-        high: np.ndarray,
+        within: Ranges,
         observations: Mapping[str, np.ndarray],
     ):
         self.study, self.symbolic = study, symbolic
-        self.low, self.high = low, high
+        self.low, self.high, self.walls = within.low, within.high, within.walls
         self.ggl = GGL(mechanics(symbolic), study.integrator.r)
         self.fixed = parameters(symbolic)
         self.observed = observed(study, symbolic, observations)
@@ -218,12 +218,14 @@ class Fitting:
             tuple(o.names),
             len(self.low),
             contracts,
+            self.walls,
         )
 
     def _measured(self, fit: Fit, shot: Shot) -> Measured:
         lane, cost = fit, float(np.asarray(fit.cost)[0])
         rows = int((self.observed.weight > 0).sum())
-        free = int((~np.asarray(lane.held)[:, 0]).sum())
+        on = ties(lane, self.walls)[0]
+        free = int((~np.asarray(lane.held)[:, 0]).sum()) - len(on)
         noise = self.study.observe.noise
         variance = noise**2 if noise else cost / max(rows - free, 1)
         spread = np.asarray(covariance(lane, jnp.asarray(variance)))[..., 0]
@@ -244,6 +246,7 @@ class Fitting:
             bool(np.asarray(lane.converged)[0]),
             float(np.sqrt(variance)),
             noise is not None and noise > 0,
+            on,
         )
 
 
@@ -256,7 +259,7 @@ def _best(fit: Fit) -> Fit:
 
 @eqx.filter_jit
 def _refined(shot: Shot, x, low, high, iterations, tolerance) -> Fit:
-    return levenberg_marquardt(shot.residual, x, low, high, iterations, tolerance)
+    return levenberg_marquardt(shot.residual, x, low, high, iterations, tolerance, shot.walls)
 
 
 @eqx.filter_jit

@@ -14,6 +14,7 @@ import numpy as np
 from scipy.interpolate import CubicSpline
 
 from ..spec.family import Family
+from .family_ranges import ties
 from .family_samples import Observed, far, grid, observed
 from .family_train import Training
 from .modules.devices import dealt
@@ -33,8 +34,8 @@ SHORT = 0.5  # of a step: how much shorter than those of training a motion may b
 class Inferred:
     """What was made of new motions. Coefficients (k, trials) by the network, refined and their
     standard deviations (NaN where the motion does not determine one); relative RMS misfit (trials,)
-    of both; whether each refinement converged. Samples as in `Observed`, `model` like values,
-    `channels` the names of theirs."""
+    of both; whether each refinement converged, and the constraints that it ended on. Samples as in
+    `Observed`, `model` like values, `channels` the names of theirs."""
 
     names: tuple[str, ...]
     units: tuple[str, ...]
@@ -45,6 +46,7 @@ class Inferred:
     network_residual: np.ndarray
     residual: np.ndarray
     converged: np.ndarray
+    ties: list[tuple[str, ...]]
     seen: Observed
     model: np.ndarray
     channels: tuple[str, ...]
@@ -70,6 +72,7 @@ class Inferred:
                 "network_residual": number(self.network_residual[i]),
                 "residual": number(self.residual[i]),
                 "converged": bool(self.converged[i]),
+                "ended_on": list(self.ties[i]),
                 "strays": self._strays(i),
             }
             for i, trial in enumerate(self.trials)
@@ -117,7 +120,9 @@ def inferred(training: Training, state: Any, observations: Mapping[str, np.ndarr
     names = tuple(c.name for c in symbolic.coefficients)
     marks = {"q": "", "velocity": "v_", "pi": "pi_"}
     channels = tuple(marks[v] + symbolic.words.names[i] for v, i in o.names)
-    return _told(study, names, named, fit, before, model, share, o, observations, channels)
+    return _told(
+        study, population.walls, names, named, fit, before, model, share, o, observations, channels
+    )
 
 
 def require_seen(study: Family, symbolic: Problem, o: Observed) -> None:
@@ -132,11 +137,12 @@ def require_seen(study: Family, symbolic: Problem, o: Observed) -> None:
         )  # fmt: skip
 
 
-def _told(study, names, named, fit: Fit, before, model, share, o: Observed, observations,
+def _told(study, walls, names, named, fit: Fit, before, model, share, o: Observed, observations,
           channels: tuple[str, ...]) -> Inferred:  # fmt: skip
     k = len(names)
     count = (o.weight > 0).sum(axis=(0, 1))
-    free = np.maximum(count - (~np.asarray(fit.held)).sum(axis=0), 1)
+    lost = 0 if fit.walls is None else np.any(np.asarray(fit.walls) != 0, axis=1).sum(axis=0)
+    free = np.maximum(count - (~np.asarray(fit.held)).sum(axis=0) + lost, 1)
     variance = np.asarray(fit.cost) / free
     if study.observe.noise:
         variance = np.full_like(variance, study.observe.noise**2)
@@ -154,6 +160,7 @@ def _told(study, names, named, fit: Fit, before, model, share, o: Observed, obse
         np.sqrt(np.asarray(before) / count),
         np.sqrt(np.asarray(fit.cost) / count),
         np.asarray(fit.converged),
+        ties(fit, walls),
         o,
         np.asarray(model),
         channels,
@@ -262,7 +269,9 @@ def _refined(shots: Shots, start, weak, low, high, iterations, tolerance):
     else:
         both, costs = jax.lax.map(begun, jnp.stack([at, weak]))  # compiled once
         begin, before = jnp.where(costs[1] < costs[0], both[1], both[0]), costs[0]
-    fit = levenberg_marquardt(shots.residual, begin, low, high, iterations, tolerance)
+    fit = levenberg_marquardt(
+        shots.residual, begin, low, high, iterations, tolerance, shots.population.walls
+    )
     return fit, before, shots.motion(fit.x), determined(fit, shots.k)
 
 

@@ -36,6 +36,7 @@ class Measured(NamedTuple):
     converged: bool
     noise: float  # of the samples over their RMS: given, or estimated from the residuals
     noise_given: bool
+    ties: tuple[str, ...] = ()  # the constraints that the fit ended on
 
 
 def fitted_findings(m: Measured, choice: Choice | None = None) -> Findings:
@@ -256,6 +257,10 @@ def _checks(m: Measured, names, residual, known, choice: Choice | None) -> tuple
     if at_bound:
         text = f"{', '.join(at_bound)} ended at a bound of the range; its error is not known"
         checks.append(Check("bounds", False, text))
+    if m.ties:
+        border = " and ".join(m.ties)
+        text = f"the fit ended on the border of {border}: its errors are those along it"
+        checks.append(Check("constraints", False, text))
     source = "given in the study" if m.noise_given else "estimated from the residuals"
     checks.append(Check("noise", True, f"noise {100 * m.noise:.3g} % of the RMS, {source}"))
     return tuple(checks)

@@ -19,6 +19,7 @@ from scipy.interpolate import CubicSpline
 from ..spec.family import Family
 from .family_fit import Fitting
 from .family_infer import SHORT, require_seen, resampled
+from .family_ranges import Ranges
 from .family_samples import Observed, roughness
 from .family_train import TEST_KEY, Training, population
 from .modules.encoder import Encoder
@@ -39,16 +40,15 @@ class Reading(Training):
         self,
         study: Family,
         symbolic: Problem,
-        low: np.ndarray,
-        high: np.ndarray,
+        within: Ranges,
         observations: Mapping[str, np.ndarray],
     ):
-        self.fitting = Fitting(study, symbolic, low, high, observations)
+        self.fitting = Fitting(study, symbolic, within, observations)
         self.seen = self.fitting.observed
         require_seen(study, symbolic, self.seen)
-        super().__init__(study, symbolic, low, high)
+        super().__init__(study, symbolic, within)
 
-    def _population(self, low: np.ndarray, high: np.ndarray) -> Population:
+    def _population(self, within: Ranges) -> Population:
         study, o = self.study, self.seen
         steps = study.integrator.steps
         if steps is None:
@@ -59,7 +59,7 @@ class Reading(Training):
             raise refusal(study, ("integrator", "dt"), "data.short",
                           f"the shortest motion has {steps} steps, too few to read",
                           "make dt smaller")  # fmt: skip
-        drawn = population(study, self.symbolic, low, high, steps)
+        drawn = population(study, self.symbolic, within, steps)
         order = [
             o.names.index((v, i)) for v in study.observe.variables for i in range(self.symbolic.n)
         ]

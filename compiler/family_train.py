@@ -15,6 +15,7 @@ from ..spec.family import Family
 from .arrays import mechanics, parameters
 from .family_encoder import encoder_of
 from .family_findings import examined
+from .family_ranges import Ranges
 from .modules.devices import everywhere
 from .modules.encoder import Encoder
 from .modules.ggl import GGL
@@ -35,21 +36,21 @@ class Training:
     stage = "train"
     quantum = 1
 
-    def __init__(self, study: Family, symbolic: Problem, low: np.ndarray, high: np.ndarray):
+    def __init__(self, study: Family, symbolic: Problem, within: Ranges):
         self.study, self.symbolic = study, symbolic
         self.total = study.training.total
         self.minutes = study.training.minutes  # a cap that the runtime keeps
         self.key = jax.random.key(study.seed)
-        self.population = self._population(low, high)
+        self.population = self._population(within)
         encoder = encoder_of(study, symbolic, self.population, self.key)
         self.trainer = Trainer(
             self.population, encoder, study.training.batch, _optimizer(study), judgement(study)
         )
         self.step = eqx.filter_jit(self.trainer.step)
 
-    def _population(self, low: np.ndarray, high: np.ndarray) -> Population:
+    def _population(self, within: Ranges) -> Population:
         assert self.study.integrator.steps is not None
-        return population(self.study, self.symbolic, low, high, self.study.integrator.steps)
+        return population(self.study, self.symbolic, within, self.study.integrator.steps)
 
     def start(self) -> Progress:
         return eqx.filter(self.trainer.start(), eqx.is_array)
@@ -107,7 +108,7 @@ class Training:
         return examined(self.study, self.symbolic, self.population, encoder, key, tell)
 
 
-def population(study: Family, symbolic: Problem, low, high, steps: int) -> Population:
+def population(study: Family, symbolic: Problem, within: Ranges, steps: int) -> Population:
     """What training and test systems are drawn from, with motions of so many steps."""
     assert study.start is not None
     coefficients = [study.coefficients[c.name] for c in symbolic.coefficients]
@@ -118,8 +119,8 @@ def population(study: Family, symbolic: Problem, low, high, steps: int) -> Popul
     return Population(
         ggl=GGL(mechanics(symbolic), study.integrator.r),
         fixed=parameters(symbolic),
-        low=jnp.asarray(low),
-        high=jnp.asarray(high),
+        low=jnp.asarray(within.low),
+        high=jnp.asarray(within.high),
         log=jnp.asarray([c.log for c in coefficients]),
         zero=jnp.asarray([c.zero for c in coefficients]),
         q_low=q_low,
@@ -133,6 +134,7 @@ def population(study: Family, symbolic: Problem, low, high, steps: int) -> Popul
         variables=study.observe.variables,
         contracts=False,
         noise=study.observe.noise or 0.0,
+        walls=within.walls,
         known_start=bool(jnp.all(q_low == q_high) & jnp.all(rate_low == rate_high)),
     )
 

@@ -127,7 +127,8 @@ class Sense:
                     key,
                     "system.constraint",
                     "this equation holds no coordinate",
-                    "fix a coefficient in its table: c = { range = [0, 1], fixed = 0.5 }",
+                    "fix a coefficient in its table, c = { range = [0, 1], fixed = 0.5 }; or give "
+                    'it by others in [define], c3 = "c1*c2/4", and not in [coefficients]',
                 )
             elif leaf.tree.op != "=" and not names & {*self.check.coefficients, *self.check.define}:
                 self.add(key, "system.constraint", "this inequality holds no coefficient",

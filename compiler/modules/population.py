@@ -8,6 +8,9 @@ import jax.numpy as jnp
 
 from .ggl import GGL
 from .shooting import motions
+from .walls import Walls
+
+MOST = 20_000  # rounds of drawing; with 1 % allowed, 0.99^20000 = 1e-87 of the members are left
 
 
 class Sampled(eqx.Module):
@@ -62,6 +65,7 @@ class Population(eqx.Module):
     noise: float  # of each observed channel, over its RMS
     known_start: bool = eqx.field(static=True)  # the same for all systems
     sampled: Sampled | None = None  # with [data]: as its motions are
+    walls: Walls | None = None  # between coefficients; members are drawn on the right side
 
     def theta(self, c: jax.Array) -> jax.Array:
         """All constants (parameters first) for coefficients (k, *batch)."""
@@ -71,22 +75,37 @@ class Population(eqx.Module):
     def drawn(self, key: jax.Array, count: int) -> tuple[jax.Array, jax.Array, jax.Array]:
         """Coefficients (k, count), starting q and rate (n, count), float64."""
         keys = jax.random.split(key, 4)
+        c = self._members(keys, count)
+        if self.walls is not None:
+            c = self._allowed(keys[:2], c)
+        q = _even(keys[2], self.q_low, self.q_high, count)
+        return c, q, _even(keys[3], self.rate_low, self.rate_high, count)
 
-        def even(key, low, high):
-            u = jax.random.uniform(key, (len(low), count), jnp.float64)
-            return low[:, None] + (high - low)[:, None] * u
-
+    def _members(self, keys: jax.Array, count: int) -> jax.Array:
+        """Coefficients (k, count) in their ranges."""
         by_log = self.log[:, None]
         safe = jnp.where(self.log, self.low, 1.0), jnp.where(self.log, self.high, 2.0)
         c = jnp.where(
             by_log,
-            jnp.exp(even(keys[0], jnp.log(safe[0]), jnp.log(safe[1]))),
-            even(keys[0], self.low, self.high),
+            jnp.exp(_even(keys[0], jnp.log(safe[0]), jnp.log(safe[1]), count)),
+            _even(keys[0], self.low, self.high, count),
         )
         off = jax.random.uniform(keys[1], c.shape, jnp.float64) < self.zero[:, None]
-        c = jnp.where(off, 0.0, c)
-        q = even(keys[2], self.q_low, self.q_high)
-        return c, q, even(keys[3], self.rate_low, self.rate_high)
+        return jnp.where(off, 0.0, c)
+
+    def _allowed(self, keys: jax.Array, c: jax.Array) -> jax.Array:
+        """c (k, count) with those that the walls forbid drawn again until none is left."""
+        walls = self.walls
+        assert walls is not None
+
+        def again(state):
+            n, c, fine = state
+            new = self._members(jax.vmap(jax.random.fold_in, (0, None))(keys, n), c.shape[1])
+            c = jnp.where(fine, c, new)
+            return n + 1, c, walls.allowed(c)
+
+        start = jnp.asarray(1), c, walls.allowed(c)
+        return jax.lax.while_loop(lambda s: ~jnp.all(s[2]) & (s[0] < MOST), again, start)[1]
 
     def momenta(self, c, q, rate) -> jax.Array:
         """Starting momenta (n, batch)."""
@@ -112,6 +131,12 @@ class Population(eqx.Module):
         if self.sampled is not None:
             return self.sampled(series, self.noise * size, key)
         return series + self.noise * size * jax.random.normal(key, series.shape, series.dtype)
+
+
+def _even(key: jax.Array, low: jax.Array, high: jax.Array, count: int) -> jax.Array:
+    """Evenly drawn numbers (len(low), count)."""
+    u = jax.random.uniform(key, (len(low), count), jnp.float64)
+    return low[:, None] + (high - low)[:, None] * u
 
 
 def observed(population: Population, q, p, c) -> jax.Array:

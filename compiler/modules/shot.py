@@ -8,6 +8,7 @@ import jax.numpy as jnp
 
 from .ggl import GGL
 from .shooting import Grid, motions_on
+from .walls import Walls
 
 
 class Shot(eqx.Module):
@@ -22,6 +23,7 @@ class Shot(eqx.Module):
     names: tuple[tuple[str, int], ...] = eqx.field(static=True)
     k: int = eqx.field(static=True)
     contracts: bool = eqx.field(static=True)
+    walls: Walls | None = None
 
     def motion(self, x):
         """Modelled channels (samples, channels, trials, lanes), and the worst change."""
