@@ -7,7 +7,7 @@ from actionrun.compiler import compile, explain
 from actionrun.compiler.deep import deep
 from actionrun.compiler.family import Family
 from actionrun.compiler.family_ranges import ranges
-from actionrun.compiler.family_train import Training
+from actionrun.compiler.family_train import population
 from actionrun.compiler.problem import problem
 from actionrun.spec import Faults, loads
 
@@ -71,12 +71,18 @@ def test_the_share_of_the_ranges_that_is_left():
     assert "members with c2 < 2*c1: " in explain(study("c2 < 2*c1"))[1].text
 
 
+def drawn(*constraints):
+    """Coefficients (3, 4000) of the population that training draws from."""
+    asked = study(*constraints)
+    symbolic = problem(asked)
+    found = population(asked, symbolic, ranges(asked, symbolic), 30)
+    return np.asarray(found.drawn(jax.random.key(1), 4000)[0])
+
+
 def test_members_meet_the_constraints():
-    program = compile(study("c2 < 2*c1", "c3^2 < c1*c2/4"))
-    assert isinstance(program, Training)
-    c = np.asarray(program.population.drawn(jax.random.key(1), 4000)[0])
+    c = drawn("c2 < 2*c1", "c3^2 < c1*c2/4")
     assert (c[1] <= 2 * c[0]).all() and (c[2] ** 2 <= c[0] * c[1] / 4).all()
-    free = np.asarray(compile(study()).population.drawn(jax.random.key(1), 4000)[0])  # type: ignore[attr-defined]
+    free = drawn()
     kept = free[:, (free[1] <= 2 * free[0]) & (free[2] ** 2 <= free[0] * free[1] / 4)]
     for k in range(3):
         assert c[k].mean() == pytest.approx(kept[k].mean(), abs=4 * kept[k].std() / 40)

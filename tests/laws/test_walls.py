@@ -4,6 +4,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 from actionrun.compiler.modules.least_squares import covariance, levenberg_marquardt
 from actionrun.compiler.modules.walls import Walls
 
@@ -51,7 +52,7 @@ def test_least_squares_end_on_a_wall_where_the_closed_form_does():
 
 def test_a_curved_wall_and_a_corner():
     """The nearest points of the half disc x^2 + y^2 <= 1, y >= x."""
-    aims = jnp.asarray([[-3.0, 1.0, 3.0, -0.1], [4.0, 0.0, 3.1, 0.2]])
+    aims = jnp.asarray([[-3.0, 1.0, 3.0, -0.1, 4.0], [4.0, 0.0, 3.1, 0.2, 3.0]])
 
     def half(x):
         return jnp.stack([1 - x[0] ** 2 - x[1] ** 2, x[1] - x[0]])
@@ -63,12 +64,11 @@ def test_a_curved_wall_and_a_corner():
     fit = eqx.filter_jit(search)(aims)
     corner = np.sqrt(0.5)
     norm = np.hypot(3.0, 3.1)
-    true = [[-0.6, 0.5, 3 / norm, -0.1], [0.8, 0.5, 3.1 / norm, 0.2]]
+    true = [[-0.6, 0.5, 3 / norm, -0.1, corner], [0.8, 0.5, 3.1 / norm, 0.2, corner]]
     np.testing.assert_allclose(fit.x, true, atol=1e-8)
-    beyond = eqx.filter_jit(search)(jnp.asarray([[4.0], [3.0]]))
-    np.testing.assert_allclose(beyond.x[:, 0], [corner, corner], atol=1e-8)
 
 
+@pytest.mark.slow
 def test_where_the_bounds_leave_nothing_the_fit_has_not_converged():
     def far(x):
         return (x[0] - 60)[None]
