@@ -139,8 +139,8 @@ def _drawn(study: Family, symbolic: Problem, low, high) -> dict[sp.Symbol, np.nd
     dice, found = np.random.default_rng(study.seed), {}
     for k, c in enumerate(symbolic.coefficients):
         asked = study.coefficients[c.name]
-        ends = np.log([low[k], high[k]]) if asked.log else np.array([low[k], high[k]])
-        even = dice.uniform(*ends, DRAWS)
+        first, last = np.log([low[k], high[k]]) if asked.log else (low[k], high[k])
+        even = dice.uniform(first, last, DRAWS)
         off = dice.uniform(size=DRAWS) < asked.zero
         found[c] = np.where(off, 0.0, np.exp(even) if asked.log else even)
     return found

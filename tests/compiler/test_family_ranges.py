@@ -5,11 +5,12 @@ import numpy as np
 import pytest
 from actionrun.compiler import compile, explain
 from actionrun.compiler.deep import deep
-from actionrun.compiler.family import Family
+from actionrun.compiler.family_fit import Fitting
 from actionrun.compiler.family_ranges import ranges
 from actionrun.compiler.family_train import population
 from actionrun.compiler.problem import problem
 from actionrun.spec import Faults, loads
+from actionrun.spec.family import Family
 
 STUDY = """
 study = "family"
@@ -131,6 +132,7 @@ kind = "none"
 
 def fit(constraints, coefficients, seen):
     program = compile(loads(DATA % (constraints, coefficients)), seen)
+    assert isinstance(program, Fitting)
     return program.findings(program.start(), {}, lambda *_: None)
 
 
