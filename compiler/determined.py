@@ -1,6 +1,7 @@
 """Which coefficients a family's motions can determine at all, whatever the motion.
 
-Seen positions fix the acceleration as a function of the state, seen momenta fix the momentum too.
+Seen positions fix the acceleration as a function of the state, and the constraints; seen momenta
+fix the momentum too.
 The rank of these functions' derivatives by log c, at generic states, is the number of combinations
 of coefficients that motions determine.
 """
@@ -15,9 +16,12 @@ from .identifiability import Identifiability, identifiability, term_exponents
 from .mechanics import equations_of_motion
 from .numbers import numbers
 from .problem import Problem
+from .surface import sum_of_sizes
 
 POINTS = 48  # generic states
 SEED = 5
+PASSES = 30  # of Newton, towards the surface of the constraints
+STILL = 1e-9  # a constraint that moves by less, of the size of its terms, stays
 
 
 def determined(study: Family, problem: Problem) -> Identifiability | None:
@@ -31,40 +35,62 @@ def determined(study: Family, problem: Problem) -> Identifiability | None:
 
 
 def _jacobian(study: Family, problem: Problem) -> np.ndarray | None:
-    """d(acceleration, momentum)/d(log c), rows scaled to size 1, shape (rows, k)."""
-    n, free = problem.n, problem.coefficients
-    right = [side for _, side in equations_of_motion(problem)]
-    mass = list(problem.mass)
+    """d(acceleration, momentum, constraints)/d(log c), rows scaled to size 1, shape (rows, k)."""
+    free, width = problem.coefficients, problem.n + len(problem.constraints)
+    matrix, right = _accelerating(problem)
     at = _states(study, problem)
-    stack = [*mass, *right]
+    stack = [*matrix, *right]
     for c in free:
-        stack += [sp.diff(e, c) for e in (*mass, *right)]
+        stack += [sp.diff(e, c) for e in (*matrix, *right)]
     seen = list(problem.momentum) if "pi" in _seen(study) else []
-    slopes = [c * sp.diff(p, c) for p in seen for c in free]
-    values = numbers([*stack, *slopes], {**at, **dict.fromkeys(problem.multipliers, 0.0)})
+    slopes = [c * sp.diff(x, c) for x in (*seen, *problem.constraints) for c in free]
+    terms = [sum_of_sizes(phi) for phi in problem.constraints]
+    every = [*stack, *slopes, *terms]
+    values = numbers(every, {**at, **dict.fromkeys(problem.multipliers, 0.0)})
     values = values[:, np.isfinite(values).all(axis=0)]
-    if not values.shape[1]:
-        return None
-    block = n * n + n
+    block = width * width + width
     rows = []
     for column in values.T:
-        M, f = column[: n * n].reshape(n, n), column[n * n : block]
-        if np.linalg.cond(M) > 1e12:
+        K, f = column[: width**2].reshape(width, width), column[width**2 : block]
+        if np.linalg.cond(K) > 1e12:
             continue
-        a = np.linalg.solve(M, f)
+        a = np.linalg.solve(K, f)
         moved = []
         for k, c in enumerate(free):
             part = column[block * (k + 1) : block * (k + 2)]
-            change = part[n * n :] - part[: n * n].reshape(n, n) @ a
-            moved.append(_number(at[c]) * np.linalg.solve(M, change))
+            change = part[width**2 :] - part[: width**2].reshape(width, width) @ a
+            moved.append(_number(at[c]) * np.linalg.solve(K, change)[: problem.n])
         rows.append(np.array(moved).T)
-        if seen:
-            rows.append(column[len(stack) :].reshape(len(seen), len(free)))
+        beside = column[len(stack) : len(stack) + len(slopes)].reshape(-1, len(free))
+        rows.append(beside[: len(seen)])
+        off = beside[len(seen) :] / column[len(stack) + len(slopes) :, None]
+        rows.append(np.where(np.abs(off) > STILL, off, 0))
     if not rows:
         return None
     table = np.concatenate(rows)
     size = np.abs(table).max(axis=1, keepdims=True)
     return table[size[:, 0] > 0] / size[size[:, 0] > 0] if (size > 0).any() else table * 0
+
+
+def _accelerating(problem: Problem) -> tuple[list[sp.Expr], list[sp.Expr]]:
+    """A matrix, row by row, and a right-hand side whose solution is the accelerations, and behind
+    them the multipliers that keep the constraints."""
+    words, m = problem.words, len(problem.constraints)
+    gradients = [[sp.diff(phi, q) for q in words.q] for phi in problem.constraints]
+    matrix: list[sp.Expr] = []
+    for k, row in enumerate(problem.mass.tolist()):
+        matrix += [*row, *(-gradient[k] for gradient in gradients)]
+    for gradient in gradients:
+        matrix += [*gradient, *[sp.Integer(0)] * m]
+    bends = (_along(problem, _along(problem, phi)) for phi in problem.constraints)
+    return matrix, [right for _, right in equations_of_motion(problem)] + [-b for b in bends]
+
+
+def _along(problem: Problem, x: sp.Expr) -> sp.Expr:
+    """dx/dt along a motion without acceleration."""
+    words = problem.words
+    moved = (v * sp.diff(x, q) for q, v in zip(words.q, words.v, strict=True))
+    return sp.Add(sp.diff(x, words.t), *moved)
 
 
 def _seen(study: Family) -> tuple[str, ...]:
@@ -89,4 +115,24 @@ def _states(study: Family, problem: Problem) -> dict[sp.Symbol, np.ndarray | flo
     for s in (*words.q, *words.v):
         at[s] = size * dice.normal(size=POINTS)
     at[words.t] = dice.uniform(0, 3, POINTS)
-    return at
+    return _on_surface(problem, at) if problem.constraints else at
+
+
+def _on_surface(problem: Problem, at: dict[sp.Symbol, np.ndarray | float]):
+    """States moved to the surface of the constraints, with velocities along it; NaN where they do
+    not get there."""
+    words, m = problem.words, len(problem.constraints)
+    q, v = (np.array([at[s] for s in of]) for of in (words.q, words.v))
+    gradients = [sp.diff(phi, x) for phi in problem.constraints for x in words.q]
+    drifts = [sp.diff(phi, words.t) for phi in problem.constraints]
+    for last in [False] * PASSES + [True]:
+        found = {**at, **dict(zip(words.q, q, strict=True)), **dict(zip(words.v, v, strict=True))}
+        phi, G = numbers(problem.constraints, found), numbers(gradients, found)
+        phi, G = phi.T[..., None], G.T.reshape(-1, m, problem.n)
+        sound = np.isfinite(phi).all((1, 2)) & np.isfinite(G).all((1, 2))
+        inverse = np.linalg.pinv(np.where(sound[:, None, None], G, 0))
+        q = np.where(sound, q - (inverse @ phi)[..., 0].T, np.nan)
+        if last:
+            drift = numbers(drifts, found).T[..., None]
+            v = v - (inverse @ (G @ v.T[..., None] + drift))[..., 0].T
+    return {**at, **dict(zip(words.q, q, strict=True)), **dict(zip(words.v, v, strict=True))}

@@ -39,7 +39,6 @@ def compile(study: Family, observations: Mapping[str, np.ndarray] | None) -> Pro
 def _require_built(study: Family) -> None:
     """What the language knows and this version cannot do is an error that says so."""
     lacking = [
-        (("system", "constraints"), "holonomic constraints", bool(study.system.holonomic)),
         (
             ("integrator", "time_transform"),
             "time_transform",
@@ -142,9 +141,13 @@ def _power(exponent: sp.Rational, left: str, right: str) -> str:
 def _method(study: Family) -> str:
     r = study.integrator.r
     ggl = f"Galerkin-Gauss-Lobatto integrator, r = {r}, order {2 * r + 2}"
+    if study.system.holonomic:
+        ggl += ", on the surface of the constraints, onto which every start is moved"
     if study.data is not None and study.network.kind == "none":
         return (
-            "Weak form least squares from several starting points, then Levenberg-Marquardt "
+            "Weak form least squares from several starting points"
+            f"{', forces of constraint projected out' if study.system.holonomic else ''}"
+            ", then Levenberg-Marquardt "
             f"through the {ggl}; covariance from the Fisher information at the solution."
         )
     training = study.training

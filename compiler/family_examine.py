@@ -90,7 +90,9 @@ def _examine(
 
     def residual(x):
         again, _ = population.series(*parts(x))
-        return ((again - series) / size).reshape((-1, series.shape[-1]))
+        rows = ((again - series) / size).reshape((-1, series.shape[-1]))
+        # what is fitted of a start is off the surface too: these rows hold it there
+        return rows if known_start else jnp.concatenate([rows, population.departure(*parts(x))])
 
     when = np.array(times)
 

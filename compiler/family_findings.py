@@ -142,7 +142,9 @@ def _equations(
     if cases is None:
         return tuple(found)
     samples = cases.series.shape[0] * cases.series.shape[1]
-    free = max(samples - len(cases.fit.x), 1)
+    starts = len(cases.fit.x) > len(names)
+    bound = 2 * len(symbolic.constraints) if starts else 0  # of a start, by the constraints
+    free = max(samples + bound - len(cases.fit.x), 1)
     refines = study.refine.method != "none"
     variance = jnp.maximum(cases.fit.cost / free, ROUND_OFF**2)
     if population.noise:

@@ -14,14 +14,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..spec.family import Family
-from .arrays import components, mechanics, parameters
+from .arrays import components, parameters
 from .family_choice import chosen
 from .family_measured import Measured, fitted_findings
 from .family_ranges import Ranges, ties
 from .family_samples import grid, observed
-from .modules.ggl import GGL
+from .family_surface import integrator, require_on, require_surface
 from .modules.least_squares import Fit, covariance, levenberg_marquardt, slopes
-from .modules.mechanics import Mechanics
 from .modules.shot import Shot
 from .modules.weak import weak_fit, weak_form
 from .problem import Problem
@@ -49,11 +48,23 @@ class Fitting:
     ):
         self.study, self.symbolic = study, symbolic
         self.low, self.high, self.walls = within.low, within.high, within.walls
-        self.ggl = GGL(mechanics(symbolic), study.integrator.r)
+        self.ggl = integrator(study, symbolic)
         self.fixed = parameters(symbolic)
         self.observed = observed(study, symbolic, observations)
         self.grid = grid(self.observed.t, study.number(study.integrator.dt))
         self.key = jax.random.key(study.seed)
+        self._require_surface()
+
+    def _require_surface(self) -> None:
+        """Raises Faults for constraints that do not go together, and for a start off them."""
+        if not self.symbolic.constraints:
+            return
+        theta = jnp.concatenate([self.fixed, jnp.asarray((self.low + self.high) / 2)])
+        q = self._joined()[0][1][0]
+        require_surface(self.study, self.ggl, theta, q, np.zeros_like(q))
+        if self.study.start is not None and self.study.network.kind == "none":
+            q = self._given_start()[: self.symbolic.n]
+            require_on(self.study, self.symbolic, self.ggl, theta, q, np.zeros_like(q))
 
     def start(self) -> dict[str, np.ndarray]:
         return {}
@@ -108,10 +119,8 @@ class Fitting:
             wide[:, None], safe * (high / safe) ** np.asarray(drawn), low + (high - low) * drawn
         )
         weak = weak_form(self._joined())
-        arrays = self.ggl.mechanics
-        assert isinstance(arrays, Mechanics)  # a family has no bodies
         fit = weak_fit(
-            arrays,
+            self.ggl,
             weak,
             self.fixed,
             jnp.asarray(start),
@@ -199,7 +208,7 @@ class Fitting:
 
     def _contracts(self, x) -> bool:
         """Whether fixed-point passes converge over the whole motion from the best candidate."""
-        if self.ggl.mechanics.linear:
+        if self.symbolic.constraints or self.ggl.linear:
             return False
         worst = _worst(self._shot(1.0, True), x[:, :1])
         return bool(np.all(np.asarray(worst) < 1e-10))
@@ -226,6 +235,7 @@ class Fitting:
         rows = int((self.observed.weight > 0).sum())
         on = ties(lane, self.walls)[0]
         free = int((~np.asarray(lane.held)[:, 0]).sum()) - len(on)
+        free -= 2 * len(self.symbolic.constraints) * self.observed.t.shape[1]  # of the starts
         noise = self.study.observe.noise
         variance = noise**2 if noise else cost / max(rows - free, 1)
         spread = np.asarray(covariance(lane, jnp.asarray(variance)))[..., 0]

@@ -214,13 +214,18 @@ class Shots(eqx.Module):
     names: tuple[tuple[str, int], ...] = eqx.field(static=True)
     k: int = eqx.field(static=True)
 
-    def motion(self, x: jax.Array) -> jax.Array:
-        """Modelled channels (samples, channels, trials)."""
+    def _start(self, x: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
+        """Constants (constants, trials), starting q and p (n, trials)."""
         m, n = self.population.ggl.mechanics, self.population.ggl.mechanics.n
         theta = self.population.theta(x[: self.k])
         q, v = x[self.k : self.k + n], x[self.k + n :]
-        found = motions_on(self.population.ggl, theta, q, m.momentum(q, v, self.t[0], theta),
-                           self.grid)  # fmt: skip
+        return theta, q, m.momentum(q, v, self.t[0], theta)
+
+    def motion(self, x: jax.Array) -> jax.Array:
+        """Modelled channels (samples, channels, trials)."""
+        m = self.population.ggl.mechanics
+        theta, q, p = self._start(x)
+        found = motions_on(self.population.ggl, theta, q, p, self.grid)
         parts: list[jax.Array] = []
         for variable, i in self.names:
             match variable:
@@ -234,7 +239,11 @@ class Shots(eqx.Module):
         return jnp.stack(parts, axis=1)
 
     def residual(self, x: jax.Array) -> jax.Array:
-        return ((self.motion(x) - self.values) * self.weight).reshape((-1, x.shape[-1]))
+        rows = ((self.motion(x) - self.values) * self.weight).reshape((-1, x.shape[-1]))
+        theta, q, p = self._start(x)
+        span = jnp.max(self.t - self.t[0], axis=0)
+        off = self.population.ggl.departure(q, p, self.t[0], theta, span)
+        return jnp.concatenate([rows, off])
 
 
 @eqx.filter_jit

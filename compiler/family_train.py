@@ -12,13 +12,13 @@ import optax
 
 from ..spec import Range
 from ..spec.family import Family
-from .arrays import mechanics, parameters
+from .arrays import parameters
 from .family_encoder import encoder_of
 from .family_findings import examined
 from .family_ranges import Ranges
+from .family_surface import integrator, require_starts
 from .modules.devices import everywhere
 from .modules.encoder import Encoder
-from .modules.ggl import GGL
 from .modules.losses import Judgement
 from .modules.population import Population
 from .modules.training import Dtype, Progress, Trainer
@@ -116,8 +116,8 @@ def population(study: Family, symbolic: Problem, within: Ranges, steps: int) -> 
     rate = study.start.velocity if by_velocity else study.start.momentum
     q_low, q_high = _ranges(study, symbolic, study.start.position)
     rate_low, rate_high = _ranges(study, symbolic, rate)
-    return Population(
-        ggl=GGL(mechanics(symbolic), study.integrator.r),
+    drawn = Population(
+        ggl=integrator(study, symbolic),
         fixed=parameters(symbolic),
         low=jnp.asarray(within.low),
         high=jnp.asarray(within.high),
@@ -137,6 +137,8 @@ def population(study: Family, symbolic: Problem, within: Ranges, steps: int) -> 
         walls=within.walls,
         known_start=bool(jnp.all(q_low == q_high) & jnp.all(rate_low == rate_high)),
     )
+    require_starts(study, symbolic, drawn)
+    return drawn
 
 
 def _ranges(study: Family, symbolic: Problem, table) -> tuple[jax.Array, jax.Array]:

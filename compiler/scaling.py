@@ -53,6 +53,8 @@ def scalings(problem: Problem) -> tuple[Scaling, ...]:
         if expression is not None:
             for term in sp.Add.make_args(sp.expand(expression)):
                 balance.append(_weight(term, weights, balance) - ACTION)
+    for phi in problem.constraints:
+        _weight(sp.expand(phi), weights, balance)
     rows = [[equation.coeff(u) for u in unknown] for equation in map(sp.expand, balance)]
     matrix = sp.Matrix(rows) if rows else sp.zeros(1, len(unknown))
     return _pivoted(matrix.nullspace(), names, [c.name for c in problem.coefficients])

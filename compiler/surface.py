@@ -9,6 +9,7 @@ import numpy as np
 import sympy as sp
 
 from ..spec import Fault, Faults
+from ..spec.family import Family
 from ..spec.ggl import Ggl
 from .lower import lowered
 from .modules.constrained import Constrained, Constraints
@@ -27,11 +28,12 @@ def constraints(problem: Problem) -> Constraints:
         values=lowered(phis, arguments),
         gradients=lowered([sp.diff(phi, q) for phi in phis for q in words.q], arguments),
         drifts=lowered([sp.diff(phi, words.t) for phi in phis], arguments),
-        sizes=lowered([_size(phi) for phi in phis], arguments),
+        sizes=lowered([sum_of_sizes(phi) for phi in phis], arguments),
     )
 
 
-def _size(phi: sp.Expr) -> sp.Expr:
+def sum_of_sizes(phi: sp.Expr) -> sp.Expr:
+    """The sizes of the terms of phi, added; 1 for a single term."""
     terms = sp.Add.make_args(phi)
     return sp.Add(*(sp.Abs(term) for term in terms)) if len(terms) > 1 else sp.Integer(1)
 
@@ -55,10 +57,25 @@ def placed(study: Ggl, stepper: Constrained, theta, q, p) -> tuple[np.ndarray, n
     return q, np.asarray(p + push)
 
 
+def dependences(
+    study: Ggl | Family, stepper: Constrained, theta, q: np.ndarray, p: np.ndarray
+) -> list[Fault]:
+    """Constraints that follow from others or contradict them at q, or leave nothing to move."""
+    surface = _Surface(study, stepper, theta, p)
+    return list(surface.dependences(q)) or list(surface.frozen(len(q)))
+
+
+def distances(
+    study: Ggl | Family, stepper: Constrained, theta, q: np.ndarray, p: np.ndarray
+) -> list[Fault]:
+    """Constraints that a start q violates by more than rounding."""
+    return list(_Surface(study, stepper, theta, p).distances(q))
+
+
 class _Surface:
     """The constraints at t = 0, as plain numbers."""
 
-    def __init__(self, study: Ggl, stepper: Constrained, theta, p: np.ndarray):
+    def __init__(self, study: Ggl | Family, stepper: Constrained, theta, p: np.ndarray):
         self.study, self.stepper, self.theta, self.p = study, stepper, theta, p
         self.held = study.system.holonomic
 
@@ -170,6 +187,7 @@ class _Surface:
         # the rate that this kinetic energy would have straight off the surface
         steep = np.sum(G * np.linalg.solve(mass, G.T).T, axis=1)
         scale = np.sqrt(np.abs(steep * (v @ mass @ v))) + drift
+        assert self.study.start is not None
         given = "velocity" if self.study.start.velocity is not None else "momentum"
         push, _ = self.stepper.tangent(jnp.asarray(q), jnp.asarray(self.p), 0.0, self.theta)
         p = self.p + np.asarray(push)

@@ -24,6 +24,8 @@ from .nodes import nodal
 from .quadrature import Rule
 
 PASSES = 30  # of Newton, before a step counts as not converged
+PLACING = 12  # passes that bring a start to the surface from afar
+OWN = 64  # unknowns of a step up to which LAPACK is slower, where a batch goes through at once
 SMALL = 1e-10  # a change of the places below this that no longer halves is at round-off
 
 
@@ -87,6 +89,12 @@ def _stiffness(mass, G) -> jax.Array:
     return jnp.sum(G[:, :, None] * moved[None], axis=1)
 
 
+def _normal(G, lack) -> jax.Array:
+    """G^T (G G^T)^-1 lack, (n, ...), for lack (m, ...)."""
+    square = jnp.sum(G[:, None] * G[None], axis=2)
+    return jnp.sum(G * solve(square, lack[:, None])[:, 0][:, None], axis=0)
+
+
 class Constrained(eqx.Module):
     """The integrator on the surface. Seeds hold n nodal velocities, then m multipliers."""
 
@@ -110,6 +118,52 @@ class Constrained(eqx.Module):
     @property
     def explicit(self) -> bool:
         return False
+
+    @property
+    def linear(self) -> bool:
+        return False
+
+    def placed(self, q, p, t, theta) -> tuple[jax.Array, jax.Array]:
+        """A start q, p (n, *batch) moved to the surface along the gradients of the constraints
+        (Gauss-Newton), its momentum by forces of constraint until the velocity is tangent."""
+
+        def nearer(_, q):
+            G = self.constraints.gradient(q, t, theta)
+            return q - _normal(G, self.constraints.value(q, t, theta))
+
+        q = jax.lax.fori_loop(0, PLACING, nearer, q)
+        return q, p + self.tangent(q, p, t, theta)[0]
+
+    def off(self, q, t, theta) -> jax.Array:
+        """phi (m, ...) at q (n, ...) over the size of its terms."""
+        size = jax.lax.stop_gradient(self.constraints.size(q, t, theta))
+        return self.constraints.value(q, t, theta) / jnp.where(size > 0, size, 1)
+
+    def departure(self, q, p, t, theta, span) -> jax.Array:
+        """phi of a start, and its rate times `span`, over the size of its terms, (2m, *batch)."""
+        size = jax.lax.stop_gradient(self.constraints.size(q, t, theta))
+        v = self.mechanics.velocity(q, p, t, theta)
+        rate = self.constraints.rate(q, v, t, theta) * span
+        return jnp.concatenate([self.off(q, t, theta), rate / jnp.where(size > 0, size, 1)])
+
+    def balance(self, q, v, t, theta) -> tuple[jax.Array, jax.Array]:
+        """F and P (n, ...) with dP/dt = F along motions, whatever the forces of constraint are.
+
+        These push along the gradients of the constraints. With the projector N = 1 - G^T (G G^T)^-1
+        G, which takes that direction out, d(N P)/dt = N F + N' P.
+        """
+        t = jnp.broadcast_to(t, q.shape[1:])
+        F, P = self.ggl.balance(q, v, t, theta)
+        shape = jnp.broadcast_shapes(F.shape, P.shape)
+        F, P = jnp.broadcast_to(F, shape), jnp.broadcast_to(P, shape)
+
+        def along(q, t, x):
+            G = self.constraints.gradient(q, t, theta)
+            G = jnp.broadcast_to(G, (len(G), *shape))
+            return x - _normal(G, jnp.sum(G * x, axis=1))
+
+        moved = jax.jvp(lambda q, t: along(q, t, P), (q, t), (v, jnp.ones_like(t)))
+        return along(q, t, F) + moved[1], moved[0]
 
     def time(self, q, t):
         return t
@@ -170,12 +224,40 @@ class Constrained(eqx.Module):
         z, passes, _, places, done = jax.lax.while_loop(unfinished, body, start)
         return self._finish(q, p, t, h, theta, z, passes, jnp.where(done, jnp.abs(places), jnp.inf))
 
+    def implicit(self, q, p, t, h, theta, seed, iterations: int) -> Step:
+        """Steps of a batch by so many Newton iterations from seeds (n + m, r + 2, *batch).
+
+        Differentiable: the last iteration carries the derivative, as in `GGL.newton`. A step of
+        length zero stays where it is. `change` is the last one of each lane relative to its
+        velocities.
+        """
+        still = h == 0
+        h = jnp.where(still, jnp.maximum(jnp.max(jnp.abs(h)), jnp.finfo(q.dtype).tiny), h)
+        held, n = jax.lax.stop_gradient((q, p, t, h, theta)), len(q)
+        z = jnp.concatenate([nodal(self.rule.coefficients, seed[:n]), h * seed[n:, :-1]])
+        z = jax.lax.stop_gradient(z)
+        flat = (-1, 1, *z.shape[2:])
+
+        def iterate(_, z):
+            residual = self._residual(*held, z).reshape(flat)
+            return z - solve(self._jacobian(*held, z), residual, OWN).reshape(z.shape)
+
+        z = jax.lax.fori_loop(0, iterations - 1, iterate, z)
+        J = jax.lax.stop_gradient(self._jacobian(*held, z))
+        residual = self._residual(q, p, t, h, theta, z).reshape(flat)
+        dz = solve(J, residual, OWN).reshape(z.shape)
+        z = z - dz
+        size = jnp.max(jnp.abs(z[:n]), axis=(0, 1)) + jnp.finfo(z.dtype).tiny
+        change = jnp.where(still, 0, jnp.max(jnp.abs(dz[:n]), axis=(0, 1)) / size)
+        done = self._finish(q, p, t, h, theta, z, jnp.asarray(iterations), change)
+        return done._replace(q=jnp.where(still, q, done.q), p=jnp.where(still, p, done.p))
+
     def _nodal(self, q, t, h, theta, z):
         """V, Q, T, constants and forces (with those of constraint, but for the last node's)."""
         rule, n = self.rule, len(q)
         V = nodal(rule.modes, z[:n])
         Q, T, constants = self.ggl.nodes(q, t, h, theta, V)
-        G = self.constraints.gradient(Q[:, :-1], T[..., :-1], theta)
+        G = self.constraints.gradient(Q[:, :-1], T[:-1], theta)
         push = jnp.sum(G * (z[n:] / h)[:, None], axis=0)
         F = self.mechanics.force(Q, V, T, constants)
         return V, Q, T, constants, F.at[:, :-1].add(push)
@@ -189,21 +271,28 @@ class Constrained(eqx.Module):
         V, Q, T, constants, F = self._nodal(q, t, h, theta, z)
         target = p[:, None] + h * nodal(rule.impulse, F)
         lack = nodal(rule.coefficients, self.mechanics.momentum(Q, V, T, constants) - target)
-        off = self.constraints.value(Q[:, 1:], T[..., 1:], theta)
+        off = self.constraints.value(Q[:, 1:], T[1:], theta)
         return jnp.concatenate([lack, off / h])
 
     def _jacobian(self, q, p, t, h, theta, z) -> jax.Array:
-        def column(e):
-            return jax.jvp(lambda z: self._residual(q, p, t, h, theta, z), (z,), (e,))[1].ravel()
+        """d residual / d z as (N, N, *batch) with N = (n + m) (r + 1)."""
+        size = z.shape[0] * z.shape[1]
+        basis = jnp.eye(size, dtype=z.dtype).reshape((size, *z.shape[:2]) + (1,) * (z.ndim - 2))
 
-        basis = jnp.eye(z.size, dtype=z.dtype).reshape((z.size, *z.shape))
-        return jax.vmap(column, out_axes=1)(basis)
+        def column(e):
+            e = jnp.broadcast_to(e, z.shape)
+            return jax.jvp(lambda z: self._residual(q, p, t, h, theta, z), (z,), (e,))[1]
+
+        columns = jax.vmap(column, out_axes=1)(basis).swapaxes(1, 2)
+        return columns.reshape((size, size, *z.shape[2:]))
 
     def _finish(self, q, p, t, h, theta, z, passes, change) -> Step:
         b, n = self.rule.weights[None], len(q)
         V, _, T, constants, F = self._nodal(q, t, h, theta, z)
         dq, dp = h * nodal(b, V)[:, 0], h * nodal(b, F)[:, 0]
-        end, last = T[..., -1], tuple(c[..., -1] if jnp.ndim(c) else c for c in constants)
+        end, last = T[-1], constants
+        if self.ggl.clock is not None:  # the energy behind the constants has a value at every node
+            last = (*constants[:-1], constants[-1][-1])
         push, weight = self.tangent(q + dq, p + dp, end, last, V[:, -1])
         forces = jnp.concatenate([z[n:] / h, (weight / (h * b[0, -1]))[:, None]], axis=1)
         dp = dp + push
@@ -213,7 +302,7 @@ class Constrained(eqx.Module):
     def tangent(self, q, p, t, theta, near=None) -> tuple[jax.Array, jax.Array]:
         """G^T mu (n,) and mu (m,): the momentum to add so that the velocity is tangent."""
         m, G = self.mechanics, self.constraints.gradient(q, t, theta)
-        weight = jnp.zeros((self.constraints.m,), q.dtype)
+        weight = jnp.zeros((self.constraints.m, *q.shape[1:]), q.dtype)
         for _ in range(2 if m.affine_momentum else 6):  # once more than exact: for round-off
             v = m.velocity(q, p + jnp.sum(G * weight[:, None], axis=0), t, theta, near=near)
             stiffness = _stiffness(m.mass(q, v, t, theta), G)

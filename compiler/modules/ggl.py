@@ -85,6 +85,28 @@ class GGL(eqx.Module):
         power = self.clock.power(Q, V, T, theta)
         return Q, T, (*theta, t[1] + h * nodal(self.rule.impulse, power)[0])
 
+    @property
+    def linear(self) -> bool:
+        """Whether a step is an affine map of the state."""
+        return self.mechanics.linear
+
+    def placed(self, q, p, t, theta) -> tuple[jax.Array, jax.Array]:
+        """A start q, p (n, *batch) moved to where a motion may start: here, anywhere."""
+        return q, p
+
+    def off(self, q, t, theta) -> jax.Array:
+        """How far q (n, ...) lies off each holonomic constraint, (m, ...): here there is none."""
+        return jnp.zeros((0, *q.shape[1:]), q.dtype)
+
+    def departure(self, q, p, t, theta, span) -> jax.Array:
+        """How far a start lies off the surface and leaves it in a time `span`, (2m, *batch)."""
+        return jnp.zeros((0, *q.shape[1:]), q.dtype)
+
+    def balance(self, q, v, t, theta) -> tuple[jax.Array, jax.Array]:
+        """F and P (n, ...) with dP/dt = F along motions, forces of constraint left out."""
+        m = self.mechanics
+        return m.force(q, v, t, theta), m.momentum(q, v, t, theta)
+
     def time(self, q, t):
         """Physical time at positions q and time t of the steps: for steps of s, another."""
         return t

@@ -6,8 +6,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
-from .ggl import GGL
-from .shooting import motions
+from .shooting import Moving, motions
 from .walls import Walls
 
 MOST = 20_000  # rounds of drawing; with 1 % allowed, 0.99^20000 = 1e-87 of the members are left
@@ -46,7 +45,7 @@ class Population(eqx.Module):
     `zero`; starting positions and momenta (or velocities) are even in their ranges.
     """
 
-    ggl: GGL
+    ggl: Moving
     fixed: jax.Array  # (parameters,)
     low: jax.Array  # (k,)
     high: jax.Array
@@ -118,6 +117,10 @@ class Population(eqx.Module):
         h = self.h.astype(q.dtype)
         motion = motions(self.ggl, self.theta(c), q, p, h, self.steps, self.every, self.contracts)
         return observed(self, motion.q, motion.p, c), motion.change
+
+    def departure(self, c, q, p) -> jax.Array:
+        """How far starts lie off the surface of the constraints and leave it, (2m, batch)."""
+        return self.ggl.departure(q, p, jnp.zeros((), q.dtype), self.theta(c), self.h * self.steps)
 
     def seen(self, c, q, p) -> tuple[jax.Array, jax.Array]:
         """Observed series, ones where a system is unsound, and whether each is sound."""

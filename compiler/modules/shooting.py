@@ -10,9 +10,11 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from .constrained import Constrained
 from .ggl import GGL, Step
 from .linear import apply
 
+Moving = GGL | Constrained
 ITERATIONS = 5  # Newton iterations of a step; its derivative is exact at the solution
 
 
@@ -25,8 +27,10 @@ class Motion(NamedTuple):
     change: jax.Array
 
 
-def _solved(ggl: GGL, q, p, t, h, theta, seed, contracts: bool) -> Step:
+def _solved(ggl: Moving, q, p, t, h, theta, seed, contracts: bool) -> Step:
     """A differentiable step: fixed-point passes where they contract, then a Newton iteration."""
+    if isinstance(ggl, Constrained):
+        return ggl.implicit(q, p, t, h, theta, seed, ITERATIONS)
     if not contracts:
         return ggl.newton(q, p, t, h, theta, seed, ITERATIONS)
     at = jax.lax.stop_gradient((q, p, t, h, theta))
@@ -36,15 +40,18 @@ def _solved(ggl: GGL, q, p, t, h, theta, seed, contracts: bool) -> Step:
 
 
 def motions(
-    ggl: GGL, theta, q, p, h, steps: int, every: int = 1, contracts: bool = False
+    ggl: Moving, theta, q, p, h, steps: int, every: int = 1, contracts: bool = False
 ) -> Motion:
-    """Motions over `steps` equal steps, kept every `every` steps, the start included.
+    """Motions over `steps` equal steps, kept every `every` steps, the start included, which is put
+    on the surface where there are constraints.
 
     `contracts`: the fixed-point iteration is known to converge; cheaper, with the same result.
     """
     batch, dtype = q.shape[1:], q.dtype
     n = ggl.mechanics.n
-    if ggl.mechanics.linear:
+    q, p = ggl.placed(q, p, jnp.zeros((), dtype), theta)
+    if ggl.linear:
+        assert isinstance(ggl, GGL)
         D, d = ggl.affine(h, theta, batch, dtype)
 
         def linear_step(z, _):
@@ -86,10 +93,12 @@ class Grid(NamedTuple):
     sample: jax.Array
 
 
-def motions_on(ggl: GGL, theta, q, p, grid: Grid, contracts: bool = False) -> Motion:
-    """Motions at the samples of a grid; the batch is (trials,) or (trials, more)."""
+def motions_on(ggl: Moving, theta, q, p, grid: Grid, contracts: bool = False) -> Motion:
+    """Motions at the samples of a grid; the batch is (trials,) or (trials, more). The start is put
+    on the surface where there are constraints."""
     extra = (None,) * (q.ndim - 2)
     dtype = q.dtype
+    q, p = ggl.placed(q, p, grid.t[0][(..., *extra)], theta)
 
     def step(carry, now):
         q, p, worst = carry
@@ -97,7 +106,7 @@ def motions_on(ggl: GGL, theta, q, p, grid: Grid, contracts: bool = False) -> Mo
         seed = jax.lax.stop_gradient(ggl.guess(q, p, t, theta))
         done = (
             ggl.newton(q, p, t, h, theta, seed, 2)
-            if ggl.mechanics.linear
+            if isinstance(ggl, GGL) and ggl.linear
             else _solved(ggl, q, p, t, h, theta, seed, contracts)
         )
         worst = jnp.maximum(worst, jax.lax.stop_gradient(done.change))

@@ -6,15 +6,14 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
-from .ggl import GGL
-from .shooting import Grid, motions_on
+from .shooting import Grid, Moving, motions_on
 from .walls import Walls
 
 
 class Shot(eqx.Module):
     """Coefficients and starts -> weighted residuals. Batch: (trials, lanes)."""
 
-    ggl: GGL
+    ggl: Moving
     fixed: jax.Array
     grid: Grid
     values: jax.Array
@@ -25,16 +24,20 @@ class Shot(eqx.Module):
     contracts: bool = eqx.field(static=True)
     walls: Walls | None = None
 
-    def motion(self, x):
-        """Modelled channels (samples, channels, trials, lanes), and the worst change."""
+    def _start(self, x):
+        """Constants (constants, trials, lanes), starting q and p (n, trials, lanes)."""
         n, trials, lanes = self.ggl.mechanics.n, self.values.shape[-1], x.shape[-1]
         c = jnp.broadcast_to(x[: self.k][:, None], (self.k, trials, lanes))
         fixed = jnp.broadcast_to(self.fixed[:, None, None], (*self.fixed.shape, trials, lanes))
         theta = jnp.concatenate([fixed, c])
         state = x[self.k :].reshape((trials, 2, n, lanes))
         q, v = jnp.moveaxis(state[:, 0], 0, 1), jnp.moveaxis(state[:, 1], 0, 1)
+        return theta, q, self.ggl.mechanics.momentum(q, v, self.t[0][:, None], theta)
+
+    def motion(self, x):
+        """Modelled channels (samples, channels, trials, lanes), and the worst change."""
         m = self.ggl.mechanics
-        p = m.momentum(q, v, self.t[0][:, None], theta)
+        theta, q, p = self._start(x)
         found = motions_on(self.ggl, theta, q, p, self.grid, self.contracts)
         parts, velocity = [], None
         for variable, i in self.names:
@@ -54,4 +57,8 @@ class Shot(eqx.Module):
     def residual(self, x):
         modelled, _ = self.motion(x)
         miss = (modelled - self.values[..., None]) * self.weight[..., None]
-        return miss.reshape((-1, x.shape[-1]))
+        theta, q, p = self._start(x)
+        span = jnp.max(self.t - self.t[0], axis=0)[:, None]
+        off = self.ggl.departure(q, p, self.t[0][:, None], theta, span)
+        rows = (miss.reshape((-1, x.shape[-1])), off.reshape((-1, x.shape[-1])))
+        return jnp.concatenate(rows)

@@ -19,7 +19,7 @@ import numpy as np
 from scipy.interpolate import CubicSpline
 
 from .least_squares import Fit, levenberg_marquardt
-from .mechanics import Mechanics
+from .shooting import Moving
 
 PER_INTERVAL = 6  # quadrature points per sample interval, before thinning
 MOST_POINTS = 6000
@@ -155,34 +155,37 @@ def weak_form_of_many(times: np.ndarray, q: jax.Array, momenta: jax.Array | None
                 jnp.asarray(slope), known)  # fmt: skip
 
 
-def residuals(mechanics: Mechanics, weak: Weak, theta: jax.Array) -> jax.Array:
-    """Weak residuals (rows, batch) for constants theta (k, batch), relative to their own terms.
+def residuals(ggl: Moving, weak: Weak, theta: jax.Array) -> jax.Array:
+    """Weak residuals (rows, batch) for constants theta (k, batch), relative to their own terms; and
+    how far the positions lie off the constraints, whose forces are projected out.
 
     Relative, since a family that is homogeneous in its coefficients is solved by zero otherwise.
     """
     q, v, t = weak.q, weak.v, weak.t[:, None]
     batch = theta.shape[1:]
     shape = (*q.shape[:-1], *batch)
-    F = jnp.broadcast_to(mechanics.force(q, v, t, theta[:, None]), shape)
-    P = jnp.broadcast_to(mechanics.momentum(q, v, t, theta[:, None]), shape)
+    F, P = (jnp.broadcast_to(x, shape) for x in ggl.balance(q, v, t, theta[:, None]))
     pull = jnp.einsum("wg,ng...->nw...", weak.f, F)
     push = jnp.einsum("wg,ng...->nw...", weak.slope, P)
     size = jnp.sqrt(jnp.mean(pull**2 + push**2, axis=(0, 1))) + jnp.finfo(F.dtype).tiny
     rows = ((pull + push) / size).reshape((-1, *batch))
+    off = ggl.off(q, t, theta[:, None])
+    off = jnp.broadcast_to(off, (*off.shape[:2], *batch)).reshape((-1, *batch))
+    rows = jnp.concatenate([rows, off])
     kq, kv, kt, kp = weak.known
     if not kp.shape[1]:
         return rows
-    P = mechanics.momentum(kq, kv, kt[:, None], theta[:, None])
+    P = ggl.mechanics.momentum(kq, kv, kt[:, None], theta[:, None])
     scale = jnp.sqrt(jnp.mean(kp**2, axis=(0, 1))) + jnp.finfo(kp.dtype).tiny
     return jnp.concatenate([rows, ((P - kp) / scale).reshape((-1, *batch))])
 
 
 @eqx.filter_jit
-def weak_fit(mechanics: Mechanics, weak: Weak, fixed, start, low, high) -> Fit:
+def weak_fit(ggl: Moving, weak: Weak, fixed, start, low, high) -> Fit:
     """Coefficients from the weak form, started from each lane of `start` (k, batch)."""
 
     def residual(c):
         parameters = jnp.broadcast_to(fixed[:, None], (*fixed.shape, *c.shape[1:]))
-        return residuals(mechanics, weak, jnp.concatenate([parameters, c]))
+        return residuals(ggl, weak, jnp.concatenate([parameters, c]))
 
     return levenberg_marquardt(residual, start, low, high, 60, 1e-10)

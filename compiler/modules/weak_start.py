@@ -10,7 +10,6 @@ import jax.numpy as jnp
 import numpy as np
 from scipy.interpolate import CubicSpline
 
-from .ggl import Mechanics
 from .least_squares import Residual, levenberg_marquardt
 from .population import Population
 from .weak import residuals, weak_form_of_many
@@ -25,13 +24,11 @@ def weak_answer(
     (samples,), searched from `named`; None where positions are not observed."""
     if "q" not in population.variables:
         return None
-    mechanics = population.ggl.mechanics
-    assert isinstance(mechanics, Mechanics)  # a family has no bodies
     seen = _by_variable(population, series)
     weak = weak_form_of_many(times, seen["q"], seen.get("pi"))
 
     def residual(c: jax.Array) -> jax.Array:
-        return residuals(mechanics, weak, population.theta(c))
+        return residuals(population.ggl, weak, population.theta(c))
 
     low, high = population.low[:, None], population.high[:, None]
     return levenberg_marquardt(residual, named, low, high, ITERATIONS, TOLERANCE).x

@@ -63,6 +63,7 @@ SHORT: dict[str, tuple[str, ...]] = {
     "family_kepler_drag": FAMILY,
     "family_magnetic": FAMILY,
     "family_pendulum": FAMILY,
+    "family_pendulum_cartesian": FAMILY,
     "earth_orbit": (),
     "double_well_path": (),
     "lj_liquid_32": LIQUID,

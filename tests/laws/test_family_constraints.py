@@ -1,0 +1,180 @@
+"""Families whose motions are held by constraints: a rod in x and y beside the same in angles."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from actionrun.compiler import compile
+from actionrun.compiler.determined import determined
+from actionrun.compiler.family_surface import integrator
+from actionrun.compiler.modules.shooting import Grid, motions, motions_on
+from actionrun.compiler.modules.weak import residuals, weak_form_of_many
+from actionrun.compiler.problem import problem
+from actionrun.compiler.scaling import scalings
+from actionrun.spec import Faults, loads
+from actionrun.spec.family import Family
+
+ROD = """\
+coordinates = ["x", "y"]
+lagrangian = "m*(x'^2 + y'^2)/2 - w*y"
+nonconservative = "-c*(x_plus'*x_minus + y_plus'*y_minus)"
+constraints = ["x^2 + y^2 = l^2"]
+"""
+ANGLE = """\
+coordinates = ["th"]
+lagrangian = "m*l^2*th'^2/2 + w*l*cos(th)"
+nonconservative = "-c*l^2*th_plus'*th_minus"
+"""
+UNKNOWN = "m = [0.5, 2.0]\nw = [4.0, 12.0]\nc = [0.0, 0.5]\nl = [0.7, 1.3]\n"
+START = "position = { x = [-1, 1], y = [-1, -0.4] }\nvelocity = { x = [-1, 1], y = [-0.5, 0.5] }\n"
+MEMBERS = np.array([[1.0, 0.6, 1.8], [9.0, 5.0, 11.0], [0.2, 0.0, 0.4], [1.0, 0.8, 1.2]])
+TURN, RATE = np.array([1.2, -0.5, 0.3]), np.array([0.5, 1.0, -2.0])
+
+
+def study(system: str, unknown: str = UNKNOWN, start: str = START, more: str = "") -> Family:
+    text = (
+        f'study = "family"\n[system]\n{system}[coefficients]\n{unknown}[start]\n{start}'
+        f"[integrator]\nr = 3\ndt = 0.05\nsteps = 40\n{more}"
+    )
+    found = loads(text)
+    assert isinstance(found, Family)
+    return found
+
+
+def cartesian(length, th, rate):
+    """x, y and their velocities (2, ...) of rods at angles from the lowest point."""
+    along = np.array([np.cos(th), np.sin(th)])
+    return length * np.array([np.sin(th), -np.cos(th)]), length * rate * along
+
+
+def stepper(family: Family):
+    return integrator(family, problem(family))
+
+
+@eqx.filter_jit
+def moved(ggl, c, q, p, h, steps: int):
+    return motions(ggl, c, q, p, h, steps)
+
+
+START_ANGLE = "position = { th = [-1, 1] }\nvelocity = { th = [-1, 1] }\n"
+
+
+def both(c, steps=40, h=0.05):
+    """The same members by the constraint and by the angle: q, p (samples, 2, batch) of each."""
+    m, length = c[0], c[3]
+    q, v = cartesian(length, TURN, RATE)
+    rod = moved(stepper(study(ROD)), jnp.asarray(c), jnp.asarray(q), jnp.asarray(m * v), h, steps)
+    ggl = stepper(study(ANGLE, start=START_ANGLE))
+    turn = moved(
+        ggl, jnp.asarray(c), jnp.asarray(TURN[None]), (m * length**2 * RATE)[None], h, steps
+    )
+    th, rate = np.asarray(turn.q)[:, 0], np.asarray(turn.p)[:, 0] / (m * length**2)
+    q, v = cartesian(length, th, rate)
+    return rod, np.moveaxis(q, 0, 1), np.moveaxis(m * v, 0, 1)
+
+
+def test_a_batch_on_the_surface_moves_as_in_angles():
+    rod, q, p = both(MEMBERS)
+    assert float(jnp.max(rod.change)) < 1e-9
+    np.testing.assert_allclose(rod.q, q, rtol=0, atol=1e-8)
+    np.testing.assert_allclose(rod.p, p, rtol=0, atol=1e-7)
+    off = np.sum(np.asarray(rod.q) ** 2, axis=1) / MEMBERS[3] ** 2 - 1
+    assert np.max(np.abs(off)) < 1e-14
+
+
+def test_derivatives_by_coefficients_and_start():
+    """Forward and backward mode agree with central differences, the length of the rod included."""
+    ggl = stepper(study(ROD))
+    q, v = cartesian(MEMBERS[3], TURN, RATE)
+    x = jnp.asarray(np.concatenate([MEMBERS, q, MEMBERS[0] * v])[:, :1])
+
+    def end(x):
+        found = motions(ggl, x[:4], x[4:6], x[6:], 0.05, 10)
+        return jnp.concatenate([found.q[-1], found.p[-1]])[:, 0]
+
+    forward, backward = (np.asarray(jax.jit(by(end))(x))[..., 0] for by in (jax.jacfwd, jax.jacrev))
+    np.testing.assert_allclose(backward, forward, atol=1e-10)
+    ends, eps = jax.jit(jax.vmap(end, 0)), 1e-5
+    steps = eps * np.eye(8)[..., None]
+    central = (ends(x + steps) - ends(x - steps)) / (2 * eps)
+    np.testing.assert_allclose(forward, np.asarray(central).T, atol=1e-7)
+
+
+def test_steps_of_no_length_leave_a_motion_where_it_is():
+    """Trials of unequal length share a grid: the shorter one ends in steps of zero."""
+    ggl = stepper(study(ROD))
+    h = np.full((6, 2), 0.05)
+    h[3:, 1] = 0
+    t = np.concatenate([np.zeros((1, 2)), np.cumsum(h, axis=0)])
+    rows = np.minimum(np.arange(7)[:, None], [6, 3])
+    grid = Grid(jnp.asarray(t[:-1]), jnp.asarray(h), jnp.asarray(rows))
+    c = jnp.asarray(MEMBERS[:, :2])
+    q, v = (jnp.asarray(x[:, :2]) for x in cartesian(MEMBERS[3], TURN, RATE))
+    found = motions_on(ggl, c, q, c[0] * v, grid)
+    whole = motions(ggl, c, q, c[0] * v, 0.05, 6)
+    rows = rows[:, None, :] * np.ones((7, 2, 2), int)
+    np.testing.assert_allclose(found.q, np.take_along_axis(whole.q, rows, 0), atol=1e-13)
+    assert np.isfinite(found.change).all()
+
+
+def test_the_weak_form_knows_no_forces_of_constraint():
+    """Its residuals vanish at the truth as the samples grow denser, and are large beside it."""
+    ggl = stepper(study(ROD))
+    worst = []
+    for steps in (20, 40):
+        rod, _, _ = both(MEMBERS, steps, 2.0 / steps)
+        q, p = (jnp.swapaxes(x, 0, 1) for x in (rod.q, rod.p))
+        weak = weak_form_of_many(np.linspace(0, 2.0, steps + 1), q, p)
+        worst.append(float(jnp.max(jnp.abs(residuals(ggl, weak, jnp.asarray(MEMBERS))))))
+    for k in range(4):
+        wrong = np.array(MEMBERS)
+        wrong[k] += 0.1
+        miss = np.abs(residuals(ggl, weak, jnp.asarray(wrong)))
+        assert miss.max(axis=0).min() > 5 * worst[-1]
+    assert worst[1] < worst[0] / 4 and worst[1] < 0.01
+
+
+def told(family: Family) -> tuple[int, set[str]]:
+    found = determined(family, problem(family))
+    assert found is not None
+    return found.rank, set(found.lost)
+
+
+def test_what_motions_determine():
+    """Places tell the rod and the ratios of the rest; momenta the rest too. A part of the law that
+    the constraint makes idle is not told."""
+    seen = '[observe]\nvariables = ["q"]\n'
+    assert told(study(ROD)) == (4, set())
+    assert told(study(ROD, more=seen)) == (3, {"m", "w", "c"})
+    rest = UNKNOWN.replace("c = [0.0, 0.5]\n", "k = [0.5, 2.0]\n")
+    idle = ROD.replace("w*y", "w*y - k*(x^2 + y^2)")
+    idle = "\n".join(line for line in idle.splitlines() if "nonc" not in line) + "\n"
+    assert told(study(idle, rest)) == (3, {"k"})
+
+
+def test_scalings_leave_the_constraint_alone():
+    found = {s.pivot: s.coefficients for s in scalings(problem(study(ROD)))}
+    assert found[""] == {"m": 1, "w": 1, "c": 1, "l": 0}
+    assert found["x"] == {"m": -2, "w": -1, "c": -2, "l": 1}
+    fixed = ROD.replace("l^2", "1")
+    known = scalings(problem(study(fixed, UNKNOWN.replace("l = [0.7, 1.3]\n", ""))))
+    assert [s.pivot for s in known] == [""]
+
+
+@pytest.mark.parametrize(
+    ("system", "start", "code"),
+    [
+        (ROD.replace('l^2"]', 'l^2", "x^2 + y^2 = 2*l^2"]'), START, "constraint-inconsistent"),
+        (ROD.replace('l^2"]', 'l^2", "2*x^2 + 2*y^2 = 2*l^2"]'), START, "constraint-redundant"),
+        (ROD.replace('l^2"]', 'l^2", "x = y"]'), START, "constraint-frozen"),
+        (ROD.replace("= l^2", "+ l^2 = 0"), START, "constraint-start"),
+        (ROD.replace("= l^2", "= 4"), "position = { x = 1, y = 1 }\nvelocity = { x = 0, y = 0 }\n",
+         "constraint-start"),
+    ],
+    ids=["inconsistent", "redundant", "frozen", "nowhere", "off"],
+)  # fmt: skip
+def test_constraints_that_cannot_be_are_told(system, start, code):
+    with pytest.raises(Faults) as caught:
+        compile(study(system, start=start))
+    assert {fault.code for fault in caught.value.faults} == {code}
