@@ -161,7 +161,8 @@ def with_error(value: float | None, std: float | None, unit: str = "") -> str:
 
 def _summary(coefficients, combined, residual, known: Identifiability):
     lines = [(n, with_error(c["value"], c["std"], c["unit"])) for n, c in coefficients.items()]
-    lines += [(c["text"], with_error(c["value"], c["std"])) for c in combined["combinations"]]
+    products = [c for c in combined["combinations"] if c["text"] not in coefficients]
+    lines += [(c["text"], with_error(c["value"], c["std"])) for c in products]
     lines += [
         (f"residual of {name}", f"{100 * share:.3g} % of its RMS")
         for name, share in residual.items()

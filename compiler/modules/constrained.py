@@ -287,7 +287,7 @@ class Constrained(eqx.Module):
         return columns.reshape((size, size, *z.shape[2:]))
 
     def _finish(self, q, p, t, h, theta, z, passes, change) -> Step:
-        b, n = self.rule.weights[None], len(q)
+        b, n = self.rule.weights[None].astype(z.dtype), len(q)
         V, _, T, constants, F = self._nodal(q, t, h, theta, z)
         dq, dp = h * nodal(b, V)[:, 0], h * nodal(b, F)[:, 0]
         end, last = T[-1], constants

@@ -16,6 +16,7 @@ from .linear import apply
 
 Moving = GGL | Constrained
 ITERATIONS = 5  # Newton iterations of a step; its derivative is exact at the solution
+COARSE = 3  # the same on a surface in single precision
 
 
 class Motion(NamedTuple):
@@ -30,7 +31,8 @@ class Motion(NamedTuple):
 def _solved(ggl: Moving, q, p, t, h, theta, seed, contracts: bool) -> Step:
     """A differentiable step: fixed-point passes where they contract, then a Newton iteration."""
     if isinstance(ggl, Constrained):
-        return ggl.implicit(q, p, t, h, theta, seed, ITERATIONS)
+        passes = ITERATIONS if q.dtype == jnp.float64 else COARSE
+        return ggl.implicit(q, p, t, h, theta, seed, passes)
     if not contracts:
         return ggl.newton(q, p, t, h, theta, seed, ITERATIONS)
     at = jax.lax.stop_gradient((q, p, t, h, theta))
