@@ -125,14 +125,16 @@ def _on_surface(problem: Problem, at: dict[sp.Symbol, np.ndarray | float]):
     q, v = (np.array([at[s] for s in of]) for of in (words.q, words.v))
     gradients = [sp.diff(phi, x) for phi in problem.constraints for x in words.q]
     drifts = [sp.diff(phi, words.t) for phi in problem.constraints]
-    for last in [False] * PASSES + [True]:
+    for step in range(PASSES + 1):
         found = {**at, **dict(zip(words.q, q, strict=True)), **dict(zip(words.v, v, strict=True))}
         phi, G = numbers(problem.constraints, found), numbers(gradients, found)
         phi, G = phi.T[..., None], G.T.reshape(-1, m, problem.n)
-        sound = np.isfinite(phi).all((1, 2)) & np.isfinite(G).all((1, 2))
-        inverse = np.linalg.pinv(np.where(sound[:, None, None], G, 0))
+        sound = np.isfinite(phi[:, :, 0]).all(axis=1) & np.isfinite(G).all(axis=(1, 2))
+        inverse = np.linalg.pinv(np.where(np.reshape(sound, (-1, 1, 1)), G, 0))
         q = np.where(sound, q - (inverse @ phi)[..., 0].T, np.nan)
-        if last:
+        if step == PASSES:
+            size = numbers([sum_of_sizes(one) for one in problem.constraints], found)
+            q = np.where((np.abs(phi[..., 0].T) <= STILL * size).all(axis=0), q, np.nan)
             drift = numbers(drifts, found).T[..., None]
             v = v - (inverse @ (G @ v.T[..., None] + drift))[..., 0].T
     return {**at, **dict(zip(words.q, q, strict=True)), **dict(zip(words.v, v, strict=True))}
