@@ -142,6 +142,7 @@ def _told(study, walls, names, named, fit: Fit, before, model, share, o: Observe
     k = len(names)
     count = (o.weight > 0).sum(axis=(0, 1))
     lost = 0 if fit.walls is None else np.any(np.asarray(fit.walls) != 0, axis=1).sum(axis=0)
+    lost = lost + 2 * len(study.system.holonomic)  # of a start, by the surface that it lies on
     free = np.maximum(count - (~np.asarray(fit.held)).sum(axis=0) + lost, 1)
     variance = np.asarray(fit.cost) / free
     if study.observe.noise:
