@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import jax.numpy as jnp
+import jax
 import numpy as np
 
 from .lower import lowered
@@ -31,9 +31,9 @@ def mechanics(problem: Problem) -> Mechanics:
     )
 
 
-def parameters(problem: Problem) -> jnp.ndarray:
+def parameters(problem: Problem) -> jax.Array:
     """The numbers of the parameters, in the order of `problem.values`."""
-    return jnp.asarray(np.array(list(problem.values.values()), dtype=np.float64))
+    return jax.device_put(np.array(list(problem.values.values()), dtype=np.float64))
 
 
 def components(problem: Problem, by_name, number) -> np.ndarray:

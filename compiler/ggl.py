@@ -42,6 +42,7 @@ from .program import Findings, Report, Section, Tell
 
 ROWS = 4096  # rows that one compiled call can return
 NUMBERS = 2_000_000  # in the positions of these rows, at most
+SLOW = 40  # passes of a step
 TROUBLE = {1: "the step's equations did not converge", 2: "the motion left the finite numbers"}
 TRANSFORM = ". Check that integrator.time_transform is positive there"
 SURFACE = ". Check that the constraints hold it there: their gradients may vanish or align"
@@ -61,8 +62,7 @@ def compile(study: Ggl) -> Integration:
     ggl, q, p = stepper(study, symbolic, arrays, theta)
     book = book_of(symbolic, ggl)
     sought = between(study, symbolic, ggl, h)
-    way = solver(ggl, q, p, h, theta, mapped=sought is None)
-    march = March(ggl, way, exact, book.ledger, sought is not None)
+    march = March(ggl, solver(ggl, sought is None), exact, book.ledger, sought is not None)
     program = Integration(study, symbolic, march, theta, h, q, p)
     program.book, program.between = book, sought
     if study.compare is not None:
@@ -75,8 +75,8 @@ def _of_bodies(study: Ggl) -> Integration:
     """The program of a study with particles."""
     symbolic = problem_of(study)
     theta, stepper = bodies.parameters(symbolic), bodies.stepper_of(study, symbolic)
-    q, p = bodies.start(study, symbolic, stepper, theta)
-    require_masses(symbolic, np.asarray(stepper.preconditioner(q, p, 0.0, theta)), study)
+    q, p, inverse = bodies.start(study, symbolic, stepper, theta)
+    require_masses(symbolic, inverse, study)
     ledger, note = bodies.ledger_of(symbolic, stepper)
     h = study.number(study.integrator.dt)
     sought = between_bodies(study, symbolic, stepper, h)
@@ -138,9 +138,11 @@ class Integration:
     def __init__(self, study: Ggl, symbolic: Problem | BodyProblem, march: March, theta, h, q, p):
         assert study.integrator.steps is not None
         self.study, self.symbolic, self.march = study, symbolic, march
-        self.theta, self.h = theta, jnp.asarray(h)
-        kind = jnp.float32 if study.integrator.precision == "single" else jnp.float64
-        self.q, self.p = jnp.asarray(q, kind), jnp.asarray(p, kind)
+        kind = np.float32 if study.integrator.precision == "single" else np.float64
+        # unlike `jnp.asarray`, this compiles nothing
+        self.theta, self.h, self.q, self.p = jax.device_put(
+            (theta, np.float64(h), np.asarray(q, kind), np.asarray(p, kind))
+        )
         self.total = study.integrator.steps
         self.quantum = study.integrator.save_every
 
@@ -148,7 +150,9 @@ class Integration:
         return _started(self.march, self.q, self.p, self.theta)
 
     def advance(self, state: Trajectory, done: int, count: int) -> tuple[Trajectory, Report]:
-        x = jax.tree.map(jnp.asarray, state)
+        x = jax.device_put(state)
+        if not int(x.step) and self._slow(x):
+            x = x._replace(newton=jnp.asarray(True))
         stop, kept, passed = done + count, [], []
         while int(x.step) < stop:
             march = replace(self.march, solver="newton") if bool(x.newton) else self.march
@@ -172,6 +176,14 @@ class Integration:
         for key in passed[0] if passed else ():
             samples[key] = np.concatenate([found[key] for found in passed])
         return x, Report(metrics=self._progress(x), samples=samples)
+
+    def _slow(self, x: Trajectory) -> bool:
+        """Whether the first step of a motion takes so many passes that Newton is the better way."""
+        if self.march.solver != "fixed point" or self.march.ggl.explicit or not self.newtonian:
+            return False
+        at, counts = (self.h, self.theta), self._counts(1)
+        x, _, _ = _advance(self.march, x, *at, *counts, self._capacity, None)
+        return bool(x.trouble) or int(x.monitor.passes_most) > SLOW
 
     @cached_property
     def _map(self):
@@ -197,7 +209,7 @@ class Integration:
 
     def _counts(self, stop: int) -> tuple[jax.Array, jax.Array]:
         """As arrays: a Python number would be compiled in."""
-        return jnp.asarray(stop), jnp.asarray(1 if self.between else self.quantum)
+        return jax.device_put((np.int64(stop), np.int64(1 if self.between else self.quantum)))
 
     @property
     def _capacity(self) -> int:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import jax.numpy as jnp
+import equinox as eqx
+import jax
 import numpy as np
 import sympy as sp
 
@@ -69,14 +70,24 @@ def mechanics(problem: BodyProblem) -> Summed:
 
 def parameters(problem: BodyProblem) -> tuple[Any, ...]:
     """The numbers of the parameters, then the lists (bodies,)."""
-    numbers = [jnp.asarray(value, float) for value in problem.values.values()]
-    return (*numbers, *(jnp.asarray(rows, float) for rows in problem.lists.values()))
+    numbers = [np.float64(value) for value in problem.values.values()]
+    return jax.device_put(
+        (*numbers, *(np.asarray(rows, np.float64) for rows in problem.lists.values()))
+    )
+
+
+@eqx.filter_jit
+def _momenta(mechanics: Summed, at, theta):
+    """Momenta and inverse masses at (q, v) (components, bodies)."""
+    q, v = at
+    return mechanics.momentum(q, v, 0.0, theta), mechanics.inverse_mass(q, v, 0.0, theta)
 
 
 def start(
     study: Ggl, problem: BodyProblem, stepper: Bodies, theta
-) -> tuple[np.ndarray, np.ndarray]:
-    """Initial positions and discrete momenta (n,), component by component."""
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Initial positions and discrete momenta (n,), component by component, and what one over the
+    mass is of each (components, bodies)."""
     given = study.start
 
     def rows(by_name) -> np.ndarray:
@@ -84,11 +95,11 @@ def start(
         return np.concatenate(parts)
 
     q = rows(given.position)
-    if given.momentum is not None:
-        return q.ravel(), rows(given.momentum).ravel()
-    assert given.velocity is not None
-    p = stepper.mechanics.momentum(jnp.asarray(q), jnp.asarray(rows(given.velocity)), 0.0, theta)
-    return q.ravel(), np.asarray(p).ravel()
+    v = np.zeros(q.shape) if given.velocity is None else rows(given.velocity)
+    at = jax.device_put(q), jax.device_put(v)
+    p, inverse = map(np.asarray, _momenta(stepper.mechanics, at, theta))
+    p = p if given.momentum is None else rows(given.momentum)
+    return q.ravel(), p.ravel(), inverse
 
 
 def exact(study: Ggl, problem: BodyProblem) -> AtAll | None:

@@ -148,7 +148,7 @@ def solver_name(motion: Motion, state: Trajectory) -> str:
         case "fixed point", False:
             return "explicit" if motion.march.ggl.explicit else "fixed-point iteration"
         case "fixed point", True:
-            return "fixed-point iteration, then Newton where it failed"
+            return "Newton iteration from where the fixed-point iteration failed"
     return "Newton iteration" + (" on the surface" if motion.problem.constraints else "")
 
 
@@ -275,7 +275,7 @@ def notes_of(motion: Motion, state: Trajectory) -> tuple[str, ...]:
     notes = []
     if bool(state.newton):
         notes.append(
-            "the fixed-point iteration stopped converging on the way and Newton took over; "
+            "the fixed-point iteration did not converge, or too slowly, and Newton took over; "
             "a smaller integrator.dt would be faster"
         )
     return tuple(notes)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -13,15 +14,14 @@ from .modules.ggl import GGL
 from .modules.march import Single
 from .modules.mechanics import Mechanics
 from .modules.transformed import Transformed
+from .numbers import numbers
 from .problem import Problem
 from .refusal import refusal
 from .surface import constraints, placed
 from .transform import transformed
 
 
-def _start(
-    study: Ggl, symbolic: Problem, arrays: Mechanics, theta
-) -> tuple[np.ndarray, np.ndarray]:
+def _start(study: Ggl, symbolic: Problem) -> tuple[np.ndarray, np.ndarray]:
     """Initial positions and discrete momenta; p = P(q, v, t) where velocities are given."""
     assert study.start is not None
     q = components(symbolic, study.start.position, study.number)
@@ -29,7 +29,10 @@ def _start(
         return q, components(symbolic, study.start.momentum, study.number)
     assert study.start.velocity is not None
     v = components(symbolic, study.start.velocity, study.number)
-    return q, np.asarray(arrays.momentum(jnp.asarray(q), jnp.asarray(v), 0.0, theta))
+    words = symbolic.words
+    symbols = [*words.q, *words.v, words.t, *symbolic.constants]
+    at = dict(zip(symbols, [*q, *v, 0.0, *symbolic.values.values()], strict=True))
+    return q, numbers(symbolic.momentum, at)[:, 0]
 
 
 def stepper(
@@ -40,7 +43,7 @@ def stepper(
     The state of a transformed time holds time and -energy behind positions and momenta. Raises
     Faults for constraints and transforms that the start does not allow.
     """
-    q, p = _start(study, symbolic, arrays, theta)
+    q, p = _start(study, symbolic)
     r, surface = study.integrator.r, None
     plain = GGL(arrays, r)
     if symbolic.constraints:
@@ -50,7 +53,8 @@ def stepper(
         return plain if surface is None else Constrained(plain, surface), q, p
     slow, clock = transformed(study, symbolic)
     inner = GGL(mechanics(slow), r, clock)
-    energy, _ = plain.energies(jnp.asarray(q), jnp.asarray(p), 0.0, theta)
+    at = jax.device_put(q), jax.device_put(p)
+    energy, _ = eqx.filter_jit(lambda q, p: plain.energies(q, p, 0.0, theta))(*at)
     rate = float(clock.rate(jnp.asarray(q), theta)[0])
     if not (rate > 0 and np.isfinite(energy)):
         raise refusal(
@@ -64,8 +68,8 @@ def stepper(
     return Transformed(inner, arrays), np.append(q, 0.0), np.append(p, -float(energy))
 
 
-def solver(ggl: Single, q, p, h, theta, mapped: bool = True) -> str:
-    """One linear map, else fixed-point passes where the first step contracts well, else Newton.
+def solver(ggl: Single, mapped: bool = True) -> str:
+    """One linear map, Newton on a surface, else fixed-point passes.
 
     `mapped`: whether a linear map will do, which knows nothing of the nodes of a step.
     """
@@ -74,14 +78,4 @@ def solver(ggl: Single, q, p, h, theta, mapped: bool = True) -> str:
     inner = ggl.inner if isinstance(ggl, Transformed) else ggl
     if isinstance(inner, Constrained) or isinstance(ggl, Constrained):
         return "newton"
-    if ggl.explicit:
-        return "fixed point"
-
-    @eqx.filter_jit
-    def first(q, p, h, theta):
-        minv = ggl.preconditioner(q, p, 0.0, theta)
-        done = ggl.fixed_point(q, p, jnp.zeros(()), h, theta, minv, ggl.guess(q, p, 0.0, theta))
-        return done.passes, done.change
-
-    passes, change = first(jnp.asarray(q), jnp.asarray(p), jnp.asarray(h), theta)
-    return "fixed point" if float(change) < 1e-12 and int(passes) <= 40 else "newton"
+    return "fixed point"

@@ -19,7 +19,7 @@ from fractions import Fraction
 import numpy as np
 import sympy as sp
 
-from .lower import lowered
+from .numbers import numbers
 from .problem import Problem
 
 WHOLE = 9  # degrees of freedom up to which every affine symmetry is looked for
@@ -129,10 +129,10 @@ def _null_space(problem: Problem) -> Iterator[tuple[sp.Matrix, sp.Matrix]]:
     for row in _reduced(basis[np.sum(sizes > TOLERANCE * sizes[0]) :]):
         whole = [Fraction(float(x)).limit_denominator(DENOMINATOR) for x in row]
         if np.max(np.abs(row - np.array(whole, float))) < 1e-6:
-            numbers = [sp.Rational(x.numerator, x.denominator) for x in whole]
+            plain = [sp.Rational(x.numerator, x.denominator) for x in whole]
             yield (
-                _oriented(sp.Matrix(n, n, numbers[n:]), words.study.system),
-                sp.Matrix(n, 1, numbers[:n]),
+                _oriented(sp.Matrix(n, n, plain[n:]), words.study.system),
+                sp.Matrix(n, 1, plain[:n]),
             )
 
 
@@ -149,10 +149,10 @@ def _changes(problem: Problem, law: sp.Expr) -> np.ndarray:
         np.zeros(count) if s in zeros else np.full(count, draw.uniform(0.5, 1.5))
         for s in problem.constants
     ]
-    arguments = [*words.q, *words.v, words.t, *problem.constants]
-    slopes = lowered([sp.diff(law, x) for x in (*words.q, *words.v)], arguments)
-    values = [np.broadcast_to(x, count) for x in slopes(*q, *v, t, *constants)]  # type: ignore[arg-type]
-    by_q, by_v = np.array(values[:n]), np.array(values[n:])
+    symbols = [*words.q, *words.v, words.t, *problem.constants]
+    at = dict(zip(symbols, [*q, *v, t, *constants], strict=True))
+    values = numbers([sp.diff(law, x) for x in (*words.q, *words.v)], at)
+    by_q, by_v = values[:n], values[n:]
     turned = q[None] * by_q[:, None] + v[None] * by_v[:, None]  # [k, l] of A_kl
     return np.concatenate([by_q, turned.reshape(n * n, count)]).T
 

@@ -197,7 +197,7 @@ class GGL(eqx.Module):
         if self.explicit:
             V, none = self._pass(q, p, t, h, theta, minv, seed, low), jnp.zeros((), seed.dtype)
             return self._finish(q, p, t, h, theta, V, jnp.asarray(1), none, low)
-        eps = jnp.finfo(seed.dtype).eps
+        eps, tiny = jnp.finfo(seed.dtype).eps, jnp.finfo(seed.dtype).tiny
 
         def unfinished(s):
             return ~s[3] & (s[1] < PASSES)
@@ -207,7 +207,7 @@ class GGL(eqx.Module):
             new = self._pass(q, p, t, h, theta, minv, old, low)
             # bodies move together, and one may rest; the motions of a batch have nothing in common
             of = None if self.mechanics.bodies else (0, 1)
-            scale = jnp.max(jnp.abs(new), axis=of) + jnp.finfo(new.dtype).tiny
+            scale = jnp.max(jnp.abs(new), axis=of) + tiny / eps
             change = jnp.max(jnp.max(jnp.abs(new - old), axis=of) / scale)
             small = 1e3 * (self.r + 2) * eps
             if self.mechanics.bodies:  # near rest, places are rounded more coarsely than velocities

@@ -8,17 +8,15 @@ stand apart. Ratios are of one run on one machine; take them and not the seconds
 
 from __future__ import annotations
 
-import os
 import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-os.environ.setdefault("NPROC", "1")
-FLAG = "--xla_backend_extra_options=xla_cpu_small_while_loop_byte_threshold=10000000"
-os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {FLAG}".strip()
+from actionrun.runtime.cli import set_switches
 
+set_switches()
 import jax  # noqa: E402
 import jax.numpy as jnp  # noqa: E402
 import numpy as np  # noqa: E402
@@ -30,8 +28,7 @@ from jax.experimental.compilation_cache import compilation_cache  # noqa: E402
 from rich.console import Console  # noqa: E402
 from rich.table import Table  # noqa: E402
 
-jax.config.update("jax_enable_x64", True)
-jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
+jax.config.update("jax_compilation_cache_dir", None)  # `ours` has one of its own
 
 KEPLER = """
 study = "ggl"
@@ -272,7 +269,9 @@ def step_table(console: Console) -> None:
         nanoseconds, first, _ = ours(OSCILLATOR, [f"integrator.r={r}"], 1_000_000)
         row(f"oscillator, linear map, r = {r}", f"{nanoseconds:.1f}", first)
     for r in (2, 4):
-        nanoseconds, first, _ = ours(OSCILLATOR, [f"integrator.r={r}"], 200_000, nonlinear=True)
+        # after 140 000 steps the motion is at rest below 1e-308, and a step is one pass
+        nanoseconds, first, x = ours(OSCILLATOR, [f"integrator.r={r}"], 100_000, nonlinear=True)
+        assert not bool(x.newton)
         row(f"oscillator, iterated, r = {r}", f"{nanoseconds:.0f}", first)
     for r in (2, 4, 8, 40):
         nanoseconds, first, _ = ours(DUST, [f"integrator.r={r}"], 100_000 if r < 40 else 5000)
@@ -305,8 +304,8 @@ def batched(count: int = 1000, steps: int = 500) -> float:
     return seconds / steps / count * 1e9
 
 
-# half the step of the others: at 0.1 a motion of r = 2 is itself off by 4e-9
-PENDULUM = OSCILLATOR.replace("k*q^2/2", "k*(1 - cos(q))").replace("dt = 0.1", "dt = 0.05")
+PENDULUM = OSCILLATOR.replace("k*q^2/2", "k*(1 - cos(q))")
+HALF = PENDULUM.replace("dt = 0.1", "dt = 0.05")
 STEPS = 10_000  # of a run whose derivative is taken
 
 
@@ -332,7 +331,15 @@ def gradient_table(console: Console) -> None:
     columns = ("system", "forward, ms", "gradient / forward", "MB more", "r = 2 against r = 4")
     for column in columns:
         table.add_column(column, justify="left" if column == "system" else "right")
-    for name, text in (("oscillator, linear map", OSCILLATOR), ("pendulum", PENDULUM)):
+    table.caption = (
+        "r = 2 against r = 4: at most the truncation of r = 2, of order h^6, which shows in the "
+        "pendulum at dt = 0.1 and is 64 times smaller at 0.05."
+    )
+    for name, text in (
+        ("oscillator, linear map", OSCILLATOR),
+        ("pendulum, dt = 0.1", PENDULUM),
+        ("pendulum, dt = 0.05", HALF),
+    ):
         found = {r: gradient_of(text, r) for r in (2, 4)}
         off = np.max(np.abs(found[2][3] - found[4][3]) / np.abs(found[4][3]))
         for r, (forward, backward, more, _) in found.items():

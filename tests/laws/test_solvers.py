@@ -57,6 +57,22 @@ def test_a_step_that_does_not_converge_says_so():
     assert np.array_equal(after.q, x.q) and np.array_equal(after.p, x.p)
 
 
+@pytest.mark.parametrize("r", [2, 4])
+def test_a_small_motion_is_the_large_one_made_small(r):
+    """To the last bit, with a power of two between them, though products of it underflow."""
+    large = marched(DAMPED, r, 0.1, 200, 1.0, 0.0, solver="fixed point")
+    small = marched(DAMPED, r, 0.1, 200, 2.0**-600, 0.0, solver="fixed point")
+    assert np.array_equal(small.q * 2.0**600, large.q)
+    assert int(small.state.monitor.passes) == int(large.state.monitor.passes)
+
+
+@pytest.mark.parametrize("r", [2, 4])
+def test_the_fixed_point_follows_a_motion_to_rest(r):
+    """Near 1e-308, where forces underflow; a step that does not converge would end the march."""
+    motion = marched(DAMPED, r, 0.1, 4000, 1e-304, 0.0, solver="fixed point")
+    assert abs(motion.q[-1, 0]) < 1e-306
+
+
 def test_newton_takes_over_where_the_fixed_point_fails():
     """Long steps in a steep well: the passes run away, Newton does not, and the run goes on."""
     study = loads(
