@@ -13,6 +13,7 @@ from ..spec.family import Family
 from .identifiability import Identifiability, identifiability, term_exponents
 from .modules.devices import dealt
 from .modules.encoder import Encoder, sizes
+from .modules.ideal import scored
 from .modules.least_squares import Fit, levenberg_marquardt, slopes
 from .modules.population import Population
 from .modules.training import Dtype
@@ -35,6 +36,7 @@ class Batch(NamedTuple):
     network_series: jax.Array
     truth: Fit | None  # no fit: the information at the true coefficients, where there is noise
     by_weak_form: jax.Array  # (batch,) of bool: the refinement started from the weak form's answer
+    bare: jax.Array | None  # the network's estimates before its scoring layers, if it has any
 
 
 def lanes(batch: Batch, lanes: slice) -> Batch:
@@ -69,21 +71,20 @@ def batch_of(study: Family, population: Population, encoder: Encoder, c, q, p, k
     )  # fmt: skip
     return _examine(
         population, encoder, c, q, p, key, known_start, iterations, study.refine.tolerance,
-        tuple(times.tolist()), study.refine.start == "better",
+        tuple(times.tolist()), study.refine.start == "better", scoring(study, population),
     )  # fmt: skip
 
 
 @eqx.filter_jit
 def _examine(
     population: Population, encoder: Encoder, c, q, p, key, known_start, iterations, tolerance,
-    times: tuple[float, ...], weakly: bool,
+    times: tuple[float, ...], weakly: bool, layers: int,
 ) -> Batch:  # fmt: skip
     low, high, k = population.low[:, None], population.high[:, None], len(c)
     series, _ = population.series(c, q, p)
     series = population.noisy(series, key)
     size = sizes(series)
-    named = encoder.estimates(series.astype(Dtype)).astype(jnp.float64)
-    named = jnp.clip(jnp.where(jnp.isfinite(named), named, (low + high) / 2), low, high)
+    bare, named = read(population, encoder, series, times, layers)
 
     def parts(x):
         return (x, q, p) if known_start else (x[:k], x[k : k + len(q)], x[k + len(q) :])
@@ -116,7 +117,36 @@ def _examine(
         J = slopes(residual, at)[1]
         normal = jnp.einsum("mi...,mj...->ij...", J, J)
         truth = fit._replace(x=at, normal=normal, held=jnp.zeros(at.shape, bool), walls=None)
-    return Batch(c, q, p, series, named, fit, refined, by_network, truth, by_weak_form)
+    return Batch(
+        c, q, p, series, named, fit, refined, by_network, truth, by_weak_form,
+        bare if layers else None,
+    )  # fmt: skip
+
+
+def scoring(study: Family, population: Population) -> int:
+    """How many scoring layers the network ends with."""
+    fit = population.noise and population.sampled is None and study.network.scaled
+    return study.network.scoring if fit else 0
+
+
+def read(
+    population: Population, encoder: Encoder, series, times: tuple[float, ...], layers: int
+) -> tuple[jax.Array, jax.Array]:
+    """Coefficients (k, batch) named by a network for series (samples, channels, batch) at times
+    (samples,): before and after its scoring layers."""
+    low, high = population.low[:, None], population.high[:, None]
+    named = encoder.estimates(series.astype(Dtype)).astype(jnp.float64)
+    bare = jnp.clip(jnp.where(jnp.isfinite(named), named, (low + high) / 2), low, high)
+    if not layers:
+        return bare, bare
+    q, p = seen_start(population, np.array(times), series, bare)
+    rate = p
+    if population.by_velocity:
+        theta = population.theta(bare)
+        rate = population.ggl.mechanics.velocity(q, p, jnp.zeros((), q.dtype), theta)
+    q = jnp.clip(q, population.q_low[:, None], population.q_high[:, None])
+    rate = jnp.clip(rate, population.rate_low[:, None], population.rate_high[:, None])
+    return bare, scored(population, bare, q, rate, series, layers)
 
 
 def identified(symbolic: Problem, population: Population, names: list[str], key) -> Identifiability:

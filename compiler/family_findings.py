@@ -10,7 +10,7 @@ import numpy as np
 
 from ..spec.family import Family
 from .derived import numeric_equations, symbolic_equations
-from .family_bound import uncertainty, uncertainty_checks, uncertainty_table
+from .family_bound import beside_refinement, uncertainty, uncertainty_checks, uncertainty_table
 from .family_examine import Batch, batch_of, given, identified, lanes
 from .family_figures import case_figure, error_figure
 from .family_landscape import landscape
@@ -50,10 +50,13 @@ def examined(
         cases = lanes(whole, slice(0, named)) if named else None
         test = lanes(whole, slice(named, None)) if count else None
         tell("examine", named + count, named + count, {})
+    beside = None
     if test is not None:
         metrics |= _metrics(population, names, test, refines)
         if population.noise and refines:
             metrics |= uncertainty(names, test, population.noise)
+            beside = beside_refinement(names, test)
+            metrics |= beside[0]
     known = identified(symbolic, population, names, keys[0])
     return Findings(
         metrics=metrics,
@@ -65,8 +68,13 @@ def examined(
         summary=_summary(names, metrics, cases, known, refines),
         arrays=_arrays(study, names, test),
         figures=_figures(study, population, names, cases, test),
-        tables=() if test is None else _tables(names, metrics, population.noise, refines),
-        checks=_checks(names, metrics, known),
+        tables=()
+        if test is None
+        else (
+            *_tables(names, metrics, population.noise, refines),
+            *([beside[1]] if beside else ()),
+        ),
+        checks=(*_checks(names, metrics, known), *([beside[2]] if beside else ())),
     )
 
 

@@ -14,6 +14,7 @@ import numpy as np
 from scipy.interpolate import CubicSpline
 
 from ..spec.family import Family
+from .family_examine import read, scoring
 from .family_ranges import ties
 from .family_samples import Observed, far, grid, observed
 from .family_train import Training
@@ -22,7 +23,6 @@ from .modules.encoder import Encoder
 from .modules.least_squares import Fit, covariance, levenberg_marquardt
 from .modules.population import Population
 from .modules.shooting import Grid, motions_on
-from .modules.training import Dtype
 from .modules.weak_start import weak_answer
 from .problem import Problem
 from .refusal import refusal
@@ -101,13 +101,13 @@ def inferred(training: Training, state: Any, observations: Mapping[str, np.ndarr
     encoder = training.encoder(state)
     trials = np.unique(observations.get("trial", np.ones(1, int)))
     series, q, v = resampled(study, population, o, trials)
-    named = np.asarray(_estimates(encoder, dealt(jnp.asarray(series))))
+    times = tuple((float(population.h) * population.every * np.arange(len(series))).tolist())
+    named = np.asarray(
+        _read(population, encoder, dealt(jnp.asarray(series)), times, scoring(study, population))
+    )
     low, high = np.asarray(population.low)[:, None], np.asarray(population.high)[:, None]
-    named = np.clip(np.where(np.isfinite(named), named, (low + high) / 2), low, high)
     weak = None
     if study.refine.start == "better":
-        step = float(population.h) * population.every
-        times = tuple((step * np.arange(len(series))).tolist())
         weak = _by_weak_form(population, times, jnp.asarray(series), jnp.asarray(named))
     values, weight, t = (dealt(jnp.asarray(x)) for x in (o.values, o.weight, o.t))
     places = grid(o.t, float(population.h))
@@ -248,8 +248,8 @@ class Shots(eqx.Module):
 
 
 @eqx.filter_jit
-def _estimates(encoder: Encoder, series: jax.Array) -> jax.Array:
-    return encoder.estimates(series.astype(Dtype)).astype(jnp.float64)
+def _read(population: Population, encoder: Encoder, series, times: tuple[float, ...], layers: int):
+    return read(population, encoder, series, times, layers)[1]
 
 
 @eqx.filter_jit

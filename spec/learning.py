@@ -38,6 +38,13 @@ class Network(Table):
         description="Motions are read in units of their own size, and coefficients named in the "
         "units that go with it; false: the numbers as they are, as in the paper.",
     )
+    scoring: int = Field(
+        default=2,
+        ge=0,
+        le=20,
+        description="Last layers where the noise is given, which learn nothing: each is a step of "
+        "Fisher scoring through the integrator, to the mean of the posterior; 0: none.",
+    )
 
 
 class Training(Table):

@@ -1,12 +1,14 @@
 """What is known of a noisy motion, and where its refinement starts."""
 
+from dataclasses import replace
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from actionrun.compiler import compile
-from actionrun.compiler.modules.ideal import ideal
+from actionrun.compiler.modules.ideal import ideal, scored
 from actionrun.compiler.modules.least_squares import levenberg_marquardt
 from actionrun.compiler.modules.weak_start import better, seen_start, weak_answer
 from actionrun.spec import loads
@@ -78,6 +80,31 @@ def test_the_prior_makes_the_ideal_reader_no_worse():
         assert ours < 1.02 * theirs
     gone = np.asarray(c[1] == 0)
     assert np.abs(np.asarray(mean)[1, gone]).mean() < 0.8 * np.asarray(best)[1, gone].mean()
+
+
+@pytest.mark.slow
+def test_scoring_goes_to_the_mean_of_the_posterior():
+    """From half a standard deviation off, with a known start and with one that is seen in noise."""
+    known, c, q, p, clean, noisy = motions(0.02)
+    ends = {"q_low": -1.0, "q_high": 1.0, "rate_low": 0.5, "rate_high": 1.5}
+    wide = {name: jnp.full(1, end) for name, end in ends.items()}
+    draw = np.random.default_rng(1).normal(size=(4, SYSTEMS))
+    for population in (known, replace(known, known_start=False, **wide)):
+        mean, spread = eqx.filter_jit(ideal)(population, c, q, p, clean, noisy)
+        starts = (q, p) if population is known else (q + 0.005 * draw[2], p + 0.01 * draw[3])
+        near = jnp.maximum(c + 0.5 * spread * draw[:2], 0)
+        found = eqx.filter_jit(scored)(population, near, *starts, noisy, 3)
+        off = np.abs(np.asarray((found - mean) / spread))
+        assert np.percentile(off, 90) < 0.1
+        assert np.percentile(np.abs(np.asarray((near - mean) / spread)), 90) > 0.7
+    lost = jnp.broadcast_to(known.high[:, None], c.shape)  # too far to come back at once
+    stays = eqx.filter_jit(scored)(known, lost, q, p, noisy, 1)
+
+    def misfit(c):
+        return np.asarray(jnp.sum((known.series(c, q, p)[0] - noisy) ** 2, axis=(0, 1)))
+
+    kept = np.asarray(stays == lost).all(axis=0)
+    assert (kept | (misfit(stays) < 2 * misfit(lost))).all()
 
 
 @pytest.mark.slow
