@@ -190,7 +190,8 @@ def _network(study: Family) -> str:
         said = "; ".join(" and ".join(", ".join(g).rsplit(", ", 1)) for g in groups)
         what += f", {len(groups)} more of whose numbers {'are' if len(groups) > 1 else 'is a'} "
         what += f"common factor{'s' if len(groups) > 1 else ''}: of {said}"
-    if study.observe.noise and study.data is None and asked.scaled and asked.scoring:
+    noisy = study.observe.noise and study.data is None and not study.system.holonomic
+    if noisy and asked.scaled and asked.scoring:
         layers = "layers" if asked.scoring > 1 else "layer"
         what += f", ended by {asked.scoring} {layers} of Fisher scoring through the integrator"
     return what + ("" if asked.scaled else ", on motions and coefficients as plain numbers")

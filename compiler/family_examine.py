@@ -125,8 +125,9 @@ def _examine(
 
 def scoring(study: Family, population: Population) -> int:
     """How many scoring layers the network ends with."""
-    fit = population.noise and population.sampled is None and study.network.scaled
-    return study.network.scoring if fit else 0
+    # On the surface of holonomic constraints a step would leave it.
+    fit = study.observe.noise and study.network.scaled and not study.system.holonomic
+    return study.network.scoring if fit and population.sampled is None else 0
 
 
 def read(

@@ -39,7 +39,7 @@ class Network(Table):
         "units that go with it; false: the numbers as they are, as in the paper.",
     )
     scoring: int = Field(
-        default=2,
+        default=3,
         ge=0,
         le=20,
         description="Last layers where the noise is given, which learn nothing: each is a step of "
