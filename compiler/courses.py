@@ -14,13 +14,18 @@ import sympy as sp
 from .ggl_bodies import BodyProblem
 from .lower import Lowered, lowered
 from .mechanics import equations_of_motion
-from .modules.explicit import Motion, MotionOfMany, Tableau
+from .modules import krylov
+from .modules.constrained import Constrained, Constraints
+from .modules.explicit import Course as Equations
+from .modules.explicit import Motion, MotionOfMany, OnSurface, Slowed, Tableau
 from .modules.explicit import rows as explicit_rows
+from .modules.flat import Flat, bodies_of
 from .modules.ggl import GGL
-from .modules.march import March
+from .modules.march import March, Stepper
 from .modules.mechanics import Mechanics
 from .modules.quadratic import map_of
 from .modules.summed import AtAll, Bodies, Summed, rows_of
+from .modules.transformed import Transformed
 from .problem import Problem
 
 BLOCK = 4096  # rows at once, at most
@@ -31,33 +36,65 @@ class Setting(NamedTuple):
     """A problem with its numbers, a start q, p (n,) at t = 0, and a step h."""
 
     problem: Problem | BodyProblem
-    ggl: GGL | Bodies
+    ggl: Stepper
     theta: jax.Array | tuple
     q: jax.Array
     p: jax.Array
     h: float
 
     @property
-    def motion(self) -> Motion:
-        """The equations of motion, solved for the accelerations."""
-        problem, mechanics = self.problem, self.ggl.mechanics
-        if isinstance(mechanics, Summed):
-            return MotionOfMany(mechanics)
-        assert isinstance(problem, Problem)
-        words, pulls = problem.words, [right for _, right in equations_of_motion(problem)]
-        arguments = [*words.q, *words.v, words.t, *problem.constants]
-        return Motion(mechanics, lowered(pulls, arguments))
+    def transformed(self) -> bool:
+        """Whether steps are of s, dt = g ds, and time stands behind the positions."""
+        return isinstance(self.ggl, Transformed)
 
-    def stepper(self, r: int) -> GGL | Bodies:
+    @property
+    def constraints(self) -> Constraints | None:
+        inner = self.ggl.inner if isinstance(self.ggl, Transformed) else self.ggl
+        return inner.constraints if isinstance(inner, Constrained) else None
+
+    @property
+    def motion(self) -> Equations:
+        """The equations of motion, solved for the accelerations."""
+        found, mechanics, held = self._free, self.ggl.mechanics, self.constraints
+        if held is not None:
+            assert not isinstance(mechanics, Summed)
+            found = OnSurface(found, mechanics, held)
+        return Slowed(found, self.ggl.clock) if isinstance(self.ggl, Transformed) else found
+
+    @property
+    def _free(self) -> Motion:
+        """The same without constraints, by physical time."""
+        problem, mechanics = self.problem, self.ggl.mechanics
+        if isinstance(problem, BodyProblem):
+            of = mechanics.of if isinstance(mechanics, Flat) else mechanics
+            assert isinstance(of, Summed)
+            return MotionOfMany(of)
+        assert isinstance(mechanics, Mechanics)
+        words, free = problem.words, replace(problem, constraints=())
+        arguments = [*words.q, *words.v, words.t, *problem.constants]
+        pulls = lowered([right for _, right in equations_of_motion(free)], arguments)
+        return Motion(mechanics, pulls)
+
+    def stepper(self, r: int) -> Stepper:
         """Ours with another number of interior points."""
-        if isinstance(self.ggl, Bodies):
-            return Bodies(replace(self.ggl.inner, r=r), self.ggl.count)
-        return replace(self.ggl, r=r)
+        return _with_r(self.ggl, r)
 
     @property
     def block(self) -> int:
         """Rows that are worked out at once."""
         return max(16, min(BLOCK, NUMBERS // len(self.q)))
+
+
+def _with_r(ggl: Stepper, r: int) -> Stepper:
+    match ggl:
+        case Bodies():
+            return Bodies(replace(ggl.inner, r=r), ggl.count)
+        case Transformed():
+            return replace(ggl, inner=_with_r(ggl.inner, r))
+        case Constrained():
+            return replace(ggl, ggl=_with_r(ggl.ggl, r))
+        case GGL():
+            return replace(ggl, r=r)
 
 
 def energy_at(setting: Setting) -> float:
@@ -67,11 +104,19 @@ def energy_at(setting: Setting) -> float:
 
 
 class Rows(NamedTuple):
-    """Positions and velocities (rows, n) and energies (rows,) after each of some steps."""
+    """Positions and velocities (rows, n), energies and times (rows,) after each of some steps."""
 
     q: np.ndarray
     v: np.ndarray
     energy: np.ndarray
+    t: np.ndarray
+
+    def off(self, setting: Setting) -> np.ndarray:
+        """How far (rows,) each is off the constraints, relative to the sizes of their terms."""
+        assert setting.constraints is not None
+        block, count = setting.block, len(self.t)
+        q, t = (np.resize(x, (block, *x.shape[1:])) for x in (self.q, self.t))
+        return np.asarray(_off(setting.constraints, q, t, setting.theta))[:count]
 
 
 class LostError(Exception):
@@ -85,22 +130,29 @@ class Explicit:
         self.name, self.setting, self.method = method.name, setting, method
         self.motion = setting.motion
         v, _ = _states(setting.ggl, setting.q[None], setting.p[None], jnp.zeros(1), setting.theta)
-        self.y, self.step = jnp.stack([setting.q, v[0]]), 0
+        v = jnp.pad(v[0], (0, len(setting.q) - v.shape[1]))
+        self.y, self.step = jnp.stack([setting.q, v]), 0
 
     def following(self, count: int, every: int = 1) -> Rows:
         """`count` <= block rows, one after each `every` steps."""
         s, block = self.setting, self.setting.block
+        before = self.y
         self.y, rows = explicit_rows(
             self.motion, self.method, self.y, jnp.asarray(self.step), jnp.asarray(s.h), s.theta,
             jnp.asarray(count), jnp.asarray(every), block,
         )  # fmt: skip
         t = s.h * (self.step + every * np.arange(1, block + 1))
         self.step += count * every
-        energy = _energies(self.motion, rows, jnp.asarray(t), s.theta)
-        q, v = np.asarray(rows[:count, 0]), np.asarray(rows[:count, 1])
-        if not np.isfinite(rows[:count]).all():
+        energy = np.asarray(_energies(self.motion, rows, jnp.asarray(t), s.theta))[:count]
+        rows = np.asarray(rows[:count])
+        if not np.isfinite(rows).all():
             raise LostError
-        return Rows(q, v, np.asarray(energy)[:count])
+        if not s.transformed:
+            return Rows(rows[:, 0], rows[:, 1], energy, t[:count])
+        t = rows[:, 0, -1]
+        if (np.diff(t, prepend=before[0, -1]) <= 0).any():
+            raise LostError
+        return Rows(rows[:, 0, :-1], rows[:, 1, :-1], energy, t)
 
     @property
     def evaluations(self) -> int:
@@ -112,12 +164,11 @@ class Variational:
 
     def __init__(self, setting: Setting, r: int, iterated: bool = False):
         ggl = setting.stepper(r)
-        linear = ggl.mechanics.linear and not iterated
-        solver = "linear" if linear else "fixed point"
+        linear = isinstance(ggl, GGL) and ggl.mechanics.linear and not iterated
+        solver = "linear" if linear else "newton" if setting.constraints else "fixed point"
         self.name, self.setting = "ggl", setting
         self.march, self.map = March(ggl, solver, None), None
         if linear:
-            assert isinstance(ggl, GGL)
             self.map = map_of(ggl, None, setting.h, setting.theta)
         self.x = self.march.start(setting.q, setting.p, jnp.zeros(()), setting.theta)
 
@@ -132,7 +183,7 @@ class Variational:
             )  # fmt: skip
             kept.append(tuple(np.asarray(part)[: int(full)] for part in rows))
             if int(self.x.trouble):
-                if self.march.solver != "fixed point" or isinstance(self.march.ggl, Bodies):
+                if self.march.solver != "fixed point":
                     raise LostError
                 self.march = replace(self.march, solver="newton")
                 self.x = self.x._replace(trouble=jnp.asarray(0))
@@ -142,9 +193,12 @@ class Variational:
     def evaluations(self) -> int:
         """Force evaluations: a fixed-point pass is one at each node, as is the last sum of a step;
         a Newton pass adds one for every column of its matrix."""
-        nodes, n = self.march.ggl.r + 2, len(self.setting.q)
+        nodes, problem, held = self.march.ggl.r + 2, self.setting.problem, self.setting.constraints
         passes, steps = int(self.x.monitor.passes), int(self.x.step)
-        columns = n * (nodes - 1) if self.march.solver == "newton" else 0
+        columns = (problem.n + (held.m if held else 0)) * (nodes - 1)
+        if isinstance(problem, BodyProblem) and not held:
+            columns = krylov.columns(columns)
+        columns *= self.march.solver == "newton"
         return (passes * (1 + columns) + steps) * nodes
 
 
@@ -159,12 +213,16 @@ class Exact:
         self.setting, self.step = setting, 0
 
     def following(self, count: int, every: int = 1) -> Rows:
-        s = self.setting
-        t = jnp.asarray(s.h * (self.step + every * np.arange(1, s.block + 1)))
+        t = self.setting.h * (self.step + every * np.arange(1, count + 1))
         self.step += count * every
-        assert isinstance(s.ggl, GGL) and isinstance(s.ggl.mechanics, Mechanics)
-        q, v, energy = _exact(self.solution, s.ggl.mechanics, t, s.theta)
-        return Rows(*(np.asarray(part)[:count] for part in (q, v, energy)))
+        return self.at(t)
+
+    def at(self, t: np.ndarray) -> Rows:
+        """Rows at times (rows,), as many as a block at most."""
+        s, mechanics = self.setting, self.setting.ggl.mechanics
+        assert isinstance(mechanics, Mechanics)
+        rows = _exact(self.solution, mechanics, jnp.asarray(np.resize(t, s.block)), s.theta)
+        return Rows(*(np.asarray(part)[: len(t)] for part in rows), t)
 
 
 class ExactOfMany:
@@ -174,33 +232,49 @@ class ExactOfMany:
         self.setting, self.solution, self.motion, self.step = setting, solution, setting.motion, 0
 
     def following(self, count: int, every: int = 1) -> Rows:
-        s = self.setting
-        t = jnp.asarray(s.h * (self.step + every * np.arange(1, s.block + 1)))
+        t = self.setting.h * (self.step + every * np.arange(1, count + 1))
         self.step += count * every
-        y = _exact_of_many(self.solution, t, s.theta)
-        energy = np.asarray(_energies(self.motion, y, t, s.theta))
-        return Rows(np.asarray(y[:count, 0]), np.asarray(y[:count, 1]), energy[:count])
+        return self.at(t)
+
+    def at(self, t: np.ndarray) -> Rows:
+        """Rows at times (rows,), as many as a block at most."""
+        s, count = self.setting, len(t)
+        times = jnp.asarray(np.resize(t, s.block))
+        y = _exact_of_many(self.solution, times, s.theta)
+        energy = np.asarray(_energies(self.motion, y, times, s.theta))
+        return Rows(np.asarray(y[:count, 0]), np.asarray(y[:count, 1]), energy[:count], t)
 
 
 @eqx.filter_jit
 def _march(march: March, x, h, theta, stop, every, capacity: int, prepared):
     x, rows, full = march.advance(x, jnp.zeros(()), h, theta, stop, every, capacity, prepared)
     t, q, p = rows[:3]
-    return x, (q, *_states(march.ggl, q, p, t, theta)), full
+    states = _states(march.ggl, q, p, t, theta)
+    if isinstance(march.ggl, Transformed):
+        q, t = q[:, :-1], q[:, -1]
+    return x, (q, *states, t), full
+
+
+@eqx.filter_jit
+def _off(constraints: Constraints, q, t, theta):
+    error = jnp.abs(constraints.value(q.T, t, theta[:, None]))
+    return jnp.max(error / constraints.size(q.T, t, theta[:, None]), axis=0)
 
 
 @eqx.filter_jit
 def _states(ggl, q, p, t, theta):
     """Velocities (rows, n) and energies (rows,) of rows q, p."""
     m = ggl.mechanics
-    if isinstance(ggl, Bodies):
-        return rows_of(ggl, q, p, t, theta)
+    if isinstance(ggl, Transformed):
+        q, p, t = q[:, :-1], p[:, :-1], q[:, -1]
+    if isinstance(m, Summed | Flat):
+        return rows_of(bodies_of(m, ggl.r, q.shape[1]), q, p, t, theta)
     v = m.velocity(q.T, p.T, t, theta[:, None])
     return v.T, m.energy(q.T, v, t, theta[:, None])
 
 
 @eqx.filter_jit
-def _energies(motion: Motion, y, t, theta):
+def _energies(motion: Equations, y, t, theta):
     return motion.energies(y, t, theta)
 
 

@@ -20,12 +20,14 @@ from .modules.dense import (
     Many,
     Plain,
     Slowed,
+    SlowedMany,
     coefficients,
     reached,
     roots,
     states,
     survey,
 )
+from .modules.flat import bodies_of
 from .modules.march import Single
 from .modules.mechanics import Mechanics
 from .modules.summed import Bodies
@@ -147,22 +149,25 @@ def between(study: Ggl, problem: Problem, stepper: Single, h: float) -> Between 
     assert isinstance(mechanics, Mechanics)
     if not isinstance(stepper, Transformed):
         return _between(study, Plain(mechanics, events), h)
-    inner = stepper.inner.ggl if isinstance(stepper.inner, Constrained) else stepper.inner
-    assert inner.clock is not None
-    return _between(study, Slowed(mechanics, events, inner.clock), h)
+    return _between(study, Slowed(mechanics, events, stepper.clock), h)
 
 
-def between_bodies(study: Ggl, problem: BodyProblem, stepper: Bodies, h: float) -> Between | None:
+def between_bodies(
+    study: Ggl, problem: BodyProblem, stepper: Bodies | Constrained | Transformed, h: float
+) -> Between | None:
     """The same of many bodies."""
     events = []
     for expression in study.events.values():
         parts = summands(problem.words, expression, vanishes)
         events.append(tuple(term(problem, one, [one.expression], ()) for one in parts))
-    return _between(study, Many(stepper, tuple(events)), h)
+    plain = bodies_of(stepper.mechanics, stepper.r, problem.n)
+    if isinstance(stepper, Transformed):
+        return _between(study, SlowedMany(plain, tuple(events), stepper.clock), h)
+    return _between(study, Many(plain, tuple(events)), h)
 
 
 def _between(study: Ggl, of: Plain | Many, h: float) -> Between | None:
-    steps, slowed = study.integrator.steps, isinstance(of, Slowed)
+    steps, slowed = study.integrator.steps, isinstance(of, Slowed | SlowedMany)
     assert steps is not None
     if study.output is None and not study.events:
         return None

@@ -22,6 +22,8 @@ from .derived import symbolic_equations
 from .ggl_bodies import BodyProblem, problem_of, require_masses
 from .ggl_bodies_findings import Run
 from .ggl_bodies_findings import found as found_bodies
+from .ggl_bodies_held import surface
+from .ggl_bodies_slow import slowed
 from .ggl_bodies_text import sections
 from .ggl_compare import Comparison, compared
 from .ggl_findings import Motion, found
@@ -32,10 +34,13 @@ from .ggl_unbuilt import cost, require_built
 from .ledger import Book, balanced, book_of
 from .lower import lowered
 from .mechanics import structure
+from .modules.constrained import Constrained
+from .modules.flat import Flat
 from .modules.ggl import GGL
-from .modules.march import March, Trajectory, constraint_error, energy_error
+from .modules.march import March, Stepper, Trajectory, constraint_error, energy_error
 from .modules.quadratic import map_of
-from .modules.summed import Bodies, BodyLedger
+from .modules.summed import BodyLedger
+from .modules.transformed import Transformed
 from .peers import tableaux
 from .problem import Problem, problem
 from .program import Findings, Report, Section, Tell
@@ -66,7 +71,6 @@ def compile(study: Ggl) -> Integration:
     program = Integration(study, symbolic, march, theta, h, q, p)
     program.book, program.between = book, sought
     if study.compare is not None:
-        assert isinstance(ggl, GGL)
         _compare(program, ggl, positions)
     return program
 
@@ -77,19 +81,27 @@ def _of_bodies(study: Ggl) -> Integration:
     theta, stepper = bodies.parameters(symbolic), bodies.stepper_of(study, symbolic)
     q, p, inverse = bodies.start(study, symbolic, stepper, theta)
     require_masses(symbolic, inverse, study)
-    ledger, note = bodies.ledger_of(symbolic, stepper)
-    h = study.number(study.integrator.dt)
-    sought = between_bodies(study, symbolic, stepper, h)
+    slow = study.integrator.time_transform is not None
+    ledger, note = bodies.ledger_of(symbolic, stepper, slow)
+    h, ggl = study.number(study.integrator.dt), stepper
+    held, way = None, "fixed point"
+    if symbolic.constraints:
+        held, q, p = surface(study, symbolic, stepper, theta, q, p)
+        flat = GGL(Flat(stepper.mechanics, symbolic.count), study.integrator.r)
+        ggl, way = Constrained(flat, held), "newton"
+    if slow:
+        ggl, q, p = slowed(study, symbolic, stepper, theta, q, p, held)
+    sought = between_bodies(study, symbolic, ggl, h)
     exact = bodies.exact(study, symbolic)
-    march = March(stepper, "fixed point", exact, ledger, sought is not None)
+    march = March(ggl, way, exact, ledger, sought is not None)
     program = Integration(study, symbolic, march, theta, h, q, p)
     program.note, program.between = note, sought
     if study.compare is not None:
-        _compare(program, stepper, exact or [])
+        _compare(program, ggl, exact or [])
     return program
 
 
-def _compare(program: Integration, ggl: GGL | Bodies, exact) -> None:
+def _compare(program: Integration, ggl: Stepper, exact) -> None:
     study = program.study
     setting = Setting(program.symbolic, ggl, program.theta, program.q, program.p, float(program.h))
     methods, r = tableaux(study), study.integrator.r
@@ -164,7 +176,7 @@ class Integration:
                 passed.append(found)
             kept.append(rows)
             trouble = int(x.trouble)
-            if trouble == 1 and march.solver == "fixed point" and self.newtonian:
+            if trouble == 1 and march.solver == "fixed point":
                 x = x._replace(newton=jnp.asarray(True), trouble=jnp.asarray(0))
             elif trouble:
                 return x, Report(diverged=self._diverged(x, TROUBLE[trouble]))
@@ -193,11 +205,6 @@ class Integration:
         assert isinstance(self.march.ggl, GGL) and not isinstance(self.march.ledger, BodyLedger)
         ggl, ledger = self.march.ggl, self.march.ledger
         return map_of(ggl, ledger, float(self.h), self.theta, self.q.dtype)
-
-    @property
-    def newtonian(self) -> bool:
-        """Whether Newton may take over: not for many bodies, whose Jacobian is never made."""
-        return not isinstance(self.symbolic, BodyProblem)
 
     @property
     def transformed(self) -> bool:
@@ -249,7 +256,10 @@ class Integration:
         n = self.symbolic.n
         v = _velocities(self.march, x, jnp.asarray(self._time(x)), self.h, self.theta)
         v = np.nan_to_num(np.asarray(v, float).ravel(), posinf=0.0, neginf=0.0)
-        rate = float(v[-1]) if self.transformed and v[-1] else 1.0
+        rate = 1.0
+        if isinstance(self.march.ggl, Transformed):
+            theta = jax.tree.map(lambda a: a.astype(x.q.dtype), self.theta)
+            rate = float(self.march.ggl.clock.rate(x.q[:n], theta)[0])
         return Point(np.asarray(x.q, float)[:n], v[:n] / rate, self._time(x)), rate
 
     @property

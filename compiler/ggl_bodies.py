@@ -17,7 +17,7 @@ from ..spec.ggl import Ggl
 from .lift_bodies import text
 from .problem import vanishes
 from .refusal import refusal
-from .summands import Seat, Summand, Words, summands, words_of
+from .summands import Held, Seat, Summand, Words, held, summands, words_of
 
 Derivatives = tuple[tuple[int, Seat, sp.Expr], ...]  # summand's place, seat, expression
 
@@ -45,7 +45,7 @@ class BodyProblem:
     lists: dict[str, tuple[float, ...]]
     positional: bool
     bare: bool
-    constraints: tuple[sp.Expr, ...] = ()
+    constraints: tuple[Held, ...] = ()
 
     @property
     def parts(self) -> tuple[Summand, ...]:
@@ -63,7 +63,8 @@ class BodyProblem:
     @property
     def conservative(self) -> bool:
         """Whether the energy is a constant of the motion."""
-        timed = any(s.expression.has(self.words.t) for s in self.lagrangian)
+        laws = (*self.lagrangian, *(part for held in self.constraints for part in held.parts))
+        timed = any(s.expression.has(self.words.t) for s in laws)
         return not self.nonconservative and not timed
 
 
@@ -86,6 +87,9 @@ def problem_of(study: Ggl) -> BodyProblem:
         for one in coupling:
             _require_odd(study, words, one)
     _require_real(study, law, (*lagrangian, *coupling))
+    held_ = tuple(held(words, one, vanishes) for one in study.system.holonomic)
+    for one in held_:
+        _require_real(study, one.where, one.parts)
     if count > MOST_IN_PAIRS and any(s.kind == "pairs" for s in (*lagrangian, *coupling)):
         raise refusal(
             study, ("system", "particles"), "too-many-bodies",
@@ -113,7 +117,7 @@ def problem_of(study: Ggl) -> BodyProblem:
         tuple(_energy(words, one) for one in lagrangian),
         {words.constants[n]: study.number(v) for n, v in study.parameters.items()
          if n not in words.lists},
-        {name: study.numbers(name) for name in words.lists}, positional, bare,
+        {name: study.numbers(name) for name in words.lists}, positional, bare, held_,
     )  # fmt: skip
 
 

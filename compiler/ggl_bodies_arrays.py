@@ -19,7 +19,8 @@ from .modules.summed import AtAll, Bodies, BodyLedger, Place, Summed, Term
 from .summands import Seat, Summand, Words
 
 
-def _place(words: Words, seat: Seat) -> Place:
+def place(words: Words, seat: Seat) -> Place:
+    """Where the number of a seat is found."""
     of = words.lists.index(seat.of) if isinstance(seat.of, str) and seat.of else seat.of
     return Place(seat.what, of if isinstance(of, int) else 0, *seat.slot)
 
@@ -37,9 +38,9 @@ def term(
         symmetric=one.symmetric,
         first=-before,
         last=max(problem.count - after, -before),
-        places=tuple(_place(words, words.seats[s]) for s in symbols),  # type: ignore[index]
+        places=tuple(place(words, words.seats[s]) for s in symbols),  # type: ignore[index]
         values=lowered(expressions, [*symbols, words.t, *problem.constants]),  # type: ignore[list-item]
-        targets=tuple(_place(words, seat) for seat in targets),
+        targets=tuple(place(words, seat) for seat in targets),
     )
 
 
@@ -116,7 +117,7 @@ def exact(study: Ggl, problem: BodyProblem) -> AtAll | None:
     return AtAll(
         problem.count,
         len(problem.values),
-        tuple(_place(words, words.seats[s]) for s in symbols),  # type: ignore[index]
+        tuple(place(words, words.seats[s]) for s in symbols),  # type: ignore[index]
         lowered(parts, [*symbols, words.t, *problem.constants]),  # type: ignore[list-item]
     )
 
@@ -125,8 +126,11 @@ def stepper_of(study: Ggl, problem: BodyProblem) -> Bodies:
     return Bodies(GGL(mechanics(problem), study.integrator.r), problem.count)
 
 
-def ledger_of(problem: BodyProblem, stepper: Bodies) -> tuple[BodyLedger | None, str]:
-    """The ledger of a study of bodies, and why there is none."""
+def ledger_of(problem: BodyProblem, stepper: Bodies, slowed: bool) -> tuple[BodyLedger | None, str]:
+    """The ledger of a study of bodies, and why there is none; `slowed`: of a transformed time."""
+    if slowed and problem.nonconservative:
+        return None, ("no ledger: what K does to charges is not followed through a transformed "
+                      "time in this version")  # fmt: skip
     if any(s.symbols("minus_v") for s in problem.nonconservative):
         return None, ("no ledger: minus velocities in K are not followed for many bodies in this "
                       "version")  # fmt: skip

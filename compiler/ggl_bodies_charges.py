@@ -18,10 +18,11 @@ Charge = tuple[Literal["energy", "shift", "turn"], tuple[int, ...]]
 def charges(problem: BodyProblem) -> tuple[Charge, ...]:
     """The symmetries of L, by algebra on its summands: time, shifts and turns of all bodies."""
     words, found = problem.words, list[Charge]()
-    if not any(s.expression.has(words.t) for s in problem.lagrangian):
+    laws = (*problem.lagrangian, *(part for held in problem.constraints for part in held.parts))
+    if not any(s.expression.has(words.t) for s in laws):
         found.append(("energy", ()))
     for a in range(len(words.names)):
-        if all(_kept(one, {a: {a: None}}) for one in problem.lagrangian):
+        if all(_kept(one, {a: {a: None}}) for one in laws):
             found.append(("shift", (a,)))
     vectors: dict[int, list[int]] = {}  # first components of the vectors of a size
     for name, part in words.slices.items():
@@ -32,7 +33,7 @@ def charges(problem: BodyProblem) -> tuple[Charge, ...]:
             turn = {f + low: {f + high: -1} for f in firsts} | {
                 f + high: {f + low: 1} for f in firsts
             }
-            if all(_kept(one, turn) for one in problem.lagrangian):
+            if all(_kept(one, turn) for one in laws):
                 pairs = [x for f in firsts for x in (f + low, f + high)]
                 found.append(("turn", tuple(pairs)))
     return tuple(cast("Charge", c) for c in found)

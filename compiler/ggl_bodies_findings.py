@@ -13,6 +13,7 @@ import numpy as np
 from ..spec.ggl import Ggl
 from .ggl_bodies import BodyProblem, by_body
 from .ggl_bodies_charges import named
+from .ggl_bodies_held import numbered
 from .ggl_bodies_text import equations
 from .ggl_findings import (
     Motion,
@@ -23,10 +24,13 @@ from .ggl_findings import (
     notes_of,
     path,
     solver_name,
+    step_unit,
 )
+from .ggl_forces import Forces, forces
 from .ggl_stability import judged_bodies
 from .ledger import Charge, entered, scale
-from .modules.march import Trajectory, energy_error
+from .modules.flat import bodies_of
+from .modules.march import Trajectory, constraint_error, energy_error
 from .modules.summed import Bodies, BodyLedger, rows_of
 from .program import Array, Axis, Curve, Figure, Findings, Panel
 
@@ -48,8 +52,9 @@ class Run(NamedTuple):
 
     @property
     def stepper(self) -> Bodies:
-        assert isinstance(self.motion.march.ggl, Bodies)
-        return self.motion.march.ggl
+        """The plain one, by which rows are read."""
+        ggl = self.motion.march.ggl
+        return bodies_of(ggl.mechanics, ggl.r, self.problem.n)
 
 
 def found(run: Run, book_note: str, state: Trajectory, samples: Mapping[str, np.ndarray]):
@@ -66,8 +71,9 @@ def found(run: Run, book_note: str, state: Trajectory, samples: Mapping[str, np.
         checks=checks_of(run.motion, state, metrics),
         notes=(*notes_of(run.motion, state), *([book_note] if book_note else [])),
     )
-    rows = series.t, series.q, series.p
-    findings = judged_bodies(run.motion, findings, rows, run.stepper)
+    if run.study.integrator.time_transform is None and not run.problem.constraints:
+        rows = series.t, series.q, series.p
+        findings = judged_bodies(run.motion, findings, rows, run.stepper)
     ledger = run.motion.march.ledger
     if not isinstance(ledger, BodyLedger) or state.balance is None:
         return findings
@@ -91,7 +97,8 @@ def _series(run: Run, samples: Mapping[str, np.ndarray]) -> Series:
     p = np.concatenate([np.asarray(motion.p)[None], samples["p"]])
     rows = jnp.asarray(q), jnp.asarray(p), jnp.asarray(t)
     v, energy = _velocities(run.stepper, *rows, motion.theta)
-    return Series(t, q, p, np.asarray(v), np.asarray(energy), None)
+    on = forces(motion.march.ggl, q, np.asarray(v), t, motion.theta)
+    return Series(t, q, p, np.asarray(v), np.asarray(energy), on)
 
 
 def _charge(run: Run, charge) -> Charge:
@@ -123,12 +130,11 @@ def _final(run: Run, series: Series) -> dict[str, object]:
 
 def _summary(run: Run, state: Trajectory, series: Series) -> tuple[tuple[str, str], ...]:
     study, problem, motion = run.study, run.problem, run.motion
-    unit = f" {study.unit('t')}".rstrip()
     rule = motion.march.ggl.rule
     way = solver_name(motion, state)
     lines = [
         ("method", f"GGL r = {motion.march.ggl.r}, order {rule.order}, {way}"),
-        ("steps", f"{int(state.step)} of {motion.h:.6g}{unit}"),
+        ("steps", f"{int(state.step)} of {motion.h:.6g}{step_unit(study)}"),
         ("bodies", f"{problem.count}, {problem.n} degrees of freedom"),
     ]
     if study.integrator.precision == "single":
@@ -141,6 +147,9 @@ def _summary(run: Run, state: Trajectory, series: Series) -> tuple[tuple[str, st
             lines.append((f"{name}[{body}]({series.t[-1]:.6g})", f"{place}{of}"))
     if problem.conservative:
         lines.append(("energy error", f"{energy_error(state):.2e} relative, largest of all steps"))
+    if problem.constraints:
+        error = constraint_error(state)
+        lines.append(("constraint error", f"{error:.2e} relative, largest of all steps"))
     if motion.march.exact is not None:
         error = float(state.monitor.exact_error)
         lines.append(("exact error", f"{error:.2e}, largest of all steps and bodies"))
@@ -160,6 +169,25 @@ def _arrays(run: Run, series: Series) -> dict[str, Array]:
             dims = ("t", "body", f"{name}_component")[: data.ndim]
             arrays[prefix + name] = Array(data, dims, unit, f"{meaning} {name} of each body")
     arrays["energy"] = Array(series.energy, ("t",), study.unit("lagrangian"), "energy")
+    return arrays if series.forces is None else arrays | _held(run, series.forces)
+
+
+def _held(run: Run, on: Forces) -> dict[str, Array]:
+    """Multipliers by constraint, and the forces of all constraints on the bodies."""
+    arrays, at = {}, 0
+    for k, (held, first, count) in enumerate(numbered(run.problem), 1):
+        data = on.multipliers[:, at : at + count]
+        at, key = at + count, f"multiplier_{k}"
+        of = f" for i = {first} ... {first + count - 1}" if held.each else ""
+        meaning = f"multiplier of the constraint {held.where.text}{of}"
+        dims = ("t", f"{key}_i") if held.each else ("t",)
+        data = data if held.each else data[:, 0]
+        arrays[key] = Array(data, dims, run.study.unit(key), meaning)
+    for name in run.problem.words.slices:
+        data, unit = _by_body(run, on.forces, name), run.study.unit(f"force_{name}")
+        dims = ("t", "body", f"{name}_component")[: data.ndim]
+        meaning = f"force of constraint on {name} of each body"
+        arrays[f"force_{name}"] = Array(data, dims, unit, meaning)
     return arrays
 
 
@@ -180,6 +208,8 @@ def _figures(run: Run, series: Series) -> tuple[Figure, ...]:
         if problem.count >= MANY and size == 1:
             figures.append(_profiles(run, name, data[..., 0], series.t))
         figures.append(_against_time(run, name, data, series.t, time))
+        if series.forces is not None:
+            figures.append(_forces(run, name, series.forces, series.t, time))
     figures.append(energy_figure(run.motion, series, time))
     if run.motion.march.exact is not None:
         figures.append(_error(run, series, time))
@@ -222,6 +252,16 @@ def _against_time(run: Run, name: str, data: np.ndarray, t: np.ndarray, time: Ax
         panels.append(Panel(time, Axis(f"position {label}", run.study.unit(name)), curves))
     caption = f"Positions against time.{_of(data.shape[1])}"
     return Figure(f"motion_{name}", caption, tuple(panels))
+
+
+def _forces(run: Run, name: str, on: Forces, t: np.ndarray, time: Axis) -> Figure:
+    data = _by_body(run, on.forces, name)
+    size = np.linalg.norm(data, axis=2) if data.ndim == 3 else data
+    curves = tuple(Curve(t, size[:, b], f"body {b + 1}") for b in _chosen(size.shape[1], SHOWN))
+    what = "size of the force" if data.ndim == 3 else "force"
+    y = Axis(f"{what} of constraint on {name}", run.study.unit(f"force_{name}"))
+    caption = f"The forces that keep the constraints.{_of(size.shape[1])}"
+    return Figure(f"constraint_forces_{name}", caption, (Panel(time, y, curves),))
 
 
 def _error(run: Run, series: Series, time: Axis) -> Figure:

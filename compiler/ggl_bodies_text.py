@@ -29,6 +29,13 @@ def equations(study: Ggl, problem: BodyProblem) -> tuple[Equation, ...]:
                 study.system.nonconservative.text,
             )
         )
+    for k, held in enumerate(problem.constraints, 1):
+        each = r",\quad \text{each } i" if held.each else ""
+        shown = (
+            latex(held.parts[0].expression, words) if held.each else sums_latex(held.parts, words)
+        )
+        name = "Constraint" if len(problem.constraints) == 1 else f"Constraint {k}"
+        found.append(Equation(name, f"{shown} = 0{each}", held.where.text))
     for component in range(len(words.names)):
         found += _of(problem, component)
     energy = sums_latex(problem.energy, words)
@@ -45,14 +52,17 @@ def _of(problem: BodyProblem, component: int) -> list[Equation]:
     momenta, by_latex = _terms(problem, problem.momentum, own)
     pushes, pushes_latex = _terms(problem, problem.force, own._replace(what="q"))
     left = rf"\frac{{d}}{{dt}} \pi_{{{name_index(component, words.names)}}}"
+    held = held_text = ""
+    if problem.constraints:
+        held, held_text = r" + \text{force of constraint}", " + force of constraint"
     found = [
         Equation(
             f"Momentum of {name}",
             rf"\pi_{{{name_index(component, words.names)}}} = {joined(by_latex)}",
             joined(momenta),
         ),
-        Equation(f"Motion of {name}", f"{left} = {joined(pushes_latex)}",
-                 f"pi_{coordinate}[i]{bracket}{rest}' = {joined(pushes)}"),
+        Equation(f"Motion of {name}", f"{left} = {joined(pushes_latex)}{held}",
+                 f"pi_{coordinate}[i]{bracket}{rest}' = {joined(pushes)}{held_text}"),
     ]  # fmt: skip
     alone: dict[int, tuple[list[str], list[str]]] = {}
     for _, seat, e in problem.force:
@@ -108,9 +118,15 @@ def _terms(problem: BodyProblem, entries, own: Seat) -> Sides:
 def sections(study: Ggl, problem: BodyProblem) -> tuple[Section, ...]:
     """What `explain` says of a study of bodies."""
     explicit = study.integrator.r == 0 and problem.positional
+    explicit = explicit and study.integrator.time_transform is None and not problem.constraints
     how = "explicit" if explicit else "iterated to round-off"
+    if problem.constraints:
+        how += "; every node lies on the surface, and every velocity along it"
     how += cost(study)
     order, unit = 2 * study.integrator.r + 2, f" {study.unit('t')}".rstrip()
+    transform = study.integrator.time_transform
+    if transform is not None:
+        unit = f" of a transformed time s, dt = ({transform.text}) ds"
     energy = "conserved" if problem.conservative else "not conserved"
     kept = [(charge, *named(problem, charge)) for charge in charges(problem)]
     return (

@@ -121,9 +121,7 @@ def _summary(motion: Motion, state: Trajectory, series: Series) -> tuple[tuple[s
     ]
     if study.integrator.precision == "single":
         lines.append(("precision", "single, 7 digits"))
-    transform, unit = study.integrator.time_transform, f" {study.unit('t')}".rstrip()
-    of = unit if transform is None else f" of s, where dt = ({transform.text}) ds"
-    lines.append(("steps", f"{int(state.step)} of {motion.h:.6g}{of}"))
+    lines.append(("steps", f"{int(state.step)} of {motion.h:.6g}{step_unit(study)}"))
     for k, name in enumerate(words.names):
         coordinate = name.partition("[")[0]
         unit = study.unit(coordinate)
@@ -139,6 +137,14 @@ def _summary(motion: Motion, state: Trajectory, series: Series) -> tuple[tuple[s
             ("exact error", f"{float(state.monitor.exact_error):.2e}, largest of all steps")
         )
     return tuple(lines)
+
+
+def step_unit(study: Ggl) -> str:
+    """What stands behind the number of a step."""
+    transform = study.integrator.time_transform
+    if transform is None:
+        return f" {study.unit('t')}".rstrip()
+    return f" of s, where dt = ({transform.text}) ds"
 
 
 def solver_name(motion: Motion, state: Trajectory) -> str:

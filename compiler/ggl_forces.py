@@ -5,12 +5,15 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 
 from ..spec.ggl import Ggl
 from .modules.constrained import Constrained, multipliers
+from .modules.flat import Flat
 from .modules.march import Stepper
+from .modules.mechanics import Mechanics
 from .modules.transformed import Transformed
 from .program import Array, Axis, Curve, Figure, Panel
 from .symbols import Vocabulary
@@ -30,12 +33,26 @@ def _forces(mechanics, constraints, q, v, t, theta):
     return weights.T, pull.T
 
 
+@eqx.filter_jit
+def _forces_of_many(mechanics, constraints, q, v, t, theta):
+    def of(row):
+        q, v, t = row
+        weights = multipliers(mechanics, constraints, q, v, t, theta)
+        return weights, constraints.pull(q, t, theta, weights)
+
+    return jax.lax.map(of, (q, v, t))  # a row at a time: its matrix is of all bodies
+
+
 def forces(ggl: Stepper, q, v, t, theta) -> Forces | None:
     """The forces of constraint at rows of positions and velocities (rows, n); None without any."""
     mechanics = ggl.mechanics
     inner = ggl.inner if isinstance(ggl, Transformed) else ggl
     if not isinstance(inner, Constrained):
         return None
+    assert isinstance(mechanics, Mechanics | Flat)
+    if isinstance(mechanics, Flat):
+        weights, pull = _forces_of_many(mechanics, inner.constraints, q, v, t, theta)
+        return Forces(np.asarray(weights), np.asarray(pull))
     q, v, t = (jnp.asarray(x) for x in (q.T, v.T, t))
     weights, pull = _forces(mechanics, inner.constraints, q, v, t, theta[:, None])
     return Forces(np.asarray(weights), np.asarray(pull))

@@ -12,7 +12,7 @@ from .arrays import components, mechanics
 from .modules.constrained import Constrained
 from .modules.ggl import GGL
 from .modules.march import Single
-from .modules.mechanics import Mechanics
+from .modules.mechanics import Clock, Mechanics
 from .modules.transformed import Transformed
 from .numbers import numbers
 from .problem import Problem
@@ -55,6 +55,13 @@ def stepper(
     inner = GGL(mechanics(slow), r, clock)
     at = jax.device_put(q), jax.device_put(p)
     energy, _ = eqx.filter_jit(lambda q, p: plain.energies(q, p, 0.0, theta))(*at)
+    require_running(study, clock, q, theta, float(energy))
+    inner = inner if surface is None else Constrained(inner, surface)
+    return Transformed(inner, arrays), np.append(q, 0.0), np.append(p, -float(energy))
+
+
+def require_running(study: Ggl, clock: Clock, q: np.ndarray, theta, energy: float) -> None:
+    """Raises Faults for a time that does not go on at the start."""
     rate = float(clock.rate(jnp.asarray(q), theta)[0])
     if not (rate > 0 and np.isfinite(energy)):
         raise refusal(
@@ -64,8 +71,6 @@ def stepper(
             f"the time transform is {rate:.4g} at the start, and time would not go on",
             "dt = g ds needs g > 0 wherever the motion goes",
         )
-    inner = inner if surface is None else Constrained(inner, surface)
-    return Transformed(inner, arrays), np.append(q, 0.0), np.append(p, -float(energy))
 
 
 def solver(ggl: Single, mapped: bool = True) -> str:

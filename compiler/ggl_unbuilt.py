@@ -5,8 +5,6 @@ from __future__ import annotations
 from ..spec.ggl import Ggl
 from .refusal import refusal
 
-OF_BODIES = ("outputs between the steps", "events", "comparisons")  # built for many bodies too
-
 
 def require_built(study: Ggl) -> None:
     """Raises Faults for combinations that are not built yet."""
@@ -14,30 +12,17 @@ def require_built(study: Ggl) -> None:
     asked = (
         ("constraints", ("system", "constraints"), constrained),
         ("a time_transform", ("integrator", "time_transform"), transform is not None),
-        (OF_BODIES[2], ("compare",), study.compare is not None),
-        (OF_BODIES[0], ("output",), study.output is not None),
-        (OF_BODIES[1], ("events",), study.events),
+        ("comparisons", ("compare",), study.compare is not None),
+        ("outputs between the steps", ("output",), study.output is not None),
+        ("events", ("events",), study.events),
     )
-    for what, key, given in asked:
-        if given and study.system.particles is not None and what not in OF_BODIES:
-            raise refusal(
-                study, key, "not-built",
-                f"not built yet for many bodies in this version: {what}",
-                "delete it, or write the bodies as coordinates of their own, without particles",
-            )  # fmt: skip
+    for what, _, given in asked:
         if given and study.integrator.precision == "single":
             raise refusal(
                 study, ("integrator", "precision"), "not-built",
                 f"not built yet in single precision in this version: {what}",
                 'write precision = "double"',
             )  # fmt: skip
-    if study.compare is not None and (constrained or transform is not None):
-        what = "constraints" if constrained else "a time_transform"
-        raise refusal(
-            study, ("compare",), "not-built",
-            f"comparisons of a system with {what} are not built yet in this version",
-            "delete the table [compare]",
-        )  # fmt: skip
 
 
 def cost(study: Ggl) -> str:

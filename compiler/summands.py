@@ -15,6 +15,7 @@ import sympy as sp
 from ..spec import Expression, Study
 from ..spec import grammar as syntax
 from ..spec.many import numbered
+from ..spec.shapes import summed
 from .refusal import refusal
 from .symbols import Meaning, Reader, component_names, symbol
 
@@ -199,6 +200,26 @@ class Summand:
         steps = [self.seats[s].slot.number for s in self.expression.free_symbols
                  if s in self.seats and self.seats[s].slot.letter]  # fmt: skip
         return min([0, *steps]), max([0, *steps])
+
+
+@dataclass(frozen=True)
+class Held:
+    """A holonomic constraint of bodies: the sum of its parts is zero, or of its one part for `each`
+    body i."""
+
+    where: Expression
+    each: bool
+    parts: tuple[Summand, ...]
+
+
+def held(words: Words, where: Expression, vanishes: Callable[[sp.Expr], bool]) -> Held:
+    """A constraint. Raises Faults where it is more than a sum of sums, or a formula of i."""
+    if summed(where.tree):
+        return Held(where, False, summands(words, where, vanishes))
+    formula = words.scalar(where, each=True)
+    if any(words.seats[s].slot.letter for s in formula.free_symbols & {*words.seats}):
+        return Held(where, True, (Summand("bodies", formula, words.seats),))
+    return Held(where, False, (Summand("single", formula, words.seats),))
 
 
 def summands(

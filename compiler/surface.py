@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import jax.numpy as jnp
 import numpy as np
 import sympy as sp
 
-from ..spec import Fault, Faults
+from ..spec import Expression, Fault, Faults
 from ..spec.family import Family
 from ..spec.ggl import Ggl
 from .lower import lowered
@@ -16,6 +16,8 @@ from .modules.constrained import Constrained, Constraints
 from .problem import Problem
 
 TOLERANCE = 1e-10  # how far a start may be off the surface, relative to the size of the terms
+SHOWN = 6  # bodies whose numbers stand in a message
+Held = Sequence[tuple[Expression, str]]  # of each constraint, where it stands and its name
 DEPENDENT = 1e-9  # what is left of a gradient's direction when it follows from those before it
 
 
@@ -38,13 +40,16 @@ def sum_of_sizes(phi: sp.Expr) -> sp.Expr:
     return sp.Add(*(sp.Abs(term) for term in terms)) if len(terms) > 1 else sp.Integer(1)
 
 
-def placed(study: Ggl, stepper: Constrained, theta, q, p) -> tuple[np.ndarray, np.ndarray]:
+def placed(
+    study: Ggl, stepper: Constrained, theta, q, p, held: Held | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """A start q, p (n,) moved by a rounding error onto the surface, its velocity tangent to it.
 
+    `held` names the constraints, where they are not those of the study one by one.
     Raises Faults for constraints that follow from others or contradict them, and for a start that
     is off the surface, or leaves it, by more than rounding.
     """
-    surface = _Surface(study, stepper, theta, np.asarray(p))
+    surface = _Surface(study, stepper, theta, np.asarray(p), held)
     faults = list(surface.dependences(q)) or [*surface.frozen(len(q)), *surface.distances(q)]
     if faults:
         raise Faults(tuple(faults))
@@ -75,12 +80,15 @@ def distances(
 class _Surface:
     """The constraints at t = 0, as plain numbers."""
 
-    def __init__(self, study: Ggl | Family, stepper: Constrained, theta, p: np.ndarray):
+    def __init__(
+        self, study: Ggl | Family, stepper: Constrained, theta, p: np.ndarray,
+        held: Held | None = None,
+    ):  # fmt: skip
         self.study, self.stepper, self.theta, self.p = study, stepper, theta, p
-        self.held = study.system.holonomic
+        self.held = held or [(one, one.text) for one in study.system.holonomic]
 
     def fault(self, k: int, code: str, message: str, hint: str) -> Fault:
-        return self.study.fault(self.held[k], None, code, message, hint)
+        return self.study.fault(self.held[k][0], None, code, message, hint)
 
     def value(self, q) -> np.ndarray:
         return np.asarray(self.stepper.constraints.value(jnp.asarray(q), 0.0, self.theta))
@@ -138,7 +146,7 @@ class _Surface:
                 found.append((k, [j for j, w in zip(free, weights, strict=True) if abs(w) > 1e-6]))
         on = self.nearest(q, free) if found else None
         for k, others in found:
-            which = " and ".join(f"{self.held[j].text}" for j in others)
+            which = " and ".join(self.held[j][1] for j in others)
             if on is not None and abs(self.value(on)[k] / self.size(on)[k]) > TOLERANCE:
                 yield self.fault(
                     k,
@@ -169,12 +177,12 @@ class _Surface:
         """Constraints that the start violates by more than rounding."""
         on, phi = self.nearest(q, range(len(self.held))), self.value(q)
         relative = np.abs(phi) / self.size(q)
-        for k in np.flatnonzero(relative > TOLERANCE):
+        for k in map(int, np.flatnonzero(relative > TOLERANCE)):
             yield self.study.fault(
                 ("start", "position"),
                 None,
                 "constraint-start",
-                f"the start is off the constraint {self.held[k].text} by {phi[k]:.3g}, "
+                f"the start is off the constraint {self.held[k][1]} by {phi[k]:.3g}, "
                 f"{relative[k]:.1e} of the size of its terms",
                 None if on is None else f"the nearest place on it: {self._named(on, '{}')}",
             )
@@ -194,23 +202,27 @@ class _Surface:
         m = self.stepper.mechanics
         tangent = np.asarray(m.velocity(jnp.asarray(q), jnp.asarray(p), 0.0, self.theta))
         along = self._named(tangent, "{}'") if given == "velocity" else self._named(p, "pi_{}")
-        for k in np.flatnonzero(np.abs(rate) > TOLERANCE * scale):
+        for k in map(int, np.flatnonzero(np.abs(rate) > TOLERANCE * scale)):
             yield self.study.fault(
                 ("start", given),
                 None,
                 "constraint-velocity",
-                f"the start leaves the constraint {self.held[k].text} at once: its two sides "
+                f"the start leaves the constraint {self.held[k][1]} at once: its two sides "
                 f"part at a rate of {float(rate[k]):.3g}",
                 f"the {given} along it: {along}",
             )
 
     def _named(self, values: np.ndarray, what: str) -> str:
         """`{ x = "0.6 m", y = "0.8 m" }`, as it would be typed; `what` names its units."""
-        parts, at = [], 0
+        parts, at, count = [], 0, self.study.system.particles
+        by_body = np.reshape(values, (-1, count or 1)).T  # (bodies, components)
         for name, size in self.study.system.coordinates.items():
             unit = self.study.unit(what.format(name))
-            row = [f'"{x:.16g} {unit}"' if unit else f"{x:.16g}" for x in values[at : at + size]]
-            vector = self.study.system.is_vector(name)
-            parts.append(f"{name} = " + (f"[{', '.join(row)}]" if vector else row[0]))
+            vector, rows = self.study.system.is_vector(name), []
+            for body in by_body[:SHOWN]:
+                row = [f'"{x:.16g} {unit}"' if unit else f"{x:.16g}" for x in body[at : at + size]]
+                rows.append(f"[{', '.join(row)}]" if vector else row[0])
+            rows += ["..."] * (len(by_body) > SHOWN)
+            parts.append(f"{name} = " + (f"[{', '.join(rows)}]" if count else rows[0]))
             at += size
         return f"{{ {', '.join(parts)} }}"

@@ -19,7 +19,7 @@ from .leaves import Expression, Reading, Value
 from .names import FIXED, Names, name_faults, uses
 from .quantities import coherent, dimension_product
 from .refused import ExpressionFault
-from .shapes import Shapes, filled
+from .shapes import Shapes, filled, summed
 from .source import Fault, Key, Source, Span
 from .tree import Node, Relation
 from .units import NONE, Dimension
@@ -220,7 +220,8 @@ class Check:
             if key in self.odd:
                 continue
             try:
-                each = self.names.count and key[0] in ("start", "exact")
+                held = key[:2] == ("system", "constraints") and not summed(tree)
+                each = self.names.count and (key[0] in ("start", "exact") or held)
                 shape = self.shapes.of(tree, frozenset({"i"} if each else ()))
             except ExpressionFault as fault:
                 self.add(key, fault)

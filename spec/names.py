@@ -31,7 +31,7 @@ PLACES: dict[str, frozenset[str]] = {  # what each place of a study may hold
     "nonconservative": FIXED | {"doubled", "time", "coefficient"},
     "potential": FIXED | {"coordinate", "time", "coefficient", "bodies", "body", "paired"},
     "mass": FIXED | {"coefficient"},
-    "equation": FIXED | {"coordinate", "time", "coefficient"},
+    "equation": FIXED | {"coordinate", "time", "coefficient", "index"},
     "inequality": FIXED | {"coefficient"},
     "time_transform": FIXED | {"coordinate", "coefficient"},
     "pair": FIXED | {"bodies", "coefficient", "paired"},
@@ -248,7 +248,7 @@ def _misplaced(name: Name, node: Node, kind: str, place: str, names: Names) -> E
     elif kind == "doubled":
         hint = f"write {names.doubled(word)}; doubled coordinates stand in nonconservative only"
     elif kind == "index":
-        hint = "i has a meaning inside sum(i, ...), in [start] and in [exact]"
+        hint = "i has a meaning inside sum(i, ...), in constraints, in [start] and in [exact]"
     elif place in ("value", "start"):
         hint = "a number is wanted: it may hold [parameters] and constants of [define]"
     elif place == "inequality":

@@ -302,6 +302,11 @@ class Shapes:
                 raise ExpressionFault("bodies.index", f"there are {count} bodies", one.span)
 
 
+def summed(tree: Node) -> bool:
+    """Whether a formula holds a sum over bodies; one that holds none may be of any body i."""
+    return any(isinstance(node, Sum) for node in walk(tree))
+
+
 def brief(node: Node) -> str:
     """A short name of an operand for messages."""
     words = text(node)

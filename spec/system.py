@@ -111,7 +111,8 @@ class System(Table):
     )
     constraints: tuple[Constraint, ...] = Field(
         default=(),
-        description='Holonomic equations "x^2 + y^2 = l^2"; bounds on coefficients "c1 > 0".',
+        description='Holonomic equations "x^2 + y^2 = l^2"; bounds on coefficients "c1 > 0". Of '
+        'many bodies "r[i,i+1] = l" is one equation for every i for which both bodies exist.',
     )
     mass: Mass | None = Field(
         default=None, description="With potential or pair: one mass, or one a coordinate."

@@ -17,6 +17,7 @@ import jax
 import jax.numpy as jnp
 
 from ..lower import Lowered
+from .flat import Flat
 from .ggl import GGL, Step
 from .linear import solve
 from .mechanics import Mechanics, stacked
@@ -49,6 +50,10 @@ class Constraints(eqx.Module):
         rows = _at(self.gradients, q, t, theta)
         return rows.reshape((self.m, len(q), *rows.shape[1:]))
 
+    def pull(self, q, t, theta, weights):
+        """G^T weights (n, ...), the forces of multipliers `weights` (m, ...)."""
+        return jnp.sum(self.gradient(q, t, theta) * weights[:, None], axis=0)
+
     def rate(self, q, v, t, theta):
         """dphi/dt along a motion, (m, ...)."""
         moved = jnp.sum(self.gradient(q, t, theta) * v, axis=1)
@@ -60,7 +65,7 @@ def _at(functions: Lowered, q, t, theta) -> jax.Array:
     return stacked(functions(*(*q, t, *theta)[: len(functions.arguments)]), q)
 
 
-def multipliers(mechanics: Mechanics, constraints: Constraints, q, v, t, theta) -> jax.Array:
+def multipliers(mechanics: Mechanics | Flat, constraints: Constraints, q, v, t, theta) -> jax.Array:
     """The multipliers (m, ...) of a motion at q, v: those that keep d2phi/dt2 at zero.
 
     The forces of constraint on the coordinates are G^T lambda. No step enters: along a discrete
@@ -102,9 +107,9 @@ class Constrained(eqx.Module):
     constraints: Constraints
 
     @property
-    def mechanics(self) -> Mechanics:
+    def mechanics(self) -> Mechanics | Flat:
         mechanics = self.ggl.mechanics
-        assert isinstance(mechanics, Mechanics)  # bodies have no constraints
+        assert isinstance(mechanics, Mechanics | Flat)
         return mechanics
 
     @property
@@ -257,8 +262,7 @@ class Constrained(eqx.Module):
         rule, n = self.rule, len(q)
         V = nodal(rule.modes, z[:n])
         Q, T, constants = self.ggl.nodes(q, t, h, theta, V)
-        G = self.constraints.gradient(Q[:, :-1], T[:-1], theta)
-        push = jnp.sum(G * (z[n:] / h)[:, None], axis=0)
+        push = self.constraints.pull(Q[:, :-1], T[:-1], theta, z[n:] / h)
         F = self.mechanics.force(Q, V, T, constants)
         return V, Q, T, constants, F.at[:, :-1].add(push)
 

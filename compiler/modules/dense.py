@@ -81,7 +81,8 @@ class Slowed(Plain):
     def followed(self, r: int, q, V, h, theta):
         x, there = q[:, :-1].T[:, None], jnp.moveaxis(V, 0, -1)  # (n, 1, steps), (n, s, steps)
         Q = x + h * jnp.einsum("ij,njk->nik", jnp.asarray(rule(r).integrate), there)
-        rate = self.clock.rate(Q, theta[:, None, None])  # (1, s, steps)
+        theta = theta if isinstance(theta, tuple) else theta[:, None, None]
+        rate = self.clock.rate(Q, theta)  # (1, s, steps)
         return jnp.concatenate([V, jnp.moveaxis(rate, -1, 0)], axis=1)
 
     def at(self, x, dx, t):
@@ -117,6 +118,18 @@ class Many(eqx.Module):
         at = self._folded(q), self._folded(v), t[:, None], theta[:scalars], theta[scalars:]
         totals = [sum(term.total(*at) for term in terms) for terms in self.events]
         return jnp.stack([jnp.broadcast_to(x, t.shape) for x in totals])
+
+
+class SlowedMany(Many):
+    """The same of many bodies in steps of a transformed time."""
+
+    clock: Clock
+
+    followed = Slowed.followed
+    at = Slowed.at
+
+    def ends(self, q, p, t, theta):
+        return super().ends(q[:-1], p[:-1], q[-1], theta)
 
 
 class Dense(eqx.Module):

@@ -14,8 +14,10 @@ import jax
 import jax.numpy as jnp
 
 from ..lower import Lowered
+from .constrained import Constraints, multipliers
+from .flat import Flat
 from .linear import solve
-from .mechanics import Mechanics
+from .mechanics import Clock, Mechanics
 from .summed import Summed
 
 
@@ -58,13 +60,27 @@ class Motion(eqx.Module):
         """d(q, v)/dt of y (2, n)."""
         return jnp.stack([y[1], self.acceleration(y[0], y[1], t, theta)])
 
-    def step(self, method: Tableau, y, t, h, theta):
-        """One step of a method from y (2, n)."""
-        rates = [self.rate(y, t, theta)]
-        for row in method.below:
-            stage = y + h * _combined(row, rates)
-            rates.append(self.rate(stage, t + h * sum(row), theta))
-        return y + h * _combined(method.weights, rates)
+
+class OnSurface(eqx.Module):
+    """A motion under holonomic constraints phi: M a = pulls + G^T lambda with the multipliers that
+    keep d2phi/dt2 at zero. Nothing holds phi itself: with the errors of the steps it drifts
+    (Hairer and Wanner, Solving ODEs II, VII.2)."""
+
+    motion: Motion
+    mechanics: Mechanics | Flat
+    constraints: Constraints
+
+    def acceleration(self, q, v, t, theta):
+        weights = multipliers(self.mechanics, self.constraints, q, v, t, theta)
+        pull = self.constraints.pull(q, t, theta, weights)
+        push = solve(self.mechanics.mass(q, v, t, theta), pull[:, None])[:, 0]
+        return self.motion.acceleration(q, v, t, theta) + push
+
+    def energies(self, y, t, theta):
+        return self.motion.energies(y, t, theta)
+
+    def rate(self, y, t, theta):
+        return jnp.stack([y[1], self.acceleration(y[0], y[1], t, theta)])
 
 
 class MotionOfMany(Motion):
@@ -97,13 +113,41 @@ class MotionOfMany(Motion):
         return jax.lax.map(of, (y, t))  # a row at a time: of pairs, each is a square of bodies
 
 
+class Slowed(eqx.Module):
+    """A motion in steps of s, dt = g(q) ds; y (2, n + 1) holds t behind q, and 0 behind v."""
+
+    motion: Motion | OnSurface
+    clock: Clock
+
+    def energies(self, y, t, theta):
+        return self.motion.energies(y[:, :, :-1], y[:, 0, -1], theta)
+
+    def rate(self, y, t, theta):
+        """d(q, t, v)/ds."""
+        q, v, t = y[0, :-1], y[1, :-1], y[0, -1]
+        a = self.motion.acceleration(q, v, t, theta)
+        return self.clock.rate(q, theta)[0] * jnp.stack([jnp.append(v, 1), jnp.append(a, 0)])
+
+
+Course = Motion | OnSurface | Slowed
+
+
+def _stepped(motion: Course, method: Tableau, y, t, h, theta):
+    """One step of a method from y (2, n)."""
+    rates = [motion.rate(y, t, theta)]
+    for row in method.below:
+        stage = y + h * _combined(row, rates)
+        rates.append(motion.rate(stage, t + h * sum(row), theta))
+    return y + h * _combined(method.weights, rates)
+
+
 def _combined(coefficients, rates):
     terms = [c * k for c, k in zip(coefficients, rates, strict=True) if c]
     return sum(terms[1:], terms[0])
 
 
 @eqx.filter_jit
-def rows(motion: Motion, method: Tableau, y, first, h, theta, count, every, capacity: int):
+def rows(motion: Course, method: Tableau, y, first, h, theta, count, every, capacity: int):
     """`count` rows (capacity, 2, n), one after each `every` steps from step number `first`.
 
     `first`, `count` and `every` are dynamic. Returns the last state as well.
@@ -113,7 +157,7 @@ def rows(motion: Motion, method: Tableau, y, first, h, theta, count, every, capa
         y, kept = carry
 
         def step(j, y):
-            return motion.step(method, y, h * (first + k * every + j), h, theta)
+            return _stepped(motion, method, y, h * (first + k * every + j), h, theta)
 
         y = jax.lax.fori_loop(0, every, step, y)
         return y, kept.at[k].set(y)

@@ -22,6 +22,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
+from . import krylov
 from .kicked import MOST, PASSES, begun, ended, forces, iterated, velocities
 from .linear import ONCE, inverse, solve
 from .mechanics import Clock, Mechanics, times
@@ -29,6 +30,7 @@ from .nodes import nodal
 from .quadrature import Rule, rule
 
 if TYPE_CHECKING:
+    from .flat import Flat
     from .summed import Summed
 
 
@@ -52,7 +54,7 @@ class Step(NamedTuple):
 class GGL(eqx.Module):
     """The integrator for one problem and one r. Parameters, h and t are arguments (leaves)."""
 
-    mechanics: Mechanics | Summed
+    mechanics: Mechanics | Summed | Flat
     r: int = eqx.field(static=True)
     clock: Clock | None = None
 
@@ -181,8 +183,7 @@ class GGL(eqx.Module):
         lack = nodal(self.rule.project, target - m.momentum(Q, V, T, theta))
         if m.constant_mass:
             return V + times(minv, lack, tail)
-        at_nodes = solve(m.mass(Q, V, T, theta), lack[:, None])[:, 0]
-        return V + nodal(self.rule.project, at_nodes)
+        return V + nodal(self.rule.project, m.lifted(Q, V, T, theta, lack))
 
     def fixed_point(self, q, p, t, h, theta, minv, seed, low=None) -> Step:
         """A step by preconditioned fixed-point passes from a seed.
@@ -280,8 +281,12 @@ class GGL(eqx.Module):
         """A step by `iterations` Newton iterations from a seed, differentiable.
 
         The last iteration carries the derivative: at a solution, w - J^-1 residual(w) with J and w
-        held fixed has the derivative of the implicit function, forward and backward.
+        held fixed has the derivative of the implicit function, forward and backward. Of bodies it
+        goes on until it is at rest, without a matrix and without a derivative.
         """
+        if not isinstance(self.mechanics, Mechanics):
+            V, passes, change = krylov.found(self, q, p, t, h, theta, seed)
+            return self._finish(q, p, t, h, theta, V, passes, change)
         held = jax.lax.stop_gradient((q, p, t, h, theta))
         V = self.velocities(held[1], *held[2:], seed)
         w = jax.lax.stop_gradient(nodal(self.rule.coefficients, V))

@@ -25,6 +25,7 @@ from .nodes import nodal
 if TYPE_CHECKING:
     from .mechanics import Mechanics
     from .quadrature import Rule
+    from .flat import Flat
     from .summed import Summed
 
 Rows = tuple[jax.Array, ...]  # of each component (node, *batch), or (*batch)
@@ -93,7 +94,9 @@ def velocities(rule: Rule, at: Start, kicks: Rows, nodes: slice) -> Rows:
     return tuple(v + (low + dv) for v, low, dv in zip(at.v, at.v_low, turned, strict=True))
 
 
-def forces(mechanics: Mechanics | Summed, rule: Rule, at: Start, kicks: Rows, nodes: slice) -> Rows:
+def forces(
+    mechanics: Mechanics | Summed | Flat, rule: Rule, at: Start, kicks: Rows, nodes: slice
+) -> Rows:
     """F at some nodes, of kicks at all nodes but the last."""
     V = velocities(rule, at, kicks, nodes)
     c = rule.nodes[nodes].reshape((-1,) + (1,) * at.tail).astype(V[0].dtype)
@@ -104,7 +107,7 @@ def forces(mechanics: Mechanics | Summed, rule: Rule, at: Start, kicks: Rows, no
     return mechanics.force_rows(Q, V, at.t + at.h * c, at.theta)
 
 
-def ended(mechanics: Mechanics | Summed, rule: Rule, at: Start, F: Rows) -> End:
+def ended(mechanics: Mechanics | Summed | Flat, rule: Rule, at: Start, F: Rows) -> End:
     """The step under forces F at all nodes but the last."""
     h, kicks, dtype = at.h, at.kicks(F), F[0].dtype
     last = forces(mechanics, rule, at, kicks, slice(-1, None))
@@ -128,7 +131,7 @@ def ended(mechanics: Mechanics | Summed, rule: Rule, at: Start, F: Rows) -> End:
 
 
 def iterated(
-    mechanics: Mechanics | Summed, rule: Rule, at: Start, F: Rows
+    mechanics: Mechanics | Summed | Flat, rule: Rule, at: Start, F: Rows
 ) -> tuple[Rows, jax.Array, jax.Array]:
     """Forces at all nodes but the last by passes from a guess F, the passes, the last change.
 

@@ -94,6 +94,10 @@ class Mechanics(eqx.Module):
             return 1 / jnp.stack([mass[k, k] for k in range(self.n)])
         return inverse(mass)
 
+    def lifted(self, q, v, t, theta, lack):
+        """The x with dP/dv x = lack (n, ...)."""
+        return solve(self.mass(q, v, t, theta), lack[:, None])[:, 0]
+
     def _stack(self, values, like):
         return stacked(values, like)
 

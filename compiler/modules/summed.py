@@ -166,6 +166,10 @@ class Summed(eqx.Module):
         """Its diagonal, of the shape of q."""
         return 1 / self.mass(q, v, t, theta)
 
+    def lifted(self, q, v, t, theta, lack):
+        """The x with dP/dv x = lack, of the shape of q."""
+        return lack / self.mass(q, v, t, theta)
+
     def energy(self, q, v, t, theta):
         total = jnp.zeros(q.shape[1:-1], q.dtype)
         for term in self.energies:
@@ -229,7 +233,15 @@ class Bodies(eqx.Module):
 
     def fixed_point(self, q, p, t, h, theta, minv, seed, low=None) -> Step:
         low = None if low is None else tuple(self.folded(x) for x in low)
-        done = self.inner.fixed_point(self.folded(q), self.folded(p), t, h, theta, minv, seed, low)
+        at = self.folded(q), self.folded(p), t, h, theta
+        return self._flat(self.inner.fixed_point(*at, minv, seed, low))
+
+    def newton(self, q, p, t, h, theta, seed, iterations: int) -> Step:
+        """A step by Newton without a matrix, until it is at rest."""
+        at = self.folded(q), self.folded(p), t, h, theta
+        return self._flat(self.inner.newton(*at, seed, iterations))
+
+    def _flat(self, done: Step) -> Step:
         flat = {name: getattr(done, name).ravel() for name in ("q", "p", "dq", "dp")}
         fine = None if done.fine is None else tuple(x.ravel() for x in done.fine)
         return done._replace(fine=fine, **flat)
@@ -298,15 +310,20 @@ class BodyLedger(eqx.Module):
 
     def values(self, q, p, t, theta, energy) -> jax.Array:
         """Charges (..., m) of states (..., n) with that energy."""
-        q, p = self.stepper.folded(q), self.stepper.folded(p)
+        q, p = self._folded(q), self._folded(p)
         rows = [
             energy if kind == "energy" else jnp.sum(self._terms(kind, of, q, p), axis=-1)
             for kind, of in self.charges
         ]
         return jnp.stack([jnp.asarray(x, q.dtype) for x in rows], axis=-1)
 
+    def _folded(self, x) -> jax.Array:
+        """Without the time, or the energy, that stands behind a transformed state."""
+        n = self.stepper.mechanics.n * self.stepper.count
+        return self.stepper.folded(x[..., :n])
+
     def _sizes(self, q, p) -> jax.Array:
-        q, p = self.stepper.folded(q), self.stepper.folded(p)
+        q, p = self._folded(q), self._folded(p)
         rows = []
         for kind, of in self.charges:
             if kind == "energy":
@@ -324,6 +341,8 @@ class BodyLedger(eqx.Module):
         if not self.flows:
             return jnp.zeros((len(self.charges),), q.dtype)
         rule, m = self.stepper.rule, self.stepper.mechanics
+        if V.ndim == 2:  # flat, and multipliers behind
+            V = V[: m.n * self.stepper.count].reshape((m.n, -1, V.shape[1])).swapaxes(1, 2)
         Q, T, _ = self.stepper.inner.nodes(self.stepper.folded(q), t, h, theta, V)
         F = m.push(Q, V, T, theta)  # (n, s, bodies)
         weights = jnp.asarray(rule.weights, q.dtype)

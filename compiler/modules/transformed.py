@@ -14,8 +14,9 @@ import jax
 import jax.numpy as jnp
 
 from .constrained import Constrained
+from .flat import Flat
 from .ggl import GGL, Step
-from .mechanics import Mechanics
+from .mechanics import Clock, Mechanics
 from .nodes import nodal
 from .quadrature import Rule
 
@@ -28,7 +29,7 @@ class Transformed(eqx.Module):
     """
 
     inner: GGL | Constrained
-    mechanics: Mechanics
+    mechanics: Mechanics | Flat
 
     @property
     def r(self) -> int:
@@ -37,6 +38,12 @@ class Transformed(eqx.Module):
     @property
     def rule(self) -> Rule:
         return self.inner.rule
+
+    @property
+    def clock(self) -> Clock:
+        ggl = self.inner.ggl if isinstance(self.inner, Constrained) else self.inner
+        assert ggl.clock is not None
+        return ggl.clock
 
     @property
     def explicit(self) -> bool:

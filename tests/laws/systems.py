@@ -102,3 +102,16 @@ def marched(
 def slope(steps: list[float], errors: list[float]) -> float:
     """The measured order: the slope of log error against log step."""
     return float(np.polyfit(np.log(steps), np.log(errors), 1)[0])
+
+
+def classical(rate, y: np.ndarray, h: float, steps: int) -> np.ndarray:
+    """The classical Runge-Kutta method, written out again."""
+    found = []
+    for _ in range(steps):
+        a = rate(y)
+        b = rate(y + h / 2 * a)
+        c = rate(y + h / 2 * b)
+        d = rate(y + h * c)
+        y = y + h / 6 * (a + 2 * b + 2 * c + d)
+        found.append(y)
+    return np.array(found)

@@ -10,7 +10,7 @@ from actionrun.compiler.ggl import Integration, _advance
 from actionrun.spec import Faults, loads
 from jax.extend.core import ClosedJaxpr, Jaxpr
 from orders import orders
-from programs import Run, ran
+from programs import Run, ran, text
 from systems import slope
 
 GRAVITY = "sum(i, m[i]*dot(r'[i], r'[i])/2) + sum(i<j, m[i]*m[j]/r[i,j])"
@@ -229,20 +229,25 @@ def test_refused(code):
     assert fault.code == code and fault.line and fault.hint
 
 
-@pytest.mark.parametrize(
-    "more",
-    ["time_transform = '1'"],
-)
-def test_not_built_yet(more):
-    with pytest.raises(Faults) as caught:
-        compile(loads(study(4, '["q"]', "sum(i, q'[i]^2/2)", '"0.1*i"', 0.0, more)))
-    assert caught.value.faults[0].code == "not-built"
-
-
-def test_a_chain_too_stiff_for_its_step_is_told():
-    program = compile(loads(study(9, '["q"]', SPRINGS.format(n=9), '"sin(i)"', 0.0, h=9.0)))
-    _, report = program.advance(program.start(), 0, 10)
-    assert report.diverged is not None and "dt smaller" in report.diverged
+@pytest.mark.parametrize(("count", "r"), [(9, 2), pytest.param(200, 3, marks=pytest.mark.slow)])
+def test_newton_takes_over_on_a_chain_too_stiff_for_the_fixed_point(count, r):
+    """A chain in honey, in steps longer than a tenth of what its drag needs; of more unknowns than
+    there are directions too. Its mode k is an oscillator of omega = 2 sin(k pi/(2 (n + 1))), whose
+    step is a linear map."""
+    h, k, drag = 1.0, count // 2 + 1, -30.0
+    omega = 2 * np.sin(k * np.pi / (2 * (count + 1)))
+    shape = f'"sin({k}*pi*i/{count + 1})"'
+    honey = f'nonconservative = "{drag}*sum(i, q_plus\'[i]*q_minus[i])"'
+    springs = SPRINGS.format(n=count)
+    run = ran(study(count, '["q"]', springs, shape, 0.0, h=h, r=r, steps=20, system=honey))
+    assert bool(run.state.newton)
+    law = f'lagrangian = "q\'^2/2 - w^2*q^2/2"\nnonconservative = "{drag}*q_plus\'*q_minus"'
+    alone = ran(text(f'coordinates = ["q"]\n{law}', "q = 1", "q = 0",
+                     r, h, 20, f"[parameters]\nw = {float(omega)!r}\n"))  # fmt: skip
+    assert alone.program.march.solver == "linear"
+    mode = np.sin(k * np.pi * np.arange(1, count + 1) / (count + 1))
+    np.testing.assert_allclose(run.q, alone.q * mode, rtol=0, atol=1e-12)
+    assert any("Newton took over" in note for note in run.findings().notes)
 
 
 def test_explained():

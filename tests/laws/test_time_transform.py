@@ -196,19 +196,6 @@ def test_what_cannot_be(system, transform, code):
 
 @pytest.mark.parametrize(
     ("system", "start", "more"),
-    [(ROD, (LEFT, REST), ""), (KEPLER, perihelion(E), BY_DISTANCE)],
-    ids=["constrained", "transformed"],
-)
-def test_comparisons_are_refused(system, start: tuple[str, str], more):
-    study = text(system, *start, 2, 0.01, 30, more + '\n[compare]\nmethods = ["rk4"]')
-    with pytest.raises(Faults) as caught:
-        compile(loads(study))
-    (fault,) = caught.value.faults
-    assert fault.code == "not-built" and fault.line_text == "[compare]"
-
-
-@pytest.mark.parametrize(
-    ("system", "start", "more"),
     [
         (ROD, (LEFT, REST), ""),
         (DAMPED, perihelion(E), BY_DISTANCE),

@@ -1,0 +1,79 @@
+"""Time transformation of many bodies: dt = g ds with one g of all their positions, as arrays."""
+
+from __future__ import annotations
+
+import jax.numpy as jnp
+import numpy as np
+import sympy as sp
+
+from ..spec import Expression
+from ..spec.ggl import Ggl
+from .ggl_bodies import BodyProblem
+from .ggl_bodies_arrays import place, term
+from .ggl_stepper import require_running
+from .lower import lowered
+from .modules.constrained import Constrained
+from .modules.flat import Flat
+from .modules.ggl import GGL
+from .modules.held_bodies import BodyConstraints
+from .modules.slow_bodies import BodyClock, Formula, SlowBodies
+from .modules.summed import Bodies
+from .modules.transformed import Transformed
+from .refusal import refusal
+from .summands import Summand
+
+
+def formula(problem: BodyProblem, expression: Expression) -> Formula:
+    """A number of all bodies as a function of arrays: sums may stand anywhere in it."""
+    words = problem.words
+    whole = words.scalar(expression)
+    marks = sorted((m for m in words.sums if whole.has(m)), key=str)
+    sums = [Summand(*words.sums[mark], words.seats) for mark in marks]
+    singles = sorted((s for s in whole.free_symbols if s in words.seats), key=str)
+    return Formula(
+        tuple(term(problem, one, [one.expression], ()) for one in sums),
+        tuple(place(words, words.seats[s]) for s in singles),  # type: ignore[index]
+        lowered([whole], [*marks, *singles, *problem.constants]),  # type: ignore[list-item]
+        len(problem.values),
+    )
+
+
+def slowed(
+    study: Ggl,
+    problem: BodyProblem,
+    stepper: Bodies,
+    theta,
+    q: np.ndarray,
+    p: np.ndarray,
+    held: BodyConstraints | None = None,
+) -> tuple[Transformed, np.ndarray, np.ndarray]:
+    """The integrator of a transformed time and its start (n + 1,): time and -energy stand behind
+    positions and momenta. `held` are constraints, which the start fulfils. Raises Faults where time
+    would not go on."""
+    assert study.integrator.time_transform is not None
+    if any(s.symbols("minus_v") for s in problem.nonconservative):
+        raise refusal(
+            study, study.system.nonconservative, "not-built",
+            "minus velocities in K are not built yet together with time_transform",
+            "integrate by parts: B*q_minus'[i] acts as -B'*q_minus[i]",
+        )  # fmt: skip
+    t, drifts = problem.words.t, []
+    for one in problem.constraints:
+        if any(part.expression.has(t) for part in one.parts):
+            raise refusal(
+                study, one.where, "not-built",
+                "constraints that hold t are not built yet together with time_transform",
+                "delete integrator.time_transform",
+            )  # fmt: skip
+    for one in problem.lagrangian:
+        rate = -sp.diff(one.expression, t)
+        if rate != 0:
+            drifts.append(term(problem, one, [rate], ()))
+    plain, pace = stepper.mechanics, formula(problem, study.integrator.time_transform)
+    clock = BodyClock(pace, plain, tuple(drifts), problem.count)
+    energy, _ = stepper.energies(jnp.asarray(q), jnp.asarray(p), 0.0, theta)
+    require_running(study, clock, q, theta, float(energy))
+    inner = GGL(Flat(SlowBodies(plain, pace), problem.count), study.integrator.r, clock)
+    inner = inner if held is None else Constrained(inner, held)
+    found = Transformed(inner, Flat(plain, problem.count))
+    return found, np.append(q, 0.0), np.append(p, -float(energy))
