@@ -168,7 +168,7 @@ class Variational:
         solver = "linear" if linear else "newton" if setting.constraints else "fixed point"
         self.name, self.setting = "ggl", setting
         self.march, self.map = March(ggl, solver, None), None
-        if linear:
+        if linear and isinstance(ggl, GGL):
             self.map = map_of(ggl, None, setting.h, setting.theta)
         self.x = self.march.start(setting.q, setting.p, jnp.zeros(()), setting.theta)
 
@@ -222,7 +222,8 @@ class Exact:
         s, mechanics = self.setting, self.setting.ggl.mechanics
         assert isinstance(mechanics, Mechanics)
         rows = _exact(self.solution, mechanics, jnp.asarray(np.resize(t, s.block)), s.theta)
-        return Rows(*(np.asarray(part)[: len(t)] for part in rows), t)
+        q, v, energy = (np.asarray(part)[: len(t)] for part in rows)
+        return Rows(q, v, energy, t)
 
 
 class ExactOfMany:

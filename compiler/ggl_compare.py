@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from copy import copy
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -124,8 +123,10 @@ def _marched(
         ends = np.zeros(bins)
     courses: list[Course] = [Variational(setting, comparison.r)]
     courses += [Explicit(setting, method) for method in comparison.methods]
-    zeros = (np.zeros(bins), np.zeros(bins) if comparison.held else None)
-    runs = [Errors(course.name, course, *map(copy, zeros)) for course in courses]
+    runs = [
+        Errors(c.name, c, np.zeros(bins), np.zeros(bins) if comparison.held else None)
+        for c in courses
+    ]
     truth = comparison.reference[1]()
     for done in range(0, steps, setting.block):
         count = min(setting.block, steps - done)

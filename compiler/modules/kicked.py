@@ -23,9 +23,9 @@ import numpy as np
 from .nodes import nodal
 
 if TYPE_CHECKING:
+    from .flat import Flat
     from .mechanics import Mechanics
     from .quadrature import Rule
-    from .flat import Flat
     from .summed import Summed
 
 Rows = tuple[jax.Array, ...]  # of each component (node, *batch), or (*batch)
