@@ -191,7 +191,9 @@ class Integration:
 
     def _slow(self, x: Trajectory) -> bool:
         """Whether the first step of a motion takes so many passes that Newton is the better way."""
-        if self.march.solver != "fixed point" or self.march.ggl.explicit or not self.newtonian:
+        if self.march.solver != "fixed point" or self.march.ggl.explicit:
+            return False
+        if isinstance(self.symbolic, BodyProblem):  # a pass of Newton costs as much as forty there
             return False
         at, counts = (self.h, self.theta), self._counts(1)
         x, _, _ = _advance(self.march, x, *at, *counts, self._capacity, None)

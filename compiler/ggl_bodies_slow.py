@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import jax.numpy as jnp
+import equinox as eqx
+import jax
 import numpy as np
 import sympy as sp
 
@@ -71,7 +72,8 @@ def slowed(
             drifts.append(term(problem, one, [rate], ()))
     plain, pace = stepper.mechanics, formula(problem, study.integrator.time_transform)
     clock = BodyClock(pace, plain, tuple(drifts), problem.count)
-    energy, _ = stepper.energies(jnp.asarray(q), jnp.asarray(p), 0.0, theta)
+    at = jax.device_put((q, p))
+    energy, _ = eqx.filter_jit(lambda q, p: stepper.energies(q, p, 0.0, theta))(*at)
     require_running(study, clock, q, theta, float(energy))
     inner = GGL(Flat(SlowBodies(plain, pace), problem.count), study.integrator.r, clock)
     inner = inner if held is None else Constrained(inner, held)
