@@ -198,7 +198,7 @@ def set_switches(*, doubles: bool = True) -> None:
     what its thread pool asks for. One thread gives the same bits on any number of cores, and for
     programs of our size is no slower; cores are for several runs at a time.
     """
-    from .provenance import cpu_model, version_of
+    from .compile_cache import use
 
     environment = os.environ
     if doubles:
@@ -208,19 +208,10 @@ def set_switches(*, doubles: bool = True) -> None:
     flags = environment.get("XLA_FLAGS", "")
     if XLA_FLAGS not in flags:
         environment["XLA_FLAGS"] = f"{flags} {XLA_FLAGS}".strip()
-    home = Path(environment.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    key = f"{version_of('actionrun')}-{version_of('jax')}-{_short_hash(cpu_model())}"
-    environment.setdefault("JAX_COMPILATION_CACHE_DIR", str(home / "actionrun" / key))
-    environment.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+    use(environment)
     # Imports and tracing make objects by the hundred thousand and hardly any garbage: with Python's
     # own threshold its collector looks at all of them again and again, 0.2 s of a short run.
     gc.set_threshold(GARBAGE)
-
-
-def _short_hash(text: str) -> str:
-    import hashlib
-
-    return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
 class Signals:
