@@ -119,6 +119,8 @@ class GGL(eqx.Module):
         v = m.velocity(q, p, t, theta, minv, None if V is None else V[:, -1])
         # L is kinetic minus potential; what v does to the energy is the kinetic part of it
         energy = m.energy(q, v, t, theta)
+        if m.bare:
+            return energy, jnp.abs(m.summed(p * v)) / 2
         return energy, jnp.abs(energy - m.energy(q, jnp.zeros_like(v), t, theta))
 
     def violation(self, q, t, theta) -> jax.Array:
@@ -148,7 +150,7 @@ class GGL(eqx.Module):
         minv = self.preconditioner(jnp.zeros_like(p), p, t, theta)
         at = begun(jnp.zeros_like(p), p, t, h, theta, minv)
         kicks = at.kicks(tuple(seed[:, :-1]))
-        return jnp.stack(velocities(self.rule, at, kicks, slice(None)))
+        return jnp.stack(velocities(self.rule, at, kicks))
 
     def _finish(self, q, p, t, h, theta, V, passes, change, low=None) -> Step:
         Q, T, theta = self.nodes(q, t, h, theta, V, None if low is None else low[0])

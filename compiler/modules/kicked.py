@@ -88,9 +88,9 @@ def along(matrix: np.ndarray, rows: Rows) -> Rows:
     return tuple(nodal(matrix, x[None])[0] for x in rows)
 
 
-def velocities(rule: Rule, at: Start, kicks: Rows, nodes: slice) -> Rows:
-    """V at some nodes, of kicks at all nodes but the last."""
-    turned = along(rule.impulse[nodes, :-1], kicks)
+def velocities(rule: Rule, at: Start, kicks: Rows) -> Rows:
+    """V at all nodes, of kicks at all nodes but the last."""
+    turned = along(rule.impulse[:, :-1], kicks)
     return tuple(v + (low + dv) for v, low, dv in zip(at.v, at.v_low, turned, strict=True))
 
 
@@ -98,11 +98,18 @@ def forces(
     mechanics: Mechanics | Summed | Flat, rule: Rule, at: Start, kicks: Rows, nodes: slice
 ) -> Rows:
     """F at some nodes, of kicks at all nodes but the last."""
-    V = velocities(rule, at, kicks, nodes)
-    c = rule.nodes[nodes].reshape((-1,) + (1,) * at.tail).astype(V[0].dtype)
-    bent = along(rule.twice[nodes, :-1], kicks)
-    Q = tuple(q + (low + at.h * (c * v + d))
-              for q, low, v, d in zip(at.q, at.q_low, at.v, bent, strict=True))  # fmt: skip
+    both = np.concatenate([rule.impulse[nodes, :-1], rule.twice[nodes, :-1]])
+    return _pushed(mechanics, rule.nodes[nodes], at, along(both, kicks))
+
+
+def _pushed(mechanics: Mechanics | Summed, c: np.ndarray, at: Start, moves: Rows) -> Rows:
+    """F at nodes c, where the kicks change V, and Q / h, by the halves of `moves`."""
+    count = len(c)
+    c = c.reshape((-1,) + (1,) * at.tail).astype(moves[0].dtype)
+    V = tuple(v + (low + x[:count])
+              for v, low, x in zip(at.v, at.v_low, moves, strict=True))  # fmt: skip
+    Q = tuple(q + (low + at.h * (c * v + x[count:]))
+              for q, low, v, x in zip(at.q, at.q_low, at.v, moves, strict=True))  # fmt: skip
     Q, V = jax.lax.optimization_barrier((Q, V))  # computed once, not by every reader
     return mechanics.force_rows(Q, V, at.t + at.h * c, at.theta)
 
@@ -110,24 +117,24 @@ def forces(
 def ended(mechanics: Mechanics | Summed | Flat, rule: Rule, at: Start, F: Rows) -> End:
     """The step under forces F at all nodes but the last."""
     h, kicks, dtype = at.h, at.kicks(F), F[0].dtype
-    last = forces(mechanics, rule, at, kicks, slice(-1, None))
-    last = jax.lax.optimization_barrier(last)
     b, reach = rule.weights.astype(dtype), rule.reach.astype(dtype)
     # what the weights lost by rounding is a bias that a long run would add up
     b_low, reach_low = rule.weights - b + rule.weights_low, rule.reach - reach + rule.reach_low
+    flights = np.stack([rule.impulse[-1], rule.twice[-1], reach, reach_low])[:, :-1]
+    flown, hits = along(flights, kicks), along(np.stack([b, b_low])[:, :-1], F)
+    last = _pushed(mechanics, rule.nodes[-1:], at, tuple(x[:2] for x in flown))
+    last = jax.lax.optimization_barrier(last)
 
-    def hit(w: np.ndarray) -> jax.Array:
-        early, end = along(w[None, :-1], F), w[-1].astype(dtype)
-        return jnp.stack([h * (d[0] + end * f[0]) for d, f in zip(early, last, strict=True)])
+    def hit(k: int, w: np.ndarray) -> jax.Array:
+        end = w[-1].astype(dtype)
+        return h * jnp.stack([x[k] + end * f[0] for x, f in zip(hits, last, strict=True)])
 
-    def flown(w: np.ndarray, v: Rows) -> jax.Array:
-        return jnp.stack(
-            [h * (x + d[0]) for x, d in zip(v, along(w[None, :-1], kicks), strict=True)]
-        )
+    def flight(k: int, v: Rows) -> jax.Array:
+        return h * jnp.stack([v + x[k] for v, x in zip(v, flown, strict=True)])
 
     whole = jnp.stack([jnp.concatenate(pair) for pair in zip(F, last, strict=True)])
-    fine = flown(reach_low, at.v_low), hit(b_low)
-    return End(flown(reach, at.v), hit(b), fine, whole)
+    fine = flight(3, at.v_low), hit(1, b_low)
+    return End(flight(2, at.v), hit(0, b), fine, whole)
 
 
 def iterated(

@@ -181,7 +181,7 @@ class March(eqx.Module):
             x, _ = s
             new = self._leapt(x, t0, h, theta, tools)
             sound = jnp.all(jnp.isfinite(new.q) & jnp.isfinite(new.p))
-            return jax.tree.map(lambda a, b: jnp.where(sound, a, b), new, x), sound
+            return jax.tree.map(lambda a, b: jax.lax.select(sound, a, b), new, x), sound
 
         def more(s):
             return s[1] & (s[0].step + LEAP <= until)
@@ -220,7 +220,8 @@ class March(eqx.Module):
         lost = 1 if self.solver == "fixed point" else 2
         trouble = jnp.where(finite, jnp.where(change <= CONVERGED[x.q.dtype.name], 0, 1), lost)
         kept, new = x._replace(trouble=trouble), new._replace(trouble=trouble)
-        return jax.tree.map(lambda a, b: jnp.where(trouble == 0, a, b), new, kept)
+        sound = trouble == 0
+        return jax.tree.map(lambda a, b: jax.lax.select(sound, a, b), new, kept)
 
     def _moved(self, x: Trajectory, t0, h, theta, tools: Tools) -> tuple[Trajectory, jax.Array]:
         """The state after a step, whatever became of it, and the last change of its iteration."""

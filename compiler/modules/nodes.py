@@ -18,13 +18,13 @@ def nodal(matrix: np.ndarray, values: jax.Array) -> jax.Array:
     if matrix.shape[1] > UNROLLED_NODES:
         return jnp.einsum("ij,nj...->ni...", jnp.asarray(matrix, values.dtype), values)
     matrix = matrix.astype(values.dtype)
-    ones = (None,) * (values.ndim - 2)
+    ones = (1,) * (values.ndim - 2)
 
     def product(x):
         total = None
         for j in range(matrix.shape[1]):  # by `lax`, which is traced in half the time
             column = jax.lax.slice_in_dim(x, j, j + 1, axis=1)
-            term = jnp.multiply(matrix[:, j][(slice(None), *ones)], column)
+            term = jax.lax.mul(matrix[:, j].reshape((1, -1, *ones)), column)
             total = term if total is None else jax.lax.add(total, term)
         assert total is not None
         return total

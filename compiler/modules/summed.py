@@ -48,10 +48,12 @@ class Term(eqx.Module):
         count, shape, dtype = q[0].shape[-1], q[0].shape[:-1], q[0].dtype
         numbers = jnp.arange(1, count + 1, dtype=dtype)
         sources = {"q": q, "v": v, "list": lists}
-        arguments = []
+        arguments, same = [], None
+        if self.kind == "pairs":
+            same = jnp.expand_dims(numbers, 1) == numbers
         for what, of, letter, number in self.places:
             x = numbers if what == "number" else sources[what][of]
-            arguments.append(self._chosen(x, letter, number))
+            arguments.append(self._chosen(x, letter, number, same))
         if jnp.ndim(t):
             t = {"bodies": t, "pairs": t[..., None], "single": t[..., 0]}[self.kind]
         values = self.values(*arguments, t, *theta)
@@ -60,8 +62,9 @@ class Term(eqx.Module):
         ]
         return [jnp.broadcast_to(jnp.asarray(x, dtype), shape) for x in values]
 
-    def _chosen(self, x, letter: str, number: int):
-        """The numbers of one body of the summand, from those x (..., N) of all."""
+    def _chosen(self, x, letter: str, number: int, same):
+        """The numbers of one body of the summand, from those x (..., N) of all; `same` (N, N)
+        where both bodies of a pair are one."""
         if self.kind == "single":
             return x[..., number - 1]
         if self.kind == "bodies":
@@ -73,8 +76,7 @@ class Term(eqx.Module):
         if letter == "i":
             return x[..., :, None]
         # a body has no distance from itself: there its next one stands in, and is left out
-        here = jnp.eye(x.shape[-1], dtype=bool)
-        return jnp.where(here, jnp.roll(x, -1, axis=-1)[..., :, None], x[..., None, :])
+        return jnp.where(same, jnp.roll(x, -1, axis=-1)[..., :, None], x[..., None, :])
 
     def _wanted(self, count: int):
         """Which pairs count: i<j, or all where a pair may be exchanged."""
@@ -93,9 +95,10 @@ class Term(eqx.Module):
     def shares(self, q, v, t, theta, lists) -> list[tuple[int, jax.Array]]:
         """Component and share (..., N) of every body, for each function."""
         count, found = q[0].shape[-1], []
+        wanted = self._wanted(count) if self.kind == "pairs" else None
         for target, x in zip(self.targets, self.evaluated(q, v, t, theta, lists), strict=True):
-            if self.kind == "pairs":
-                x = jnp.where(self._wanted(count), x, 0)
+            if wanted is not None:
+                x = jnp.where(wanted, x, 0)
                 x = jnp.sum(x, axis=-2 if target.letter == "j" else -1)
                 first = 0
                 if not target.letter:
@@ -106,7 +109,9 @@ class Term(eqx.Module):
                 x = x[..., None] if self.kind == "single" else jnp.sum(x, axis=-1, keepdims=True)
                 first = target.number - 1
             behind = count - first - x.shape[-1]
-            found.append((target.of, jnp.pad(x, [(0, 0)] * (x.ndim - 1) + [(first, behind)])))
+            if first or behind:
+                x = jnp.pad(x, [(0, 0)] * (x.ndim - 1) + [(first, behind)])
+            found.append((target.of, x))
         return found
 
 
@@ -175,6 +180,10 @@ class Summed(eqx.Module):
         for term in self.energies:
             total = total + term.total(q, v, t, *self._parted(theta))
         return total
+
+    def summed(self, x):
+        """The sum of x (components, ..., bodies) over components and bodies."""
+        return jnp.sum(x, axis=(0, -1))
 
     def velocity(self, q, p, t, theta, minv=None, near=None):
         rest = jnp.zeros_like(q)
