@@ -69,6 +69,22 @@ def timeless(result: dict) -> dict:
     return {**result, "seconds": 0, "metrics": metrics}
 
 
+@pytest.mark.slow
+def test_scoring_layers_close_a_short_training_where_there_is_noise(tmp_path):
+    """Their 95th percentiles are the refinement's; without them they are well above."""
+    words = ["observe.noise=0.05", "training.steps=300", "training.batch=128",
+             "network.hidden=[48, 48]", "test.systems=400"]  # fmt: skip
+    done = run(load(STUDIES / "dho_family.toml", overrides=words), out=tmp_path / "run")
+    metrics = done.metrics
+    for name in ("c1", "c2", "c3"):
+        assert metrics[f"bare_error_p95.{name}"] > 1.2 * metrics[f"refined_error_p95.{name}"]
+        assert 0.7 < metrics[f"p95_over_refined.{name}"] < 1.3
+    table = next(t for t in done.findings.tables if t.name == "network")
+    for row in table.rows:
+        low, high = row[-2:]
+        assert low <= row[4] <= high
+
+
 def test_a_cap_in_minutes_ends_a_training_and_is_told(tmp_path):
     overrides = (*SHORT, "training.steps=1000000", "training.minutes=0.05")
     done = run(load(STUDIES / "dho_family.toml", overrides=overrides), out=tmp_path / "run")
