@@ -87,7 +87,7 @@ def explain(study: Family) -> tuple[Section, ...]:
     return (
         Section("System", equations=symbolic_equations(symbolic)),
         Section("Coefficients", _ranges_text(study, symbolic, within)),
-        Section("Scalings", _scaling_text(scalings(symbolic)), _scaling_equations(symbolic)),
+        Section("Scalings", _scaling_text(study, scalings(symbolic)), _scaling_equations(symbolic)),
         Section("Method", _method(study)),
     )
 
@@ -103,12 +103,15 @@ def _ranges_text(study: Family, symbolic: Problem, within: Ranges) -> str:
     return f"{text} Of these, members with {between}: {100 * within.share:.3g} %."
 
 
-def _scaling_text(found: tuple[Scaling, ...]) -> str:
+def _scaling_text(study: Family, found: tuple[Scaling, ...]) -> str:
     if not found:
         return "No scaling of the motion maps the family onto itself."
+    text = "The family maps onto itself when the motion is scaled and the coefficients with it."
+    if study.network.kind == "none" or not study.network.scaled:
+        return text
     return (
-        "The family maps onto itself when the motion is scaled and the coefficients with it. "
-        "The network reads a motion in units of its own size, and answers in the same units."
+        f"{text} The network reads a motion in units of its own size, and answers in the same "
+        "units."
     )
 
 

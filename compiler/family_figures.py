@@ -62,9 +62,11 @@ def case_figure(
 
 
 def error_figure(
-    names, truth: np.ndarray, network: np.ndarray, refined: np.ndarray | None
-) -> Figure:
-    """Share of unseen systems below an error, for each coefficient."""
+    names, truth: np.ndarray, network: np.ndarray, refined: np.ndarray | None,
+    bare: np.ndarray | None = None,
+) -> Figure:  # fmt: skip
+    """Share of unseen systems below an error, for each coefficient; `bare` is what the network
+    said before its scoring layers."""
 
     def share(estimate: np.ndarray, k: int, label: str, style) -> Curve:
         there = truth[k] != 0
@@ -79,6 +81,7 @@ def error_figure(
             (
                 share(network, k, "network", "line"),
                 *([] if refined is None else [share(refined, k, "refined", "dashed")]),
+                *([] if bare is None else [share(bare, k, "before its last layers", "line")]),
             ),
         )
         for k, name in enumerate(names)

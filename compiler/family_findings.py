@@ -259,7 +259,9 @@ def _figures(study: Family, population: Population, names, cases, test):
             figures.append(landscape(population, names, i, *here))
     if test is not None:
         refined = np.asarray(test.fit.x)[: len(names)] if refines else None
-        figures.append(error_figure(names, np.asarray(test.c), np.asarray(test.network), refined))
+        bare = None if test.bare is None else np.asarray(test.bare)
+        of = np.asarray(test.c), np.asarray(test.network), refined, bare
+        figures.append(error_figure(names, *of))
     return tuple(figures)
 
 
