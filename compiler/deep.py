@@ -62,7 +62,11 @@ def deep(study: Study) -> list[Fault]:
         if isinstance(study, Family):
             from .family_ranges import ranges
 
-            ranges(study, symbolic)
+            within = ranges(study, symbolic)
+            if symbolic.constraints and study.start is not None:
+                from .family_train import population
+
+                population(study, symbolic, within, 1)
     except Faults as faults:
         return list(faults.faults)
     if isinstance(study, Family):

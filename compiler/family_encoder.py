@@ -15,6 +15,7 @@ from .modules.networks import Convolution, Network, Perceptron, Recurrent
 from .modules.population import Population
 from .modules.training import Dtype
 from .problem import Problem
+from .refusal import refusal
 from .scaling import scalings
 
 SURVEY = 20000  # systems from which the code of the coefficients is standardised
@@ -22,6 +23,7 @@ SOFT = 0.4  # of the median: where the code of a coefficient that may vanish tur
 STRAIGHT = 1e4  # of the spread: a code so soft is linear
 AUDIBLE = 1e-2  # power over that of the noise that an axis has to be read
 QUIETEST = 1e-6  # noise of a feature over its spread, at least
+LEAST = 1e-2  # of the survey: with fewer sound motions there is nothing to train on
 SURVEY_KEY, NETWORK_KEY = 0, 1
 
 
@@ -87,6 +89,12 @@ def encoder_of(study: Family, symbolic: Problem, drawn: Population, key: jax.Arr
         return c / gauge.units(logs), features, featured(gauge, clean)[0], sound
 
     *found, sound = (np.asarray(x) for x in survey(drawn, jax.random.fold_in(key, SURVEY_KEY)))
+    if sound.sum() < LEAST * SURVEY:
+        raise refusal(
+            study, ("integrator", "dt"), "family.unsound",
+            f"of {SURVEY} systems drawn {sound.sum()} have a motion that the integrator follows",
+            "take a smaller dt, a larger r, or narrower ranges in [coefficients] and [start]",
+        )  # fmt: skip
     c, features, clean = (x[:, sound].astype(float) for x in found)
     mean, spread = features.mean(axis=1), np.maximum(features.std(axis=1), 1e-3)
     turns = bool(drawn.noise) and scaled and study.network.kind == "mlp"

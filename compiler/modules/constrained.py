@@ -91,12 +91,21 @@ def multipliers(mechanics: Mechanics | Flat, constraints: Constraints, q, v, t, 
 def _stiffness(mass, G) -> jax.Array:
     """G M^-1 G^T, (m, m, ...)."""
     moved = solve(mass, jnp.swapaxes(G, 0, 1))
-    return jnp.sum(G[:, :, None] * moved[None], axis=1)
+    return _product(G, moved)
+
+
+def _product(A, B) -> jax.Array:
+    """A (m, n, ...) times B (n, k, ...), column by column: as one sum over axis 1 of a batch in
+    single precision, from some 17 000 lanes on, XLA (jaxlib 0.10.2) compiles wrong numbers."""
+    total = A[:, 0][:, None] * B[0]
+    for j in range(1, len(B)):
+        total = total + A[:, j][:, None] * B[j]
+    return total
 
 
 def _normal(G, lack) -> jax.Array:
     """G^T (G G^T)^-1 lack, (n, ...), for lack (m, ...)."""
-    square = jnp.sum(G[:, None] * G[None], axis=2)
+    square = _product(G, jnp.swapaxes(G, 0, 1))
     return jnp.sum(G * solve(square, lack[:, None])[:, 0][:, None], axis=0)
 
 

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from actionrun.compiler import compile
+from actionrun.compiler.deep import deep
 from actionrun.compiler.determined import determined
 from actionrun.compiler.family_surface import integrator
 from actionrun.compiler.modules.shooting import Grid, motions, motions_on
@@ -104,6 +105,21 @@ def test_derivatives_by_coefficients_and_start():
     np.testing.assert_allclose(forward, np.asarray(central).T, atol=1e-7)
 
 
+def test_many_starts_in_single_precision():
+    """Two constraints on three coordinates: a survey's starts are put on the circle in space."""
+    ring = ROD.replace('"x", "y"]', '"x", "y", "z"]').replace("y'^2)/2", "y'^2 + z'^2)/2")
+    ring = ring.replace("y_plus'*y_minus", "y_plus'*y_minus + z_plus'*z_minus")
+    ring = ring.replace('l^2"]', 'l^2", "z = x"]')
+    start = START.replace("{ x", "{ z = 0, x")
+    ggl, dice = stepper(study(ring, start=start)), np.random.default_rng(1)
+    q = jnp.asarray(dice.uniform(0.5, 1, (3, 20_000)), jnp.float32)
+    c = jnp.asarray(MEMBERS[:, :1] + 0 * q[:1], jnp.float32)
+    zero = jnp.zeros((), jnp.float32)
+    q, p = eqx.filter_jit(ggl.placed)(q, q, zero, c)
+    assert float(jnp.max(jnp.abs(ggl.off(q, zero, c)))) < 1e-6
+    assert float(jnp.max(ggl.departure(q, p, zero, c, 1.0))) < 1e-5
+
+
 @pytest.mark.slow
 def test_steps_of_no_length_leave_a_motion_where_it_is():
     """Trials of unequal length share a grid: the shorter one ends in steps of zero."""
@@ -179,6 +195,8 @@ def test_scalings_leave_the_constraint_alone():
     ids=["inconsistent", "redundant", "frozen", "nowhere", "off"],
 )  # fmt: skip
 def test_constraints_that_cannot_be_are_told(system, start, code):
+    wrong = study(system, start=start)
     with pytest.raises(Faults) as caught:
-        compile(study(system, start=start))
+        compile(wrong)
     assert {fault.code for fault in caught.value.faults} == {code}
+    assert [fault.code for fault in deep(wrong)] == [code]
