@@ -258,8 +258,9 @@ def _march(march: March, x, h, theta, stop, every, capacity: int, prepared):
 
 @eqx.filter_jit
 def _off(constraints: Constraints, q, t, theta):
-    error = jnp.abs(constraints.value(q.T, t, theta[:, None]))
-    return jnp.max(error / constraints.size(q.T, t, theta[:, None]), axis=0)
+    theta = theta if isinstance(theta, tuple) else theta[:, None]
+    error = jnp.abs(constraints.value(q.T, t, theta))
+    return jnp.max(error / constraints.size(q.T, t, theta), axis=0)
 
 
 @eqx.filter_jit

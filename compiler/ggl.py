@@ -30,7 +30,7 @@ from .ggl_findings import Motion, found
 from .ggl_stability import judged
 from .ggl_stepper import solver, stepper
 from .ggl_trouble import Point, cause
-from .ggl_unbuilt import cost, require_built
+from .ggl_unbuilt import cost, require_built, require_room
 from .ledger import Book, balanced, book_of
 from .lower import lowered
 from .mechanics import structure
@@ -50,6 +50,7 @@ NUMBERS = 2_000_000  # in the positions of these rows, at most
 SLOW = 40  # passes of a step
 TROUBLE = {1: "the step's equations did not converge", 2: "the motion left the finite numbers"}
 TRANSFORM = ". Check that integrator.time_transform is positive there"
+SINGLE = '. Single precision has 7 digits and ends at 3.4e+38: integrator.precision = "double"'
 SURFACE = ". Check that the constraints hold it there: their gradients may vanish or align"
 
 
@@ -68,6 +69,7 @@ def compile(study: Ggl) -> Integration:
     book = book_of(symbolic, ggl)
     sought = between(study, symbolic, ggl, h)
     march = March(ggl, solver(ggl, sought is None), exact, book.ledger, sought is not None)
+    require_room(study, symbolic, h, q, p)
     program = Integration(study, symbolic, march, theta, h, q, p)
     program.book, program.between = book, sought
     if study.compare is not None:
@@ -94,6 +96,7 @@ def _of_bodies(study: Ggl) -> Integration:
     sought = between_bodies(study, symbolic, ggl, h)
     exact = bodies.exact(study, symbolic)
     march = March(ggl, way, exact, ledger, sought is not None)
+    require_room(study, symbolic, h, q, p)
     program = Integration(study, symbolic, march, theta, h, q, p)
     program.note, program.between = note, sought
     if study.compare is not None:
@@ -251,6 +254,7 @@ class Integration:
         advice = cause(self.symbolic, before, last, float(self.h) * rate)
         advice += TRANSFORM if self.transformed else ""
         advice += SURFACE if self.symbolic.constraints else ""
+        advice += SINGLE if x.q.dtype == jnp.float32 else ""
         return f"step {int(x.step) + 1}: {what}; the last good state was {names} ({at}). {advice}."
 
     def _point(self, x: Trajectory) -> tuple[Point, float]:

@@ -258,9 +258,9 @@ def _forces(run: Run, name: str, on: Forces, t: np.ndarray, time: Axis) -> Figur
     data = _by_body(run, on.forces, name)
     size = np.linalg.norm(data, axis=2) if data.ndim == 3 else data
     curves = tuple(Curve(t, size[:, b], f"body {b + 1}") for b in _chosen(size.shape[1], SHOWN))
-    what = "size of the force" if data.ndim == 3 else "force"
-    y = Axis(f"{what} of constraint on {name}", run.study.unit(f"force_{name}"))
-    caption = f"The forces that keep the constraints.{_of(size.shape[1])}"
+    y = Axis(f"force on {name}", run.study.unit(f"force_{name}"))
+    what = "The sizes of the forces" if data.ndim == 3 else "The forces"
+    caption = f"{what} that keep the constraints.{_of(size.shape[1])}"
     return Figure(f"constraint_forces_{name}", caption, (Panel(time, y, curves),))
 
 

@@ -52,17 +52,17 @@ def _of(problem: BodyProblem, component: int) -> list[Equation]:
     momenta, by_latex = _terms(problem, problem.momentum, own)
     pushes, pushes_latex = _terms(problem, problem.force, own._replace(what="q"))
     left = rf"\frac{{d}}{{dt}} \pi_{{{name_index(component, words.names)}}}"
-    held = held_text = ""
     if problem.constraints:
-        held, held_text = r" + \text{force of constraint}", " + force of constraint"
+        pushes.append("force of constraint")
+        pushes_latex.append(r"\text{force of constraint}")
     found = [
         Equation(
             f"Momentum of {name}",
             rf"\pi_{{{name_index(component, words.names)}}} = {joined(by_latex)}",
             joined(momenta),
         ),
-        Equation(f"Motion of {name}", f"{left} = {joined(pushes_latex)}{held}",
-                 f"pi_{coordinate}[i]{bracket}{rest}' = {joined(pushes)}{held_text}"),
+        Equation(f"Motion of {name}", f"{left} = {joined(pushes_latex)}",
+                 f"pi_{coordinate}[i]{bracket}{rest}' = {joined(pushes)}"),
     ]  # fmt: skip
     alone: dict[int, tuple[list[str], list[str]]] = {}
     for _, seat, e in problem.force:

@@ -187,11 +187,14 @@ def _figure(comparison: Comparison, t: np.ndarray, unit: str, runs: Sequence[Err
         f"the same step for all methods.{comparison.way}{each}"
     )
     if comparison.held:
-        caption += " Beside it, how far each is off the constraints, relative to their terms."
+        caption += (
+            " The constraint error is how far a method is off the constraints, relative to the "
+            "sizes of their terms."
+        )
     panels = [_panel(comparison, t, unit, "relative energy error", [r.energy for r in runs], runs)]
     off = [run.off for run in runs if run.off is not None]
     if off:
-        panels.append(_panel(comparison, t, unit, "relative constraint error", off, runs))
+        panels.append(_panel(comparison, t, unit, "constraint error", off, runs))
     return Figure("compare_energy", caption, tuple(panels))
 
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from ..spec.ggl import Ggl
+from .ggl_bodies import BodyProblem
+from .problem import Problem
 from .refusal import refusal
 
 
@@ -21,6 +25,23 @@ def require_built(study: Ggl) -> None:
             raise refusal(
                 study, ("integrator", "precision"), "not-built",
                 f"not built yet in single precision in this version: {what}",
+                'write precision = "double"',
+            )  # fmt: skip
+
+
+def require_room(study: Ggl, problem: Problem | BodyProblem, h: float, q, p) -> None:
+    """Raises Faults for a step, a parameter or a start (n,) beyond the range of the precision."""
+    if study.integrator.precision == "double":
+        return
+    known = {"integrator.dt": h} | {str(s): x for s, x in problem.values.items()}
+    known |= {f"{what} of the start": np.max(np.abs(x))
+              for what, x in (("a position", q), ("a momentum", p))}  # fmt: skip
+    room = np.finfo(np.float32)
+    for name, x in known.items():
+        if x and not float(room.tiny) <= abs(x) <= float(room.max):
+            raise refusal(
+                study, ("integrator", "precision"), "precision-range",
+                f"{name} is {x:.3g}, and single precision holds numbers from 1.2e-38 to 3.4e+38",
                 'write precision = "double"',
             )  # fmt: skip
 

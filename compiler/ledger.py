@@ -159,7 +159,7 @@ def entered(
         extra={**findings.extra, "ledger": entries},
         tables=(*findings.tables, _table(entries)),
         figures=(*findings.figures, _figure(study, found, t, (values - values[0] - flux) / size)),
-        checks=(*findings.checks, *_checks(entries, found)),
+        checks=(*findings.checks, *_checks(study, entries, found)),
         arrays={**findings.arrays, **_arrays(found, values, flux)},
     )
 
@@ -223,8 +223,8 @@ def _short(charge: Charge, count: int) -> str:
     return name.replace("total momentum of", "p of").replace("angular momentum of", "L of")
 
 
-def _checks(entries: list[dict], found: Sequence[Charge]) -> list[Check]:
-    checks = []
+def _checks(study: Ggl, entries: list[dict], found: Sequence[Charge]) -> list[Check]:
+    checks, most = [], 1e-9 if study.integrator.precision == "double" else 1e-5
     momenta = [e["defect"] for e, s in zip(entries, found, strict=True) if s.kind != "time"]
     for s, e in zip(found, entries, strict=True):
         if s.kind == "time" and e["flux"]:
@@ -233,7 +233,7 @@ def _checks(entries: list[dict], found: Sequence[Charge]) -> list[Check]:
     if momenta:
         worst, count = max(momenta), len(momenta)
         what = "the charge of one symmetry" if count == 1 else f"the charges of {count} symmetries"
-        checks.append(Check("symmetries", worst < 1e-9, f"{what} balanced to {worst:.1e}"))
+        checks.append(Check("symmetries", worst < most, f"{what} balanced to {worst:.1e}"))
     return checks
 
 

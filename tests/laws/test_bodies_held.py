@@ -3,10 +3,13 @@
 import numpy as np
 import pytest
 from actionrun.compiler import compile, explain
+from actionrun.compiler.courses import Explicit
+from actionrun.compiler.modules.explicit import OWN
 from actionrun.compiler.modules.march import constraint_error, energy_error
 from actionrun.spec import Faults, loads
 from programs import ran, text
 from scipy.integrate import solve_ivp
+from systems import classical
 
 CHAIN = """\
 particles = 3
@@ -67,7 +70,8 @@ def test_a_sum_as_a_constraint():
         'particles = 3\ncoordinates = ["q"]\nlagrangian = "sum(i, i*q\'[i]^2/2 - q[i]^4/4)"\n'
         'constraints = ["sum(i, i*q[i]) = 0"]\n'
     )
-    run = ran(text(system, "q = [1.0, 1.0, -1.0]", "q = [0, 0, 0]", 4, 0.05, 40))
+    compare = '[compare]\nmethods = ["rk4"]'
+    run = ran(text(system, "q = [1.0, 1.0, -1.0]", "q = [0, 0, 0]", 4, 0.05, 40, compare))
     mass = np.array([1.0, 2.0, 3.0])
 
     def motion(_, y):
@@ -77,6 +81,13 @@ def test_a_sum_as_a_constraint():
     true = solve_ivp(motion, (0, 2.0), [1, 1, -1, 0, 0, 0], "DOP853", rtol=1e-13, atol=1e-13)
     np.testing.assert_allclose(run.q[-1], true.y[:3, -1], rtol=0, atol=1e-11)
     assert constraint_error(run.state) < 1e-15 and energy_error(run.state) < 1e-12
+    assert run.program.comparison is not None
+    setting = run.program.comparison.setting
+    rows = Explicit(setting, OWN["rk4"]).following(40)
+    start = np.array([1, 1, -1, 0, 0, 0.0])
+    again = classical(lambda y: motion(0, y), start, 0.05, 40)
+    np.testing.assert_allclose(rows.q, again[:, :3], rtol=0, atol=1e-13)
+    assert max(rows.off(setting)) < 1e-13  # of a linear constraint nothing drifts
     shown = [
         e.text
         for section in explain(loads(text(system, "q = [1, 1, -1]", "q = 0", 4, 0.05, 40)))

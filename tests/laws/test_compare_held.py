@@ -39,7 +39,7 @@ def test_index_reduced_equations_drift_and_ours_do_not():
     assert found.metrics["compare.rk4.constraint_error_max"] == max(off) > 1e-9
     assert found.metrics["compare.ggl.constraint_error_max"] < 1e-15
     (figure,) = (f for f in found.figures if f.name == "compare_energy")
-    assert [panel.y.label for panel in figure.panels][1] == "relative constraint error"
+    assert [panel.y.label for panel in figure.panels][1] == "constraint error"
     (table,) = (table for table in found.tables if table.name == "compare")
     assert "constraint error" in table.header and "second derivative" in table.caption
 

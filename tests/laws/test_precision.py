@@ -40,7 +40,9 @@ def test_it_follows_the_motion_in_double(system):
 def test_the_energy_of_an_orbit_does_not_drift():
     """A bias in the weights of the rule would show over 20 000 steps."""
     run = ran(study(KEPLER, "q = [0.8, 0.0]", "q = [0.0, 1.2]", 4, 0.1, 20_000, "save_every = 100"))
-    assert run.findings().metrics["energy_error_max"] < 100 * SINGLE
+    findings = run.findings()
+    assert findings.metrics["energy_error_max"] < 100 * SINGLE
+    assert all(check.passed for check in findings.checks)  # charges to seven digits as well
 
 
 def test_many_bodies():
@@ -66,6 +68,17 @@ def test_refused_with_what_it_does_not_serve_yet(more):
         compile(loads(study(PENDULUM, "q = 1.0", "q = 0.2", 3, 0.1, 10, more)))
     assert caught.value.faults[0].code == "not-built"
     assert "precision" in caught.value.faults[0].line_text
+
+
+@pytest.mark.parametrize(
+    ("position", "h", "said"),
+    [("q = 1e60", 0.1, "a position of the start is 1e+60"), ("q = 1.0", 1e-46, "integrator.dt")],
+)
+def test_numbers_beyond_its_range(position, h, said):
+    with pytest.raises(Faults) as caught:
+        compile(loads(study(PENDULUM, position, "q = 0.2", 3, h, 10)))
+    (fault,) = caught.value.faults
+    assert fault.code == "precision-range" and said in fault.message and fault.line
 
 
 def test_a_family_has_none():
