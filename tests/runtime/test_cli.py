@@ -259,11 +259,13 @@ def test_cores_and_cache_change_no_bit(monkeypatch, kind):
     options = [word for override in overrides for word in ("--set", override)]
     one_core = ("taskset", "-c", str(min(os.sched_getaffinity(0))))
     monkeypatch.setenv("XDG_CACHE_HOME", "cache")
+    monkeypatch.delenv("JAX_COMPILATION_CACHE_DIR")  # that of the tests
     for name, prefix in (("cold", ()), ("warm", one_core)):
         module = (sys.executable, "-m", "actionrun.runtime.cli")
         words = (*prefix, *module, str(study), *options, "--out", name)
         done = subprocess.run(words, capture_output=True, text=True, timeout=300)
         assert done.returncode == 0, done.stderr
+    assert any(Path("cache").glob("actionrun/*/*-cache"))
     same(Path("cold"), Path("warm"))
 
 

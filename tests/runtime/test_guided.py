@@ -96,6 +96,7 @@ def test_result_names_the_best_and_optuna_reads_its_study(whole):
     assert study.best_value == min(errors) and len(study.trials) == 5
 
 
+@pytest.mark.slow
 def test_workers_and_an_end_on_the_way_change_nothing(whole, tmp_path):
     study = load(whole.folder.parent / "spring.toml")
     shutil.copytree(whole.folder, tmp_path / "run")

@@ -165,6 +165,7 @@ def test_a_chain_between_two_other_minima(tmp_path, minima):
     holds(tmp_path / "run", 3, done.metrics)
 
 
+@pytest.mark.slow
 def test_chunks_and_checkpoints_change_no_bit():
     study = load(STUDIES / "lj2d_hop.toml", overrides=(TWO_BATCHES,), seed=3)
     program = compile(study, observations(study))

@@ -97,10 +97,10 @@ def test_a_loss_that_runs_away_names_its_term_and_what_to_type():
     [
         ("training.optimizer=lbfgs", "loss.energy=0.5"),
         ("path.basis=sine",),
-        ("network.hidden=[9]", "loss.boundary=20.0", "training.optimizer=nadam"),
         *(
             pytest.param(words, marks=pytest.mark.slow)
             for words in (
+                ("network.hidden=[9]", "loss.boundary=20.0", "training.optimizer=nadam"),
                 ("training.optimizer=lbfgs",),
                 ("loss.boundary=20.0",),
                 ("loss.energy=0.5",),
