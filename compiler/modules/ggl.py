@@ -120,7 +120,7 @@ class GGL(eqx.Module):
         # L is kinetic minus potential; what v does to the energy is the kinetic part of it
         energy = m.energy(q, v, t, theta)
         if m.bare:
-            return energy, jnp.abs(m.summed(p * v)) / 2
+            return energy, jnp.abs(jnp.sum(p * v, axis=(0, -1) if m.bodies else 0)) / 2
         return energy, jnp.abs(energy - m.energy(q, jnp.zeros_like(v), t, theta))
 
     def violation(self, q, t, theta) -> jax.Array:
@@ -172,8 +172,9 @@ class GGL(eqx.Module):
         """Inverse kinetic matrix (n, n, *batch), constant over a run where the mass is; its
         diagonal (n, *batch) where it has no more."""
         t, theta = self.instant(t, theta)
-        v = self.mechanics.velocity(q, p, t, theta)
-        return self.mechanics.inverse_mass(q, v, t, theta)
+        m = self.mechanics
+        v = p if m.constant_mass else m.velocity(q, p, t, theta)  # of a constant, whatever v is
+        return m.inverse_mass(q, v, t, theta)
 
     def _pass(self, q, p, t, h, theta, minv, V, low=None):
         m, tail = self.mechanics, V.ndim - 2

@@ -106,7 +106,8 @@ class March(eqx.Module):
     dense: bool = eqx.field(static=True, default=False)  # whether rows hold nodal velocities too
 
     def start(self, q, p, t, theta) -> Trajectory:
-        energy, kinetic = self.ggl.energies(q, p, t, theta)
+        minv = self.ggl.preconditioner(q, p, t, theta)
+        energy, kinetic = self.ggl.energies(q, p, t, theta, minv)
         zero, none = jnp.zeros((), q.dtype), jnp.asarray(0)
         violation = self.ggl.violation(q, t, theta)
         monitor = Monitor(energy, energy, energy, kinetic, zero, none, none, violation)

@@ -47,10 +47,6 @@ class Mechanics(eqx.Module):
     def energy(self, q, v, t, theta):
         return self._stack(self.energies(*q, *v, t, *theta), q)[0]
 
-    def summed(self, x):
-        """The sum of x (n, ...) over all that an energy is the sum of."""
-        return jnp.sum(x, axis=0)
-
     def mass(self, q, v, t, theta):
         """dP/dv, shape (n, n, ...)."""
         rows = self._stack(self.masses(*q, *v, t, *theta), q)

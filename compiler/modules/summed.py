@@ -181,10 +181,6 @@ class Summed(eqx.Module):
             total = total + term.total(q, v, t, *self._parted(theta))
         return total
 
-    def summed(self, x):
-        """The sum of x (components, ..., bodies) over components and bodies."""
-        return jnp.sum(x, axis=(0, -1))
-
     def velocity(self, q, p, t, theta, minv=None, near=None):
         rest = jnp.zeros_like(q)
         lack = p if self.bare else p - self.momentum(q, rest, t, theta)
