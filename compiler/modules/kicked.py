@@ -102,7 +102,7 @@ def forces(
     return _pushed(mechanics, rule.nodes[nodes], at, along(both, kicks))
 
 
-def _pushed(mechanics: Mechanics | Summed, c: np.ndarray, at: Start, moves: Rows) -> Rows:
+def _pushed(mechanics: Mechanics | Summed | Flat, c: np.ndarray, at: Start, moves: Rows) -> Rows:
     """F at nodes c, where the kicks change V, and Q / h, by the halves of `moves`."""
     count = len(c)
     c = c.reshape((-1,) + (1,) * at.tail).astype(moves[0].dtype)
