@@ -50,6 +50,7 @@ def test_least_squares_end_on_a_wall_where_the_closed_form_does():
         np.testing.assert_allclose(spread[..., lane], along if on[lane] else S, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_a_curved_wall_and_a_corner():
     """The nearest points of the half disc x^2 + y^2 <= 1, y >= x."""
     aims = jnp.asarray([[-3.0, 1.0, 3.0, -0.1, 4.0], [4.0, 0.0, 3.1, 0.2, 3.0]])
