@@ -162,7 +162,7 @@ def _equations(
     for i in range(refined.shape[1]):
         block = spread[: len(names), : len(names), i]
         values: dict[str, tuple[float | None, float | None]] = {
-            name: (float(refined[k, i]), float(np.sqrt(block[k, k])) if refines else None)
+            name: (float(refined[k, i]), float(np.sqrt(max(block[k, k], 0.0))) if refines else None)
             for k, name in enumerate(names)
         }
         spread_of = block if refines else None

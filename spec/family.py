@@ -19,6 +19,7 @@ from .tables import VALUES_SCHEMA, Data, Integrator, Observe, Table
 if TYPE_CHECKING:
     from .sense import Sense
 
+LEAST_STEPS = 2  # that are seen of a motion
 HINT = "write [low, high], or { range = [low, high], zero = 0.05 }, or { fixed = 1.0 }"
 
 
@@ -107,8 +108,11 @@ class Family(Experiment):
 
 
 def sense(sense: Sense) -> None:
-    """Ranges that are ranges, and test cases and groups whose names are coefficients."""
+    """Ranges that are ranges, test cases and groups whose names are coefficients, and motions of
+    which something is seen."""
     _coefficients(sense)
+    _observed(sense)
+    _layers(sense)
     _embedding(sense)
     _cases(sense)
 
@@ -136,6 +140,33 @@ def _coefficient(sense: Sense, key: Key, item: dict[str, Any]) -> None:
                  "with log = true the range starts above 0: [0.01, 20.0]")  # fmt: skip
 
 
+def _observed(sense: Sense) -> None:
+    observe, steps = sense.check.table("observe"), sense.check.table("integrator").get("steps")
+    every, variables = observe.get("every", 1), observe.get("variables")
+    for index, name in enumerate(variables if isinstance(variables, list) else []):
+        if name in variables[:index]:
+            sense.add(("observe", "variables", index), "observe.twice", f"{name} is observed twice",
+                      "write it once")  # fmt: skip
+    if type(steps) is not int or type(every) is not int or min(steps, every) < 1:
+        return  # said already
+    if steps // every < LEAST_STEPS:
+        key = ("observe", "every") if "every" in observe else ("integrator", "steps")
+        sense.add(
+            key, "observe.few", f"{steps} steps seen every {every} are {steps // every + 1} samples "
+            "of a motion, too few to tell one from another",
+            f"{LEAST_STEPS + 1} are the least: write every = {steps // LEAST_STEPS}, or more steps"
+            if steps >= LEAST_STEPS else f"write steps = {40 * every}",
+        )  # fmt: skip
+
+
+def _layers(sense: Sense) -> None:
+    network = sense.check.table("network")
+    kind = network.get("kind")
+    if kind in ("conv", "lstm") and network.get("hidden") == []:
+        sense.add(("network", "hidden"), "value.size", f"a network of kind {kind} without a layer",
+                  "write hidden = [64, 64]")  # fmt: skip
+
+
 def _embedding(sense: Sense) -> None:
     groups = sense.check.table("training").get("embedding")
     for row, group in enumerate(groups if isinstance(groups, list) else []):
@@ -157,6 +188,8 @@ def _embedding(sense: Sense) -> None:
 
 
 def _stranger(sense: Sense, key: Key, name: str) -> None:
+    if name in sense.check.names.forgiven:
+        return  # on a line that is at fault itself
     close = nearest(name, sense.check.coefficients)
     said = f"there is no coefficient {name[:60]}"
     fault = ExpressionFault("name.coefficient", said, Span(-1, -1), None, close)

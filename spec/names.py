@@ -220,7 +220,10 @@ def _undeclared(name: Name, text: str, place: str, names: Names, order: int) -> 
         elif names.bodies and word in ("i", "j", "k"):
             hint = "an index has a meaning inside sum(i<j, ...) only, between [ and ]"
         else:
-            hint = f"declare it in [parameters], e.g. {word} = 1.0" if len(word) <= 40 else None
+            hint = f"declare it in [parameters], e.g. {word} = 1.0"
+            if names.coefficients and "coefficient" in PLACES[place]:
+                hint += f"; or, if it is unknown, in [coefficients], e.g. {word} = [0.0, 10.0]"
+            hint = hint if len(word) <= 40 else None
     return ExpressionFault("name.unknown", f"{shown(word)} is not declared", name.span, hint, close)
 
 

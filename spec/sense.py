@@ -157,7 +157,12 @@ class Sense:
     def start(self) -> None:
         start = self.raw.get("start")
         if start is None:
-            if self.raw["study"] == "family" and "data" not in self.raw and not self.broken:
+            misspelt = any(nearest(name, ["start"]) for name in self.raw)
+            if (
+                self.raw["study"] == "family"
+                and "data" not in self.raw
+                and not (self.broken or misspelt)
+            ):
                 self.add(
                     ("start",),
                     "key.missing",

@@ -24,7 +24,11 @@ def told(
     """The faults of a document that does not fit its model. With `broken` some lines could not be
     read, and what is missing may have stood there."""
     faults: list[Fault] = []
-    for details in error.errors(include_url=False, include_input=True)[:MAX_FAULTS]:
+    found = error.errors(include_url=False, include_input=True)[:MAX_FAULTS]
+    within = {one["loc"][:-1] for one in found}  # whose entries are at fault themselves
+    for details in found:
+        if details["type"] == "too_short" and details["loc"] in within:
+            continue
         key = _key(details["loc"], raw, details["type"] == "missing")
         if details["type"] == "missing":
             if not broken:
