@@ -83,16 +83,16 @@ def _of_bodies(study: Ggl) -> Integration:
     theta, stepper = bodies.parameters(symbolic), bodies.stepper_of(study, symbolic)
     q, p, inverse = bodies.start(study, symbolic, stepper, theta)
     require_masses(symbolic, inverse, study)
-    slow = study.integrator.time_transform is not None
-    ledger, note = bodies.ledger_of(symbolic, stepper, slow)
     h, ggl = study.number(study.integrator.dt), stepper
     held, way = None, "fixed point"
     if symbolic.constraints:
         held, q, p = surface(study, symbolic, stepper, theta, q, p)
         flat = GGL(Flat(stepper.mechanics, symbolic.count), study.integrator.r)
         ggl, way = Constrained(flat, held), "newton"
-    if slow:
+    if study.integrator.time_transform is not None:
         ggl, q, p = slowed(study, symbolic, stepper, theta, q, p, held)
+    clock = ggl.clock if isinstance(ggl, Transformed) else None
+    ledger, note = bodies.ledger_of(symbolic, stepper, clock)
     sought = between_bodies(study, symbolic, ggl, h)
     exact = bodies.exact(study, symbolic)
     march = March(ggl, way, exact, ledger, sought is not None)

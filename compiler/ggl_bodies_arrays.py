@@ -15,6 +15,7 @@ from .ggl_bodies import BodyProblem, Derivatives
 from .ggl_bodies_charges import charges
 from .lower import lowered
 from .modules.ggl import GGL
+from .modules.mechanics import Clock
 from .modules.summed import AtAll, Bodies, BodyLedger, Place, Summed, Term
 from .summands import Seat, Summand, Words
 
@@ -126,15 +127,14 @@ def stepper_of(study: Ggl, problem: BodyProblem) -> Bodies:
     return Bodies(GGL(mechanics(problem), study.integrator.r), problem.count)
 
 
-def ledger_of(problem: BodyProblem, stepper: Bodies, slowed: bool) -> tuple[BodyLedger | None, str]:
-    """The ledger of a study of bodies, and why there is none; `slowed`: of a transformed time."""
-    if slowed and problem.nonconservative:
-        return None, ("no ledger: what K does to charges is not followed through a transformed "
-                      "time in this version")  # fmt: skip
+def ledger_of(
+    problem: BodyProblem, stepper: Bodies, clock: Clock | None = None
+) -> tuple[BodyLedger | None, str]:
+    """The ledger of a study of bodies, and why there is none; `clock`: of a transformed time."""
     if any(s.symbols("minus_v") for s in problem.nonconservative):
         return None, ("no ledger: minus velocities in K are not followed for many bodies in this "
                       "version")  # fmt: skip
     kept = charges(problem)
     if not kept:
         return None, ""
-    return BodyLedger(stepper, kept, bool(problem.nonconservative)), ""
+    return BodyLedger(stepper, kept, bool(problem.nonconservative), clock), ""

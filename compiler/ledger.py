@@ -57,9 +57,6 @@ def book_of(problem: Problem, stepper: GGL | Constrained | Transformed) -> Book:
     if flows and problem.n > LARGEST:
         return Book((), None, f"no ledger: it is kept up to {LARGEST} degrees of freedom with K")
     while not isinstance(inner, GGL):
-        if isinstance(inner, Transformed) and flows:
-            return Book((), None, "no ledger: what K does to charges is not followed through "
-                        "a transformed time in this version")  # fmt: skip
         inner = inner.inner if isinstance(inner, Transformed) else inner.ggl
     p = tuple(sp.Symbol(f"pi_{name}", real=True) for name in words.names)
     spatial = [s for s in found if s.kind != "time"]

@@ -83,6 +83,10 @@ class Flat(eqx.Module):
         """Its diagonal (n, ...)."""
         return 1 / self.masses(q, v, t, theta)
 
+    def summed(self, x):
+        """The sum of x (n, ...) over the degrees of freedom."""
+        return jnp.sum(x, axis=0)
+
     def lifted(self, q, v, t, theta, lack):
         """The x with dP/dv x = lack (n, ...)."""
         return lack / self.masses(q, v, t, theta)

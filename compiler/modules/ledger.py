@@ -117,10 +117,13 @@ class Ledger(eqx.Module):
             return jnp.zeros((self.count,), q.dtype)
         rule = self.ggl.rule
         V = V[: self.n]
-        Q = q[:, None] + h * nodal(rule.integrate, V)
-        T = t + h * jnp.asarray(rule.nodes, q.dtype)
+        Q = q[: self.n, None] + h * nodal(rule.integrate, V)
+        T, weights = t + h * jnp.asarray(rule.nodes, q.dtype), jnp.asarray(rule.weights, q.dtype)
+        if self.ggl.clock is not None:  # steps are of s: rates and velocities by physical time
+            pace = self.ggl.clock.rate(Q, theta)
+            T = q[self.n] + h * nodal(rule.integrate, pace)[0]
+            V, weights = V / pace, weights * pace[0]
         rates = self._rates(jnp.concatenate([Q, V]), jnp.zeros_like(V), T, theta)
-        weights = jnp.asarray(rule.weights, q.dtype)
         return h * jnp.stack([jnp.sum(weights * jnp.broadcast_to(x, T.shape)) for x in rates])
 
     def _rates(self, y, a, t, theta):

@@ -16,6 +16,8 @@ import jax.numpy as jnp
 from ..lower import Lowered
 from .ggl import GGL, Step
 from .ledger import Balance, entered
+from .mechanics import Clock
+from .nodes import nodal
 from .quadrature import Rule
 
 
@@ -294,6 +296,7 @@ class BodyLedger(eqx.Module):
     stepper: Bodies
     charges: tuple[tuple[str, tuple[int, ...]], ...] = eqx.field(static=True)
     flows: bool = eqx.field(static=True)  # whether K changes charges
+    clock: Clock | None = None  # of flat positions, where steps are of a transformed time
 
     def start(self, q, p, t, theta, energy) -> Balance:
         start, zero = self.values(q, p, t, theta, energy), jnp.zeros((len(self.charges),), q.dtype)
@@ -346,11 +349,17 @@ class BodyLedger(eqx.Module):
         if not self.flows:
             return jnp.zeros((len(self.charges),), q.dtype)
         rule, m = self.stepper.rule, self.stepper.mechanics
+        n, weights = m.n * self.stepper.count, jnp.asarray(rule.weights, q.dtype)
+        T, pace = t + h * jnp.asarray(rule.nodes, q.dtype), None
+        if self.clock is not None:  # steps are of s: rates and velocities by physical time
+            pace = self.clock.rate(q[:n, None] + h * nodal(rule.integrate, V[:n]), theta)
+            T = q[n] + h * nodal(rule.integrate, pace)[0]
+            weights = weights * pace[0]
         if V.ndim == 2:  # flat, and multipliers behind
-            V = V[: m.n * self.stepper.count].reshape((m.n, -1, V.shape[1])).swapaxes(1, 2)
-        Q, T, _ = self.stepper.inner.nodes(self.stepper.folded(q), t, h, theta, V)
-        F = m.push(Q, V, T, theta)  # (n, s, bodies)
-        weights = jnp.asarray(rule.weights, q.dtype)
+            V = V[:n].reshape((m.n, -1, V.shape[1])).swapaxes(1, 2)
+        Q = self.stepper.folded(q[:n])[:, None] + h * nodal(rule.integrate, V)
+        V = V if pace is None else V / pace[0][:, None]
+        F = m.push(Q, V, T[:, None], theta)  # (n, s, bodies)
         rates = []
         for kind, of in self.charges:
             if kind == "energy":

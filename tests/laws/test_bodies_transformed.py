@@ -64,7 +64,13 @@ def test_bodies_move_as_they_do_by_physical_time(pace):
     at = run.samples["output_t"]
     assert len(at) > 2 and np.allclose(at, 0.2 * np.arange(len(at)))
     np.testing.assert_allclose(by_body(run.samples["output_q"]), true(at)[:6].T, atol=1e-7)
-    assert run.program.comparison is not None
+    found = run.findings()
+    charges = {entry["charge"]: entry for entry in found.extra["ledger"]}
+    defects = {name: entry["defect"] for name, entry in charges.items()}
+    assert all(entry["flux"] for entry in charges.values()) and defects.pop("energy") < 1e-9
+    assert (
+        max(defects.values()) < 1e-13 and len(charges) == 4 and run.program.comparison is not None
+    )
     (method,) = run.program.comparison.methods
     rows = Explicit(run.program.comparison.setting, method).following(40)
 
