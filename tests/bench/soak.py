@@ -52,6 +52,7 @@ SHORT: dict[str, tuple[str, ...]] = {
     "kepler_transformed": (),
     "outer_solar_system": ("integrator.steps=1000",),
     "damped_chain": ("integrator.steps=200",),
+    "swinging_chain": ("integrator.steps=200",),
     "dho_family": FAMILY,
     "dho_family_noise": FAMILY,
     "dho_family_paper": FAMILY,

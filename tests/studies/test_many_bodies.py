@@ -41,3 +41,13 @@ def test_the_chain_stays_in_its_mode(tmp_path):
     assert result["metrics"]["exact_error_max"] < 1e-13
     (energy,) = result["ledger"]
     assert energy["final"] < 0.02 * energy["initial"] and energy["defect"] < 1e-12
+
+
+@pytest.mark.slow
+def test_the_rods_keep_their_lengths_and_the_chain_its_energy(tmp_path):
+    result = finished("swinging_chain", tmp_path)
+    assert result["metrics"]["energy_error_max"] < 1e-11
+    assert result["metrics"]["constraint_error_max"] < 1e-14
+    joints = np.array(result["final"]["position"]["r"]).reshape(8, 2)
+    rods = np.diff(joints, axis=0, prepend=[[0.0, 0.0]])
+    np.testing.assert_allclose(np.linalg.norm(rods, axis=1), 0.25, rtol=1e-14)
