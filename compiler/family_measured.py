@@ -10,7 +10,7 @@ from ..spec.family import Family
 from .derived import numeric_equations, symbolic_equations
 from .family_choice import Choice
 from .family_figures import channel_labels
-from .family_samples import STRAY, far
+from .family_samples import STRAY, far, missing
 from .identifiability import Identifiability, identifiability, monomial, term_exponents
 from .lift import digits, spread
 from .problem import Problem
@@ -67,7 +67,7 @@ def fitted_findings(m: Measured, choice: Choice | None = None) -> Findings:
             "residual": residual,
             "identifiability": combined,
         },
-        summary=_summary(coefficients, combined, residual, known),
+        summary=_summary(coefficients, combined, residual, known, missing(m.t, m.weight)),
         arrays=_arrays(m),
         figures=_figures(m),
         tables=(_table(coefficients), *((choice.table,) if choice else ())),
@@ -159,7 +159,7 @@ def with_error(value: float | None, std: float | None, unit: str = "") -> str:
     return f"{sign}{digits(value, std)}{error} {unit}".strip()
 
 
-def _summary(coefficients, combined, residual, known: Identifiability):
+def _summary(coefficients, combined, residual, known: Identifiability, gaps: tuple[int, int]):
     lines = [(n, with_error(c["value"], c["std"], c["unit"])) for n, c in coefficients.items()]
     products = [c for c in combined["combinations"] if c["text"] not in coefficients]
     lines += [(c["text"], with_error(c["value"], c["std"])) for c in products]
@@ -168,6 +168,8 @@ def _summary(coefficients, combined, residual, known: Identifiability):
         for name, share in residual.items()
     ]
     lines.append(("identifiability", known.text))
+    if gaps[0]:
+        lines.append(("missing samples", f"{gaps[0]} of {gaps[1]}"))
     return tuple(lines)
 
 

@@ -69,6 +69,14 @@ def observed(study: Family, symbolic: Problem, observations: Mapping[str, np.nda
     return Observed(times, block, weight, size, tuple(names))
 
 
+def missing(t: np.ndarray, weight: np.ndarray) -> tuple[int, int]:
+    """How many samples are missing, and of how many: t (samples, trials), weight (samples,
+    channels, trials). Behind the end of a shorter trial none is."""
+    rows = 1 + (np.diff(t, axis=0) > 0).sum(axis=0)
+    cells = int(rows.sum()) * weight.shape[1]
+    return cells - int((weight > 0).sum()), cells
+
+
 def far(miss: np.ndarray, there: np.ndarray, size: float) -> np.ndarray:
     """Which samples of a channel lie far from its fit, by the median absolute deviation of their
     misfits `miss`; `there` says which samples there are (same shape), `size` is their RMS."""

@@ -58,7 +58,7 @@ class Table:
             value = float(text)
         except ValueError:
             hint = "write a number, or leave the cell empty where the sample is missing"
-            if self.delimiter != "," and "," in text:
+            if "," in text:
                 hint = "write decimals with a point"
             self._fault(row, index, "data.number", f'"{text[:40]}" is not a number', hint)
             return np.nan

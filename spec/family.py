@@ -143,17 +143,19 @@ def _coefficient(sense: Sense, key: Key, item: dict[str, Any]) -> None:
 def _observed(sense: Sense) -> None:
     observe, steps = sense.check.table("observe"), sense.check.table("integrator").get("steps")
     every, variables = observe.get("every", 1), observe.get("variables")
-    for index, name in enumerate(variables if isinstance(variables, list) else []):
+    variables = variables if isinstance(variables, list) else []
+    for index, name in enumerate(variables):
         if name in variables[:index]:
             sense.add(("observe", "variables", index), "observe.twice", f"{name} is observed twice",
                       "write it once")  # fmt: skip
     if type(steps) is not int or type(every) is not int or min(steps, every) < 1:
-        return  # said already
-    if steps // every < LEAST_STEPS:
+        return  # said already, or the samples of [data] count
+    if "data" not in sense.raw and steps // every < LEAST_STEPS:
         key = ("observe", "every") if "every" in observe else ("integrator", "steps")
+        count = steps // every + 1
         sense.add(
-            key, "observe.few", f"{steps} steps seen every {every} are {steps // every + 1} samples "
-            "of a motion, too few to tell one from another",
+            key, "observe.few",
+            f"{steps} steps seen every {every} are {count} samples of a motion: too few",
             f"{LEAST_STEPS + 1} are the least: write every = {steps // LEAST_STEPS}, or more steps"
             if steps >= LEAST_STEPS else f"write steps = {40 * every}",
         )  # fmt: skip

@@ -6,7 +6,7 @@ import jax
 import numpy as np
 import pytest
 from actionrun.compiler.family_read import sampled
-from actionrun.compiler.family_samples import Observed, roughness
+from actionrun.compiler.family_samples import Observed, missing, roughness
 
 TIMES = 0.1 * np.arange(31)
 
@@ -50,3 +50,13 @@ def test_noise_is_carried_over_as_the_samples_have_it():
 def test_noise_is_told_from_the_samples_alone(noise):
     assert roughness(observed(noise, count=2000)) == pytest.approx(noise, rel=0.1)
     assert roughness(observed()) < 1e-12
+
+
+def test_missing_samples_are_counted_and_the_end_of_a_shorter_trial_is_not():
+    o = observed()
+    assert missing(o.t, o.weight) == (2, len(o.t))
+    short = np.concatenate([o.t[:20], np.full((len(o.t) - 20, 1), o.t[19, 0])])
+    both = np.concatenate(
+        [o.weight, np.where(np.arange(len(o.t))[:, None, None] < 20, o.weight, 0)], 2
+    )
+    assert missing(np.concatenate([o.t, short], 1), both) == (3, len(o.t) + 20)
