@@ -177,12 +177,12 @@ class _Surface:
         """Constraints that the start violates by more than rounding."""
         on, phi = self.nearest(q, range(len(self.held))), self.value(q)
         relative = np.abs(phi) / self.size(q)
-        for k in map(int, np.flatnonzero(relative > TOLERANCE)):
+        for k, more in self._firsts(relative > TOLERANCE):
             yield self.study.fault(
                 ("start", "position"),
                 None,
                 "constraint-start",
-                f"the start is off the constraint {self.held[k][1]} by {phi[k]:.3g}, "
+                f"the start is off the constraint {self.held[k][1]}{more} by {phi[k]:.3g}, "
                 f"{relative[k]:.1e} of the size of its terms",
                 None if on is None else f"the nearest place on it: {self._named(on, '{}')}",
             )
@@ -202,15 +202,23 @@ class _Surface:
         m = self.stepper.mechanics
         tangent = np.asarray(m.velocity(jnp.asarray(q), jnp.asarray(p), 0.0, self.theta))
         along = self._named(tangent, "{}'") if given == "velocity" else self._named(p, "pi_{}")
-        for k in map(int, np.flatnonzero(np.abs(rate) > TOLERANCE * scale)):
+        for k, more in self._firsts(np.abs(rate) > TOLERANCE * scale):
             yield self.study.fault(
                 ("start", given),
                 None,
                 "constraint-velocity",
-                f"the start leaves the constraint {self.held[k][1]} at once: its two sides "
+                f"the start leaves the constraint {self.held[k][1]}{more} at once: its two sides "
                 f"part at a rate of {float(rate[k]):.3g}",
                 f"the {given} along it: {along}",
             )
+
+    def _firsts(self, wrong: np.ndarray) -> Iterator[tuple[int, str]]:
+        """Of the constraints that are wrong, the first of each formula, and how many more of it."""
+        places: dict[int, list[int]] = {}
+        for k in map(int, np.flatnonzero(wrong)):
+            places.setdefault(id(self.held[k][0]), []).append(k)
+        for first, *others in places.values():
+            yield first, f" (and for {len(others)} more i)" if others else ""
 
     def _named(self, values: np.ndarray, what: str) -> str:
         """`{ x = "0.6 m", y = "0.8 m" }`, as it would be typed; `what` names its units."""

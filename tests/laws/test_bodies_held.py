@@ -102,6 +102,7 @@ def test_a_sum_as_a_constraint():
         ('"r[i,i+1]^2 = 0.25"', "[[0, 0], [0.5, 0], [0.5, 0.6]]", "constraint-start", "at i = 2"),
         ('"r[1,2] = 0.5", "r[i,i+1]^2 = 0.25"', "[[0, 0], [0.5, 0], [0.5, 0.5]]",
          "constraint-redundant", "follows from r[1,2] = 0.5"),
+        ('"r[i,i+1] = 3"', "[[0, 0], [1, 0], [0, 1]]", "constraint-start", "(and for 1 more i)"),
         ('"r[i][1] = 0"', "[[0, 0], [1, 0], [0, 1]]", "constraint-start", "at i = 2"),
     ],
 )  # fmt: skip
