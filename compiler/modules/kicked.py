@@ -13,6 +13,7 @@ own (`Rows`), since XLA computes what stands in a stack once for every entry of 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import reduce
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -20,7 +21,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .nodes import nodal
+from .nodes import nodals
 
 if TYPE_CHECKING:
     from .flat import Flat
@@ -83,14 +84,15 @@ def moved(minv, rows: Rows, tail: int) -> Rows:
     return tuple(reduce(lambda a, b: a + b, terms) for terms in products)
 
 
-def along(matrix: np.ndarray, rows: Rows) -> Rows:
-    """matrix (i, s) over the nodes of rows."""
-    return tuple(nodal(matrix, x[None])[0] for x in rows)
+def along(matrices: Sequence[np.ndarray], rows: Rows) -> tuple[Rows, ...]:
+    """Matrices (i, s) over the nodes of rows."""
+    products = [[x[0] for x in nodals(matrices, row[None])] for row in rows]
+    return tuple(zip(*products, strict=True))
 
 
 def velocities(rule: Rule, at: Start, kicks: Rows) -> Rows:
     """V at all nodes, of kicks at all nodes but the last."""
-    turned = along(rule.impulse[:, :-1], kicks)
+    (turned,) = along([rule.impulse[:, :-1]], kicks)
     return tuple(v + (low + dv) for v, low, dv in zip(at.v, at.v_low, turned, strict=True))
 
 
@@ -98,18 +100,18 @@ def forces(
     mechanics: Mechanics | Summed | Flat, rule: Rule, at: Start, kicks: Rows, nodes: slice
 ) -> Rows:
     """F at some nodes, of kicks at all nodes but the last."""
-    both = np.concatenate([rule.impulse[nodes, :-1], rule.twice[nodes, :-1]])
-    return _pushed(mechanics, rule.nodes[nodes], at, along(both, kicks))
+    moves = along([rule.impulse[nodes, :-1], rule.twice[nodes, :-1]], kicks)
+    return _pushed(mechanics, rule.nodes[nodes], at, *moves)
 
 
-def _pushed(mechanics: Mechanics | Summed | Flat, c: np.ndarray, at: Start, moves: Rows) -> Rows:
-    """F at nodes c, where the kicks change V, and Q / h, by the halves of `moves`."""
-    count = len(c)
-    c = c.reshape((-1,) + (1,) * at.tail).astype(moves[0].dtype)
-    V = tuple(v + (low + x[:count])
-              for v, low, x in zip(at.v, at.v_low, moves, strict=True))  # fmt: skip
-    Q = tuple(q + (low + at.h * (c * v + x[count:]))
-              for q, low, v, x in zip(at.q, at.q_low, at.v, moves, strict=True))  # fmt: skip
+def _pushed(
+    mechanics: Mechanics | Summed | Flat, c: np.ndarray, at: Start, turned: Rows, bent: Rows
+) -> Rows:
+    """F at nodes c, where the kicks change V by `turned` and Q by h `bent`."""
+    c = c.reshape((-1,) + (1,) * at.tail).astype(turned[0].dtype)
+    V = tuple(v + (low + dv) for v, low, dv in zip(at.v, at.v_low, turned, strict=True))
+    Q = tuple(q + (low + at.h * (c * v + d))
+              for q, low, v, d in zip(at.q, at.q_low, at.v, bent, strict=True))  # fmt: skip
     Q, V = jax.lax.optimization_barrier((Q, V))  # computed once, not by every reader
     return mechanics.force_rows(Q, V, at.t + at.h * c, at.theta)
 
@@ -120,21 +122,22 @@ def ended(mechanics: Mechanics | Summed | Flat, rule: Rule, at: Start, F: Rows) 
     b, reach = rule.weights.astype(dtype), rule.reach.astype(dtype)
     # what the weights lost by rounding is a bias that a long run would add up
     b_low, reach_low = rule.weights - b + rule.weights_low, rule.reach - reach + rule.reach_low
-    flights = np.stack([rule.impulse[-1], rule.twice[-1], reach, reach_low])[:, :-1]
-    flown, hits = along(flights, kicks), along(np.stack([b, b_low])[:, :-1], F)
-    last = _pushed(mechanics, rule.nodes[-1:], at, tuple(x[:2] for x in flown))
+    flights = [w[None, :-1] for w in (rule.impulse[-1], rule.twice[-1], reach, reach_low)]
+    turned, bent, far, far_low = along(flights, kicks)
+    hits, hits_low = along([w[None, :-1] for w in (b, b_low)], F)
+    last = _pushed(mechanics, rule.nodes[-1:], at, turned, bent)
     last = jax.lax.optimization_barrier(last)
 
-    def hit(k: int, w: np.ndarray) -> jax.Array:
+    def hit(early: Rows, w: np.ndarray) -> jax.Array:
         end = w[-1].astype(dtype)
-        return h * jnp.stack([x[k] + end * f[0] for x, f in zip(hits, last, strict=True)])
+        return h * jnp.stack([d[0] + end * f[0] for d, f in zip(early, last, strict=True)])
 
-    def flight(k: int, v: Rows) -> jax.Array:
-        return h * jnp.stack([v + x[k] for v, x in zip(v, flown, strict=True)])
+    def flight(v: Rows, d: Rows) -> jax.Array:
+        return h * jnp.stack([v + x[0] for v, x in zip(v, d, strict=True)])
 
     whole = jnp.stack([jnp.concatenate(pair) for pair in zip(F, last, strict=True)])
-    fine = flight(3, at.v_low), hit(1, b_low)
-    return End(flight(2, at.v), hit(0, b), fine, whole)
+    fine = flight(at.v_low, far_low), hit(hits_low, b_low)
+    return End(flight(at.v, far), hit(hits, b), fine, whole)
 
 
 def iterated(
