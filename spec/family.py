@@ -125,6 +125,11 @@ def _coefficients(sense: Sense) -> None:
                 sense.range(key)
         elif isinstance(item, dict):
             _coefficient(sense, key, item)
+    names = [*sense.check.table("coefficients")]
+    if not sense.broken and "coefficients" in sense.raw and all(_is_fixed(sense, n) for n in names):
+        said = "all coefficients are fixed" if names else "no coefficient is named"
+        sense.add(("coefficients",), "coefficients.none", f"{said}: there is nothing to find",
+                 f"write {names[0] if names else 'c1'} = [0.0, 10.0]")  # fmt: skip
 
 
 def _coefficient(sense: Sense, key: Key, item: dict[str, Any]) -> None:

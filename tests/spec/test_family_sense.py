@@ -36,6 +36,12 @@ cases = [{ c1 = 1.0, c2 = 1.0 }]
         ('["q", "pi"]', "[]", 15, "at least 1"),
         ('["q", "pi"]', '["q"]\nevery = 30', 16, "write every = 20"),
         ("steps = 40", "steps = 1", 13, "write steps = 40"),
+        (
+            "c1 = [0.5, 2.0]\nc2 = [0.5, 2.0]",
+            "c1 = { fixed = 1 }\nc2 = { fixed = 2 }",
+            5,
+            "write c1 = [0.0, 10.0]",
+        ),
         ('"mlp"', '"conv"\nhidden = []', 18, "write hidden = [64, 64]"),
         ("c2*q^2", "c2*q^2 - k*q", 4, "in [coefficients], e.g. k = [0.0, 10.0]"),
     ],
