@@ -17,7 +17,7 @@ from types import FrameType
 from .errors import DATA, INTERRUPTED, RETRY, USAGE, WRITE, RunError
 
 XLA_FLAGS = "--xla_backend_extra_options=xla_cpu_small_while_loop_byte_threshold=10000000"
-GARBAGE = 100_000  # new objects between two looks for garbage
+GARBAGE = 1_000_000  # new objects between two looks for garbage: more than a start makes
 MOST_WORKERS = 512  # processes of this machine
 
 
