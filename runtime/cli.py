@@ -17,6 +17,10 @@ from types import FrameType
 from .errors import DATA, INTERRUPTED, RETRY, USAGE, WRITE, RunError
 
 XLA_FLAGS = "--xla_backend_extra_options=xla_cpu_small_while_loop_byte_threshold=10000000"
+# XLA's YNNPACK fusions give wrong sums of products in single precision: of its parts only those
+# for single products of matrices are used.
+SUMS = "--xla_cpu_experimental_ynn_fusion_type"
+SUMS_OF = ("0.10.", "0.11.")  # versions of jaxlib that know it; to others it is a fatal mistake
 GARBAGE = 1_000_000  # new objects between two looks for garbage: more than a start makes
 MOST_WORKERS = 512  # processes of this machine
 
@@ -199,6 +203,7 @@ def set_switches(*, doubles: bool = True) -> None:
     programs of our size is no slower; cores are for several runs at a time.
     """
     from .compile_cache import use
+    from .provenance import version_of
 
     environment = os.environ
     if doubles:
@@ -208,6 +213,8 @@ def set_switches(*, doubles: bool = True) -> None:
     flags = environment.get("XLA_FLAGS", "")
     if XLA_FLAGS not in flags:
         environment["XLA_FLAGS"] = f"{flags} {XLA_FLAGS}".strip()
+    if SUMS not in flags and version_of("jaxlib").startswith(SUMS_OF):
+        environment["XLA_FLAGS"] += f" {SUMS}=individual_dot"
     use(environment)
     # Imports and tracing make objects by the hundred thousand and hardly any garbage: with Python's
     # own threshold its collector looks at all of them again and again, 0.2 s of a short run.
