@@ -210,10 +210,3 @@ def test_an_unknown_method_is_told_the_nearest():
         loads(OSCILLATOR.replace('"rk4"', '"dopri9"'))
     (fault,) = caught.value.faults
     assert fault.suggestion == "dopri8"
-
-
-def test_constraints_and_transformed_time_are_not_compared():
-    text = OSCILLATOR.replace("steps = 1000", 'steps = 1000\ntime_transform = "1 + q^2"')
-    with pytest.raises(Faults) as caught:
-        compile(loads(text))
-    assert "not built" in caught.value.faults[0].message
