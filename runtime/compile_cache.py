@@ -19,6 +19,7 @@ EVERY = 3600.0  # seconds between two looks at their size
 FOLDER = "JAX_COMPILATION_CACHE_DIR"
 SWITCH = "JAX_ENABLE_COMPILATION_CACHE"
 _told: list[str] = []
+_watched: list[Path] = []
 
 
 def use(environment: MutableMapping[str, str]) -> None:
@@ -60,6 +61,9 @@ def trim(home: Path, limit: int = LIMIT, every: float = EVERY) -> None:
 
 def watch(folder: Path) -> None:
     """Take JAX's complaints about its cache: mend what is damaged, tell of the rest once."""
+    if folder in _watched:
+        return
+    _watched.append(folder)
     shown = warnings.showwarning
 
     def heard(message: Warning | str, category: type[Warning], *where, **more) -> None:

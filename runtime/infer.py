@@ -28,6 +28,7 @@ from .write import json_text, plain_data, write
 
 if TYPE_CHECKING:
     from ..spec.family import Family
+    from ..spec.leaves import Column
     from ..spec.tables import Columns
 
 MOTIONS = 256  # that go through the integrator together
@@ -171,10 +172,12 @@ def _columns(study: Family, table: Table) -> dict[str, list[str]]:
 
 def _as_measured(columns: Columns) -> dict[str, list[str]]:
     """Headings as those of the motion that the network was trained for."""
-    return {
-        key: [column.name for column in (of if isinstance(of, tuple) else (of,))]
-        for key, of in columns.items()
-    }
+    return {key: [column.name for column in _each(of)] for key, of in columns.items()}
+
+
+def _each(of: Column | tuple[Column, ...]) -> tuple[Column, ...]:
+    """The column of a number, or those of a vector's components."""
+    return of if isinstance(of, tuple) else (of,)
 
 
 def _by_name(study: Family, table: Table) -> dict[str, list[str]]:
@@ -201,9 +204,8 @@ def _factor(study: Family, table: Table, name: str) -> float:
 
     text = table.units[table.header.index(name)]
     if not text and study.data is not None:
-        columns = study.data.columns.values()
-        every = [c for of in columns for c in (of if isinstance(of, tuple) else (of,))]
-        return scale_of(study, next(c for c in every if c.name == name))
+        every = (column for of in study.data.columns.values() for column in _each(of))
+        return scale_of(study, next(column for column in every if column.name == name))
     if not text or study.units.reduced:
         return 1.0
     try:
