@@ -1,28 +1,24 @@
 """What it means: symbols, then arrays. No disk, no screen, no clock.
 
-The stages, each a file:
+The stages, each with what goes in and what comes out:
 
-1. `symbols`: syntax trees of the study become SymPy.
-2. `problem`: L and K become forces and momenta, the physical limit taken symbolically.
-3. `mechanics`: what can be said with pencil and paper (structure, equations of motion, scalings).
-4. `lower`, `arrays`: expressions become JAX functions.
-5. one file a kind (`ggl`, `family`): a `Program` for the runtime out of the `modules`.
-6. `lift`, `derived`: values come back as equations with numbers, as text and as LaTeX.
+1. `symbolic.vocabulary`: syntax trees of the study -> SymPy.
+2. `symbolic.lagrangian_system`: L and K -> forces and momenta, the physical limit of K taken.
+3. `symbolic.structure`, `noether`, `scaling`: what can be said with pencil and paper.
+4. `symbolic.lowering`, `lowered_system`: expressions -> JAX functions.
+5. a wing a kind (`ggl`, `family`, `om`, `pnn`): functions and `numerics` -> a `Program`.
+6. `symbolic.printing`, `equations`: values -> equations with numbers, as text and as LaTeX.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import assert_never
 
 import numpy as np
-
-from ..spec import Faults, Study
-from ..spec.family import Family
-from ..spec.ggl import Ggl
-from ..spec.om import Om
-from ..spec.pnn import Pnn
-from .program import Program, Search, Section
+from actionrun.compiler.findings import Section
+from actionrun.compiler.kinds import KINDS
+from actionrun.compiler.program import Program, Search
+from actionrun.spec import Fault, Faults, Study
 
 
 def compile(study: Study, observations: Mapping[str, np.ndarray] | None = None) -> Program | Search:
@@ -31,52 +27,22 @@ def compile(study: Study, observations: Mapping[str, np.ndarray] | None = None) 
     Raises `spec.Faults` where the mathematics does not work out, pointing into the study.
     """
     require_built(study)
-    match study:
-        case Ggl():
-            from . import ggl
-
-            return ggl.compile(study)
-        case Family():
-            from . import family
-
-            return family.compile(study, observations)
-        case Om():
-            from . import om
-
-            return om.compile(study, observations)
-        case Pnn():
-            from . import pnn
-
-            return pnn.compile(study, observations)
-        case _:
-            assert_never(study)
+    return KINDS[study.study].build(study, observations)
 
 
 def explain(study: Study) -> tuple[Section, ...]:
     """What a study means: Lagrangian, momenta, equations of motion, what its kind adds, the doubled
     system, symmetries and their charges, the loss, and what motions determine."""
-    match study:
-        case Ggl():
-            from . import ggl
-            from .meaning import meaning
+    return KINDS[study.study].explain(study)
 
-            of_bodies = study.system.particles is not None
-            return (*ggl.explain(study), *(() if of_bodies else meaning(study)))
-        case Family():
-            from . import family
-            from .meaning import meaning
 
-            return (*family.explain(study), *meaning(study))
-        case Om():
-            from . import om
-
-            return om.explain(study)
-        case Pnn():
-            from . import pnn
-
-            return pnn.explain(study)
-        case _:
-            assert_never(study)
+def deep_check(study: Study) -> list[Fault]:
+    """Every fault and note of the symbolic stage, without a run. Raises nothing for what a study
+    says."""
+    try:
+        return KINDS[study.study].check(study)
+    except Faults as faults:
+        return list(faults.faults)
 
 
 def require_built(study: Study) -> None:

@@ -14,19 +14,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ..spec import load
-    from .job import Run, run
+    from actionrun.spec import load
+
+    from .runner import Run, run
 
 __all__ = ["Run", "load", "run"]
 
 
 def __getattr__(name: str) -> Any:
     if name == "load":
-        from ..spec import load
+        from actionrun.spec import load
 
         return load
     if name in ("run", "Run"):
-        from .job import Run, run
+        from .runner import Run, run
 
         globals().update(Run=Run, run=run)
         return globals()[name]

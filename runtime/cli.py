@@ -43,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _guarded(options: argparse.Namespace, words: list[str]) -> int:
-    from ..spec.source import Faults, UsageFault
+    from actionrun.spec.text.source import Faults, UsageFault
 
     try:
         return options.act(options)
@@ -79,7 +79,7 @@ def _guarded(options: argparse.Namespace, words: list[str]) -> int:
 
 
 def _complain(text: str) -> None:
-    from ..spec.source import shown
+    from actionrun.spec.text.source import shown
 
     print(f"actionrun: {shown(text)}", file=sys.stderr, flush=True)
 
@@ -189,7 +189,7 @@ class Version(argparse.Action):
         super().__init__(option_strings, dest, nargs=0, help=help)
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
-        from .provenance import version_of
+        from actionrun.runtime.storage.provenance import version_of
 
         print(f"actionrun {version_of('actionrun')}")
         parser.exit()
@@ -202,8 +202,8 @@ def set_switches(*, doubles: bool = True) -> None:
     what its thread pool asks for. One thread gives the same bits on any number of cores, and for
     programs of our size is no slower; cores are for several runs at a time.
     """
-    from .compile_cache import use
-    from .provenance import version_of
+    from actionrun.runtime.environment.compile_cache import use
+    from actionrun.runtime.storage.provenance import version_of
 
     environment = os.environ
     if doubles:

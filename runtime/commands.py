@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, TextIO
 from .errors import DATA, Refused
 
 if TYPE_CHECKING:
-    from ..spec import Fault, Study
-    from .folder import Folder
+    from actionrun.runtime.storage.run_folder import Folder
+    from actionrun.spec import Fault, Study
 
 
 COMMANDS = (
@@ -23,12 +23,12 @@ COMMANDS = (
 
 
 def run(options: Namespace) -> int:
-    from .folder import require_free
+    from actionrun.runtime.storage.run_folder import require_free
 
     require_free(options.study, options.out, sys.argv)
     from .cli import Signals, set_switches
     from .display import display, summary
-    from .job import run as execute
+    from .runner import run as execute
 
     study = _study(options)
     set_switches()
@@ -51,14 +51,14 @@ def check(options: Namespace) -> int:
     import gc
 
     gc.disable()  # editors run this at each save, and imports are nearly all of its time
-    from ..spec import check as faults_of
+    from actionrun.spec import check as faults_of
 
     faults: list[Fault] = []
     for path in options.study:
         _there(path)
         faults += faults_of(path, overrides=options.overrides, seed=options.seed, data=options.data)
     if options.deep and not _wrong(faults):
-        from .deep import deep_faults
+        from .check_subprocess import deep_faults
 
         for path in options.study:
             faults += deep_faults(
@@ -77,18 +77,19 @@ def check(options: Namespace) -> int:
 
 
 def explain(options: Namespace) -> int:
-    from ..compiler import explain as sections
-    from ..spec import resolved_toml
+    from actionrun.compiler import explain as sections
+    from actionrun.runtime.report.latex import explained_tex, explained_text
+    from actionrun.spec import resolved_toml
+
     from .cli import set_switches
-    from .latex import explained_tex, explained_text
 
     study = _study(options)
     set_switches()
     found, whole = sections(study), resolved_toml(study)
     if study.sweep:
-        from ..compiler.program import Section
-        from ..spec import swept
-        from .sweep_findings import described
+        from actionrun.compiler.findings import Section
+        from actionrun.runtime.sweep.findings import described
+        from actionrun.spec import swept
 
         found = (*found, Section("Sweep", described(swept(study))))
     print(explained_tex(found, whole) if options.latex else explained_text(found, whole))
@@ -96,7 +97,7 @@ def explain(options: Namespace) -> int:
 
 
 def latex(options: Namespace) -> int:
-    from .latex import standalone
+    from actionrun.runtime.report.latex import standalone
 
     folder = _finished(options.run)
     if options.standalone:
@@ -107,8 +108,8 @@ def latex(options: Namespace) -> int:
 
 
 def export(options: Namespace) -> int:
-    from .export import csv_files
-    from .write import write
+    from actionrun.runtime.report.export import csv_files
+    from actionrun.runtime.storage.atomic_write import write
 
     folder = _finished(options.run)
     if options.format == "extxyz":
@@ -127,7 +128,7 @@ def export(options: Namespace) -> int:
 
 
 def _export_structures(folder: Folder, out: Path | None) -> int:
-    from .write import write
+    from actionrun.runtime.storage.atomic_write import write
 
     source, place = folder / "trajectory.extxyz", (out or folder / "export") / "trajectory.extxyz"
     if not source.is_file():
@@ -151,8 +152,8 @@ def infer(options: Namespace) -> int:
 
 
 def list_runs(options: Namespace) -> int:
-    from .folder import runs_under
-    from .listing import listing
+    from actionrun.runtime.report.listing import listing
+    from actionrun.runtime.storage.run_folder import runs_under
 
     runs = runs_under(options.folder)
     if not runs:
@@ -163,8 +164,8 @@ def list_runs(options: Namespace) -> int:
 
 
 def compare(options: Namespace) -> int:
-    from .comparison import comparison, page, text
-    from .write import write
+    from actionrun.runtime.report.comparison import comparison, page, text
+    from actionrun.runtime.storage.atomic_write import write
 
     if len(options.run) < 2:
         raise Refused("compare needs two runs at least: actionrun compare RUN RUN")
@@ -178,7 +179,7 @@ def compare(options: Namespace) -> int:
 
 
 def report(options: Namespace) -> int:
-    from .report import write_report
+    from actionrun.runtime.report.page import write_report
 
     folder = _finished(options.run)
     with folder.lock():
@@ -189,14 +190,14 @@ def report(options: Namespace) -> int:
 def schema(options: Namespace) -> int:
     import json
 
-    from ..spec import schema as json_schema
+    from actionrun.spec import schema as json_schema
 
     print(json.dumps(json_schema(), indent=2, ensure_ascii=False))
     return 0
 
 
 def new(options: Namespace) -> int:
-    from ..spec import template
+    from actionrun.spec import template
 
     print(template(options.kind), end="")
     return 0
@@ -217,7 +218,7 @@ def _wrong(faults: Iterable[Fault]) -> bool:
 
 
 def _study(options: Namespace) -> Study:
-    from ..spec import load
+    from actionrun.spec import load
 
     _there(options.study)
     return load(options.study, overrides=options.overrides, seed=options.seed, data=options.data)
@@ -241,14 +242,14 @@ def _there(path: Path) -> None:
 
 def _run_at(path: Path) -> Folder:
     """The run in a folder, or the latest finished one below it."""
-    from .folder import Folder
+    from actionrun.runtime.storage.run_folder import Folder
 
     return folder if (folder := Folder(path)).is_run else _finished(path)
 
 
 def _finished(path: Path) -> Folder:
     """The run that a path means: its folder, or the latest finished one below it."""
-    from .folder import Folder, runs_under
+    from actionrun.runtime.storage.run_folder import Folder, runs_under
 
     folder = Folder(path)
     if folder.is_run:

@@ -12,7 +12,10 @@ from collections.abc import Mapping
 from time import monotonic
 from typing import TYPE_CHECKING, Any, TextIO
 
-from ..spec.source import shown
+from actionrun.runtime.report.listing import columned
+from actionrun.runtime.report.rounding import brief, duration, measured, speed
+from actionrun.spec.text.source import shown
+
 from .events import (
     Event,
     Failed,
@@ -25,13 +28,11 @@ from .events import (
     Saved,
     Started,
 )
-from .listing import columned
-from .rounded import brief, duration, measured, speed
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
-    from .job import Run
+    from .runner import Run
 
 MOST_METRICS = 4
 MOST_ROWS = 40

@@ -16,20 +16,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from actionrun.runtime.data.csv_table import Table, table_of
+from actionrun.runtime.data.observations import MOST_BYTES, scale_of
+from actionrun.runtime.report.rounding import brief, measured
+from actionrun.runtime.storage.atomic_write import json_text, plain_data, write
+from actionrun.runtime.storage.run_folder import Folder
+from actionrun.spec.text.source import Fault, Faults, quoted
 
-from ..spec.source import Fault, Faults, quoted
-from .data import MOST_BYTES, scale_of
 from .errors import Refused
 from .events import Listener
-from .folder import Folder
-from .rounded import brief, measured
-from .table import Table, table_of
-from .write import json_text, plain_data, write
 
 if TYPE_CHECKING:
-    from ..spec.family import Family
-    from ..spec.leaves import Column
-    from ..spec.tables import Columns
+    from actionrun.spec.kinds.family import Family
+    from actionrun.spec.tables.common import Columns
+    from actionrun.spec.tables.leaves import Column
 
 MOTIONS = 256  # that go through the integrator together
 
@@ -44,9 +44,9 @@ def infer(
     Motions go through the integrator MOTIONS at a time, in this process or by the workers that
     were asked for: the result is the same.
     """
-    from ..spec import load
-    from ..spec.family import Family
-    from .crew import all_done, crew_of
+    from actionrun.runtime.workers.pool import all_done, crew_of
+    from actionrun.spec import load
+    from actionrun.spec.kinds.family import Family
 
     study = load(folder / "resolved.toml")
     if not isinstance(study, Family) or study.network.kind == "none":
@@ -86,12 +86,12 @@ class Network:
 
             set_switches()
         import jax
+        from actionrun.compiler.family.train import Training
+        from actionrun.runtime.storage.checkpoint import Checkpoints
+        from actionrun.runtime.storage.provenance import stamp
+        from actionrun.spec import load
 
-        from ..compiler.family_train import Training
-        from ..spec import load
-        from .checkpoint import Checkpoints
-        from .job import job
-        from .provenance import stamp
+        from .runner import job
 
         folder = Folder(path)
         with jax.enable_x64(True):
@@ -107,8 +107,7 @@ class Network:
 
     def told(self, observations: Mapping[str, np.ndarray]) -> Told:
         import jax
-
-        from ..compiler.family_infer import inferred
+        from actionrun.compiler.family.infer import inferred
 
         with jax.enable_x64(True):
             found = inferred(self.program, self.state, observations)
@@ -198,9 +197,9 @@ def _by_name(study: Family, table: Table) -> dict[str, list[str]]:
 
 def _factor(study: Family, table: Table, name: str) -> float:
     """What turns a column's numbers into base units: by its heading, else as [data] says."""
-    from ..spec.leaves import Column
-    from ..spec.quantities import unit
-    from ..spec.refused import ExpressionFault
+    from actionrun.spec.expressions.errors import ExpressionFault
+    from actionrun.spec.tables.leaves import Column
+    from actionrun.spec.units.quantities import unit
 
     text = table.units[table.header.index(name)]
     if not text and study.data is not None:

@@ -13,25 +13,26 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from .source import Fault, Faults, Source, Span, UsageFault
+from actionrun.spec.text.source import Fault, Faults, Source, Span, UsageFault
 
 if TYPE_CHECKING:
-    from .experiment import Experiment
-    from .family import Coefficient, Family
-    from .ggl import Ggl
+    from actionrun.spec.kinds.experiment import Experiment
+    from actionrun.spec.kinds.family import Coefficient, Family
+    from actionrun.spec.kinds.ggl import Ggl
+    from actionrun.spec.kinds.om import Om
+    from actionrun.spec.kinds.pnn import Pnn
+    from actionrun.spec.kinds.registry import Study
+    from actionrun.spec.sweep.sweep import Point, Swept, points, swept
+    from actionrun.spec.tables.common import Compare, Data, Integrator, Observe
+    from actionrun.spec.tables.learning import Network, Refine, Test, Training
+    from actionrun.spec.tables.leaves import Column, Expression, Range, Value
+    from actionrun.spec.tables.start import Start
+    from actionrun.spec.tables.system import System
+    from actionrun.spec.units.quantities import Unit, Units
+
     from .json_schema import schema
-    from .kinds import Study
-    from .learning import Network, Refine, Test, Training
-    from .leaves import Column, Expression, Range, Value
-    from .om import Om
-    from .pnn import Pnn
-    from .quantities import Unit, Units
     from .resolved import keyed, resolved_toml
-    from .start import Start
     from .study import check, load, loads
-    from .sweep import Point, Swept, points, swept
-    from .system import System
-    from .tables import Compare, Data, Integrator, Observe
     from .templates import template
 
 __all__ = [
@@ -43,12 +44,14 @@ __all__ = [
 ]  # fmt: skip
 
 HOMES = {
-    "experiment": "Experiment", "family": "Coefficient Family", "ggl": "Ggl", "kinds": "Study",
-    "learning": "Network Refine Test Training", "leaves": "Column Expression Range Value",
-    "om": "Om", "pnn": "Pnn", "quantities": "Unit Units", "resolved": "keyed resolved_toml",
-    "json_schema": "schema", "study": "check load loads", "sweep": "Point Swept points swept",
-    "start": "Start", "system": "System", "tables": "Compare Data Integrator Observe",
-    "templates": "template",
+    "kinds.experiment": "Experiment", "kinds.family": "Coefficient Family", "kinds.ggl": "Ggl",
+    "kinds.om": "Om", "kinds.pnn": "Pnn", "kinds.registry": "Study",
+    "tables.learning": "Network Refine Test Training",
+    "tables.leaves": "Column Expression Range Value",
+    "tables.common": "Compare Data Integrator Observe", "tables.start": "Start",
+    "tables.system": "System", "units.quantities": "Unit Units",
+    "resolved": "keyed resolved_toml", "json_schema": "schema", "study": "check load loads",
+    "sweep.sweep": "Point Swept points swept", "templates": "template",
 }  # fmt: skip
 HOME = {name: module for module, names in HOMES.items() for name in names.split()}
 

@@ -12,9 +12,8 @@ def schema() -> dict[str, Any]:
     `oneOf` it would mark all of the file. The tables that every kind shares stand at the top too,
     where editors that do not follow conditions find them to complete.
     """
+    from actionrun.spec.kinds.registry import Study, models
     from pydantic import TypeAdapter
-
-    from .kinds import Study, models
 
     found = _without_null(TypeAdapter(Study).json_schema(mode="validation"))
     kinds = {kind: found["$defs"][model.__name__] for kind, model in models().items()}

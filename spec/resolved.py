@@ -8,12 +8,12 @@ from collections.abc import Mapping
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
-from .leaves import Column, Expression, Range, Value
-from .system import Coordinates
-from .tables import Table, field_keys
+from actionrun.spec.tables.common import Table, field_keys
+from actionrun.spec.tables.leaves import Column, Expression, Range, Value
+from actionrun.spec.tables.system import Coordinates
 
 if TYPE_CHECKING:
-    from .experiment import Experiment
+    from actionrun.spec.kinds.experiment import Experiment
 
 BARE = re.compile(r"[A-Za-z0-9_-]+")
 

@@ -11,24 +11,23 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from actionrun.spec.expressions.declarations import dotted
+from actionrun.spec.expressions.errors import ExpressionFault
+from actionrun.spec.kinds.registry import KINDS, model_of
+from actionrun.spec.tables.leaves import Reading, marked
+from actionrun.spec.tables.species import names_of
+from actionrun.spec.tables.system import Coordinates, read_coordinates
+from actionrun.spec.text.document import document, overridden
+from actionrun.spec.text.files import missing_files
+from actionrun.spec.text.source import Fault, Faults, Key, Source, UsageFault, nearest, shown
+from actionrun.spec.validation.checks import checked
+from actionrun.spec.validation.checks import keys as leaf_keys
+from actionrun.spec.validation.pydantic_errors import key_complaint, told
 from pydantic import ValidationError
 
-from .checks import checked
-from .checks import keys as leaf_keys
-from .declared import dotted
-from .document import document, overridden
-from .files import missing_files
-from .kinds import KINDS, model_of
-from .leaves import Reading, marked
-from .refused import ExpressionFault
-from .source import Fault, Faults, Key, Source, UsageFault, nearest, shown
-from .species import names_of
-from .system import Coordinates, read_coordinates
-from .translate import key_complaint, told
-
 if TYPE_CHECKING:
-    from .experiment import Experiment
-    from .kinds import Study
+    from actionrun.spec.kinds.experiment import Experiment
+    from actionrun.spec.kinds.registry import Study
 
 MAX_BYTES = 1_000_000
 MAX_VALUES = 5000
@@ -141,7 +140,7 @@ def _read(
     study, found = judged(source, raw, model, data is not None, broken)
     faults += found
     if "sweep" in raw:
-        from .sweep import sweep_faults
+        from actionrun.spec.sweep.sweep import sweep_faults
 
         def judge(place: Source, point: dict[str, Any]) -> tuple[Study | None, list[Fault]]:
             return judged(place, point, model, data is not None)

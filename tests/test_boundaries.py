@@ -15,7 +15,10 @@ ROOMS = ("spec", "compiler", "runtime")  # each may import itself and those befo
 FILES = sorted(f for room in ROOMS for f in (TOP / room).rglob("*.py"))
 TESTS = sorted((TOP / "tests").rglob("*.py"))
 KINDS = ("ggl", "family", "om", "pnn")
+NUMERICS = ("compiler", "numerics")
 MOST_LINES = 400
+MOST_MODULES = 20  # in a folder
+MOST_CIRCLES = 10  # of imports; may only fall
 FORBIDDEN = {"eval", "exec", "sympify", "parse_expr", "lambdify", "pickle", "cloudpickle", "dill"}
 HOMES = {
     "pydantic": ("spec/",),
@@ -24,16 +27,11 @@ HOMES = {
     "jax": ("compiler/", "runtime/"),  # the runtime: trees and devices of checkpoints
     "equinox": ("compiler/",),
     "optax": ("compiler/",),
-    "deap": ("runtime/search.py",),
+    "deap": ("runtime/evolution.py",),
     "rich": ("runtime/display.py",),
-    "matplotlib": (
-        "runtime/figures.py",
-        "runtime/report.py",
-        "runtime/bodies_drawn.py",
-        "runtime/network_drawn.py",
-    ),
-    "distributed": ("runtime/cluster.py",),
-    "optuna": ("runtime/guided.py",),
+    "matplotlib": ("runtime/report/",),
+    "distributed": ("runtime/workers/",),
+    "optuna": ("runtime/sweep/",),
     "argparse": ("runtime/cli.py", "runtime/commands.py"),
 }
 
@@ -43,13 +41,15 @@ def place(file: Path) -> str:
 
 
 def imports(file: Path) -> Iterator[tuple[str, ...]]:
-    """Every module or name that a file imports anywhere, as parts; relative ones from the top."""
+    """Every module or name that a file imports anywhere, as parts from the top; the rooms' own
+    names stand without `actionrun`."""
     for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             yield from (tuple(alias.name.split(".")) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             base = file.relative_to(TOP).parts[: -node.level] if node.level else ()
             base += tuple((node.module or "").split(".")) if node.module else ()
+            base = base[1:] if base[:1] == ("actionrun",) else base
             yield from ((*base, alias.name) for alias in node.names)
 
 
@@ -74,9 +74,79 @@ def test_there_is_something_to_look_at():
 def test_the_street_is_one_way(file):
     room = ROOMS.index(place(file).split("/")[0])
     for parts in imports(file):
-        assert parts[0] != "actionrun", f"rooms import each other relatively: {'.'.join(parts)}"
         if parts[0] in ROOMS:
             assert ROOMS.index(parts[0]) <= room, f"{ROOMS[room]} imports {'.'.join(parts)}"
+
+
+@pytest.mark.parametrize("file", FILES, ids=place)
+def test_relative_imports_stay_in_their_folder(file):
+    """Three dots at the start of a line tell nobody where they lead."""
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom):
+            assert node.level <= 1, f"write from actionrun.… import …: line {node.lineno}"
+
+
+def module_files(parts: tuple[str, ...]) -> Iterator[str]:
+    """The file that an imported name, `parts`, is read from."""
+    for end in (len(parts), len(parts) - 1):
+        path = TOP.joinpath(*parts[:end])
+        for file in (path.with_suffix(".py"), path / "__init__.py"):
+            if file.is_file():
+                yield place(file)
+                return
+
+
+def circles(graph: dict[str, set[str]]) -> list[list[str]]:
+    """Strongly connected components of more than one file (Tarjan 1972)."""
+    index: dict[str, int] = {}
+    low: dict[str, int] = {}
+    stack: list[str] = []
+    components: list[list[str]] = []
+
+    def visit(file: str) -> None:
+        index[file] = low[file] = len(index)
+        stack.append(file)
+        for other in graph[file]:
+            if other not in index:
+                visit(other)
+                low[file] = min(low[file], low[other])
+            elif other in stack:
+                low[file] = min(low[file], index[other])
+        if low[file] == index[file]:
+            cut = stack.index(file)
+            components.append(stack[cut:])
+            del stack[cut:]
+
+    for file in graph:
+        if file not in index:
+            visit(file)
+    return [sorted(component) for component in components if len(component) > 1]
+
+
+def test_imports_form_no_circle():
+    """Those inside functions and those for types are counted: who reads one file of a circle has to
+    read all of them."""
+    graph = {
+        place(file): {
+            target
+            for parts in imports(file)
+            if parts[0] in ROOMS
+            for target in module_files(parts)
+            if target != place(file)
+        }
+        for file in FILES
+    }
+    assert circles({"a": {"b"}, "b": {"c"}, "c": {"a"}, "d": {"a"}}) == [["a", "b", "c"]]
+    tied = circles(graph)
+    assert len(tied) <= MOST_CIRCLES, tied
+
+
+@pytest.mark.parametrize(
+    "folder", sorted({file.parent for file in FILES}), ids=lambda f: f.relative_to(TOP).as_posix()
+)
+def test_folders_are_small(folder):
+    modules = [f for f in folder.glob("*.py") if f.name != "__init__.py"]
+    assert len(modules) <= MOST_MODULES, f"{len(modules)} modules"
 
 
 @pytest.mark.parametrize("file", FILES, ids=place)
@@ -87,9 +157,8 @@ def test_libraries_stay_at_home(file):
 
 
 def kind(parts: tuple[str, ...]) -> str | None:
-    """The kind that a module of a room is named after; `modules/ggl.py` serves them all."""
-    word = parts[1].removesuffix(".py").split("_")[0] if len(parts) > 1 else ""
-    return word if word in KINDS else None
+    """The kind whose wing of the compiler a module stands in."""
+    return parts[1] if len(parts) > 1 and parts[0] == "compiler" and parts[1] in KINDS else None
 
 
 OF_A_KIND = [file for file in FILES if kind(file.relative_to(TOP).parts)]
@@ -97,11 +166,26 @@ OF_A_KIND = [file for file in FILES if kind(file.relative_to(TOP).parts)]
 
 @pytest.mark.parametrize("file", OF_A_KIND, ids=place)
 def test_kinds_do_not_know_each_other(file):
-    """`compiler/family*.py` may not import `compiler/ggl*.py`; both may import what lies below."""
+    """`compiler/family/` may not import `compiler/ggl/`; both may import what lies below."""
     own = kind(file.relative_to(TOP).parts)
     for parts in imports(file):
+        assert kind(parts) in (None, own), f"{own} imports {'.'.join(parts)}"
+
+
+SHARED = [f for f in FILES if place(f).startswith(("compiler/symbolic/", "compiler/numerics/"))]
+
+
+@pytest.mark.parametrize("file", SHARED, ids=place)
+def test_what_the_kinds_share_knows_none_of_them(file):
+    for parts in imports(file):
+        assert kind(parts) is None, f"imports {'.'.join(parts)}"
+
+
+@pytest.mark.parametrize("file", [f for f in SHARED if "numerics" in f.parts], ids=place)
+def test_numerics_are_arrays_only(file):
+    for parts in imports(file):
         if parts[0] in ROOMS:
-            assert kind(parts) in (None, own), f"{own} imports {'.'.join(parts)}"
+            assert parts[:2] == NUMERICS, f"imports {'.'.join(parts)}"
 
 
 @pytest.mark.parametrize("file", FILES, ids=place)

@@ -5,7 +5,7 @@ from importlib.resources import files
 
 def template(kind: str) -> str:
     """A commented starter study of a kind. Raises UsageFault where there is none."""
-    from ..source import UsageFault, quoted
+    from actionrun.spec.text.source import UsageFault, quoted
 
     kinds = sorted(
         f.name.removesuffix(".toml") for f in files(__name__).iterdir() if f.name.endswith(".toml")

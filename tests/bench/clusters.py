@@ -66,11 +66,11 @@ def ours(name, until=-np.inf):
     the barrier is not above `until`, and images of a string."""
     from pathlib import Path
 
-    from actionrun.compiler.om_clusters_ends import ends, of_files
-    from actionrun.compiler.om_clusters_search import Hunt
-    from actionrun.compiler.om_setting import setting
+    from actionrun.compiler.om.cluster.endpoints import ends, of_files
+    from actionrun.compiler.om.cluster.pathway_search import Hunt
+    from actionrun.compiler.om.path_problem import setting
     from actionrun.runtime import load
-    from actionrun.runtime.data import observations
+    from actionrun.runtime.data.observations import observations
 
     clock = time.process_time()
     study = load(Path(__file__).parents[2] / "studies" / f"{name}.toml")

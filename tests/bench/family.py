@@ -25,10 +25,10 @@ import jax  # noqa: E402
 import jax.numpy as jnp  # noqa: E402
 import numpy as np  # noqa: E402
 from actionrun.compiler import compile  # noqa: E402
-from actionrun.compiler.family_examine import read, scoring  # noqa: E402
-from actionrun.compiler.family_train import Training  # noqa: E402
-from actionrun.compiler.modules.encoder import sizes  # noqa: E402
-from actionrun.compiler.modules.least_squares import (  # noqa: E402
+from actionrun.compiler.family.evaluation import read, scoring  # noqa: E402
+from actionrun.compiler.family.train import Training  # noqa: E402
+from actionrun.compiler.numerics.inference.encoder import sizes  # noqa: E402
+from actionrun.compiler.numerics.optimizers.levenberg_marquardt import (  # noqa: E402
     covariance,
     levenberg_marquardt,
 )

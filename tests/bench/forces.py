@@ -24,8 +24,8 @@ set_switches()
 import jax  # noqa: E402
 import jax.numpy as jnp  # noqa: E402
 import numpy as np  # noqa: E402
-from actionrun.compiler.bodies import Bodies, bodies  # noqa: E402
-from actionrun.compiler.modules.md import lattice  # noqa: E402
+from actionrun.compiler.numerics.molecular.molecular_dynamics import lattice  # noqa: E402
+from actionrun.compiler.om.particle_system import Bodies, bodies  # noqa: E402
 from actionrun.spec import load  # noqa: E402
 from ase import Atoms  # noqa: E402
 from ase.calculators.lj import LennardJones  # noqa: E402

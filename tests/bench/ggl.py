@@ -21,8 +21,8 @@ import jax  # noqa: E402
 import jax.numpy as jnp  # noqa: E402
 import numpy as np  # noqa: E402
 from actionrun.compiler import compile  # noqa: E402
-from actionrun.compiler.modules.adjoint import total  # noqa: E402
-from actionrun.compiler.modules.many import advanced, started  # noqa: E402
+from actionrun.compiler.numerics.integrators.adjoint import total  # noqa: E402
+from actionrun.compiler.numerics.integrators.batch import advanced, started  # noqa: E402
 from actionrun.spec import loads  # noqa: E402
 from jax.experimental.compilation_cache import compilation_cache  # noqa: E402
 from rich.console import Console  # noqa: E402

@@ -35,8 +35,8 @@ import jax  # noqa: E402
 import jax.numpy as jnp  # noqa: E402
 import numpy as np  # noqa: E402
 from actionrun.compiler import compile  # noqa: E402
-from actionrun.compiler.modules.observables import deviations  # noqa: E402
-from actionrun.compiler.om_relax import Relaxation  # noqa: E402
+from actionrun.compiler.numerics.molecular.observables import deviations  # noqa: E402
+from actionrun.compiler.om.minimization import Relaxation  # noqa: E402
 from actionrun.spec import load  # noqa: E402
 from rich.console import Console  # noqa: E402
 from rich.table import Table  # noqa: E402

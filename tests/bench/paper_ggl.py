@@ -26,8 +26,8 @@ set_switches()
 import jax  # noqa: E402
 import numpy as np  # noqa: E402
 from actionrun.compiler import compile  # noqa: E402
-from actionrun.compiler.program import Axis, Curve, Figure, Panel  # noqa: E402
-from actionrun.runtime.figures import svg  # noqa: E402
+from actionrun.compiler.findings import Axis, Curve, Figure, Panel  # noqa: E402
+from actionrun.runtime.report.figures import svg  # noqa: E402
 from actionrun.spec import load, loads  # noqa: E402
 
 OSCILLATOR = """

@@ -28,8 +28,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from actionrun.compiler.pnn_maps_judge import as_step, energy_of
-from actionrun.compiler.pnn_maps_model import Model, model, thinned
+from actionrun.compiler.pnn.maps.evaluation import as_step, energy_of
+from actionrun.compiler.pnn.maps.model import Model, model, thinned
 from actionrun.spec import load
 
 STUDY = Path(__file__).parents[2] / "studies" / "verlet_pnn.toml"

@@ -16,7 +16,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from actionrun.runtime.folder import Folder
+from actionrun.runtime.storage.run_folder import Folder
 from rich.console import Console
 from rich.table import Table
 

@@ -1,6 +1,6 @@
 """Small studies as text, for the compiler's tests."""
 
-from actionrun.compiler.problem import Problem, problem
+from actionrun.compiler.symbolic.lagrangian_system import Problem, problem
 from actionrun.spec import Ggl, loads
 
 

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from actionrun.compiler.atoms import given_ends, overlap, trajectory
-from actionrun.compiler.bodies import bodies
-from actionrun.runtime.xyz import structures
+from actionrun.compiler.om.particle_system import bodies
+from actionrun.compiler.om.structures import given_ends, overlap, trajectory
+from actionrun.runtime.data.xyz import structures
 from actionrun.spec import Faults, loads
 
 SHIPPED = Path(__file__).parents[2] / "studies" / "structures"

@@ -5,10 +5,10 @@ import sys
 import numpy as np
 import pytest
 from actionrun.compiler import compile
-from actionrun.compiler.courses import Explicit, Variational
-from actionrun.compiler.ggl import Integration
-from actionrun.compiler.modules.explicit import OWN
-from actionrun.compiler.peers import tableaux
+from actionrun.compiler.ggl.comparison.propagators import Explicit, Variational
+from actionrun.compiler.ggl.comparison.tableaux import tableaux
+from actionrun.compiler.ggl.integration import Integration
+from actionrun.compiler.numerics.integrators.runge_kutta import OWN
 from actionrun.spec import Faults, loads
 
 OSCILLATOR = """\

@@ -5,13 +5,13 @@ import math
 import numpy as np
 import pytest
 import sympy as sp
-from actionrun.compiler.arrays import mechanics, parameters
-from actionrun.compiler.deep import deep
-from actionrun.compiler.lower import lowered
-from actionrun.compiler.modules.ggl import GGL
-from actionrun.compiler.numbers import numbers
-from actionrun.compiler.problem import problem
-from actionrun.compiler.stability import half_trace, limit, rates
+from actionrun.compiler import deep_check
+from actionrun.compiler.numerics.integrators.variational import GGL
+from actionrun.compiler.symbolic.evaluation import numbers
+from actionrun.compiler.symbolic.lagrangian_system import problem
+from actionrun.compiler.symbolic.linear_stability import half_trace, limit, rates
+from actionrun.compiler.symbolic.lowered_system import mechanics, parameters
+from actionrun.compiler.symbolic.lowering import lowered
 from actionrun.spec import loads
 
 FAMILY = """study = "family"
@@ -57,7 +57,7 @@ steps = 10
 
 
 def codes(text: str) -> list[str]:
-    return [fault.code for fault in deep(loads(text))]
+    return [fault.code for fault in deep_check(loads(text))]
 
 
 def ranges(names: str) -> str:
@@ -81,7 +81,7 @@ def ranges(names: str) -> str:
 )  # fmt: skip
 def test_what_motions_determine(law, names, seen, answer):
     text = FAMILY.format(law=law, coefficients=ranges(names), seen=seen)
-    (note,) = (fault for fault in deep(loads(text)) if fault.code == "deep.rank")
+    (note,) = (fault for fault in deep_check(loads(text)) if fault.code == "deep.rank")
     assert note.message.startswith(answer) and note.severity == "note"
     assert note.line_text == "[coefficients]"
     assert bool(note.hint) == ("all coefficients" not in answer)
@@ -139,7 +139,7 @@ def test_constraints():
     assert codes(ROD.format(constraints='["x^2 + y^2 = 1"]')) == []
     for two in ('["x^2 + y^2 = 1", "2*x^2 + 2*y^2 = 2"]', '["x^2 + y^2 = 1", "x^2 + y^2 = 4"]',
                 '["x^2 + y^2 = 4"]'):  # fmt: skip
-        (fault,) = deep(loads(ROD.format(constraints=two)))
+        (fault,) = deep_check(loads(ROD.format(constraints=two)))
         assert (fault.severity == "error" and "constraints" in fault.key) or "start" in fault.key
 
 

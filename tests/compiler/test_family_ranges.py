@@ -3,14 +3,13 @@
 import jax
 import numpy as np
 import pytest
-from actionrun.compiler import compile, explain
-from actionrun.compiler.deep import deep
-from actionrun.compiler.family_fit import Fitting
-from actionrun.compiler.family_ranges import ranges
-from actionrun.compiler.family_train import population
-from actionrun.compiler.problem import problem
+from actionrun.compiler import compile, deep_check, explain
+from actionrun.compiler.family.bounds import ranges
+from actionrun.compiler.family.fit import Fitting
+from actionrun.compiler.family.train import population
+from actionrun.compiler.symbolic.lagrangian_system import problem
 from actionrun.spec import Faults, loads
-from actionrun.spec.family import Family
+from actionrun.spec.kinds.family import Family
 
 STUDY = """
 study = "family"
@@ -101,7 +100,7 @@ def test_members_meet_the_constraints():
     ids=["empty", "thin", "bound", "both", "case"],
 )
 def test_what_leaves_nothing_is_told(constraints, cases, words):
-    (fault,) = deep(study(*constraints, cases=cases))
+    (fault,) = deep_check(study(*constraints, cases=cases))
     assert words in str(fault) and fault.line is not None
 
 

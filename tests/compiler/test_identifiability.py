@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import sympy as sp
-from actionrun.compiler.identifiability import identifiability, monomial, term_exponents
+from actionrun.compiler.symbolic.identifiability import identifiability, monomial, term_exponents
 
 
 def of(names: str, *functions: str, terms: str = ""):

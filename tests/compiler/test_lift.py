@@ -5,9 +5,9 @@ import math
 import numpy as np
 import pytest
 import sympy as sp
-from actionrun.compiler.derived import numeric_equations, symbolic_equations
-from actionrun.compiler.lift import digits, latex, name_latex, numeric, text
-from actionrun.compiler.symbols import Vocabulary, vocabulary
+from actionrun.compiler.symbolic.equations import numeric_equations, symbolic_equations
+from actionrun.compiler.symbolic.printing import digits, latex, name_latex, numeric, text
+from actionrun.compiler.symbolic.vocabulary import Vocabulary, vocabulary
 from actionrun.spec import Faults
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import sympy as sp
-from actionrun.compiler.lower import TABLE, lowered
+from actionrun.compiler.symbolic.lowering import TABLE, lowered
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 

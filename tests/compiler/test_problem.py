@@ -2,8 +2,8 @@
 
 import pytest
 import sympy as sp
-from actionrun.compiler.mechanics import equations_of_motion, structure
-from actionrun.compiler.problem import problem
+from actionrun.compiler.symbolic.lagrangian_system import problem
+from actionrun.compiler.symbolic.structure import equations_of_motion, structure
 from actionrun.spec import Faults, loads
 from studies_text import of, text
 

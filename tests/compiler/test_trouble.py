@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from actionrun.compiler.ggl_bodies import problem_of
-from actionrun.compiler.ggl_trouble import Point, cause
-from actionrun.compiler.problem import problem
+from actionrun.compiler.ggl.diagnosis import Point, cause
+from actionrun.compiler.symbolic.lagrangian_system import problem
+from actionrun.compiler.symbolic.many_body_system import problem_of
 from actionrun.runtime import run
 from actionrun.runtime.errors import Diverged
 from actionrun.spec import loads

@@ -2,7 +2,7 @@
 
 import jax.numpy as jnp
 import numpy as np
-from actionrun.compiler.bodies import Bodies, bodies
+from actionrun.compiler.om.particle_system import Bodies, bodies
 from actionrun.spec import loads
 
 LENNARD_JONES = "4*((1/r)^12 - (1/r)^6)"

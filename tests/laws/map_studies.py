@@ -5,7 +5,7 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
-from actionrun.compiler.pnn_maps_model import Model, model
+from actionrun.compiler.pnn.maps.model import Model, model
 from actionrun.spec import load, loads
 
 STUDIES = Path(__file__).parents[2] / "studies"

@@ -8,9 +8,9 @@ import jax
 import jax.monitoring
 import numpy as np
 from actionrun.compiler import compile
-from actionrun.compiler.ggl import Integration
-from actionrun.compiler.modules.march import Trajectory
-from actionrun.compiler.program import Findings
+from actionrun.compiler.findings import Findings
+from actionrun.compiler.ggl.integration import Integration
+from actionrun.compiler.numerics.integrators.time_marching import Trajectory
 from actionrun.spec import loads
 from scipy.special import ellipj, ellipk
 

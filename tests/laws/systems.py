@@ -6,11 +6,11 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from actionrun.compiler.arrays import mechanics, parameters
-from actionrun.compiler.modules.ggl import GGL
-from actionrun.compiler.modules.march import March, Trajectory, energy_error
-from actionrun.compiler.modules.quadratic import map_of
-from actionrun.compiler.problem import Problem, problem
+from actionrun.compiler.numerics.integrators.linear_map import map_of
+from actionrun.compiler.numerics.integrators.time_marching import March, Trajectory, energy_error
+from actionrun.compiler.numerics.integrators.variational import GGL
+from actionrun.compiler.symbolic.lagrangian_system import Problem, problem
+from actionrun.compiler.symbolic.lowered_system import mechanics, parameters
 from actionrun.spec import loads
 
 OSCILLATOR = 'lagrangian = "q\'^2/2 - q^2/2"\ncoordinates = ["q"]'

@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from actionrun.compiler import compile
-from actionrun.compiler.pnn_genome import Layout
-from actionrun.compiler.pnn_laws_seeds import _genome
-from actionrun.compiler.program import Findings
-from actionrun.runtime.data import observations
-from actionrun.runtime.search import Evolved
+from actionrun.compiler.findings import Findings
+from actionrun.compiler.pnn.genome import Layout
+from actionrun.compiler.pnn.laws.seeds import _genome
+from actionrun.runtime.data.observations import observations
+from actionrun.runtime.evolution import Evolved
 from actionrun.spec import Fault, Faults, Pnn, loads
 
 STUDIES = Path(__file__).parents[2] / "studies"

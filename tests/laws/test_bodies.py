@@ -6,7 +6,7 @@ import jax
 import numpy as np
 import pytest
 from actionrun.compiler import compile, explain
-from actionrun.compiler.ggl import Integration, _advance
+from actionrun.compiler.ggl.integration import Integration, _advance
 from actionrun.spec import Faults, loads
 from jax.extend.core import ClosedJaxpr, Jaxpr
 from orders import orders

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 from actionrun.compiler import compile, explain
-from actionrun.compiler.courses import Explicit
-from actionrun.compiler.modules.explicit import OWN
-from actionrun.compiler.modules.march import constraint_error, energy_error
+from actionrun.compiler.ggl.comparison.propagators import Explicit
+from actionrun.compiler.numerics.integrators.runge_kutta import OWN
+from actionrun.compiler.numerics.integrators.time_marching import constraint_error, energy_error
 from actionrun.spec import Faults, loads
 from programs import ran, text
 from scipy.integrate import solve_ivp

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 from actionrun.compiler import compile
-from actionrun.compiler.courses import Explicit
-from actionrun.compiler.ggl import Integration
-from actionrun.compiler.modules.march import energy_error
+from actionrun.compiler.ggl.comparison.propagators import Explicit
+from actionrun.compiler.ggl.integration import Integration
+from actionrun.compiler.numerics.integrators.time_marching import energy_error
 from actionrun.spec import Faults, loads
 from programs import ran, text
 from scipy.integrate import solve_ivp

@@ -6,13 +6,13 @@ import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from actionrun.compiler.modules.quench import quench
-from actionrun.compiler.modules.rigid import rigid, without
-from actionrun.compiler.modules.saddles import saddles, sides
-from actionrun.compiler.modules.stationary import polished
-from actionrun.compiler.modules.steepest import descents
-from actionrun.compiler.modules.string_method import apart, spread, string
-from actionrun.runtime.xyz import structures
+from actionrun.compiler.numerics.molecular.minimization import quench
+from actionrun.compiler.numerics.molecular.saddle_search import saddles, sides
+from actionrun.compiler.numerics.molecular.stationary_points import polished
+from actionrun.compiler.numerics.molecular.steepest_descent import descents
+from actionrun.compiler.numerics.molecular.string_method import apart, spread, string
+from actionrun.compiler.numerics.molecular.zero_modes import rigid, without
+from actionrun.runtime.data.xyz import structures
 from fluids import fluid, places
 
 SHIPPED = Path(__file__).parents[2] / "studies" / "structures"

@@ -7,13 +7,13 @@ from pathlib import Path
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from actionrun.compiler.bodies import bodies
-from actionrun.compiler.modules.alignment import candidates, sorted_alike
-from actionrun.compiler.modules.identity import invariants
-from actionrun.compiler.modules.passes import flood, way
-from actionrun.compiler.modules.stationary import polished, whole
-from actionrun.compiler.modules.steepest import descents
-from actionrun.compiler.modules.string_method import string
+from actionrun.compiler.numerics.molecular.alignment import candidates, sorted_alike
+from actionrun.compiler.numerics.molecular.invariants import invariants
+from actionrun.compiler.numerics.molecular.minimax_path import flood, way
+from actionrun.compiler.numerics.molecular.stationary_points import polished, whole
+from actionrun.compiler.numerics.molecular.steepest_descent import descents
+from actionrun.compiler.numerics.molecular.string_method import string
+from actionrun.compiler.om.particle_system import bodies
 from actionrun.spec import loads
 from hypothesis import given, settings
 from hypothesis import strategies as st

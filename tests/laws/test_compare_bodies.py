@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 from actionrun.compiler import compile
-from actionrun.compiler.courses import Explicit, Rows, Variational
-from actionrun.compiler.ggl import Integration
+from actionrun.compiler.ggl.comparison.propagators import Explicit, Rows, Variational
+from actionrun.compiler.ggl.integration import Integration
 from actionrun.spec import loads
 from programs import ran, text
 

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from actionrun.compiler.courses import Explicit, Rows
-from actionrun.compiler.modules.explicit import OWN
+from actionrun.compiler.ggl.comparison.propagators import Explicit, Rows
+from actionrun.compiler.numerics.integrators.runge_kutta import OWN
 from programs import REST, ROD, Run, ran, text
 from systems import classical
 

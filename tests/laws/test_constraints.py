@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from actionrun.compiler.modules.march import constraint_error, energy_error
+from actionrun.compiler.numerics.integrators.time_marching import constraint_error, energy_error
 from orders import orders
 from programs import HEIGHT, LEFT, PERIOD, REST, ROD, G, angle, place, ran, text
 from systems import marched, slope

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from actionrun.compiler import compile
-from actionrun.compiler.ggl import Integration
+from actionrun.compiler.ggl.integration import Integration
 from actionrun.spec import Faults, loads
 from scipy.special import ellipj, ellipk
 from systems import slope

@@ -8,9 +8,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from actionrun.compiler import compile
-from actionrun.compiler.modules.ideal import ideal, scored
-from actionrun.compiler.modules.least_squares import levenberg_marquardt
-from actionrun.compiler.modules.weak_start import better, seen_start, weak_answer
+from actionrun.compiler.numerics.inference.initial_guess import better, seen_start, weak_answer
+from actionrun.compiler.numerics.inference.posterior import ideal, scored
+from actionrun.compiler.numerics.optimizers.levenberg_marquardt import levenberg_marquardt
 from actionrun.spec import loads
 
 STUDY = """

@@ -7,16 +7,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from actionrun.compiler import compile
-from actionrun.compiler.deep import deep
-from actionrun.compiler.determined import determined
-from actionrun.compiler.family_surface import integrator
-from actionrun.compiler.modules.shooting import Grid, motions, motions_on
-from actionrun.compiler.modules.weak import residuals, weak_form_of_many
-from actionrun.compiler.problem import problem
-from actionrun.compiler.scaling import scalings
+from actionrun.compiler import compile, deep_check
+from actionrun.compiler.family.constraints import integrator
+from actionrun.compiler.family.symbolic_identifiability import determined
+from actionrun.compiler.numerics.inference.weak_form import residuals, weak_form_of_many
+from actionrun.compiler.numerics.integrators.shooting import Grid, motions, motions_on
+from actionrun.compiler.symbolic.lagrangian_system import problem
+from actionrun.compiler.symbolic.scaling import scalings
 from actionrun.spec import Faults, loads
-from actionrun.spec.family import Family
+from actionrun.spec.kinds.family import Family
 
 ROD = """\
 coordinates = ["x", "y"]
@@ -204,4 +203,4 @@ def test_constraints_that_cannot_be_are_told(system, start, code):
     with pytest.raises(Faults) as caught:
         compile(wrong)
     assert {fault.code for fault in caught.value.faults} == {code}
-    assert [fault.code for fault in deep(wrong)] == [code]
+    assert [fault.code for fault in deep_check(wrong)] == [code]

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from actionrun.compiler import compile
-from actionrun.compiler.modules.adjoint import KEPT_BYTES, total
+from actionrun.compiler.numerics.integrators.adjoint import KEPT_BYTES, total
 from actionrun.spec import loads
 
 STUDY = """

@@ -5,7 +5,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from actionrun.compiler.modules.march import March
+from actionrun.compiler.numerics.integrators.time_marching import March
 from orders import orders
 from systems import KEPLER, PARABOLA, PENDULUM, SPHERICAL, integrator, marched
 

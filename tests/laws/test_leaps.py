@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from actionrun.compiler import compile
-from actionrun.compiler.modules.leap import LEAP, ahead, powers
+from actionrun.compiler.numerics.integrators.linear_powers import LEAP, ahead, powers
 from actionrun.spec import loads
 from programs import ran, text
 

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 from actionrun.compiler import compile
-from actionrun.compiler.ggl import Integration
-from actionrun.compiler.noether import symmetries
-from actionrun.compiler.problem import problem
+from actionrun.compiler.ggl.integration import Integration
+from actionrun.compiler.symbolic.lagrangian_system import problem
+from actionrun.compiler.symbolic.noether import symmetries
 from actionrun.spec import loads
 from orders import orders
 from systems import DAMPED, KEPLER, PARABOLA, SPHERICAL, slope, symbolic

@@ -6,8 +6,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from actionrun.compiler.modules import md
-from actionrun.compiler.modules.observables import (
+from actionrun.compiler.numerics.molecular import molecular_dynamics as md
+from actionrun.compiler.numerics.molecular.observables import (
     deviations,
     first_peak,
     first_zero,

@@ -5,9 +5,15 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from actionrun.compiler import compile
-from actionrun.compiler.family_encoder import _axes
-from actionrun.compiler.modules.encoder import Code, Encoder, Gauge
-from actionrun.compiler.modules.networks import Convolution, Perceptron, Recurrent, dropped, split
+from actionrun.compiler.family.encoder import _axes
+from actionrun.compiler.numerics.inference.encoder import Code, Encoder, Gauge
+from actionrun.compiler.numerics.networks.architectures import (
+    Convolution,
+    Perceptron,
+    Recurrent,
+    dropped,
+    split,
+)
 from actionrun.spec import loads
 
 STUDY = """

@@ -8,11 +8,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from actionrun.compiler.modules import collocation, descent, gauss_newton
-from actionrun.compiler.modules.action import Exact, Loose, Loss, Weights, squares
-from actionrun.compiler.modules.path import Basis, table
-from actionrun.compiler.modules.path_network import Perceptron, fresh
-from actionrun.compiler.om_setting import setting
+from actionrun.compiler.numerics.optimizers import gauss_newton_cg as gauss_newton
+from actionrun.compiler.numerics.paths import gauss_collocation as collocation
+from actionrun.compiler.numerics.paths import gradient_descent as descent
+from actionrun.compiler.numerics.paths.action import Exact, Loose, Loss, Weights, squares
+from actionrun.compiler.numerics.paths.basis import Basis, table
+from actionrun.compiler.numerics.paths.network_path import Perceptron, fresh
+from actionrun.compiler.om.path_problem import setting
 from actionrun.spec import loads
 
 KINDS = ("legendre", "sine", "features")

@@ -3,9 +3,9 @@
 import jax
 import numpy as np
 import pytest
-from actionrun.compiler.deep import deep
-from actionrun.compiler.om import explain
-from actionrun.compiler.om_setting import setting
+from actionrun.compiler import deep_check
+from actionrun.compiler.om.build import explain
+from actionrun.compiler.om.path_problem import setting
 from actionrun.spec import Faults, loads
 
 STUDY = """
@@ -85,7 +85,7 @@ def test_what_is_no_potential_of_pairs_is_told_where_it_stands(law, code, at):
     (fault,) = caught.value.faults
     line = text.splitlines()[fault.line - 1]
     assert fault.code == code and line[fault.column - 1 :].lstrip('"').startswith(at)
-    assert [f.code for f in deep(study)] == [code]
+    assert [f.code for f in deep_check(study)] == [code]
 
 
 def test_a_potential_and_a_pair_are_one_too_many():

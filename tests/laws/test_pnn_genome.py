@@ -5,13 +5,13 @@ from dataclasses import replace
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from actionrun.compiler.modules.genome import ACTIVATIONS, Net
-from actionrun.compiler.modules.genome_adam import fitted as by_adam
-from actionrun.compiler.modules.genome_fit import Data, fitted
-from actionrun.compiler.pnn_equal import Equals
-from actionrun.compiler.pnn_equal_least import least
-from actionrun.compiler.pnn_genome import Layout
-from actionrun.compiler.pnn_maps_model import thinned
+from actionrun.compiler.numerics.genomes.batched_adam import fitted as by_adam
+from actionrun.compiler.numerics.genomes.batched_least_squares import Data, fitted
+from actionrun.compiler.numerics.genomes.network import ACTIVATIONS, Net
+from actionrun.compiler.pnn.canonical_form import Equals
+from actionrun.compiler.pnn.canonical_least import least
+from actionrun.compiler.pnn.genome import Layout
+from actionrun.compiler.pnn.maps.model import thinned
 from map_studies import PUBLISHED, VERLET, genome, shipped
 
 LAW = Layout(
@@ -158,7 +158,7 @@ def replace_activations(names):
 def test_every_activation_of_the_language_is_there():
     from typing import get_args
 
-    from actionrun.spec.pnn import Activations
+    from actionrun.spec.kinds.pnn import Activations
 
     assert {*get_args(Activations)} == {*ACTIVATIONS, "product"}
 

@@ -7,14 +7,14 @@ from fractions import Fraction
 import numpy as np
 import pytest
 import sympy as sp
-from actionrun.compiler.modules import genome_fit
-from actionrun.compiler.pnn_laws_form import formula, network
-from actionrun.compiler.pnn_laws_groups import small_basis
-from actionrun.compiler.pnn_laws_rivals import covariance
-from actionrun.compiler.pnn_laws_seeds import simple
-from actionrun.compiler.pnn_laws_table import groups, read_back, rows
-from actionrun.compiler.symbols import symbol
-from actionrun.runtime.data import observations
+from actionrun.compiler.numerics.genomes import batched_least_squares as genome_fit
+from actionrun.compiler.pnn.laws.baselines import covariance
+from actionrun.compiler.pnn.laws.dimensionless_groups import small_basis
+from actionrun.compiler.pnn.laws.formula import formula, network
+from actionrun.compiler.pnn.laws.seeds import simple
+from actionrun.compiler.pnn.laws.table import groups, read_back, rows
+from actionrun.compiler.symbolic.vocabulary import symbol
+from actionrun.runtime.data.observations import observations
 from hypothesis import given
 from hypothesis import strategies as st
 from tables import TRUE, csv, fault, genome, laws, plain, study
@@ -186,7 +186,7 @@ def test_cross_validation_is_that_of_linear_least_squares(table):
 
 def test_folds_do_not_begin_where_all_rows_were_fitted(table, monkeypatch):
     """Those weights have seen the rows left out: a fit that is stuck would pass that on."""
-    from actionrun.compiler import pnn_laws_fit
+    from actionrun.compiler.pnn.laws import fit as pnn_laws_fit
 
     chosen = genome(table.layout, TRUE, True)
     weights = table.judged(chosen).weights
@@ -256,7 +256,7 @@ def test_equal_laws_are_equal_functions(table):
 
 def _reaches(layout, row, goal, inputs) -> bool:
     """Whether a genome can say the goal, by SciPy from many starts."""
-    from actionrun.compiler.pnn_laws_fit import outputs
+    from actionrun.compiler.pnn.laws.fit import outputs
     from scipy.optimize import least_squares
 
     fixed = layout.fixed(row)

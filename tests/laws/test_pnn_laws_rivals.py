@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from actionrun.compiler.pnn_laws_choice import hypervolume, knee
-from actionrun.compiler.pnn_laws_form import formula, shortest
+from actionrun.compiler.pnn.laws.formula import formula, shortest
+from actionrun.compiler.pnn.laws.model_selection import hypervolume, knee
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tables import TRUE, csv, fault, genome, laws, plain, study
@@ -52,7 +52,7 @@ def test_a_rival_that_is_not_linear_is_fitted_to_convergence(compared):
 
 
 def test_complexity_of_a_rival_is_that_of_the_simplest_equal_network(compared):
-    from actionrun.compiler.pnn_laws_findings import rival_complexities
+    from actionrun.compiler.pnn.laws.findings import rival_complexities
 
     found, notes = rival_complexities(compared)
     assert found["mean"] == 2  # a trained constant

@@ -8,14 +8,14 @@ import subprocess
 import numpy as np
 import pytest
 import sympy as sp
-from actionrun.compiler.program import Table
-from actionrun.compiler.symbols import symbol
+from actionrun.compiler.findings import Table
+from actionrun.compiler.symbolic.vocabulary import symbol
 from actionrun.runtime import load
-from actionrun.runtime.checkpoint import Checkpoints, Point
-from actionrun.runtime.data import observations
-from actionrun.runtime.job import run
-from actionrun.runtime.latex import tables_tex, tabular
-from actionrun.runtime.search import Evolved
+from actionrun.runtime.data.observations import observations
+from actionrun.runtime.evolution import Evolved
+from actionrun.runtime.report.latex import tables_tex, tabular
+from actionrun.runtime.runner import run
+from actionrun.runtime.storage.checkpoint import Checkpoints, Point
 from tables import STUDIES, csv, found, laws, plain, recovery, searched, study
 
 SMALL = "population = 20\ngenerations = 3"
@@ -95,7 +95,7 @@ def test_a_known_law_is_the_knee(tmp_path, law, seed):
     )  # fmt: skip
     program, state = searched(one)
     findings = program.findings(state, {}, lambda *told: None)
-    from actionrun.compiler.pnn_laws_findings import chosen, front_of
+    from actionrun.compiler.pnn.laws.findings import chosen, front_of
 
     search = program.search
     kept = state["archive"][: int(state["archived"])]

@@ -4,16 +4,16 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from actionrun.compiler.pnn_maps import MapSearch
-from actionrun.compiler.pnn_maps_acting import acting
-from actionrun.compiler.pnn_maps_data import Pairs
-from actionrun.compiler.pnn_maps_findings import _entry, recommended
-from actionrun.compiler.pnn_maps_model import model, thinned
-from actionrun.compiler.pnn_maps_network import network_figure
-from actionrun.compiler.pnn_maps_shown import family
-from actionrun.compiler.pnn_maps_variants import LINKS, chained, windows, with_learned_force
-from actionrun.runtime.checkpoint import Checkpoints, Point
-from actionrun.runtime.search import Evolved
+from actionrun.compiler.pnn.maps.build import MapSearch
+from actionrun.compiler.pnn.maps.data import Pairs
+from actionrun.compiler.pnn.maps.effective_activations import acting
+from actionrun.compiler.pnn.maps.figures import family
+from actionrun.compiler.pnn.maps.findings import _entry, recommended
+from actionrun.compiler.pnn.maps.model import model, thinned
+from actionrun.compiler.pnn.maps.network_diagram import network_figure
+from actionrun.compiler.pnn.maps.variants import LINKS, chained, windows, with_learned_force
+from actionrun.runtime.evolution import Evolved
+from actionrun.runtime.storage.checkpoint import Checkpoints, Point
 from map_studies import FREE, HALF, VERLET, genome, oscillator, shipped
 
 SMALL = (
@@ -134,7 +134,7 @@ def test_a_map_trained_as_a_chain_errs_less_over_a_chain(verlet):
     assert chain[15] != once[15] and chain[15] == pytest.approx(once[15], rel=1e-3)
 
     def wrong(weights):
-        from actionrun.compiler.pnn_maps_judge import as_step
+        from actionrun.compiler.pnn.maps.evaluation import as_step
 
         begun, qs, vs = windows(verlet, LINKS)
         state, total, step = (begun.q, begun.v), 0.0, as_step(verlet, row, weights)

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from actionrun.compiler.modules.quadrature import (
+from actionrun.compiler.numerics.integrators.quadrature import (
     EXTRAPOLATION_DEGREE,
     barycentric,
     legendre,

@@ -5,8 +5,8 @@ from types import SimpleNamespace
 import jax
 import numpy as np
 import pytest
-from actionrun.compiler.family_read import sampled
-from actionrun.compiler.family_samples import Observed, missing, roughness
+from actionrun.compiler.family.fit_with_network import sampled
+from actionrun.compiler.family.observations import Observed, missing, roughness
 
 TIMES = 0.1 * np.arange(31)
 

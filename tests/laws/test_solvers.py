@@ -6,12 +6,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from actionrun.compiler import compile
-from actionrun.compiler.arrays import mechanics
-from actionrun.compiler.ggl import Integration
-from actionrun.compiler.modules.ggl import GGL
-from actionrun.compiler.modules.linear import apply, inverse, solve
-from actionrun.compiler.modules.march import March, energy_error
-from actionrun.compiler.problem import problem
+from actionrun.compiler.ggl.integration import Integration
+from actionrun.compiler.numerics.integrators.time_marching import March, energy_error
+from actionrun.compiler.numerics.integrators.variational import GGL
+from actionrun.compiler.numerics.linalg import apply, inverse, solve
+from actionrun.compiler.symbolic.lagrangian_system import problem
+from actionrun.compiler.symbolic.lowered_system import mechanics
 from actionrun.spec import loads
 from orders import orders
 from systems import DAMPED, KEPLER, OSCILLATOR, PARABOLA, PENDULUM, integrator, marched

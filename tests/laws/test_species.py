@@ -3,8 +3,8 @@
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from actionrun.compiler.bodies import bodies
-from actionrun.compiler.modules import md
+from actionrun.compiler.numerics.molecular import molecular_dynamics as md
+from actionrun.compiler.om.particle_system import bodies
 from actionrun.spec import Faults, loads, resolved_toml
 from fluids import RUN, fluid, places
 

@@ -3,8 +3,8 @@
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from actionrun.compiler.program import Findings
-from actionrun.compiler.stability import limit, linear, step_map
+from actionrun.compiler.findings import Findings
+from actionrun.compiler.symbolic.linear_stability import limit, linear, step_map
 from orders import orders
 from programs import ran, text
 from systems import DAMPED, integrator, symbolic

@@ -4,7 +4,7 @@ import jax
 import numpy as np
 import pytest
 from actionrun.compiler import compile
-from actionrun.compiler.modules.march import constraint_error, energy_error
+from actionrun.compiler.numerics.integrators.time_marching import constraint_error, energy_error
 from actionrun.spec import Faults, loads
 from orders import orders
 from programs import LEFT, PERIOD, REST, ROD, angle, counted_compilations, place, ran, text

@@ -5,8 +5,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from actionrun.compiler.modules.least_squares import covariance, levenberg_marquardt
-from actionrun.compiler.modules.walls import Walls
+from actionrun.compiler.numerics.optimizers.inequality_constraints import Walls
+from actionrun.compiler.numerics.optimizers.levenberg_marquardt import (
+    covariance,
+    levenberg_marquardt,
+)
 
 MATRIX = np.random.default_rng(2).normal(size=(12, 3))
 EVERYWHERE = jnp.full((3, 1), -50.0), jnp.full((3, 1), 50.0)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from actionrun.compiler.program import (
+from actionrun.compiler.findings import (
     Array,
     Axis,
     Check,
@@ -22,11 +22,10 @@ from actionrun.compiler.program import (
     Figure,
     Findings,
     Panel,
-    Report,
     Section,
     Table,
-    Tell,
 )
+from actionrun.compiler.program import Report, Tell
 
 
 @dataclass(frozen=True)
@@ -91,7 +90,7 @@ class Oscillator:
 
 
 def task(program: Oscillator, *, resolved: str = "", title: str = "A damped oscillator"):
-    from actionrun.runtime.job import Job
+    from actionrun.runtime.runner import Job
 
     text = resolved or 'study = "ggl"\n\n[integrator]\ndt = 0.01\nsteps = 4000\n'
     section = Section("System", "one coordinate q", (Equation("Lagrangian", "L = T - V", "T - V"),))
@@ -109,9 +108,10 @@ def script(words: list[str]) -> int:
     """One run by way of the command line's own error handling."""
     from argparse import Namespace
 
-    from actionrun.runtime import cli, execute
+    from actionrun.runtime import cli
     from actionrun.runtime.display import display
-    from actionrun.runtime.job import run
+    from actionrun.runtime.execution import march as execute
+    from actionrun.runtime.runner import run
 
     given = settings(words[1:])
     execute.SAVE_SECONDS = given.pop("save", 10.0)

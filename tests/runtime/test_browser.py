@@ -12,10 +12,10 @@ from urllib.parse import unquote
 
 import pytest
 from actionrun.runtime import load
-from actionrun.runtime.comparison import comparison
-from actionrun.runtime.comparison import page as comparison_page
-from actionrun.runtime.folder import Folder
-from actionrun.runtime.job import run
+from actionrun.runtime.report.comparison import comparison
+from actionrun.runtime.report.comparison import page as comparison_page
+from actionrun.runtime.runner import run
+from actionrun.runtime.storage.run_folder import Folder
 from oscillator import Oscillator, task
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")

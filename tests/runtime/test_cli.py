@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from actionrun.runtime import cli, commands
-from actionrun.runtime.job import run
+from actionrun.runtime.runner import run
 from helpers import result, same
 from oscillator import Oscillator, task
 
@@ -272,8 +272,8 @@ def test_cores_and_cache_change_no_bit(monkeypatch, kind):
 
 def test_a_busy_folder_answers_before_anything_is_read():
     """In about the time of --help: neither study nor numpy is read."""
-    from actionrun.runtime.folder import Folder
-    from actionrun.runtime.provenance import now
+    from actionrun.runtime.storage.provenance import now
+    from actionrun.runtime.storage.run_folder import Folder
 
     script = (
         "import sys\nfrom actionrun.runtime.cli import main\n"

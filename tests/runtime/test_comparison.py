@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 from actionrun.runtime import cli
-from actionrun.runtime.comparison import comparison, page, text
 from actionrun.runtime.errors import Refused
-from actionrun.runtime.folder import Folder
-from actionrun.runtime.job import run
+from actionrun.runtime.report.comparison import comparison, page, text
+from actionrun.runtime.runner import run
+from actionrun.runtime.storage.run_folder import Folder
 from oscillator import Oscillator, task
 
 ONE = 'study = "ggl"\n\n[integrator]\ndt = 0.01\nsteps = 200\n\n[parameters]\n"a.b" = [1, 2]\n'
@@ -24,7 +24,7 @@ EVIL = "<script>alert(1)</script>"
 @pytest.fixture(autouse=True)
 def place(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("actionrun.runtime.report.write_report", lambda folder: None)
+    monkeypatch.setattr("actionrun.runtime.report.page.write_report", lambda folder: None)
     run(task(Oscillator(total=200), resolved=ONE), out="one")
     run(task(Oscillator(total=300, evil=EVIL), resolved=OTHER, title=f"B {EVIL}"), out="two")
     return tmp_path

@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 import pytest
-from actionrun.runtime.compile_cache import FOLDER, SWITCH, trim, use
+from actionrun.runtime.environment.compile_cache import FOLDER, SWITCH, trim, use
 
 PROGRAM = "\n".join(
     (

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from actionrun.runtime.deep import deep_faults
+from actionrun.runtime.check_subprocess import deep_faults
 
 STUDY = """study = "ggl"
 [system]

@@ -12,8 +12,8 @@ import sys
 import pytest
 from actionrun.runtime.display import Plain, display, summary
 from actionrun.runtime.events import Noted, Opened, Pace, Progressed, Started
-from actionrun.runtime.job import run
-from actionrun.runtime.rounded import duration, measured, speed
+from actionrun.runtime.report.rounding import duration, measured, speed
+from actionrun.runtime.runner import run
 from helpers import SCRIPT, started
 from hypothesis import given
 from hypothesis import strategies as st

@@ -8,10 +8,10 @@ import subprocess
 import pytest
 import sympy as sp
 from actionrun.compiler import explain
-from actionrun.compiler.meaning import _difference
-from actionrun.compiler.problem import problem
+from actionrun.compiler.symbolic.explanation import _difference
+from actionrun.compiler.symbolic.lagrangian_system import problem
 from actionrun.runtime import cli
-from actionrun.runtime.latex import explained_tex
+from actionrun.runtime.report.latex import explained_tex
 from actionrun.spec import loads, resolved_toml, template
 
 ORBIT = """study = "ggl"

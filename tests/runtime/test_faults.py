@@ -6,9 +6,12 @@ import os
 from pathlib import Path
 
 import pytest
-from actionrun.runtime import execute, job, points, report
+from actionrun.runtime import runner as job
 from actionrun.runtime.errors import CannotWrite
-from actionrun.runtime.points import Part
+from actionrun.runtime.execution import march as execute
+from actionrun.runtime.report import page as report
+from actionrun.runtime.sweep import points
+from actionrun.runtime.sweep.points import Part
 from actionrun.spec import Swept
 from helpers import same
 from oscillator import Oscillator, task

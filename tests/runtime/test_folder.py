@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from actionrun.runtime.errors import Busy, CannotWrite, Refused
 from actionrun.runtime.events import Finished
-from actionrun.runtime.folder import Folder, difference, runs_under
-from actionrun.runtime.job import run
-from actionrun.runtime.listing import listing
+from actionrun.runtime.report.listing import listing
+from actionrun.runtime.runner import run
+from actionrun.runtime.storage.run_folder import Folder, difference, runs_under
 from helpers import result, started
 from oscillator import Oscillator, task
 
@@ -24,7 +24,7 @@ OTHER = 'study = "ggl"\n\n[integrator]\ndt = 0.02\nsteps = 4000\n'
 @pytest.fixture(autouse=True)
 def place(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("actionrun.runtime.report.write_report", lambda folder: None)
+    monkeypatch.setattr("actionrun.runtime.report.page.write_report", lambda folder: None)
     return tmp_path
 
 

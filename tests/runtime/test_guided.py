@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 from actionrun.runtime import load, run
-from actionrun.runtime.points import Outcome
+from actionrun.runtime.sweep.points import Outcome
 from actionrun.spec import Swept
-from actionrun.spec.guided import Guide, Space
+from actionrun.spec.sweep.guided import Guide, Space
 from test_sweep import SPRING, same_sweep
 
 pytest.importorskip("optuna")
-from actionrun.runtime.guided import Guided
+from actionrun.runtime.sweep.guided import Guided
 
 SEARCH = """[sweep]
 method = "tpe"

@@ -8,14 +8,14 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
-from actionrun.compiler.program import Axis, Curve, Figure, Panel
+from actionrun.compiler.findings import Axis, Curve, Figure, Panel
 from actionrun.runtime.errors import Refused
-from actionrun.runtime.figures import inline, parts, svg
-from actionrun.runtime.findings import decimated, read_content
-from actionrun.runtime.folder import Folder
-from actionrun.runtime.job import run
-from actionrun.runtime.mathml import mathml
-from actionrun.runtime.report import write_report
+from actionrun.runtime.report.figures import inline, parts, svg
+from actionrun.runtime.report.mathml import mathml
+from actionrun.runtime.report.page import write_report
+from actionrun.runtime.runner import run
+from actionrun.runtime.storage.findings_file import decimated, read_content
+from actionrun.runtime.storage.run_folder import Folder
 from oscillator import Oscillator, task
 
 EVIL = "<script>alert('x')</script> & $x_{$ \\input{/etc/passwd}"

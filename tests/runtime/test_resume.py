@@ -8,11 +8,12 @@ import signal
 import time
 
 import pytest
-from actionrun.runtime import execute, report
 from actionrun.runtime.errors import Damaged, Diverged, Refused, Stopped
 from actionrun.runtime.events import Noted, Progressed, Saved, Started
-from actionrun.runtime.job import run
-from actionrun.runtime.log import rows
+from actionrun.runtime.execution import march as execute
+from actionrun.runtime.report import page as report
+from actionrun.runtime.runner import run
+from actionrun.runtime.storage.progress_log import rows
 from helpers import result, same, started
 from oscillator import Oscillator, task
 
@@ -184,7 +185,7 @@ def _stop_after(folder, steps):
 
 def test_another_version_is_refused_with_the_difference(tmp_path, monkeypatch, quick):
     _stop_after(tmp_path / "run", steps=40)
-    monkeypatch.setattr("actionrun.runtime.provenance.fingerprint", lambda: "ffff00001111")
+    monkeypatch.setattr("actionrun.runtime.storage.provenance.fingerprint", lambda: "ffff00001111")
     with pytest.raises(Refused, match=r"code: \w+ then, ffff00001111 now") as caught:
         run(task(SMALL), out=tmp_path / "run")
     assert caught.value.code == 2 and "--fresh" in str(caught.value)

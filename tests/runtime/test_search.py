@@ -7,9 +7,10 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pytest
-from actionrun.compiler.program import Evolution, Findings
-from actionrun.runtime.checkpoint import Checkpoints, Point
-from actionrun.runtime.search import Evolved, front
+from actionrun.compiler.findings import Findings
+from actionrun.compiler.program import Evolution
+from actionrun.runtime.evolution import Evolved, front
+from actionrun.runtime.storage.checkpoint import Checkpoints, Point
 from deap import algorithms, base, tools
 from hypothesis import given
 from hypothesis import strategies as st
@@ -247,7 +248,7 @@ def test_the_front_is_what_nothing_dominates(rows):
 
 
 def test_a_full_archive_keeps_the_ends(monkeypatch):
-    monkeypatch.setattr("actionrun.runtime.search.LARGEST_ARCHIVE", 5)
+    monkeypatch.setattr("actionrun.runtime.evolution.LARGEST_ARCHIVE", 5)
     state = marched(Evolved(Toy(given=((0,) * len(TARGET),))))
     kept = state["archive_scores"][: int(state["archived"])]
     assert len(kept) == 5 and kept[:, 1].min() == 0 and kept[:, 0].min() <= 3

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from actionrun.compiler.program import Trajectory
-from actionrun.runtime.data import observations
-from actionrun.runtime.structures import extended_xyz
-from actionrun.runtime.xyz import structures
+from actionrun.compiler.findings import Trajectory
+from actionrun.runtime.data.observations import observations
+from actionrun.runtime.data.structures import extended_xyz
+from actionrun.runtime.data.xyz import structures
 from actionrun.spec import Faults, load
 from hypothesis import given
 from hypothesis import strategies as st

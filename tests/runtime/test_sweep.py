@@ -16,7 +16,7 @@ import pytest
 from actionrun.runtime import load, run
 from actionrun.runtime.errors import Diverged
 from actionrun.runtime.events import Progressed, Reached, Started
-from actionrun.runtime.folder import runs_under
+from actionrun.runtime.storage.run_folder import runs_under
 from actionrun.spec import Faults
 from helpers import result, same, timeless
 

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 from actionrun.runtime import load, run
-from actionrun.runtime.crew import Lost, Processes
 from actionrun.runtime.errors import Refused
 from actionrun.runtime.events import Noted, Reached
+from actionrun.runtime.workers.pool import Lost, Processes
 from actionrun.spec import Faults
 from helpers import same
 from test_sweep import SPRING, same_sweep
@@ -150,7 +150,7 @@ def test_what_goes_wrong_in_a_worker_is_raised_here(arguments, kind, words):
 
 
 def test_another_version_at_a_worker_is_refused():
-    from actionrun.runtime.worker import versions, work
+    from actionrun.runtime.workers.worker import versions, work
 
     word, (message, code, _) = work("point", versions() | {"numpy": "1.0"}, "nowhere")
     assert word == "error" and code == Refused.code
@@ -186,7 +186,7 @@ def test_no_scheduler_is_said():
 
 def test_a_scheduler_without_workers_is_said_and_given_up(monkeypatch):
     distributed = pytest.importorskip("distributed")
-    monkeypatch.setattr("actionrun.runtime.cluster.LONGEST", 0.5)
+    monkeypatch.setattr("actionrun.runtime.workers.dask.LONGEST", 0.5)
     heard = []
     with (
         distributed.LocalCluster(n_workers=0, processes=False, dashboard_address=None) as cluster,

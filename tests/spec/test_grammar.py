@@ -3,8 +3,8 @@
 from fractions import Fraction
 
 import pytest
-from actionrun.spec.grammar import ExpressionFault, parse, text
-from actionrun.spec.tree import (
+from actionrun.spec.expressions.parser import ExpressionFault, parse, text
+from actionrun.spec.expressions.syntax_tree import (
     FUNCTIONS,
     Bars,
     Binary,

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from actionrun.runtime import cli
 from actionrun.spec import check, loads
-from actionrun.spec.kinds import models
-from actionrun.spec.tables import field_keys
-from actionrun.spec.tree import FUNCTIONS
-from actionrun.spec.units import CONSTANTS
+from actionrun.spec.expressions.syntax_tree import FUNCTIONS
+from actionrun.spec.kinds.registry import models
+from actionrun.spec.tables.common import field_keys
+from actionrun.spec.units.unit_table import CONSTANTS
 
 PAGE = (Path(__file__).parents[2] / "studies" / "README.md").read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"^```toml\n(.*?)^```", PAGE, re.S | re.M)

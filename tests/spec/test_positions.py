@@ -3,8 +3,8 @@
 import json
 import tomllib
 
-from actionrun.spec.positions import decoded_offsets, places
 from actionrun.spec.resolved import key, value
+from actionrun.spec.text.positions import decoded_offsets, places
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -17,7 +17,7 @@ from actionrun.spec import (
     resolved_toml,
     template,
 )
-from actionrun.spec.tree import Relation
+from actionrun.spec.expressions.syntax_tree import Relation
 from language_page import DHO_FAMILY, DHO_GGL, PENDULUM_MEASURED, STUDIES
 
 STARTERS = {kind: template(kind) for kind in ("ggl", "family", "om", "pnn")}
@@ -223,7 +223,7 @@ def test_user_text_is_not_obeyed():
 
 
 def test_carets_stand_under_wide_characters():
-    from actionrun.spec.source import Fault, columns
+    from actionrun.spec.text.source import Fault, columns
 
     fault = Fault("c", "m", "f", 1, 8, 2, line_text="a質量̇ = 12")
     _, line, caret = fault.render().split("\n")

@@ -6,9 +6,16 @@ from fractions import Fraction
 import pint
 import pytest
 from actionrun.spec import Faults, loads
-from actionrun.spec.quantities import coherent, dimension_product, quantity, spelled, unit
-from actionrun.spec.refused import ExpressionFault
-from actionrun.spec.units import CONSTANTS, PLAIN, PREFIXED, PREFIXES, SPELLINGS, known_unit
+from actionrun.spec.expressions.errors import ExpressionFault
+from actionrun.spec.units.quantities import coherent, dimension_product, quantity, spelled, unit
+from actionrun.spec.units.unit_table import (
+    CONSTANTS,
+    PLAIN,
+    PREFIXED,
+    PREFIXES,
+    SPELLINGS,
+    known_unit,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import jax.numpy as jnp
 import numpy as np
-from actionrun.compiler.bodies import bodies
-from actionrun.compiler.modules.identity import invariants
-from actionrun.compiler.modules.quench import quench
-from actionrun.compiler.modules.stationary import polished
+from actionrun.compiler.numerics.molecular.invariants import invariants
+from actionrun.compiler.numerics.molecular.minimization import quench
+from actionrun.compiler.numerics.molecular.stationary_points import polished
+from actionrun.compiler.om.particle_system import bodies
 from actionrun.runtime.cli import set_switches
 from actionrun.spec import loads
 

@@ -5,11 +5,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from actionrun.compiler import compile
-from actionrun.compiler.bodies import bodies
-from actionrun.compiler.modules.quench import quench
+from actionrun.compiler.numerics.molecular.minimization import quench
+from actionrun.compiler.om.particle_system import bodies
 from actionrun.runtime import load
-from actionrun.runtime.checkpoint import flat, restored
-from actionrun.runtime.data import observations
+from actionrun.runtime.data.observations import observations
+from actionrun.runtime.storage.checkpoint import flat, restored
 from actionrun.spec import Faults, loads
 from claims import STUDIES, finished
 from scipy.integrate import solve_ivp
@@ -184,7 +184,7 @@ def test_chunks_and_checkpoints_change_no_bit():
 
 def test_who_does_the_parts_changes_no_bit(monkeypatch):
     """Parts of a step done last to first, by the program of another process."""
-    monkeypatch.setattr("actionrun.compiler.om_clusters_search.MANY", 512)
+    monkeypatch.setattr("actionrun.compiler.om.cluster.pathway_search.MANY", 512)
     study = load(STUDIES / "lj2d_hop.toml", overrides=(TWO_BATCHES,))
     found = []
     for other in (False, True):

@@ -4,7 +4,7 @@ import jax
 import numpy as np
 import pytest
 from actionrun.compiler import compile
-from actionrun.compiler.om_relax import Relaxation
+from actionrun.compiler.om.minimization import Relaxation
 from actionrun.runtime import load
 from claims import STUDIES, finished
 

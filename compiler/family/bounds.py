@@ -1,0 +1,157 @@
+"""Where the coefficients of a family may be: their ranges, and the inequalities between them."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+import sympy as sp
+from actionrun.compiler.errors import refusal
+from actionrun.compiler.numerics.optimizers.inequality_constraints import Walls
+from actionrun.compiler.numerics.optimizers.levenberg_marquardt import Fit
+from actionrun.compiler.symbolic.evaluation import numbers
+from actionrun.compiler.symbolic.lagrangian_system import Problem
+from actionrun.compiler.symbolic.lowered_system import parameters
+from actionrun.compiler.symbolic.lowering import lowered
+from actionrun.spec import Expression
+from actionrun.spec.expressions.syntax_tree import Relation
+from actionrun.spec.kinds.family import Family
+
+DRAWS = 20_000  # members by which the share that the constraints leave is judged
+LEAST = 0.01  # of the ranges that they must leave: members are drawn until they are allowed
+
+
+def ties(fit: Fit, walls: Walls | None) -> list[tuple[str, ...]]:
+    """For each lane of a fit the constraints that it ended on."""
+    if walls is None or fit.walls is None:
+        return [()] * fit.x.shape[-1]
+    on = np.any(np.asarray(fit.walls) != 0, axis=1)
+    return [tuple(np.array(walls.texts)[lane].tolist()) for lane in on.T]
+
+
+class Ranges(NamedTuple):
+    """Bounds (k,) of the free coefficients, and the walls between them, if any; the share of the
+    ranges that these leave."""
+
+    low: np.ndarray
+    high: np.ndarray
+    walls: Walls | None
+    share: float = 1.0
+
+
+def ranges(study: Family, symbolic: Problem) -> Ranges:
+    """The ranges of the coefficients, narrowed by the constraints of the study. Raises Faults where
+    these leave nothing, or next to nothing, and for named cases that they do not allow."""
+    names = [c.name for c in symbolic.coefficients]
+    low = np.array([study.number(study.coefficients[n].low) for n in names])
+    high = np.array([study.number(study.coefficients[n].high) for n in names])
+    between: list[tuple[Expression, sp.Expr]] = []
+    for constraint in study.system.inequalities:
+        gap = _gap(study, symbolic, constraint)
+        free = gap.free_symbols & {*symbolic.coefficients}
+        if not free:
+            if not gap.subs(symbolic.values) >= 0:
+                raise _empty(study, constraint, "the constants of this constraint break it")
+            continue
+        bound = _bound(symbolic, gap, free)
+        if bound is None:
+            between.append((constraint, gap))
+            continue
+        k, limit, below = names.index(next(iter(free)).name), bound[0], bound[1]
+        if below:
+            low[k] = max(low[k], limit)
+        else:
+            high[k] = min(high[k], limit)
+        if low[k] >= high[k]:
+            text = f"with this constraint nothing is left of the range of {names[k]}"
+            raise _empty(study, constraint, text)
+    if not between:
+        return Ranges(low, high, None)
+    return _walled(study, symbolic, low, high, between)
+
+
+def _gap(study: Family, symbolic: Problem, constraint: Expression) -> sp.Expr:
+    """What must not be negative, in constants."""
+    tree, words = constraint.tree, symbolic.words
+    assert isinstance(tree, Relation)
+    difference = words.scalar(constraint)
+    strange = difference.free_symbols - {*symbolic.constants}
+    if strange:
+        raise refusal(
+            study, constraint, "constraint.names",
+            f"an inequality holds coefficients and constants, and not {min(map(str, strange))}",
+            "write it in [coefficients] and [parameters] alone: c1 > 2*c2", span=tree.span,
+        )  # fmt: skip
+    return difference if tree.op in (">", ">=") else -difference
+
+
+def _bound(symbolic: Problem, gap: sp.Expr, free: set) -> tuple[float, bool] | None:
+    """The number that bounds a single coefficient, and whether from below; None where the gap is
+    no straight line in one."""
+    if len(free) > 1:
+        return None
+    (c,) = free
+    line = gap.subs(symbolic.values)
+    if not line.is_polynomial(c) or sp.degree(line, c) != 1:
+        return None
+    slope = float(line.coeff(c, 1))
+    return float(-line.subs(c, 0) / sp.Float(slope, 30)), slope > 0
+
+
+def _empty(study: Family, constraint: Expression, text: str):
+    return refusal(study, constraint, "empty-range", text, span=constraint.tree.span)
+
+
+def _walled(study: Family, symbolic: Problem, low, high, between) -> Ranges:
+    """The walls with the sizes of their gaps over the ranges."""
+    gaps = [gap for _, gap in between]
+    found = numbers(gaps, symbolic.values | _drawn(study, symbolic, low, high))
+    allowed = found >= 0
+    for (constraint, _), each in zip(between, allowed, strict=True):
+        if not each.any():
+            raise _empty(study, constraint, f"none of {DRAWS} members drawn from the ranges of "
+                         "[coefficients] meets this constraint")  # fmt: skip
+    share = float(np.mean(allowed.all(axis=0)))
+    if share < LEAST:
+        left = f"{100 * share:.2g} %" if share else "nothing"
+        raise refusal(
+            study, between[0][0], "empty-range",
+            f"the constraints leave {left} of the ranges of [coefficients], and members are drawn "
+            f"from these; {100 * LEAST:g} % are needed",
+            "narrow the ranges around the part that is allowed",
+        )  # fmt: skip
+    _require_cases(study, symbolic, between)
+    sizes = np.nanstd(found, axis=1)
+    walls = Walls(
+        lowered(gaps, symbolic.constants),
+        len(symbolic.coefficients),
+        parameters(symbolic),
+        jnp.asarray(np.where(sizes > 0, sizes, 1.0)),
+        tuple(constraint.text for constraint, _ in between),
+    )
+    return Ranges(low, high, walls, share)
+
+
+def _drawn(study: Family, symbolic: Problem, low, high) -> dict[sp.Symbol, np.ndarray]:
+    """Members drawn from the ranges, as those of training are."""
+    dice, found = np.random.default_rng(study.seed), {}
+    for k, c in enumerate(symbolic.coefficients):
+        asked = study.coefficients[c.name]
+        first, last = np.log([low[k], high[k]]) if asked.log else (low[k], high[k])
+        even = dice.uniform(first, last, DRAWS)
+        off = dice.uniform(size=DRAWS) < asked.zero
+        found[c] = np.where(off, 0.0, np.exp(even) if asked.log else even)
+    return found
+
+
+def _require_cases(study: Family, symbolic: Problem, between) -> None:
+    for index, case in enumerate(study.test.cases):
+        at = {c: study.number(case[c.name]) for c in symbolic.coefficients if c.name in case}
+        for constraint, gap in between:
+            left = gap.subs(symbolic.values | at)
+            if left.is_number and left < 0:
+                raise refusal(
+                    study, ("test", "cases", index), "test.case",
+                    f"this case does not meet the constraint {constraint.text}",
+                )  # fmt: skip

@@ -1,0 +1,71 @@
+"""The integrator of a family, and starts that lie on the surface of its constraints."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from actionrun.compiler.errors import refusal
+from actionrun.compiler.numerics.inference.population import Population
+from actionrun.compiler.numerics.integrators.constrained import Constrained
+from actionrun.compiler.numerics.integrators.shooting import Moving
+from actionrun.compiler.numerics.integrators.variational import GGL
+from actionrun.compiler.symbolic.constraints import constraints, dependences, distances
+from actionrun.compiler.symbolic.lagrangian_system import Problem
+from actionrun.compiler.symbolic.lowered_system import mechanics
+from actionrun.spec import Faults
+from actionrun.spec.kinds.family import Family
+
+STARTS = 64  # drawn to see whether a motion can start there
+ON = 1e-12  # of the size of the terms: a start this near to the surface lies on it
+
+
+def integrator(study: Family, symbolic: Problem) -> Moving:
+    """The integrator of a family's motions, on the surface of its constraints where it has any."""
+    plain = GGL(mechanics(symbolic), study.integrator.r)
+    return Constrained(plain, constraints(symbolic)) if symbolic.constraints else plain
+
+
+def require_starts(study: Family, symbolic: Problem, drawn: Population) -> None:
+    """Raises Faults where constraints follow from others or contradict them, and where starts
+    cannot be put on their surface."""
+    ggl = drawn.ggl
+    if not isinstance(ggl, Constrained):
+        return
+    c, q, rate = drawn.drawn(jax.random.key(study.seed), STARTS)
+    theta, p = drawn.theta(c), drawn.momenta(c, q, rate)
+    require_surface(study, ggl, theta[:, 0], q[:, 0], p[:, 0])
+    if bool(jnp.all(drawn.q_low == drawn.q_high)):
+        require_on(study, symbolic, ggl, theta[:, 0], q[:, 0], p[:, 0])
+    none = jnp.zeros(())
+    q, p = ggl.placed(q, p, none, theta)
+    off = jnp.max(jnp.abs(ggl.off(q, none, theta)), axis=0)
+    lost = int(np.sum(~np.asarray((off < ON) & jnp.all(jnp.isfinite(p), axis=0))))
+    if lost:
+        one = "the constraint" if len(symbolic.constraints) == 1 else "the constraints"
+        raise refusal(
+            study, ("start", "position"), "constraint-start",
+            f"{lost} of {STARTS} starts drawn cannot be moved onto {one}",
+            "choose ranges near its surface, or narrower ones of the coefficients in it",
+        )  # fmt: skip
+
+
+def require_surface(study: Family, ggl: Moving, theta, q, p) -> None:
+    """Raises Faults where constraints at q (n,) follow from others or contradict them."""
+    if isinstance(ggl, Constrained):
+        faults = dependences(study, ggl, theta, np.asarray(q), np.asarray(p))
+        if faults:
+            raise Faults(tuple(faults))
+
+
+def require_on(study: Family, symbolic: Problem, ggl: Moving, theta, q, p) -> None:
+    """Raises Faults for a start q (n,) in plain numbers that is off the constraints.
+
+    Where a coefficient stands in them their surface is another for each member, and the start is
+    moved onto it.
+    """
+    held = set().union(*(phi.free_symbols for phi in symbolic.constraints))
+    if isinstance(ggl, Constrained) and not held & {*symbolic.coefficients}:
+        faults = distances(study, ggl, theta, np.asarray(q), np.asarray(p))
+        if faults:
+            raise Faults(tuple(faults))

@@ -1,0 +1,237 @@
+"""Studies of kind `family`: which member of this family of Lagrangians made this motion?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import sympy as sp
+from actionrun.compiler.findings import Equation, Section
+from actionrun.compiler.symbolic.equations import symbolic_equations
+from actionrun.compiler.symbolic.explanation import meaning
+from actionrun.compiler.symbolic.lagrangian_system import Problem, problem
+from actionrun.compiler.symbolic.printing import latex, name_latex
+from actionrun.compiler.symbolic.scaling import Scaling, scalings
+from actionrun.spec.kinds.family import Family
+
+from .bounds import Ranges, ranges
+from .symbolic_identifiability import determined
+
+OBSERVED = {"q": "q", "velocity": r"\dot{q}", "pi": r"\pi"}
+
+
+def explain(study: Family) -> tuple[Section, ...]:
+    """The sections of `actionrun explain` for a family study."""
+    symbolic = problem(study)
+    within = ranges(study, symbolic)
+    return (
+        Section("System", equations=symbolic_equations(symbolic)),
+        Section("Coefficients", _ranges_text(study, symbolic, within)),
+        Section("Scalings", _scaling_text(study, scalings(symbolic)), _scaling_equations(symbolic)),
+        Section("Method", _method(study)),
+        *meaning(study),
+        _loss_section(study, symbolic),
+        *_identifiable(study, symbolic),
+    )
+
+
+def _ranges_text(study: Family, symbolic: Problem, within: Ranges) -> str:
+    lines = []
+    for c, low, high in zip(symbolic.coefficients, within.low, within.high, strict=True):
+        lines.append(f"{c.name} from {low:.6g} to {high:.6g} {study.unit(c.name)}".rstrip())
+    text = "; ".join(lines) + "."
+    if within.walls is None:
+        return text
+    between = " and ".join(within.walls.texts)
+    return f"{text} Of these, members with {between}: {100 * within.share:.3g} %."
+
+
+def _scaling_text(study: Family, found: tuple[Scaling, ...]) -> str:
+    if not found:
+        return "No scaling of the motion maps the family onto itself."
+    text = "The family maps onto itself when the motion is scaled and the coefficients with it."
+    if study.network.kind == "none" or not study.network.scaled:
+        return text
+    return (
+        f"{text} The network reads a motion in units of its own size, and answers in the same "
+        "units."
+    )
+
+
+def _scaling_equations(symbolic: Problem) -> tuple[Equation, ...]:
+    equations = []
+    for scaling in scalings(symbolic):
+        changes = [
+            (symbolic.words.q[part.start], name_latex(name), name, scaling.coordinates[name])
+            for name, part in symbolic.words.slices.items()
+        ]
+        changes += [
+            (c, latex(c, symbolic.words), c.name, scaling.coefficients[c.name])
+            for c in symbolic.coefficients
+        ]
+        moved = [(shown, name, power) for _, shown, name, power in changes if power]
+        equations.append(
+            Equation(
+                f"Scaling of {scaling.pivot or 'the action'}",
+                r",\quad ".join(rf"{s} \to {_power(p, '{', '}')} {s}" for s, _, p in moved),
+                ", ".join(f"{n} -> {_power(p, '(', ')')}*{n}" for _, n, p in moved),
+            )
+        )
+    return tuple(equations)
+
+
+def _power(exponent: sp.Rational, left: str, right: str) -> str:
+    return "s" if exponent == 1 else f"s^{left}{exponent}{right}"
+
+
+def _method(study: Family) -> str:
+    r = study.integrator.r
+    ggl = f"Galerkin-Gauss-Lobatto integrator, r = {r}, order {2 * r + 2}"
+    if study.system.holonomic:
+        ggl += ", on the surface of the constraints, onto which every start is moved"
+    if study.data is not None and study.network.kind == "none":
+        return (
+            "Weak form least squares from several starting points"
+            f"{', forces of constraint projected out' if study.system.holonomic else ''}"
+            ", then Levenberg-Marquardt "
+            f"through the {ggl}; covariance from the Fisher information at the solution."
+        )
+    training = study.training
+    start = "the answer of the network"
+    if study.refine.start == "better" or study.data is not None:
+        start += " or of the weak form, whichever leaves less"
+    said = (
+        f"{_network(study)}, trained for {training.total} steps of {training.batch} "
+        f"{_source(study)} by {training.optimizer} (learning rate {training.learning_rate:g}, "
+        f"{training.decay} decay). Loss: {_loss(study)}. Motions by the {ggl}."
+    )
+    if study.refine.method == "none":
+        return f"{said} No refinement."
+    return f"{said} Refinement by Levenberg-Marquardt through the integrator, from {start}."
+
+
+def _source(study: Family) -> str:
+    """Which systems a step of training sees."""
+    training = study.training
+    if study.data is not None and training.rounds is None:
+        return "fresh systems sampled as the measured motion is"
+    if training.rounds is None:
+        return "fresh systems"
+    return f"systems out of a fixed set of {training.rounds * training.batch}"
+
+
+def _network(study: Family) -> str:
+    asked = study.network
+    layers = "-".join(str(h) for h in asked.hidden)
+    match asked.kind:
+        case "conv":
+            what = f"Convolutions over time and a dense layer, {layers} ({asked.activation})"
+        case "lstm":
+            what = f"Layers of long short-term memory, {layers}"
+        case _:
+            what = f"A perceptron with hidden layers {layers} ({asked.activation})"
+    what += f", dropout {asked.dropout:g}" if asked.dropout else ""
+    groups = study.training.embedding
+    if groups:
+        said = "; ".join(" and ".join(", ".join(g).rsplit(", ", 1)) for g in groups)
+        what += f", {len(groups)} more of whose numbers {'are' if len(groups) > 1 else 'is a'} "
+        what += f"common factor{'s' if len(groups) > 1 else ''}: of {said}"
+    noisy = study.observe.noise and study.data is None and not study.system.holonomic
+    if noisy and asked.scaled and asked.scoring:
+        layers = "layers" if asked.scoring > 1 else "layer"
+        what += f", ended by {asked.scoring} {layers} of Fisher scoring through the integrator"
+    return what + ("" if asked.scaled else ", on motions and coefficients as plain numbers")
+
+
+def _loss(study: Family) -> str:
+    """The loss of training in words."""
+    training = study.training
+    norms = {
+        "rms": "root mean square",
+        "mae": "mean absolute",
+        "huber": "Huber",
+        "ln": f"L{training.exponent:g}",
+    }
+    if training.loss == "gauge" and study.observe.noise:
+        return (
+            "pseudo-Huber error of the scaled coefficients in units of the error bar that the "
+            "noise leaves, against the mean of the posterior"
+        )
+    if training.loss == "gauge":
+        return "pseudo-Huber error of the scaled coefficients"
+    relative = ", relative to their size" if study.network.scaled else ""
+    return (
+        f"{norms[training.loss]} error of the motion that the answer makes{relative} "
+        f"({training.alpha:g} for positions, {training.beta:g} for the rest), capped, with a "
+        "penalty below the bounds"
+    )
+
+
+def _loss_section(study: Family, problem: Problem) -> Section:
+    """What is minimised: the misfit of a measured motion, or the error of named coefficients."""
+    names = [c.name for c in problem.coefficients]
+    vector = ", ".join(name_latex(n) for n in names)
+    if study.data is not None:
+        seen = [n for n in study.data.columns if n not in ("t", "trial")]
+        return Section(
+            "Loss",
+            f"Of {_listed(seen)}, each weighted by its noise (by 1/RMS until that is estimated). "
+            "Minimised by Levenberg-Marquardt within the bounds of the coefficients.",
+            (
+                Equation(
+                    "Misfit",
+                    rf"\chi^2({vector}) = \sum_{{n,k}} w_k^2 "
+                    r"\left( x_k(t_n) - x_k^{\mathrm{data}}(t_n) \right)^2",
+                    f"chi2({', '.join(names)}) = sum over samples n and variables k of "
+                    "w_k^2*(x_k(t_n) - data_k(t_n))^2",
+                ),
+            ),
+        )
+    training = study.training
+    if training.loss != "gauge":
+        return Section(
+            "Loss",
+            "A network sees a motion and names the coefficients; the loss compares the motion that "
+            f"they make with the one seen ({training.loss}), with weight {training.alpha:g} for "
+            f"positions and {training.beta:g} for the rest, over fresh systems.",
+        )
+    seen = ", ".join(OBSERVED[name] for name in study.observe.variables)
+    net = rf"u_k^{{\mathrm{{net}}}}[{seen}]"
+    error, plain = rf"{net} - u_k", "u_net[k] - u[k]"
+    said = (
+        "the loss is their error, squared where small and linear where large, over fresh systems."
+    )
+    if study.observe.noise:
+        error = rf"\left( {net} - \bar{{u}}_k \right) / \sigma_k"
+        plain = "(u_net[k] - mean_u[k])/sigma[k]"
+        said = (
+            "the loss is their distance from the mean of the posterior, given the noise, in units "
+            "of the error bar that the noise leaves, squared where small, linear where large."
+        )
+    return Section(
+        "Loss",
+        "A network sees a motion in units of its own size and names the coefficients in the same "
+        f"units; {said} u are the coefficients on the scale on which they are drawn.",
+        (
+            Equation(
+                "Loss of training",
+                rf"\mathcal{{L}} = \left\langle \rho\!\left( {error} \right) "
+                r"\right\rangle_{k,\,\mathrm{systems}}, \quad "
+                r"\rho(e) = 2 \epsilon^2 \left( \sqrt{1 + e^2/\epsilon^2} - 1 \right)",
+                f"mean over coefficients k and systems of rho({plain}), "
+                "rho(e) = 2*eps^2*(sqrt(1 + e^2/eps^2) - 1)",
+            ),
+        ),
+    )
+
+
+def _identifiable(study: Family, problem: Problem) -> list[Section]:
+    if not problem.coefficients:
+        return []
+    found = determined(study, problem)
+    if found is None:
+        return [Section("Identifiability", "No state with finite numbers was found to judge it.")]
+    return [Section("Identifiability", f"For generic motions: {found.advice}.")]
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names[:-1]) + (" and " if names[1:] else "") + names[-1]

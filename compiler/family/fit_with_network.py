@@ -1,0 +1,154 @@
+"""One measured motion, or several trials of it, read by a network that is trained for its times.
+
+The network is trained on motions that are sampled as the measured ones are: at their times, with
+their gaps and their noise, and brought by splines to the equal times that it reads. Its answer is
+one more start of the fit through the samples as they are (`family_fit`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from actionrun.compiler.errors import refusal
+from actionrun.compiler.findings import Findings, Table
+from actionrun.compiler.numerics.inference.encoder import Encoder
+from actionrun.compiler.numerics.inference.population import Population, Sampled
+from actionrun.compiler.numerics.inference.training import Dtype, Progress
+from actionrun.compiler.program import Tell
+from actionrun.compiler.symbolic.lagrangian_system import Problem
+from actionrun.spec.kinds.family import Family
+from scipy.interpolate import CubicSpline
+
+from .bounds import Ranges
+from .fit import Fitting
+from .infer import SHORT, require_seen, resampled
+from .observations import Observed, roughness
+from .train import TEST_KEY, Training, population
+
+TRIALS = 8  # whose samples the systems of training take on, at most
+LEAST = 8  # steps of a motion that a network reads
+
+
+class Reading(Training):
+    """The program of a family study with [data] and a network (see `program.Program`)."""
+
+    def __init__(
+        self,
+        study: Family,
+        symbolic: Problem,
+        within: Ranges,
+        observations: Mapping[str, np.ndarray],
+    ):
+        self.fitting = Fitting(study, symbolic, within, observations)
+        self.seen = self.fitting.observed
+        require_seen(study, symbolic, self.seen)
+        super().__init__(study, symbolic, within)
+
+    def _population(self, within: Ranges) -> Population:
+        study, o = self.study, self.seen
+        steps = study.integrator.steps
+        if steps is None:
+            span = np.min(np.max(o.t, axis=0) - o.t[0])
+            steps = int(span / study.number(study.integrator.dt) + SHORT)
+            steps -= steps % study.observe.every
+        if steps < LEAST * study.observe.every:
+            raise refusal(study, ("integrator", "dt"), "data.short",
+                          f"the shortest motion has {steps} steps, too few to read",
+                          "make dt smaller")  # fmt: skip
+        drawn = population(study, self.symbolic, within, steps)
+        order = [
+            o.names.index((v, i)) for v in study.observe.variables for i in range(self.symbolic.n)
+        ]
+        times = float(drawn.h) * drawn.every * np.arange(steps // drawn.every + 1)
+        noise = study.observe.noise if study.observe.noise is not None else roughness(o)
+        return replace(drawn, noise=noise, sampled=sampled(study, o, order, times))
+
+    def findings(self, state: Progress, samples: Mapping[str, np.ndarray], tell: Tell) -> Findings:
+        encoder, names = self.encoder(state), [c.name for c in self.symbolic.coefficients]
+        series, _, _ = resampled(
+            self.study, self.population, self.seen, np.arange(1, self.seen.t.shape[1] + 1)
+        )
+        said = np.asarray(_read(encoder, jnp.asarray(series)), float)
+        low, high = np.asarray(self.population.low), np.asarray(self.population.high)
+        named = np.clip(np.median(said, axis=1), low, high)
+        named = np.where(np.isfinite(named), named, (low + high) / 2)
+        count = self.study.test.systems
+        key = jax.random.fold_in(self.key, TEST_KEY)
+        tell("examine", 0, count, {})
+        errors = _errors(self.population, encoder, key, count, names) if count else {}
+        tell("examine", count, count, {})
+        found = self.fitting.fitted(tell, named)
+        rows = tuple(
+            (n, float(named[k]), errors.get(f"error_median.{n}"), errors.get(f"error_p95.{n}"))
+            for k, n in enumerate(names)
+        )
+        table = Table(
+            "network",
+            f"What the network says of the measured motion, and its relative errors over {count} "
+            "unseen systems that are sampled as it is.",
+            ("coefficient", "measured motion", "median error", "95 %"),
+            rows,
+        )
+        line = ", ".join(f"{n} = {named[k]:.5g}" for k, n in enumerate(names))
+        return replace(
+            found,
+            metrics=dict(found.metrics) | {"systems": count} | errors,
+            extra=dict(found.extra) | {"network": dict(zip(names, named.tolist(), strict=True))},
+            summary=(*found.summary, ("network", line)),
+            tables=(*found.tables, table),
+        )
+
+
+def sampled(study: Family, o: Observed, order: list[int], times: np.ndarray) -> Sampled:
+    """How motions at `times` are seen through the samples of o; `order` of the channels."""
+    trials = min(o.t.shape[1], TRIALS)
+    again = np.zeros((trials, len(order), len(times), len(times)))
+    blur = np.zeros((trials, len(order), len(times), len(o.t)))
+    there_and = CubicSpline(times, np.eye(len(times)))
+    half = SHORT * (times[1] - times[0])
+    for k in range(trials):
+        for place, channel in enumerate(order):
+            t = o.t[:, k] - o.t[0, k]
+            there = np.flatnonzero((o.weight[:, channel, k] > 0) & (t <= times[-1] + half))
+            if len(there) < 4:
+                raise refusal(
+                    study, ("data", "file"), "infer.samples",
+                    f"trial {k + 1} has {len(there)} samples of a variable in the "
+                    f"{times[-1]:.6g} that the network reads, and 4 are needed",
+                )  # fmt: skip
+            back = CubicSpline(t[there], np.eye(len(there)))(times)
+            blur[k, place][:, there] = back
+            again[k, place] = back @ there_and(t[there])
+    return Sampled(jnp.asarray(again), jnp.asarray(blur))
+
+
+@eqx.filter_jit
+def _read(encoder: Encoder, series: jax.Array) -> jax.Array:
+    return encoder.estimates(series.astype(Dtype))
+
+
+@eqx.filter_jit
+def _unseen(population: Population, encoder: Encoder, key: jax.Array, count: int):
+    """True and named coefficients (k, count) of systems that the network has not seen."""
+    keys = jax.random.split(key, 2)
+    c, q, rate = population.drawn(keys[0], count)
+    clean, _ = population.seen(c, q, population.momenta(c, q, rate))
+    return c, encoder.estimates(population.noisy(clean, keys[1]).astype(Dtype))
+
+
+def _errors(
+    population: Population, encoder: Encoder, key: jax.Array, count: int, names: list[str]
+) -> dict[str, float]:
+    c, named = (np.asarray(x, float) for x in _unseen(population, encoder, key, count))
+    found: dict[str, float] = {}
+    for k, name in enumerate(names):
+        there = c[k] != 0
+        error = np.abs(named[k, there] / c[k, there] - 1)
+        found[f"error_median.{name}"] = float(np.median(error))
+        found[f"error_p95.{name}"] = float(np.percentile(error, 95))
+    return found

@@ -1,0 +1,302 @@
+"""New motions put before a trained network: each trial is a system of its own, named by the network
+and refined through the integrator, all of them in one compiled program."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from actionrun.compiler.errors import refusal
+from actionrun.compiler.numerics.inference.encoder import Encoder
+from actionrun.compiler.numerics.inference.initial_guess import weak_answer
+from actionrun.compiler.numerics.inference.population import Population
+from actionrun.compiler.numerics.integrators.shooting import Grid, motions_on
+from actionrun.compiler.numerics.optimizers.levenberg_marquardt import (
+    Fit,
+    covariance,
+    levenberg_marquardt,
+)
+from actionrun.compiler.numerics.sharding import dealt
+from actionrun.compiler.symbolic.lagrangian_system import Problem
+from actionrun.spec.kinds.family import Family
+from scipy.interpolate import CubicSpline
+
+from .bounds import ties
+from .evaluation import read, scoring
+from .observations import Observed, far, grid, observed
+from .train import Training
+
+SHORT = 0.5  # of a step: how much shorter than those of training a motion may be
+
+
+@dataclass(frozen=True)
+class Inferred:
+    """What was made of new motions. Coefficients (k, trials) by the network, refined and their
+    standard deviations (NaN where the motion does not determine one); relative RMS misfit (trials,)
+    of both; whether each refinement converged, and the constraints that it ended on. Samples as in
+    `Observed`, `model` like values, `channels` the names of theirs."""
+
+    names: tuple[str, ...]
+    units: tuple[str, ...]
+    trials: np.ndarray
+    network: np.ndarray
+    refined: np.ndarray
+    std: np.ndarray
+    network_residual: np.ndarray
+    residual: np.ndarray
+    converged: np.ndarray
+    ties: list[tuple[str, ...]]
+    seen: Observed
+    model: np.ndarray
+    channels: tuple[str, ...]
+
+    def data(self) -> list[dict[str, Any]]:
+        """A dict a motion, for JSON and CSV; None for what is not determined."""
+
+        def number(x: float) -> float | None:
+            return float(x) if np.isfinite(x) else None
+
+        return [
+            {
+                "trial": int(trial),
+                "network": {n: float(self.network[k, i]) for k, n in enumerate(self.names)},
+                "coefficients": {
+                    n: {
+                        "value": number(self.refined[k, i]),
+                        "std": number(self.std[k, i]),
+                        "unit": self.units[k],
+                    }
+                    for k, n in enumerate(self.names)
+                },
+                "network_residual": number(self.network_residual[i]),
+                "residual": number(self.residual[i]),
+                "converged": bool(self.converged[i]),
+                "ended_on": list(self.ties[i]),
+                "strays": self._strays(i),
+            }
+            for i, trial in enumerate(self.trials)
+        ]
+
+    def _strays(self, trial: int) -> list[dict[str, Any]]:
+        """Samples of a motion that lie far from its fit: their variable and time."""
+        o, found = self.seen, []
+        for k, name in enumerate(self.channels):
+            miss = self.model[:, k, trial] - o.values[:, k, trial]
+            slips = far(miss, o.weight[:, k, trial] > 0, float(o.size[k]))
+            found += [{"variable": name, "t": float(t)} for t in o.t[slips, trial]]
+        return found
+
+
+def inferred(training: Training, state: Any, observations: Mapping[str, np.ndarray]) -> Inferred:
+    """The coefficients behind new motions, from a training's last state.
+
+    `observations` as for `compile`; each trial is one motion. A motion is resampled by splines for
+    the network alone; the refinement goes through the samples as they are. Raises Faults where a
+    motion is shorter than those of training, or has other variables.
+    """
+    study, symbolic, population = training.study, training.symbolic, training.population
+    o = observed(study, symbolic, observations)
+    require_seen(study, symbolic, o)
+    encoder = training.encoder(state)
+    trials = np.unique(observations.get("trial", np.ones(1, int)))
+    series, q, v = resampled(study, population, o, trials)
+    times = tuple((float(population.h) * population.every * np.arange(len(series))).tolist())
+    named = np.asarray(
+        _read(population, encoder, dealt(jnp.asarray(series)), times, scoring(study, population))
+    )
+    low, high = np.asarray(population.low)[:, None], np.asarray(population.high)[:, None]
+    weak = None
+    if study.refine.start == "better":
+        weak = _by_weak_form(population, times, jnp.asarray(series), jnp.asarray(named))
+    values, weight, t = (dealt(jnp.asarray(x)) for x in (o.values, o.weight, o.t))
+    places = grid(o.t, float(population.h))
+    shots = Shots(population, places, values, weight, t, o.names, len(named))
+    start = dealt(jnp.concatenate([jnp.asarray(named), jnp.asarray(q), jnp.asarray(v)]))
+    iterations = study.refine.iterations if study.refine.method != "none" else 0
+    fit, before, model, share = _refined(
+        shots, start, weak, jnp.asarray(low), jnp.asarray(high), iterations, study.refine.tolerance
+    )
+    names = tuple(c.name for c in symbolic.coefficients)
+    marks = {"q": "", "velocity": "v_", "pi": "pi_"}
+    channels = tuple(marks[v] + symbolic.words.names[i] for v, i in o.names)
+    return _told(
+        study, population.walls, names, named, fit, before, model, share, o, observations, channels
+    )
+
+
+def require_seen(study: Family, symbolic: Problem, o: Observed) -> None:
+    """Raises Faults where the channels are not those that the network reads."""
+    variables = study.observe.variables
+    if {*o.names} != {(v, i) for v in variables for i in range(symbolic.n)}:
+        raise refusal(
+            study, ("observe",), "infer.variables",
+            f"the network reads {', '.join(variables)}, and these data have others",
+            "give a column for each: t, q, pi_q or v_q by the names of the coordinates; or have "
+            "it read those there are, by variables in [observe]",
+        )  # fmt: skip
+
+
+def _told(study, walls, names, named, fit: Fit, before, model, share, o: Observed, observations,
+          channels: tuple[str, ...]) -> Inferred:  # fmt: skip
+    k = len(names)
+    count = (o.weight > 0).sum(axis=(0, 1))
+    lost = 0 if fit.walls is None else np.any(np.asarray(fit.walls) != 0, axis=1).sum(axis=0)
+    lost = lost + 2 * len(study.system.holonomic)  # of a start, by the surface that it lies on
+    free = np.maximum(count - (~np.asarray(fit.held)).sum(axis=0) + lost, 1)
+    variance = np.asarray(fit.cost) / free
+    if study.observe.noise:
+        variance = np.full_like(variance, study.observe.noise**2)
+    spread = np.asarray(covariance(fit, jnp.asarray(variance)))
+    std = np.sqrt(np.maximum(np.einsum("ii...->i...", spread)[:k], 0))
+    std = np.where(np.asarray(fit.held)[:k] | ~np.asarray(share), np.nan, std)
+    trial = np.asarray(observations.get("trial", np.zeros(len(observations["t"]), int)))
+    return Inferred(
+        names,
+        tuple(study.unit(name) for name in names),
+        np.unique(trial),
+        named,
+        np.where(np.asarray(share), np.asarray(fit.x)[:k], np.nan),
+        std,
+        np.sqrt(np.asarray(before) / count),
+        np.sqrt(np.asarray(fit.cost) / count),
+        np.asarray(fit.converged),
+        ties(fit, walls),
+        o,
+        np.asarray(model),
+        channels,
+    )
+
+
+def resampled(study: Family, population: Population, o: Observed, names: np.ndarray):
+    """Series (samples, channels, trials) at the times of training, in its order of channels, and
+    the first positions and velocities (n, trials)."""
+    step = float(population.h) * population.every
+    times = step * np.arange(population.steps // population.every + 1)
+    n = len(population.q_low)
+    trials = len(names)
+    series = np.zeros((len(times), len(o.names), trials))
+    q, v = np.zeros((n, trials)), np.zeros((n, trials))
+    order = [o.names.index((w, i)) for w in population.variables for i in range(n)]
+    for k in range(trials):
+        span = np.max(o.t[:, k]) - o.t[0, k]
+        if span < times[-1] - SHORT * step:
+            raise refusal(
+                study, ("integrator", "steps"), "infer.short",
+                f"motion {names[k]} lasts {span:.6g}, and the network was trained on "
+                f"{times[-1]:.6g}",
+                "give it a longer motion, or train it on shorter ones",
+            )  # fmt: skip
+        for place, channel in enumerate(order):
+            there = o.weight[:, channel, k] > 0
+            if there.sum() < 4:
+                raise refusal(
+                    study, ("observe",), "infer.samples",
+                    f"motion {names[k]} has {int(there.sum())} samples of a variable, "
+                    "and 4 are needed",
+                )  # fmt: skip
+            spline = CubicSpline(o.t[there, k], o.values[there, channel, k])
+            series[:, place, k] = spline(o.t[0, k] + times)
+            variable, i = o.names[channel]
+            if variable == "q":
+                q[i, k], v[i, k] = spline(o.t[0, k]), spline(o.t[0, k], 1)
+    return series, q, v
+
+
+class Shots(eqx.Module):
+    """Coefficients, positions and velocities (k + 2n, trials) -> weighted residuals, a motion a
+    lane."""
+
+    population: Population
+    grid: Grid
+    values: jax.Array
+    weight: jax.Array
+    t: jax.Array
+    names: tuple[tuple[str, int], ...] = eqx.field(static=True)
+    k: int = eqx.field(static=True)
+
+    def _start(self, x: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
+        """Constants (constants, trials), starting q and p (n, trials)."""
+        m, n = self.population.ggl.mechanics, self.population.ggl.mechanics.n
+        theta = self.population.theta(x[: self.k])
+        q, v = x[self.k : self.k + n], x[self.k + n :]
+        return theta, q, m.momentum(q, v, self.t[0], theta)
+
+    def motion(self, x: jax.Array) -> jax.Array:
+        """Modelled channels (samples, channels, trials)."""
+        m = self.population.ggl.mechanics
+        theta, q, p = self._start(x)
+        found = motions_on(self.population.ggl, theta, q, p, self.grid)
+        parts: list[jax.Array] = []
+        for variable, i in self.names:
+            match variable:
+                case "q":
+                    parts.append(found.q[:, i])
+                case "pi":
+                    parts.append(found.p[:, i])
+                case _:
+                    both = found.q.swapaxes(0, 1), found.p.swapaxes(0, 1)
+                    parts.append(m.velocity(*both, self.t, theta[:, None])[i])
+        return jnp.stack(parts, axis=1)
+
+    def residual(self, x: jax.Array) -> jax.Array:
+        rows = ((self.motion(x) - self.values) * self.weight).reshape((-1, x.shape[-1]))
+        theta, q, p = self._start(x)
+        span = jnp.max(self.t - self.t[0], axis=0)
+        off = self.population.ggl.departure(q, p, self.t[0], theta, span)
+        return jnp.concatenate([rows, off])
+
+
+@eqx.filter_jit
+def _read(population: Population, encoder: Encoder, series, times: tuple[float, ...], layers: int):
+    return read(population, encoder, series, times, layers)[1]
+
+
+@eqx.filter_jit
+def _by_weak_form(population: Population, times: tuple[float, ...], series, named):
+    return weak_answer(population, np.array(times), series, named)
+
+
+@eqx.filter_jit
+def _refined(shots: Shots, start, weak, low, high, iterations, tolerance):
+    """The fit, from the network's answer or the weak form's where that leaves less; the network's
+    own cost; the refined motion; which coefficients it determines."""
+    free = jnp.full_like(start[shots.k :], jnp.inf)
+    low = jnp.concatenate([low + 0 * start[: shots.k], -free])
+    high = jnp.concatenate([high + 0 * start[: shots.k], free])
+
+    # The network knows nothing of the start: that is fitted first, to be fair to both.
+    def begun(at):
+        def with_start(y):
+            return shots.residual(jnp.concatenate([at, y]))
+
+        fit = levenberg_marquardt(with_start, start[shots.k :], -free, free, iterations, tolerance)
+        return jnp.concatenate([at, fit.x]), jnp.where(jnp.isfinite(fit.cost), fit.cost, jnp.inf)
+
+    at = start[: shots.k]
+    if weak is None:
+        begin, before = begun(at)
+    else:
+        both, costs = jax.lax.map(begun, jnp.stack([at, weak]))  # compiled once
+        begin, before = jnp.where(costs[1] < costs[0], both[1], both[0]), costs[0]
+    fit = levenberg_marquardt(
+        shots.residual, begin, low, high, iterations, tolerance, shots.population.walls
+    )
+    return fit, before, shots.motion(fit.x), determined(fit, shots.k)
+
+
+NOTHING = 1e-9  # an eigenvalue of the scaled information below this share is no information
+
+
+def determined(fit: Fit, k: int) -> jax.Array:
+    """Which coefficients (k, batch) the information J^T J of a fit determines."""
+    normal = jnp.moveaxis(fit.normal, -1, 0)
+    scale = jnp.sqrt(jnp.maximum(jnp.einsum("bii->bi", normal), jnp.finfo(normal.dtype).tiny))
+    values, vectors = jnp.linalg.eigh(normal / (scale[:, :, None] * scale[:, None]))
+    null = values < NOTHING * values[:, -1:]
+    share = jnp.sum(jnp.where(null[:, None], vectors**2, 0), axis=-1)
+    return (share < 1e-4).T[:k]

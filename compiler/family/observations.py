@@ -1,0 +1,127 @@
+"""Measured samples by trial, and the steps of the integrator that land on their times."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+from actionrun.compiler.errors import refusal
+from actionrun.compiler.numerics.integrators.shooting import Grid
+from actionrun.compiler.symbolic.lagrangian_system import Problem
+from actionrun.spec.kinds.family import Family
+
+STRAY = 5.0  # robust standard deviations
+ROUND_OFF = 1e-9  # of a channel's size: so near to the fit nothing is far from it
+SLACK = 0.02  # an interval may exceed a whole number of steps by this share of a step
+
+
+class Observed(NamedTuple):
+    """Samples of all trials: t (samples, trials); values, weight (samples, channels, trials), the
+    weight zero where a sample is missing; `names` (variable, component) of the channels."""
+
+    t: np.ndarray
+    values: np.ndarray
+    weight: np.ndarray
+    size: np.ndarray  # (channels,) RMS over all samples
+    names: tuple[tuple[str, int], ...]
+
+
+def observed(study: Family, symbolic: Problem, observations: Mapping[str, np.ndarray]) -> Observed:
+    """Samples by trial, channels in the order q, velocity, pi; each trial sorted by time."""
+    words = symbolic.words
+    columns: list[np.ndarray] = []
+    names: list[tuple[str, int]] = []
+    for variable, prefix in (("q", ""), ("velocity", "v_"), ("pi", "pi_")):
+        for name, part in words.slices.items():
+            if prefix + name in observations:
+                values = np.atleast_2d(np.asarray(observations[prefix + name], float).T).T
+                for i in range(part.stop - part.start):
+                    names.append((variable, part.start + i))
+                    columns.append(values[:, i])
+    if {i for v, i in names if v == "q"} != set(range(symbolic.n)):
+        raise refusal(
+            study,
+            ("data", "columns"),
+            "not-built",
+            "a fit needs the positions of all coordinates in this version",
+            "add a column for each coordinate",
+        )
+    t = np.asarray(observations["t"], float)
+    trial = np.asarray(observations.get("trial", np.zeros(len(t), int)))
+    trials = [np.flatnonzero(trial == k) for k in np.unique(trial)]
+    trials = [rows[np.argsort(t[rows], kind="stable")] for rows in trials]
+    most = max(len(rows) for rows in trials)
+    values = np.stack(columns, axis=1)
+    seen = np.isfinite(values)
+    size = np.sqrt(np.sum(np.where(seen, values, 0) ** 2, axis=0) / np.maximum(seen.sum(axis=0), 1))
+    size = np.where(size > 0, size, 1.0)
+    times = np.zeros((most, len(trials)))
+    block = np.zeros((most, len(names), len(trials)))
+    weight = np.zeros_like(block)
+    for k, rows in enumerate(trials):
+        times[: len(rows), k] = t[rows]
+        times[len(rows) :, k] = t[rows[-1]]
+        block[: len(rows), :, k] = np.where(seen[rows], values[rows], 0)
+        weight[: len(rows), :, k] = np.where(seen[rows], 1 / size, 0)
+    return Observed(times, block, weight, size, tuple(names))
+
+
+def missing(t: np.ndarray, weight: np.ndarray) -> tuple[int, int]:
+    """How many samples are missing, and of how many: t (samples, trials), weight (samples,
+    channels, trials). Behind the end of a shorter trial none is."""
+    rows = 1 + (np.diff(t, axis=0) > 0).sum(axis=0)
+    cells = int(rows.sum()) * weight.shape[1]
+    return cells - int((weight > 0).sum()), cells
+
+
+def far(miss: np.ndarray, there: np.ndarray, size: float) -> np.ndarray:
+    """Which samples of a channel lie far from its fit, by the median absolute deviation of their
+    misfits `miss`; `there` says which samples there are (same shape), `size` is their RMS."""
+    if not there.any():
+        return there
+    typical = 1.4826 * np.median(np.abs(miss[there]))
+    return there & (np.abs(miss) > STRAY * typical + ROUND_OFF * size)
+
+
+def roughness(o: Observed) -> float:
+    """Noise over the RMS of a variable, as samples tell it that lie off the cubic through the two
+    before and the two after them."""
+    found = []
+    for trial in range(o.t.shape[1]):
+        for k in range(len(o.names)):
+            there = o.weight[:, k, trial] > 0
+            t, x = o.t[there, trial], o.values[there, k, trial]
+            if len(t) < 5:
+                continue
+            near = np.stack([t[0:-4], t[1:-3], t[3:-1], t[4:]])
+            middle = t[2:-2]
+            share = np.stack(
+                [
+                    np.prod([(middle - near[j]) / (near[i] - near[j])
+                             for j in range(4) if j != i], axis=0)
+                    for i in range(4)
+                ]
+            )  # fmt: skip
+            values = np.stack([x[0:-4], x[1:-3], x[3:-1], x[4:]])
+            miss = x[2:-2] - np.sum(share * values, axis=0)
+            found.append(miss**2 / (1 + np.sum(share**2, axis=0)) / o.size[k] ** 2)
+    return float(np.sqrt(np.mean(np.concatenate(found)))) if found else 0.0
+
+
+def grid(t: np.ndarray, dt: float) -> Grid:
+    """Equal steps of at most about dt between samples; shorter trials end in steps of zero."""
+    each = [
+        np.maximum(np.ceil(np.diff(t[:, k]) / dt - SLACK), np.diff(t[:, k]) > 0).astype(int)
+        for k in range(t.shape[1])
+    ]
+    total = max(int(e.sum()) for e in each)
+    starts, lengths = np.zeros((total, t.shape[1])), np.zeros((total, t.shape[1]))
+    sample = np.zeros(t.shape, int)
+    for k, counts in enumerate(each):
+        h = np.repeat(np.diff(t[:, k]) / np.maximum(counts, 1), counts)
+        lengths[: len(h), k] = h
+        starts[:, k] = t[0, k] + np.concatenate([[0], np.cumsum(lengths[:-1, k])])
+        sample[:, k] = np.concatenate([[0], np.cumsum(counts)])
+    return Grid(jnp.asarray(starts), jnp.asarray(lengths), jnp.asarray(sample))

@@ -1,0 +1,72 @@
+"""What only the symbolic stage sees of a family: what motions determine, steps too long."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from actionrun.compiler.symbolic.identifiability import monomial
+from actionrun.compiler.symbolic.lagrangian_system import Problem, problem
+from actionrun.compiler.symbolic.linear_stability import limit
+from actionrun.compiler.symbolic.step_limits import fastest_rates
+from actionrun.spec import Fault
+from actionrun.spec.kinds.family import Family
+
+from .bounds import ranges
+from .symbolic_identifiability import determined
+from .train import population
+
+
+def check(study: Family) -> list[Fault]:
+    """Every fault and note of the symbolic stage. Raises Faults."""
+    symbolic = problem(study)
+    within = ranges(study, symbolic)
+    if symbolic.constraints and study.start is not None:
+        population(study, symbolic, within, 1)
+    return [*_identified(study, symbolic), *_family_step(study, symbolic)]
+
+
+def _identified(study: Family, symbolic: Problem) -> Iterator[Fault]:
+    if not symbolic.coefficients:
+        return
+    found = determined(study, symbolic)
+    if found is None:
+        yield study.fault(("coefficients",), None, "deep.rank",
+                          "no state with finite numbers was found to judge what is identifiable",
+                          severity="note")  # fmt: skip
+        return
+    rank = f"rank {found.rank} of {found.of}"
+    if found.rank == found.of:
+        message = f"{rank}: motions determine all coefficients"
+        yield study.fault(("coefficients",), None, "deep.rank", message, severity="note")
+        return
+    known = " and ".join(monomial(c) for c in found.combinations) or "nothing"
+    lost = [c.name for c in symbolic.coefficients if c.name in found.lost]
+    hint = f"fix one of {', '.join(lost)}, e.g. {lost[0]} = {{ fixed = 1.0 }}"
+    if "pi" not in study.observe.variables and study.data is None:
+        hint += '; or observe momenta: variables = ["q", "pi"]'
+    elif study.data is not None:
+        hint += "; or measure momenta too"
+    yield study.fault(("coefficients",), None, "deep.rank",
+                      f"{rank}: motions determine {known}, "
+                      f"not {', '.join(lost)} apart", hint, severity="note")  # fmt: skip
+
+
+def _family_step(study: Family, symbolic: Problem) -> Iterator[Fault]:
+    """The share of a family's systems whose steps are too long."""
+    if study.start is None or study.integrator.time_transform is not None or symbolic.constraints:
+        return
+    dice = np.random.default_rng(study.seed)
+    fast = fastest_rates(study, symbolic, lambda value: study.number(value), dice)
+    fast = fast[np.isfinite(fast)]
+    if not len(fast):
+        return
+    r, h = study.integrator.r, study.number(study.integrator.dt)
+    share, most = float(np.mean(h * fast > limit(r))), limit(r)
+    if share > 0.002:
+        yield study.fault(
+            ("integrator", "dt"), None, "deep.step",
+            f"the step is too long for {share:.2g} of the systems drawn: dt*omega reaches "
+            f"{h * fast.max():.3g}, and r = {r} is stable up to {most:.3g}",
+            "take a smaller dt, a larger r or narrower ranges", severity="note",
+        )  # fmt: skip

@@ -1,0 +1,107 @@
+"""Which terms the data support: coefficients that may vanish are dropped one by one.
+
+Backward elimination by the Bayesian information criterion, N ln(cost/N) + k ln N (Schwarz, Ann.
+Statist. 6, 461, 1978), each model refitted through the integrator; all that may go next are tried
+in one compiled program.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import exp, log
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from actionrun.compiler.findings import Check, Table
+from actionrun.compiler.numerics.optimizers.levenberg_marquardt import Fit
+
+FLOOR = 1e-26  # of the mean square of relative residuals: below it lies round-off
+
+Refit = Callable[[jax.Array, jax.Array, jax.Array], Fit]
+
+
+@dataclass(frozen=True)
+class Term:
+    """`evidence`: the criterion without the term minus that with it, positive where needed."""
+
+    name: str
+    kept: bool
+    evidence: float
+
+    @property
+    def probability(self) -> float:
+        """That the term belongs to the law, of the two models with and without it."""
+        return 1 / (1 + exp(-min(max(self.evidence / 2, -500.0), 500.0)))
+
+
+@dataclass(frozen=True)
+class Choice:
+    fit: Fit  # one lane
+    terms: tuple[Term, ...]
+
+    @property
+    def table(self) -> Table:
+        rows = tuple(
+            (term.name, "kept" if term.kept else "dropped", term.evidence, term.probability)
+            for term in self.terms
+        )
+        caption = (
+            "Terms that may vanish, judged by the Bayesian information criterion: how much it "
+            "rises without the term, and the probability of the term that this stands for, if the "
+            "residuals are noise."
+        )
+        return Table("terms", caption, ("coefficient", "term", "evidence", "probability"), rows)
+
+    @property
+    def check(self) -> Check:
+        kept = ", ".join(t.name for t in self.terms if t.kept) or "none"
+        gone = ", ".join(t.name for t in self.terms if not t.kept) or "none"
+        sure = min((max(t.probability, 1 - t.probability) for t in self.terms), default=1.0)
+        text = f"terms kept: {kept}; dropped: {gone}; the least certain with {100 * sure:.3g} %"
+        return Check("choice of terms", sure > 0.95, text)
+
+
+def chosen(
+    fit: Fit, names: list[str], low: jax.Array, high: jax.Array, rows: int, refit: Refit
+) -> Choice:
+    """The model that the criterion prefers, from a fit of all terms (one lane).
+
+    `low`, `high` (k + starts, 1) are the bounds, `rows` the number of samples, `refit` minimises
+    from x within bounds (k + starts, lanes). Coefficients whose range holds zero may go.
+    """
+    ends = np.asarray(low)[:, 0], np.asarray(high)[:, 0]
+    active = [k for k in range(len(names)) if ends[0][k] <= 0 <= ends[1][k]]
+    dropped: list[int] = []
+    evidence: dict[int, float] = {}
+    free = len(names)
+
+    def criterion(cost: float, count: int) -> float:
+        return rows * log(max(cost / rows, FLOOR)) + count * log(rows)
+
+    while active:
+        x = np.repeat(np.asarray(fit.x), len(active), axis=1)
+        below = np.repeat(ends[0][:, None], len(active), axis=1)
+        above = np.repeat(ends[1][:, None], len(active), axis=1)
+        for lane, k in enumerate(active):
+            gone = [*dropped, k]
+            x[gone, lane], below[gone, lane], above[gone, lane] = 0.0, 0.0, 0.0
+        tried = refit(jnp.asarray(x), jnp.asarray(below), jnp.asarray(above))
+        costs = np.asarray(tried.cost, float)
+        costs = np.where(np.isfinite(costs), costs, np.inf)
+        now = criterion(float(np.asarray(fit.cost)[0]), free)
+        for lane, k in enumerate(active):
+            evidence[k] = criterion(costs[lane], free - 1) - now if costs[lane] < np.inf else np.inf
+        best = min(active, key=lambda k: evidence[k])
+        if evidence[best] > 0:
+            break
+        lane = active.index(best)
+        fit = jax.tree.map(lambda a, i=lane: a[..., i : i + 1] if jnp.ndim(a) else a, tried)
+        active.remove(best)
+        dropped.append(best)
+        free -= 1
+    terms = tuple(
+        Term(names[k], k in active, float(evidence[k])) for k in sorted([*active, *dropped])
+    )
+    return Choice(fit, terms)

@@ -1,0 +1,183 @@
+"""Training a network for a family, and its examination on systems that it has not seen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from actionrun.compiler.findings import Findings
+from actionrun.compiler.numerics.inference.encoder import Encoder
+from actionrun.compiler.numerics.inference.losses import Judgement
+from actionrun.compiler.numerics.inference.population import Population
+from actionrun.compiler.numerics.inference.training import Dtype, Progress, Trainer
+from actionrun.compiler.numerics.sharding import everywhere
+from actionrun.compiler.program import Report, Tell
+from actionrun.compiler.symbolic.lagrangian_system import Problem
+from actionrun.compiler.symbolic.lowered_system import parameters
+from actionrun.spec import Range
+from actionrun.spec.kinds.family import Family
+
+from .bounds import Ranges
+from .constraints import integrator, require_starts
+from .encoder import encoder_of
+from .training_findings import examined
+
+SECOND_MOMENT = 0.95  # of Adam: fresh systems every step let it forget fast; 0.999 was twice worse
+LARGEST_WEIGHT = 1e4  # of a network that has been trained well
+TRAIN_KEY, TEST_KEY = 2, 3  # 0 and 1: the survey and the network
+
+
+class Training:
+    """The program of a family study that trains a network (see `program.Program`)."""
+
+    stage = "train"
+    quantum = 1
+
+    def __init__(self, study: Family, symbolic: Problem, within: Ranges):
+        self.study, self.symbolic = study, symbolic
+        self.total = study.training.total
+        self.minutes = study.training.minutes  # a cap that the runtime keeps
+        self.key = jax.random.key(study.seed)
+        self.population = self._population(within)
+        encoder = encoder_of(study, symbolic, self.population, self.key)
+        self.trainer = Trainer(
+            self.population, encoder, study.training.batch, _optimizer(study), judgement(study)
+        )
+        self.step = eqx.filter_jit(self.trainer.step)
+
+    def _population(self, within: Ranges) -> Population:
+        assert self.study.integrator.steps is not None
+        return population(self.study, self.symbolic, within, self.study.integrator.steps)
+
+    def start(self) -> Progress:
+        return eqx.filter(self.trainer.start(), eqx.is_array)
+
+    def advance(self, state: Progress, done: int, count: int) -> tuple[Progress, Report]:
+        """One compiled call a step: XLA runs a step's matrix products on all cores, which it does
+        not inside of a compiled loop."""
+        still = eqx.filter(self.trainer.start(), eqx.is_array, inverse=True)
+        progress = eqx.combine(everywhere(state), still)
+        key = jax.random.fold_in(self.key, TRAIN_KEY)
+        rounds = self.study.training.rounds or self.total
+        for n in range(done, done + count):
+            progress = self.step(progress, key, jnp.asarray(n % rounds))
+        loss = float(progress.loss)
+        diverged = None
+        if not np.isfinite(loss):
+            diverged = self._trouble(everywhere(state), key, done)
+        rate = float(_schedule(self.study)(done + count))
+        report = Report({"loss": loss, "learning_rate": rate}, diverged=diverged)
+        return eqx.filter(progress, eqx.is_array), report
+
+    def _trouble(self, state: Progress, key: jax.Array, n: int) -> str:
+        """Why the loss of step n + 1, with the network of `state`, is not finite."""
+        population, count = self.population, self.study.training.batch
+        told = f"step {n + 1}: the loss of training is not finite"
+        weights = [float(jnp.max(jnp.abs(x))) for x in jax.tree.leaves(state.network) if x.size]
+        c, q, rate = population.drawn(jax.random.fold_in(key, n), count)
+        series, _ = population.series(c, q, population.momenta(c, q, rate))
+        sizes = jnp.sum(series.astype(Dtype) ** 2, axis=(0, 1))  # as the training sees them
+        bad = ~np.isfinite(np.asarray(sizes))
+        if max(weights) > LARGEST_WEIGHT or not bad.any():
+            return (
+                f"{told}. The term is the network's answer, whose weights reach "
+                f"{max(weights):.3g}. Likely cause: steps of training that are too long. "
+                "Make training.learning_rate smaller"
+            )
+        first, names = int(np.argmax(bad)), [one.name for one in self.symbolic.coefficients]
+        values = [f"{float(x):.4g}" for x in c[:, first]]
+        member = ", ".join(f"{name} = {x}" for name, x in zip(names, values, strict=True))
+        return (
+            f"{told}, nor are {int(bad.sum())} of {count} motions of the Lagrangian drawn for it, "
+            f"the first with {member}. Likely cause: integrator.dt is too long for such members. "
+            "Make it smaller, or the ranges of [coefficients]"
+        )
+
+    def encoder(self, state: Progress) -> Encoder:
+        """The network as a state of this training has it."""
+        still = eqx.filter(self.trainer.start(), eqx.is_array, inverse=True)
+        progress = eqx.combine(everywhere(state), still)
+        return self.trainer.with_network(progress.network)
+
+    def findings(self, state: Progress, samples: Mapping[str, np.ndarray], tell: Tell) -> Findings:
+        encoder = self.encoder(state)
+        key = jax.random.fold_in(self.key, TEST_KEY)
+        return examined(self.study, self.symbolic, self.population, encoder, key, tell)
+
+
+def population(study: Family, symbolic: Problem, within: Ranges, steps: int) -> Population:
+    """What training and test systems are drawn from, with motions of so many steps."""
+    assert study.start is not None
+    coefficients = [study.coefficients[c.name] for c in symbolic.coefficients]
+    by_velocity = study.start.velocity is not None
+    rate = study.start.velocity if by_velocity else study.start.momentum
+    q_low, q_high = _ranges(study, symbolic, study.start.position)
+    rate_low, rate_high = _ranges(study, symbolic, rate)
+    drawn = Population(
+        ggl=integrator(study, symbolic),
+        fixed=parameters(symbolic),
+        low=jnp.asarray(within.low),
+        high=jnp.asarray(within.high),
+        log=jnp.asarray([c.log for c in coefficients]),
+        zero=jnp.asarray([c.zero for c in coefficients]),
+        q_low=q_low,
+        q_high=q_high,
+        rate_low=rate_low,
+        rate_high=rate_high,
+        by_velocity=by_velocity,
+        h=jnp.asarray(study.number(study.integrator.dt)),
+        steps=steps,
+        every=study.observe.every,
+        variables=study.observe.variables,
+        contracts=False,
+        noise=study.observe.noise or 0.0,
+        walls=within.walls,
+        known_start=bool(jnp.all(q_low == q_high) & jnp.all(rate_low == rate_high)),
+    )
+    require_starts(study, symbolic, drawn)
+    return drawn
+
+
+def _ranges(study: Family, symbolic: Problem, table) -> tuple[jax.Array, jax.Array]:
+    """Lower and upper ends (n,) of a [start] table; a number is a range of no width."""
+    low, high = [], []
+    for name in symbolic.words.slices:
+        value = table[name]
+        for part in value if isinstance(value, tuple) else (value,):
+            ends = (part.low, part.high) if isinstance(part, Range) else (part, part)
+            low.append(study.number(ends[0]))
+            high.append(study.number(ends[1]))
+    return jnp.asarray(low), jnp.asarray(high)
+
+
+def _schedule(study: Family) -> optax.Schedule:
+    rate = study.training.learning_rate
+    if study.training.decay == "none":
+        return optax.constant_schedule(rate)
+    return optax.cosine_decay_schedule(rate, study.training.total)
+
+
+def _optimizer(study: Family) -> optax.GradientTransformation:
+    match study.training.optimizer:
+        case "adam":
+            return optax.adam(_schedule(study), b2=SECOND_MOMENT)
+        case "adamw":
+            return optax.adamw(_schedule(study), b2=SECOND_MOMENT)
+        case "nadam":
+            return optax.nadam(_schedule(study), b2=SECOND_MOMENT)
+        case "sgd":
+            return optax.sgd(_schedule(study), momentum=0.9)
+
+
+def judgement(study: Family) -> Judgement:
+    """The loss of training; how the channels weigh in one that compares motions."""
+    training, n = study.training, sum(study.system.coordinates.values())
+    weights = {"q": training.alpha}
+    channels = [w for v in study.observe.variables for w in [weights.get(v, training.beta)] * n]
+    return Judgement(
+        training.loss, jnp.asarray(channels), training.exponent, not study.network.scaled
+    )

@@ -1,0 +1,1 @@
+"""Other methods beside the integrator: error curves and work against precision."""

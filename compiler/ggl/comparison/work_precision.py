@@ -1,0 +1,105 @@
+"""Work against precision: every method at several steps over the same span of time.
+
+Work is counted in evaluations of the force, which are the same on every machine; seconds are for
+tests/bench.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+from actionrun.compiler.findings import Axis, Curve, Figure, Findings, Panel, Table
+from actionrun.compiler.program import Tell
+
+from .error_curves import FACTORS, Comparison, distance, label
+from .propagators import Exact, ExactOfMany, Explicit, LostError, Rows, Setting, Variational
+
+Point = tuple[float, int, int, float]  # step, steps, evaluations, error
+
+
+def with_work_precision(comparison: Comparison, findings: Findings, tell: Tell) -> Findings:
+    """The findings with a figure and a table of error at the end against work."""
+    r, span = comparison.r, comparison.setting.h * comparison.steps
+    makers: dict[str, Callable[[Setting], Explicit | Variational]] = {
+        "ggl": lambda setting: Variational(setting, r, iterated=True)
+    }
+    for method in comparison.methods:
+        makers[method.name] = lambda setting, method=method: Explicit(setting, method)
+    fine = round(comparison.steps / FACTORS[-1])
+    truth = _truth(comparison, span / fine)
+    true = _end(truth, fine)
+    size = float(np.max(np.abs(true.q))) or 1.0
+    points: dict[str, list[Point]] = {name: [] for name in makers}
+    for done, factor in enumerate(FACTORS):
+        steps = max(1, round(comparison.steps / factor))
+        for name, make in makers.items():
+            course = make(comparison.setting._replace(h=span / steps))
+            try:
+                end = _end(course, steps)
+                # of a transformed time, each method ends at a time of its own
+                error = distance(end, true if isinstance(truth, Variational) else truth.at(end.t))
+            except LostError:
+                continue
+            if error < 10 * size:  # beyond that the numbers are finite, but no answer
+                points[name].append((span / steps, steps, course.evaluations, error))
+        tell("work and precision", done + 1, len(FACTORS), {})
+    found = replace(
+        findings,
+        figures=(*findings.figures, _figure(comparison, points, size)),
+        tables=(*findings.tables, _table(comparison, points)),
+    )
+    return found
+
+
+def _truth(comparison: Comparison, h: float) -> Exact | ExactOfMany | Variational:
+    setting = comparison.setting._replace(h=h)
+    if comparison.exact:
+        return comparison.solution(setting)
+    return Variational(setting, comparison.r + 2)
+
+
+def _end(course: Exact | ExactOfMany | Explicit | Variational, steps: int) -> Rows:
+    """The one row after `steps` steps; in parts, so that one compiled loop serves all."""
+    block = course.setting.block
+    whole, left = divmod(steps, block)
+    parts = [(min(block, whole - done), block) for done in range(0, whole, block)]
+    rows = None
+    for count, every in [*parts, *([(1, left)] if left else [])]:
+        rows = course.following(count, every)
+    assert rows is not None
+    return Rows(*(part[-1:] for part in rows))
+
+
+def _figure(comparison: Comparison, points: dict[str, list[Point]], size: float) -> Figure:
+    floor, coordinates = np.finfo(float).eps / 4 * size, list(comparison.study.system.coordinates)
+    unit = comparison.study.unit(coordinates[0]) if len(coordinates) == 1 else ""
+    curves = []
+    for name, runs in points.items():
+        work = np.array([point[2] for point in runs], float)
+        error = np.maximum([point[3] for point in runs], floor)
+        curves.append(Curve(work, error, label(name, comparison.r)))
+    panel = Panel(
+        Axis("evaluations of the force", log=True),
+        Axis("position error at the end", unit, log=True),
+        tuple(curves),
+    )
+    return Figure("work_precision", _caption(comparison), (panel,))
+
+
+def _caption(comparison: Comparison, short: bool = False) -> str:
+    true = "the exact solution" if comparison.exact else (
+        f"our own run with r = {comparison.r + 2} and a quarter of the step"
+    )  # fmt: skip
+    way = "" if short else comparison.way
+    return (
+        f"Error of the last positions, measured against {true}, against work: steps from 8 to 1/4 "
+        f"of integrator.dt.{way} The GGL step is iterated here even where one linear map would do."
+    )
+
+
+def _table(comparison: Comparison, points: dict[str, list[Point]]) -> Table:
+    rows = [(label(name, comparison.r), *point) for name, runs in points.items() for point in runs]
+    header = ("method", "step", "steps", "evaluations", "position error at the end")
+    return Table("work_precision", _caption(comparison, short=True), header, tuple(rows))

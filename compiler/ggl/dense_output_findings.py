@@ -1,0 +1,126 @@
+"""What a finished run says of the motion between its steps: [output] and [events]."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+from actionrun.compiler.findings import Array, Findings, Table
+from actionrun.compiler.symbolic.lagrangian_system import Problem
+from actionrun.compiler.symbolic.many_body_system import BodyProblem, by_body
+
+from .dense_output import Between
+from .findings import Motion
+
+LISTED = 1000  # events of a name in result.json; data.nc has all
+WRITTEN = 1000  # degrees of freedom whose states stand there
+
+
+def described(
+    motion: Motion, problem: Problem | BodyProblem, sought: Between,
+    samples: Mapping[str, np.ndarray], findings: Findings,
+) -> Findings:  # fmt: skip
+    """The findings with what was found between the steps."""
+    arrays, extra = dict(findings.arrays), dict(findings.extra)
+    metrics, tables = dict(findings.metrics), list(findings.tables)
+    summary, notes = list(findings.summary), list(findings.notes)
+    unit = motion.study.unit("t")
+    if len(sought.times):
+        notes += _unreached(motion, sought, samples)
+        arrays["output_t"] = Array(samples["output_t"], ("output_t",), unit, "time of output")
+        arrays |= _states(motion, problem, "output", samples["output_q"], samples["output_v"])
+    if sought.names:
+        extra["events"] = {}
+        rows = []
+        for number, name in enumerate(sought.names):
+            mine = samples["event"] == number
+            t, rising = samples["event_t"][mine], samples["event_rising"][mine]
+            q, v = samples["event_q"][mine], samples["event_v"][mine]
+            dims, key = (f"event_{name}_t",), f"event_{name}"
+            arrays[f"{key}_t"] = Array(t, dims, unit, f"time of the event {name}")
+            arrays[f"{key}_direction"] = Array(2 * rising - 1, dims, "", "1 rising, -1 falling")
+            arrays |= _states(motion, problem, key, q, v)
+            extra["events"][name] = _listed(motion, problem, t, rising, q, v)
+            metrics[f"events.{name}"] = len(t)
+            spans = _spans(t, rising)
+            each = "" if spans[-1] is None else f", one direction each {spans[-1]:.10g} {unit}"
+            summary.append((f"event {name}", f"{len(t)} times{each}".rstrip()))
+            rows.append((name, motion.study.events[name].text, len(t), *spans))
+        tables.append(_table(rows, unit))
+    return replace(
+        findings,
+        arrays=arrays,
+        extra=extra,
+        metrics=metrics,
+        tables=tuple(tables),
+        summary=tuple(summary),
+        notes=tuple(notes),
+    )
+
+
+def _unreached(motion: Motion, sought: Between, samples: Mapping[str, np.ndarray]) -> list[str]:
+    """Times that a run of a transformed time did not come to: it ends when it ends."""
+    output = motion.study.output
+    missed = len(sought.times) - len(samples["output_t"])
+    if output is None or output.times is None or not missed:
+        return []
+    unit = motion.study.unit("t")
+    end = f"t = {float(samples['t'][-1]):.6g} {unit}".rstrip()
+    return [f"{missed} of {len(sought.times)} times of output lie behind the end of the run, {end}"]
+
+
+def _part(motion: Motion, problem: Problem | BodyProblem, rows: np.ndarray, name: str):
+    """Of rows (..., n), what belongs to a coordinate: (..., bodies, components), less either."""
+    vector = motion.study.system.is_vector(name)
+    if isinstance(problem, BodyProblem):
+        return by_body(problem, rows, name, vector)
+    part = problem.words.slices[name]
+    return rows[..., part] if vector else rows[..., part.start]
+
+
+def _listed(
+    motion: Motion, problem: Problem | BodyProblem, t, rising, q, v
+) -> list[dict[str, object]]:
+    found = []
+    for k in range(min(len(t), LISTED)):
+        event = {"t": float(t[k]), "direction": 1 if rising[k] else -1}
+        for what, row in (("position", q[k]), ("velocity", v[k])):
+            if problem.n <= WRITTEN:
+                names = problem.words.slices
+                event[what] = {x: _part(motion, problem, row, x).tolist() for x in names}
+        found.append(event)
+    return found
+
+
+def _spans(t: np.ndarray, rising: np.ndarray) -> tuple[float | None, float | None, float | None]:
+    """First and last time, and the mean time between crossings of the same direction."""
+    if not len(t):
+        return None, None, None
+    same = t[rising == rising[0]]
+    mean = float((same[-1] - same[0]) / (len(same) - 1)) if len(same) > 1 else None
+    return float(t[0]), float(t[-1]), mean
+
+
+def _states(
+    motion: Motion, problem: Problem | BodyProblem, key: str, q: np.ndarray, v: np.ndarray
+) -> dict[str, Array]:
+    study, arrays = motion.study, {}
+    axes = (f"{key}_t", *(["body"] if isinstance(problem, BodyProblem) else []))
+    for name in problem.words.slices:
+        for prefix, rows, unit, what in (
+            ("", q, study.unit(name), "position"),
+            ("v_", v, study.unit(f"{name}'"), "velocity"),
+        ):
+            data = _part(motion, problem, rows, name)
+            dims = (*axes, f"{name}_component")[: data.ndim]
+            arrays[f"{key}_{prefix}{name}"] = Array(data, dims, unit, f"{what} {name} there")
+    return arrays
+
+
+def _table(rows: Sequence[tuple], unit: str) -> Table:
+    time = f" [{unit}]" if unit else ""
+    header = ("event", "crosses zero", "count", f"first t{time}", f"last t{time}",
+              f"mean interval, one direction{time}")  # fmt: skip
+    caption = "Crossings of zero, located on the polynomial of each step."
+    return Table("events", caption, header, tuple(rows))

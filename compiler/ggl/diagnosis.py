@@ -1,0 +1,149 @@
+"""Why a motion broke down: the term of the law to blame, the likely cause, and what to change.
+
+All that is known is the last good state. From there the body would fly on straight for a step: a
+term that is not a finite real number on that way is to blame, else the one that pushes hardest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import sympy as sp
+from actionrun.compiler.symbolic.lagrangian_system import Problem
+from actionrun.compiler.symbolic.many_body_system import BodyProblem
+from actionrun.compiler.symbolic.printing import text
+from actionrun.compiler.symbolic.printing_sums import OVER
+from actionrun.compiler.symbolic.printing_sums import text as body_text
+
+from .many_body import lowering as bodies
+
+FLIGHT = (0.0, 0.25, 0.5, 0.75, 1.0)  # of a step
+MUCH = 1e3  # a push that has grown by this factor since the start has a cause of its own
+MOST_LETTERS = 70
+
+
+@dataclass(frozen=True)
+class Point:
+    """Positions and velocities (n,) at a time; those that are not finite count as zero."""
+
+    q: np.ndarray
+    v: np.ndarray
+    t: float
+
+    def later(self, h: float) -> Point:
+        return Point(self.q + h * self.v, self.v, self.t + h)
+
+
+def cause(problem: Problem | BodyProblem, start: Point, last: Point, h: float) -> str:
+    """The term, the likely cause and what to change, in two or three sentences."""
+    if isinstance(problem, BodyProblem):
+        return _strongest(_pushes_of_bodies(problem, start, last), start, last)
+    terms = _terms(problem)
+    for share in FLIGHT:
+        at = last.later(share * h)
+        for name, slopes in terms:
+            if not np.isfinite(_size(problem, slopes, at)):
+                return (
+                    f"The term {name} is not a finite number at {_shown(problem, at)}, where the "
+                    "motion leads. Likely cause: a root, a logarithm or a quotient beyond its "
+                    "bounds. Change that term or the start, or end earlier: integrator.steps"
+                )
+    sizes = [
+        (name, _size(problem, slopes, start), _size(problem, slopes, last))
+        for name, slopes in terms
+    ]
+    return _strongest(sizes, start, last)
+
+
+def _strongest(sizes: Sequence[tuple[str, float, float]], start: Point, last: Point) -> str:
+    """What is to blame where nothing is infinite: names with the pushes at the start and now."""
+    if not sizes:
+        return "No term depends on the positions. Make integrator.dt smaller"
+    name, before, now = max(sizes, key=lambda one: one[2] if np.isfinite(one[2]) else np.inf)
+    told = f"The term {name} pushes hardest there, with {now:.3g}"
+    if not now > MUCH * before > 0:
+        return (
+            f"{told}. Likely cause: the step is too long for it. Make integrator.dt smaller, "
+            "a half at a time"
+        )
+    told += f", {now / before:.2g} times as hard as at the start"
+    far = np.max(np.abs(last.q)) > MUCH * max(np.max(np.abs(start.q)), np.finfo(float).tiny)
+    if far:
+        return (
+            f"{told}. Likely cause: the motion runs away, as the term has the wrong sign or the "
+            "step is too long. Check its sign, else make integrator.dt smaller"
+        )
+    return (
+        f"{told}. Likely cause: a close approach. Make integrator.dt smaller, or let "
+        "integrator.time_transform shorten the steps there"
+    )
+
+
+def _terms(problem: Problem) -> list[tuple[str, list[sp.Expr]]]:
+    """Names of the terms that push, and by how much (n,)."""
+    words, found = problem.words, []
+    limit = dict.fromkeys((*words.minus, *words.minus_v), sp.Integer(0))
+    parts = [("the Lagrangian", problem.lagrangian, words.q, False)]
+    if problem.nonconservative is not None:
+        parts.append(("the nonconservative part", problem.nonconservative, words.minus, True))
+    parts += [("a constraint", phi, words.q, False) for phi in problem.constraints]
+    for where, expression, symbols, doubled in parts:
+        for term in sp.Add.make_args(expression):
+            slopes = [sp.diff(term, s).subs(limit) for s in symbols]
+            if any(slope != 0 for slope in slopes):
+                found.append((f"{_cut(text(term, words, doubled=doubled))} of {where}", slopes))
+    return found
+
+
+def _size(problem: Problem, slopes: Sequence[sp.Expr], at: Point) -> float:
+    """The norm of slopes at a point, inf where one is no finite real number there."""
+    words = problem.words
+    values = {**problem.values, **dict(zip(words.q, at.q, strict=True)),
+              **dict(zip(words.v, at.v, strict=True)), words.t: at.t}  # fmt: skip
+    numbers = []
+    for slope in slopes:
+        try:
+            number = complex(sp.N(slope.subs({s: sp.Float(x) for s, x in values.items()})))
+        except (TypeError, OverflowError):
+            return np.inf
+        if not np.isfinite(number) or number.imag:
+            return np.inf
+        numbers.append(number.real)
+    return float(np.linalg.norm(numbers))
+
+
+def _pushes_of_bodies(
+    problem: BodyProblem, start: Point, last: Point
+) -> list[tuple[str, float, float]]:
+    theta, found = bodies.parameters(problem), []
+    for place, one in enumerate(problem.parts):
+        mine = tuple(entry for entry in problem.force if entry[0] == place)
+        if not mine:
+            continue
+        alone = bodies.mechanics(replace(problem, force=mine))
+        pushes = [
+            float(np.linalg.norm(alone.force(_folded(x.q, problem), _folded(x.v, problem), x.t,
+                                             theta)))
+            for x in (start, last)
+        ]  # fmt: skip
+        doubled = place >= len(problem.lagrangian)
+        over = OVER[one.kind][0]
+        term = body_text(one.expression, problem.words, doubled=doubled)
+        where = "the nonconservative part" if doubled else "the Lagrangian"
+        found.append((f"{_cut(f'sum({over}{term})' if over else term)} of {where}", *pushes))
+    return found
+
+
+def _folded(x: np.ndarray, problem: BodyProblem) -> np.ndarray:
+    return np.reshape(x, (-1, problem.count))
+
+
+def _shown(problem: Problem, at: Point) -> str:
+    pairs = zip(problem.words.names[:6], at.q, strict=False)
+    return ", ".join(f"{name} = {value:.4g}" for name, value in pairs)
+
+
+def _cut(words: str) -> str:
+    return words if len(words) <= MOST_LETTERS else f"{words[: MOST_LETTERS - 1]}…"

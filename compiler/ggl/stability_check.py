@@ -1,0 +1,116 @@
+"""How near a run's step was to the limit of stability: of a linear system by its step's own map, of
+any other by the rates of its motion linearised at some of its states.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from actionrun.compiler.findings import Check, Findings
+from actionrun.compiler.numerics.integrators.many_body.mechanics import Bodies
+from actionrun.compiler.symbolic.linear_stability import (
+    Linear,
+    fastest,
+    limit,
+    linear,
+    rates,
+    step_map,
+)
+from actionrun.compiler.symbolic.structure import structure
+
+from .findings import Motion
+
+NEAR = 0.9  # share of the limit from which on a step is told
+STATES = 32  # of a motion that are looked at
+LARGEST = 24  # degrees of freedom
+POWERS = 40  # of the power iteration, which finds a few per cent less
+TOLERANCE = 1e-6  # of a spectral radius: the rounding of a double eigenvalue
+
+
+def judged(motion: Motion, findings: Findings) -> Findings:
+    """The findings with a check of the step, and a note where it is near its limit or beyond."""
+    problem, study = motion.problem, motion.study
+    if problem.constraints or study.integrator.time_transform is not None or problem.n > LARGEST:
+        return findings
+    if structure(problem).linear:
+        return _with(motion, findings, *_of_map(motion, linear(problem)))
+    arrays = findings.arrays
+    rows = np.unique(np.linspace(0, len(arrays["t"].data) - 1, STATES).astype(int))
+    at = {**problem.values, problem.words.t: arrays["t"].data[rows]}
+    for prefix, symbols in (("", problem.words.q), ("v_", problem.words.v)):
+        for name, part in problem.words.slices.items():
+            data = np.asarray(arrays[prefix + name].data)[rows].reshape(len(rows), -1).T
+            at |= dict(zip(symbols[part], data, strict=True))
+    fast = fastest(problem, at, len(rows))
+    if not np.isfinite(fast).any():
+        return findings
+    worst = int(np.nanargmax(fast))
+    when = f" at t = {arrays['t'].data[rows[worst]]:.4g} {study.unit('t')}".rstrip()
+    x = motion.h * float(fast[worst])
+    return _with(motion, findings, x, x <= limit(motion.march.ggl.r), when)
+
+
+def _of_map(motion: Motion, system: Linear) -> tuple[float, bool, str]:
+    """dt*omega of the fastest mode, whether the step's map is stable, and no time."""
+    x = motion.h * float(np.max(rates(system.mass, system.tilt - system.drag, -system.pull)))
+    return x, _stable(system, motion.h, motion.march.ggl.r), ""
+
+
+def _stable(system: Linear, h: float, r: int) -> bool:
+    """Whether a step grows no faster than the true motion does."""
+    radius = np.max(np.abs(np.linalg.eigvals(step_map(system, h, r))))
+    return bool(radius <= (1 + TOLERANCE) * max(1.0, np.exp(h * system.growth)))
+
+
+@eqx.filter_jit
+def _fastest_body(stepper: Bodies, q, p, t, theta):
+    """The largest rate of many bodies linearised at a state (n,), by power iteration: the root of
+    the largest eigenvalue of M^-1 dF/dq, or the largest of M^-1 dF/dv where that is faster."""
+    m = stepper.mechanics
+    q, p = stepper.folded(q), stepper.folded(p)
+    v = m.velocity(q, p, t, theta)
+    mass = m.mass(q, v, t, theta)
+
+    def largest(force, at):
+        def pushed(_, carry):
+            u = carry[0] / jnp.sqrt(jnp.sum(jnp.abs(mass) * carry[0] ** 2))
+            w = jax.jvp(force, (at,), (u,))[1] / mass
+            return w, jnp.sqrt(jnp.sum(jnp.abs(mass) * w**2))
+
+        start = jax.random.normal(jax.random.key(0), q.shape, q.dtype)
+        return jax.lax.fori_loop(0, POWERS, pushed, (start, jnp.zeros((), q.dtype)))[1]
+
+    by_place = jnp.sqrt(largest(lambda q: m.force(q, v, t, theta), q))
+    return jnp.maximum(by_place, largest(lambda v: m.force(q, v, t, theta), v))
+
+
+def judged_bodies(motion: Motion, findings: Findings, rows, stepper: Bodies) -> Findings:
+    """The same for many bodies, at the start and the end of their motion; rows are (t, q, p)."""
+    ends = [[jnp.asarray(x[k]) for x in rows] for k in (0, -1)]
+    fast = [float(_fastest_body(stepper, q, p, t, motion.theta)) for t, q, p in ends]
+    if not np.isfinite(fast).any():
+        return findings
+    x = motion.h * float(np.nanmax(fast))
+    when = " at the end" if np.nanargmax(fast) else " at the start"
+    return _with(motion, findings, x, x <= limit(motion.march.ggl.r), when)
+
+
+def _with(motion: Motion, findings: Findings, x: float, stable: bool, when: str) -> Findings:
+    r, h, unit = motion.march.ggl.r, motion.h, f" {motion.study.unit('t')}".rstrip()
+    most = limit(r)
+    words = f"dt*omega is {x:.3g}{when}, and r = {r} is stable up to {most:.3g}"
+    metrics = {**findings.metrics, "step_over_limit": x / most}
+    notes = findings.notes
+    if x > NEAR * most or not stable:
+        what = "near its limit" if x <= most else "beyond its limit"
+        if x > most and stable:
+            what = "beyond its first limit, in a band that happens to be stable"
+        better = 0.5 * h * most / x if x > 0 else h
+        notes = (*notes, f"the step dt = {h:.4g}{unit} is {what}: {words}; take dt = {better:.2g}"
+                 f"{unit}, or a larger r")  # fmt: skip
+    checks = (*findings.checks, Check("step size", stable, words))
+    return replace(findings, metrics=metrics, checks=checks, notes=notes)

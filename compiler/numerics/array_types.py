@@ -1,0 +1,25 @@
+"""Types of arrays and of functions of arrays that the numerics share."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import jax
+from jax.typing import ArrayLike
+
+
+class ArrayFunction(Protocol):
+    """A function of arrays: one per argument, which broadcast together.
+
+    Returns a sequence with one array per result, each of the broadcast shape of what it depends on
+    (a constant may stay a Python float). An Equinox module of this shape is what a symbolic
+    compiler makes of expressions.
+    """
+
+    @property
+    def arity(self) -> int: ...
+
+    @property
+    def outputs(self) -> int: ...
+
+    def __call__(self, *values: ArrayLike) -> list[jax.Array | float]: ...

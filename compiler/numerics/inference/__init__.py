@@ -1,0 +1,1 @@
+"""Inference of coefficients from motions: encoders, losses, weak form, posterior."""

@@ -1,0 +1,85 @@
+"""Where the refinement of many motions starts: the network's answer or the weak form's, whichever
+leaves less of the motion unexplained."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from actionrun.compiler.numerics.optimizers.levenberg_marquardt import Residual, levenberg_marquardt
+from scipy.interpolate import CubicSpline
+
+from .population import Population
+from .weak_form import residuals, weak_form_of_many
+
+ITERATIONS, TOLERANCE = 12, 1e-6  # one iteration solves a law that is linear in its coefficients
+
+
+def weak_answer(
+    population: Population, times: np.ndarray, series: jax.Array, named: jax.Array
+) -> jax.Array | None:
+    """Coefficients (k, batch) by the weak form of series (samples, channels, batch) at times
+    (samples,), searched from `named`; None where positions are not observed."""
+    if "q" not in population.variables:
+        return None
+    seen = _by_variable(population, series)
+    weak = weak_form_of_many(times, seen["q"], seen.get("pi"))
+
+    def residual(c: jax.Array) -> jax.Array:
+        return residuals(population.ggl, weak, population.theta(c))
+
+    low, high = population.low[:, None], population.high[:, None]
+    return levenberg_marquardt(residual, named, low, high, ITERATIONS, TOLERANCE).x
+
+
+def seen_start(
+    population: Population, times: np.ndarray, series: jax.Array, c: jax.Array
+) -> tuple[jax.Array, jax.Array]:
+    """Starting positions and momenta (n, batch) as the first samples show them, for coefficients c
+    (k, batch); what they do not show is in the middle of its range."""
+    seen, shape = _by_variable(population, series), (len(population.q_low), c.shape[-1])
+
+    def middle(low: jax.Array, high: jax.Array) -> jax.Array:
+        return jnp.broadcast_to(((low + high) / 2)[:, None], shape)
+
+    q = seen["q"][:, 0] if "q" in seen else middle(population.q_low, population.q_high)
+    if "pi" in seen:
+        return q, seen["pi"][:, 0]
+    if "velocity" in seen:
+        v = seen["velocity"][:, 0]
+    elif "q" in seen:
+        slope = CubicSpline(times, np.eye(len(times)))(times[0], 1)
+        v = jnp.einsum("s,nsb->nb", jnp.asarray(slope), seen["q"])
+    else:
+        return q, population.momenta(c, q, middle(population.rate_low, population.rate_high))
+    return q, population.ggl.mechanics.momentum(q, v, jnp.zeros((), q.dtype), population.theta(c))
+
+
+def _by_variable(population: Population, series: jax.Array) -> dict[str, jax.Array]:
+    """Series (n, samples, batch) of each observed variable."""
+    n = len(population.q_low)
+    return {
+        variable: series[:, k * n : k * n + n].swapaxes(0, 1)
+        for k, variable in enumerate(population.variables)
+    }
+
+
+def better(
+    residual: Residual, joined: Callable[[jax.Array], jax.Array], named: jax.Array,
+    weak: jax.Array | None,
+) -> tuple[jax.Array, jax.Array]:  # fmt: skip
+    """The start (parameters, batch) of less residual, and where that is the weak form's (batch,).
+
+    `joined` makes the parameters of `residual` from coefficients (k, batch).
+    """
+    first = joined(named)
+    if weak is None:
+        return first, jnp.zeros(named.shape[-1], bool)
+    second = joined(weak)
+    both = jnp.stack([first, second])
+    costs = jax.lax.map(lambda x: jnp.sum(residual(x) ** 2, axis=0), both)  # compiled once
+    costs = jnp.where(jnp.isfinite(costs), costs, jnp.inf)
+    wins = costs[1] < costs[0]
+    return jnp.where(wins, second, first), wins

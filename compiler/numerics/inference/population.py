@@ -1,0 +1,159 @@
+"""Random members of a family, and their motions."""
+
+from __future__ import annotations
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from actionrun.compiler.numerics.integrators.shooting import Moving, motions
+from actionrun.compiler.numerics.optimizers.inequality_constraints import Walls
+
+MOST = 20_000  # rounds of drawing; with 1 % allowed, 0.99^20000 = 1e-87 of the members are left
+
+
+class Sampled(eqx.Module):
+    """How measured motions are seen whose samples are not those of training: resampled by splines
+    on its times, and all that does to a motion and to its noise. A system is seen as one of the
+    trials, in turn.
+
+    `again` (trials, channels, samples, samples) takes a motion there and back; `blur` (trials,
+    channels, samples, measured) carries the noise of the measured samples over.
+    """
+
+    again: jax.Array
+    blur: jax.Array
+
+    def __call__(self, series: jax.Array, noise: jax.Array, key: jax.Array) -> jax.Array:
+        """Series (samples, channels, batch) with noise (channels, batch)."""
+        trials, whole = len(self.again), series
+        for k in range(trials):
+            part = series[..., k::trials]
+            shape = (self.blur.shape[-1], *part.shape[1:])
+            drawn = jax.random.normal(jax.random.fold_in(key, k), shape, series.dtype)
+            again, blur = self.again[k].astype(part.dtype), self.blur[k].astype(part.dtype)
+            seen = jnp.einsum("cst,tcb->scb", again, part)
+            seen += jnp.einsum("csm,mcb->scb", blur, noise[..., k::trials] * drawn)
+            whole = whole.at[..., k::trials].set(seen)
+        return whole
+
+
+class Population(eqx.Module):
+    """What a family's systems are drawn from, and how their motions are seen.
+
+    Coefficients are even in [low, high] (in the logarithm where `log`), zero with probability
+    `zero`; starting positions and momenta (or velocities) are even in their ranges.
+    """
+
+    ggl: Moving
+    fixed: jax.Array  # (parameters,)
+    low: jax.Array  # (k,)
+    high: jax.Array
+    log: jax.Array  # (k,) of bool
+    zero: jax.Array  # (k,)
+    q_low: jax.Array  # (n,)
+    q_high: jax.Array
+    rate_low: jax.Array  # (n,) momentum or velocity
+    rate_high: jax.Array
+    by_velocity: bool = eqx.field(static=True)
+    h: jax.Array
+    steps: int = eqx.field(static=True)
+    every: int = eqx.field(static=True)
+    variables: tuple[str, ...] = eqx.field(static=True)
+    contracts: bool = eqx.field(static=True)  # fixed-point passes are known to converge
+    noise: float  # of each observed channel, over its RMS
+    known_start: bool = eqx.field(static=True)  # the same for all systems
+    sampled: Sampled | None = None  # with [data]: as its motions are
+    walls: Walls | None = None  # between coefficients; members are drawn on the right side
+
+    def theta(self, c: jax.Array) -> jax.Array:
+        """All constants (parameters first) for coefficients (k, *batch)."""
+        fixed = self.fixed.astype(c.dtype).reshape((-1,) + (1,) * (c.ndim - 1))
+        return jnp.concatenate([jnp.broadcast_to(fixed, (*self.fixed.shape, *c.shape[1:])), c])
+
+    def drawn(self, key: jax.Array, count: int) -> tuple[jax.Array, jax.Array, jax.Array]:
+        """Coefficients (k, count), starting q and rate (n, count), float64."""
+        keys = jax.random.split(key, 4)
+        c = self._members(keys, count)
+        if self.walls is not None:
+            c = self._allowed(keys[:2], c)
+        q = _even(keys[2], self.q_low, self.q_high, count)
+        return c, q, _even(keys[3], self.rate_low, self.rate_high, count)
+
+    def _members(self, keys: jax.Array, count: int) -> jax.Array:
+        """Coefficients (k, count) in their ranges."""
+        by_log = self.log[:, None]
+        safe = jnp.where(self.log, self.low, 1.0), jnp.where(self.log, self.high, 2.0)
+        c = jnp.where(
+            by_log,
+            jnp.exp(_even(keys[0], jnp.log(safe[0]), jnp.log(safe[1]), count)),
+            _even(keys[0], self.low, self.high, count),
+        )
+        off = jax.random.uniform(keys[1], c.shape, jnp.float64) < self.zero[:, None]
+        return jnp.where(off, 0.0, c)
+
+    def _allowed(self, keys: jax.Array, c: jax.Array) -> jax.Array:
+        """c (k, count) with those that the walls forbid drawn again until none is left."""
+        walls = self.walls
+        assert walls is not None
+
+        def again(state):
+            n, c, fine = state
+            new = self._members(jax.vmap(jax.random.fold_in, (0, None))(keys, n), c.shape[1])
+            c = jnp.where(fine, c, new)
+            return n + 1, c, walls.allowed(c)
+
+        start = jnp.asarray(1), c, walls.allowed(c)
+        return jax.lax.while_loop(lambda s: ~jnp.all(s[2]) & (s[0] < MOST), again, start)[1]
+
+    def momenta(self, c, q, rate) -> jax.Array:
+        """Starting momenta (n, batch)."""
+        if not self.by_velocity:
+            return rate
+        return self.ggl.mechanics.momentum(q, rate, jnp.zeros((), q.dtype), self.theta(c))
+
+    def series(self, c, q, p) -> tuple[jax.Array, jax.Array]:
+        """Observed series (samples, channels, batch), and the worst change of the iteration."""
+        h = self.h.astype(q.dtype)
+        motion = motions(self.ggl, self.theta(c), q, p, h, self.steps, self.every, self.contracts)
+        return observed(self, motion.q, motion.p, c), motion.change
+
+    def departure(self, c, q, p) -> jax.Array:
+        """How far starts lie off the surface of the constraints and leave it, (2m, batch)."""
+        return self.ggl.departure(q, p, jnp.zeros((), q.dtype), self.theta(c), self.h * self.steps)
+
+    def seen(self, c, q, p) -> tuple[jax.Array, jax.Array]:
+        """Observed series, ones where a system is unsound, and whether each is sound."""
+        series, change = self.series(c, q, p)
+        sound = jnp.all(jnp.isfinite(series), axis=(0, 1)) & (change < 1e-3)
+        return jnp.where(sound, series, 1.0), sound
+
+    def noisy(self, series: jax.Array, key: jax.Array) -> jax.Array:
+        """Series with the study's noise on every channel, as they are seen."""
+        size = jnp.sqrt(jnp.mean(series**2, axis=0))
+        if self.sampled is not None:
+            return self.sampled(series, self.noise * size, key)
+        return series + self.noise * size * jax.random.normal(key, series.shape, series.dtype)
+
+
+def _even(key: jax.Array, low: jax.Array, high: jax.Array, count: int) -> jax.Array:
+    """Evenly drawn numbers (len(low), count)."""
+    u = jax.random.uniform(key, (len(low), count), jnp.float64)
+    return low[:, None] + (high - low)[:, None] * u
+
+
+def observed(population: Population, q, p, c) -> jax.Array:
+    """The observed variables of motions q, p (samples, n, batch): (samples, channels, batch)."""
+    parts = []
+    for variable in population.variables:
+        if variable == "q":
+            parts.append(q)
+        elif variable == "pi":
+            parts.append(p)
+        else:
+            theta = population.theta(c)[:, None]
+            times = population.h * population.every * jnp.arange(q.shape[0])
+            v = population.ggl.mechanics.velocity(
+                q.swapaxes(0, 1), p.swapaxes(0, 1), times[:, None].astype(q.dtype), theta
+            )
+            parts.append(v.swapaxes(0, 1))
+    return jnp.concatenate(parts, axis=1)

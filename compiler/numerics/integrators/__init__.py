@@ -1,0 +1,1 @@
+"""Integrators of equations of motion: variational, explicit, and what is asked of their steps."""

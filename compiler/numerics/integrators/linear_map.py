@@ -1,0 +1,147 @@
+"""The step of a quadratic Lagrangian as a map, worked out by NumPy before the march.
+
+Forces and momenta are affine in positions and velocities, so that a step is one linear system. As a
+compiled program it would take a hundred times as long to compile as it takes here.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from actionrun.compiler.numerics.array_types import ArrayFunction
+from jax.typing import DTypeLike
+
+from .charge_balance import Form, Ledger
+from .linear_powers import LARGEST, Powers, powers
+from .mechanics import Mechanics
+from .quadrature import Extended
+from .variational import GGL
+
+REFINED = 3  # times that the solution is mended by what it lacks in extended precision
+
+
+class Map(NamedTuple):
+    """A step of a quadratic problem, z' = z + D z + d, the form of its flux, and what D and d lost
+    where they were rounded to single precision; the powers of the map, for leaps."""
+
+    D: jax.Array
+    d: jax.Array
+    form: Form | None
+    low: tuple | None = None
+    powers: Powers | None = None
+
+
+def map_of(ggl: GGL, ledger: Ledger | None, h: float, theta, dtype: DTypeLike = np.float64) -> Map:
+    """The map of a step of h, for states of that dtype; theta (k,)."""
+    theta = np.asarray(theta, np.float64)
+    with np.errstate(all="ignore"):  # what is not finite is told by the march
+        rest, Q, V = _responses(ggl, h, theta)
+        D, d = (rest[:, 1:] - rest[:, :1]).astype(float), rest[:, 0].astype(float)
+        form = None
+        if ledger is not None and ledger.rates is not None:
+            form = _form(ledger, h, theta, np.concatenate([Q, V]))
+    parts, low, found = [x.astype(dtype) for x in (D, d)], None, None
+    if dtype != np.float64:  # a rounded map is another oscillator, as the steps add up
+        low = tuple(x - part for x, part in zip((D, d), parts, strict=True))
+    elif ggl.mechanics.n <= LARGEST:
+        found = powers(D, d)
+    whole = Map(parts[0], parts[1], form, low, found)  # type: ignore[arg-type]
+    return jax.tree.map(lambda x: jnp.asarray(x, dtype), whole)
+
+
+class _Affine:
+    """A function of (q, v) (n, ...) that is affine: value + by_q q + by_v v."""
+
+    def __init__(self, function: ArrayFunction, n: int, theta: np.ndarray):
+        points = np.concatenate([np.zeros((2 * n, 1)), np.eye(2 * n)], axis=1)
+        rows = _rows(function(*points, 0.0, *theta), 2 * n + 1)
+        self.value, slopes = rows[:, 0], rows[:, 1:] - rows[:, :1]
+        self.by_q, self.by_v = slopes[:, :n], slopes[:, n:]
+
+    def __call__(self, q, v):
+        return (self.value[:, None, None] + np.einsum("ab,bsm->asm", self.by_q, q)
+                + np.einsum("ab,bsm->asm", self.by_v, v))  # fmt: skip
+
+
+def _rows(values, count: int) -> np.ndarray:
+    return np.stack([np.broadcast_to(np.asarray(x, float), (count,)) for x in values])
+
+
+def _responses(ggl: GGL, h: float, theta) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Of the motions from rest at the origin and from each unit of z = (q, p): increments of z in a
+    step (2n, 1 + 2n), and Q, V (n, s, 1 + 2n) at its nodes."""
+    m, size, rule = ggl.mechanics, ggl.r + 1, ggl.rule
+    assert isinstance(m, Mechanics)
+    n, (force, momentum) = m.n, (_Affine(f, m.n, theta) for f in (m.forces, m.momenta))
+    start = np.concatenate([np.zeros((2 * n, 1)), np.eye(2 * n)], axis=1).astype(Extended)
+    q, p, h_ = start[:n, None], start[n:, None], Extended(h)
+    integrate, impulse, modes, coefficients, b = (
+        x.astype(Extended)
+        for x in (rule.integrate, rule.impulse, rule.modes, rule.coefficients, rule.weights)
+    )
+    b = b + rule.weights_low
+
+    def nodes(w):
+        V = np.einsum("sk,nkm->nsm", modes, w)
+        return q + h_ * np.einsum("st,ntm->nsm", integrate, V), V
+
+    def lacking(w):
+        Q, V = nodes(w)
+        pushed = p + h_ * np.einsum("st,ntm->nsm", impulse, force(Q, V))
+        lack = np.einsum("ks,nsm->nkm", coefficients, momentum(Q, V) - pushed)
+        return lack.reshape((n * size, -1)).astype(float)
+
+    C, A, B, E = rule.coefficients, rule.integrate, rule.impulse, rule.modes
+    matrix = (
+        np.kron(momentum.by_v, C @ E) + h * np.kron(momentum.by_q, C @ A @ E)
+        - h * (np.kron(force.by_v, C @ B @ E) + h * np.kron(force.by_q, C @ B @ A @ E))
+    )  # fmt: skip
+    w = np.zeros((n, size, 2 * n + 1), Extended)
+    try:
+        inverse = np.linalg.inv(matrix)
+    except np.linalg.LinAlgError:
+        inverse = np.full_like(matrix, np.nan)
+    for _ in range(REFINED):
+        w = w - (inverse @ lacking(w)).reshape(w.shape)
+    Q, V = nodes(w)
+    ends = [h_ * np.einsum("s,nsm->nm", b, x) for x in (V, force(Q, V))]
+    return np.concatenate(ends), Q.astype(float), V.astype(float)
+
+
+def _form(ledger: Ledger, h: float, theta, there: np.ndarray) -> Form:
+    """The flux of a step, whose nodes `there` (2n, s, 1 + 2n) are an affine map of (q, p).
+
+    The rates are quadratic in y = (q, v): their coefficients follow from their values.
+    """
+    size = len(there)
+    a, b = np.triu_indices(size)
+    eye, none = np.eye(size), np.zeros((size, 1))
+    values = _rates(ledger, np.concatenate([none, eye, -eye, eye[:, a] + eye[:, b]], axis=1), theta)
+    rest, plus, minus, both = np.split(values, [1, 1 + size, 1 + 2 * size], axis=1)
+    slope, rest = (plus - minus) / 2, rest[:, 0]
+    bent = both - plus[:, a] - plus[:, b] + rest[:, None]
+    curve = np.zeros((len(values), size, size))
+    curve[:, a, b] = curve[:, b, a] = bent
+    weights = h * ledger.ggl.rule.weights
+    first, columns = there[..., 0], there[..., 1:] - there[..., :1]
+    pushed = np.einsum("mab,bs->mas", curve, first)
+    return Form(
+        weights.sum() * rest
+        + np.einsum("s,mas,as->m", weights, slope[..., None] + pushed / 2, first),
+        np.einsum("s,mas,asz->mz", weights, slope[..., None] + pushed, columns),
+        np.einsum("s,asy,mab,bsz->myz", weights, columns, curve, columns, optimize=True),
+    )  # type: ignore[arg-type]
+
+
+def _rates(ledger: Ledger, y: np.ndarray, theta) -> np.ndarray:
+    """The rates of all charges (m, points) at points y (2n, points)."""
+    m, n, count = ledger.ggl.mechanics, ledger.n, y.shape[1]
+    assert ledger.rates is not None and isinstance(m, Mechanics)
+    a = np.zeros((n, count))
+    if ledger.pulls is not None:
+        mass = _rows(m.masses(*np.zeros((2 * n, 1)), 0.0, *theta), 1).reshape((n, n))
+        a = np.linalg.solve(mass, _rows(ledger.pulls(*y, 0.0, *theta), count))
+    return _rows(ledger.rates(*y, *a, 0.0, *theta), count)

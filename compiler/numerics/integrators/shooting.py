@@ -1,0 +1,124 @@
+"""Many trajectories at once, through the GGL integrator, differentiable in everything.
+
+Shapes: theta (k, *batch), q, p (n, *batch), results (samples, n, *batch). The batch comes last.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from actionrun.compiler.numerics.linalg import apply
+
+from .constrained import Constrained
+from .variational import GGL, Step
+
+Moving = GGL | Constrained
+ITERATIONS = 5  # Newton iterations of a step; its derivative is exact at the solution
+COARSE = 3  # the same on a surface in single precision
+
+
+class Motion(NamedTuple):
+    """Sampled motions: positions and momenta (samples, n, *batch); `change`: the worst last
+    relative change of the iteration, (*batch): large where a step did not converge."""
+
+    q: jax.Array
+    p: jax.Array
+    change: jax.Array
+
+
+def _solved(ggl: Moving, q, p, t, h, theta, seed, contracts: bool) -> Step:
+    """A differentiable step: fixed-point passes where they contract, then a Newton iteration."""
+    if isinstance(ggl, Constrained):
+        passes = ITERATIONS if q.dtype == jnp.float64 else COARSE
+        return ggl.implicit(q, p, t, h, theta, seed, passes)
+    if not contracts:
+        return ggl.newton(q, p, t, h, theta, seed, ITERATIONS)
+    at = jax.lax.stop_gradient((q, p, t, h, theta))
+    minv = ggl.preconditioner(at[0], at[1], at[2], at[4])
+    close = ggl.fixed_point(*at, minv, jax.lax.stop_gradient(seed))
+    return ggl.newton(q, p, t, h, theta, close.seed, 1)
+
+
+def motions(
+    ggl: Moving, theta, q, p, h, steps: int, every: int = 1, contracts: bool = False
+) -> Motion:
+    """Motions over `steps` equal steps, kept every `every` steps, the start included, which is put
+    on the surface where there are constraints.
+
+    `contracts`: the fixed-point iteration is known to converge; cheaper, with the same result.
+    """
+    batch, dtype = q.shape[1:], q.dtype
+    n = ggl.mechanics.n
+    q, p = ggl.placed(q, p, jnp.zeros((), dtype), theta)
+    if ggl.linear:
+        assert isinstance(ggl, GGL)
+        D, d = ggl.affine(h, theta, batch, dtype)
+
+        def linear_step(z, _):
+            for _ in range(every):
+                z = z + apply(D, z) + d
+            return z, z
+
+        start = jnp.concatenate([q, p])
+        _, zs = jax.lax.scan(linear_step, start, None, length=steps // every)
+        zs = jnp.concatenate([start[None], zs])
+        return Motion(zs[:, :n], zs[:, n:], jnp.zeros(batch, dtype))
+
+    def step(carry, k):
+        q, p, seed, worst = carry
+        for j in range(every):
+            t = h * (k * every + j)
+            guess = ggl.extrapolated(seed, far=not contracts)
+            done = _solved(ggl, q, p, t, h, theta, guess, contracts)
+            q, p, seed = done.q, done.p, done.seed
+            worst = jnp.maximum(worst, jax.lax.stop_gradient(done.change))
+        return (q, p, seed, worst), (q, p)
+
+    zero = jnp.zeros((), dtype)
+    seed = jax.lax.stop_gradient(ggl.guess(q, p, zero, theta))
+    start = (q, p, seed, jnp.zeros(batch, dtype))
+    (_, _, _, worst), (qs, ps) = jax.lax.scan(step, start, jnp.arange(steps // every))
+    return Motion(jnp.concatenate([q[None], qs]), jnp.concatenate([p[None], ps]), worst)
+
+
+class Grid(NamedTuple):
+    """Steps that land on given sample times: t, h (steps, trials), and where samples end.
+
+    `sample` (samples, trials) is the number of steps taken before each sample. Trials that are
+    shorter than others are filled up with steps of length zero.
+    """
+
+    t: jax.Array
+    h: jax.Array
+    sample: jax.Array
+
+
+def motions_on(ggl: Moving, theta, q, p, grid: Grid, contracts: bool = False) -> Motion:
+    """Motions at the samples of a grid; the batch is (trials,) or (trials, more). The start is put
+    on the surface where there are constraints."""
+    extra = (None,) * (q.ndim - 2)
+    dtype = q.dtype
+    q, p = ggl.placed(q, p, grid.t[0][(..., *extra)], theta)
+
+    def step(carry, now):
+        q, p, worst = carry
+        t, h = (x[(..., *extra)] for x in now)
+        seed = jax.lax.stop_gradient(ggl.guess(q, p, t, theta))
+        done = (
+            ggl.newton(q, p, t, h, theta, seed, 2)
+            if isinstance(ggl, GGL) and ggl.linear
+            else _solved(ggl, q, p, t, h, theta, seed, contracts)
+        )
+        worst = jnp.maximum(worst, jax.lax.stop_gradient(done.change))
+        return (done.q, done.p, worst), (done.q, done.p)
+
+    start = (q, p, jnp.zeros(q.shape[1:], dtype))
+    (_, _, worst), (qs, ps) = jax.lax.scan(step, start, (grid.t, grid.h))
+    qs, ps = jnp.concatenate([q[None], qs]), jnp.concatenate([p[None], ps])
+    index = grid.sample[(slice(None), None, slice(None), *extra)]
+    index = jnp.broadcast_to(index, (grid.sample.shape[0], *q.shape))
+    return Motion(
+        jnp.take_along_axis(qs, index, axis=0), jnp.take_along_axis(ps, index, axis=0), worst
+    )

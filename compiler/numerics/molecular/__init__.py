@@ -1,0 +1,1 @@
+"""Molecular simulation: potentials, dynamics, stationary points and minimum-energy paths."""

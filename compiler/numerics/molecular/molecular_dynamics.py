@@ -1,0 +1,226 @@
+"""Molecular dynamics by velocity Verlet in one compiled loop (Swope et al., J. Chem. Phys. 76, 637,
+1982): for the two ends of a path, and for what lies between them to score it.
+
+A thermostat, where it is on, turns the velocities after each step by an exact Ornstein-Uhlenbeck
+step (Langevin dynamics, Bussi & Parrinello, Phys. Rev. E 75, 056707, 2007, eq. 13). Its random
+numbers come from the key and the step's number alone.
+
+Shapes: q, v (dim, N, 1), unwrapped coordinates; mass broadcasts against them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from .neighbor_list import Near
+from .potential_energy import Landscape
+
+CHUNK = 2000  # steps between looks at the state
+HOT = 3.0  # temperature of the melt over that of the liquid
+MELT, COOL = 0.25, 0.5  # shares of the equilibration; what is left runs without thermostat
+CARELESS = 0.1  # change of the energy over the kinetic energy that no motion may have
+RELAXATIONS = 20  # of the thermostat in an equilibration
+
+
+class Motion(NamedTuple):
+    """A state on its way: places, velocities, forces, the neighbour list, the step's number."""
+
+    q: jax.Array
+    v: jax.Array
+    f: jax.Array
+    near: Near
+    step: jax.Array  # () int64
+
+
+class Bath(NamedTuple):
+    """A heat bath: k_B T as `heat`, friction (1/time), key of its random numbers."""
+
+    heat: jax.Array
+    friction: jax.Array
+    key: jax.Array
+
+
+class Verlet(eqx.Module):
+    """Velocity Verlet of bodies in a landscape."""
+
+    landscape: Landscape
+    mass: jax.Array
+
+    def start(self, q: jax.Array, v: jax.Array) -> Motion:
+        """The motion at step 0. Not inside jit."""
+        near = self.landscape.near(q)
+        return Motion(q, v, _forces(self.landscape, q, near), near, jnp.asarray(0))
+
+    def step(self, x: Motion, dt: jax.Array) -> Motion:
+        """One step: kick, drift, kick."""
+        half = x.v + (0.5 * dt / self.mass) * x.f
+        q = x.q + dt * half
+        near = jax.lax.cond(
+            self.landscape.outdated(x.near, q),
+            lambda: self.landscape.renewed(x.near, q),
+            lambda: x.near,
+        )
+        f = self.landscape.forces(q, near)
+        return Motion(q, half + (0.5 * dt / self.mass) * f, f, near, x.step + 1)
+
+    def energies(self, x: Motion) -> tuple[jax.Array, jax.Array]:
+        """Kinetic and potential energy."""
+        kinetic = 0.5 * jnp.sum(self.mass * x.v**2)
+        return kinetic, self.landscape.energy(x.q, x.near)[0]
+
+
+class Course(NamedTuple):
+    """Samples of a motion at K times: q, v (dim, N, K), kinetic and potential energy (K,)."""
+
+    times: np.ndarray
+    q: np.ndarray
+    v: np.ndarray
+    kinetic: np.ndarray
+    potential: np.ndarray
+
+
+Done = Callable[[int, int], None]  # steps done, of
+
+
+def lattice(n: int, dim: int, edge: float, seed: int) -> np.ndarray:
+    """n places (dim, n, 1) on a lattice that fills a cubic box of that edge: face-centred cubic in
+    three dimensions, square in two.
+
+    Which body stands where is drawn, so species are mixed, and so are the sites that stay empty.
+    """
+    basis = np.zeros((1, dim))
+    if dim == 3:
+        basis = np.array([[0, 0, 0], [0, 1, 1], [1, 0, 1], [1, 1, 0]]) / 2
+    cells = int(np.ceil((n / len(basis)) ** (1 / dim) - 1e-9))
+    grid = np.stack(np.meshgrid(*[np.arange(cells)] * dim, indexing="ij"), axis=-1)
+    sites = (grid.reshape(-1, 1, dim) + basis).reshape(-1, dim) * (edge / cells)
+    kept = np.random.default_rng(seed).permutation(len(sites))[:n]
+    return sites[kept].T[:, :, None].copy()
+
+
+def thermal(mass: jax.Array, kT: float, shape: tuple[int, ...], key: jax.Array) -> jax.Array:
+    """Velocities of Maxwell's distribution, without total momentum and of kinetic energy
+    (dim/2)(N - 1) kT exactly."""
+    v = jax.random.normal(key, shape) / jnp.sqrt(mass)
+    return tempered(v, mass, kT)
+
+
+def temperature(v: jax.Array, mass: jax.Array) -> jax.Array:
+    """k_B T of velocities (dim, N, K) without total momentum: (K,)."""
+    free = v.shape[0] * max(v.shape[1] - 1, 1)
+    return jnp.sum(mass * v * v, axis=(0, 1)) / free
+
+
+def tempered(v: jax.Array, mass: jax.Array, kT) -> jax.Array:
+    """Velocities without total momentum, scaled to that k_B T."""
+    heavy = jnp.broadcast_to(mass, (1, *v.shape[1:]))
+    v = v - jnp.sum(heavy * v, axis=1, keepdims=True) / jnp.sum(heavy, axis=1, keepdims=True)
+    return v * jnp.sqrt(kT / jnp.maximum(temperature(v, mass), jnp.finfo(v.dtype).tiny))
+
+
+def equilibrated(
+    verlet: Verlet, q: np.ndarray, kT: float, dt: float, duration: float, seed: int,
+    tell: Done = lambda done, total: None,
+) -> Motion:  # fmt: skip
+    """A fluid in thermal motion: melted from q, cooled to kT, then left to itself.
+
+    Of `duration` a quarter is spent at 3 kT, half at kT with the thermostat, a quarter without.
+    There is no total momentum. Raises FloatingPointError where the numbers run away.
+    """
+    key = jax.random.key(seed)
+    total = round(duration / dt)
+    melt, cool = (round(share * total) for share in (MELT, COOL))
+    places = jnp.asarray(q)
+    v = thermal(verlet.mass, kT, places.shape, jax.random.fold_in(key, 0))
+    x = verlet.start(places, v)
+    friction = RELAXATIONS / max(duration, dt)
+    at = 0
+    for steps, heat in ((melt, HOT), (cool, 1.0)):
+        bath = Bath(jnp.asarray(heat * kT), jnp.asarray(friction), jax.random.fold_in(key, 1))
+        x = marched(verlet, x, steps, dt, bath, lambda n, _, at=at: tell(at + n, total))
+        at += steps
+    x = x._replace(v=tempered(x.v, verlet.mass, kT))
+    return marched(verlet, x, total - at, dt, None, lambda n, _: tell(at + n, total))
+
+
+def marched(
+    verlet: Verlet, x: Motion, steps: int, dt: float, bath: Bath | None = None,
+    tell: Done = lambda done, total: None,
+) -> Motion:  # fmt: skip
+    """The motion `steps` steps later. Raises FloatingPointError where the numbers run away."""
+    done = 0
+    while done < steps:
+        count = min(CHUNK, steps - done)
+        x = _held(verlet, x, lambda x, n=count: _march(verlet, x, jnp.asarray(n), dt, bath))
+        done += count
+        tell(done, steps)
+    return x
+
+
+def course(
+    verlet: Verlet, x: Motion, duration: float, dt: float, samples: int,
+    tell: Done = lambda done, total: None,
+) -> Course:  # fmt: skip
+    """`samples` + 1 states at even times of [0, duration], by steps of at most dt.
+
+    Raises FloatingPointError where the numbers run away, or the energy is not kept.
+    """
+    stride = max(1, int(np.ceil(duration / samples / dt * (1 - 1e-12))))
+    h = jnp.asarray(duration / samples / stride)
+    rows = [_row(verlet, x)]
+    for k in range(samples):
+        x = _held(verlet, x, lambda x: _march(verlet, x, jnp.asarray(stride), h, None))
+        rows.append(_row(verlet, x))
+        tell(k + 1, samples)
+    q, v, kinetic, potential = (np.stack(part, axis=-1) for part in zip(*rows, strict=True))
+    change = np.max(np.abs(kinetic + potential - kinetic[0] - potential[0]))
+    if not change <= CARELESS * kinetic[0]:
+        raise FloatingPointError(
+            f"the energy of the molecular dynamics run changes by {change / kinetic[0]:.2g} of "
+            "its kinetic energy: take a smaller time step"
+        )
+    return Course(np.linspace(0, duration, samples + 1), q, v, kinetic, potential)
+
+
+def _held(verlet: Verlet, x: Motion, march: Callable[[Motion], Motion]) -> Motion:
+    """march(x), once more with longer rows where the neighbour list was too short."""
+    found = march(x)
+    while bool(found.near.lost):
+        rows = x.near.others.shape[1] + max(4, x.near.others.shape[1] // 8)
+        x = x._replace(near=verlet.landscape.near(x.q, rows))
+        found = march(x)
+    if not bool(jnp.all(jnp.isfinite(found.q)) & jnp.all(jnp.isfinite(found.v))):
+        raise FloatingPointError("the numbers of the molecular dynamics run have run away")
+    return found
+
+
+def _row(verlet: Verlet, x: Motion) -> tuple[np.ndarray, ...]:
+    kinetic, potential = _energies(verlet, x)
+    return tuple(map(np.asarray, (x.q[..., 0], x.v[..., 0], kinetic, potential)))
+
+
+@eqx.filter_jit
+def _march(verlet: Verlet, x: Motion, count: jax.Array, dt, bath: Bath | None) -> Motion:
+    dt = jnp.asarray(dt)
+
+    def body(_, x):
+        x = verlet.step(x, dt)
+        return x if bath is None else x._replace(v=_bathed(verlet, x, dt, bath))
+
+    return jax.lax.fori_loop(0, count, body, x)
+
+
+def _bathed(verlet: Verlet, x: Motion, dt, bath: Bath) -> jax.Array:
+    kept = jnp.exp(-bath.friction * dt)
+    noise = jax.random.normal(jax.random.fold_in(bath.key, x.step), x.v.shape, x.v.dtype)
+    return kept * x.v + jnp.sqrt((1 - kept**2) * bath.heat / verlet.mass) * noise
+
+
+_forces = eqx.filter_jit(lambda landscape, q, near: landscape.forces(q, near))
+_energies = eqx.filter_jit(lambda verlet, x: verlet.energies(x))

@@ -1,0 +1,205 @@
+"""Saddles of clusters, many searches at once: hybrid eigenvector-following.
+
+Uphill along the lowest mode of the Hessian, found by a few Lanczos steps without the zero modes,
+and downhill by L-BFGS in all other directions (Munro & Wales, Phys. Rev. B 59, 3969, 1999; Kumeda,
+Wales & Munro, Chem. Phys. Lett. 341, 185, 2001).
+
+Shapes: q, mode (dim, N, B). What happens to one search does not depend on the others.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from actionrun.compiler.numerics.task_pool import worked
+
+from .minimization import (
+    LANES,
+    Memory,
+    Quenched,
+    capped,
+    direction,
+    dot,
+    forgotten,
+    quench,
+    remembered,
+    updated,
+)
+from .potential_energy import Landscape
+from .zero_modes import rigid, without
+
+LANCZOS = 4  # products with the Hessian a round
+DOWNHILL = 6  # steps of L-BFGS a round
+UPHILL = 0.1  # longest step along the mode; longer ones leave the valley and find higher saddles
+LEAST = 0.05  # shortest where the curvature is still positive
+LOOSE = 1e-3  # of the gradient, where it is enough to know that a saddle is too high
+SIDEWAYS = 0.2  # longest step of L-BFGS
+
+
+class Found(NamedTuple):
+    """Where searches ended: q, mode (dim, N, B), energy, largest component of the gradient and
+    curvature along the mode (B,), whether that is a saddle (B,), rounds taken (B,)."""
+
+    q: jax.Array
+    energy: jax.Array
+    gradient: jax.Array
+    ok: jax.Array
+    mode: jax.Array
+    curvature: jax.Array
+    rounds: jax.Array
+
+
+class _Search(NamedTuple):
+    q: jax.Array
+    energy: jax.Array
+    g: jax.Array
+    mode: jax.Array
+    curvature: jax.Array
+    memory: Memory
+    rounds: jax.Array
+    done: jax.Array
+
+
+@eqx.filter_jit
+def saddles(
+    landscape: Landscape, q: jax.Array, mode: jax.Array, tolerance=1e-6, most=120,
+    lanes: int = LANES, bar: jax.Array | float = jnp.inf,
+) -> Found:  # fmt: skip
+    """Searches from q, first along `mode` (of any length), of at most `most` rounds each.
+
+    A search is done where no component of the gradient exceeds `tolerance` and the curvature along
+    the mode is negative. Whether other modes are too is for `stationary.polished` to say. At
+    most `lanes` searches are at work at once. A saddle above `bar`, an energy, is wanted no
+    better than to LOOSE.
+    """
+
+    def arrived(x: _Search) -> jax.Array:
+        enough = jnp.where(x.energy > bar + LOOSE, LOOSE, tolerance)
+        return (_largest(x.g) <= enough) & (x.curvature < 0)
+
+    def begun(task):
+        q, mode = task
+        mode = _unit(without(rigid(q), mode))
+        energy, forces = landscape.energy_and_forces(q)
+        none = jnp.zeros(energy.shape, int)
+        zero = jnp.zeros_like(energy)
+        return _Search(q, energy, -forces, mode, zero, remembered(q), none, none > 0)
+
+    def step(x: _Search) -> _Search:
+        new = _round(landscape, x)
+        rounds = x.rounds + 1
+        small = arrived(new)
+        lost = ~jnp.isfinite(new.energy) | (rounds >= most)
+        return new._replace(rounds=rounds, done=small | lost)
+
+    def result(x: _Search) -> Found:
+        return Found(x.q, x.energy, _largest(x.g), arrived(x), x.mode, x.curvature, x.rounds)
+
+    return worked((q, mode), lanes, begun, step, lambda x: x.done, result)
+
+
+def _largest(g: jax.Array) -> jax.Array:
+    return jnp.max(jnp.abs(g), axis=(0, 1))
+
+
+def _round(landscape: Landscape, x: _Search) -> _Search:
+    curvature, mode = _lowest(landscape, x.q, x.mode)
+    along = dot(x.g, mode)
+    uphill = jnp.where(along < 0, -1.0, 1.0)
+    size = jnp.abs(curvature)
+    ratio = 2 * jnp.abs(along) / (size + jnp.sqrt(size**2 + 4 * along**2) + 1e-300)
+    least = jnp.where(curvature > 0, LEAST, 0.0)
+    q = x.q + uphill * jnp.clip(ratio, least, UPHILL) * mode
+    energy, forces = landscape.energy_and_forces(q)
+
+    def across(g):
+        return g - dot(g, mode) * mode
+
+    memory = forgotten(x.memory, curvature > 0)
+    scale = 0.1 * SIDEWAYS / jnp.maximum(jnp.sqrt(dot(forces, forces)), 0.1 * SIDEWAYS)
+
+    def down(_, s):
+        q, energy, g, memory, shorter = s
+        slope = across(g)
+        step = across(direction(memory, slope, scale))
+        step = jnp.where(dot(step, slope) > 0, -step, step)
+        step = shorter * capped(step, SIDEWAYS)
+        found, forces = landscape.energy_and_forces(q + step)
+        fine = found <= energy + 1e-9 * jnp.abs(energy)
+        memory = updated(memory, step, across(-forces - g), fine)
+        shorter = jnp.where(fine, 1.0, 0.1 * shorter)
+        return (
+            jnp.where(fine, q + step, q), jnp.where(fine, found, energy),
+            jnp.where(fine, -forces, g), memory, shorter,
+        )  # fmt: skip
+
+    start = (q, energy, -forces, memory, jnp.ones_like(energy))
+    q, energy, g, memory, _ = jax.lax.fori_loop(0, DOWNHILL, down, start)
+    return x._replace(q=q, energy=energy, g=g, mode=mode, curvature=curvature, memory=memory)
+
+
+def _lowest(landscape: Landscape, q: jax.Array, v: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """The lowest Ritz value (B,) and vector of the Hessian after a few Lanczos steps from v."""
+    zero = rigid(q)
+    basis, diagonal, beside = [v], [], []
+    for k in range(LANCZOS):
+        w = without(zero, landscape.hessian_product(q, basis[k]))
+        diagonal.append(dot(basis[k], w))
+        if k == LANCZOS - 1:
+            break
+        for other in basis:
+            w = w - dot(other, w) * other
+        beside.append(jnp.sqrt(dot(w, w)))
+        basis.append(w / jnp.maximum(beside[-1], 1e-12))
+    matrix = jnp.zeros((q.shape[-1], LANCZOS, LANCZOS), q.dtype)
+    for k in range(LANCZOS):
+        matrix = matrix.at[:, k, k].set(diagonal[k])
+        if k < LANCZOS - 1:
+            matrix = matrix.at[:, k, k + 1].set(beside[k]).at[:, k + 1, k].set(beside[k])
+    # a search that has left the finite world must not take the others with it
+    values, vectors = jnp.linalg.eigh(jnp.where(jnp.isfinite(matrix), matrix, 0))
+    found = jnp.einsum("kdnb,bk->dnb", jnp.stack(basis), vectors[:, :, 0])
+    found = jnp.where(dot(found, v) < 0, -found, found)
+    return values[:, 0], _unit(found)
+
+
+def _unit(v: jax.Array) -> jax.Array:
+    return v / jnp.maximum(jnp.sqrt(dot(v, v)), 1e-300)
+
+
+@eqx.filter_jit
+def softened(landscape: Landscape, q: jax.Array, push: jax.Array, rate, steps) -> jax.Array:
+    """Directions `push` (dim, N, B) at minima q, made soft: unit vectors along (1 - rate H)^steps
+    push, H the Hessian, without motions of the whole. 1 over the largest curvature is a good
+    rate."""
+    zero = rigid(q)
+
+    def step(_, p):
+        return p - rate * landscape.hessian_product(q, p)
+
+    return _unit(without(zero, jax.lax.fori_loop(0, steps, step, without(zero, push))))
+
+
+def sides(
+    landscape: Landscape,
+    q: jax.Array,
+    mode: jax.Array,
+    push=0.1,
+    tolerance=1e-6,
+    most=1000,
+    cap=0.4,
+) -> tuple[Quenched, Quenched]:
+    """Minima on both sides of saddles by L-BFGS, from `push` along the mode and against it.
+
+    L-BFGS is not steepest descent: now and then this is another minimum than the one that the
+    saddle joins (`steepest.py` tells).
+    """
+    both = jnp.concatenate([q + push * mode, q - push * mode], axis=-1)
+    found = quench(landscape, both, tolerance, most, cap)
+    count = q.shape[-1]
+    first = jax.tree.map(lambda x: x[..., :count], found)
+    second = jax.tree.map(lambda x: x[..., count:], found)
+    return first, second

@@ -1,0 +1,126 @@
+"""One configuration near a stationary point: Newton's last steps, and the modes there.
+
+The Hessian of a few hundred coordinates is dense: its columns are Hessian-vector products, its
+eigenvalues LAPACK's. Motions of the whole (translations, rotations) are no modes; they are found
+from the geometry, not from small eigenvalues.
+
+Shapes: configurations (dim, N), NumPy; D = dim N.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from .potential_energy import Landscape
+from .zero_modes import rigid
+
+STEPS = 30  # of Newton's method; four are usual
+FLAT = 1e-7  # eigenvalues below this share of the largest are rounding, not curvature
+PULL = 0.1  # longest step of a body, in distances to its nearest
+
+
+class Stationary(NamedTuple):
+    """A configuration q (dim, N), its energy, the largest component of its gradient, the
+    eigenvalues of its Hessian without the motions of the whole, ascending, the lowest mode
+    (dim, N), and how many eigenvalues are negative."""
+
+    q: np.ndarray
+    energy: float
+    gradient: float
+    values: np.ndarray
+    mode: np.ndarray
+    negative: int
+
+
+def whole(q: np.ndarray, free: bool = True) -> np.ndarray:
+    """Orthonormal motions of the whole (D, k): none in an external field (`free` False)."""
+    found = np.asarray(_rigid(jnp.asarray(q)[..., None])).reshape(-1, q.size)
+    return found[np.abs(found).max(axis=1) > 0].T if free else np.zeros((q.size, 0))
+
+
+_rigid = jax.jit(rigid)
+
+
+@eqx.filter_jit
+def local(landscape: Landscape, q: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """Energy, gradient (dim, N) and Hessian (D, D), symmetric but for rounding, at q (dim, N)."""
+    dim, n = q.shape
+    size = dim * n
+    there = jnp.broadcast_to(q[..., None], (dim, n, size))
+    turned = landscape.hessian_product(there, jnp.eye(size).reshape(dim, n, size))
+    alone = q[..., None]
+    return (
+        landscape.energy(alone)[0],
+        -landscape.forces(alone)[..., 0],
+        turned.reshape(size, size),
+    )
+
+
+def hessian(landscape: Landscape, q: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
+    """Energy, gradient (D,) and Hessian (D, D) at q (dim, N)."""
+    energy, gradient, matrix = (np.asarray(x) for x in local(landscape, jnp.asarray(q)))
+    return float(energy), gradient.ravel(), (matrix + matrix.T) / 2
+
+
+def newton_step(landscape: Landscape, q: np.ndarray, free: bool = True) -> np.ndarray:
+    """What Newton's method would add to q (dim, N), without motions of the whole."""
+    _, gradient, matrix = hessian(landscape, q)
+    return _step(gradient, matrix, whole(q, free))[0].reshape(q.shape)
+
+
+def _step(gradient: np.ndarray, matrix: np.ndarray, rigid: np.ndarray):
+    """Newton's step, and the modes without those of the whole."""
+    if not np.isfinite(matrix).all():
+        raise FloatingPointError("forces are not finite where a stationary point is looked for")
+    inside = _complement(rigid)
+    values, vectors = np.linalg.eigh(inside.T @ matrix @ inside)
+    vectors = inside @ vectors
+    floor = FLAT * np.max(np.abs(values))
+    curved = np.where(np.abs(values) > floor, values, np.copysign(floor, values))
+    return -vectors @ ((vectors.T @ gradient) / curved), values, vectors
+
+
+def _complement(rigid: np.ndarray) -> np.ndarray:
+    """Orthonormal directions (D, D - k) of all that is no motion of the whole."""
+    size, k = rigid.shape
+    return np.linalg.qr(np.concatenate([rigid, np.eye(size)], axis=1))[0][:, k:size]
+
+
+def polished(
+    landscape: Landscape, q: np.ndarray, free: bool = True, steps: int = STEPS
+) -> Stationary:
+    """The stationary point that Newton's method finds from q (dim, N) near it, to rounding.
+
+    Raises FloatingPointError where numbers leave the finite world.
+    """
+    best: Stationary | None = None
+    reach = PULL * _spacing(q)
+    for _ in range(steps + 1):
+        energy, gradient, matrix = hessian(landscape, q)
+        step, values, vectors = _step(gradient, matrix, whole(q, free))
+        largest = float(np.max(np.abs(gradient)))
+        if best is not None and largest >= best.gradient and best.gradient < 1e-6:
+            break
+        floor = FLAT * np.max(np.abs(values))
+        mode, negative = vectors[:, 0].reshape(q.shape), int(np.sum(values < -floor))
+        best = Stationary(q, energy, largest, values, mode, negative)
+        longest = float(np.max(np.linalg.norm(step.reshape(q.shape), axis=0)))
+        if longest == 0:
+            break
+        q = q + step.reshape(q.shape) * min(1.0, reach / longest)
+    assert best is not None
+    return best
+
+
+def _spacing(q: np.ndarray) -> float:
+    """The shortest distance between two bodies; the size of q where there is one body."""
+    n = q.shape[1]
+    if n < 2:
+        return max(float(np.linalg.norm(q)), 1.0)
+    d = np.linalg.norm(q[:, :, None] - q[:, None, :], axis=0)
+    return float(np.min(d[np.triu_indices(n, 1)]))

@@ -1,0 +1,1 @@
+"""Optimizers: nonlinear least squares, Gauss-Newton and L-BFGS."""

@@ -1,0 +1,1 @@
+"""Paths between two states: bases, actions and their minimization."""

@@ -1,0 +1,1 @@
+"""Onsager-Machlup paths of least action between two states."""

@@ -1,0 +1,59 @@
+"""Studies of kind `om`: which path of least action joins these two states?
+
+The path is written in functions of time that hold both ends (`modules.path`), its action is a
+nonlinear least squares problem (`modules.action`), which is relaxed step by step (`om_relax`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import jax.numpy as jnp
+import numpy as np
+from actionrun.compiler.errors import refusal
+from actionrun.compiler.numerics.molecular.neighbor_list import nearest_image
+from actionrun.compiler.program import Program
+from actionrun.spec.kinds.om import Om
+
+from .minimization import Relaxation
+from .path_problem import Setting, concerns_cluster, setting
+from .structures import given_ends
+
+
+def build(study: Om, observations: Mapping[str, np.ndarray] | None = None) -> Program:
+    """The program of an om study; `observations` are the structures of [ends], where it names
+    files. Raises Faults."""
+    order = None if observations is None else observations.get("start_species")
+    found = setting(study, None if order is None else tuple(map(str, order)))
+    if concerns_cluster(study):
+        from .cluster import build as om_clusters
+
+        return om_clusters.build(found, observations)
+    if study.ends.origin == "md":
+        return Relaxation(found, None)
+    if study.system.particles is None:
+        return Relaxation(found, _by_coordinate(found))
+    if observations is None:
+        raise refusal(study, ("ends",), "ends.missing", "the structures of [ends] were not read")
+    start, end = given_ends(study, found.bodies, observations)
+    q = np.stack([start.q, end.q], axis=2)
+    # The body goes to the nearest image of its end: files may hold wrapped coordinates.
+    way = jnp.asarray(q[..., 1] - q[..., 0])
+    q[..., 1] = q[..., 0] + np.asarray(nearest_image(way, found.bodies.edge))
+    if found.velocities:
+        assert start.v is not None and end.v is not None
+        q = np.concatenate([q, np.stack([start.v, end.v], axis=2)], axis=2)
+    return Relaxation(found, q, start.species)
+
+
+def _by_coordinate(found: Setting) -> np.ndarray:
+    """The positions of [ends] start and end (dim, 1, 2)."""
+    study, ends = found.study, []
+    for table in (study.ends.start, study.ends.end):
+        assert isinstance(table, dict)
+        parts: list[float] = []
+        for name in study.system.coordinates:
+            value = table[name]
+            parts += [study.number(x) for x in (value if isinstance(value, tuple) else (value,))]
+        ends.append(parts)
+    return np.array(ends, dtype=float).T[:, None, :]

@@ -1,0 +1,1 @@
+"""Transformations of clusters: stationary points, minimax paths and barriers."""

@@ -1,0 +1,50 @@
+"""What an om study of a cluster's transformation means beyond its path."""
+
+from __future__ import annotations
+
+from actionrun.compiler.findings import Equation, Section
+from actionrun.compiler.om.path_problem import Setting
+
+from .parallel_tasks import LANES
+
+
+def transformation(setting: Setting) -> tuple[Section, ...]:
+    """Sections on the alignment of the ends and the search for the lowest barrier."""
+    study = setting.study
+    found = []
+    if study.ends.align:
+        found.append(
+            Section(
+                "Alignment",
+                "The end is turned, mirrored and its equal bodies relabelled to the copy nearest "
+                "to the start: rotations by singular value decomposition and labels by the "
+                "assignment problem in turn, from many rotations. "
+                f"{study.refine.alignments} of the nearest copies are kept.",
+            )
+        )
+    if study.refine.barrier:
+        found.append(Section("Barrier", _barrier(setting), (_lid(),)))
+    return tuple(found)
+
+
+def _barrier(setting: Setting) -> str:
+    refine = setting.study.refine
+    return (
+        "Ends that are not stationary are relaxed. A graph of minima and saddles grows by "
+        f"{refine.searches} searches for saddles, in batches of {LANES} or more: the first from "
+        f"strings of {refine.images} images between the aligned ends, later ones from strings "
+        "across the narrowest gaps between groups of minima that saddles join, and from minima, "
+        "pushed along soft modes: of the start's group, of the end's, and of those between, the "
+        "least tried first. The lid is the highest saddle of the best way found. Each saddle of a "
+        "way that would lower it is first refined to a stationary point with one negative mode, "
+        "and left by true steepest descent, which names the two minima it joins. The budget is "
+        "counted in searches, so a run can be repeated."
+    )
+
+
+def _lid() -> Equation:
+    return Equation(
+        "Barrier",
+        r"\Delta V = \min_{\text{ways}} \max_{\text{saddles } s} V(s) - V(\text{start})",
+        "barrier = least over ways of the largest over saddles of V(saddle) - V(start)",
+    )

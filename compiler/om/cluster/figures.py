@@ -1,0 +1,150 @@
+"""Figures of a cluster's transformation: its structures, the chain's energies, the path's energies
+before and after the quench, and how the search went."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from actionrun.compiler.findings import Axis, Curve, Figure, Panel
+from actionrun.spec.units.unit_table import LENGTH
+
+if TYPE_CHECKING:
+    from .findings import Result
+
+BOND = 1.25  # of the distance of neighbours: bodies nearer than this are joined
+LABELLED = 4  # bodies that are labelled: those that move most
+AXES = "xyz"
+
+
+def figures(result: Result) -> tuple[Figure, ...]:
+    found = [_structures(result)]
+    if len(result.chain) > 2:
+        found.append(_profile(result))
+    found.append(_energies(result))
+    if (search := _search(result)) is not None:
+        found.append(search)
+    return tuple(found)
+
+
+def _length(result: Result) -> str:
+    return result.program.setting.study.units.label(LENGTH)
+
+
+def _structures(result: Result) -> Figure:
+    """Start, highest saddle and end (without a chain: the middle of the path), from one side."""
+    if result.chain:
+        shown = [(result.chain[0].name, result.chain[0].q)]
+        top = result.top
+        if top is not None and top not in (result.chain[0], result.chain[-1]):
+            shown.append((f"highest saddle ({top.name})", top.q))
+        shown.append((result.chain[-1].name, result.chain[-1].q))
+    else:
+        q = result.path.path.q
+        shown = [("start", q[..., 0]), ("middle of the path", q[..., q.shape[2] // 2]),
+                 ("end", q[..., -1])]  # fmt: skip
+    moved = np.linalg.norm(shown[-1][1] - shown[0][1], axis=0)
+    most = np.argsort(-moved)[: min(LABELLED, len(moved))]
+    names = tuple(str(k + 1) if k in most else "" for k in range(len(moved)))
+    view = _view(np.concatenate([q for _, q in shown], axis=1))
+    panels = tuple(_panel(result, title, view @ q, names) for title, q in shown)
+    caption = (
+        "The structures, seen from one side; what is far is paler. Bonds join neighbours; numbers "
+        "name the bodies that move most."
+    )
+    return Figure("structures", caption, panels)
+
+
+def _view(q: np.ndarray) -> np.ndarray:
+    """An orthogonal matrix (dim, dim) that looks along the shortest axis of bodies (dim, K),
+    turned a little, so that no row of bodies hides behind its first."""
+    dim = len(q)
+    if dim < 3:
+        return np.eye(dim)
+    _, _, axes = np.linalg.svd((q - q.mean(axis=1, keepdims=True)).T, full_matrices=False)
+    a, b = 0.35, 0.3
+    tilt = np.array([[1, 0, 0], [0, np.cos(a), -np.sin(a)], [0, np.sin(a), np.cos(a)]])
+    turn = np.array([[np.cos(b), 0, np.sin(b)], [0, 1, 0], [-np.sin(b), 0, np.cos(b)]])
+    return turn @ tilt @ axes
+
+
+def _panel(result: Result, title: str, q: np.ndarray, names: tuple[str, ...]) -> Panel:
+    q = q - q.mean(axis=1, keepdims=True)
+    x, y, z = (q[k] if k < len(q) else np.zeros(q.shape[1]) for k in range(3))
+    d = np.linalg.norm(q[:, :, None] - q[:, None, :], axis=0)
+    i, j = np.nonzero(np.triu(d < BOND * result.program.ends.length, 1))
+    bonds = tuple(zip(i.tolist(), j.tolist(), strict=True))
+    curve = Curve(x, y, "", "bodies", names=names, depth=z, bonds=bonds)
+    unit = _length(result)
+    return Panel(Axis("across", unit), Axis("up", unit), (curve,), title, equal=True)
+
+
+def _profile(result: Result) -> Figure:
+    """Energies along the chain, above the start."""
+    unit = result.program.setting.study.unit("lagrangian")
+    start = result.program.ends.start.point.energy
+    along = np.array([stop.along for stop in result.chain])
+    above = np.array([stop.point.energy for stop in result.chain]) - start
+    names = tuple(
+        "" if stop not in (result.chain[0], result.top, result.chain[-1]) else stop.name
+        for stop in result.chain
+    )
+    saddles = np.array([stop.is_saddle for stop in result.chain])
+    curves = [_descent(result, start)]
+    for label, kind in (("minima", ~saddles), ("saddles", saddles)):
+        shown = tuple(name for name, one in zip(names, kind, strict=True) if one)
+        curves.append(Curve(along[kind], above[kind], label, "points", names=shown))
+    panel = Panel(
+        Axis("distance along the chain", _length(result)),
+        Axis("energy above the start", unit), tuple(curves),
+    )  # fmt: skip
+    caption = (
+        "The chain of minima and saddles from start to end, with the energies along the paths of "
+        "steepest descent between them; the highest saddle is the barrier."
+    )
+    return Figure("profile", caption, (panel,))
+
+
+def _descent(result: Result, start: float) -> Curve:
+    """Energies above the start along the paths of steepest descent, one after the other."""
+    along, above = [], []
+    for stop in result.chain:
+        back, on = ([[0.0], [stop.point.energy]] if x is None else x for x in (stop.back, stop.on))
+        for sign, (far, energy) in ((-1, np.flip(back, axis=1)), (1, on)):
+            along.append(stop.along + sign * np.asarray(far))
+            above.append(np.asarray(energy) - start)
+    return Curve(np.concatenate(along), np.concatenate(above))
+
+
+def _energies(result: Result) -> Figure:
+    """Energies along the path before and after each image is quenched (the paper's Fig. 5)."""
+    study, path = result.program.setting.study, result.path.path
+    time, unit = Axis("time t", study.unit("t")), study.unit("lagrangian")
+    before = Curve(path.t, path.potential, "before the quench")
+    after = Curve(path.t, result.quenched, "after the quench", "steps")
+    total = Curve(path.t, path.energy, "total energy", "dashed")
+    panels = (Panel(time, Axis("energy", unit), (before, after, total)),)
+    caption = (
+        "Energies along the path of least action: of its images as they are, and of the minima "
+        "below them."
+    )
+    return Figure("energies", caption, panels)
+
+
+def _searched(result: Result) -> int:
+    return int(result.state["hunt"]["searches"]) if result.program.hunt else 0
+
+
+def _search(result: Result) -> Figure | None:
+    """How the barrier fell with the searches."""
+    history = result.history
+    searched = _searched(result)
+    if not searched or int(np.sum(np.isfinite(history["lid"]))) < 3:
+        return None
+    start = result.program.ends.start.point.energy
+    known = np.isfinite(history["lid"])
+    searches, lid = history["searches"][known], history["lid"][known]
+    unit = result.program.setting.study.unit("lagrangian")
+    curve = Curve(searches.astype(float), lid - start, "", "steps")
+    panel = Panel(Axis("searches for saddles"), Axis("lowest barrier so far", unit), (curve,))
+    return Figure("search", "How the barrier from the start fell with the searches.", (panel,))

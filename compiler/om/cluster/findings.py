@@ -1,0 +1,218 @@
+"""What a cluster's transformation says: the path, the chain of minima and saddles, its barrier."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from actionrun.compiler.findings import Array, Findings, Table
+from actionrun.compiler.om.diagnostics import Measured, measured
+from actionrun.compiler.om.explanation import equations
+from actionrun.compiler.om.structures import trajectory
+from actionrun.compiler.program import Tell
+
+from .checks import checks, notes
+from .endpoints import quenched
+from .figures import figures
+from .pathway import Stop, chain
+
+if TYPE_CHECKING:
+    from .build import Clusters
+
+
+@dataclass(frozen=True)
+class Result:
+    """All that figures, tables and checks are made of.
+
+    `quenched` are the energies of the path's images after each is relaxed. `chain` is empty where
+    no way was found or none was looked for.
+    """
+
+    program: Clusters
+    state: Mapping[str, Any]
+    path: Measured
+    quenched: np.ndarray
+    chain: tuple[Stop, ...]
+    history: Mapping[str, np.ndarray]
+
+    @property
+    def lid(self) -> float | None:
+        """The energy of the highest saddle of the chain."""
+        tops = [stop.point.energy for stop in self.chain if stop.is_saddle]
+        return max(tops) if tops else None
+
+    @property
+    def top(self) -> Stop | None:
+        tops = [stop for stop in self.chain if stop.is_saddle]
+        return max(tops, key=lambda stop: stop.point.energy) if tops else None
+
+
+def found(
+    program: Clusters, state: Mapping[str, Any], samples: Mapping[str, np.ndarray], tell: Tell
+) -> Findings:
+    """Findings of a finished march."""
+    setting = program.setting
+    tell("measure", 0, 3, {})
+    path = measured(setting, state["path"]["fit"].x, state["path"]["given"])
+    tell("measure", 1, 3, {})
+    ends = program.ends
+    force = abs(ends.end.point.energy) / len(ends.species) / ends.length
+    settled = quenched(setting.bodies.landscape, path.path.q, ends.length, force)
+    levels = np.where(settled.ok, settled.energy, np.nan)
+    tell("measure", 2, 3, {})
+    stops = chain(program, state) if program.hunt else ()
+    result = Result(program, state, path, levels, stops, samples)
+    return Findings(
+        metrics=_metrics(result),
+        equations=equations(setting),
+        summary=_summary(result),
+        arrays=_arrays(result),
+        figures=figures(result),
+        tables=_tables(result),
+        trajectory=_trajectory(result),
+        checks=checks(result),
+        notes=notes(result),
+    )
+
+
+def _metrics(result: Result) -> dict[str, float | int]:
+    program, path, hunt = result.program, result.path, result.state["hunt"]
+    ends = program.ends
+    metrics: dict[str, float | int | None] = {
+        "points": program.setting.study.path.points,
+        "action": path.action,
+        "force_error_max": path.force_error,
+        "energy_error_max": path.energy_error,
+        "reintegration_miss": path.miss,
+        "ends_error_max": path.ends_error,
+        "start_energy": ends.start.point.energy,
+        "end_energy": ends.end.point.energy,
+        "start_negative_modes": ends.start.point.negative,
+        "end_negative_modes": ends.end.point.negative,
+        "end_distance": path.distance,
+        "end_distance_unaligned": ends.apart,
+        "path_length": path.length,
+        "iterations": int(result.state["path"]["fit"].iterations),
+    }
+    if program.hunt:
+        for name in ("searches", "converged", "minima", "saddles", "verified", "corrected"):
+            metrics[name] = int(hunt[name])
+    if (top := result.top) is not None:
+        metrics["saddle_energy"] = top.point.energy
+        metrics["saddle_negative_modes"] = top.point.negative
+        metrics["saddle_gradient"] = top.point.gradient
+        metrics["barrier_forward"] = top.point.energy - ends.start.point.energy
+        metrics["barrier_backward"] = top.point.energy - ends.end.point.energy
+        metrics["chain_saddles"] = sum(stop.is_saddle for stop in result.chain)
+        metrics["chain_minima"] = sum(not stop.is_saddle for stop in result.chain)
+        metrics["chain_length"] = result.chain[-1].along
+    return {name: x for name, x in metrics.items() if x is not None and np.isfinite(x)}
+
+
+def energy_text(result: Result, x: float, digits: int = 6) -> str:
+    """An energy with its unit."""
+    unit = result.program.setting.study.unit("lagrangian")
+    return f"{x:.{digits}f} {unit}".rstrip()
+
+
+def _summary(result: Result) -> tuple[tuple[str, str], ...]:
+    ends, path = result.program.ends, result.path
+
+    def end(one) -> str:
+        kind = {0: "a minimum", 1: "a saddle (one negative mode)"}.get(
+            one.point.negative, f"no minimum: {one.point.negative} negative modes"
+        )
+        return f"{energy_text(result, one.point.energy, 9)}, {kind}"
+
+    lines = [
+        ("start", end(ends.start)),
+        ("end", end(ends.end)),
+        ("distance", f"{path.distance:.4f} (in the files {ends.apart:.4f})"),
+        ("path of least action", f"length {path.length:.4f}, action {path.action:.2e}"),
+    ]
+    if (top := result.top) is not None:
+        forward = max(top.point.energy - ends.start.point.energy, 0.0)
+        backward = max(top.point.energy - ends.end.point.energy, 0.0)
+        lines += [
+            ("barrier", f"{energy_text(result, forward)} from the start, "
+                        f"{energy_text(result, backward)} from the end"),
+            ("highest saddle", f"{energy_text(result, top.point.energy, 9)}, "
+                               f"{top.point.negative} negative mode"),
+        ]  # fmt: skip
+        count = sum(stop.is_saddle for stop in result.chain)
+        searches = int(result.state["hunt"]["searches"])
+        lines.append(("chain", f"{count} saddle{'s' * (count > 1)}; {searches} searches"))
+    elif result.program.hunt:
+        lines.append(("barrier", "no way was found in the searches of the study"))
+    return tuple(lines)
+
+
+def _arrays(result: Result) -> dict[str, Array]:
+    study, path = result.program.setting.study, result.path.path
+    unit, energy = study.unit("t"), study.unit("lagrangian")
+
+    def rows(q: np.ndarray) -> np.ndarray:
+        return np.moveaxis(q, 2, 0).swapaxes(1, 2)
+
+    arrays = {
+        "t": Array(path.t, ("t",), unit, "time"),
+        "q": Array(rows(path.q), ("t", "body", "axis"), "", "position of the path"),
+        "v": Array(rows(path.v), ("t", "body", "axis"), "", "velocity of the path"),
+        "potential_energy": Array(path.potential, ("t",), energy, "energy before the quench"),
+        "quenched_energy": Array(result.quenched, ("t",), energy, "energy after the quench"),
+    }
+    if result.chain:
+        q = np.stack([stop.q for stop in result.chain], axis=2)
+        arrays["chain_q"] = Array(rows(q), ("stop", "body", "axis"), "", "the chain's structures")
+        levels = np.array([stop.point.energy for stop in result.chain])
+        arrays["chain_energy"] = Array(levels, ("stop",), energy, "their energies")
+        negative = np.array([stop.point.negative for stop in result.chain])
+        arrays["chain_negative_modes"] = Array(negative, ("stop",), "", "their negative modes")
+        along = np.array([stop.along for stop in result.chain])
+        arrays["chain_length"] = Array(along, ("stop",), "", "distance along the chain")
+    if "lid" in result.history:
+        lid = result.history["lid"]
+        arrays["best_saddle"] = Array(lid, ("batch",), energy, "highest saddle of the best way")
+    return arrays
+
+
+def _tables(result: Result) -> tuple[Table, ...]:
+    ends, found = result.program.ends, []
+    if result.chain:
+        unit = result.program.setting.study.unit("lagrangian")
+        header = (
+            "stop", f"energy [{unit}]" if unit else "energy", "above the start", "negative modes",
+            "largest gradient", "distance from the last", "joined by",
+        )  # fmt: skip
+        before = [0.0, *(stop.along for stop in result.chain[:-1])]
+        start = ends.start.point.energy
+        rows = tuple(
+            (stop.name, f"{stop.point.energy:.9f}", f"{stop.point.energy - start:.6f}",
+             stop.point.negative, f"{stop.point.gradient:.1e}", f"{stop.along - last:.4f}",
+             "steepest descent" if stop.is_saddle else "")
+            for stop, last in zip(result.chain, before, strict=True)
+        )  # fmt: skip
+        caption = (
+            "The chain from start to end: minima, and the saddles between them. Each saddle was "
+            "left by steepest descent, which ended in the minima beside it."
+        )
+        found.append(Table("chain", caption, header, rows))
+    if len(ends.aligned) > 1:
+        rows = tuple((k + 1, f"{one.distance:.4f}") for k, one in enumerate(ends.aligned))
+        caption = "The nearest copies of the end: strings from the start to each began the search."
+        found.append(Table("alignments", caption, ("copy", "distance"), rows))
+    return tuple(found)
+
+
+def _trajectory(result: Result):
+    setting, path = result.program.setting, result.path.path
+    species = result.program.ends.species
+    if len(result.chain) < 2:
+        return trajectory(setting.study, setting.bodies, path.q, times=path.t, v=path.v,
+                          energies=path.potential, species=species)  # fmt: skip
+    q = np.stack([stop.q for stop in result.chain], axis=2)
+    energies = np.array([stop.point.energy for stop in result.chain])
+    return trajectory(setting.study, setting.bodies, q, energies=energies, species=species,
+                      labels=[stop.name for stop in result.chain])  # fmt: skip

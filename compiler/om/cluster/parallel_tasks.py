@@ -1,0 +1,115 @@
+"""The parts of a search for the lowest barrier that any process can do: strings, and searches.
+
+A part depends on its arrays alone, to the last bit: not on the process, nor on what else is done.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+from actionrun.compiler.numerics.molecular.alignment import candidates
+from actionrun.compiler.numerics.molecular.potential_energy import Landscape
+from actionrun.compiler.numerics.molecular.saddle_search import saddles, softened
+from actionrun.compiler.numerics.molecular.stationary_points import Stationary, polished
+from actionrun.compiler.numerics.molecular.steepest_descent import Descent, descents
+from actionrun.compiler.numerics.molecular.string_method import string
+
+LANES = 256  # searches of a part
+ROUNDS = 90  # of a search; few that succeed take more
+TURNS = 24  # rotations tried to lay one end of a string on the other
+KICK = 0.25  # length of the push away from a minimum, in distances of neighbours
+SOFTER = 40  # steps that make a push soft
+
+Task = tuple[str, tuple[Any, ...]]  # a part's name and its arrays
+Sharing = Callable[[Sequence[Task]], Sequence[Any]]
+
+
+class Left(NamedTuple):
+    """A saddle, and what steepest descent finds on both its sides."""
+
+    point: Stationary
+    downs: tuple[Descent, Descent]
+
+
+class Parts:
+    """Parts for one system. `length` is the distance of neighbours, `stiffness` the largest
+    curvature at the ends."""
+
+    def __init__(
+        self,
+        landscape: Landscape,
+        species: Sequence[str],
+        images: int,
+        length: float,
+        stiffness: float,
+    ):
+        self.landscape, self.species, self.images = landscape, species, images
+        self.length, self.stiffness = length, stiffness
+
+    def do(self, name: str, arguments: tuple[Any, ...]) -> Any:
+        match name:
+            case "tops":
+                return self.tops(*arguments)
+            case "between":
+                return self.between(*arguments)
+            case "searched":
+                return self.searched(*arguments)
+            case "left":
+                return self.left(*arguments)
+        raise AssertionError(name)
+
+    def tops(self, ends: np.ndarray, steps: int) -> tuple[np.ndarray, np.ndarray]:
+        """The tops of strings between ends (K, 2, dim, N), the highest of each first: places and
+        directions (dim, N, T)."""
+        places, ways = [], []
+        for q, p in ends:
+            found = string(
+                self.landscape, jnp.asarray(q), jnp.asarray(p), self.images, jnp.asarray(steps),
+                jnp.asarray(1 / self.stiffness),
+            )  # fmt: skip
+            energy = np.asarray(found.energy)
+            tops = np.flatnonzero(np.asarray(found.top) & np.isfinite(energy))
+            tops = tops[np.argsort(-energy[tops], kind="stable")]
+            places.append(np.asarray(found.q)[..., tops])
+            ways.append(np.asarray(found.tangent)[..., tops])
+        none = np.zeros((*ends.shape[2:], 0))
+        return np.concatenate([none, *places], axis=2), np.concatenate([none, *ways], axis=2)
+
+    def between(
+        self, ends: np.ndarray, again: np.ndarray, steps: int, seed: int
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """`tops` of strings from the first of each pair (K, 2, dim, N) to a near copy of the
+        second: the nearest, or, where the pair was tried `again` (K,) times, the next ones."""
+        free, pairs = self.landscape.external is None, ends.copy()
+        for pair, times in zip(pairs, again.tolist(), strict=True):
+            near = candidates(
+                pair[0], pair[1], self.species, count=1 + times, starts=TURNS, seed=seed,
+                turned=free,
+            )  # fmt: skip
+            pair[1] = near[-1].q
+        return self.tops(pairs, steps)
+
+    def searched(
+        self, q: np.ndarray, push: np.ndarray, size: np.ndarray, bar: float
+    ) -> tuple[np.ndarray, ...]:
+        """Searches from q (dim, N, B) along `push`; where `size` (B,) is not 0, first pushed along
+        soft modes by it, in KICK of the distance of neighbours. Places, energies, whether each is a
+        saddle, modes; those above `bar` are known no better than that."""
+        soft = np.asarray(softened(
+            self.landscape, jnp.asarray(q), jnp.asarray(push), jnp.asarray(1 / self.stiffness),
+            jnp.asarray(SOFTER),
+        ))  # fmt: skip
+        kicked = q + np.where(size > 0, KICK * self.length * size * soft, 0)
+        found = saddles(
+            self.landscape, jnp.asarray(kicked), jnp.asarray(np.where(size > 0, soft, push)),
+            most=ROUNDS, bar=jnp.asarray(bar),
+        )  # fmt: skip
+        return tuple(np.asarray(x) for x in (found.q, found.energy, found.ok, found.mode))
+
+    def left(self, q: np.ndarray) -> Left:
+        """A saddle near q (dim, N), refined and left by steepest descent."""
+        point = polished(self.landscape, q, self.landscape.external is None)
+        return Left(point, descents(self.landscape, point.q, point.mode))

@@ -1,0 +1,122 @@
+"""The chain of structures of the best verified way, each laid onto the one before."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from actionrun.compiler.numerics.molecular.alignment import candidates
+from actionrun.compiler.numerics.molecular.stationary_points import Stationary
+from actionrun.compiler.numerics.molecular.steepest_descent import Descent, descents
+
+from .stationary_point_graph import TOLERANCE
+
+if TYPE_CHECKING:
+    from .build import Clusters
+
+TURNS = 60  # rotations tried for each link
+
+
+@dataclass(frozen=True)
+class Stop:
+    """One structure of the chain: q (dim, N) turned and labelled to follow the one before,
+    `along` the distance travelled so far by steepest descent.
+
+    `back` and `on`, of a saddle, are the paths of steepest descent to the minima beside it:
+    distances from the saddle and energies (2, K), None where there is no minimum on that side, or
+    where the descent ended in another one.
+    """
+
+    name: str
+    is_saddle: bool
+    point: Stationary
+    q: np.ndarray
+    along: float = 0.0
+    back: np.ndarray | None = None
+    on: np.ndarray | None = None
+
+
+def chain(program: Clusters, state: Mapping[str, Any]) -> tuple[Stop, ...]:
+    """The stops from start to end; empty where no verified way joins them."""
+    hunt = program.hunt
+    assert hunt is not None
+    graph = hunt.graph(hunt.copied(dict(state["hunt"])))
+    way = graph.verified_way()
+    if way is None:
+        return ()
+    stops: list[Stop] = []
+    s = graph.state
+    for k, m in enumerate(way.minima):
+        if k:
+            point = hunt.point(s["saddle_q"][way.saddles[k - 1]])
+            # An end that is a saddle is there already.
+            if not (_is_end_saddle(program, way.minima[k - 1 : k + 1], point)):
+                stops.append(_stop("saddle", point))
+        end = {0: program.ends.start, 1: program.ends.end}.get(m)
+        if end is None:
+            stops.append(_stop("minimum", hunt.point(s["minimum_q"][m])))
+        else:
+            named = _stop("saddle" if end.point.negative else "minimum", end.point)
+            stops.append(replace(named, name="start" if m == 0 else "end"))
+    return _laid(_numbered(stops), program)
+
+
+def _is_end_saddle(program: Clusters, minima: list[int], point: Stationary) -> bool:
+    ends = (program.ends.start, program.ends.end)
+    return any(
+        m < 2 and ends[m].point.negative and abs(ends[m].point.energy - point.energy) < 1e-9
+        for m in minima
+    )
+
+
+def _stop(kind: str, point: Stationary) -> Stop:
+    return Stop(kind, kind == "saddle", point, point.q)
+
+
+def _numbered(stops: list[Stop]) -> list[Stop]:
+    counts = {"saddle": 0, "minimum": 0}
+    found = []
+    for stop in stops:
+        if stop.name in counts:
+            counts[stop.name] += 1
+            stop = replace(stop, name=f"{stop.name} {counts[stop.name]}")
+        elif stop.is_saddle:
+            stop = replace(stop, name=f"{stop.name} (a saddle)")
+        found.append(stop)
+    return found
+
+
+def _laid(stops: list[Stop], program: Clusters) -> tuple[Stop, ...]:
+    species, free = program.ends.species, program.hunt.free  # type: ignore[union-attr]
+    stops = [_descended(stops, k, program) for k in range(len(stops))]
+    found = [stops[0]]
+    for stop in stops[1:]:
+        before = found[-1]
+        near = candidates(before.q, stop.q, species, starts=TURNS, turned=free)[0]
+        course = before.on if before.is_saddle else stop.back
+        far = near.distance if course is None else float(course[0, -1])
+        found.append(replace(stop, q=near.q, along=before.along + far))
+    return tuple(found)
+
+
+def _descended(stops: list[Stop], k: int, program: Clusters) -> Stop:
+    """A saddle with the paths of steepest descent to the minima beside it."""
+    stop, hunt = stops[k], program.hunt
+    assert hunt is not None
+    if not stop.is_saddle:
+        return stop
+    one, other = descents(hunt.landscape, stop.point.q, stop.point.mode)
+    beside = [stops[j].point if 0 <= j < len(stops) else None for j in (k - 1, k + 1)]
+
+    def course(down: Descent, minimum: Stationary | None) -> np.ndarray | None:
+        if minimum is None or not down.ok:
+            return None
+        near = abs(down.point.energy - minimum.energy) < TOLERANCE * hunt.scale
+        return down.course if near else None
+
+    straight = [course(one, beside[0]), course(other, beside[1])]
+    turned = [course(other, beside[0]), course(one, beside[1])]
+    back, on = max(straight, turned, key=lambda pair: sum(x is not None for x in pair))
+    return replace(stop, back=back, on=on)

@@ -1,0 +1,291 @@
+"""The lowest barrier between two structures, by a graph of minima and saddles that grows from both.
+
+Each step is a batch of saddle searches. The first ones start from strings between the aligned
+ends; later ones from minima that are reached below the lid, the top of the best verified way, from
+either side in turn, and from lines between a minimum on one side and a near one on the other. What
+the quick downhill quench says of a saddle is not believed where it matters: each saddle on a way
+that would lower the lid is left by true steepest descent first (Wales, Mol. Phys. 100, 3285, 2002:
+discrete path sampling).
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+from actionrun.compiler.numerics.molecular.invariants import invariants
+from actionrun.compiler.numerics.molecular.saddle_search import sides
+from actionrun.compiler.numerics.molecular.stationary_points import Stationary, polished
+from actionrun.compiler.numerics.molecular.steepest_descent import Descent, descents
+from actionrun.compiler.om.path_problem import Setting
+
+from .endpoints import Ends
+from .parallel_tasks import LANES, Left, Parts, Sharing, Task
+from .search_starts import gaps, origins
+from .stationary_point_graph import ALIKE, REFUSED, TOLERANCE, VERIFIED, Graph, State, empty
+
+MANY = 5000  # searches from which batches have SHARES parts, that several processes can do
+SHARES = 2
+ROOM = 16384  # saddles below the lid that are kept, and twice as many minima
+PAIRS = 10  # gaps across which strings are laid, for each part of a batch
+LONG, SHORT = 400, 150  # steps of a string between the ends, across a gap
+CREDIT = 3  # tries that a minimum is forgiven for a new saddle
+STATIONARY = 1e-8  # largest component of the gradient of a stationary point on the best way
+
+
+class Starts(NamedTuple):
+    """Places and directions (dim, N, B) of searches, sizes (B,) of the push away from a minimum,
+    and that minimum (B,): 0 and -1 for the top of a string."""
+
+    q: np.ndarray
+    push: np.ndarray
+    size: np.ndarray
+    origin: np.ndarray
+
+
+class Hunt:
+    """The search for the lowest barrier, as steps of the march."""
+
+    def __init__(self, setting: Setting, ends: Ends):
+        self.setting, self.ends = setting, ends
+        refine = setting.study.refine
+        self.shares = SHARES if refine.searches >= MANY else 1
+        self.lanes = LANES * self.shares
+        self.total = -(-refine.searches // self.lanes)
+        dim, n = setting.bodies.shape
+        room = min(ROOM, refine.searches + 4)
+        self.shape = (dim, n)
+        self.share: Sharing = lambda tasks: [self.parts.do(*task) for task in tasks]
+        self.room = (2 * room + 4, room + 4, PAIRS * self.lanes // LANES * self.total)
+
+    @cached_property
+    def parts(self) -> Parts:
+        ends = self.ends
+        images = self.setting.study.refine.images
+        return Parts(self.landscape, ends.species, images, ends.length, self.stiffness)
+
+    @property
+    def landscape(self):
+        return self.setting.bodies.landscape
+
+    @property
+    def free(self) -> bool:
+        return self.landscape.external is None
+
+    @cached_property
+    def scale(self) -> float:
+        """The unit of energies: that of the end a body."""
+        n = self.shape[1]
+        return max(abs(self.ends.end.point.energy), abs(self.ends.start.point.energy)) / n
+
+    @property
+    def force(self) -> float:
+        """The unit of gradients."""
+        return self.scale / self.ends.length
+
+    @property
+    def stiffness(self) -> float:
+        """The largest curvature at the ends."""
+        return float(max(end.point.values[-1] for end in (self.ends.start, self.ends.end)))
+
+    @property
+    def floor(self) -> float:
+        """No way between the ends is lower than the higher one."""
+        return max(self.ends.start.point.energy, self.ends.end.point.energy)
+
+    def start(self) -> State:
+        names = ("searches", "converged", "new", "verified", "corrected", "refused")
+        zeros = {name: np.zeros((), dtype=np.int64) for name in names}
+        return {**empty(self.shape, *self.room), **zeros, "lid": np.asarray(np.inf)}
+
+    def copied(self, state: State) -> State:
+        return {name: np.array(x) for name, x in state.items()}
+
+    def graph(self, state: State) -> Graph:
+        return Graph(state, self.scale)
+
+    def marks(self, q: np.ndarray) -> np.ndarray:
+        """Invariants (B, 2) of q (dim, N, B)."""
+        return invariants(q, self._kinds, self.free)
+
+    @cached_property
+    def _kinds(self):
+        names = list(dict.fromkeys(self.ends.species))
+        return np.array([names.index(name) for name in self.ends.species])
+
+    # One step.
+
+    def advance(self, state: State, step: int) -> tuple[dict[str, float], Any]:
+        """One batch, in place; what to tell, and a row of history."""
+        graph = self.graph(state)
+        if step == 0:
+            self._begin(graph)
+        if self._open(state):
+            draw = np.random.default_rng((self.setting.study.seed, 11, step))
+            self._search(graph, self._starts(graph, draw, step))
+            self._lower(graph)
+        lid = float(state["lid"])
+        told = {"searches": float(state["searches"]), "minima": float(graph.minima),
+                "saddles": float(graph.saddles)}  # fmt: skip
+        if np.isfinite(lid):
+            told["barrier"] = lid - self.ends.start.point.energy
+        return told, {"searches": np.asarray(int(state["searches"])), "lid": np.asarray(lid)}
+
+    def _open(self, state: State) -> bool:
+        """Whether the lid can still fall."""
+        return float(state["lid"]) > self.floor + TOLERANCE * self.scale
+
+    def _begin(self, graph: Graph) -> None:
+        """The ends; an end that is a saddle joins itself with the two minima below it."""
+        for end in (self.ends.start, self.ends.end):
+            k = graph.minima
+            marks = self.marks(end.q[..., None])[0]
+            s = graph.state
+            s["minimum_q"][k], s["minimum_energy"][k] = end.q, end.point.energy
+            s["minimum_marks"][k] = marks
+            s["minima"] = s["minima"] + 1
+        for k, end in enumerate((self.ends.start, self.ends.end)):
+            if end.is_minimum:
+                continue
+            for below in self._below(graph, descents(self.landscape, end.q, end.point.mode)):
+                marks = self.marks(end.q[..., None])[0]
+                graph.saddle(end.q, end.point.energy, marks, (k, below), VERIFIED)
+        self._lower(graph)
+
+    def _starts(self, graph: Graph, draw: np.random.Generator, step: int) -> Starts:
+        dim, n = self.shape
+        pairs = np.empty((0, 2), dtype=np.int64)
+        if step:
+            pairs = gaps(graph, self._bar(graph), PAIRS * self.shares, draw)
+        place, way = self._tops(graph, pairs, draw, step)
+        count, top = self.lanes, min(place.shape[2], self.lanes)
+        origin = origins(graph, self._bar(graph), count, draw, pairs)
+        origin[:top] = -1
+        q = np.moveaxis(graph.state["minimum_q"][origin], 0, 2)
+        push = draw.normal(size=(dim, n, count))
+        size = np.where(origin >= 0, draw.uniform(0.5, 1.5, count), 0.0)
+        q[..., :top], push[..., :top] = place[..., :top], way[..., :top]
+        tries = graph.state["minimum_tries"]
+        tries += np.bincount(origin[origin >= 0], minlength=len(tries))
+        return Starts(q, push, size, origin)
+
+    def _tops(
+        self, graph: Graph, pairs: np.ndarray, draw, step: int
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The tops of strings between the ends, or across gaps (dim, N, T)."""
+        if step == 0:
+            start = self.ends.start.q
+            ends = np.stack([np.stack([start, one.q]) for one in self.ends.aligned])
+            parts = np.array_split(ends, self.shares)
+            tasks: list[Task] = [("tops", (part, LONG)) for part in parts if len(part)]
+        else:
+            seed = int(draw.integers(2**31))
+            ends, again = graph.state["minimum_q"][pairs], graph.times(pairs) - 1
+            cut = (np.array_split(x, self.shares) for x in (ends, again))
+            parts = [part for part in zip(*cut, strict=True) if len(part[0])]
+            tasks = [("between", (*part, SHORT, seed)) for part in parts]
+        found = self.share(tasks)
+        none = np.zeros((*self.shape, 0))
+        places, ways = ([none, *(part[k] for part in found)] for k in (0, 1))
+        return np.concatenate(places, axis=2), np.concatenate(ways, axis=2)
+
+    @property
+    def _margin(self) -> float:
+        return TOLERANCE * self.scale
+
+    def _bar(self, graph: Graph) -> float:
+        return float(graph.state["lid"]) - self._margin
+
+    def _search(self, graph: Graph, starts: Starts) -> None:
+        """A batch of searches; what is new below the lid enters the graph."""
+        s, bar, cut = graph.state, self._bar(graph), self.shares
+        s["searches"] = s["searches"] + self.lanes
+        parts = zip(*(np.array_split(x, cut, axis=-1) for x in starts[:3]), strict=True)
+        found = self.share([("searched", (*part, bar)) for part in parts])
+        place, energy, ok, mode = (np.concatenate(x, axis=-1) for x in zip(*found, strict=True))
+        s["converged"] = s["converged"] + int(np.sum(ok))
+        marks = self.marks(place)
+        fresh = self._fresh(graph, energy, marks, ok & (energy < bar))
+        for at in range(0, len(fresh), LANES):
+            self._entered(graph, fresh[at : at + LANES], place, energy, marks, mode, starts.origin)
+
+    def _fresh(self, graph: Graph, energy, marks, wanted: np.ndarray) -> list[int]:
+        """Which saddles are not known yet, the first of each kind."""
+        fresh: list[int] = []
+        for k in np.flatnonzero(wanted).tolist():
+            if graph.known("saddle", float(energy[k]), marks[k]) >= 0:
+                continue
+            if not any(abs(energy[j] - energy[k]) < self._margin
+                       and np.allclose(marks[j], marks[k], rtol=ALIKE) for j in fresh):  # fmt: skip
+                fresh.append(k)
+        return fresh
+
+    def _entered(self, graph: Graph, fresh, place, energy, marks, mode, origin) -> None:
+        """Fresh saddles enter the graph with the minima on both their sides."""
+        s, count = graph.state, len(fresh)
+        # A batch has one size; what is stationary already costs nothing.
+        tops = np.repeat(self.ends.start.q[..., None], LANES, axis=2)
+        pushes = np.zeros_like(tops)
+        tops[..., :count], pushes[..., :count] = place[..., fresh], mode[..., fresh]
+        joined = []
+        for settled in sides(self.landscape, jnp.asarray(tops), jnp.asarray(pushes)):
+            q, level, fine = (np.asarray(x) for x in (settled.q, settled.energy, settled.ok))
+            there = self.marks(q)
+            joined.append([
+                graph.minimum(q[..., k], float(level[k]), there[k]) if fine[k] else -1
+                for k in range(count)
+            ])  # fmt: skip
+        for k, lane in enumerate(fresh):
+            joins = (joined[0][k], joined[1][k])
+            if min(joins) < 0:
+                continue
+            graph.saddle(place[..., lane], float(energy[lane]), marks[lane], joins, 0)
+            s["new"] = s["new"] + 1
+            if (m := int(origin[lane])) >= 0:  # where something was found, there is more
+                s["minimum_tries"][m] = max(0, s["minimum_tries"][m] - CREDIT)
+
+    # The lid.
+
+    def _lower(self, graph: Graph) -> None:
+        """Verify the saddles of the best way until all hold; then the lid falls to its top."""
+        s = graph.state
+        while (way := graph.way()) is not None:
+            top = float(np.max(graph.energies[way.saddles]))
+            if not top < self._bar(graph):
+                return
+            doubted = [k for k in way.saddles if s["saddle_word"][k] != VERIFIED]
+            if not doubted:
+                s["lid"] = np.asarray(top)
+                graph.prune(top, way)
+                return
+            left = self.share([("left", (s["saddle_q"][k],)) for k in doubted])
+            for k, one in zip(doubted, left, strict=True):
+                self._judge(graph, k, one)
+
+    def _judge(self, graph: Graph, k: int, left: Left) -> None:
+        """Saddle k is what steepest descent from it says, or none."""
+        s, point = graph.state, left.point
+        moved = abs(point.energy - s["saddle_energy"][k])
+        said = sorted(s["saddle_joins"][k].tolist())
+        sound = point.negative == 1 and moved < 1e-5 * self.scale
+        joins = self._below(graph, left.downs) if sound else [-1, -1]
+        if min(joins) < 0:
+            s["saddle_word"][k], s["refused"] = REFUSED, s["refused"] + 1
+            return
+        s["saddle_q"][k], s["saddle_energy"][k] = point.q, point.energy
+        s["saddle_joins"][k], s["saddle_word"][k] = joins, VERIFIED
+        s["verified"] = s["verified"] + 1
+        s["corrected"] = s["corrected"] + int(sorted(joins) != said)
+
+    def _below(self, graph: Graph, downs: tuple[Descent, Descent]) -> list[int]:
+        """The numbers of the minima below a saddle, -1 where descent did not end."""
+        marks = self.marks(np.stack([down.point.q for down in downs], axis=2))
+        return [
+            graph.minimum(down.point.q, down.point.energy, mark) if down.ok else -1
+            for down, mark in zip(downs, marks, strict=True)
+        ]
+
+    def point(self, q: np.ndarray) -> Stationary:
+        return polished(self.landscape, q, self.free)

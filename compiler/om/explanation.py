@@ -1,0 +1,217 @@
+"""What an om study means: potential, equation of motion, action, basis, solver, start."""
+
+from __future__ import annotations
+
+import sympy as sp
+from actionrun.compiler.findings import Equation, Section
+from actionrun.compiler.symbolic.printing import latex, text
+from actionrun.spec.kinds.om import Om
+
+from .cluster.explanation import transformation
+from .path_problem import FIRST_ORDER, Setting, concerns_cluster, most_iterations, setting
+from .reference_md import FINER, Reference
+
+BASES = {
+    "legendre": "Legendre polynomials of a stretched time (Kosloff and Tal-Ezer 1993)",
+    "sine": "the sine series of Passerone and Parrinello (2001)",
+    "features": "tanh features of random slopes and places, fixed by the seed",
+}
+METHODS = {
+    "gauss-newton": "Gauss-Newton with Levenberg's damping; linear problems by conjugate gradients "
+    "with Hessian-vector products, no matrix is formed",
+    "lbfgs": "L-BFGS with the zoom line search (optax)",
+    "nadam": "NADAM (optax)",
+    "adam": "Adam (optax)",
+    "adamw": "AdamW (optax)",
+    "sgd": "gradient descent with momentum 0.9 (optax)",
+}
+
+
+def equations(setting: Setting) -> tuple[Equation, ...]:
+    """The potential, Newton's equation and the action, in symbols."""
+    bodies, found = setting.bodies, []
+    words, many = bodies.words, setting.study.system.particles is not None
+    if bodies.pair is not None:
+        found.append(_equation("Potential of a pair", "U(r)", bodies.pair, setting))
+    if bodies.external is not None:
+        sign = "V_1" if many else "V"
+        found.append(_equation("External potential" if many else "Potential", sign,
+                               bodies.external, setting))  # fmt: skip
+    if many:
+        terms, plain = [], []
+        if bodies.pair is not None:
+            terms.append(r"\sum_{i<j} U(r_{ij})")
+            plain.append("sum(i<j, U(r[i,j]))")
+        if bodies.external is not None:
+            terms.append(r"\sum_i V_1(q_i)")
+            plain.append("sum(i, V_1(q[i]))")
+        found.append(Equation("Potential energy", "V = " + " + ".join(terms), " + ".join(plain)))
+        kinetic = r"L = \frac{1}{2} \sum_i m_i |\dot{q}_i|^2 - V"
+        found.append(Equation("Lagrangian", kinetic, "sum(i, m*|q[i]'|^2)/2 - V"))
+        found.append(
+            Equation("Equation of motion", r"m_i \ddot{q}_i = -\frac{\partial V}{\partial q_i}",
+                     "m*q[i]'' = -dV/dq[i]")
+        )  # fmt: skip
+    else:
+        assert bodies.external is not None
+        masses = [sp.nsimplify(float(m)) for m in bodies.mass[:, 0, 0]]
+        kinetic = sp.Add(*(m * v**2 / 2 for m, v in zip(masses, words.v, strict=True)))
+        found.append(_equation("Lagrangian", "L", kinetic - bodies.external, setting))
+        for name, q, a, mass in zip(bodies.names, words.q, words.a, masses, strict=True):
+            push = sp.Add.make_args(-sp.diff(bodies.external, q))
+            left, right = mass * a, sp.Add(*map(sp.factor_terms, push))
+            title = "Equation of motion" if len(bodies.names) == 1 else f"Motion of {name}"
+            found.append(
+                Equation(title, f"{latex(left, words)} = {latex(right, words)}",
+                         f"{text(left, words)} = {text(right, words)}")
+            )  # fmt: skip
+    found.append(
+        Equation(
+            "Onsager-Machlup action",
+            r"S[q] = \int_0^T \sum_i \left| m_i \ddot{q}_i + "
+            r"\frac{\partial V}{\partial q_i} \right|^2 \mathrm{d}t",
+            "S = integral over time of sum(i, |m*q[i]'' + dV/dq[i]|^2)",
+        )
+    )
+    return tuple(found)
+
+
+def _equation(name: str, sign: str, expression: sp.Expr, setting: Setting) -> Equation:
+    words = setting.bodies.words
+    return Equation(name, f"{sign} = {latex(expression, words)}", text(expression, words))
+
+
+def _path_sections(setting: Setting) -> tuple[Section, ...]:
+    """The sections of `actionrun explain`."""
+    return (
+        Section("System", _system(setting), equations(setting)),
+        Section("Ends", _ends(setting)),
+        Section("Path", _path(setting)),
+        Section("Loss", _loss(setting), (_loss_equation(setting),)),
+        Section("Minimisation", _minimisation(setting)),
+        Section("What is unique", _unique(setting)),
+    )
+
+
+def _system(setting: Setting) -> str:
+    bodies, study = setting.bodies, setting.study
+    if study.system.particles is None:
+        return f"{len(bodies.names)} coordinate{'s' * (len(bodies.names) > 1)}: " + ", ".join(
+            bodies.names
+        )
+    said = [f"{bodies.shape[1]} bodies in {bodies.shape[0]} dimensions"]
+    if bodies.edge is not None:
+        said.append(f"a periodic box of edge {bodies.edge:.7g}, nearest images, unwrapped paths")
+    if bodies.cutoff is not None:
+        said.append(
+            f"pairs act up to {bodies.cutoff:.6g}, by a quintic switch from {bodies.switch:.6g}; "
+            "neighbour lists, renewed when a body has moved half their skin"
+        )
+    return "; ".join(said) + "."
+
+
+def _ends(setting: Setting) -> str:
+    study, given = setting.study, " and ".join(setting.study.ends.given)
+    if study.ends.origin != "md":
+        return f"{given.capitalize()} at both ends, from the study."
+    run = Reference(setting)
+    return (
+        f"{given.capitalize()} at both ends, from a reference run by velocity Verlet: a lattice "
+        f"melted at 3 times the temperature, a thermostat, rest, {run.steps} steps of {run.dt:.6g} "
+        f"in all; then the stretch of {setting.duration:.6g} by steps of {run.finest:.6g} (dt/"
+        f"{FINER}), whose two ends are given and whose interior only scores the result."
+    )
+
+
+def _path(setting: Setting) -> str:
+    study, basis = setting.study, setting.basis
+    ends = (
+        "The ends are exact by construction"
+        if setting.exact
+        else f"The ends are held by a penalty of weight {study.loss.boundary:g}"
+    )
+    if setting.name == "network":
+        assert study.network is not None
+        layers = "-".join(map(str, study.network.hidden))
+        return (
+            f"A network from time to positions, hidden layers {layers}, "
+            f"{study.network.activation}, analytic first and second derivatives; "
+            f"{study.path.points} Gauss nodes of the stretched time. {ends}."
+        )
+    return (
+        f"{basis.count} functions of time for each component: {BASES[setting.name]}, "
+        f"orthonormal in their second derivative at {study.path.points} Gauss nodes of the "
+        f"stretched time. {ends}."
+    )
+
+
+def _loss(setting: Setting) -> str:
+    terms, given = setting.study.loss, "the energy of the given start"
+    if not terms.energy:
+        return f"The action with weight {terms.action:g}; lambda_1 is " + (
+            "not there: the ends are exact." if setting.exact else f"{terms.boundary:g}."
+        )
+    level = given if setting.velocities else "the mean energy of the path"
+    return f"Weights: action {terms.action:g}, energy {terms.energy:g}, with E_0 {level}."
+
+
+def _loss_equation(setting: Setting) -> Equation:
+    terms = setting.study.loss
+    shown, plain = [f"{terms.action:g} \\, S"], [f"{terms.action:g}*S"]
+    if not setting.exact:
+        shown.append(rf"{terms.boundary:g} \left( |Q(0) - Q_0|^2 + |Q(T) - Q_T|^2 \right)")
+        plain.append(f"{terms.boundary:g}*(|Q(0) - Q0|^2 + |Q(T) - QT|^2)")
+    if terms.energy:
+        shown.append(rf"{terms.energy:g} \, \frac{{1}}{{N_T}} \sum_t \left( E(t) - E_0 \right)^2")
+        plain.append(f"{terms.energy:g}*mean((E - E0)^2)")
+    for _, value in setting.own_terms:
+        words = setting.bodies.words
+        many = setting.study.system.particles is not None
+        sign, said = (r"\sum_i ", "sum(i, ") if many else ("", "(")
+        shown.append(
+            rf"\frac{{1}}{{T}} \int_0^T {sign}\left( {latex(value, words)} \right)^2 \mathrm{{d}}t"
+        )
+        plain.append(f"time mean of {said}({text(value, words)})^2)")
+    return Equation("Loss", "L = " + " + ".join(shown), "L = " + " + ".join(plain))
+
+
+def _minimisation(setting: Setting) -> str:
+    training = setting.study.training
+    rate = f", learning rate {training.learning_rate:g}" if setting.method in FIRST_ORDER else ""
+    return (
+        f"{METHODS[setting.method]}{rate}; at most {most_iterations(setting)} iterations. "
+        f"Start: {start_name(setting)}."
+    )
+
+
+def start_name(setting: Setting) -> str:
+    """What the minimisation begins with, by its name."""
+    if setting.marched:
+        return "march from both ends (an integration by windows of collocation, order 16)"
+    if setting.pretrained:
+        return "a random network, trained on free flight from both ends for as many epochs again"
+    if setting.name == "network" and not setting.exact:
+        return "a random network"
+    return "Hermite polynomial of the ends" if setting.velocities else "straight line"
+
+
+def _unique(setting: Setting) -> str:
+    if setting.velocities:
+        return (
+            "With positions and velocities at both ends the path is unique: its distance from a "
+            "reference run is an error."
+        )
+    return (
+        "Positions at both ends do not make the path unique: several of Newton's motions, of "
+        "different energies, may join them. Reported are the action, how far Newton's motion from "
+        "the path's own start misses its end, and the paths from several starts; never a distance "
+        "from a reference run."
+    )
+
+
+def explain(study: Om) -> tuple[Section, ...]:
+    """The sections of `actionrun explain` for an om study."""
+    found = setting(study)
+    if concerns_cluster(study):
+        return (*_path_sections(found), *transformation(found))
+    return _path_sections(found)

@@ -1,0 +1,389 @@
+"""What a relaxed path says: numbers, figures, and how far to trust them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import jax.numpy as jnp
+import numpy as np
+from actionrun.compiler.findings import Array, Check, Findings, Table
+from actionrun.compiler.numerics.molecular.observables import (
+    deviations,
+    first_peak,
+    first_zero,
+    radial_distribution,
+    velocity_autocorrelation,
+)
+from actionrun.compiler.program import Tell
+
+from .diagnostics import Measured, Score, measured, score
+from .explanation import equations
+from .figures import figures
+from .reference_md import SHELLS
+from .structures import trajectory
+
+if TYPE_CHECKING:
+    from .minimization import Relaxation, State
+
+OTHERS, MOST = 4, 16  # further starts where the answer is not unique
+NEWTON = 1e-6  # largest error of a force, relative, of a path that is a motion of Newton's
+APART = 1e-6  # of the way between the ends: paths further apart are different ones
+
+
+@dataclass(frozen=True)
+class Fluid:
+    """g(r) and the velocity autocorrelation over lags t, of a path and, where there is one, of the
+    reference run: tuples of one or two arrays.
+
+    `rest`: g, lags and autocorrelation of the liquid before, mean over its stretch without
+    thermostat, which is longer than a path: what one window scatters around.
+    """
+
+    r: np.ndarray
+    g: tuple[np.ndarray, ...]
+    t: np.ndarray
+    vacf: tuple[np.ndarray, ...]
+    rest: tuple[np.ndarray, np.ndarray, np.ndarray] | None
+
+
+@dataclass(frozen=True)
+class Start:
+    """Where another start led."""
+
+    name: str
+    measured: Measured
+    ended: int
+
+    @property
+    def newton(self) -> bool:
+        """Whether the path is one of Newton's motions, but for rounding."""
+        return self.ended == 1 and self.measured.force_error < NEWTON
+
+
+@dataclass(frozen=True)
+class Result:
+    """All that figures and tables are drawn from."""
+
+    program: Relaxation
+    state: State
+    found: Measured
+    score: Score | None
+    starts: tuple[Start, ...]
+    fluid: Fluid | None
+    history: Mapping[str, np.ndarray]
+
+
+def found(
+    program: Relaxation, state: State, samples: Mapping[str, np.ndarray], tell: Tell
+) -> Findings:
+    """Findings of a finished relaxation."""
+    setting, given = program.setting, state["given"]
+    starts = _starts(program, state, tell)
+    best = min(starts, key=_rank)
+    compared = None
+    if program.reference is not None and setting.velocities:
+        compared = score(setting, best.measured.path, state["reference"])
+    result = Result(
+        program, state, best.measured, compared, starts,
+        _fluid(program, best.measured, compared, state["reference"]), samples,
+    )  # fmt: skip
+    path = best.measured.path
+    return Findings(
+        metrics=_metrics(result),
+        equations=equations(setting),
+        summary=_summary(result),
+        arrays=_arrays(result),
+        figures=figures(result),
+        tables=_tables(result),
+        trajectory=trajectory(
+            setting.study, setting.bodies, path.q, times=path.t, v=path.v, energies=path.potential,
+            species=program.species,
+        ) if setting.study.system.particles else None,
+        checks=_checks(result, given),
+        notes=_notes(result),
+    )  # fmt: skip
+
+
+def _rank(start: Start) -> float:
+    """Newton's motions rank alike, so that the first of them is shown; else the least action."""
+    if start.newton:
+        return -1.0
+    return start.measured.action if np.isfinite(start.measured.action) else np.inf
+
+
+def _starts(program: Relaxation, state: State, tell: Tell) -> tuple[Start, ...]:
+    """The path of the run and, where positions alone are given, those from further starts: OTHERS
+    at least, and more until one of them is a motion of Newton's."""
+    setting, given, fit = program.setting, state["given"], state["fit"]
+    tell("measure", 0, 1, {})
+    starts = [Start(program.start_name, measured(setting, fit.x, given), int(fit.ended))]
+    tell("measure", 1, 1, {})
+    for number in range(1, MOST + 1) if program.several else ():
+        if number > OTHERS and any(start.newton for start in starts):
+            break
+        tell("further starts", number - 1, MOST, {})
+        x, ended = program.relaxed(state, number, tell)
+        starts.append(Start(f"shaken line {number}", measured(setting, x, given), ended))
+    return tuple(starts)
+
+
+def _fluid(
+    program: Relaxation, path: Measured, compared: Score | None, run: Mapping[str, Any]
+) -> Fluid | None:
+    edge = program.setting.bodies.edge
+    if edge is None or program.setting.bodies.shape[1] < 8:
+        return None
+    courses = [path.path] + ([compared.reference] if compared else [])
+    both = [radial_distribution(c.q, edge, SHELLS) for c in courses]
+    vacf = tuple(velocity_autocorrelation(c.v, len(c.t) // 3) for c in courses)
+    rest = None
+    if program.reference is not None and (seen := int(run["seen"])):
+        g, memory = (np.asarray(run[name]) / seen for name in ("g", "vacf"))
+        rest = g, program.reference.lags, memory
+    return Fluid(both[0][0], tuple(g for _, g in both), path.path.t[: len(vacf[0])], vacf, rest)
+
+
+def _metrics(result: Result) -> dict[str, float | int]:
+    found, program = result.found, result.program
+    path = found.path
+    metrics: dict[str, float | int | None] = {}
+    if result.score is not None:  # first what tells most: sweeps draw the first few
+        metrics["rmsd_max"] = float(np.max(result.score.positions))
+        metrics["momentum_rmsd_max"] = float(np.max(result.score.momenta))
+    metrics |= {
+        "energy_error_max": found.energy_error,
+        "points": program.setting.study.path.points,
+        "coefficients": program.coefficients(result.state),
+        "action": found.action,
+        "force_error_max": found.force_error,
+        "reintegration_miss": found.miss,
+        "ends_error_max": found.ends_error,
+        "start_energy": float(path.potential[0]),
+        "end_energy": float(path.potential[-1]),
+        "total_energy": found.energy,
+        "end_distance": found.distance,
+        "path_length": found.length,
+        "iterations": int(result.state["fit"].iterations),
+    }
+    if result.score is None and program.reference is not None:
+        energy = float(np.asarray(result.state["reference"]["energies"])[:, 0].sum())
+        metrics["energy_from_reference"] = found.energy - energy
+    for name, size in _own_terms(result).items():
+        metrics[f"terms.{name}"] = size
+    if program.several:
+        metrics["starts"] = len(result.starts)
+        metrics["newtonian_paths"] = _different(result)
+    if result.fluid is not None:
+        fluid = result.fluid
+        peak = first_peak(fluid.r, fluid.g[0])
+        metrics["first_peak"] = None if peak is None else peak[0]
+        metrics["first_zero"] = first_zero(fluid.t, fluid.vacf[0])
+        if fluid.rest is not None:
+            g, lags, memory = fluid.rest
+            peak = first_peak(fluid.r, g)
+            metrics["liquid_first_peak"] = None if peak is None else peak[0]
+            metrics["liquid_first_zero"] = first_zero(lags, memory)
+    return {name: x for name, x in metrics.items() if x is not None and np.isfinite(x)}
+
+
+def _own_terms(result: Result) -> dict[str, float]:
+    """The study's own terms along the path: root mean square over time, bodies added."""
+    setting, path = result.program.setting, result.found.path
+    terms = setting.terms(path.t)
+    if terms is None:
+        return {}
+    values = np.asarray(terms(jnp.asarray(path.q), jnp.asarray(path.v)))
+    sizes = np.sqrt(np.mean(np.sum(values**2, axis=1), axis=1))
+    return dict(zip(setting.study.loss.terms, map(float, sizes), strict=True))
+
+
+def _different(result: Result) -> int:
+    """How many of Newton's motions among the paths differ from each other."""
+    kept: list[np.ndarray] = []
+    bar = APART * max(result.found.length, 1e-300)
+    for start in result.starts:
+        q = start.measured.path.q
+        if start.newton and all(np.max(deviations(q, other)) > bar for other in kept):
+            kept.append(q)
+    return len(kept)
+
+
+def _summary(result: Result) -> tuple[tuple[str, str], ...]:
+    found, program, metrics = result.found, result.program, _metrics(result)
+    study = program.setting.study
+    length = study.unit("x") if study.system.particles else ""
+    lines = [
+        (
+            "path",
+            f"{program.setting.name}, {metrics['points']} points, start: {program.start_name}",
+        ),
+        ("action", f"{found.action:.3e}, largest force error {found.force_error:.1e} relative"),
+        ("energy error", f"{found.energy_error:.2e} relative, largest along the path"),
+    ]
+    if result.score is not None:
+        value = f"{metrics['rmsd_max']:.2e} {length}".rstrip()
+        lines.append(("RMSD to the reference", f"{value}, largest over time"))
+    lines += _told_of_fluid(metrics)
+    if found.miss is not None:
+        value = f"{found.miss:.2e} {length}".rstrip()
+        lines.append(("re-integration miss", f"{value} at the end, from the path's own start"))
+    if program.several:
+        lines.append(
+            ("uniqueness", f"{metrics['newtonian_paths']} of Newton's motions found from "
+             f"{len(result.starts)} starts; positions alone do not make it unique")
+        )  # fmt: skip
+    return tuple(lines)
+
+
+def _told_of_fluid(metrics: Mapping[str, float | int]) -> list[tuple[str, str]]:
+    """Where g(r) and the velocities' memory have their first peak and zero."""
+    lines = []
+    for name, what in (("first_peak", "first peak of g(r)"), ("first_zero", "memory's first zero")):
+        if name in metrics:
+            there = metrics.get(f"liquid_{name}")
+            beside = "" if there is None else f"; in the liquid before, a longer mean: {there:.4g}"
+            lines.append((what, f"{metrics[name]:.4g} along the path{beside}"))
+    return lines
+
+
+def _arrays(result: Result) -> dict[str, Array]:
+    study, path = result.program.setting.study, result.found.path
+    bodies = study.system.particles is not None
+    names = result.program.setting.bodies.names
+    unit = study.unit("t")
+    arrays = {"t": Array(path.t, ("t",), unit, "time")}
+    if bodies:
+        for name, data, kind in (("q", path.q, "position"), ("v", path.v, "velocity")):
+            data = np.moveaxis(data, 2, 0).swapaxes(1, 2)
+            arrays[name] = Array(data, ("t", "body", "axis"), "", f"{kind} of the path")
+    else:
+        for k, name in enumerate(names):
+            of = name.partition("[")[0]
+            arrays[name] = Array(path.q[k, 0], ("t",), study.unit(of), f"position {name}")
+            arrays[f"v_{name}"] = Array(path.v[k, 0], ("t",), study.unit(f"{of}'"), f"{name}'")
+    arrays["energy"] = Array(path.energy, ("t",), "", "total energy along the path")
+    arrays["potential_energy"] = Array(path.potential, ("t",), "", "potential energy")
+    if result.score is not None:
+        arrays["rmsd"] = Array(result.score.positions, ("t",), "", "RMSD to the reference run")
+        arrays["momentum_rmsd"] = Array(result.score.momenta, ("t",), "", "RMSD of the momenta")
+    if result.fluid is not None:
+        fluid = result.fluid
+        arrays["r"] = Array(fluid.r, ("r",), "", "distance of a pair")
+        arrays["g"] = Array(fluid.g[0], ("r",), "", "radial distribution along the path")
+        arrays["lag"] = Array(fluid.t, ("lag",), unit, "time lag")
+        arrays["vacf"] = Array(fluid.vacf[0], ("lag",), "", "velocity autocorrelation")
+        if fluid.rest is not None:
+            g, lags, memory = fluid.rest
+            arrays["g_liquid"] = Array(g, ("r",), "", "radial distribution of the liquid at rest")
+            arrays["lag_liquid"] = Array(lags, ("lag_liquid",), unit, "time lag")
+            arrays["vacf_liquid"] = Array(
+                memory, ("lag_liquid",), "", "velocity autocorrelation of the liquid at rest"
+            )
+    return arrays
+
+
+def _tables(result: Result) -> tuple[Table, ...]:
+    tables = [_cost(result)]
+    if len(result.starts) > 1:
+        rows = tuple(
+            (s.name, s.measured.action, s.measured.miss, s.measured.energy,
+             float(np.max(deviations(s.measured.path.q, result.found.path.q))),
+             "yes" if s.newton else "no")
+            for s in result.starts
+        )  # fmt: skip
+        header = ("start", "action", "re-integration miss", "energy", "RMSD to the one shown",
+                  "Newton's motion")  # fmt: skip
+        caption = (
+            "Paths from several starts. A path whose action is nought but for rounding is one of "
+            "Newton's motions; another is the least action near its start only."
+        )
+        tables.append(Table("starts", caption, header, rows))
+    return tuple(tables)
+
+
+def _cost(result: Result) -> Table:
+    """Work in evaluations of one configuration, which do not depend on the machine."""
+    program, fit = result.program, result.state["fit"]
+    setting = program.setting
+    nodes = setting.study.path.points
+    passes = int(getattr(fit, "passes", 0))
+    iterations = int(fit.iterations)
+    products = 2 * passes if setting.method == "gauss-newton" else iterations
+    rows: list[tuple[str, int, int]] = [("this path", nodes * 2 * iterations, nodes * products)]
+    if program.reference is not None:
+        duration = setting.duration
+        rows += [
+            ("molecular dynamics, dt", round(duration / program.reference.dt), 0),
+            ("molecular dynamics, dt/4", round(duration / program.reference.finest), 0),
+        ]
+    caption = (
+        "Work for the stretch between the ends: forces, and products with the Hessian, of one "
+        "configuration. Where the start alone is given, molecular dynamics is cheaper by far; it "
+        "cannot meet an end that is given too."
+    )
+    return Table("cost", caption, ("method", "forces", "Hessian products"), tuple(rows))
+
+
+def _checks(result: Result, given: Any) -> tuple[Check, ...]:
+    found, program = result.found, result.program
+    ended = int(result.state["fit"].ended)
+    checks = [
+        Check("ends", found.ends_error <= 1e-9 * max(found.length, 1e-300) or program.loose,
+              f"the path is within {found.ends_error:.1e} of the given ends"),
+        Check("convergence", ended == 1 or program.first_order,
+              ("the minimisation settled" if ended == 1 else
+               "the minimisation was stopped after the epochs of the study" if ended == 0 else
+               "no further step lowers the action")
+              + f" ({int(result.state['fit'].iterations)} iterations)"),
+        Check("equation of motion", found.force_error < 0.05,
+              f"m q'' = F holds within {found.force_error:.1e} of the largest force"),
+        Check("energy", found.energy_error < 1e-4,
+              f"the energy stays within {found.energy_error:.1e} of its first value"),
+    ]  # fmt: skip
+    if program.several:
+        newton = any(start.newton for start in result.starts)
+        text = (
+            "a start led to one of Newton's motions"
+            if newton
+            else (
+                "no start led to one of Newton's motions: the path shown has the least action found"
+            )
+        )
+        checks.append(Check("Newton's motion", newton, text))
+    if found.miss is not None:
+        scale = max(found.distance / np.sqrt(given.shape[1]), 1e-300)
+        text = f"Newton's motion from the path's own start misses its end by {found.miss:.1e}"
+        checks.append(Check("re-integration", found.miss < 1e-2 * scale, text))
+    if program.setting.bodies.cutoff is not None:
+        checks.append(Check("neighbour list", found.listed, "the lists held all pairs in reach"))
+    return tuple(checks)
+
+
+def _notes(result: Result) -> tuple[str, ...]:
+    program, notes = result.program, []
+    if program.setting.marched:
+        notes.append(
+            "the start is a march from both ends to the middle, an integration of Newton's "
+            "equations; the minimisation then holds both ends at once"
+        )
+    if program.reference is not None:
+        notes.append(
+            "for the motion from a given start, molecular dynamics is cheaper than a path of least "
+            "action (table of work); a path is for ends that are given"
+        )
+    if program.setting.study.loss.terms:
+        notes.append(
+            "[loss] terms bend the path: it is one of Newton's motions only where they vanish on it"
+        )
+    if not program.setting.velocities:
+        notes.append(
+            "positions at the ends do not make the path unique: there may be other motions of "
+            "other energies, so no distance from a reference run is given as an error"
+        )
+    if result.found.miss is None:
+        notes.append("Newton's motion from the path's own start could not be integrated")
+    if int(result.state["fit"].ended) == 0 and not program.first_order:
+        notes.append("training.epochs ended the minimisation before it settled")
+    return tuple(notes)

@@ -1,0 +1,279 @@
+"""The relaxation of a path to its least action, as a march of the runtime: first the reference run
+(where it gives the ends), then the start, then iterations of the minimisation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from actionrun.compiler.findings import Findings
+from actionrun.compiler.numerics.molecular.neighbor_list import Near
+from actionrun.compiler.numerics.molecular.observables import deviations
+from actionrun.compiler.numerics.optimizers import gauss_newton_cg as gauss_newton
+from actionrun.compiler.numerics.paths import gradient_descent as descent
+from actionrun.compiler.numerics.paths.action import Loss, squares
+from actionrun.compiler.numerics.paths.network_path import Layers, parameters
+from actionrun.compiler.program import Report, Tell
+
+from .explanation import start_name
+from .initial_path import NoStartError, blind, marched, shaken
+from .path_problem import FIRST_ORDER, Setting, cast
+from .reference_md import Reference
+
+State = dict[str, Any]
+TOLD = 60  # iterations of a first-order method of which the loss and the distance are kept
+FURTHER = 200  # most iterations from a further start
+
+
+class Relaxation:
+    """The program of an om study (see `program.Program`).
+
+    Its steps are blocks of the reference run, one step that makes the start, and `epochs`
+    iterations (twice as many where a network is trained on ballistic halves first). Iterations
+    that follow the solution change nothing.
+    """
+
+    stage = "relax"
+    quantum = 1
+
+    def __init__(
+        self, setting: Setting, given: np.ndarray | None, species: tuple[str, ...] | None = None
+    ):
+        self.setting, self.species = setting, species
+        self.given = None if given is None else jnp.asarray(given)
+        self.reference = Reference(setting) if given is None else None
+        self.before = 0
+        if self.reference is not None:
+            self.before = self.reference.blocks + self.reference.stretches
+        self.epochs = setting.study.training.epochs
+        self.learn = self.epochs if setting.pretrained else 0
+        self.total = self.before + 1 + self.learn + self.epochs
+        self.told = _milestones(self.epochs) if setting.method in FIRST_ORDER else None
+
+    @property
+    def start_name(self) -> str:
+        return start_name(self.setting)
+
+    @property
+    def first_order(self) -> bool:
+        return self.setting.method in FIRST_ORDER
+
+    @property
+    def loose(self) -> bool:
+        """Whether the ends are held by a penalty."""
+        return not self.setting.exact
+
+    @property
+    def several(self) -> bool:
+        """Whether further starts are tried, since the path is not unique."""
+        setting = self.setting
+        newton = setting.method == "gauss-newton" and setting.name != "network"
+        return newton and not setting.velocities
+
+    def coefficients(self, state: State) -> int:
+        return parameters(state["fit"].x)
+
+    @cached_property
+    def descent(self) -> descent.Descent:
+        training = self.setting.study.training
+        method = descent.optimizer(training.optimizer, training.learning_rate)
+        return descent.Descent(method, training.optimizer not in FIRST_ORDER)
+
+    def start(self) -> State:
+        state: State = {"reference": self.reference.start() if self.reference else {}}
+        dim, n = self.setting.bodies.shape
+        empty = jnp.zeros((dim, n, 4 if self.setting.velocities else 2))
+        given = empty if self.given is None else self.given
+        rows = jnp.asarray(0)
+        return {**state, "given": given, "rows": rows, "fit": self._fresh(self._blind(given))}
+
+    def _blind(self, given: jax.Array) -> Any:
+        return blind(self.setting, given)
+
+    def _fresh(self, x: Any) -> Any:
+        """The solver's state before its first iteration; costs are not known yet."""
+        if self.setting.method == "gauss-newton":
+            return gauss_newton.start(x)
+        return descent.start(x, self.descent.method)
+
+    def advance(self, state: State, done: int, count: int) -> tuple[State, Report]:
+        state = jax.tree.map(jnp.asarray, state)
+        stop, rows, began = done + count, [], state
+        try:
+            while done < stop:
+                over = int(state["fit"].ended)
+                if over and done > self.before:
+                    break
+                state, done = self._stepped(state, done, stop)
+                if (row := self._row(state, done)) is not None:
+                    rows.append(row)
+        except (FloatingPointError, NoStartError) as error:
+            return state, Report(diverged=f"{error}.")
+        if int(state["fit"].ended) == 2 and self.first_order:
+            return state, Report(diverged=f"{self._lost(began)}. Likely cause: too long a step. "
+                                 "Make training.learning_rate smaller.")  # fmt: skip
+        samples = {
+            name: np.stack([row[name] for row in rows]) for name in (rows[0] if rows else ())
+        }
+        return state, Report(self._progress(state, done), samples)
+
+    def _lost(self, state: State) -> str:
+        """Which terms of the loss are not finite, or the largest one, at the path of a state."""
+        x = state["fit"].x
+        parts = self.setting.loss(state["given"], self.near(state, x)).residual(x)
+        sizes = {name: float(squares(part)) for name, part in parts.items()}
+        if lost := [name for name, size in sizes.items() if not np.isfinite(size)]:
+            return f"the loss is not finite any more, by its terms {', '.join(lost)}"
+        name = max(sizes, key=lambda name: sizes[name])
+        return f"the loss is not finite any more; its largest term was {name}, {sizes[name]:.3g}"
+
+    def _row(self, state: State, done: int) -> dict[str, np.ndarray] | None:
+        """What is kept of an iteration: the loss and, where the path is unique, its distance from
+        the reference run over time."""
+        epoch = done - self.before - 1 - self.learn
+        if epoch < 0 or (self.told is not None and epoch not in self.told):
+            return None
+        fit = state["fit"]
+        row = {"iteration": np.asarray(epoch), "loss": np.asarray(fit.cost, dtype=float)}
+        if self.reference is not None and self.setting.velocities:
+            path = self.setting.path(fit.x, state["given"], self.reference.times)
+            there = np.asarray(state["reference"]["kept_q"])
+            row["rmsd"] = deviations(np.asarray(path.q, dtype=float), there)
+        return row
+
+    def _stepped(self, state: State, done: int, stop: int) -> tuple[State, int]:
+        """The state after one step or, where one compiled call can do them, several."""
+        epoch = done - self.before - 1
+        if self.reference is not None and done < self.before:
+            self.stage = "equilibrate" if done < self.reference.blocks else "reference"
+            following = {**state, "reference": self.reference.advanced(state["reference"], done)}
+            return following, done + 1
+        if epoch < 0:
+            return self._started(state), done + 1
+        self.stage = "relax"
+        if epoch < self.learn:
+            self.stage = "pretrain"
+            count = min(stop - done, self.learn - epoch)
+            return self._pretrained(state, count, epoch + count == self.learn), done + count
+        if self.setting.method == "gauss-newton":
+            return self._iterated(state), done + 1
+        epoch -= self.learn
+        count = stop - done
+        if self.told is not None:
+            count = min(count, min(n for n in self.told if n > epoch) - epoch)
+        elif self.setting.method == "lbfgs":
+            count = 1
+        return self._descended(state, count), done + count
+
+    def _started(self, state: State) -> State:
+        given = state["given"]
+        if self.reference is not None:
+            given = self.reference.ends(state["reference"])
+        make = marched if self.setting.marched else blind
+        return {**state, "given": given, "fit": self._fresh(make(self.setting, given))}
+
+    # -- iterations ------------------------------------------------------------------------------
+
+    def near(self, state: State, x: Any) -> Near:
+        """The neighbour list at the path x, rows at least as long as they have been."""
+        q = self.setting.ansatz(state["given"]).motion(x).q
+        near = self.setting.bodies.landscape.near(q.astype(float), int(state["rows"]))
+        return cast(near, self.setting.dtype)
+
+    def _iterated(self, state: State) -> State:
+        fit, near = state["fit"], self.near(state, state["fit"].x)
+        loss = self.setting.loss(state["given"], near)
+        fit = _iteration(loss, fit)
+        return {**state, "fit": fit, "rows": jnp.asarray(near.others.shape[1])}
+
+    def _descended(self, state: State, count: int) -> State:
+        while True:
+            near = self.near(state, state["fit"].place)
+            state = {**state, "rows": jnp.asarray(near.others.shape[1])}
+            loss = self.setting.loss(state["given"], near)
+            before = int(state["fit"].iterations)
+            fit, lost = _descent(self.descent, loss, state["fit"], jnp.asarray(count))
+            state = {**state, "fit": fit}
+            count -= int(fit.iterations) - before
+            if not bool(lost) or count <= 0:
+                return state
+            # The list at the latest path has rows that are longer.
+            state["fit"] = fit._replace(place=fit.x)
+
+    def _pretrained(self, state: State, count: int, last: bool) -> State:
+        target = _ballistic(self.setting, state["given"])
+        net = self.setting.ansatz(state["given"])
+        fit = _pretraining(self.descent, net, target, state["fit"], jnp.asarray(count))
+        return {**state, "fit": self._fresh(fit.x) if last else fit}
+
+    def _progress(self, state: State, done: int) -> dict[str, float]:
+        if done <= self.before:
+            return {}
+        fit = state["fit"]
+        found = {"loss": float(fit.cost)}
+        if self.setting.method == "gauss-newton":
+            found["products"] = 2 * float(fit.passes)
+        return {name: x for name, x in found.items() if np.isfinite(x)}
+
+    def findings(self, state: State, samples: Mapping[str, np.ndarray], tell: Tell) -> Findings:
+        from .findings import found
+
+        return found(self, jax.tree.map(jnp.asarray, state), samples, tell)
+
+    def relaxed(self, state: State, number: int, tell: Tell) -> tuple[Any, int]:
+        """The path from the shaken start `number`, and how its minimisation ended."""
+        fit = gauss_newton.start(shaken(self.setting, state["given"], number))
+        most = min(self.epochs, FURTHER)
+        state = {**state, "rows": jnp.asarray(0), "fit": fit}
+        for n in range(most):
+            state = self._iterated(state)
+            if int(state["fit"].ended):
+                break
+            tell("further start", n, most, {"loss": float(state["fit"].cost)})
+        return state["fit"].x, int(state["fit"].ended)
+
+
+def _milestones(epochs: int) -> frozenset[int]:
+    """Epochs at even steps of their logarithm, the last among them."""
+    return frozenset({0, *np.unique(np.geomspace(1, epochs, TOLD).round().astype(int)).tolist()})
+
+
+@eqx.filter_jit
+def _iteration(loss: Loss, fit: gauss_newton.State) -> gauss_newton.State:
+    return gauss_newton.step(loss, fit)
+
+
+@eqx.filter_jit
+def _descent(steps: descent.Descent, loss: Loss, fit: descent.State, count: jax.Array):
+    return steps.steps(loss, fit, count)
+
+
+def _ballistic(setting: Setting, given: jax.Array) -> jax.Array:
+    """Two halves of free flight (dim, N, P): what the paper's network learns first."""
+    t = jnp.asarray(setting.basis.nodes)
+    T = setting.duration
+    (q0, q1, v0, v1) = (given[..., k, None] for k in range(4))
+    return jnp.where(t < T / 2, q0 + t * v0, q1 - (T - t) * v1).astype(setting.dtype)
+
+
+@eqx.filter_jit
+def _pretraining(steps: descent.Descent, net, target: jax.Array, fit: descent.State, count):
+    def misfit(x: Layers) -> jax.Array:
+        return jnp.mean((net.motion(x).q - target) ** 2)
+
+    def body(_, fit: descent.State) -> descent.State:
+        cost, slope = jax.value_and_grad(misfit)(fit.x)
+        updates, following = steps.method.update(
+            slope, fit.optimizer, fit.x, value=cost, grad=slope, value_fn=misfit
+        )
+        x = optax.apply_updates(fit.x, updates)
+        return fit._replace(x=x, optimizer=following, cost=cost.astype(fit.cost.dtype))
+
+    return jax.lax.fori_loop(0, count, body, fit)

@@ -1,0 +1,113 @@
+"""The potential of many bodies as a formula, `sum(i<j, U(r[i,j])) + sum(i, V(x[i], y[i], z[i]))`:
+its U(r), which pairs sum, and its V of one body.
+
+No sum is written out: `r[i,j]` is read as the letter r of `pair`, `x[i]` as the x of `external`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import sympy as sp
+from actionrun.compiler.errors import refusal
+from actionrun.compiler.symbolic.vocabulary import Meaning, Reader, Vocabulary, symbol
+from actionrun.spec import Expression, Faults, Study
+from actionrun.spec.expressions import syntax_tree as syntax
+
+
+class Energies(NamedTuple):
+    """U(r) of a pair, and V of one body where there is one."""
+
+    pair: sp.Expr
+    external: sp.Expr | None
+
+
+@dataclass
+class SumReader(Reader):
+    """Folds a formula into SymPy; a sum becomes a mark, beside which its summand is kept."""
+
+    words: Vocabulary
+    expression: Expression
+    axes: tuple[str, ...]
+    sums: dict[sp.Symbol, tuple[int, sp.Expr]] = field(default_factory=dict)
+    bound: tuple[str, ...] = ()
+
+    def sum(self, node: syntax.Sum) -> Meaning:
+        self.bound = node.indices
+        body = self.scalar(node.body)
+        self.bound = ()
+        mark = symbol(f"_sum_{len(self.sums) + 1}")
+        self.sums[mark] = (len(node.indices), body)
+        return mark
+
+    def scalar(self, node: syntax.Node) -> sp.Expr:
+        value = self.read(node)
+        assert isinstance(value, sp.Expr)  # bodies have no vectors here
+        return value
+
+    def name(self, node: syntax.Name) -> Meaning:
+        if node.name in self.bound:
+            raise self.fail(
+                node, "bodies.index", "the number of a body is no part of a law",
+                "write r[i,j] in a sum over pairs, x[i] in a sum over bodies",
+            )  # fmt: skip
+        if node.name in ("r", *self.axes) and node.name not in self.words.study.parameters:
+            bodies = "i,j" if node.name == "r" else "i"
+            raise self._lost(node, f"which {node.name}?", f"write {node.name}[{bodies}]")
+        return super().name(node)
+
+    def index(self, node: syntax.Index) -> Meaning:
+        letters = [one.name for one in node.indices if isinstance(one, syntax.Name)]
+        name = node.base.name if isinstance(node.base, syntax.Name) else ""
+        own = name not in self.words.study.parameters and len(letters) == len(node.indices)
+        pairs = len(self.bound) == 2
+        if own and pairs and name == "r" and {*letters} == {*self.bound}:
+            return symbol("r")
+        if own and not pairs and name in self.axes and letters == [*self.bound]:
+            return symbol(name)
+        raise self._lost(node, "this is no distance of the two bodies" if pairs
+                         else "this is no place of the body")  # fmt: skip
+
+    def _lost(self, node: syntax.Node, message: str, hint: str = "") -> Faults:
+        axes = ", ".join(f"{x}[i]" for x in self.axes)
+        return self.fail(node, "bodies.index", message, hint or (
+            "a pair acts by its distance: write r[i,j] in sum(i<j, ...)" if len(self.bound) == 2
+            else f"write {axes} in sum(i, ...)"
+        ))  # fmt: skip
+
+
+def energies(study: Study, words: Vocabulary, where: Expression, axes: tuple[str, ...]) -> Energies:
+    """What the sums of a potential add up, for a pair and for a body. Raises Faults."""
+    reader = SumReader(words, where, axes)
+    whole = reader.scalar(where.tree)
+    marks = [*reader.sums]
+    found = {1: sp.Integer(0), 2: sp.Integer(0)}
+    for mark, (kind, body) in reader.sums.items():
+        factor = sp.diff(whole, mark)
+        if factor.free_symbols & {*marks}:
+            raise refusal(
+                study, where, "sum-in-formula", "a sum over bodies stands inside a function",
+                "a potential is a sum of sums, each with a constant factor: a*sum(i<j, ...) + ...",
+            )  # fmt: skip
+        # A definition may hold them, unseen by the reader.
+        strange = {symbol("r")} if kind == 1 else {symbol(x) for x in axes}
+        if odd := body.free_symbols & (strange - {symbol(x) for x in study.parameters}):
+            raise refusal(
+                study, where, "bodies.index",
+                f"{min(map(str, odd))} has no meaning in a sum over "
+                + ("bodies" if kind == 1 else "pairs"),
+                "sum(i<j, ...) holds r[i,j], sum(i, ...) the place x[i]",
+            )  # fmt: skip
+        found[kind] += factor * body
+    if whole.xreplace(dict.fromkeys(marks, sp.Integer(0))) != 0:
+        raise refusal(
+            study, where, "sum-in-formula", "a term of this potential stands outside of any sum",
+            "write it into sum(i<j, ...) over pairs or sum(i, ...) over bodies",
+        )  # fmt: skip
+    if found[2] == 0:
+        raise refusal(
+            study, where, "bodies.sum", "no two bodies act on each other",
+            "write sum(i<j, U(r[i,j])) over pairs, e.g. sum(i<j, 4*(1/r[i,j]^12 - 1/r[i,j]^6))",
+        )  # fmt: skip
+    return Energies(found[2], None if found[1] == 0 else found[1])

@@ -1,0 +1,237 @@
+"""What an om study sets up: bodies, basis, nodes, loss; and what of it is not built."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import sympy as sp
+from actionrun.compiler.errors import refusal
+from actionrun.compiler.numerics.molecular.neighbor_list import Near
+from actionrun.compiler.numerics.molecular.potential_energy import Landscape
+from actionrun.compiler.numerics.paths.action import Ansatz, Exact, Loose, Loss, Terms, Weights
+from actionrun.compiler.numerics.paths.basis import Basis, table
+from actionrun.compiler.numerics.paths.network_path import Perceptron
+from actionrun.compiler.symbolic.lowering import lowered
+from actionrun.spec import Faults, Value
+from actionrun.spec.kinds.om import Om
+
+from .particle_system import Bodies, bodies
+
+FIRST_ORDER = ("nadam", "adam", "adamw", "sgd")
+# A path between structures far apart, which overlap on the way, creeps long before it settles:
+LEAST, WORK = 16, 60_000  # its most iterations are WORK over bodies times points, or LEAST
+MOST_POINTS = 2000  # tables of a basis are dense
+
+
+@dataclass(frozen=True)
+class Setting:
+    """An om study with its numbers. `basis` gives nodes and lift even where a network is the
+    path; arrays are (dim, N, ...)."""
+
+    study: Om
+    bodies: Bodies
+    basis: Basis
+    velocities: bool
+
+    @property
+    def name(self) -> str:
+        """legendre, sine, features or network."""
+        given = self.study.path.basis
+        return given or ("network" if self.study.network is not None else "legendre")
+
+    @property
+    def method(self) -> str:
+        return self.study.training.optimizer
+
+    @property
+    def exact(self) -> bool:
+        """Whether the ends are held by construction."""
+        return self.study.loss.boundary == "exact"
+
+    @property
+    def pretrained(self) -> bool:
+        """Whether a network first learns two ballistic halves, as in the paper's recipe."""
+        return self.name == "network" and not self.exact and self.velocities
+
+    @property
+    def marched(self) -> bool:
+        """Whether the start is a march from both ends."""
+        return self.velocities and self.name != "network" and self.method == "gauss-newton"
+
+    @property
+    def dtype(self) -> Any:
+        """float32 for a network that follows its slope, else float64."""
+        single = self.name == "network" and self.method in FIRST_ORDER
+        return jnp.float32 if single else jnp.float64
+
+    @property
+    def duration(self) -> float:
+        return self.basis.duration
+
+    @property
+    def mass(self) -> jax.Array:
+        return jnp.asarray(self.bodies.mass)
+
+    def ansatz(self, given: jax.Array) -> Ansatz:
+        """The path as a function of parameters, between the ends `given` (dim, N, E)."""
+        basis, nodes = self.basis, self.basis.nodes
+        if self.name != "network":
+            there = table(basis, nodes)
+            held = Exact(there, given, self.mass)
+            return held if self.exact else Loose(there, self.mass)
+        assert self.study.network is not None
+        return self.network(given, nodes)
+
+    def network(self, given: jax.Array, t: np.ndarray) -> Perceptron:
+        """The network as a path at times t."""
+        assert self.study.network is not None
+        lift = envelope = None
+        if self.exact:
+            lift = jnp.einsum("kte,dne->kdnt", jnp.asarray(self.basis.lift(t)), given)
+            envelope = jnp.asarray(self.basis.envelope(t, 1 + self.velocities))
+        duration = jnp.asarray(self.duration)
+        T = jnp.asarray(t / self.duration)
+        found = Perceptron(T, duration, lift, envelope, given, self.study.network.activation)
+        return cast(found, self.dtype)
+
+    def path(self, x: Any, given: jax.Array, t: np.ndarray):
+        """The path of parameters x at any times t."""
+        if self.name == "network":
+            return self.network(given, t).motion(x)
+        ends, c = (given, x) if self.exact else x
+        return table(self.basis, t).motion(ends, c / self.mass)
+
+    def loss(self, given: jax.Array, near: Near) -> Loss:
+        """The loss between the ends `given`; `near` is the neighbour list at some path."""
+        terms = self.study.loss
+        boundary = None if terms.boundary == "exact" else jnp.asarray(float(terms.boundary))
+        energy = jnp.asarray(terms.energy) if terms.energy else None
+        weights = Weights(jnp.asarray(terms.action), boundary, energy)
+        landscape, level = self.bodies.landscape, None
+        if self.velocities:
+            q, v = given[..., :1], given[..., 2:3]
+            level = _energy(landscape, self.mass, landscape.near(q), q, v)
+        quadrature = jnp.asarray(self.basis.weights)
+        ansatz = self.ansatz(given)
+        loss = Loss(landscape, self.mass, ansatz, quadrature, given, weights, near, level,
+                    self.terms(self.basis.nodes))  # fmt: skip
+        return cast(loss, self.dtype)
+
+    @property
+    def own_terms(self) -> tuple[tuple[str, sp.Expr], ...]:
+        """The terms that the study adds to the loss, by their names."""
+        words, found = self.bodies.words, []
+        for name, expression in self.study.loss.terms.items():
+            value = words.scalar(expression)
+            if value.has(sp.zoo, sp.nan, sp.oo, sp.I):
+                raise refusal(self.study, expression, "not-finite",
+                              "this term is not a finite real number")  # fmt: skip
+            found.append((name, value))
+        return tuple(found)
+
+    def terms(self, t: np.ndarray) -> Terms | None:
+        """They as functions of a path at times t."""
+        study, words = self.study, self.bodies.words
+        if not study.loss.terms:
+            return None
+        bodies = study.system.particles is not None
+        q = [words.constants[x] for x in self.bodies.names] if bodies else words.q
+        v = [sp.Dummy() for _ in q] if bodies else words.v
+        theta = {n: x for n, x in study.parameters.items() if isinstance(x, Value)}
+        names = [words.constants[name] for name in theta]
+        formulas = lowered([x for _, x in self.own_terms], [*q, *v, words.t, *names])
+        numbers = jnp.asarray([study.number(x) for x in theta.values()])
+        return Terms(formulas, jnp.asarray(t), numbers)
+
+
+@eqx.filter_jit
+def _energy(landscape: Landscape, mass: jax.Array, near: Near, q: jax.Array, v: jax.Array):
+    return landscape.energy(q, near)[0] + jnp.sum(mass * v**2) / 2
+
+
+def cast(tree: Any, dtype: Any) -> Any:
+    """The tree with its real arrays in another precision."""
+    return jax.tree.map(lambda x: x.astype(dtype) if eqx.is_inexact_array(x) else x, tree)
+
+
+def setting(study: Om, order: Sequence[str] | None = None) -> Setting:
+    """The setting of a study; `order` are the species of the bodies of its files.
+
+    Raises Faults for what the mathematics forbids and for what is not built.
+    """
+    _require_built(study)
+    velocities = "velocities" in study.ends.given
+    name = study.path.basis or "legendre"
+    kind = "legendre" if name == "network" else name
+    duration = study.number(study.path.duration)
+    basis = Basis(kind, duration, study.path.points, velocities, study.seed)
+    found = Setting(study, bodies(study, order), basis, velocities)
+    found.terms(basis.nodes)  # what is wrong with them is told before anything runs
+    return found
+
+
+def concerns_cluster(study: Om) -> bool:
+    """Whether a study is one of a cluster's transformation."""
+    files = isinstance(study.ends.start, str) and study.system.particles is not None
+    return study.refine.barrier or (files and study.ends.align)
+
+
+def most_iterations(setting: Setting) -> int:
+    """Of the minimisation: the study's epochs, fewer where it is one of a cluster."""
+    study, epochs = setting.study, setting.study.training.epochs
+    if setting.method in FIRST_ORDER or not concerns_cluster(study):
+        return epochs
+    return min(epochs, max(LEAST, WORK // (setting.bodies.shape[1] * study.path.points)))
+
+
+def _require_built(study: Om) -> None:
+    ends, system = study.ends, study.system
+    tables = isinstance(ends.start, dict) or isinstance(ends.end, dict)
+    first_order = study.training.optimizer in FIRST_ORDER
+    linear = study.path.basis != "network" and study.network is None
+    lacking = [
+        (("training", "minutes"), "a cap in minutes", study.training.minutes is not None,
+         "write epochs, the number of iterations"),
+        (("system", "nonconservative"), "a path with friction", system.nonconservative is not None,
+         None),
+        (("system", "constraints"), "a path with constraints", bool(system.constraints), None),
+    ]  # fmt: skip
+    faults = [
+        study.fault(key, None, "not-built", f"{what} is not built yet in this version", hint)
+        for key, what, wanted, hint in lacking
+        if wanted
+    ]
+
+    def fault(key: tuple[str, ...], code: str, message: str, hint: str) -> None:
+        faults.append(study.fault(key, None, code, message, hint))
+
+    if "positions" not in ends.given:
+        fault(("ends", "given"), "ends.given", "a path needs the positions at its ends",
+              'write given = ["positions", "velocities"]')  # fmt: skip
+    if tables and "velocities" in ends.given:
+        fault(("ends", "given"), "ends.given", "[ends] start and end give positions alone",
+              'write given = ["positions"]')  # fmt: skip
+    if ends.origin == "md" and system.particles is None:
+        fault(("ends", "from"), "ends.from", "a reference run needs bodies in [system]",
+              "write start = { q = 0.0 } and end = { q = 1.0 }")  # fmt: skip
+    if ends.origin == "md" and system.particles is not None and system.box is None:
+        fault(("ends", "from"), "ends.from", "a reference run of a fluid needs a box",
+              "write box = { density = 0.8 } in [system]")  # fmt: skip
+    if not MOST_POINTS >= study.path.points > 2 + 2 * ("velocities" in ends.given):
+        fault(("path", "points"), "path.points",
+              f"a path has from 5 to {MOST_POINTS} points in this version",
+              "write points = 32")  # fmt: skip
+    if study.path.basis == "network" and study.network is None:
+        fault(("path", "basis"), "path.basis", "a network without its table",
+              'write [network] with hidden = 125 and activation = "sigmoid"')  # fmt: skip
+    if first_order and linear and study.loss.action == 0:
+        fault(("loss", "action"), "loss.action", "a loss without the action has no path",
+              "write action = 1.0")  # fmt: skip
+    if faults:
+        raise Faults(tuple(faults))

@@ -1,0 +1,174 @@
+"""The reference run of an om study in steps that can be saved between: melt, thermostat, rest, then
+the stretch whose two ends the path joins, at a quarter of the step, since it also scores the path.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from actionrun.compiler.numerics.molecular import molecular_dynamics as md
+from actionrun.compiler.numerics.molecular.observables import (
+    radial_distribution,
+    velocity_autocorrelation,
+)
+
+from .path_problem import Setting
+
+BLOCK = 400  # steps of velocity Verlet in a step of the program
+FINER = 4  # the stretch is run with dt over this: its own error falls by 16
+SAMPLES = 100  # intervals of the stretch after which it is kept
+ROWS = 10  # of these intervals in a step of the program
+WATCHED = 50  # samples of a block without thermostat: for g(r) and the velocities' memory
+SPARSE = 2  # of these to one for g(r)
+SHELLS = 200  # bins of g(r), up to half the edge
+
+
+@dataclass(frozen=True)
+class Reference:
+    """The run as a march of `blocks` + `stretches` steps. Its state is a dictionary of arrays of
+    fixed shape: the neighbour list is made anew from where it was made (`place`)."""
+
+    setting: Setting
+
+    @property
+    def dt(self) -> float:
+        given = self.setting.study.ends.md
+        assert given is not None
+        return self.setting.study.number(given.dt)
+
+    @property
+    def steps(self) -> int:
+        """Steps of the equilibration."""
+        given = self.setting.study.ends.md
+        assert given is not None
+        return round(self.setting.study.number(given.equilibration) / self.dt)
+
+    @property
+    def blocks(self) -> int:
+        return -(-self.steps // BLOCK)
+
+    @property
+    def stretches(self) -> int:
+        return SAMPLES // ROWS
+
+    @property
+    def thermal_energy(self) -> float:
+        given = self.setting.study.ends.temperature
+        assert given is not None
+        return self.setting.bodies.boltzmann * self.setting.study.number(given)
+
+    @property
+    def times(self) -> np.ndarray:
+        """At which the stretch is kept (SAMPLES + 1,)."""
+        return np.linspace(0, self.setting.duration, SAMPLES + 1)
+
+    @property
+    def finest(self) -> float:
+        """The time step of the stretch."""
+        interval = self.setting.duration / SAMPLES
+        return interval / max(1, int(np.ceil(interval / self.dt * FINER * (1 - 1e-12))))
+
+    @property
+    def verlet(self) -> md.Verlet:
+        return md.Verlet(self.setting.bodies.landscape, self.setting.mass)
+
+    def start(self) -> dict[str, Any]:
+        """A lattice with thermal velocities."""
+        bodies, seed = self.setting.bodies, self.setting.study.seed
+        dim, n = bodies.shape
+        assert bodies.edge is not None
+        q = jnp.asarray(md.lattice(n, dim, bodies.edge, seed))
+        v = md.thermal(self.setting.mass, self.thermal_energy, q.shape, self._key(0))
+        kept = jnp.zeros((dim, n, SAMPLES + 1))
+        energies = jnp.zeros((2, SAMPLES + 1))
+        state = self._packed(self.verlet.start(q, v))
+        seen = {"g": jnp.zeros(SHELLS), "vacf": jnp.zeros(len(self.lags)), "seen": jnp.asarray(0)}
+        return {**state, "kept_q": kept, "kept_v": kept, "energies": energies, **seen}
+
+    def advanced(self, state: dict[str, Any], step: int) -> dict[str, Any]:
+        """The state after one step of the program. Raises FloatingPointError."""
+        x = self._unpacked(state)
+        if step < self.blocks:
+            if self._resting(step):
+                return self._watched(state, x)
+            x = self._equilibrated(x, step)
+            return {**state, **self._packed(x)}
+        first = (step - self.blocks) * ROWS
+        return {**state, **self._sampled(state, x, first)}
+
+    @property
+    def lags(self) -> np.ndarray:
+        """Of the velocities' memory in the liquid at rest."""
+        return self.dt * (BLOCK // WATCHED) * np.arange(WATCHED - WATCHED // 3 + 1)
+
+    def _resting(self, step: int) -> bool:
+        """Whether a whole block runs without the thermostat."""
+        melt, cool = (round(share * self.steps) for share in (md.MELT, md.COOL))
+        return step * BLOCK >= melt + cool and (step + 1) * BLOCK <= self.steps
+
+    def _watched(self, state: dict[str, Any], x: md.Motion) -> dict[str, Any]:
+        """A block of the liquid at rest, whose structure and memory are added up."""
+        edge, q, v = self.setting.bodies.edge, [], []
+        assert edge is not None
+        for _ in range(WATCHED):
+            q.append(np.asarray(x.q))
+            v.append(np.asarray(x.v))
+            x = md.marched(self.verlet, x, BLOCK // WATCHED, self.dt)
+        _, g = radial_distribution(np.concatenate(q[::SPARSE], axis=2), edge, SHELLS)
+        vacf = velocity_autocorrelation(np.concatenate(v, axis=2))
+        return {
+            **state, **self._packed(x),
+            "g": state["g"] + g, "vacf": state["vacf"] + vacf, "seen": state["seen"] + 1,
+        }  # fmt: skip
+
+    def _equilibrated(self, x: md.Motion, step: int) -> md.Motion:
+        melt, cool = (round(share * self.steps) for share in (md.MELT, md.COOL))
+        at, stop = step * BLOCK, min((step + 1) * BLOCK, self.steps)
+        friction = jnp.asarray(md.RELAXATIONS / max(self.steps * self.dt, self.dt))
+        edges = (melt, melt + cool, self.steps)
+        for border, heat in zip(edges, (md.HOT, 1.0, None), strict=True):
+            count = min(stop, border) - at
+            if count <= 0:
+                continue
+            bath = None
+            if heat is not None:
+                bath = md.Bath(jnp.asarray(heat * self.thermal_energy), friction, self._key(1))
+            x = md.marched(self.verlet, x, count, self.dt, bath)
+            at += count
+            if at == edges[1]:  # the thermostat leaves: the temperature is what was asked for
+                x = x._replace(v=md.tempered(x.v, self.setting.mass, self.thermal_energy))
+        return x
+
+    def _sampled(self, state: dict[str, Any], x: md.Motion, first: int) -> dict[str, Any]:
+        interval = self.setting.duration / SAMPLES
+        part = md.course(self.verlet, x, interval * ROWS, self.finest * (1 + 1e-9), ROWS)
+        stop = first + ROWS + 1
+        energies = np.stack([part.kinetic, part.potential])
+        last = self.verlet.start(jnp.asarray(part.q[..., -1:]), jnp.asarray(part.v[..., -1:]))
+        return {
+            **self._packed(last),
+            "kept_q": state["kept_q"].at[..., first:stop].set(part.q),
+            "kept_v": state["kept_v"].at[..., first:stop].set(part.v),
+            "energies": state["energies"].at[..., first:stop].set(energies),
+        }
+
+    def ends(self, state: dict[str, Any]) -> jax.Array:
+        """q(0), q(T) and, where they are given, v(0), v(T): (dim, N, E)."""
+        q, v = (state[name][..., jnp.asarray([0, -1])] for name in ("kept_q", "kept_v"))
+        return jnp.concatenate([q, v], axis=2) if self.setting.velocities else q
+
+    def _key(self, n: int) -> jax.Array:
+        return jax.random.fold_in(jax.random.key(self.setting.study.seed), n)
+
+    def _packed(self, x: md.Motion) -> dict[str, Any]:
+        rows = jnp.asarray(x.near.others.shape[1])
+        return {"q": x.q, "v": x.v, "f": x.f, "step": x.step, "place": x.near.reference,
+                "rows": rows}  # fmt: skip
+
+    def _unpacked(self, s: dict[str, Any]) -> md.Motion:
+        near = self.setting.bodies.landscape.near(s["place"], int(s["rows"]))
+        return md.Motion(s["q"], s["v"], s["f"], near, s["step"])

@@ -1,0 +1,144 @@
+"""Between the structures of files and the bodies of a study: the two ends that files give, and the
+trajectory that a path leaves behind.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from actionrun.compiler.errors import refusal
+from actionrun.compiler.findings import Trajectory
+from actionrun.spec import Study
+from actionrun.spec.units.atomic_units import atomic
+from actionrun.spec.units.unit_table import LENGTH
+
+from .particle_system import Bodies
+
+STEEP = 1000  # energy of two bodies that overlap, over that of others
+WALL = 8  # energy at half the distance over it: steeper than 1/r^3
+
+
+@dataclass(frozen=True)
+class Given:
+    """What the files of [ends] give: q (dim, N), v (dim, N) where there are velocities, names."""
+
+    q: np.ndarray
+    v: np.ndarray | None
+    species: tuple[str, ...]
+
+
+def given_ends(
+    study: Study, bodies: Bodies, observations: Mapping[str, np.ndarray]
+) -> tuple[Given, Given]:
+    """Start and end from the structures that the runtime has read.
+
+    Raises Faults for atoms that overlap, a cell that is not the study's box, velocities that the
+    study asks for and a file does not have.
+    """
+    return _given(study, bodies, observations, "start"), _given(study, bodies, observations, "end")
+
+
+def _given(
+    study: Study, bodies: Bodies, observations: Mapping[str, np.ndarray], name: str
+) -> Given:
+    where = ("ends", name)
+    q = np.asarray(observations[name], dtype=float).T
+    cell, edge, label = observations.get(f"{name}_cell"), bodies.edge, study.units.label(LENGTH)
+    if cell is not None and (edge is None or abs(cell - edge) > 1e-6 * edge):
+        length = f"{float(cell):.10g} {label}".strip()
+        quoted = f'"{length}"'
+        ours = "the study has none" if edge is None else f"the study's box {edge:.10g} {label}"
+        raise refusal(
+            study, where, "ends.box",
+            f"the structure's cell has an edge of {length}, {ours.strip()}",
+            f"write box = {{ length = {quoted if label else length} }} in [system]",
+        )  # fmt: skip
+    velocities = observations.get(f"{name}_velocities")
+    if "velocities" in study.ends.given and velocities is None:  # type: ignore[union-attr]
+        raise refusal(
+            study, where, "ends.velocities", "the structure has no velocities (a column velo)",
+            'write given = ["positions"] in [ends], or add Properties=...:velo:R:3 to the file',
+        )  # fmt: skip
+    pair = overlap(bodies, q)
+    if pair is not None:
+        i, j, distance = pair
+        raise refusal(
+            study, where, "ends.overlap",
+            f"atoms {i + 1} and {j + 1} overlap: they are {distance:.4g} apart",
+            "correct the structure, or relax it first; are its units those of the study?",
+        )  # fmt: skip
+    species = tuple(map(str, observations[f"{name}_species"]))
+    return Given(q, None if velocities is None else np.asarray(velocities, dtype=float).T, species)
+
+
+def overlap(bodies: Bodies, q: np.ndarray) -> tuple[int, int, float] | None:
+    """Two bodies of q (dim, N) that overlap, and their distance; None where there are none.
+
+    The two that are nearest overlap where their energy is not finite, or where they are on a wall
+    far above the depth of the well and the energy of pairs as far apart as the loneliest one.
+    """
+    pairs, n = bodies.landscape.pairs, q.shape[1]
+    if pairs is None or n < 2:
+        return None
+    nearest, partner = (np.asarray(x) for x in _nearest(jnp.asarray(q), bodies.edge))
+    i = int(np.argmin(nearest))
+    j, distance = int(partner[i]), float(nearest[i])
+    theta = pairs.between(i, j)
+    usual = float(np.max(nearest))
+    beyond = np.geomspace(1, 100, 400) * distance
+    r = jnp.asarray(np.concatenate([[distance, distance / 2, usual], beyond]))
+    energy, nearer, others, *well = np.asarray(pairs.energies(r, theta))
+    level = max(-float(np.min(well)), abs(others) if usual > 1.5 * distance else 0.0)
+    on_wall = nearer > WALL * energy > WALL * STEEP * level > 0
+    return (i, j, distance) if on_wall or not np.isfinite(energy) else None
+
+
+@jax.jit
+def _nearest(q: jax.Array, edge) -> tuple[jax.Array, jax.Array]:
+    from actionrun.compiler.numerics.molecular.neighbor_list import nearest_image
+
+    def row(i):
+        d = nearest_image(q - q[:, i, None], edge)
+        s = jnp.sum(d * d, axis=0).at[i].set(jnp.inf)
+        j = jnp.argmin(s)
+        return jnp.sqrt(s[j]), j
+
+    return jax.lax.map(row, jnp.arange(q.shape[1]))
+
+
+def trajectory(
+    study: Study,
+    bodies: Bodies,
+    q: np.ndarray,
+    *,
+    times: np.ndarray | None = None,
+    v: np.ndarray | None = None,
+    energies: np.ndarray | None = None,
+    species: Sequence[str] | None = None,
+    labels: Sequence[str] = (),
+) -> Trajectory:
+    """q, v (dim, N, T) in the study's units as structures for trajectory.extxyz: in angstrom, fs,
+    u and eV where the study has units."""
+    scale, n = atomic(study.units), q.shape[1]
+    masses = np.broadcast_to(bodies.mass[0, :, 0], (n,))
+    names = species or bodies.species or ("X",) * n
+
+    def rows(x: np.ndarray) -> np.ndarray:
+        return np.moveaxis(np.asarray(x), -1, 0).swapaxes(1, 2)
+
+    return Trajectory(
+        positions=rows(q) * scale.length,
+        species=tuple(names),
+        times=None if times is None else np.asarray(times) * scale.time,
+        velocities=None if v is None else rows(v) * (scale.length / scale.time),
+        momenta=None if v is None else rows(v) * masses[:, None] * scale.momentum,
+        masses=masses * scale.mass,
+        energies=None if energies is None else np.asarray(energies) * scale.energy,
+        edge=None if bodies.edge is None else bodies.edge * scale.length,
+        labels=tuple(labels),
+        units=scale.units,
+    )

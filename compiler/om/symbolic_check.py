@@ -1,0 +1,14 @@
+"""What only the symbolic stage sees of an om study: kinks, constants, sums of other things."""
+
+from __future__ import annotations
+
+from actionrun.spec import Fault
+from actionrun.spec.kinds.om import Om
+
+from .path_problem import setting
+
+
+def check(study: Om) -> list[Fault]:
+    """Every fault and note of the symbolic stage. Raises Faults."""
+    setting(study)
+    return []

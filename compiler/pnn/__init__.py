@@ -1,0 +1,1 @@
+"""Parsimonious neural networks: genomes that evolve into maps and laws."""

@@ -1,0 +1,196 @@
+"""Genomes: which networks a pnn study searches, what each costs, and which are the same.
+
+A genome is a row of whole numbers: first the activation of each unit, then the setting of each
+weight, one of the fixed values or `trainable`. Its complexity is the sum of the squared scores of
+its activations, plus 0 for a zero weight, 1 for another fixed one, 2 for a trainable one (Desai &
+Strachan, Sci. Rep. 11, 12761, 2021, eq. 1).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
+
+import numpy as np
+from actionrun.compiler.errors import refusal
+from actionrun.compiler.numerics.genomes.network import Net, Push, Unit
+from actionrun.spec.kinds.pnn import Pnn
+
+MOST_WEIGHTS = 400
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The networks of a study.
+
+    `inputs`, `outputs`: counts; `layers`: units of each hidden layer. Layer `force` (from 1; None:
+    no force) also holds the force, `pushes` components of it. `values`: what a weight may be, None
+    for trainable; `labels`: the same as the study writes them. `activations` with their `scores`.
+    `active_output`: the outputs have activations too.
+    """
+
+    inputs: int
+    layers: tuple[int, ...]
+    outputs: int
+    activations: tuple[str, ...]
+    scores: tuple[int, ...]
+    values: tuple[Fraction | float | None, ...]
+    labels: tuple[str, ...]
+    bias: bool = False
+    active_output: bool = False
+    force: int | None = None
+    pushes: int = 1
+
+    @property
+    def early(self) -> bool:
+        """The wiring of the earlier paper (arXiv 2005.11144, Fig. 2): the force is in the last of
+        several layers of one size. It hears the first unit before it, without a weight, and each
+        unit of its layer hears one unit before it and the force."""
+        sizes = set(self.layers)
+        return self.force == len(self.layers) >= 2 and len(sizes) == 1 and self.pushes == 1
+
+    @cached_property
+    def net(self) -> Net:
+        """The wiring. The force of a layer hears the layer before it, with weights of its own, and
+        the layer after it hears the force, as in the paper's Fig. 1 (26 genes for layers =
+        [2, 2, 2], force = 2); see `early` for the earlier paper's (16 genes, layers = [2, 2])."""
+        heard = [*range(self.inputs)]
+        count, weights, genes = self.inputs + self.bias, 0, 0
+        steps: list[Unit | Push] = []
+
+        def unit(sources: list[int], active: bool) -> Unit:
+            nonlocal weights, genes
+            places = tuple(range(weights, weights + len(sources)))
+            weights += len(sources)
+            gene = genes if active else -1
+            genes += active
+            return Unit(tuple(sources), places, gene)
+
+        for number, size in enumerate(self.layers, 1):
+            pushed: list[int] = []
+            if number == self.force:
+                arguments = (
+                    (Unit((heard[0],), (-1,)),)
+                    if self.early
+                    else tuple(unit(heard, False) for _ in range(self.pushes))
+                )
+                steps.append(Push(arguments))
+                pushed = [*range(count, count + self.pushes)]
+                count += self.pushes
+            early = self.early and bool(pushed)
+            steps += [unit([heard[k], *pushed] if early else heard, True) for k in range(size)]
+            heard = [*range(count, count + size), *([] if early else pushed)]
+            count += size
+        last = [*heard, self.inputs] if self.bias else heard
+        outputs = tuple(unit(last, self.active_output) for _ in range(self.outputs))
+        return Net(self.inputs, self.bias, tuple(steps), outputs, self.activations, weights)
+
+    @cached_property
+    def units(self) -> int:
+        """Number of activation genes, which stand first."""
+        return sum(self.layers) + (self.outputs if self.active_output else 0)
+
+    @property
+    def weights(self) -> int:
+        return self.net.weights
+
+    @property
+    def genes(self) -> int:
+        return self.units + self.weights
+
+    @property
+    def choices(self) -> tuple[int, ...]:
+        """How many settings each gene has."""
+        return (len(self.activations),) * self.units + (len(self.values),) * self.weights
+
+    def code(self, value: float | None) -> int | None:
+        """The setting of a weight that holds this value (None: trainable), if there is one."""
+        return next((k for k, v in enumerate(self.values) if v == value), None)
+
+    @cached_property
+    def plain(self) -> int:
+        """The cheapest activation, linear where it is among the cheapest."""
+        cheapest = min(self.scores)
+        best = [k for k, score in enumerate(self.scores) if score == cheapest]
+        linear = self.activations.index("linear") if "linear" in self.activations else -1
+        return linear if linear in best else best[0]
+
+    def fixed(self, rows: np.ndarray) -> np.ndarray:
+        """Values of the weights of genomes (..., genes): NaN where trainable, (..., weights)."""
+        table = np.array([np.nan if v is None else float(v) for v in self.values])
+        return table[rows[..., self.units :]]
+
+    def complexity(self, rows: np.ndarray) -> np.ndarray:
+        """Of genomes (..., genes) as they stand, without looking for simpler equals."""
+        cost = np.array([2 if v is None else int(v != 0) for v in self.values])
+        squared = np.square(np.array(self.scores))
+        return squared[rows[..., : self.units]].sum(-1) + cost[rows[..., self.units :]].sum(-1)
+
+    def linear(self, rows: np.ndarray) -> np.ndarray:
+        """Whether each genome (..., genes) is linear in its inputs and the force, (...): all units
+        are, and nothing hears the bias."""
+        codes = np.array([name == "linear" for name in self.activations])
+        straight = codes[rows[..., : self.units]].all(-1)
+        if self.bias:
+            pairs = [zip(u.sources, u.weights, strict=True) for u in self.net.outputs]
+            heard = [w for each in pairs for s, w in each if s == self.inputs]
+            straight = straight & np.all(self.fixed(rows)[..., heard] == 0, axis=-1)
+        return np.asarray(straight)
+
+    def dense(self) -> np.ndarray:
+        """The genome with every weight trainable and the plainest activations."""
+        trainable = self.code(None)
+        assert trainable is not None
+        return np.array([self.plain] * self.units + [trainable] * self.weights)
+
+
+def layout(
+    study: Pnn, *, force: int | None = None, pushes: int = 1, active_output: bool = False
+) -> tuple[Layout, tuple[str, ...]]:
+    """The layout of a study, and notes about fixed weights of one value, which are merged.
+
+    Raises Faults for networks that are too large.
+    """
+    search = study.search
+    values: list[Fraction | float | None] = []
+    labels: list[str] = []
+    merged: dict[int, list[str]] = {}
+    for weight in search.weights:
+        value = None if weight == "trainable" else _exact(study.number(weight))
+        label = "trainable" if weight == "trainable" else weight.text
+        if value in values:
+            merged.setdefault(values.index(value), []).append(label)
+        else:
+            values.append(value)
+            labels.append(label)
+    found = Layout(
+        inputs=len(search.inputs),
+        layers=search.layers,
+        outputs=len(search.outputs),
+        activations=search.activations,
+        scores=search.scores or tuple(range(len(search.activations))),
+        values=tuple(values),
+        labels=tuple(labels),
+        bias=search.bias,
+        active_output=active_output,
+        force=force,
+        pushes=pushes,
+    )
+    if found.weights > MOST_WEIGHTS:
+        raise refusal(
+            study, ("search", "layers"), "search.size",
+            f"these networks have {found.weights} weights, and {MOST_WEIGHTS} can be searched",
+            "take smaller layers",
+        )  # fmt: skip
+    notes = [
+        f"in the study's units {labels[k]} and {' and '.join(others)} are one value, one setting"
+        for k, others in merged.items()
+    ]
+    return found, tuple(notes)
+
+
+def _exact(value: float) -> Fraction | float:
+    """A small fraction where the number is one."""
+    near = Fraction(value).limit_denominator(64)
+    return near if float(near) == value else value

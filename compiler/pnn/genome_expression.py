@@ -1,0 +1,97 @@
+"""A genome as SymPy: its fixed weights exact, its trainable ones symbols or numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from fractions import Fraction
+
+import numpy as np
+import sympy as sp
+from actionrun.compiler.numerics.genomes.network import Push, Unit
+
+from .genome import Layout
+
+elu, relu = sp.Function("elu", real=True), sp.Function("relu", real=True)
+
+FORMS: dict[str, Callable[[sp.Expr], sp.Expr]] = {
+    "linear": lambda x: x,
+    "relu": relu,
+    "tanh": sp.tanh,
+    "elu": elu,
+    "sigmoid": lambda x: 1 / (1 + sp.exp(-x)),
+    "silu": lambda x: x / (1 + sp.exp(-x)),
+    "softplus": lambda x: sp.log(1 + sp.exp(x)),
+    "square": lambda x: x**2,
+    "cube": lambda x: x**3,
+    "inverse": lambda x: 1 / x,
+    "sqrt": sp.sqrt,
+    "abs": sp.Abs,
+    "exp": sp.exp,
+    "log": sp.log,
+    "sin": sp.sin,
+    "cos": sp.cos,
+}
+
+Pushed = Callable[[list[sp.Expr]], Sequence[sp.Expr]]
+
+
+def trainables(layout: Layout, row: np.ndarray) -> list[int]:
+    """Which weights of a genome are trainable."""
+    return [k for k in range(layout.weights) if layout.values[row[layout.units + k]] is None]
+
+
+def exact(layout: Layout, row: np.ndarray) -> tuple[list[sp.Expr], list[sp.Symbol]]:
+    """Weights of a genome: rational where they are fixed fractions, symbols w_1, w_2, ... where
+    trainable; and these symbols."""
+    found: list[sp.Expr] = []
+    symbols: list[sp.Symbol] = []
+    for k in range(layout.weights):
+        value = layout.values[row[layout.units + k]]
+        if value is None:
+            symbols.append(sp.Symbol(f"w_{len(symbols) + 1}", real=True))
+            found.append(symbols[-1])
+        else:  # a float is a fraction too, so that what cancels does so exactly
+            whole = Fraction(value)
+            found.append(sp.Rational(whole.numerator, whole.denominator))
+    return found, symbols
+
+
+def numbers(layout: Layout, row: np.ndarray, weights: np.ndarray) -> list[sp.Expr]:
+    """The weights with the fitted numbers put in."""
+    found, symbols = exact(layout, row)
+    fitted = [sp.Float(float(weights[k]), 17) for k in trainables(layout, row)]
+    put = dict(zip(symbols, fitted, strict=True))
+    return [put.get(w, w) for w in found]  # type: ignore[arg-type]
+
+
+def form(
+    layout: Layout,
+    row: np.ndarray,
+    weights: Sequence[sp.Expr],
+    inputs: Sequence[sp.Expr],
+    push: Pushed | None = None,
+) -> list[sp.Expr]:
+    """The outputs of a genome as expressions of its inputs; `push` gives the force's components of
+    its arguments."""
+    found: list[sp.Expr] = [*inputs]
+    if layout.bias:
+        found.append(sp.Integer(1))
+
+    def heard(unit: Unit) -> sp.Expr:
+        parts = [
+            (sp.Integer(1) if w < 0 else weights[w]) * found[s]
+            for s, w in zip(unit.sources, unit.weights, strict=True)
+            if w < 0 or weights[w] != 0
+        ]
+        name = "linear" if unit.activation < 0 else layout.activations[row[unit.activation]]
+        if name == "product":
+            return sp.Mul(*parts) if parts else sp.Integer(0)
+        return FORMS[name](sp.Add(*parts))
+
+    for step in layout.net.steps:
+        if isinstance(step, Push):
+            assert push is not None
+            found += push([heard(unit) for unit in step.arguments])
+        else:
+            found.append(heard(step))
+    return [heard(unit) for unit in layout.net.outputs]

@@ -1,0 +1,1 @@
+"""Laws from tables of measurements, with units."""

@@ -1,0 +1,112 @@
+"""Dimensionless groups of the columns of a table (Buckingham, Phys. Rev. 4, 345, 1914).
+
+Exponents are exact: the null space of the matrix of dimensions over the rational numbers, then a
+basis of it with small whole exponents.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
+from itertools import combinations
+from math import gcd, lcm
+
+import sympy as sp
+from actionrun.compiler.errors import refusal
+from actionrun.spec import Study
+
+MOST_NAMES = 30
+Exponents = tuple[Fraction, ...]
+Dimension = Sequence[int | Fraction]
+
+
+def found_groups(
+    study: Study, target: str, dimensions: Mapping[str, Dimension]
+) -> tuple[Exponents, list[Exponents]]:
+    """What the target is divided by, and the groups of the others, as exponents of the names in
+    `dimensions` (in their order), all but the target.
+
+    Raises Faults where no product of the others has the dimension of the target, or where they
+    form no group.
+    """
+    names = [name for name in dimensions if name != target]
+    if len(names) > MOST_NAMES:
+        raise refusal(
+            study, ("data", "columns"), "groups.many",
+            f"{len(names)} columns form too many groups; at most {MOST_NAMES} are looked through",
+            "write the groups that matter as inputs in [search]",
+        )  # fmt: skip
+    columns = [[Fraction(x) for x in dimensions[name]] for name in names]
+    matrix = sp.Matrix([[_rational(x) for x in column] for column in columns]).T
+    wanted = sp.Matrix([_rational(Fraction(x)) for x in dimensions[target]])
+    where = ("search", "outputs", 0)
+    if not names or matrix.rank() < matrix.row_join(wanted).rank():
+        raise refusal(
+            study, where, "groups.none",
+            f"no product of powers of the other columns has the dimension of {target}",
+            'name what is lacking in [parameters], such as k = "k_B" and h = "hbar"',
+        )  # fmt: skip
+    basis = small_basis([[*map(_fraction, vector)] for vector in matrix.nullspace()])
+    if not basis:
+        raise refusal(
+            study, where, "groups.none",
+            "the columns form no dimensionless group that a law could be a function of",
+            "bring more columns, or name constants in [parameters]",
+        )  # fmt: skip
+    one, unknown = matrix.gauss_jordan_solve(wanted)
+    start = [_fraction(x.subs(dict.fromkeys(unknown, 0))) for x in one]
+    return _smallest(start, basis), basis
+
+
+def small_basis(vectors: Sequence[Sequence[Fraction]]) -> list[Exponents]:
+    """A basis of the same space with whole exponents, made small by adding and subtracting its
+    members; each group starts with a positive exponent."""
+    basis = [_whole(vector) for vector in vectors]
+    better = True
+    while better:
+        better = False
+        for i, j in combinations(range(len(basis)), 2):
+            for sign in (1, -1):
+                total = _whole([a + sign * b for a, b in zip(basis[i], basis[j], strict=True)])
+                longer = i if _size(basis[i]) >= _size(basis[j]) else j
+                if _size(total) < _size(basis[longer]):
+                    basis[longer], better = total, True
+    return sorted(basis, key=lambda one: (_size(one), [-x for x in one]))
+
+
+def _smallest(start: Sequence[Fraction], basis: Sequence[Exponents]) -> Exponents:
+    """Of all that have the dimension of `start`, one with small exponents."""
+    best = tuple(start)
+    steps = [Fraction(k, 6) for k in range(-12, 13) if k]
+    better = True
+    while better:
+        better = False
+        for group in basis:
+            for step in steps:
+                trial = tuple(a + step * b for a, b in zip(best, group, strict=True))
+                if _size(trial) < _size(best):
+                    best, better = trial, True
+    return best
+
+
+def _size(vector: Sequence[Fraction]) -> tuple[int, Fraction, int]:
+    """Roots first, then large exponents, then many of them."""
+    roots = sum(x.denominator - 1 for x in vector)
+    return roots, sum((abs(x) for x in vector), Fraction(0)), sum(x != 0 for x in vector)
+
+
+def _whole(vector: Sequence[Fraction]) -> Exponents:
+    """The same direction in whole numbers without a common factor, its first one positive."""
+    scale = lcm(*(x.denominator for x in vector))
+    whole = [int(x * scale) for x in vector]
+    divisor = gcd(*whole) or 1
+    sign = 1 if next((x for x in whole if x), 1) > 0 else -1
+    return tuple(Fraction(sign * x // divisor) for x in whole)
+
+
+def _rational(x: Fraction) -> sp.Rational:
+    return sp.Rational(x.numerator, x.denominator)
+
+
+def _fraction(x: sp.Rational) -> Fraction:
+    return Fraction(int(x.p), int(x.q))

@@ -1,0 +1,181 @@
+"""Figures, tables and arrays of a search of laws."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from actionrun.compiler.findings import Array, Axis, Curve, Figure, Panel, Table
+from actionrun.compiler.symbolic.printing import text
+from actionrun.compiler.symbolic.vocabulary import symbol
+
+from .formula import with_spread, written
+from .table import evaluated
+
+if TYPE_CHECKING:
+    from .findings import Law
+    from .search import Laws
+
+MOST_NAMED = 6
+FAR = 2.0  # robust standard deviations from which a row is named
+
+
+def front_figure(laws: Laws, front: Sequence[Law], best: Law, plain: Mapping[str, int]) -> Figure:
+    """Error against complexity, rivals beside it; laws far worse than the mean are left out."""
+    most_error = 1.5 * max([laws.rows.output.std(), *(rival.error for rival in laws.rivals)])
+    front = [law for law in front if law.error <= most_error or law is best]
+    x = np.array([law.complexity for law in front], float)
+    y = np.array([law.error for law in front])
+    spread = np.array([law.spread for law in front])
+    seen = np.array([law.test_error or np.nan for law in front]) if laws.paper else y
+    most = max([*x, *plain.values()]) + 1
+    stairs = np.append(np.repeat(x, 2)[1:], most), np.append(np.repeat(seen, 2)[:-1], seen[-1])
+    curves = [Curve(*stairs, "", "line")]
+    if laws.paper:
+        curves.append(Curve(x, seen, "on test rows", "points"))
+    label = "cross-validated" if laws.paper else "front"
+    curves.append(Curve(x, y, label, "points", y - spread, y + spread))
+    place = front.index(best)
+    curves.append(Curve(x[place : place + 1], seen[place : place + 1], "recommended", "points"))
+    for rival in laws.rivals:
+        error, bar = np.array([rival.error]), rival.errors.std()
+        at = np.array([float(plain[rival.name])])
+        curves.append(Curve(at, error, rival.name, "points", error - bar, error + bar))
+    how = (
+        "on the test rows, by which the published algorithm selects, and in cross-validation"
+        if laws.paper
+        else "in cross-validation"
+    )
+    return Figure(
+        "front",
+        f"Error of {laws.said_output} {how} ({laws.study.test.folds} folds, drawn "
+        f"{laws.rows.repeats} times; bars: spread over the draws) against complexity. Rivals are "
+        "cross-validated on the same folds.",
+        (Panel(Axis("complexity"), Axis("error", laws.output_unit), tuple(curves)),),
+    )
+
+
+def parity_figure(laws: Laws, best: Law) -> Figure:
+    """Predicted against given, and what is left, rows far off named."""
+    rows, learn, test = laws.rows, laws.rows.learn, laws.rows.test
+    row = best.genome[None]
+    folds = laws.fitter.folded(row, best.weights[None])[0]
+    kept = np.where(laws.fitter.left_out, folds, 0.0).sum(axis=0) / rows.repeats
+    said = laws.fitter.predicted(row, best.weights[None], range(len(rows.output)))[0]
+    said[learn] = kept
+    given, predicted = laws.read_back(rows.output), laws.read_back(said)
+    missed = predicted - given
+    robust = 1.4826 * np.median(np.abs(missed - np.median(missed)))
+    far = np.flatnonzero(np.abs(missed) > FAR * robust)
+    far = far[np.argsort(-np.abs(missed[far]), kind="stable")][:MOST_NAMED]
+    names = ["" for _ in rows.labels]
+    for k in far:
+        names[k] = rows.labels[k]
+    ends = np.array([min(given.min(), predicted.min()), max(given.max(), predicted.max())])
+    left, residual = [Curve(ends, ends, "", "line")], [Curve(ends, 0 * ends, "", "line")]
+    for part, label in ((learn, "left out of a fold"), (test, "test rows, never seen")):
+        if len(part):
+            own = tuple(names[k] for k in part)
+            left.append(Curve(given[part], predicted[part], label, "points", names=own))
+            residual.append(Curve(predicted[part], missed[part], label, "points", names=own))
+    name, unit = laws.said_target, laws.target_unit
+    return Figure(
+        "parity",
+        f"What the recommended law says of rows that its fit has not seen; rows more than {FAR:g} "
+        "robust standard deviations off are named.",
+        (
+            Panel(Axis(f"{name} given", unit), Axis(f"{name} by the law", unit), tuple(left)),
+            Panel(Axis(f"{name} by the law", unit), Axis("law minus given", unit), tuple(residual)),
+        ),
+    )
+
+
+def history_figure(laws: Laws, history: np.ndarray) -> Figure:
+    """How the search went."""
+    column = laws.objectives.index("error")
+    x = np.arange(len(history), dtype=float)
+    what = "error on the test rows" if laws.paper else "lowest error"
+    return Figure(
+        "search",
+        "The search by generation: the lowest error found, and the size of the front.",
+        (
+            Panel(
+                Axis("generation"), Axis(what, laws.output_unit), (Curve(x, history[:, column]),)
+            ),
+            Panel(Axis("generation"), Axis("laws on the front"), (Curve(x, history[:, -2]),)),
+        ),
+    )
+
+
+def front_table(laws: Laws, front: Sequence[Law], best: Law, plain: Mapping[str, int]) -> Table:
+    """The front, a law a row, and the rivals; as LaTeX too."""
+    rows, tex = [], []
+    for law in front:
+        mark = "recommended" if law is best else ""
+        error = with_spread(law.error, law.spread)
+        test = "" if law.test_error is None else f"{law.test_error:.4g}"
+        rows.append((law.complexity, error, test, law.formula.text, mark))
+        tex.append((None, error.replace(" ± ", r" \pm "), test or None, law.formula.latex, None))
+    for rival in laws.rivals:
+        deviation = float(rival.errors.std(ddof=1)) if len(rival.errors) > 1 else 0.0
+        error = with_spread(rival.error, deviation)
+        missed = rival.given[laws.rows.test] - laws.rows.output[laws.rows.test]
+        test = f"{np.sqrt(np.square(missed).mean()):.4g}" if len(missed) else ""
+        rows.append((plain[rival.name], error, test, rival.formula.text, rival.name))
+        tex.append((None, error.replace(" ± ", r" \pm "), test or None, rival.formula.latex, None))
+    header = ("complexity", "error ± spread", "on test rows", "law", "")
+    caption = f"Laws by complexity; errors of {laws.said_output}" + (
+        f" [{laws.output_unit}]" if laws.output_unit else ""
+    )
+    return Table("front", caption, header, tuple(rows), tuple(tex))
+
+
+def words_table(front: Sequence[Law]) -> Table:
+    rows = tuple((law.complexity, law.formula.words) for law in front)
+    return Table("words", "The front in words", ("complexity", "law"), rows)
+
+
+def constants_table(front: Sequence[Law]) -> Table:
+    """Constants with standard deviations, and the short number within one, where there is one."""
+    rows = []
+    for law in front:
+        shown = law.formula
+        for name, value, std, short in zip(
+            shown.constants, shown.values, shown.stds, shown.short, strict=True
+        ):
+            sign = "-" if value < 0 else ""
+            number = f"{sign}{written(value, std)}"
+            told = "not determined" if std is None else f"{std:.2g}"
+            rows.append((law.complexity, shown.symbolic, str(name), number, told, short or ""))
+    header = ("complexity", "law", "constant", "value", "std", "short")
+    return Table("constants", "Constants of the front", header, tuple(rows))
+
+
+def arrays(laws: Laws, history: np.ndarray) -> dict[str, Array]:
+    rows, unit = laws.rows, laws.output_unit
+    names = [f"input_{k + 1}" for k in range(rows.inputs.shape[1])]
+    found = {
+        name: Array(rows.inputs[:, k], ("row",), "", text(laws.groups.inputs[k], laws.groups.words))
+        for k, name in enumerate(names)
+    }
+    held = np.zeros(len(rows.output), np.int64)
+    held[rows.test] = 1
+    return found | {
+        "output": Array(rows.output, ("row",), unit, laws.said_output),
+        "test": Array(held, ("row",), "", "1 where a row was held out for the test"),
+        "folds": Array(rows.folds.astype(np.int64), ("fold", "row"), "", "1: left out"),
+        "history": Array(
+            history, ("generation", "measure"), "",
+            ", ".join(f"least {name}" for name in laws.objectives) + ", laws kept, networks",
+        ),
+    }  # fmt: skip
+
+
+def read_back(laws: Laws, output: np.ndarray) -> np.ndarray:
+    """The target (n,) for an output (n,); the output where it cannot be read back."""
+    if laws.groups.target is None:
+        return output
+    value = symbol("#output")
+    expression = laws.groups.in_columns(laws.groups.back(value))
+    return evaluated(expression, {**laws.rows.values, "#output": output})

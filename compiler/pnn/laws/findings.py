@@ -1,0 +1,308 @@
+"""What a search of laws found: the front, the law that is recommended, rivals on the same folds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from actionrun.compiler.findings import Check, Equation, Findings
+from actionrun.compiler.program import Tell
+
+from .baselines import Rival, covariance
+from .formula import Formula, formula, with_spread
+from .model_selection import Choice, hypervolume, knee
+from .seeds import simple
+
+if TYPE_CHECKING:
+    from .search import Laws
+
+
+EXACT = 1e-6  # of the output's spread: an error below it is none
+GAIN = 1e-3  # by which a law of the front betters all simpler ones, relative: less says nothing
+
+
+@dataclass(frozen=True, eq=False)
+class Law:
+    """A law of the front: error and spread over repeats of the cross-validation, error on the test
+    rows (None without), in the units of the output."""
+
+    genome: np.ndarray
+    weights: np.ndarray
+    complexity: int
+    error: float
+    spread: float
+    test_error: float | None
+    objective: float
+    squares: np.ndarray
+    formula: Formula
+
+
+def findings(laws: Laws, genomes: np.ndarray, history: np.ndarray, tell: Tell) -> Findings:
+    """Findings from the archive's genomes (n, genes)."""
+    from . import figures
+
+    front = front_of(laws, genomes, tell)
+    choice = chosen(laws, front)
+    best = front[choice.index]
+    plain, counted = rival_complexities(laws)
+    box = reference(laws)
+    rows = laws.rows
+    metrics: dict[str, float | int] = {
+        "hypervolume": _volume(box, front),
+        "front_size": len(front),
+        "error": best.error,
+        "error_spread": best.spread,
+        "complexity": best.complexity,
+        "lowest_error": min(law.error for law in front),
+        "rows": len(rows.learn),
+        "test_rows": len(rows.test),
+    }
+    if best.test_error is not None:
+        metrics["test_error"] = best.test_error
+    if laws.rivals:
+        metrics["hypervolume_rivals"] = hypervolume(
+            np.array([plain[r.name] for r in laws.rivals], float),
+            np.array([r.error for r in laws.rivals]), *box,
+        )  # fmt: skip
+    entries = [_entry(law) for law in front]
+    extra: dict[str, Any] = {
+        "front": entries,
+        "best": entries[choice.index],
+        "best_reason": choice.reason,
+        "error_is": f"root mean square error of {laws.said_output} over {laws.study.test.folds} "
+        f"folds, drawn {rows.repeats} times",
+        "compare": {r.name: _compared(laws, r, plain[r.name]) for r in laws.rivals},
+    }
+    return Findings(
+        metrics=metrics,
+        equations=_equations(front, best),
+        extra=extra,
+        summary=_summary(laws, best, choice),
+        arrays=figures.arrays(laws, history),
+        figures=(
+            figures.front_figure(laws, front, best, plain),
+            figures.parity_figure(laws, best),
+            figures.history_figure(laws, history),
+        ),
+        tables=(
+            figures.front_table(laws, front, best, plain),
+            figures.words_table(front),
+            figures.constants_table(front),
+        ),
+        checks=_checks(laws, front, best, plain),
+        notes=(*laws.notes, *counted),
+    )
+
+
+def chosen(laws: Laws, front: Sequence[Law]) -> Choice:
+    """The law to recommend: the knee; of the published algorithm, its lowest objective."""
+    if not laws.paper:
+        return knee([law.complexity for law in front], np.stack([law.squares for law in front]))
+    least = int(np.argmin([law.objective for law in front]))
+    price = laws.study.search.parsimony
+    return Choice(least, f"the lowest objective on the test rows at parsimony {price:g}")
+
+
+def front_of(laws: Laws, genomes: np.ndarray, tell: Tell) -> list[Law]:
+    """The laws of an archive (n, genes) that no other one beats, by complexity."""
+    layout = laws.layout
+    rows = np.unique(laws.simplest(genomes), axis=0)
+    fits = laws.judged(rows)
+    complexity = layout.complexity(rows)
+    tests = laws.test_error(rows, fits.weights)
+    floor = EXACT * laws.rows.output.std()
+    judged = np.maximum(tests if laws.paper else fits.error, floor)
+    order = np.lexsort((judged, complexity))
+    least, kept = np.inf, []
+    for k in order:
+        says = np.any(layout.fixed(rows[k]) != 0)
+        if says and np.isfinite(fits.error[k]) and judged[k] < (1 - GAIN) * least:
+            least = judged[k]
+            kept.append(int(k))
+    found = []
+    for done, k in enumerate(kept):
+        tell("read back", done, len(kept), {})
+        missed = laws.fitter.predicted(rows[k : k + 1], fits.weights[k : k + 1], laws.rows.learn)
+        spread = covariance(
+            laws.fitter.slopes(rows[k], fits.weights[k]),
+            missed[0] - laws.rows.output[laws.rows.learn],
+        )
+        error = float(fits.error[k])
+        objective = laws.objective(judged[k : k + 1], complexity[k : k + 1])
+        found.append(
+            Law(
+                rows[k], fits.weights[k], int(complexity[k]), error,
+                float(fits.errors[k].std(ddof=1)) if laws.rows.repeats > 1 else 0.0,
+                float(tests[k]) if np.isfinite(tests[k]) else None,
+                float(objective[0]), fits.squares[k],
+                formula(layout, rows[k], fits.weights[k], spread, laws.groups),
+            )
+        )  # fmt: skip
+    return found
+
+
+def reference(laws: Laws) -> tuple[float, float]:
+    """The corner that hypervolumes are measured from: the complexity of the network with all its
+    weights trained, and the error of the mean."""
+    output = laws.rows.output[laws.rows.learn]
+    return float(laws.layout.complexity(laws.layout.dense())), float(output.std())
+
+
+def rival_complexities(laws: Laws) -> tuple[dict[str, int], list[str]]:
+    """Complexity of each rival: that of the simplest network that says the same, found among sums
+    of plain terms by what they predict; where there is none, 2 for each constant and the dearest
+    activation for each operation, which a note says."""
+    if not laws.rivals:
+        return {}, []
+    genomes = laws.simplest(simple(laws.layout, 2000))
+    said = laws.fitter.predicted(
+        genomes, laws.fitter.whole(genomes)[0], range(len(laws.rows.output))
+    )
+    complexity = laws.layout.complexity(genomes)
+    size = laws.rows.output.std()
+    found: dict[str, int] = {}
+    notes: list[str] = []
+    for rival in laws.rivals:
+        apart = np.abs(said - rival.given).max(axis=1)
+        same = np.flatnonzero(apart <= 1e-4 * size)
+        operations = int(rival.formula.expression.count_ops())
+        count = 2 * len(rival.formula.constants) + operations * max(laws.layout.scores) ** 2
+        found[rival.name] = int(complexity[same].min()) if len(same) else count
+        if not len(same):
+            notes.append(
+                f"no simple network says what {rival.name} does: its complexity is counted by its "
+                "constants and operations"
+            )
+    return found, notes
+
+
+def _volume(box: tuple[float, float], front: Sequence[Law]) -> float:
+    return hypervolume(
+        np.array([law.complexity for law in front], float),
+        np.array([law.error for law in front]), *box,
+    )  # fmt: skip
+
+
+def _entry(law: Law) -> dict[str, Any]:
+    shown = law.formula
+    return {
+        "complexity": law.complexity,
+        "error": law.error,
+        "spread": law.spread,
+        "test_error": law.test_error,
+        "objective": law.objective,
+        "text": shown.text,
+        "latex": shown.latex,
+        "words": shown.words,
+        "genome": [int(gene) for gene in law.genome],
+        "constants": constants(shown),
+    }
+
+
+def constants(shown: Formula) -> dict[str, dict[str, Any]]:
+    """Value, standard deviation and the short number within it, by constant."""
+    return {
+        str(name): {"value": value, "std": std, "short": short}
+        for name, value, std, short in zip(
+            shown.constants, shown.values, shown.stds, shown.short, strict=True
+        )
+    }
+
+
+def _compared(laws: Laws, rival: Rival, complexity: int) -> dict[str, Any]:
+    errors = rival.errors
+    test = rival.given[laws.rows.test] - laws.rows.output[laws.rows.test]
+    return {
+        "text": rival.formula.text,
+        "latex": rival.formula.latex,
+        "constants": constants(rival.formula),
+        "error": rival.error,
+        "spread": float(errors.std(ddof=1)) if len(errors) > 1 else 0.0,
+        "test_error": float(np.sqrt(np.square(test).mean())) if len(test) else None,
+        "complexity": complexity,
+    }
+
+
+def _equations(front: Sequence[Law], best: Law) -> tuple[Equation, ...]:
+    ordered = [best, *(law for law in front if law is not best)]
+    return tuple(
+        Equation(
+            "Recommended law" if law is best else f"Law of complexity {law.complexity}",
+            law.formula.latex,
+            law.formula.text,
+            _values(law.formula),
+        )
+        for law in ordered
+    )
+
+
+def _values(shown: Formula) -> Mapping[str, tuple[float | None, float | None]]:
+    pairs = zip(shown.values, shown.stds, strict=True)
+    return {str(name): pair for name, pair in zip(shown.constants, pairs, strict=True)}
+
+
+def _summary(laws: Laws, best: Law, choice: Choice) -> tuple[tuple[str, str], ...]:
+    lines = [
+        ("recommended", best.formula.text),
+        ("in words", best.formula.words),
+        ("why", choice.reason),
+        (
+            f"error of {laws.said_output}",
+            f"{with_spread(best.error, best.spread)} (cross-validated)",
+        ),
+    ]
+    if best.test_error is not None:
+        lines.append(("on test rows", f"{best.test_error:.4g} ({len(laws.rows.test)} rows)"))
+    for rival in laws.rivals:
+        lines.append((f"rival {rival.name}", f"{rival.error:.4g}: {rival.formula.text}"))
+    offers = [
+        f"{name} = {short}"
+        for name, short in zip(best.formula.constants, best.formula.short, strict=True)
+        if short is not None
+    ]
+    if offers:
+        lines.append(("within one deviation", ", ".join(offers)))
+    return tuple(lines)
+
+
+def _checks(
+    laws: Laws, front: Sequence[Law], best: Law, plain: Mapping[str, int]
+) -> tuple[Check, ...]:
+    found = []
+    for rival in laws.rivals:
+        there = [law.error for law in front if law.complexity <= plain[rival.name]]
+        least = min(there, default=np.inf)
+        found.append(
+            Check(
+                f"front and {rival.name}",
+                least <= rival.error * (1 + 1e-6),
+                f"at complexity {plain[rival.name]} the front errs by {least:.4g}, {rival.name} by "
+                f"{rival.error:.4g}",
+            )
+        )
+    if best.test_error is not None:
+        # the relative spread of a root mean square over n rows is about 1/sqrt(2 n)
+        high = best.error * (1 + 2 / np.sqrt(2 * len(laws.rows.test)))
+        found.append(
+            Check(
+                "rows never seen",
+                best.test_error <= high,
+                f"the recommended law errs by {best.test_error:.4g} on {len(laws.rows.test)} rows "
+                f"held out, by {best.error:.4g} in cross-validation",
+            )
+        )
+    lacking = [
+        str(n) for n, s in zip(best.formula.constants, best.formula.stds, strict=True) if s is None
+    ]
+    found.append(
+        Check(
+            "constants determined",
+            not lacking,
+            "the rows determine every constant of the recommended law"
+            if not lacking
+            else f"the rows do not determine {', '.join(lacking)}",
+        )
+    )
+    return tuple(found)

@@ -1,0 +1,260 @@
+"""A law as a formula: what a genome says, its constants with their uncertainties, in words."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+import sympy as sp
+from actionrun.compiler.numerics.genomes.network import Unit
+from actionrun.compiler.pnn.genome import Layout
+from actionrun.compiler.pnn.genome_expression import FORMS
+from actionrun.compiler.symbolic.printing import Rounded, digits, latex, spread, text
+from actionrun.compiler.symbolic.vocabulary import symbol
+
+from .table import Groups
+
+MOST_TERMS = 60  # that a law is multiplied out to
+# In a law these two are shown by what they are, in a map by their names.
+ACTIVE = FORMS | {
+    "relu": lambda x: sp.Max(x, 0),
+    "elu": lambda x: sp.Max(x, 0) + sp.exp(sp.Min(x, 0)) - 1,
+}
+
+
+@dataclass(frozen=True)
+class Formula:
+    """What a law says of the target (or of the output, where that cannot be read back).
+
+    `expression` holds the symbols of `constants`, whose numbers are `values` and standard
+    deviations `stds` (None: the data do not determine it); `short` are numbers of fewer digits
+    within one standard deviation, where there are some.
+    """
+
+    left: sp.Expr
+    expression: sp.Expr
+    constants: tuple[sp.Symbol, ...]
+    values: tuple[float, ...]
+    stds: tuple[float | None, ...]
+    short: tuple[str | None, ...]
+    groups: Groups
+
+    def numbers(self) -> tuple[sp.Expr, Rounded]:
+        """The expression with its numbers put in, and how they are written."""
+        rounded = Rounded()
+        numbers = {}
+        for name, value, std in zip(self.constants, self.values, self.stds, strict=True):
+            rounded.decimals[abs(value)] = written(value, std)
+            numbers[name] = sp.Float(value, 17)
+        return self.expression.xreplace(numbers), rounded
+
+    @property
+    def text(self) -> str:
+        """In the study language, numbers put in."""
+        shown, rounded = self.numbers()
+        words = self.groups.words
+        return f"{text(self.left, words)} = {text(shown, words, rounded)}"
+
+    @property
+    def latex(self) -> str:
+        shown, rounded = self.numbers()
+        words = self.groups.words
+        return f"{latex(self.left, words)} = {latex(shown, words, rounded)}"
+
+    @property
+    def symbolic(self) -> str:
+        """In the study language, with the names of the constants."""
+        return f"{text(self.left, self.groups.words)} = {text(self.expression, self.groups.words)}"
+
+    @property
+    def words(self) -> str:
+        """One sentence."""
+        free = set(self.constants)
+        terms = [_in_words(term, free, self.groups) for term in sp.Add.make_args(self.expression)]
+        name = text(self.left, self.groups.words)
+        if not self.expression.free_symbols - free:
+            return f"{name} is the same everywhere"
+        if len(terms) == 1:
+            lead, of = terms[0]
+            return f"{name} is {'proportional to' if lead else 'equal to'} {of}"
+        spelt = [f"{'a constant times ' if lead else ''}{of}" for lead, of in terms]
+        spelt = [one.replace("a constant times 1", "a constant") for one in spelt]
+        return f"{name} is the sum of {', '.join(spelt[:-1])} and {spelt[-1]}"
+
+
+def network(
+    layout: Layout, genome: np.ndarray, weights: Sequence[sp.Expr], inputs: Sequence[sp.Expr]
+) -> sp.Expr:
+    """The output of a genome as a formula of inputs and of weights (one an entry; zeros drop)."""
+    values = [*inputs, *([sp.Integer(1)] if layout.bias else [])]
+
+    def heard(unit: Unit) -> sp.Expr:
+        parts = [
+            weights[w] * values[s]
+            for s, w in zip(unit.sources, unit.weights, strict=True)
+            if weights[w] != 0
+        ]
+        name = layout.activations[genome[unit.activation]] if unit.activation >= 0 else "linear"
+        if name == "product":
+            return sp.Mul(*parts) if parts else sp.Integer(0)
+        return ACTIVE[name](sp.Add(*parts))
+
+    for step in layout.net.steps:
+        assert isinstance(step, Unit)
+        values.append(heard(step))
+    (output,) = (heard(unit) for unit in layout.net.outputs)
+    return output
+
+
+def formula(
+    layout: Layout,
+    genome: np.ndarray,
+    weights: np.ndarray,
+    covariance: np.ndarray | None,
+    groups: Groups,
+) -> Formula:
+    """The law of a genome with its fitted weights (weights,); `covariance` (free, free) of the
+    trained ones, None where the data do not determine them."""
+    fixed = layout.fixed(genome)
+    trained = {symbol(f"#{w}"): float(weights[w]) for w in np.flatnonzero(np.isnan(fixed))}
+    names = iter(trained)
+    filled = [
+        next(names) if np.isnan(v) else _exact(layout, genome, w) for w, v in enumerate(fixed)
+    ]
+    output = groups.back(network(layout, genome, filled, groups.inputs))
+    options = [output]
+    if _terms(output) <= MOST_TERMS:
+        options = [sp.expand(output, multinomial=False), sp.expand_mul(output, deep=False), output]
+    shapes = [_parted(one, trained, groups) for one in options]
+    expression, parts = min(shapes, key=lambda one: (len(one[1]), one[0].count_ops()))
+    if isinstance(expression, sp.Add):
+        expression = sp.collect(expression, list(parts))
+    values, stds = [], []
+    for constant in parts.values():
+        values.append(float(constant.xreplace({k: sp.Float(v, 17) for k, v in trained.items()})))
+        std = None
+        if covariance is not None:
+            numbers = {k: sp.Float(v, 17) for k, v in trained.items()}
+            slope = np.array([float(sp.diff(constant, c).xreplace(numbers)) for c in trained])
+            std = float(np.sqrt(max(slope @ covariance @ slope, 0.0)))
+        stds.append(std)
+    short = tuple(shortest(v, s) for v, s in zip(values, stds, strict=True))
+    left = groups.output if groups.target is None else groups.target
+    return Formula(left, expression, tuple(parts), tuple(values), tuple(stds), short, groups)
+
+
+def _exact(layout: Layout, genome: np.ndarray, weight: int) -> sp.Expr:
+    value = layout.values[genome[layout.units + weight]]
+    assert value is not None
+    return (
+        sp.Rational(value.numerator, value.denominator)
+        if isinstance(value, Fraction)
+        else sp.Float(value, 17)
+    )
+
+
+def _terms(expression: sp.Expr) -> int:
+    """At most how many terms its products multiply out to; formulas may be of any size."""
+    if isinstance(expression, sp.Add):
+        return sum(map(_terms, expression.args))
+    if isinstance(expression, sp.Mul):
+        return math.prod(map(_terms, expression.args))
+    return max(map(_terms, expression.args), default=1)
+
+
+def _parted(
+    expression: sp.Expr, trained: Mapping[sp.Symbol, float], groups: Groups
+) -> tuple[sp.Expr, dict[sp.Symbol, sp.Expr]]:
+    """The expression with each largest part that is made of trained weights alone as a constant of
+    its own: c1, c2, ... (or k1, ... where these are taken)."""
+    parts: dict[sp.Expr, sp.Symbol] = {}
+    taken = {*groups.words.constants}
+    stem = next(
+        s for s in ("c", "k", "C", "const") if not {f"{s}{n}" for n in range(1, 99)} & taken
+    )
+    free = set(trained)
+
+    def constant(part: sp.Expr) -> sp.Expr:
+        if not part.free_symbols & free:
+            return part
+        if part not in parts:
+            parts[part] = symbol(f"{stem}{len(parts) + 1}")
+        return parts[part]
+
+    def replaced(part: sp.Expr) -> sp.Expr:
+        if part.free_symbols <= free:
+            return constant(part)
+        if isinstance(part, sp.Mul | sp.Add):
+            inside = [a for a in part.args if a.free_symbols <= free]
+            rest = [a for a in part.args if not a.free_symbols <= free]
+            return part.func(constant(part.func(*inside)), *(replaced(a) for a in rest))
+        return part.func(*(replaced(a) for a in part.args)) if part.args else part
+
+    found = replaced(expression)
+    return found, {name: part for part, name in parts.items()}
+
+
+def written(value: float, std: float | None) -> str:
+    """|value| to two digits of its standard deviation, to two of its own where that is larger: a
+    number in a law is never dropped."""
+    return f"{abs(value):.2g}" if std is not None and std >= abs(value) else digits(value, std)
+
+
+def with_spread(value: float, std: float) -> str:
+    """A number with its spread, where there is one."""
+    if std <= 1e-9 * abs(value):
+        return f"{value:.4g}"
+    return f"{digits(value, std)} ± {spread(value, std)}"
+
+
+def shortest(value: float, std: float | None) -> str | None:
+    """The number of fewest digits within one standard deviation of `value`, the nearest of these;
+    None where there is no uncertainty, or where zero lies within it."""
+    if std is None or not math.isfinite(std) or std <= 0 or std >= abs(value):
+        return None
+    for places in range(1, 8):
+        written = f"{value:.{places}g}"
+        if abs(float(written) - value) <= std:
+            number = float(written)
+            return (
+                f"{number:.{places}g}"
+                if abs(number) < 1e-3 or abs(number) >= 1e6
+                else f"{number:.12g}"
+            )
+    return None
+
+
+def _in_words(term: sp.Expr, free: set[sp.Symbol], groups: Groups) -> tuple[bool, str]:
+    """Whether a term has a constant of its own, and the rest of it."""
+    constant, rest = term.as_independent(*(term.free_symbols - free), as_Add=False)
+    if rest == 1:
+        return True, "1"
+    named = dict.fromkeys(free, symbol("constant"))
+    inner = rest.xreplace(named)
+    top, bottom = sp.fraction(inner)
+    spelt = _product(top, groups)
+    if bottom != 1:
+        spelt = (
+            f"{spelt} over {_product(bottom, groups)}"
+            if top != 1
+            else f"1 over {_product(bottom, groups)}"
+        )
+    return bool(constant.free_symbols & free) or constant != 1, spelt
+
+
+def _product(expression: sp.Expr, groups: Groups) -> str:
+    powers = {sp.Integer(2): "squared", sp.Integer(3): "cubed"}
+    found = []
+    for factor in sp.Mul.make_args(expression):
+        base, power = factor.as_base_exp()
+        if power in powers and isinstance(base, sp.Symbol):
+            found.append(f"{text(base, groups.words)} {powers[power]}")
+        elif power == sp.Rational(1, 2) and isinstance(base, sp.Symbol):
+            found.append(f"the root of {text(base, groups.words)}")
+        else:
+            spelt = text(factor, groups.words)
+            found.append(f"({spelt})" if isinstance(factor, sp.Add) else spelt)
+    return " times ".join(found)

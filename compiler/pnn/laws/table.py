@@ -1,0 +1,277 @@
+"""The table of a pnn study: its columns as dimensionless groups, rows held out, folds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import jax.numpy as jnp
+import numpy as np
+import sympy as sp
+from actionrun.compiler.errors import refusal
+from actionrun.compiler.symbolic.lowering import lowered
+from actionrun.compiler.symbolic.vocabulary import Vocabulary, symbol, vocabulary
+from actionrun.spec import Faults
+from actionrun.spec.expressions.syntax_tree import Name, walk
+from actionrun.spec.kinds.pnn import Pnn
+from actionrun.spec.units.unit_table import CONSTANTS
+
+from .dimensionless_groups import found_groups
+
+FEWEST_ROWS = 8  # to learn from: with less no fold says anything
+MOST_NAMED = 8
+
+
+@dataclass(frozen=True)
+class Groups:
+    """What a law relates, as SymPy.
+
+    `words` spells columns, parameters, definitions and constants of physics as symbols; `inputs`
+    and `output` are in these. `plain` gives what each stands for, in columns alone. `target`
+    is the column that the output is made of, the first in it that no input holds (None: there is
+    none or it cannot be read back).
+    """
+
+    words: Vocabulary
+    inputs: tuple[sp.Expr, ...]
+    output: sp.Expr
+    columns: tuple[str, ...]
+    plain: Mapping[sp.Symbol, sp.Expr]
+    target: sp.Symbol | None
+
+    def back(self, value: sp.Expr) -> sp.Expr:
+        """The target where the output is `value`; `value` itself where there is no target."""
+        solved = None if self.target is None else read_back(self.output, self.target, value)
+        return value if solved is None else solved
+
+    def in_columns(self, expression: sp.Expr) -> sp.Expr:
+        """An expression in columns alone (and whatever symbols are none of the study's)."""
+        return expression.xreplace(dict(self.plain))
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The rows that are whole.
+
+    inputs (n, groups), output (n,), target (n,) as the groups name it, `values` of every column
+    (n,). `learn` and `test` are indices of rows; `folds` (repeats * folds, n) is True for the rows
+    that a fold leaves out to be predicted: each row of `learn` once a repeat.
+    """
+
+    labels: tuple[str, ...]
+    values: Mapping[str, np.ndarray]
+    inputs: np.ndarray
+    output: np.ndarray
+    learn: np.ndarray
+    test: np.ndarray
+    folds: np.ndarray
+    repeats: int
+    notes: tuple[str, ...] = ()
+
+
+def groups(study: Pnn) -> Groups:
+    """Inputs and output of a study; found by Buckingham's theorem where `inputs` are left out.
+
+    Raises Faults.
+    """
+    assert study.data.columns is not None
+    columns = tuple(study.data.columns)
+    wanted, *further = study.search.outputs
+    if further:
+        raise refusal(
+            study, ("search", "outputs", 1), "search.outputs", "a law predicts one quantity",
+            "write a study for each",
+        )  # fmt: skip
+    inner = vocabulary(study)
+    inner = replace(inner, constants={**inner.constants, **{n: symbol(n) for n in columns}})
+    numbers = {symbol(n): _number(float(study.constant(n))) for n in study.parameters}
+    plain: dict[sp.Symbol, sp.Expr] = dict(numbers)
+    for name, formula in study.define.items():
+        plain[symbol(name)] = inner.scalar(formula).xreplace(numbers)
+    known = () if study.units.reduced else CONSTANTS
+    physics = {n: symbol(n) for n in known if n not in (*columns, *study.parameters)}
+    plain |= {s: sp.Float(float(study.constant(n)), 17) for n, s in physics.items()}
+    named = {**physics, **inner.constants, **{n: symbol(n) for n in study.define}}
+    words = replace(inner, constants=named, cache={})
+    output = words.scalar(wanted)
+    if study.search.inputs:
+        inputs = tuple(words.scalar(one) for one in study.search.inputs)
+    else:
+        sizes = {n: study.dimension(n) or () for n in (*columns, *study.parameters)}
+        bottom, exponents = found_groups(study, str(output), sizes)
+        others = [symbol(name) for name in sizes if name != str(output)]
+        inputs = tuple(_monomial(others, one) for one in exponents)
+        output = output / _monomial(others, bottom)
+    held = set().union(*(one.xreplace(plain).free_symbols for one in inputs))
+    written = [x.name for x in walk(wanted.tree) if isinstance(x, Name)]
+    free = [symbol(name) for name in written if name in columns and symbol(name) not in held]
+    target = free[0] if free else None
+    if target is not None and read_back(output, target, symbol("y")) is None:
+        target = None
+    return Groups(words, inputs, output, columns, plain, target)
+
+
+def read_back(output: sp.Expr, target: sp.Symbol, value: sp.Expr) -> sp.Expr | None:
+    """The target for which the output is `value`: what is around it is undone from outside in.
+    None where that cannot be done."""
+    inverses = {sp.exp: sp.log, sp.log: sp.exp, sp.tanh: sp.atanh}
+    while output != target:
+        if isinstance(output, sp.Mul | sp.Add):
+            without, part = output.as_independent(target, as_Add=isinstance(output, sp.Add))
+            if part == output:
+                return None
+            value = value - without if isinstance(output, sp.Add) else value / without
+            output = part
+        elif isinstance(output, sp.Pow) and target not in output.exp.free_symbols:
+            value, output = value ** (1 / output.exp), output.base
+        elif output.func in inverses:
+            value, output = inverses[output.func](value), output.args[0]
+        else:
+            return None
+    return value
+
+
+def evaluated(expression: sp.Expr, values: Mapping[str, np.ndarray]) -> np.ndarray:
+    """An expression in columns, (n,)."""
+    arguments = [symbol(name) for name in values]
+    count = len(next(iter(values.values())))
+    (found,) = lowered([expression], arguments)(*map(jnp.asarray, values.values()))
+    return np.broadcast_to(np.asarray(found, dtype=float), (count,)).copy()
+
+
+def rows(study: Pnn, groups: Groups, observations: Mapping[str, np.ndarray]) -> Rows:
+    """The table's rows as groups, split into those to learn from and those for the test.
+
+    The split and the folds are drawn from the seed alone. Raises Faults for too few rows, for
+    groups that are not finite and for those that are the same in each row.
+    """
+    values = {name: np.asarray(observations[name], dtype=float) for name in groups.columns}
+    labels = np.asarray(observations["#label"])
+    whole = np.all([np.isfinite(column) for column in values.values()], axis=0)
+    notes = _lacking(study, values, labels, whole)
+    values = {name: column[whole] for name, column in values.items()}
+    labels, lines = labels[whole], np.asarray(observations["#line"])[whole]
+    _enough(study, len(labels), len(whole))
+    notes += [
+        f"the column of {name} holds {column[0]:.6g} in every row: it cannot tell rows apart"
+        for name, column in values.items()
+        if np.all(column == column[0])
+    ]
+    faults = []
+    arrays = []
+    for key, expression in _keyed(study, groups):
+        with np.errstate(all="ignore"):
+            column = evaluated(groups.in_columns(expression), values)
+        arrays.append(column)
+        what = "the output" if key[1] == "outputs" else "an input"
+        if not np.all(np.isfinite(column)):
+            bad = np.flatnonzero(~np.isfinite(column))
+            some = _listed([f"{labels[i]} (line {lines[i]})" for i in bad])
+            faults.append(
+                study.fault(
+                    key,
+                    None,
+                    "data.group",
+                    f"{what} is not finite in the table, for {some}",
+                    "correct these rows, or leave a cell of them empty",
+                )
+            )
+        elif np.ptp(column) <= 1e-12 * np.abs(column).max():
+            faults.append(
+                study.fault(
+                    key,
+                    None,
+                    "data.constant",
+                    f"{what} is {column[0]:.6g} in every row, so nothing can be learned from it",
+                    "leave it out, or bring rows in which it differs",
+                )
+            )
+    if faults:
+        raise Faults(faults)
+    learn, test, folds = split(study, len(labels))
+    return Rows(
+        tuple(map(str, labels)), values, np.stack(arrays[:-1], axis=1), arrays[-1], learn, test,
+        folds, study.test.repeats, tuple(notes),
+    )  # fmt: skip
+
+
+def split(study: Pnn, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Rows to learn from, rows for the test, folds (repeats * folds, count)."""
+    order = np.random.default_rng([study.seed, 0]).permutation(count)
+    held = _held(study, count)
+    test, learn = np.sort(order[:held]), np.sort(order[held:])
+    folds = np.zeros((study.test.repeats, study.test.folds, count), bool)
+    for repeat in range(study.test.repeats):
+        drawn = np.random.default_rng([study.seed, 1 + repeat]).permutation(learn)
+        for fold, part in enumerate(np.array_split(drawn, study.test.folds)):
+            folds[repeat, fold, part] = True
+    return learn, test, folds.reshape(-1, count)
+
+
+def _held(study: Pnn, count: int) -> int:
+    return round(study.test.fraction * count)
+
+
+def _enough(study: Pnn, count: int, all_rows: int) -> None:
+    left = count - _held(study, count)
+    fewest = max(FEWEST_ROWS, study.test.folds)
+    if left >= fewest:
+        return
+    whole = "" if count == all_rows else f", {count} of them without gaps,"
+    held = f" and {_held(study, count)} held out for the test" if _held(study, count) else ""
+    raise refusal(
+        study, ("data", "file"), "data.few",
+        f"{all_rows} rows{whole}{held} leave {left} to learn from, and {study.test.folds} folds "
+        f"need {fewest}",
+        "bring more rows"
+        + (", or fewer folds" if study.test.folds > FEWEST_ROWS else "")
+        + (", or lower fraction in [test]" if held else ""),
+    )  # fmt: skip
+
+
+def _lacking(
+    study: Pnn, values: Mapping[str, np.ndarray], labels: np.ndarray, whole: np.ndarray
+) -> list[str]:
+    """A note that names the rows that are left out, with what they lack."""
+    bad = np.flatnonzero(~whole)
+    if not len(bad):
+        return []
+    assert study.data.columns is not None
+    names = {name: column.name for name, column in study.data.columns.items()}
+    told = []
+    for i in bad:
+        gone = [names[name] for name, column in values.items() if not np.isfinite(column[i])]
+        told.append(f"{labels[i]} (no {', '.join(gone)})")
+    rows = "1 row is" if len(bad) == 1 else f"{len(bad)} rows are"
+    return [f"{rows} left out, as values are missing: {_listed(told)}"]
+
+
+def _listed(items: Sequence[str]) -> str:
+    more = len(items) - MOST_NAMED
+    shown = ", ".join(items[:MOST_NAMED])
+    return f"{shown} and {more} more" if more > 0 else shown
+
+
+def _keyed(study: Pnn, groups: Groups) -> list[tuple[tuple[str | int, ...], sp.Expr]]:
+    """Inputs and output, each with its place in the study."""
+    given = bool(study.search.inputs)
+    found = [
+        (("search", "inputs", k) if given else ("search", "outputs", 0), one)
+        for k, one in enumerate(groups.inputs)
+    ]
+    return [*found, (("search", "outputs", 0), groups.output)]
+
+
+def _monomial(symbols: Sequence[sp.Symbol], exponents: Sequence) -> sp.Expr:
+    return sp.Mul(
+        *(
+            s ** sp.Rational(p.numerator, p.denominator)
+            for s, p in zip(symbols, exponents, strict=True)
+        )
+    )
+
+
+def _number(value: float) -> sp.Expr:
+    return (
+        sp.Integer(int(value)) if value == int(value) and abs(value) < 1e9 else sp.Float(value, 17)
+    )

@@ -1,0 +1,305 @@
+"""Data for maps: states, and the states one step later, by energy or out of the user's file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import sympy as sp
+from actionrun.compiler.errors import refusal
+from actionrun.compiler.numerics.integrators.velocity_verlet import Reference
+from actionrun.compiler.symbolic.lagrangian_system import Problem, problem
+from actionrun.compiler.symbolic.lowering import Lowered, lowered
+from actionrun.spec import Faults
+from actionrun.spec.kinds.pnn import Pnn
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Rows: states and what became of them one dt later, each (rows, n)."""
+
+    q: np.ndarray
+    v: np.ndarray
+    next_q: np.ndarray
+    next_v: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.q)
+
+    def __getitem__(self, rows) -> Pairs:
+        return Pairs(self.q[rows], self.v[rows], self.next_q[rows], self.next_v[rows])
+
+
+def joined(parts: tuple[Pairs, ...]) -> Pairs:
+    fields = ("q", "v", "next_q", "next_v")
+    return Pairs(*(np.concatenate([getattr(part, name) for part in parts]) for name in fields))
+
+
+@dataclass(frozen=True)
+class Motions:
+    """Pairs by motion. `energies` name the motions that were computed, in units of energy_unit;
+    of measured ones it is empty. Rows to select on are `validation`, of no motion of `test`."""
+
+    train: tuple[Pairs, ...]
+    validation: tuple[Pairs, ...]
+    test: tuple[Pairs, ...]
+    energies: dict[str, tuple[float, ...]]
+
+
+class Field(eqx.Module):
+    """F(q) for lists of coordinates: one array (..., width) each, to the same; times `scale`."""
+
+    force: Lowered
+    width: int = eqx.field(static=True)
+    scale: jax.Array
+
+    def __call__(self, arguments):
+        parts = [argument[..., c] for argument in arguments for c in range(self.width)]
+        shape = jnp.broadcast_shapes(*(part.shape for part in parts))
+        found = [jnp.broadcast_to(jnp.asarray(f), shape) for f in self.force(*parts)]
+        n = self.width
+        count = range(len(arguments))
+        return [self.scale * jnp.stack(found[k * n : (k + 1) * n], axis=-1) for k in count]
+
+
+@dataclass(frozen=True)
+class System:
+    """What moves: a problem with the numbers of its parameters put in.
+
+    `width`: components of each coordinate; `count`: coordinates; `mass` (n, n), `force` the F(q) of
+    the Lagrangian, `reference` the motion under all forces.
+    """
+
+    problem: Problem
+    width: int
+    count: int
+    mass: np.ndarray
+    forces: tuple[sp.Expr, ...]
+    force: Field
+    potential: sp.Expr
+    reference: Reference
+
+    @property
+    def n(self) -> int:
+        return self.problem.n
+
+    @property
+    def damped(self) -> bool:
+        return self.problem.nonconservative is not None
+
+
+def system(study: Pnn) -> System:
+    """The system of a study. Raises Faults where its force is not a function of position."""
+    symbolic = problem(study)
+    words, values = symbolic.words, symbolic.values
+    if symbolic.constraints:
+        raise refusal(
+            study, ("system", "constraints"), "not-built",
+            "maps of constrained systems are not built yet in this version",
+            "choose coordinates without constraints",
+        )  # fmt: skip
+    widths = {part.stop - part.start for part in words.slices.values()}
+    vectors = {study.system.is_vector(name) for name in words.slices}
+    if len(widths) > 1 or len(vectors) > 1:
+        raise refusal(
+            study, ("system", "coordinates"), "map.width",
+            "a network moves coordinates of one kind: numbers, or vectors of one size",
+            "write all coordinates as numbers",
+        )  # fmt: skip
+    where = study.system.lagrangian or study.system.potential
+    moving = {*words.v, words.t}
+    forces = [sp.diff(symbolic.lagrangian, q) for q in words.q]
+    mass = symbolic.mass
+    simple = all(
+        sp.expand(p - sp.Add(*(mass[i, j] * words.v[j] for j in range(symbolic.n)))) == 0
+        for i, p in enumerate(symbolic.momentum)
+    )
+    if any(f.free_symbols & moving for f in forces) or not simple or mass.free_symbols & {*words.q}:
+        raise refusal(
+            study, where, "map.force",
+            "maps are found for L = T - V with constant masses and V a function of position",
+            "leave velocities and time out of V, and positions out of T",
+        )  # fmt: skip
+    put = [f.subs(values) for f in forces]
+    numbers = np.array(mass.subs(values).tolist(), dtype=float)
+    inverse = np.linalg.inv(numbers)
+    total = lowered([f.subs(values) for f in symbolic.force], [*words.q, *words.v, words.t])
+
+    def acceleration(q, v):
+        zero = jnp.zeros_like(q[0])
+        found = jnp.stack([f + zero for f in total(*q, *v, zero)])
+        return jnp.tensordot(jnp.asarray(inverse), found, 1)
+
+    width = widths.pop()
+    potential = -symbolic.lagrangian.subs(dict.fromkeys(words.v, 0)).subs(values)
+    return System(
+        problem=symbolic,
+        width=width,
+        count=symbolic.n // width,
+        mass=numbers,
+        forces=tuple(forces),
+        force=Field(lowered(put, words.q), width, jnp.ones(())),
+        potential=potential,
+        reference=Reference(acceleration, symbolic.nonconservative is not None),
+    )
+
+
+def motions(
+    study: Pnn, found: System, observations: Mapping[str, np.ndarray] | None, shrink: int = 1
+) -> Motions:
+    """The pairs of a study, at dt/shrink where they are computed. Raises Faults."""
+    if observations is not None:
+        return measured(study, found, observations)
+    data = study.data
+    assert data.energies is not None and data.points is not None and data.dt is not None
+    parts = {name: getattr(data.energies, name) for name in ("train", "validation", "test")}
+    energies = {k: tuple(study.number(e) for e in part) for k, part in parts.items()}
+    unit = 1.0 if data.energy_unit is None else study.number(data.energy_unit)
+    q, lowest = minimum(study, found)
+    kinetic = np.array([e * unit - lowest for part in energies.values() for e in part])
+    keys = [("data", "energies", k, i) for k, part in energies.items() for i in range(len(part))]
+    faults = [
+        study.fault(key, None, "energy.low", "this energy is below the minimum of the potential, "
+                    f"{lowest / unit:.6g}", "give a higher one")
+        for key, one in zip(keys, kinetic, strict=True) if one < 0
+    ]  # fmt: skip
+    if faults:
+        raise Faults(faults)
+    v = np.stack([inward(found, q, k, one) for k, one in enumerate(kinetic)], axis=1)
+    start = jnp.broadcast_to(jnp.asarray(q)[:, None], v.shape)
+    dt = study.number(data.dt) / shrink
+    qs, vs = found.reference.motion(
+        start, jnp.asarray(v), jnp.asarray(dt), jnp.asarray(data.substeps), data.points
+    )
+    qs, vs = np.asarray(qs), np.asarray(vs)
+    for k, key in enumerate(keys):
+        if not np.isfinite(qs[..., k]).all():
+            raise Faults([study.fault(key, None, "energy.diverged",
+                                      "the motion of this energy left the finite numbers",
+                                      "give a lower one, or more substeps")])  # fmt: skip
+    pairs = [Pairs(qs[:-1, :, k], vs[:-1, :, k], qs[1:, :, k], vs[1:, :, k])
+             for k in range(len(keys))]  # fmt: skip
+    first, second = len(energies["train"]), len(energies["train"]) + len(energies["validation"])
+    train, validation = tuple(pairs[:first]), tuple(pairs[first:second])
+    if not validation:
+        train, validation = split(train)
+    return Motions(train, validation, tuple(pairs[second:]), energies)
+
+
+def split(train: tuple[Pairs, ...]) -> tuple[tuple[Pairs, ...], tuple[Pairs, ...]]:
+    """Every fifth row to validate on, the others to fit, as the papers' 80:20."""
+    fifth = [np.arange(len(part)) % 5 == 2 for part in train]
+    return (
+        tuple(part[~rows] for part, rows in zip(train, fifth, strict=True)),
+        tuple(part[rows] for part, rows in zip(train, fifth, strict=True)),
+    )
+
+
+def inward(found: System, q: np.ndarray, number: int, kinetic: float) -> np.ndarray:
+    """A velocity (n,) of that kinetic energy at the minimum q, pointing inward.
+
+    In one dimension toward the origin. In more, the shares of the components differ from motion to
+    motion, by the multiples of the golden ratio, so that they do not all move along one line.
+    """
+    way = np.where(q > 0, -1.0, np.where(q < 0, 1.0, -1.0))
+    golden = (np.sqrt(5) - 1) / 2
+    way = way * (0.25 + np.modf((number + 1) * (np.arange(found.n) + 1) * golden)[0])
+    return way * np.sqrt(2 * kinetic / (way @ found.mass @ way))
+
+
+def minimum(study: Pnn, found: System) -> tuple[np.ndarray, float]:
+    """Where the potential is lowest, (n,), and its value: a scan over sizes, then Newton. Raises
+    Faults where there is no minimum."""
+    words = found.problem.words
+    value = lowered([found.potential], words.q)
+
+    def energy(q: jax.Array) -> jax.Array:
+        return value(*q)[0] + 0.0 * q[0]
+
+    sizes = np.logspace(-4, 4, 1601)
+    ways = np.stack([np.eye(found.n)[k] for k in range(found.n)] + [np.ones(found.n)])
+    ways = np.concatenate([ways, -ways])
+    # a little off the axes, where symmetric potentials have saddles
+    ways = ways + 0.01 * np.modf(np.arange(1, ways.size + 1) * 0.754877666)[0].reshape(ways.shape)
+    points = np.concatenate([np.zeros((1, found.n)), *(sizes[:, None] * way for way in ways)])
+    values = np.asarray(jax.vmap(energy)(jnp.asarray(points)))
+    best, lowest = None, np.inf
+    candidates = [0]
+    for k in range(len(ways)):
+        block = 1 + k * len(sizes) + np.arange(len(sizes))
+        inner = values[block[1:-1]]
+        lower = (inner <= values[block[:-2]]) & (inner <= values[block[2:]])
+        candidates += [*block[1:-1][lower]]
+    slope, bend = jax.jit(jax.grad(energy)), jax.jit(jax.hessian(energy))
+    for start in sorted(candidates, key=lambda k: values[k])[:20]:
+        q = points[start].astype(float)
+        for _ in range(60):
+            g, H = np.asarray(slope(q)), np.asarray(bend(q))
+            if not (np.isfinite(g).all() and np.isfinite(H).all()):
+                break
+            low, ways_of = np.linalg.eigh(H)
+            step = -ways_of @ ((ways_of.T @ g) / np.maximum(np.abs(low), 1e-12 * abs(low).max()))
+            longest, size = max(np.abs(step).max(), 1e-300), max(np.abs(q).max(), 1e-3)
+            q = q + step * min(1.0, 0.2 * size / longest)
+        g, H, e = np.asarray(slope(q)), np.asarray(bend(q)), float(energy(jnp.asarray(q)))
+        sound = np.isfinite(e) and np.isfinite(H).all()
+        if sound and np.linalg.eigvalsh(H).min() > -1e-6 * np.abs(H).max() and e < lowest:
+            best, lowest = q, e
+    if best is None or not np.any(np.asarray(bend(best))):
+        raise refusal(
+            study, study.system.lagrangian or study.system.potential, "map.minimum",
+            "the potential has no minimum that motions could start from",
+            "give measured motions in [data] file",
+        )  # fmt: skip
+    return best, lowest
+
+
+def measured(study: Pnn, found: System, observations: Mapping[str, np.ndarray]) -> Motions:
+    """Pairs of rows dt apart in the user's file, by trial. Raises Faults."""
+    words = found.problem.words
+    names = [*words.slices]
+    missing = [f"v_{name}" for name in names if f"v_{name}" not in observations]
+    missing += [name for name in ("t", *names) if name not in observations]
+    if missing:
+        raise refusal(
+            study, ("data", "columns"), "data.state",
+            f"a map needs the whole state: {' and '.join(missing)} is missing",
+            f'write {missing[0]} = "COLUMN"',
+        )  # fmt: skip
+    assert study.data.dt is not None
+    dt, t = study.number(study.data.dt), observations["t"]
+    rows = len(t)
+    q = np.concatenate([observations[n].reshape(rows, -1) for n in names], axis=1)
+    v = np.concatenate([observations[f"v_{n}"].reshape(rows, -1) for n in names], axis=1)
+    trial = observations.get("trial", np.zeros(rows, dtype=int))
+    follows = (trial[1:] == trial[:-1]) & (np.abs(np.diff(t) / dt - 1) < 1e-6)
+    whole = np.all(np.isfinite(np.concatenate([q, v], axis=1)), axis=1)
+    follows = follows & np.asarray(whole)[1:] & np.asarray(whole)[:-1]
+    pairs = []
+    for one in np.unique(trial):
+        k = np.flatnonzero(follows & (trial[:-1] == one))
+        pairs.append(Pairs(q[k], v[k], q[k + 1], v[k + 1]))
+    pairs = [part for part in pairs if len(part)]
+    if sum(map(len, pairs)) < 10:
+        raise refusal(
+            study, ("data", "dt"), "data.pairs",
+            f"the file has {sum(map(len, pairs))} pairs of rows dt apart, at least 10 are needed",
+            "give the dt of the file",
+        )  # fmt: skip
+    held = max(1, round(study.test.fraction * len(pairs))) if len(pairs) > 1 else 0
+    if held:
+        known, test = tuple(pairs[:-held]), tuple(pairs[-held:])
+    else:
+        cut = int(len(pairs[0]) * (1 - study.test.fraction))
+        known, test = (pairs[0][:cut],), (pairs[0][cut:],)
+    train, validation = split(known)
+    return Motions(train, validation, test, {})
+
+
+def measured_unit(study: Pnn, units: tuple[float, float, str]) -> str:
+    """The unit in which errors of positions are told."""
+    return "pm" if units[2] else study.unit(next(iter(study.system.coordinates)))

@@ -1,0 +1,47 @@
+"""What a bent network is on its data: relu, elu and abs that hear positive numbers alone pass them
+on, as linear units do. Positions are often positive, so the published search is full of these."""
+
+from __future__ import annotations
+
+import jax.numpy as jnp
+import numpy as np
+from actionrun.compiler.numerics.genomes.network import ACTIVATIONS, Push
+
+from .data import joined
+from .model import Model
+
+PASS_ON = {"relu", "elu", "abs"}
+
+
+def acting(model: Model, genome: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """The genome with linear units in place of those that pass on what they hear, on all rows of
+    the data; the genome itself where there are none."""
+    layout, net = model.layout, model.layout.net
+    names = [layout.activations[code] for code in genome[: layout.units]]
+    if "linear" not in layout.activations or "product" in names or not PASS_ON & {*names}:
+        return genome
+    rows = joined((*model.motions.train, *model.motions.validation, *model.motions.test))
+    found = [np.asarray(one) for one in model.map.reader(jnp.asarray(rows.q), jnp.asarray(rows.v))]
+    if net.bias:
+        found.append(np.ones_like(found[0]))
+    present = layout.fixed(genome) != 0
+    same = genome.copy()
+
+    def heard(unit) -> np.ndarray:
+        total = np.zeros_like(found[0])
+        for s, w in zip(unit.sources, unit.weights, strict=True):
+            if w < 0 or present[w]:
+                total = total + (1.0 if w < 0 else weights[w]) * found[s]
+        return total
+
+    for step in net.steps:
+        if isinstance(step, Push):
+            assert model.map.force is not None
+            arguments = [jnp.asarray(heard(unit)) for unit in step.arguments]
+            found += [np.asarray(one) for one in model.map.force(arguments)]
+            continue
+        total, name = heard(step), names[step.activation]
+        if name in PASS_ON and total.min() > 0:
+            same[step.activation] = layout.activations.index("linear")
+        found.append(np.asarray(ACTIVATIONS[name](jnp.asarray(total))))
+    return same

@@ -1,0 +1,268 @@
+"""What a finished search of maps says: its front, the map that it recommends, and how far to trust
+it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+from actionrun.compiler.findings import Equation, Findings
+from actionrun.compiler.pnn.canonical_least import least
+from actionrun.compiler.program import Tell
+from actionrun.spec.units.quantities import unit
+
+from .data import Motions, Pairs, motions
+from .effective_activations import acting
+from .evaluation import Judged, as_step, extrapolated, judged
+from .model import FINAL_ROWS, Model, thinned
+from .printing import equations
+from .pruning import front_of, tidied
+from .structure_proof import Matrices, Natural, Proof, matrices, natural, proof, scheme
+from .variants import chained, with_learned_force
+from .warm_up import Ahead
+
+MOST = 60  # networks of the front that are fitted again
+LEVELS = 3  # dt, dt/2, dt/4
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A network of the front, fitted on many rows; `error` on the test rows, `selected` on the
+    validation rows. `matrices`, `scheme` and `equations` are of what it is on these (see `acting`),
+    the proof is of the network wherever it is."""
+
+    genome: np.ndarray
+    weights: np.ndarray
+    complexity: int
+    error: float
+    selected: float
+    objective: float
+    matrices: Matrices | None
+    proof: Proof | None
+    scheme: str | None
+    equations: tuple[Equation, ...]
+    reversal: float
+    volume: float
+
+    @property
+    def known(self) -> str:
+        """The scheme's name, and whether it is that one only where the data are."""
+        here = " on these data" if self.proof is None else ""
+        return f"{self.scheme}{here}" if self.scheme else ""
+
+    def proved(self, damped: bool) -> bool:
+        return self.proof is not None and self.proof.holds(damped)
+
+
+def found(
+    model: Model, genomes: np.ndarray, history: np.ndarray, tell: Tell, ahead: Ahead
+) -> Findings:
+    """Findings of a finished search."""
+    from .figures import Variants
+    from .report import report
+
+    entries = _entries(model, genomes, tell)
+    best = recommended(model, entries)
+    best = _final(model, best)
+    entries = tuple(best if e.genome is best.genome else e for e in entries)
+    tell("variants", 0, 2, {})
+    chain = chained(model, best.genome, best.weights)
+    tell("variants", 1, 2, {})
+    own = with_learned_force(model, best.genome, best.weights)
+    steps = {"this map": as_step(model, best.genome, best.weights)}
+    if chain is not None:
+        steps["in a chain"] = as_step(model, best.genome, chain)
+    if own is not None:
+        steps["own force"] = own.step
+    several: list[Judged] = []
+    for number, (name, step) in enumerate(steps.items()):
+        tell("judge", number, len(steps) + 1, {})
+        several.append(judged(model, name, step))
+    tell("judge", len(steps), len(steps) + 1, {})
+    several += ahead.peers()
+    limit = _limit(model, best, tell)
+    return report(model, entries, best, several, Variants(chain, own), limit, history)
+
+
+def _entries(model: Model, genomes: np.ndarray, tell: Tell) -> tuple[Entry, ...]:
+    tell("simplify", 0, 1, {})
+    if model.study.search.method == "paper":  # as it stands, and so counted
+        scored = front_of(model.scored(np.unique(genomes, axis=0)))
+    else:
+        scored = tidied(model, model.scored(np.unique(least(model.equals, genomes), axis=0)))
+    rows = np.argsort(scored.error + scored.complexity, kind="stable")[:MOST]
+    kept = scored.genomes[rows]
+    data = model.data(thinned(model.train, FINAL_ROWS))
+    fitted = model.fit(kept, data, scored.weights[rows][None], 1e-12)
+    better = np.isfinite(fitted.cost)[:, None]
+    weights = np.where(better, fitted.weights, scored.weights[rows])
+    test, selected = (model.marks(kept, weights, part) for part in (model.test, model.validation))
+    errors, chosen = model.error(test), model.error(selected)
+    entries = []
+    for k, genome in enumerate(kept):
+        tell("algebra", k, len(kept), {})
+        complexity = int(model.layout.complexity(genome))
+        values = float(errors[k]), float(chosen[k]), float(test.reversal[k]), float(test.volume[k])
+        if np.isfinite(values).all():
+            entries.append(_entry(model, genome, weights[k], complexity, *values))
+    return tuple(sorted(entries, key=lambda e: (e.complexity, e.selected)))
+
+
+def _entry(
+    model: Model, genome, weights, complexity: int, error: float, selected: float,
+    reversal: float, volume: float,
+) -> Entry:  # fmt: skip
+    same = acting(model, genome, weights)
+    forms = matrices(model, same)
+    return Entry(
+        genome, weights, complexity, error, selected,
+        error + model.study.search.parsimony * complexity,
+        forms, proof(model, genome), named(model, forms, genome, weights),
+        equations(model, genome if forms is None else same, weights, forms), reversal, volume,
+    )  # fmt: skip
+
+
+def in_natural_units(model: Model, forms: Matrices, genome, weights) -> Natural:
+    free = np.isnan(model.layout.fixed(genome))
+    assert model.study.data.dt is not None
+    return natural(model, forms, weights[free], model.study.number(model.study.data.dt))
+
+
+def named(model: Model, forms: Matrices | None, genome, weights) -> str | None:
+    """The known scheme that a fitted genome is."""
+    if forms is None:
+        return None
+    return scheme(in_natural_units(model, forms, genome, weights), model.system.damped)
+
+
+def recommended(model: Model, entries: tuple[Entry, ...]) -> Entry:
+    """Of the maps whose structure is proved the one at the cliff of their front: where a unit of
+    complexity lowers the error most, as symbolic regression chooses (Schmidt & Lipson, Science 324,
+    81, 2009; the `score` of PySR, arXiv 2305.01582). Where none is proved, and for the published
+    algorithm, the lowest objective.
+
+    A map that hardly moves is no answer: in decibels the error has to be nearer to the least than
+    to that of leaving every state as it is.
+    """
+    resting, price = resting_error(model), model.study.search.parsimony
+    halfway = (min(e.selected for e in entries) + resting) / 2
+    before, level = 0, resting
+    cliffs: list[tuple[float, Entry]] = []
+    for e in sorted(entries, key=lambda e: (e.complexity, e.selected)):
+        if e.proved(model.system.damped) and e.selected < level and e.complexity > before:
+            cliffs.append(((level - e.selected) / (e.complexity - before), e))
+            before, level = e.complexity, e.selected
+    high = [cliff for cliff in cliffs if cliff[1].selected < halfway]
+    if high and model.study.search.method != "paper":
+        return max(high, key=lambda cliff: cliff[0])[1]
+    return min(entries, key=lambda e: e.selected + price * e.complexity)
+
+
+def _final(model: Model, best: Entry) -> Entry:
+    """The recommended map fitted on all rows."""
+    fitted = model.fit(best.genome[None], model.data(model.train), best.weights[None, None], 1e-13)
+    weights = fitted.weights[0]
+    test, selected = (model.marks(best.genome[None], weights[None], part)
+                      for part in (model.test, model.validation))  # fmt: skip
+    return _entry(
+        model, best.genome, weights, best.complexity, float(model.error(test)[0]),
+        float(model.error(selected)[0]), float(test.reversal[0]), float(test.volume[0]),
+    )  # fmt: skip
+
+
+def resting_error(model: Model) -> float:
+    """Error of the map that leaves every state where it is, on the validation rows."""
+    length, speed, _ = model.units
+    rows = model.validation
+    x = np.mean((rows.next_q - rows.q) ** 2) * length**2
+    v = np.mean((rows.next_v - rows.v) ** 2) * speed**2
+    with np.errstate(divide="ignore"):  # -inf where one of them never changes
+        return float(10 * np.log10(x) + 10 * np.log10(v))
+
+
+@dataclass(frozen=True)
+class Limit:
+    """The recommended map as dt goes to 0: `levels` of its numbers in natural units at dt, dt/2,
+    ...; `inverse_mass`, `rate` (of damping), (coordinates,) each, in the study's units."""
+
+    levels: list[Natural]
+    inverse_mass: np.ndarray
+    rate: np.ndarray
+
+
+def _limit(model: Model, best: Entry, tell: Tell) -> Limit | None:
+    """Refit at smaller steps, so that discretisation is not taken for an error of mass.
+
+    In units of time in which the smaller step is as long as dt, a genome's fixed weights keep what
+    they mean: velocities shrink by k, forces by k^2.
+    """
+    study, forms = model.study, best.matrices
+    if forms is None or best.scheme is None or study.data.energies is None:
+        return None
+    if study.search.force == "network" or study.data.dt is None:
+        return None
+    levels = [in_natural_units(model, forms, best.genome, best.weights)]
+    for level in range(1, LEVELS + model.system.damped):
+        tell("extrapolate", level, LEVELS, {})
+        k = 2**level
+        slow = _slowed(motions(study, model.system, None, shrink=k), k)
+        force = eqx.tree_at(lambda f: f.scale, model.map.force, jnp.asarray(1.0 / k**2))
+        there = replace(model, motions=slow, map=eqx.tree_at(lambda m: m.force, model.map, force))
+        data = there.data(thinned(there.train, FINAL_ROWS))
+        fitted = there.fit(best.genome[None], data, best.weights[None, None], 1e-15)
+        levels.append(in_natural_units(there, forms, best.genome, fitted.weights[0]))
+    k = len(levels[0].P)
+    even = best.proof is not None and best.proof.reversible
+    factor = extrapolated([np.diag(one.B[k:]) for one in levels], even)
+    dt = study.number(study.data.dt)
+    loss = [(1 - np.diag(one.A[k:, k:])) * 2**i / dt for i, one in enumerate(levels)]
+    mass = np.diag(model.system.mass)[:: model.system.width]
+    return Limit(levels, factor / mass, extrapolated(loss, even))
+
+
+def _slowed(data: Motions, k: int) -> Motions:
+    def slowed(part: Pairs) -> Pairs:
+        return Pairs(part.q, part.v / k, part.next_q, part.next_v / k)
+
+    def each(parts):
+        return tuple(map(slowed, parts))
+
+    return Motions(each(data.train), each(data.validation), each(data.test), data.energies)
+
+
+def energy_unit(model: Model) -> tuple[float, str]:
+    """What turns the study's energies into eV, where it has units; else 1 and its own."""
+    label = model.study.unit("lagrangian")
+    if not label or unit(label).dimension != unit("eV").dimension:
+        return 1.0, label
+    return float(unit(label).factor / unit("eV").factor), "eV"
+
+
+def as_result(model: Model, entry: Entry) -> dict[str, Any]:
+    """An entry of the front for result.json."""
+    layout = model.layout
+    settings: Mapping[str, Any] = {
+        "activations": [layout.activations[c] for c in entry.genome[: layout.units]],
+        "weights": [
+            float(w) if layout.values[c] is None else layout.labels[c]
+            for c, w in zip(entry.genome[layout.units :], entry.weights, strict=True)
+        ],
+    }
+    shown = {
+        "complexity": entry.complexity,
+        "error": entry.error,
+        "objective": entry.objective,
+        "text": "; ".join(e.text for e in entry.equations),
+        "latex": r" \\ ".join(e.latex for e in entry.equations),
+        "genome": [int(c) for c in entry.genome],
+        "validation_error": entry.selected,
+        "scheme": entry.scheme,
+        **settings,
+    }
+    if entry.proof is not None:
+        shown |= {"reversible": entry.proof.reversible, "symplectic": entry.proof.symplectic}
+    return shown

@@ -1,0 +1,353 @@
+"""Networks of a map study, fitted and scored: what the search asks for, a genome at a time or a
+generation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from actionrun.compiler.errors import refusal
+from actionrun.compiler.numerics.genomes.batched_least_squares import Data, Fitted, fitted
+from actionrun.compiler.numerics.genomes.map_network import Genes, MapNet, Marks
+from actionrun.compiler.numerics.genomes.network import Push
+from actionrun.compiler.pnn.canonical_form import Equals
+from actionrun.compiler.pnn.genome import Layout, layout
+from actionrun.compiler.symbolic.lowering import Lowered, lowered
+from actionrun.spec.kinds.pnn import Pnn
+from actionrun.spec.units.quantities import unit
+
+from .data import Motions, Pairs, System, joined, motions, system
+
+FITNESS_ROWS = 400
+FINAL_ROWS = 4000  # that the front is fitted on when the search is over
+FEW_ROWS = 100  # of motions that were computed: they have no noise
+ROWS_A_WEIGHT = 5  # at least
+SAMPLE = 16
+BATCH = 32
+TOGETHER = 16  # networks of a generation differ much in how long they take
+HOPELESS = 1e3  # a cost: leaving every state as it is costs about 2
+FLOOR = 1e-12  # structure that holds to round-off
+
+
+class Reader(eqx.Module):
+    """The inputs of a study as arrays (..., width)."""
+
+    formulas: Lowered
+    width: int = eqx.field(static=True)
+
+    def __call__(self, q, v):
+        parts = [*jnp.moveaxis(q, -1, 0), *jnp.moveaxis(v, -1, 0)]
+        found = [jnp.broadcast_to(jnp.asarray(x), q.shape[:-1]) for x in self.formulas(*parts)]
+        w = self.width
+        return [jnp.stack(found[k : k + w], axis=-1) for k in range(0, len(found), w)]
+
+
+@dataclass(frozen=True)
+class Scored:
+    """Networks, row by row: simplest genomes, weights, complexity, error of the fit's own rows and
+    of the validation rows (10 log10 of mean squares, summed over positions and velocities),
+    structure (log10 of the worse defect)."""
+
+    genomes: np.ndarray
+    weights: np.ndarray
+    complexity: np.ndarray
+    error: np.ndarray
+    structure: np.ndarray
+    converged: np.ndarray
+
+
+@dataclass(frozen=True)
+class Model:
+    """A map study, ready to fit and score genomes."""
+
+    study: Pnn
+    system: System
+    layout: Layout
+    notes: tuple[str, ...]
+    motions: Motions
+    map: MapNet
+    plain: bool  # inputs are the state itself
+
+    @cached_property
+    def equals(self) -> Equals:
+        return Equals(self.layout)
+
+    @cached_property
+    def train(self) -> Pairs:
+        return joined(self.motions.train)
+
+    @cached_property
+    def validation(self) -> Pairs:
+        return joined(self.motions.validation)
+
+    @cached_property
+    def test(self) -> Pairs:
+        return joined(self.motions.test) if self.motions.test else self.validation
+
+    @cached_property
+    def spread(self) -> tuple[float, float]:
+        """Standard deviations of the increments of positions and of velocities: without this scale
+        the fit does not see the change of a position beside the position. 1 where nothing ever
+        changes."""
+        rows = self.train
+        pairs = ((rows.next_q - rows.q).std(), (rows.next_v - rows.v).std())
+        return tuple(float(one) if one > 0 else 1.0 for one in pairs)  # type: ignore[return-value]
+
+    @cached_property
+    def units(self) -> tuple[float, float, str]:
+        """How many pm and pm/fs the study's units of position and velocity are, and their names;
+        1 where the coordinates are no lengths."""
+        names = [*self.study.system.coordinates]
+        labels = self.study.unit(names[0]), self.study.unit("t")
+        if not all(labels) or unit(labels[0]).dimension != unit("pm").dimension:
+            return 1.0, 1.0, ""
+        length = float(unit(labels[0]).factor / unit("pm").factor)
+        return length, length / float(unit(labels[1]).factor / unit("fs").factor), "pm, fs"
+
+    def data(self, rows: Pairs, sets: np.ndarray | None = None) -> Data:
+        """Rows for the fit."""
+        inputs = self.map.reader(jnp.asarray(rows.q), jnp.asarray(rows.v))
+        after = np.concatenate([rows.next_q, rows.next_v], axis=1)
+        width, half = self.system.width, self.system.count
+        parts = [after[:, k * width : (k + 1) * width] for k in self.map.places]
+        scales = np.array([1 / self.spread[k >= half] for k in self.map.places])
+        roots = np.ones((1, len(rows))) if sets is None else sets
+        return Data(
+            jnp.stack(inputs), jnp.asarray(np.stack(parts)),
+            jnp.asarray(scales / np.sqrt(len(rows) * width)), jnp.asarray(roots),
+        )  # fmt: skip
+
+    @cached_property
+    def fitness(self) -> tuple[Data, Pairs]:
+        """The few rows that the search fits, and those that it scores."""
+        clean = self.study.data.energies is not None
+        few = max(FEW_ROWS if clean else FITNESS_ROWS, ROWS_A_WEIGHT * self.layout.weights)
+        return self.data(thinned(self.train, few)), thinned(self.validation)
+
+    @cached_property
+    def sample(self) -> tuple[np.ndarray, np.ndarray]:
+        rows = self.validation[np.linspace(0, len(self.validation) - 1, SAMPLE).astype(int)]
+        return rows.q, rows.v
+
+    @cached_property
+    def spreads(self) -> np.ndarray:
+        """Random factors of the first weights of each start, (starts, weights)."""
+        random = np.random.default_rng([self.study.seed, 8])
+        return 1 + 0.5 * random.standard_normal((self.study.training.starts, self.layout.weights))
+
+    def starts(self, genomes: np.ndarray) -> np.ndarray:
+        """First weights (starts, n, weights): a unit's weights share about 1, velocities count by
+        what they move in dt and forces by what they move in dt^2, so that signals keep their
+        size."""
+        present = self.layout.fixed(genomes) != 0
+        share = np.ones(present.shape)
+        steps = self.layout.net.steps
+        units = [u for s in steps for u in (s.arguments if isinstance(s, Push) else (s,))]
+        for one in (*units, *self.layout.net.outputs):
+            heard = [w for w in one.weights if w >= 0]
+            share[:, heard] = 1 / np.maximum(present[:, heard].sum(1, keepdims=True), 1)
+        return share * self.sizes * self.spreads[:, None]
+
+    @cached_property
+    def sizes(self) -> np.ndarray:
+        """What a weight is about, (weights,), where hidden units are positions."""
+        assert self.study.data.dt is not None
+        dt = self.study.number(self.study.data.dt)
+        found, net = np.ones(self.layout.weights), self.layout.net
+        source = np.ones(net.inputs + 1 + len(net.steps) + net.pushes)
+        if self.plain:
+            for place, part in enumerate(order_of_inputs(self.study, self.system)):
+                source[place] = dt if part >= self.system.count else 1.0
+        place = net.inputs + net.bias
+        for step in net.steps:
+            count = len(step.arguments) if isinstance(step, Push) else 1
+            if isinstance(step, Push):
+                source[place : place + count] = dt**2 / self.system.mass[0, 0]
+            for one in step.arguments if isinstance(step, Push) else (step,):
+                for s, w in zip(one.sources, one.weights, strict=True):
+                    found[w] = source[s] if w >= 0 else found[w]
+            place += count
+        for part, one in zip(self.map.places, net.outputs, strict=True):
+            for s, w in zip(one.sources, one.weights, strict=True):
+                found[w] = source[s] / (dt if part >= self.system.count else 1.0)
+        return found
+
+    def fit(
+        self, genomes: np.ndarray, data: Data, starts: np.ndarray, tolerance: float = 1e-7
+    ) -> Fitted:
+        """The best of several starts (starts, n, weights) for each genome."""
+        layout, several = self.layout, len(starts)
+        spec = genomes[:, : layout.units], layout.fixed(genomes), layout.linear(genomes)
+        codes, fixed, linear = (np.concatenate([part] * several) for part in spec)
+        count = several * len(genomes)
+        train = self.study.training
+        if train.optimizer == "adam":
+            from actionrun.compiler.numerics.genomes.batched_adam import fitted as by_adam
+
+            how = (train.epochs, train.learning_rate)
+            found = by_adam(
+                layout.net, self.map.force, data, (codes, fixed), starts.reshape(count, -1), how
+            )
+        else:
+            found = fitted(
+                layout.net, self.map.force, data, (codes, fixed, linear), starts.reshape(count, -1),
+                np.zeros(count, int), train.epochs, tolerance, HOPELESS, TOGETHER,
+            )  # fmt: skip
+        cost = np.where(np.isfinite(found.cost), found.cost, np.inf).reshape(several, -1)
+        best, lane = np.argmin(cost, axis=0), np.arange(len(genomes))
+        shape = (several, len(genomes))
+        return Fitted(
+            found.weights.reshape(*shape, -1)[best, lane],
+            cost[best, lane],
+            found.converged.reshape(shape)[best, lane],
+        )
+
+    def marks(self, genomes: np.ndarray, weights: np.ndarray, rows: Pairs) -> Marks:
+        """Marks of fitted networks on rows, in batches of one size, and rows in parts of one: a
+        program for all."""
+        codes = genomes[:, : self.layout.units].astype(np.int32)
+        present = self.layout.fixed(genomes) != 0
+        sample = tuple(jnp.asarray(x) for x in self.sample)
+        parts = [self._part(rows, first) for first in range(0, len(rows), FITNESS_ROWS)]
+        found = []
+        for first in range(0, len(genomes), BATCH):
+            block = np.arange(first, first + BATCH)
+            block = np.where(block < len(genomes), block, first)
+            genes = Genes(codes[block], present[block], weights[block])
+            several = [
+                self.map.batch_marks(genes, part, sample, jnp.asarray(self.spread))
+                for part in parts
+            ]
+            shares = [np.sum([np.asarray(one[k]) for one in several], axis=0) for k in (0, 1)]
+            both = (*shares, *map(np.asarray, several[0][2:]))
+            found.append([values[: len(genomes) - first] for values in both])
+        return Marks(*(np.concatenate(parts) for parts in zip(*found, strict=True)))
+
+    def _part(self, rows: Pairs, first: int) -> tuple[jax.Array, ...]:
+        """Rows from `first` on, always as many, and what each counts."""
+        place = np.arange(first, first + FITNESS_ROWS)
+        counts = np.where(place < len(rows), 1 / len(rows), 0.0)[:, None]
+        part = rows[np.minimum(place, len(rows) - 1)]
+        return tuple(map(jnp.asarray, (part.q, part.v, part.next_q, part.next_v, counts)))
+
+    def error(self, marks: Marks) -> np.ndarray:
+        """10 log10(mse_x/pm^2) + 10 log10(mse_v/(pm/fs)^2), or in the study's own units."""
+        length, speed, _ = self.units
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            x = 10 * np.log10(np.asarray(marks.position) * length**2)
+            v = 10 * np.log10(np.asarray(marks.velocity) * speed**2)
+        return np.where(np.isfinite(x + v), x + v, np.inf)
+
+    def structure(self, marks: Marks) -> np.ndarray:
+        """log10 of the worse defect; damped motion need not go back."""
+        worse = np.asarray(marks.volume)
+        if not self.system.damped:
+            worse = np.maximum(worse, np.asarray(marks.reversal))
+        with np.errstate(invalid="ignore"):
+            found = np.log10(np.maximum(worse, FLOOR))
+        return np.where(np.isfinite(found), found, np.inf)
+
+    def scored(self, genomes: np.ndarray, warm: np.ndarray | None = None) -> Scored:
+        """Fit genomes (n, genes) on the fitness rows and score them; `warm` (n, weights): a start
+        in place of all but the first."""
+        data, rows = self.fitness
+        starts = self.starts(genomes)
+        if warm is not None:
+            starts = np.concatenate([warm[None], starts[:1]])
+        found = self.fit(genomes, data, starts)
+        marks = self.marks(genomes, found.weights, rows)
+        sound = np.isfinite(found.cost)
+        return Scored(
+            genomes,
+            found.weights,
+            self.layout.complexity(genomes),
+            np.where(sound, self.error(marks), np.inf),
+            np.where(sound, self.structure(marks), np.inf),
+            found.converged,
+        )
+
+
+def order_of_inputs(study: Pnn, found: System) -> list[int]:
+    """Which part of the state (positions, then velocities, by coordinate) each input is."""
+    words = found.problem.words
+    state = [*words.q, *words.v]
+    parts = []
+    for expression in study.search.inputs:
+        value = words.meaning(expression)
+        first = value[0] if isinstance(value, tuple) else value
+        parts.append(state.index(first) // found.width)
+    return parts
+
+
+def thinned(rows: Pairs, most: int = FITNESS_ROWS) -> Pairs:
+    """At most that many of them, evenly apart."""
+    count = min(len(rows), most)
+    return rows[np.linspace(0, len(rows) - 1, count).round().astype(int)]
+
+
+def model(study: Pnn, observations: Mapping[str, np.ndarray] | None) -> Model:
+    """A map study made ready. Raises Faults."""
+    found = system(study)
+    reader, plain = _reader(study, found)
+    force = study.search.force
+    layer = (len(study.search.layers) + 1) // 2 if force == "network" else force
+    shape, notes = layout(study, force=layer, pushes=found.count, active_output=False)
+    data = motions(study, found, observations)
+    field = found.force if layer is not None else None
+    if force == "network":
+        from .learned_force import learned
+
+        field, note = learned(study, found, data)
+        notes = (*notes, note)
+    net = MapNet(shape.net, field, reader, _places(study, found), found.damped)
+    return Model(study, found, shape, notes, data, net, plain)
+
+
+def _reader(study: Pnn, found: System) -> tuple[Reader, bool]:
+    """The inputs, and whether they are the positions and velocities themselves."""
+    words, parts, plain = found.problem.words, [], []
+    for expression in study.search.inputs:
+        value = words.meaning(expression)
+        several = value if isinstance(value, tuple) else (value,)
+        if len(several) != found.width:
+            raise refusal(
+                study, expression, "map.width",
+                f"this input has {len(several)} components, and the coordinates have {found.width}",
+                "give every input as many components as a coordinate has",
+            )  # fmt: skip
+        parts += [one.subs(found.problem.values) for one in several]
+        plain.append(several)
+    components = [*words.q, *words.v]
+    state = [tuple(components[k : k + found.width]) for k in range(0, len(components), found.width)]
+    arguments = [*words.q, *words.v]
+    return Reader(lowered(parts, arguments), found.width), sorted(map(str, plain)) == sorted(
+        map(str, state)
+    )
+
+
+def _places(study: Pnn, found: System) -> tuple[int, ...]:
+    """Which coordinate or velocity each output is. Raises Faults unless all are there, once."""
+    words, places = found.problem.words, []
+    state = [*words.q, *words.v]
+    for expression in study.search.outputs:
+        value = words.meaning(expression)
+        first = value[0] if isinstance(value, tuple) else value
+        whole = not isinstance(value, tuple) or len(value) == found.width
+        if first not in state or state.index(first) % found.width or not whole:
+            raise refusal(
+                study, expression, "map.state", "an output of a map is a coordinate or a velocity",
+                "write x(t+dt), x'(t+dt)",
+            )  # fmt: skip
+        places.append(state.index(first) // found.width)
+    if sorted(places) != list(range(2 * found.count)):
+        raise refusal(
+            study, ("search", "outputs"), "map.state",
+            "a map has every coordinate and every velocity as an output, once",
+            "write x(t+dt) and x'(t+dt) for each coordinate x",
+        )  # fmt: skip
+    return tuple(places)

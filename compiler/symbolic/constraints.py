@@ -1,0 +1,236 @@
+"""Holonomic constraints of a study: as array functions, and a start that lies on their surface."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import jax.numpy as jnp
+import numpy as np
+import sympy as sp
+from actionrun.compiler.numerics.integrators.constrained import Constrained, Constraints
+from actionrun.spec import Expression, Fault, Faults
+from actionrun.spec.kinds.family import Family
+from actionrun.spec.kinds.ggl import Ggl
+
+from .lagrangian_system import Problem
+from .lowering import lowered
+
+TOLERANCE = 1e-10  # how far a start may be off the surface, relative to the size of the terms
+SHOWN = 6  # bodies whose numbers stand in a message
+Held = Sequence[tuple[Expression, str]]  # of each constraint, where it stands and its name
+DEPENDENT = 1e-9  # what is left of a gradient's direction when it follows from those before it
+
+
+def constraints(problem: Problem) -> Constraints:
+    """The constraints of a problem as array functions of (q, t, theta)."""
+    words, phis = problem.words, problem.constraints
+    arguments = [*words.q, words.t, *problem.constants]
+    return Constraints(
+        m=len(phis),
+        values=lowered(phis, arguments),
+        gradients=lowered([sp.diff(phi, q) for phi in phis for q in words.q], arguments),
+        drifts=lowered([sp.diff(phi, words.t) for phi in phis], arguments),
+        sizes=lowered([sum_of_sizes(phi) for phi in phis], arguments),
+    )
+
+
+def sum_of_sizes(phi: sp.Expr) -> sp.Expr:
+    """The sizes of the terms of phi, added; 1 for a single term."""
+    terms = sp.Add.make_args(phi)
+    return sp.Add(*(sp.Abs(term) for term in terms)) if len(terms) > 1 else sp.Integer(1)
+
+
+def placed(
+    study: Ggl, stepper: Constrained, theta, q, p, held: Held | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """A start q, p (n,) moved by a rounding error onto the surface, its velocity tangent to it.
+
+    `held` names the constraints, where they are not those of the study one by one.
+    Raises Faults for constraints that follow from others or contradict them, and for a start that
+    is off the surface, or leaves it, by more than rounding.
+    """
+    surface = _Surface(study, stepper, theta, np.asarray(p), held)
+    faults = list(surface.dependences(q)) or [*surface.frozen(len(q)), *surface.distances(q)]
+    if faults:
+        raise Faults(tuple(faults))
+    q = surface.nearest(q, range(stepper.constraints.m))
+    assert q is not None
+    faults = list(surface.departures(q))
+    if faults:
+        raise Faults(tuple(faults))
+    push, _ = stepper.tangent(jnp.asarray(q), jnp.asarray(p), 0.0, theta)
+    return q, np.asarray(p + push)
+
+
+def dependences(
+    study: Ggl | Family, stepper: Constrained, theta, q: np.ndarray, p: np.ndarray
+) -> list[Fault]:
+    """Constraints that follow from others or contradict them at q, or leave nothing to move."""
+    surface = _Surface(study, stepper, theta, p)
+    return list(surface.dependences(q)) or list(surface.frozen(len(q)))
+
+
+def distances(
+    study: Ggl | Family, stepper: Constrained, theta, q: np.ndarray, p: np.ndarray
+) -> list[Fault]:
+    """Constraints that a start q violates by more than rounding."""
+    return list(_Surface(study, stepper, theta, p).distances(q))
+
+
+class _Surface:
+    """The constraints at t = 0, as plain numbers."""
+
+    def __init__(
+        self, study: Ggl | Family, stepper: Constrained, theta, p: np.ndarray,
+        held: Held | None = None,
+    ):  # fmt: skip
+        self.study, self.stepper, self.theta, self.p = study, stepper, theta, p
+        self.held = held or [(one, one.text) for one in study.system.holonomic]
+
+    def fault(self, k: int, code: str, message: str, hint: str) -> Fault:
+        return self.study.fault(self.held[k][0], None, code, message, hint)
+
+    def value(self, q) -> np.ndarray:
+        return np.asarray(self.stepper.constraints.value(jnp.asarray(q), 0.0, self.theta))
+
+    def size(self, q) -> np.ndarray:
+        found = np.asarray(self.stepper.constraints.size(jnp.asarray(q), 0.0, self.theta))
+        return np.where(found > 0, found, 1.0)
+
+    def gradient(self, q) -> np.ndarray:
+        return np.asarray(self.stepper.constraints.gradient(jnp.asarray(q), 0.0, self.theta))
+
+    def velocity(self, q) -> np.ndarray:
+        m, p = self.stepper.mechanics, jnp.asarray(self.p)
+        return np.asarray(m.velocity(jnp.asarray(q), p, 0.0, self.theta))
+
+    def mass(self, q) -> np.ndarray:
+        v = jnp.asarray(self.velocity(q))
+        return np.asarray(self.stepper.mechanics.mass(jnp.asarray(q), v, 0.0, self.theta))
+
+    def nearest(self, q, which) -> np.ndarray | None:
+        """The start moved onto some of the constraints, by Newton; None where it gets nowhere."""
+        q, which, mass = np.array(q), list(which), self.mass(q)
+        for _ in range(50):
+            G, phi = self.gradient(q)[which], self.value(q)[which]
+            moved = np.linalg.solve(mass, G.T)
+            step = moved @ np.linalg.lstsq(G @ moved, phi, rcond=None)[0]
+            if not np.all(np.isfinite(step)):
+                return None
+            q = q - step
+            if np.max(np.abs(step)) <= 1e-15 * np.max(np.abs(q)):
+                break
+        return q if np.all(np.abs(self.value(q) / self.size(q))[which] < 1e-13) else None
+
+    def dependences(self, q) -> Iterator[Fault]:
+        """Constraints whose gradients at the start follow from those of the ones before them."""
+        G = self.gradient(q)
+        free: list[int] = []
+        found: list[tuple[int, list[int]]] = []
+        for k, row in enumerate(G):
+            length = np.linalg.norm(row)
+            if not length:
+                yield self.fault(
+                    k,
+                    "constraint-flat",
+                    "this constraint has no gradient at the start, so it cannot hold the motion",
+                    "write it without a square around the whole: x^2 + y^2 = l^2, "
+                    "not (x^2 + y^2 - l^2)^2 = 0",
+                )
+                continue
+            before = G[free] / np.linalg.norm(G[free], axis=1, keepdims=True)
+            weights = np.linalg.lstsq(before.T, row / length, rcond=None)[0]
+            if np.linalg.norm(row / length - weights @ before) > DEPENDENT:
+                free.append(k)
+            else:
+                found.append((k, [j for j, w in zip(free, weights, strict=True) if abs(w) > 1e-6]))
+        on = self.nearest(q, free) if found else None
+        for k, others in found:
+            which = " and ".join(self.held[j][1] for j in others)
+            if on is not None and abs(self.value(on)[k] / self.size(on)[k]) > TOLERANCE:
+                yield self.fault(
+                    k,
+                    "constraint-inconsistent",
+                    f"this constraint contradicts {which}: where the one holds, "
+                    f"the other is off by {abs(self.value(on)[k]):.3g}",
+                    "keep the one that is meant",
+                )
+            else:
+                yield self.fault(
+                    k,
+                    "constraint-redundant",
+                    f"this constraint follows from {which} at the start, "
+                    "so the forces of constraint are not determined",
+                    "delete it",
+                )
+
+    def frozen(self, n: int) -> Iterator[Fault]:
+        if len(self.held) >= n:
+            yield self.fault(
+                n - 1,
+                "constraint-frozen",
+                f"{len(self.held)} constraints on {n} coordinates leave nothing that can move",
+                "delete constraints until they are fewer than the coordinates",
+            )
+
+    def distances(self, q) -> Iterator[Fault]:
+        """Constraints that the start violates by more than rounding."""
+        on, phi = self.nearest(q, range(len(self.held))), self.value(q)
+        relative = np.abs(phi) / self.size(q)
+        for k, more in self._firsts(relative > TOLERANCE):
+            yield self.study.fault(
+                ("start", "position"),
+                None,
+                "constraint-start",
+                f"the start is off the constraint {self.held[k][1]}{more} by {phi[k]:.3g}, "
+                f"{relative[k]:.1e} of the size of its terms",
+                None if on is None else f"the nearest place on it: {self._named(on, '{}')}",
+            )
+
+    def departures(self, q) -> Iterator[Fault]:
+        """Constraints that the velocity of the start leaves by more than rounding."""
+        G, v, mass = self.gradient(q), self.velocity(q), self.mass(q)
+        rate = self.stepper.constraints.rate(jnp.asarray(q), jnp.asarray(v), 0.0, self.theta)
+        drift = np.abs(np.asarray(rate) - G @ v)
+        # the rate that this kinetic energy would have straight off the surface
+        steep = np.sum(G * np.linalg.solve(mass, G.T).T, axis=1)
+        scale = np.sqrt(np.abs(steep * (v @ mass @ v))) + drift
+        assert self.study.start is not None
+        given = "velocity" if self.study.start.velocity is not None else "momentum"
+        push, _ = self.stepper.tangent(jnp.asarray(q), jnp.asarray(self.p), 0.0, self.theta)
+        p = self.p + np.asarray(push)
+        m = self.stepper.mechanics
+        tangent = np.asarray(m.velocity(jnp.asarray(q), jnp.asarray(p), 0.0, self.theta))
+        along = self._named(tangent, "{}'") if given == "velocity" else self._named(p, "pi_{}")
+        for k, more in self._firsts(np.abs(rate) > TOLERANCE * scale):
+            yield self.study.fault(
+                ("start", given),
+                None,
+                "constraint-velocity",
+                f"the start leaves the constraint {self.held[k][1]}{more} at once: its two sides "
+                f"part at a rate of {float(rate[k]):.3g}",
+                f"the {given} along it: {along}",
+            )
+
+    def _firsts(self, wrong: np.ndarray) -> Iterator[tuple[int, str]]:
+        """Of the constraints that are wrong, the first of each formula, and how many more of it."""
+        places: dict[int, list[int]] = {}
+        for k in map(int, np.flatnonzero(wrong)):
+            places.setdefault(id(self.held[k][0]), []).append(k)
+        for first, *others in places.values():
+            yield first, f" (and for {len(others)} more i)" if others else ""
+
+    def _named(self, values: np.ndarray, what: str) -> str:
+        """`{ x = "0.6 m", y = "0.8 m" }`, as it would be typed; `what` names its units."""
+        parts, at, count = [], 0, self.study.system.particles
+        by_body = np.reshape(values, (-1, count or 1)).T  # (bodies, components)
+        for name, size in self.study.system.coordinates.items():
+            unit = self.study.unit(what.format(name))
+            vector, rows = self.study.system.is_vector(name), []
+            for body in by_body[:SHOWN]:
+                row = [f'"{x:.16g} {unit}"' if unit else f"{x:.16g}" for x in body[at : at + size]]
+                rows.append(f"[{', '.join(row)}]" if vector else row[0])
+            rows += ["..."] * (len(by_body) > SHOWN)
+            parts.append(f"{name} = " + (f"[{', '.join(rows)}]" if count else rows[0]))
+            at += size
+        return f"{{ {', '.join(parts)} }}"

@@ -1,0 +1,65 @@
+"""Mechanics that can be done with pencil and paper on a symbolic problem."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import sympy as sp
+
+from .lagrangian_system import Problem
+
+
+def equations_of_motion(problem: Problem) -> tuple[tuple[sp.Expr, sp.Expr], ...]:
+    """Euler-Lagrange equations as (left, right): dP/dv a = F - dP/dq v - dP/dt + G^T lambda."""
+    words = problem.words
+    pairs, sides = list(zip(problem.multipliers, problem.constraints, strict=True)), []
+    for q, p, force in zip(words.q, problem.momentum, problem.force, strict=True):
+        left, right = sp.Integer(0), force - sp.diff(p, words.t)
+        right += sp.Add(*(multiplier * sp.diff(phi, q) for multiplier, phi in pairs))
+        for k in range(problem.n):
+            left += sp.diff(p, words.v[k]) * words.a[k]
+            right -= sp.diff(p, words.q[k]) * words.v[k]
+        sides.append((left, right))
+    return tuple(sides)
+
+
+@dataclass(frozen=True)
+class Structure:
+    """What the integrator may assume; found by SymPy, never assumed.
+
+    linear: P and F are affine in q, v and free of t, so one step is an affine map.
+    positional: bare, and F free of v: nodes need positions only.
+    constant_mass: dP/dv is free of q, v, t.
+    diagonal_mass: and it is diagonal.
+    bare: P = M v with M free of q, v, t.
+    affine_momentum: dP/dv is free of v.
+    timed: t appears in P or F.
+    """
+
+    linear: bool
+    positional: bool
+    constant_mass: bool
+    diagonal_mass: bool
+    bare: bool
+    affine_momentum: bool
+    timed: bool
+
+
+def structure(problem: Problem) -> Structure:
+    """The structure of a problem, by differentiation."""
+    words = problem.words
+    moving = {*words.q, *words.v}
+    both = (*problem.force, *problem.momentum)
+    timed = any(e.has(words.t) for e in both)
+    slopes = [sp.expand(sp.diff(e, x)) for e in both for x in moving]
+    linear = not timed and not any(s.free_symbols & moving for s in slopes)
+    mass = problem.mass
+    constant_mass = not any(entry.free_symbols & (moving | {words.t}) for entry in mass)
+    bare = constant_mass and all(
+        sp.expand(p - sum((mass[i, j] * words.v[j] for j in range(problem.n)), sp.Integer(0))) == 0
+        for i, p in enumerate(problem.momentum)
+    )
+    positional = bare and not any(f.free_symbols & set(words.v) for f in problem.force)
+    affine = not any(entry.free_symbols & set(words.v) for entry in mass)
+    diagonal = constant_mass and mass.is_diagonal()
+    return Structure(linear, positional, constant_mass, diagonal, bare, affine, timed)

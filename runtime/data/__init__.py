@@ -1,0 +1,1 @@
+"""Data of a study: tables and structures."""

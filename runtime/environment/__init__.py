@@ -1,0 +1,1 @@
+"""The process: switches of JAX, its compile cache, signals."""

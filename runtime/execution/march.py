@@ -1,0 +1,181 @@
+"""The march: a program's steps in chunks, with reports, checkpoints and ways to stop between them.
+
+The result does not depend on the chunks, so their size is free: it grows until a chunk takes
+about half a second. That keeps the screen alive, the loss by a kill small, and Ctrl-C quick.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from time import monotonic, process_time
+
+import numpy as np
+from actionrun.compiler.findings import Findings
+from actionrun.compiler.program import Program
+from actionrun.runtime.errors import Diverged, Stopped
+from actionrun.runtime.events import Listener, Noted, Pace
+from actionrun.runtime.storage.checkpoint import Checkpoints, Point
+
+CHUNK_SECONDS = 0.5
+SAVE_SECONDS = 10.0
+
+Stop = Callable[[], int | None]  # the exit code with which we were asked to stop, or None
+
+
+@dataclass
+class Timing:
+    """Wall and CPU seconds of all sessions of a run; steps and seconds marched in this one.
+
+    The first chunk of a session compiles; it counts as compilation but for what its steps take by
+    the rate of the later ones.
+    """
+
+    seconds: float = 0.0
+    cpu: float = 0.0
+    marched: float = 0.0  # of `seconds`, those until the last step
+    first: tuple[int, float] = (0, 0.0)
+    later: tuple[int, float] = (0, 0.0)
+
+    def enter(self, count: int, spent: float) -> None:
+        if not self.first[0]:
+            self.first = (count, spent)
+        else:
+            self.later = (self.later[0] + count, self.later[1] + spent)
+
+    @property
+    def seconds_a_step(self) -> float | None:
+        steps, seconds = self.later
+        return seconds / steps if steps else None
+
+    @property
+    def compile_seconds(self) -> float | None:
+        steps, seconds = self.first
+        if not steps:
+            return None
+        return max(0.0, seconds - steps * (self.seconds_a_step or 0.0))
+
+
+@dataclass
+class March:
+    """One session of a program's march in a run folder."""
+
+    program: Program
+    keep: Checkpoints
+    tell: Listener
+    stop: Stop = lambda: None
+    chunk_seconds: float = field(default_factory=lambda: CHUNK_SECONDS)
+    save_seconds: float = field(default_factory=lambda: SAVE_SECONDS)
+    timing: Timing = field(default_factory=Timing)
+    cut: str = ""  # said where a cap in wall time ended the march
+
+    def findings(self) -> Findings:
+        """March to the end, from the newest checkpoint if there is one, and evaluate.
+
+        Raises Diverged, Stopped, CannotWrite, Refused; what was saved by then stays good.
+        """
+        self._began, self._cpu = monotonic(), process_time()
+        state = self._to_the_end()
+        self._count()
+        marched = self.timing.first[0] > 0
+        self.timing.marched = self.timing.seconds if marched else self._before[0]
+        pace = Pace(self.tell, before=self.timing.seconds)
+
+        def tell(stage: str, done: int, total: int, metrics: Mapping[str, float]) -> None:
+            self._obey(self.program.total)
+            pace(stage, done, total, metrics)
+
+        found = self.program.findings(state, self.keep.samples(), tell)
+        self._count()
+        return replace(found, notes=(*found.notes, self.cut)) if self.cut else found
+
+    def _to_the_end(self) -> object:
+        program, timing = self.program, self.timing
+        state = program.start()
+        point = self.keep.latest(state)
+        done = 0
+        if point is not None:
+            done, state = point.step, point.state
+            self.tell(Noted(f"going on from step {done} of {program.total}"))
+        self._before = (point.seconds, point.cpu) if point else (0.0, 0.0)
+        minutes = getattr(program, "minutes", None)  # of a training: a cap in wall time
+        pace = Pace(self.tell, before=self._before[0], spacing=0.0)
+        if done < program.total:
+            pace.start(program.stage, program.total, done)
+        rows: dict[str, list[np.ndarray]] = {}
+        saved, patience = monotonic(), self.save_seconds
+        count, lost = max(1, program.quantum), None
+        while done < program.total:
+            self._obey(done, state, rows)
+            if minutes and done and self._before[0] + monotonic() - self._began > 60 * minutes:
+                self.cut = (
+                    f"training.minutes cut this run at step {done} of {program.total}: another run "
+                    "of it will not give the same numbers"
+                )
+                self.tell(Noted(self.cut))
+                break
+            count = min(count, program.total - done)
+            clock = monotonic()
+            following, report = program.advance(state, done, count)
+            metrics = {name: float(value) for name, value in report.metrics.items()}
+            _wait(following)
+            spent = monotonic() - clock
+            if report.diverged is not None:
+                lost = done + count
+                if count > max(1, program.quantum):
+                    count = self._half(count)  # as steps do not depend on chunks: find the step
+                    continue
+                self._save(done, state, rows)
+                raise Diverged(f"stopped after step {done} of {program.total}: {report.diverged}")
+            state, done = following, done + count
+            for name, array in report.samples.items():
+                rows.setdefault(name, []).append(np.asarray(array))
+            timing.enter(count, spent)
+            pace(program.stage, done, program.total, metrics)
+            if monotonic() - saved > patience:
+                clock = monotonic()
+                self._save(done, state, rows)
+                saved = monotonic()
+                patience = max(self.save_seconds, 20 * (saved - clock))
+            count = self._next(count, spent) if lost is None else self._half(lost - done)
+        self._save(done, state, rows)
+        self._obey(done)
+        return state
+
+    def _next(self, count: int, spent: float) -> int:
+        """A chunk size for the next chunk, a multiple of the quantum."""
+        quantum = max(1, self.program.quantum)
+        growth = min(8.0, self.chunk_seconds / max(spent, 1e-9))
+        # The first chunk compiles: it says nothing of the rate, so the second is of its size.
+        if not self.timing.later[0]:
+            growth = 1.0
+        return max(1, round(count * growth / quantum)) * quantum
+
+    def _half(self, count: int) -> int:
+        quantum = max(1, self.program.quantum)
+        return max(1, count // (2 * quantum)) * quantum
+
+    def _obey(self, done: int, state: object = None, rows: dict | None = None) -> None:
+        """Save and raise Stopped where we were asked to stop."""
+        code = self.stop()
+        if code is None:
+            return
+        if rows is not None:
+            self._save(done, state, rows)
+        raise Stopped(f"stopped at step {done} of {self.program.total}, saved", code)
+
+    def _save(self, done: int, state: object, rows: dict[str, list[np.ndarray]]) -> None:
+        self._count()
+        self.keep.save(Point(done, state, self.timing.seconds, self.timing.cpu), rows)
+        rows.clear()
+
+    def _count(self) -> None:
+        self.timing.seconds = self._before[0] + monotonic() - self._began
+        self.timing.cpu = self._before[1] + process_time() - self._cpu
+
+
+def _wait(state: object) -> None:
+    """Wait for work that was only dispatched, so that clocks and checkpoints see it done."""
+    import jax
+
+    jax.block_until_ready(state)

@@ -1,0 +1,232 @@
+"""`actionrun compare`: what was asked differently of runs, and what they found, side by side.
+
+Made of the runs' files alone, without jax, sympy, numpy or matplotlib.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+from string import Template, ascii_uppercase
+from typing import Any
+
+from actionrun.runtime.errors import Refused
+from actionrun.runtime.storage.run_folder import Folder
+from actionrun.spec import keyed
+from actionrun.spec.text.source import shown
+
+from .listing import columned
+from .rounding import brief, duration, measured
+
+NONE = "–"
+TIMES = ("seconds", "nanoseconds", "per_second")
+MOST_LETTERS = 60  # of a cell on the screen
+FILES = ("data.file", "ends.start", "ends.end")
+MADE_WITH = ("actionrun", "code", "processor", "device", "python")
+
+Row = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Rows of a label and a cell for each run; `same` counts what does not differ."""
+
+    names: tuple[str, ...]
+    runs: tuple[Row, ...]
+    asked: tuple[Row, ...]
+    same_keys: int
+    metrics: tuple[Row, ...]
+    same_metrics: tuple[tuple[str, str], ...]
+    values: tuple[Row, ...]
+    equations: tuple[tuple[str, tuple[Mapping[str, Any] | None, ...]], ...]
+    made: tuple[Row, ...]
+
+
+def comparison(folders: Sequence[Folder]) -> Comparison:
+    """Compare runs, finished or not. Raises Refused where a folder is no run or is damaged."""
+    studies = [_keys(folder) for folder in folders]
+    results = [folder.read_json(folder.result) for folder in folders]
+    stories = [folder.read_json(folder.provenance) for folder in folders]
+    metrics = [_metrics(result) for result in results]
+    equations = [_equations(result) for result in results]
+    values = [_values(result) for result in results]
+    made = [_made(story) for story in stories]
+    letters = [ascii_uppercase[i] if i < 26 else str(i + 1) for i in range(len(folders))]
+    return Comparison(
+        names=tuple(letters),
+        runs=tuple(
+            (letter, str(folder.path), str(story.get("title", "")), _status(folder, story))
+            for letter, folder, story in zip(letters, folders, stories, strict=True)
+        ),
+        asked=_rows(studies, differing=True),
+        same_keys=len(_rows(studies)) - len(_rows(studies, differing=True)),
+        metrics=_rows(metrics, differing=True),
+        same_metrics=tuple(
+            (row[0], row[1]) for row in _rows(metrics) if len(set(row[1:])) == 1
+        ),
+        values=_rows(values),
+        equations=tuple(
+            (name, tuple(one.get(name) for one in equations)) for name in _names(equations)
+        ),
+        made=_rows(made, differing=True),
+    )  # fmt: skip
+
+
+def _keys(folder: Folder) -> dict[str, str]:
+    """The dotted keys of a run's study; a data file with what it holds."""
+    try:
+        found = keyed((folder / "resolved.toml").read_text(encoding="utf-8"))
+    except (OSError, ValueError, TypeError) as error:
+        raise Refused(f"{folder.path} is no run folder: its resolved.toml {error}") from None
+    for name in FILES:
+        path = folder.path / found.get(name, "").strip('"')
+        if name in found and path.is_file():
+            digest = hashlib.sha256(path.read_bytes()).hexdigest()
+            found[name] += f" (sha256 {digest[:8]})"
+    return found
+
+
+def _status(folder: Folder, story: Mapping[str, Any]) -> str:
+    if not folder.finished:
+        return folder.state
+    return f"done in {duration(story.get('seconds'))}"
+
+
+def _metrics(result: Mapping[str, Any]) -> dict[str, str]:
+    """Measures to eight digits; times, which are never the same again, to four."""
+    return {
+        name: brief(value, 4 if name.endswith(TIMES) else 8)
+        for name, value in result.get("metrics", {}).items()
+    }
+
+
+def _equations(result: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    return {str(one.get("name")): one for one in result.get("equations", [])}
+
+
+def _values(result: Mapping[str, Any]) -> dict[str, str]:
+    return {
+        symbol: measured(pair.get("value"), pair.get("std"))
+        for one in result.get("equations", [])
+        for symbol, pair in one.get("values", {}).items()
+    }
+
+
+def _made(story: Mapping[str, Any]) -> dict[str, str]:
+    found = {name: str(story[name]) for name in MADE_WITH if story.get(name) is not None}
+    return found | {str(name): str(one) for name, one in story.get("versions", {}).items()}
+
+
+def _names(tables: Sequence[Mapping[str, Any]]) -> list[str]:
+    """All names in the order of the tables, each new one after the one before it."""
+    names: list[str] = []
+    for table in tables:
+        at = 0
+        for name in table:
+            if name in names:
+                at = names.index(name) + 1
+            else:
+                names.insert(at, name)
+                at += 1
+    return names
+
+
+def _rows(tables: Sequence[Mapping[str, str]], *, differing: bool = False) -> tuple[Row, ...]:
+    rows = ((name, *(table.get(name, NONE) for table in tables)) for name in _names(tables))
+    return tuple(row for row in rows if not differing or len(set(row[1:])) > 1)
+
+
+def text(found: Comparison) -> str:
+    """The comparison for a terminal."""
+    lines = [f"{row[0]}  {'  '.join(map(shown, row[1:]))}" for row in found.runs]
+    lines += _part("what was asked", found, found.asked)
+    if not found.asked:
+        lines += ["", "the studies are the same"]
+    lines += _part("metrics", found, found.metrics)
+    if found.same_metrics:
+        pairs = ", ".join(f"{name} {value}" for name, value in found.same_metrics)
+        lines += ["", f"the same: {shown(pairs)}"]
+    lines += _part("learned values", found, found.values)
+    for name, several in found.equations:
+        lines += ["", shown(name)]
+        texts = [one["text"] if one else NONE for one in several]
+        if len(set(texts)) == 1:
+            lines += [f"  {shown(line)}" for line in texts[0].splitlines()]
+            continue
+        for letter, words in zip(found.names, texts, strict=True):
+            first, *more = words.splitlines() or [""]
+            lines += [f"  {letter}  {shown(first)}", *(f"     {shown(line)}" for line in more)]
+    lines += _part("made with", found, found.made)
+    return "\n".join(lines)
+
+
+def _part(title: str, found: Comparison, rows: Iterable[Row]) -> list[str]:
+    cells = [tuple(_cut(cell) for cell in row) for row in rows]
+    return ["", *columned([(title, *found.names), *cells])] if cells else []
+
+
+def _cut(cell: str) -> str:
+    line = shown(cell).replace("\n", " ")
+    return line if len(line) <= MOST_LETTERS else f"{line[: MOST_LETTERS - 1]}…"
+
+
+def page(found: Comparison) -> str:
+    """The comparison as a page that needs no network and no script."""
+    home = Path(__file__).parent
+    same = ", ".join(f"{name} {value}" for name, value in found.same_metrics)
+    parts = (
+        ("Runs", _table(("", "run", "title", "status"), found.runs)),
+        ("What was asked", _asked(found)),
+        ("Metrics", _table(("metric", *found.names), found.metrics)
+         + (f'<p class="aside">the same: {escape(same)}</p>' if same else "")),
+        ("Learned values", _table(("symbol", *found.names), found.values)),
+        ("Equations", "\n".join(_equation(found, *pair) for pair in found.equations)),
+        ("Made with", _table(("", *found.names), found.made)),
+    )  # fmt: skip
+    titles = dict.fromkeys(row[2] for row in found.runs)
+    return Template((home / "page.html").read_text(encoding="utf-8")).substitute(
+        title=escape(" and ".join(titles)),
+        kind="Comparison of runs",
+        facts="",
+        style=(home / "page.css").read_text(encoding="utf-8"),
+        sections="\n".join(
+            f"<section>\n<h2>{title}</h2>\n{body}\n</section>" for title, body in parts if body
+        ),
+    )
+
+
+def _asked(found: Comparison) -> str:
+    if not found.asked:
+        return "<p>The studies are the same.</p>"
+    same = f'<p class="aside">{found.same_keys} other keys are the same.</p>'
+    return _table(("key", *found.names), found.asked) + same
+
+
+def _equation(found: Comparison, name: str, several: Sequence[Mapping[str, Any] | None]) -> str:
+    from .mathml import mathml
+
+    texts = {str(one["latex"]) if one else NONE for one in several}
+    if len(texts) == 1:
+        return f"<h3>{escape(name)}</h3>\n{mathml(texts.pop())}"
+    columns = "\n".join(
+        f'<div><p class="aside">{letter}</p>'
+        f"{mathml(str(one['latex'])) if one else f'<p>{NONE}</p>'}</div>"
+        for letter, one in zip(found.names, several, strict=True)
+    )
+    return f'<h3>{escape(name)}</h3>\n<div class="beside">\n{columns}\n</div>'
+
+
+def _table(head: Sequence[str], rows: Iterable[Row]) -> str:
+    body = "\n".join(
+        f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in rows
+    )
+    if not body:
+        return ""
+    heads = "".join(f"<th>{escape(cell)}</th>" for cell in head)
+    return (
+        f'<div class="scroll"><table class="beside"><thead><tr>{heads}</tr></thead>\n'
+        f"<tbody>\n{body}\n</tbody></table></div>"
+    )

@@ -1,0 +1,36 @@
+"""`actionrun list`: runs as lines of text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from actionrun.runtime.storage.run_folder import Folder
+from actionrun.spec.text.source import columns, shown
+
+from .rounding import duration
+
+
+def listing(runs: Sequence[Folder]) -> str:
+    """A table of runs: folder, kind, state, when, how long, title."""
+    head = ("run", "study", "status", "started", "took", "title")
+    return "\n".join(columned([head, *(_row(run) for run in runs)]))
+
+
+def columned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Rows of cells as lines, each column as wide as its widest cell."""
+    widths = [max(map(columns, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(
+            cell + " " * (width - columns(cell)) for cell, width in zip(row, widths, strict=True)
+        ).rstrip()
+        for row in rows
+    ]
+
+
+def _row(run: Folder) -> tuple[str, ...]:
+    story = run.read_json(run.provenance)
+    status = run.state
+    started = str(story.get("started", ""))[:16].replace("T", " ")
+    took = duration(story.get("seconds")) if status == "done" else ""
+    cells = (run.path, story.get("study", "?"), status, started, took, story.get("title", ""))
+    return tuple(shown(str(cell)).replace("\n", " ") for cell in cells)

@@ -1,0 +1,67 @@
+"""Pieces of the page: everything that comes from a study or a run is escaped here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from html import escape
+from urllib.parse import quote
+
+from actionrun.compiler.findings import Equation, Table
+
+from .mathml import mathml
+from .rounding import brief, measured
+
+
+def text_html(text: str) -> str:
+    """Prose as a paragraph; text that is laid out in columns as it stands."""
+    laid_out = any("  " in line.strip() for line in text.splitlines())
+    return f"<pre>{escape(text)}</pre>" if laid_out else f'<p class="text">{escape(text)}</p>'
+
+
+def equation_html(equation: Equation, named: bool = True) -> str:
+    heading = f'<p class="aside">{escape(equation.name)}</p>' if named else ""
+    return f"{heading}\n{mathml(equation.latex)}"
+
+
+def values_html(equation: Equation) -> str:
+    rows = tuple(
+        (symbol, measured(value, std), None if value is None else repr(float(value)))
+        for symbol, (value, std) in equation.values.items()
+    )
+    return table_html(Table("", "", ("symbol", "value", "unrounded"), rows))
+
+
+def table_html(table: Table, pages: Sequence[str | None] = ()) -> str:
+    """A table; columns of numbers are aligned to the right. `pages`, one a row, are where the first
+    cells lead to."""
+    numeric = [
+        all(isinstance(row[index], int | float | None) for row in table.rows)
+        for index in range(len(table.header))
+    ]
+    marks = [' class="number"' if number else "" for number in numeric]
+    head = "".join(
+        f"<th{mark}>{escape(cell)}</th>" for mark, cell in zip(marks, table.header, strict=True)
+    )
+    body = "\n".join(
+        "<tr>"
+        + "".join(
+            f"<td{mark}>{_linked(escape(brief(cell, 5)), None if index else page)}</td>"
+            for index, (mark, cell) in enumerate(zip(marks, row, strict=True))
+        )
+        + "</tr>"
+        for page, row in zip(pages or [None] * len(table.rows), table.rows, strict=True)
+    )
+    caption = f"<h3>{escape(table.caption)}</h3>\n" if table.caption else ""
+    return (
+        f'{caption}<div class="scroll"><table><thead><tr>{head}</tr></thead>\n'
+        f"<tbody>\n{body}\n</tbody></table></div>"
+    )
+
+
+def _linked(content: str, page: str | None) -> str:
+    return content if page is None else f'<a href="{escape(quote(page))}">{content}</a>'
+
+
+def pairs_html(pairs: Iterable[tuple[str, str]]) -> str:
+    rows = "\n".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in pairs)
+    return f'<dl class="key">\n{rows}\n</dl>' if rows else ""

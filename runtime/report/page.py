@@ -1,0 +1,221 @@
+"""report.html: one page that needs no network and no script, made from the run folder alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from html import escape
+from pathlib import Path
+from shlex import join
+from string import Template
+from typing import Any
+
+import numpy as np
+from actionrun.compiler.findings import Axis, Curve, Figure, Findings, Panel, Section, Table
+from actionrun.runtime.storage.atomic_write import write
+from actionrun.runtime.storage.findings_file import read_content
+from actionrun.runtime.storage.progress_log import rows
+from actionrun.runtime.storage.run_folder import Folder
+
+from .figures import parts, svg
+from .markup import equation_html, pairs_html, table_html, text_html, values_html
+from .mathml import mathml
+from .rounding import duration
+
+KINDS = {
+    "ggl": "How does this system move?",
+    "family": "Which member of this family made the motion?",
+    "om": "Which path of least action joins these two states?",
+    "pnn": "What is the simplest law behind these data?",
+}
+MOST_PANELS = 4
+
+
+def write_report(folder: Folder) -> Path:
+    """Draw the figures and the page; returns the page's path. Raises CannotWrite."""
+    content = read_content(folder)
+    story = folder.read_json(folder.provenance)
+    salt = str(story.get("hash", ""))[:8]
+    drawn: dict[str, str] = {}
+    for figure in content.findings.figures:
+        drawn[figure.name] = svg(figure, salt + figure.name)
+        write(folder / "figures" / f"{_stem(figure.name)}.svg", drawn[figure.name])
+    path = folder / "report.html"
+    write(path, page(folder, content.findings, content.asked, story, drawn))
+    return path
+
+
+def page(
+    folder: Folder, found: Findings, asked: Sequence[Section], story: Mapping[str, Any],
+    drawn: Mapping[str, str],
+) -> str:  # fmt: skip
+    """The page as text; `drawn` has the drawings of its figures by name."""
+    home = Path(__file__).parent
+    study = (folder / "study.toml").read_text(encoding="utf-8", errors="replace")
+    facts = (
+        str(story.get("finished") or "")[:10],
+        f"took {duration(story.get('seconds'))}",
+        str(story.get("device") or ""),
+        f"actionrun {story.get('actionrun')}",
+    )
+    sections = (
+        ("In short", _short(found)),
+        ("What was asked", _asked(asked, study, _command(story))),
+        ("What was found", _found(found, asked)),
+        ("Figures", _figures(found.figures, "f", drawn)),
+        ("How it went", _went(folder, story)),
+        ("How far to trust it", _trust(found)),
+        ("How to repeat it", _repeat(folder, story)),
+    )
+    return Template((home / "page.html").read_text(encoding="utf-8")).substitute(
+        title=escape(str(story.get("title", ""))),
+        kind=escape(KINDS.get(str(story.get("study")), str(story.get("study", "")))),
+        facts=escape(" · ".join(filter(None, facts))),
+        style=(home / "page.css").read_text(encoding="utf-8"),
+        sections="\n".join(
+            f"<section>\n<h2>{escape(title)}</h2>\n{body}\n</section>"
+            for title, body in sections
+            if body
+        ),
+    )
+
+
+def _short(found: Findings) -> str:
+    main = [equation for equation in found.equations if equation.values][:1] or found.equations[:1]
+    return "\n".join([*(mathml(equation.latex) for equation in main), pairs_html(found.summary)])
+
+
+def _asked(asked: Sequence[Section], study: str, command: str) -> str:
+    parts: list[str] = []
+    for section in asked:
+        parts.append(f"<h3>{escape(section.title)}</h3>")
+        if section.text:
+            parts.append(text_html(section.text))
+        parts += [
+            equation_html(equation, len(section.equations) > 1) for equation in section.equations
+        ]
+    parts.append("<h3>The study, as it was written</h3>")
+    parts.append(f"<pre>{escape(study)}</pre>")
+    if any(option in command for option in ("--set", "--seed", "--data")):
+        parts.append(f'<p class="aside">changed by: <code>{escape(command)}</code></p>')
+    return "\n".join(parts)
+
+
+def _found(found: Findings, asked: Sequence[Section]) -> str:
+    parts: list[str] = []
+    known = {equation.latex for section in asked for equation in section.equations}
+    for equation in found.equations:
+        if equation.latex in known:
+            continue
+        parts.append(equation_html(equation))
+        values = values_html(equation)
+        parts += [values] if equation.values and values not in parts else []
+    parts += [table_html(table, _pages(table, found)) for table in found.tables]
+    if found.metrics:
+        table = Table("", "All metrics", ("metric", "value"), tuple(found.metrics.items()))
+        parts.append(table_html(table))
+    return "\n".join(parts)
+
+
+def _pages(table: Table, found: Findings) -> Sequence[str | None]:
+    """The pages of the points of a sweep, a row of its table each; None where there is none."""
+    points = found.extra.get("sweep", {}).get("points", ())
+    if table.name != "points" or len(points) != len(table.rows):
+        return ()
+    return [f"{one['folder']}/report.html" if one["status"] == "done" else None for one in points]
+
+
+def _figures(figures: Iterable[Figure], salt: str, drawn: Mapping[str, str]) -> str:
+    blocks = []
+    for number, figure in enumerate(figures):
+        drawings = "\n".join(parts(figure, f"{salt}{number}", drawn.get(figure.name)))
+        label = escape(figure.caption, quote=True)
+        blocks.append(
+            f'<figure>\n<div class="panels" role="group" aria-label="{label}">\n{drawings}\n'
+            f"</div>\n<figcaption>{escape(figure.caption)}</figcaption>\n</figure>"
+        )
+    return "\n".join(blocks)
+
+
+def _went(folder: Folder, story: Mapping[str, Any]) -> str:
+    nanoseconds = story.get("step_nanoseconds")
+    again = len(story.get("sessions", []))
+    pairs = (
+        ("wall time", duration(story.get("seconds"))),
+        ("CPU time", duration(story.get("cpu_seconds"))),
+        ("of it compiling", duration(story.get("compile_seconds"))),
+        ("time a step", "–" if nanoseconds is None else duration(nanoseconds * 1e-9)),
+        ("device", str(story.get("device") or "–")),
+        ("interrupted", f"{again} time{'s' if again > 1 else ''}, then gone on" if again else "no"),
+    )
+    return f"{pairs_html(pairs)}\n{_figures(progress(list(rows(folder.metrics))), 'p', {})}"
+
+
+def progress(lines: Sequence[Mapping[str, Any]]) -> list[Figure]:
+    """A figure a stage of what it reported, over its steps, where there is a curve to see."""
+    stages: dict[str, list[Mapping[str, Any]]] = {}
+    for line in lines:
+        stages.setdefault(str(line["stage"]), []).append(line)
+    return [
+        Figure(f"progress-{stage}", f"What the stage “{stage}” reported, over its steps.", panels)
+        for stage, reports in stages.items()
+        if len(reports) > 2 and (panels := _progress_panels(reports))
+    ]
+
+
+def _progress_panels(reports: Sequence[Mapping[str, Any]]) -> tuple[Panel, ...]:
+    fixed = ("stage", "done", "total", "seconds")
+    names = [name for name in reports[-1] if name not in fixed][:MOST_PANELS]
+    panels = []
+    for name in names:
+        points = [(row["done"], row[name]) for row in reports if row.get(name) is not None]
+        if len(points) < 3:
+            continue
+        steps, values = zip(*points, strict=True)
+        log = min(values) > 0 and max(values) > 30 * min(values)
+        curve = Curve(np.array(steps, dtype=float), np.array(values, dtype=float))
+        panels.append(Panel(Axis("step"), Axis(name, log=log), (curve,)))
+    return tuple(panels)
+
+
+def _trust(found: Findings) -> str:
+    items = [
+        f'<li class="{"held" if check.passed else "missed"}">'
+        f'<span class="mark">{"✓" if check.passed else "✗"}</span>'
+        f"<strong>{escape(check.name)}</strong> "
+        f"({'held' if check.passed else 'not held'}): {escape(check.text)}</li>"
+        for check in found.checks
+    ]
+    checks = f'<ul class="checks">{"".join(items)}</ul>' if items else ""
+    notes = "".join(f"<li>{escape(note)}</li>" for note in found.notes)
+    return checks + (f'<ul class="notes">{notes}</ul>' if notes else "")
+
+
+def _command(story: Mapping[str, Any]) -> str:
+    return join(["actionrun", *map(str, story.get("command", [])[1:])])
+
+
+def _repeat(folder: Folder, story: Mapping[str, Any]) -> str:
+    command = _command(story)
+    versions = story.get("versions", {})
+    pairs = (
+        ("seed", str(story.get("seed"))),
+        ("hash of the study", str(story.get("hash"))),
+        ("actionrun", f"{story.get('actionrun')} (code {story.get('code')})"),
+        ("versions", ", ".join(f"{name} {number}" for name, number in versions.items())),
+        ("python", str(story.get("python"))),
+        ("platform", str(story.get("platform"))),
+        ("processor", f"{story.get('processor')} ({story.get('processors')} cores)"),
+        ("switches", " ".join(f"{k}={v}" for k, v in story.get("switches", {}).items()) or "–"),
+    )
+    return (
+        f"<pre>{escape(command)}</pre>\n"
+        '<p class="aside">The file <code>resolved.toml</code> beside this page has every default '
+        "and override written out: <code>actionrun resolved.toml</code> gives the same run.</p>\n"
+        f"{pairs_html(pairs)}"
+    )
+
+
+def _stem(name: str) -> str:
+    """A file's stem that stays in its folder, whatever a figure is called."""
+    kept = "".join(char if char.isalnum() or char in "-_" else "-" for char in name)
+    return kept[:80] or "figure"

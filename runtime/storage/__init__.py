@@ -1,0 +1,1 @@
+"""Files of a run folder: written atomically, locked, checked when read."""

@@ -1,0 +1,189 @@
+"""Checkpoints: whole or absent, aware of their study, enough to go on bit for bit.
+
+A checkpoint is the state's leaves in the order of its tree, and the names of the parts that hold
+the samples reported up to its step. A part is written once and never again, so that memory and
+writing stay bounded however long the run is. The last two checkpoints are kept, as the last one
+may be damaged by what ended the run.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from actionrun.runtime.errors import CannotWrite, Damaged, Refused
+from actionrun.runtime.events import Listener, Noted, Saved
+
+from .array_file import Corrupt, store, stored
+
+KEPT = 2
+NAME = re.compile(r"step-(\d{15})\.arrays")
+
+
+@dataclass(frozen=True)
+class Point:
+    """Where a march stands: `state` after `step` steps, `seconds` and `cpu` spent so far."""
+
+    step: int
+    state: Any
+    seconds: float = 0.0
+    cpu: float = 0.0
+
+
+@dataclass
+class Checkpoints:
+    """The checkpoints of one run in `folder`.
+
+    `stamp` is what must be the same to go on: the study's hash and the versions that the numbers
+    depend on.
+    """
+
+    folder: Path
+    stamp: Mapping[str, str]
+    tell: Listener
+    free: Collection[str] = ()  # names in the stamp that may differ all the same
+    step: int = -1  # of the newest one
+    parts: list[dict[str, Any]] = field(default_factory=list)
+
+    def latest(self, like: Any) -> Point | None:
+        """The newest checkpoint that is whole, its state shaped as `like`; None where none is.
+
+        A damaged one is noted and the one before is used. Raises Refused, with the difference,
+        for a checkpoint of another study or version.
+        """
+        for path in reversed(self._files()):
+            try:
+                point = self._point(path, like)
+            except Corrupt as fault:
+                self.tell(Noted(f"{fault}; using the checkpoint before it, if there is one"))
+                continue
+            self.step = point.step
+            return point
+        return None
+
+    def save(self, point: Point, rows: Mapping[str, Sequence[np.ndarray]]) -> None:
+        """Save the state and the `rows` of samples reported since the last save."""
+        if point.step == self.step:
+            return
+        names = [name for name in rows if rows[name]]
+        if names:
+            arrays = [np.concatenate(rows[name]) for name in names]
+            path = self.folder / f"samples-{max(self.step, 0):015d}-{point.step:015d}.arrays"
+            self.parts.append({"file": path.name, "sha256": store(path, {"names": names}, arrays)})
+        leaves, shape = flat(point.state)
+        header = {
+            "step": point.step,
+            "seconds": point.seconds,
+            "cpu": point.cpu,
+            "stamp": dict(self.stamp),
+            "tree": shape,
+            "parts": self.parts,
+        }
+        path = self.folder / f"step-{point.step:015d}.arrays"
+        store(path, header, leaves)
+        self.step = point.step
+        self._prune()
+        self.tell(Saved(path, point.step))
+
+    def samples(self) -> dict[str, np.ndarray]:
+        """All samples up to the newest checkpoint, each concatenated in order.
+
+        Raises Damaged where a file has changed since it was written; the next start goes on from
+        the checkpoint before it.
+        """
+        gathered: dict[str, list[np.ndarray]] = {}
+        for part in self.parts:
+            header, arrays = self._part(part)
+            for name, array in zip(header["names"], arrays, strict=True):
+                gathered.setdefault(name, []).append(array)
+        return {name: np.concatenate(arrays) for name, arrays in gathered.items()}
+
+    def _part(self, part: Mapping[str, Any]) -> tuple[dict[str, Any], list[np.ndarray]]:
+        try:
+            header, arrays, digest = stored(self.folder / part["file"])
+            if digest != part["sha256"]:
+                raise Corrupt(f"{part['file']} has changed")
+        except Corrupt as fault:
+            raise Damaged(f"{fault}. Run again: it goes on from the checkpoint before") from None
+        return header, arrays
+
+    def _files(self) -> list[Path]:
+        return sorted(path for path in self.folder.glob("step-*") if NAME.fullmatch(path.name))
+
+    def _point(self, path: Path, like: Any) -> Point:
+        header, leaves, _ = stored(path)
+        self._compare(path, header.get("stamp", {}))
+        for part in header["parts"]:
+            if stored(self.folder / part["file"])[2] != part["sha256"]:
+                raise Corrupt(f"{path.name} names samples that have changed ({part['file']})")
+        state = restored(leaves, header["tree"], like, path.name)
+        self.parts = list(header["parts"])
+        return Point(header["step"], state, header["seconds"], header["cpu"])
+
+    def _compare(self, path: Path, theirs: Mapping[str, str]) -> None:
+        changed = [
+            f"    {key}: {theirs.get(key, 'none')} then, {self.stamp.get(key, 'none')} now"
+            for key in sorted({*theirs, *self.stamp})
+            if theirs.get(key) != self.stamp.get(key) and key not in self.free
+        ]
+        if changed:
+            raise Refused(
+                f"{path} cannot be gone on with, as this is not the same:\n"
+                + "\n".join(changed)
+                + "\nGo back to what it was made with, or start a new run with --fresh"
+            )
+
+    def _prune(self) -> None:
+        """Keep the last checkpoints and the parts that they name."""
+        # A file of a later step than ours is a damaged one that we went back from.
+        good = [path for path in self._files() if int(path.stem[5:]) <= self.step]
+        named = {part["file"] for part in self.parts} | {path.name for path in good[-KEPT:]}
+        try:
+            for path in self.folder.glob("*.arrays"):
+                if path.name not in named:
+                    path.unlink(missing_ok=True)
+        except OSError as error:
+            raise CannotWrite(self.folder, 0, error) from error
+
+
+def flat(state: Any) -> tuple[list[np.ndarray], str]:
+    """The leaves of a state as arrays, and its tree as a text that is the same in each process."""
+    import jax
+
+    leaves, tree = jax.tree.flatten(state)
+    return [np.asarray(leaf) for leaf in leaves], _shape(tree)
+
+
+def restored(leaves: Sequence[np.ndarray], shape: str, like: Any, name: str) -> Any:
+    """The state with these leaves, each of the type, shape and dtype of its leaf in `like`."""
+    import jax
+
+    models, tree = jax.tree.flatten(like)
+    if _shape(tree) != shape or len(models) != len(leaves):
+        raise Corrupt(f"{name} holds a state of another structure")
+    return jax.tree.unflatten(
+        tree, [_leaf(leaf, model, name) for leaf, model in zip(leaves, models, strict=True)]
+    )
+
+
+def _leaf(leaf: np.ndarray, model: Any, name: str) -> Any:
+    import jax
+
+    wanted = np.asarray(model)
+    if leaf.shape != wanted.shape or leaf.dtype != wanted.dtype:
+        raise Corrupt(f"{name} holds an array of another shape or type")
+    match model:
+        case jax.Array():
+            return jax.device_put(leaf, model.sharding)
+        case bool() | int() | float() | complex():
+            return type(model)(leaf.item())
+        case _:
+            return leaf
+
+
+def _shape(tree: Any) -> str:
+    return re.sub(r" at 0x[0-9a-f]+", "", str(tree))

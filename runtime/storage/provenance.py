@@ -1,0 +1,97 @@
+"""Where a result comes from: versions, machine, command, time."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import sys
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+LIBRARIES = ("jax", "jaxlib", "equinox", "optax", "sympy", "numpy", "pydantic")
+
+
+@cache
+def version_of(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "none"
+
+
+@cache
+def fingerprint() -> str:
+    """A hash of the files that determine numbers, as 0.1.0 may change from day to day."""
+    digest = hashlib.sha256()
+    home = Path(__file__).resolve().parents[2]
+    for place in ("spec", "compiler", "runtime/evolution.py"):
+        for path in sorted((home / place).rglob("*.py")) or [home / place]:
+            digest.update(path.relative_to(home).as_posix().encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+def stamp(study_hash: str) -> dict[str, str]:
+    """What a checkpoint and the run that goes on with it must agree in."""
+    own = {"study": study_hash, "actionrun": version_of("actionrun"), "code": fingerprint()}
+    versions = {name: version_of(name) for name in ("jax", "jaxlib", "numpy")}
+    return own | versions | {"threads of XLA": os.environ.get("NPROC", "one a core")}
+
+
+def cpu_model() -> str:
+    try:
+        with Path("/proc/cpuinfo").open(encoding="utf-8") as lines:
+            for line in lines:
+                if line.startswith("model name"):
+                    return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()
+
+
+def provenance(hash_: str, kind: str, title: str, seed: int, command: tuple[str, ...]) -> dict:
+    """What is known before a run begins."""
+    return {
+        "format": 1,
+        "study": kind,
+        "title": title,
+        "status": "unfinished",
+        "hash": hash_,
+        "seed": seed,
+        "command": list(command),
+        "started": now(),
+        "finished": None,
+        "seconds": None,
+        "cpu_seconds": None,
+        "device": None,
+        "platform": platform.platform(),
+        "processor": cpu_model(),
+        "processors": os.cpu_count(),
+        "python": sys.version.split()[0],
+        "actionrun": version_of("actionrun"),
+        "code": fingerprint(),
+        "versions": {name: version_of(name) for name in LIBRARIES},
+        "switches": switches(os.environ),
+    }
+
+
+def switches(environment: Mapping[str, str]) -> dict[str, str]:
+    """The settings from outside that can change a bit of a result."""
+    names = ("JAX_ENABLE_X64", "JAX_PLATFORMS", "XLA_FLAGS", "NPROC")
+    return {name: environment[name] for name in names if name in environment}
+
+
+def device() -> str:
+    """What this process computes on, such as "cpu (cpu)" or "2 of gpu (NVIDIA H200)"."""
+    import jax
+
+    found = jax.devices()
+    count = f"{len(found)} of " if len(found) > 1 else ""
+    return f"{count}{found[0].platform} ({found[0].device_kind})"
+
+
+def now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

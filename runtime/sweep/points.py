@@ -1,0 +1,171 @@
+"""The points of a sweep: each a full run in a folder of its own, that any process can do.
+
+All that a process needs is in the point's folder before it begins: `resolved.toml`, which gives the
+same run wherever it is read, and the data that it names. What came of a point is in its folder too:
+`result.json`, or `failure.json` where the study or its numbers were at fault.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from actionrun.runtime.errors import DATA, RETRY, Busy, CannotWrite, RunError
+from actionrun.runtime.events import Listener
+from actionrun.runtime.storage.atomic_write import json_text, write
+from actionrun.runtime.storage.run_folder import Folder
+
+if TYPE_CHECKING:
+    from actionrun.runtime.execution.march import Stop
+    from actionrun.spec import Point, Study
+
+MOST_LETTERS = 60  # of a folder's name
+PATIENCE = 20.0  # seconds until a point's folder counts as busy: an ended session may still save
+
+
+@dataclass(frozen=True)
+class Part:
+    """One point: its folder's name, what it takes on by dotted key, and its study."""
+
+    name: str
+    values: Mapping[str, Any]
+    resolved: str
+    files: Mapping[str, Path]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a point: its result.json, or why it has none."""
+
+    result: Mapping[str, Any] = field(default_factory=dict)
+    message: str | None = None
+
+    @property
+    def done(self) -> bool:
+        return self.message is None
+
+
+def parts(study: Study) -> Iterator[Part]:
+    """The points of a study's sweep. Raises Faults for one that is no study or has no data."""
+    from actionrun.spec import points
+
+    for point in points(study):
+        yield _part(point)
+
+
+def part_at(study: Study, index: int, values: Mapping[str, Any]) -> Part:
+    """A point of a guided sweep. Raises Faults as `parts`."""
+    from actionrun.spec.sweep.sweep import point
+
+    return _part(point(study, index, values))
+
+
+def _part(point: Point) -> Part:
+    from actionrun.runtime.data.observations import require
+    from actionrun.runtime.runner import with_files_beside
+    from actionrun.spec import resolved_toml
+
+    require(point.study)
+    moved, files = with_files_beside(point.study)
+    return Part(_name(point.index, point.values), point.values, resolved_toml(moved), files)
+
+
+def _name(index: int, values: Mapping[str, Any]) -> str:
+    words = (f"{name.rpartition('.')[2]}={value}" for name, value in values.items())
+    text = "-".join((f"{index:03d}", *words)).replace(" ", "")
+    kept = "".join(char if char.isascii() and (char.isalnum() or char in "=._+-") else "_"
+                   for char in text)  # fmt: skip
+    return kept[:MOST_LETTERS].rstrip("._-")
+
+
+def prepare(part: Part, place: Path) -> None:
+    """Put all that a process needs into the point's folder. Raises CannotWrite."""
+    for name, path in part.files.items():
+        there = place / name
+        if there.exists() or not there.resolve().is_relative_to(place.resolve()):
+            continue
+        try:
+            there.parent.mkdir(parents=True, exist_ok=True)
+            # A hundred points need not hold a hundred copies; the sweep's own is never edited.
+            os.link(place.parent.parent / name, there)
+        except FileExistsError:
+            pass
+        except OSError:
+            write(there, path.read_bytes())
+    resolved = place / "resolved.toml"
+    try:
+        same = resolved.read_text(encoding="utf-8") == part.resolved
+    except FileNotFoundError:
+        same = False
+    except OSError as error:
+        raise CannotWrite(resolved, 0, error) from error
+    if not same:
+        write(resolved, part.resolved)
+
+
+def outcome(place: Path) -> Outcome | None:
+    """What has come of a point; None where it is to be run, also where another version failed."""
+    from actionrun.runtime.storage.provenance import stamp
+
+    folder = Folder(place)
+    if result := folder.read_json(folder.result):
+        return Outcome(result)
+    failure = folder.read_json(folder.failure)
+    if not failure or failure.get("stamp") != stamp(str(failure.get("hash"))):
+        return None
+    return Outcome(message=str(failure.get("message")))
+
+
+def stop_file(home: Path) -> Path:
+    """Where a sweep's folder says to the processes of its points that they save and stop."""
+    return home / ".stop"
+
+
+def asked_to_stop(place: Path) -> int | None:
+    """Whether the sweep of a point's folder asks it to stop."""
+    return RETRY if stop_file(place.parent.parent).exists() else None
+
+
+def run_point(place: Path, tell: Listener = lambda event: None, stop: Stop = lambda: None) -> None:
+    """Run the study in a point's folder, or go on with it; a fault of it is kept there.
+
+    Raises as `job.run`, but for faults of the study and numbers that diverge.
+    """
+    from actionrun.runtime.runner import run
+    from actionrun.spec import load
+    from actionrun.spec.text.source import Faults
+
+    file = place / "resolved.toml"
+    failure = Folder(place).failure
+    failure.unlink(missing_ok=True)
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            study = load(file)
+            run(study, out=place, tell=tell, stop=stop, command=("actionrun", str(file)))
+            return
+        except Busy:
+            if time.monotonic() > deadline or stop() is not None:
+                raise
+            time.sleep(0.2)
+        except Faults as faults:
+            # The place in resolved.toml says little to who wrote the sweep; the key does.
+            told = "; ".join(f"{fault.key}: {fault.message}" for fault in faults.faults)
+            return _failed(place, told)
+        except RunError as error:
+            if error.code != DATA:
+                raise
+            return _failed(place, str(error))
+
+
+def _failed(place: Path, message: str) -> None:
+    from actionrun.runtime.storage.provenance import stamp
+
+    folder = Folder(place)
+    digest = str(folder.read_json(folder.provenance).get("hash", ""))
+    content = {"format": 1, "code": DATA, "message": message, "hash": digest}
+    write(folder.failure, json_text(content | {"stamp": stamp(digest)}))

@@ -1,0 +1,103 @@
+"""The workers of a Dask cluster. Only this file knows dask.distributed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, suppress
+from time import monotonic
+from typing import Any
+
+from actionrun.runtime.errors import USAGE, Refused, RunError
+from actionrun.runtime.events import Listener, Noted
+
+from .pool import Lost, value_of
+from .worker import Answer, versions, work
+
+LONGEST = 120.0  # seconds that a cluster may be without a worker
+
+
+class Cluster(AbstractContextManager):
+    """The workers of a Dask scheduler, such as tcp://host:8786."""
+
+    def __init__(self, address: str, tell: Listener) -> None:
+        try:
+            from distributed import Client
+        except ImportError:
+            hint = "pip install 'actionrun[cluster]'"
+            raise Refused(f"--cluster needs dask.distributed: {hint}") from None
+        try:
+            self._client: Any = Client(address, timeout="20s", set_as_default=False)
+        except (OSError, TimeoutError, ValueError) as error:
+            raise Unreachable(f"no Dask scheduler answers at {address} ({error})") from None
+        self._address, self._tell = address, tell
+        self._tags: dict[Any, int] = {}
+        self._versions = versions()
+        self._alone: float | None = None  # since when there is no worker
+
+    @property
+    def size(self) -> int:
+        return max(1, sum(self._client.nthreads().values()))
+
+    def __exit__(self, *_: object) -> None:
+        with suppress(Exception):  # a scheduler that is gone holds nothing of ours
+            self._client.cancel(list(self._tags))
+            self._client.close()
+
+    def submit(self, tag: int, name: str, *arguments: Any) -> None:
+        future = self._client.submit(work, name, self._versions, *arguments, pure=False)
+        self._tags[future] = tag
+
+    def answers(self, seconds: float) -> Iterator[tuple[int, Any]]:
+        from distributed import wait
+
+        with suppress(TimeoutError), self._client.as_current():
+            wait(list(self._tags), timeout=seconds, return_when="FIRST_COMPLETED")
+        ended = [one for one in self._tags if one.done()]
+        if not ended:
+            self._require_workers()
+        for future in ended:
+            tag = self._tags.pop(future)
+            try:
+                answer: Answer = future.result()
+            except Exception as error:  # KilledWorker, CancelledError, a lost scheduler
+                raise Lost(f"the cluster could not do a task: {error}") from None
+            yield tag, value_of(answer)
+
+    def _require_workers(self) -> None:
+        """Say once that there is nobody to do the work; give up after a while."""
+        try:
+            there = self._client.nthreads()
+        except Exception as error:
+            raise Lost(f"the scheduler at {self._address} is gone ({error})") from None
+        if there:
+            self._alone = None
+            return
+        how = f"start one: dask worker {self._address} --nthreads 1"
+        if self._alone is None:
+            self._alone = monotonic()
+            self._tell(Noted(f"{self._address} has no worker; waiting {LONGEST:.0f} s for one. "
+                             f"On another terminal or machine {how}"))  # fmt: skip
+        elif monotonic() - self._alone > LONGEST:
+            raise Lost(
+                f"{self._address} has had no worker for {LONGEST:.0f} s; {how}, and run this again"
+            )
+
+    def running(self) -> Sequence[int]:
+        return list(self._tags.values())
+
+    def forget(self) -> None:
+        try:
+            begun = {key for keys in self._client.processing().values() for key in keys}
+        except Exception:  # the scheduler is gone, and all its tasks with it
+            self._tags.clear()
+            return
+        idle = [future for future in self._tags if future.key not in begun]
+        self._client.cancel(idle)
+        for future in idle:
+            del self._tags[future]
+
+
+class Unreachable(RunError):  # noqa: N818
+    """No scheduler answers."""
+
+    code = USAGE

@@ -1,0 +1,218 @@
+"""Workers: processes on this machine, or those of a Dask cluster.
+
+Tasks are named functions of `worker`. They end in any order, so whoever asks puts the answers in
+order: a result never depends on how many workers there are. A task whose worker dies is given to
+another one, three times.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+from actionrun.runtime.cli import MOST_WORKERS
+from actionrun.runtime.errors import RETRY, Refused, RunError
+from actionrun.runtime.events import Listener
+from actionrun.spec.text.source import Faults
+
+from .worker import Answer, versions
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
+
+    from actionrun.compiler.program import Parts
+    from actionrun.runtime.storage.run_folder import Folder
+
+MOST_DEATHS = 3
+
+
+class Lost(RunError):  # noqa: N818
+    """Workers died at the same task again and again, or there are none."""
+
+    code = RETRY
+
+
+class Remote(RunError):  # noqa: N818
+    """What a worker's task ended with; its exit code is the task's."""
+
+    def __init__(self, message: str, code: int) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class Crew(Protocol):
+    """Workers in a `with` block. Answers come as (tag, value), in any order."""
+
+    @property
+    def size(self) -> int: ...
+
+    def submit(self, tag: int, name: str, *arguments: Any) -> None: ...
+
+    def answers(self, seconds: float) -> Iterator[tuple[int, Any]]:
+        """What has ended by then. Raises what a task raised, as Remote, or Lost."""
+        ...
+
+    def running(self) -> Sequence[int]:
+        """Tags that may be in work now."""
+        ...
+
+    def forget(self) -> None:
+        """Drop the tasks that nobody has begun."""
+        ...
+
+
+class Processes(AbstractContextManager):
+    """`count` processes on this machine, each started when there is a task for it."""
+
+    def __init__(self, count: int) -> None:
+        self.size = count
+        self._waiting: deque[tuple[int, tuple[Any, ...]]] = deque()
+        self._workers: list[_Process] = []
+        self._deaths: dict[int, int] = {}
+        self._versions = versions()
+
+    def __exit__(self, *_: object) -> None:
+        for worker in self._workers:
+            worker.end()
+
+    def submit(self, tag: int, name: str, *arguments: Any) -> None:
+        self._waiting.append((tag, (name, self._versions, *arguments)))
+        self._deal()
+
+    def answers(self, seconds: float) -> Iterator[tuple[int, Any]]:
+        from multiprocessing.connection import wait
+
+        busy = {worker.pipe: worker for worker in self._workers if worker.task}
+        for pipe in wait(list(busy), seconds):
+            worker = busy[pipe]  # pyright: ignore[reportArgumentType]
+            assert worker.task is not None
+            tag = worker.task[0]
+            try:
+                answer: Answer = worker.pipe.recv()
+            except (EOFError, OSError):
+                self._bury(worker)
+                continue
+            worker.task = None
+            yield tag, value_of(answer)
+        self._deal()
+
+    def running(self) -> Sequence[int]:
+        return [worker.task[0] for worker in self._workers if worker.task]
+
+    def forget(self) -> None:
+        self._waiting.clear()
+
+    def _deal(self) -> None:
+        while self._waiting:
+            free = next((worker for worker in self._workers if not worker.task), None)
+            if free is None and len(self._workers) < self.size:
+                free = _Process()
+                self._workers.append(free)
+            if free is None:
+                return
+            free.task = self._waiting.popleft()
+            with suppress(OSError):  # it has died: its pipe says so in `answers`
+                free.pipe.send(free.task[1])
+
+    def _bury(self, worker: _Process) -> None:
+        """A worker is dead: its task goes to another one."""
+        assert worker.task is not None
+        tag = worker.task[0]
+        code = worker.end()
+        self._workers.remove(worker)
+        self._deaths[tag] = self._deaths.get(tag, 0) + 1
+        if self._deaths[tag] >= MOST_DEATHS:
+            why = f"signal {-code}" if code < 0 else f"exit code {code}"
+            hint = ". Is there memory for so many workers?" if code == -9 else ""
+            raise Lost(f"workers died {MOST_DEATHS} times at the same task ({why}){hint}")
+        self._waiting.appendleft(worker.task)
+
+
+class _Process:
+    """One worker on this machine, spawned and never forked."""
+
+    def __init__(self) -> None:
+        from multiprocessing.connection import Pipe
+
+        ours, theirs = Pipe()
+        self.pipe: Connection = ours
+        self.task: tuple[int, tuple[Any, ...]] | None = None
+        # A session of its own: Ctrl-C is for us, who let it save. Its stdin ends when we do.
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "actionrun.runtime.workers.worker", str(theirs.fileno())],
+            stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, pass_fds=[theirs.fileno()],
+            start_new_session=True,
+        )  # fmt: skip
+        theirs.close()
+
+    def end(self) -> int:
+        self.pipe.close()
+        if self.task is not None:
+            self._process.kill()
+        if self._process.stdin is not None:
+            self._process.stdin.close()
+        return self._process.wait()
+
+
+@contextmanager
+def crew_of(workers: int, cluster: str | None, tell: Listener) -> Iterator[Crew | None]:
+    """The workers that were asked for, None for this process alone."""
+    if not 0 <= workers <= MOST_WORKERS:
+        raise Refused(f"--workers {workers}: write a number from 1 to {MOST_WORKERS}")
+    if cluster is not None:
+        from .dask import Cluster
+
+        with Cluster(cluster, tell) as crew:
+            yield crew
+    elif workers:
+        with Processes(workers) as crew:
+            yield crew
+    else:
+        yield None
+
+
+def value_of(answer: Answer) -> Any:
+    """The value of a task, or its error raised here."""
+    word, value = answer
+    if word == "done":
+        return value
+    if word == "faults":
+        raise Faults(value)
+    message, code, trace = value
+    if code != 1:
+        raise Remote(message, code)
+    error = RuntimeError(f"in a worker: {message}")
+    error.add_note(trace)
+    raise error
+
+
+def all_done(crew: Crew, name: str, tasks: Sequence[tuple[Any, ...]]) -> list[Any]:
+    """The answers to tasks of one name, in their order."""
+    for tag, arguments in enumerate(tasks):
+        crew.submit(tag, name, *arguments)
+    found: dict[int, Any] = {}
+    while len(found) < len(tasks):
+        found |= dict(crew.answers(1.0))
+    return [found[tag] for tag in range(len(tasks))]
+
+
+def scorer(crew: Crew, folder: Folder) -> Callable[[np.ndarray], np.ndarray]:
+    """Scores of genomes by the workers: rows in the order of the genomes."""
+    place = str(folder.path.resolve())
+
+    def evaluate(genomes: np.ndarray) -> np.ndarray:
+        blocks = np.array_split(genomes, min(crew.size, len(genomes)))
+        return np.concatenate(all_done(crew, "scores", [(place, block) for block in blocks]))
+
+    return evaluate
+
+
+def sharer(crew: Crew, folder: Folder) -> Callable[[Parts], list[Any]]:
+    """The parts of a step by the workers, in their order."""
+    place = str(folder.path.resolve())
+    return lambda parts: all_done(crew, "part", [(place, *part) for part in parts])

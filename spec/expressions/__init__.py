@@ -1,0 +1,1 @@
+"""Expressions: text to syntax trees, names, shapes; parsed by our own grammar, never evaluated."""

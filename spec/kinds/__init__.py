@@ -1,0 +1,1 @@
+"""The kinds of study: one model each, and the registry of them."""

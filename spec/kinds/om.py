@@ -1,0 +1,264 @@
+"""`study = "om"`: which path of least action joins these two states?"""
+
+from __future__ import annotations
+
+from pathlib import Path as File
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from actionrun.spec.tables.common import VALUE_SCHEMA, Layer, Table, field_keys, read_hidden
+from actionrun.spec.tables.learning import HIDDEN_SCHEMA, Activation
+from actionrun.spec.tables.leaves import Expression, Value, described
+from actionrun.spec.tables.species import Parameter
+from actionrun.spec.tables.start import read_components
+from actionrun.spec.tables.system import System
+from actionrun.spec.units.unit_table import TEMPERATURE
+from pydantic import (
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    PrivateAttr,
+    ValidationInfo,
+    WithJsonSchema,
+)
+from pydantic_core import PydanticCustomError
+
+from .experiment import Experiment
+
+if TYPE_CHECKING:
+    from actionrun.spec.validation.table_rules import Sense
+    from actionrun.spec.validation.unit_rules import Measures
+
+
+class Reference(Table):
+    """The molecular dynamics run (velocity Verlet) that gives the two ends."""
+
+    dt: Value = Field(description="Time step of the reference run.")
+    equilibration: Value = Field(description="Time of melting and thermostat before the start.")
+
+
+def read_end(raw: Any, info: ValidationInfo) -> Any:
+    if isinstance(raw, dict):
+        return read_components(raw, info)
+    if not isinstance(raw, str) or not 0 < len(raw) <= 1000:
+        raise PydanticCustomError(
+            "value.type", "{what} where a state is wanted",
+            {"what": described(raw),
+             "hint": 'write the name of an XYZ file, "structures/start.xyz", or { q = 0.0 }'},
+        )  # fmt: skip
+    return str(raw)
+
+
+End = Annotated[
+    str | dict[str, Any],
+    PlainValidator(read_end),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string", "minLength": 1, "maxLength": 1000},
+                {
+                    "type": "object",
+                    "additionalProperties": {
+                        "anyOf": [
+                            *VALUE_SCHEMA["anyOf"],
+                            {"type": "array", "items": VALUE_SCHEMA},
+                        ]
+                    },
+                },
+            ]
+        }
+    ),
+]
+
+
+class Ends(Table):
+    """The two states: from a reference run, or given."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "anyOf": [{"required": ["from", "temperature", "md"]}, {"required": ["start", "end"]}]
+        }
+    )
+
+    origin: Literal["md"] | None = Field(
+        default=None, alias="from", description='"md": a reference run gives both ends.'
+    )
+    given: tuple[Literal["positions", "velocities"], ...] = Field(
+        default=("positions",),
+        min_length=1,
+        max_length=2,
+        description="What is given at both ends; with velocities the path is unique.",
+    )
+    temperature: Value | None = Field(default=None, description="Of the reference run.")
+    md: Reference | None = Field(default=None, description="The reference run.")
+    start: End | None = Field(default=None, description="XYZ file, or positions { q = 0.0 }.")
+    end: End | None = Field(default=None, description="XYZ file, or positions { q = 1.0 }.")
+    align: bool = Field(
+        default=False,
+        description="Best rotation, inversion and relabelling of identical atoms of the end.",
+    )
+    _folder: File = PrivateAttr(default_factory=File)
+
+    def path(self, file: str) -> File:
+        """The place of a structure's file on this machine."""
+        return self._folder / file
+
+
+class Path(Table):
+    """The path, and how it is written down."""
+
+    duration: Value = Field(description="Time from one end to the other.")
+    points: int = Field(ge=3, le=10**6, description="Nodes of the action's quadrature.")
+    basis: Literal["legendre", "network", "features", "sine"] | None = Field(
+        default=None,
+        description="Functions of time; network where there is a [network], else legendre.",
+    )
+
+
+def read_boundary(raw: Any) -> Any:
+    number = isinstance(raw, int | float) and not isinstance(raw, bool)
+    if raw == "exact" or (number and 0 <= raw <= 1e300):
+        return "exact" if raw == "exact" else float(raw)
+    raise PydanticCustomError(
+        "value.choice", 'the boundary is "exact" or a weight from 0',
+        {"hint": 'write boundary = "exact" or boundary = 20.0'},
+    )  # fmt: skip
+
+
+Boundary = Annotated[
+    float | Literal["exact"],
+    PlainValidator(read_boundary),
+    WithJsonSchema({"anyOf": [{"type": "number", "minimum": 0}, {"const": "exact"}]}),
+]
+
+
+class Loss(Table):
+    """Weights of the terms that are minimised."""
+
+    action: float = Field(default=1.0, ge=0, description="Of the Onsager-Machlup action.")
+    boundary: Boundary = Field(
+        default="exact", description='Of the misfit at the ends; "exact": held by construction.'
+    )
+    energy: float = Field(default=0.0, ge=0, description="Of the change of energy on the way.")
+    terms: dict[str, Expression] = Field(
+        default={},
+        description="Formulas of places, velocities and t: the mean over time of the square of each"
+        " is added; of bodies, of the place x, y, z of each.",
+    )
+
+
+class PathNetwork(Table):
+    """A network from time to positions."""
+
+    hidden: Annotated[
+        tuple[Layer, ...], BeforeValidator(read_hidden), WithJsonSchema(HIDDEN_SCHEMA)
+    ] = Field(default=(125,), max_length=100, description="Units of the hidden layers.")
+    activation: Activation = Field(
+        default="sigmoid", description="Activation of the hidden layers."
+    )
+
+
+class PathTraining(Table):
+    """How the action is minimised."""
+
+    optimizer: Literal["gauss-newton", "lbfgs", "nadam", "adam", "adamw", "sgd"] = Field(
+        default="gauss-newton", description="Method of minimisation."
+    )
+    epochs: int = Field(default=1000, ge=1, le=10**9, description="Most iterations.")
+    learning_rate: float = Field(
+        default=1e-3, gt=0, le=100, description="Learning rate of the methods that have one."
+    )
+    minutes: float | None = Field(
+        default=None, gt=0, description="Cap in wall time; a cut run says so."
+    )
+
+
+class Saddles(Table):
+    """From the path to verified saddles and the minima between them."""
+
+    barrier: bool = Field(default=False, description="Whether to look for the lowest barrier.")
+    images: int = Field(default=21, ge=3, le=10_000, description="Images of the string.")
+    alignments: int = Field(default=1, ge=1, le=10_000, description="Alignments tried.")
+    searches: int = Field(default=1000, ge=0, le=10**9, description="Budget of saddle searches.")
+
+
+class Om(Experiment):
+    """The path of least Onsager-Machlup action between two states."""
+
+    study: Literal["om"]
+    parameters: dict[str, Parameter] = Field(  # pyright: ignore[reportIncompatibleVariableOverride]
+        default={}, description="Fixed numbers and quantities; a table: one for each pair."
+    )
+    system: System = Field(description="What moves, and by which law.")
+    ends: Ends = Field(description="The two states.")
+    path: Path = Field(description="The path between them.")
+    loss: Loss = Field(default_factory=lambda: Loss(), description="Weights of the loss.")
+    network: PathNetwork | None = Field(default=None, description="A network as basis.")
+    training: PathTraining = Field(
+        default_factory=lambda: PathTraining(), description="How the action is minimised."
+    )
+    refine: Saddles = Field(default_factory=lambda: Saddles(), description="Saddles on the way.")
+
+
+def sense(sense: Sense) -> None:
+    """What makes no sense in the tables of an om study."""
+    ends = sense.check.table("ends")
+    if ends:
+        _ends(sense, ends)
+    duration = sense.check.number(("path", "duration"))
+    if duration is not None and duration <= 0:
+        sense.add(("path", "duration"), "value.range", "the duration is greater than 0")
+    path, raw = sense.check.table("path"), sense.check.raw
+    if "network" in raw and path.get("basis") not in (None, "network"):
+        sense.add(("path", "basis"), "path.basis", "a [network] and another basis",
+                  'delete [network], or write basis = "network"')  # fmt: skip
+
+
+def _ends(sense: Sense, ends: dict[str, Any]) -> None:
+    given = [name for name in ("start", "end") if name in ends]
+    if "from" in ends:
+        for name in given:
+            sense.add(("ends", name), "ends.twice", "the reference run gives this end",
+                      'delete it, or delete from = "md"')  # fmt: skip
+        for name, example in (("temperature", "temperature = 0.81"),
+                              ("md", "md = { dt = 0.001, equilibration = 20.0 }")):  # fmt: skip
+            if name not in ends and not sense.broken:
+                sense.add(("ends",), "key.missing", f'"{name}" is missing in [ends]',
+                          f"write {example}")  # fmt: skip
+    elif len(given) < 2 and not sense.broken and {*ends} <= {*field_keys(Ends)}:
+        missing = "end" if given == ["start"] else "start"
+        sense.add(("ends",), "key.missing", f'"{missing}" is missing in [ends]',
+                  'write start = "a.xyz" and end = "b.xyz", or from = "md"')  # fmt: skip
+    for name in given:
+        end = ends[name]
+        if isinstance(end, str):
+            sense.file(("ends", name), end)
+            if "particles" not in sense.check.table("system") and not sense.broken:
+                sense.add(("ends", name), "ends.shape", "a structure of atoms, without particles",
+                          "write start = { q = 0.0 } for coordinates")  # fmt: skip
+        elif isinstance(end, dict) and "particles" in sense.check.table("system"):
+            sense.add(("ends", name), "ends.shape", "a table, where bodies have a structure",
+                      f'write {name} = "structures/{name}.xyz"')  # fmt: skip
+        elif isinstance(end, dict):
+            sense.by_coordinate(("ends", name), end)
+    for key in (("ends", "temperature"), ("ends", "md", "dt"), ("ends", "md", "equilibration")):
+        number = sense.check.number(key)
+        if number is not None and (number < 0 or (number == 0 and key[-1] == "dt")):
+            sense.add(key, "value.range", f"{key[-1]} is greater than 0")
+    if ends.get("align") is True and not given:
+        sense.add(("ends", "align"), "ends.align", "ends of one run are aligned already",
+                  "leave out align")  # fmt: skip
+
+
+def measure(measures: Measures) -> None:
+    """Units of an om study: lengths, times, the temperature of the reference run."""
+    expect, value = measures.expect, measures.values.get
+    time = measures.check.units.time
+    expect(value(("path", "duration")), time, "the duration")
+    for name in ("dt", "equilibration"):
+        expect(value(("ends", "md", name)), time, f"{name} of the reference run")
+    expect(value(("ends", "temperature")), TEMPERATURE, "[ends] temperature")
+    for end in ("start", "end"):
+        for name, item in measures.given("ends", end).items():
+            for leaf in measures.leaves(("ends", end, name), item):
+                expect(leaf, measures.known.get(name), f"the position of {name}")

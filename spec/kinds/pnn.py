@@ -1,0 +1,204 @@
+"""`study = "pnn"`: what is the simplest law behind these data?
+
+The data are motions of the study's own Lagrangian, one step apart (a map), or a table (a law).
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from actionrun.spec.tables.common import COLUMNS_SCHEMA, VALUE_SCHEMA, Table, read_columns
+from actionrun.spec.tables.leaves import Expression, Reading, Value, described
+from actionrun.spec.tables.system import System
+from pydantic import (
+    Field,
+    PlainValidator,
+    PrivateAttr,
+    ValidationInfo,
+    WithJsonSchema,
+)
+from pydantic_core import PydanticCustomError
+
+from .experiment import Experiment
+
+LATER = re.compile(r"\(\s*t\s*\+\s*dt\s*\)\s*")
+
+
+class Output(Expression):
+    """What is to be predicted: a formula, or a coordinate one step later, `x(t+dt)`."""
+
+    schema = Expression.schema | {
+        "description": "A formula, or a coordinate one step later: x(t+dt)."
+    }
+
+    @classmethod
+    def read(cls, raw: Any, reading: Reading) -> Self:
+        if not isinstance(raw, str) or (match := LATER.search(raw)) is None:
+            return super().read(raw, reading)
+        now = type(raw)(raw[: match.start()])
+        now.path = getattr(raw, "path", ())  # type: ignore[attr-defined]
+        found = super().read(now, reading)
+        if rest := raw[match.end() :].strip():
+            reading.blame(
+                found.path, "expression.later", f'"{rest[:40]}" after the time t+dt',
+                "an output of a map is one coordinate or velocity: x(t+dt), x'(t+dt)",
+            )  # fmt: skip
+        later = cls(str(raw), found.tree, found.path)
+        if found.path in reading.expressions:
+            reading.expressions[found.path] = later
+        return later
+
+    @property
+    def later(self) -> bool:
+        """Whether it is meant one step later."""
+        return LATER.search(self.text) is not None
+
+
+def read_weight(raw: Any, info: ValidationInfo) -> Any:
+    return "trainable" if raw == "trainable" else Value.read(raw, info.context)  # type: ignore[arg-type]
+
+
+Weight = Annotated[
+    Value | Literal["trainable"], PlainValidator(read_weight), WithJsonSchema(VALUE_SCHEMA)
+]
+
+
+def read_force(raw: Any) -> Any:
+    if raw == "network" or (isinstance(raw, int) and not isinstance(raw, bool) and raw >= 1):
+        return str(raw) if isinstance(raw, str) else int(raw)
+    raise PydanticCustomError(
+        "value.type", "{what} where a layer is wanted",
+        {"what": described(raw),
+         "hint": 'write the number of the layer that feels the force, force = 2, or "network"'},
+    )  # fmt: skip
+
+
+Force = Annotated[
+    int | Literal["network"],
+    PlainValidator(read_force),
+    WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 1}, {"const": "network"}]}),
+]
+Count = Annotated[int, Field(ge=1, le=1000)]
+Score = Annotated[int, Field(ge=0, le=1000)]
+Rate = Annotated[float, Field(ge=0, le=1)]
+Activations = Literal[
+    "linear", "relu", "tanh", "elu", "sigmoid", "silu", "softplus", "square", "cube", "inverse",
+    "product", "sqrt", "abs", "exp", "log", "sin", "cos",
+]  # fmt: skip
+
+
+TableColumns = Annotated[
+    dict[str, Any], PlainValidator(read_columns), WithJsonSchema(COLUMNS_SCHEMA)
+]
+
+
+class Energies(Table):
+    """Energies of the motions, in units of `energy_unit`; each motion starts at the minimum of the
+    potential and moves inward."""
+
+    train: tuple[Value, ...] = Field(min_length=1, max_length=1000, description="To fit.")
+    validation: tuple[Value, ...] = Field(default=(), max_length=1000, description="To select.")
+    test: tuple[Value, ...] = Field(default=(), max_length=1000, description="To report.")
+
+
+class Samples(Table):
+    """The data: a table in a CSV file, or motions of the study's own Lagrangian."""
+
+    file: str | None = Field(
+        default=None, min_length=1, max_length=1000, description="CSV file, below the folder."
+    )
+    columns: TableColumns | None = Field(
+        default=None, description='Names and their columns: rho = "density [g/cm^3]".'
+    )
+    energies: Energies | None = Field(default=None, description="Motions by energy.")
+    energy_unit: Value | None = Field(default=None, description="What energies are multiples of.")
+    dt: Value | None = Field(default=None, description="Time from a state to the next.")
+    points: int | None = Field(
+        default=None, ge=10, le=10**9, description="Pairs of states per energy."
+    )
+    substeps: int = Field(
+        default=10, ge=1, le=10**6, description="Steps of velocity Verlet in one dt."
+    )
+    _path: Path = PrivateAttr(default_factory=Path)
+
+    @property
+    def path(self) -> Path:
+        """The file's place on this machine."""
+        return self._path
+
+
+class Search(Table):
+    """The networks that are searched, and how."""
+
+    inputs: tuple[Expression, ...] = Field(
+        default=(),
+        max_length=100,
+        description="Formulas of coordinates or columns; left out in a table: groups are found.",
+    )
+    outputs: tuple[Output, ...] = Field(
+        min_length=1, max_length=100, description="What is predicted; x(t+dt): one step later."
+    )
+    layers: tuple[Count, ...] = Field(max_length=20, description="Units of the hidden layers.")
+    force: Force | None = Field(
+        default=None,
+        description='The layer that also feels the force of the Lagrangian; "network": learned.',
+    )
+    bias: bool = Field(default=False, description="A constant in the output.")
+    activations: tuple[Activations, ...] = Field(
+        default=("linear", "relu", "tanh", "elu"), min_length=1, description="To choose from."
+    )
+    scores: tuple[Score, ...] | None = Field(
+        default=None, description="Complexity of each activation, counted squared: 0, 1, 2, ..."
+    )
+    weights: tuple[Weight, ...] = Field(
+        default=("trainable",), min_length=1, max_length=100, description="To choose from."
+    )
+    parsimony: float = Field(default=1.0, ge=0, le=1e6, description="Price of complexity.")
+    method: Literal["nsga2", "paper"] = Field(
+        default="nsga2", description='"paper": the published genetic algorithm.'
+    )
+    population: int = Field(default=200, ge=4, le=10**6, description="Networks of a generation.")
+    generations: int = Field(default=50, ge=1, le=10**6, description="Generations.")
+    crossover: Rate = Field(default=0.5, description="Probability of a two-point crossover.")
+    mutation: Rate = Field(default=0.3, description="Probability that a network is mutated.")
+    gene_mutation: Rate = Field(default=0.3, description="Probability of each gene in it.")
+    tournament: int = Field(default=10, ge=1, le=10**6, description="Size of a tournament.")
+
+
+class MapTraining(Table):
+    """How the trainable weights of each network are fitted."""
+
+    optimizer: Literal["levenberg-marquardt", "adam"] = Field(
+        default="levenberg-marquardt", description="Method of the fit."
+    )
+    epochs: int = Field(default=60, ge=1, le=10**7, description="Most iterations.")
+    learning_rate: float = Field(default=1e-3, gt=0, le=100, description="Of adam.")
+    starts: int = Field(default=2, ge=1, le=1000, description="Starting points.")
+
+
+class Holdout(Table):
+    """Rows that the search never sees, and how it is validated on the others."""
+
+    fraction: float = Field(default=0.2, ge=0, lt=1, description="Share of rows held out.")
+    folds: int = Field(default=5, ge=2, le=1000, description="Folds of the cross-validation.")
+    repeats: int = Field(default=5, ge=1, le=100, description="How often folds are drawn anew.")
+
+
+class Pnn(Experiment):
+    """The search for the simplest network, and so for the law, that predicts the data."""
+
+    study: Literal["pnn"]
+    system: System = Field(
+        default_factory=lambda: System(), description="What moves; not for a table."
+    )
+    data: Samples = Field(description="What the law is found from.")
+    search: Search = Field(description="The space of networks, and the search.")
+    training: MapTraining = Field(
+        default_factory=lambda: MapTraining(), description="The fit of the weights."
+    )
+    test: Holdout = Field(default_factory=lambda: Holdout(), description="Held-out rows.")
+    compare: dict[str, Expression] = Field(
+        default={}, description="Named rival formulas; names not declared are constants to fit."
+    )

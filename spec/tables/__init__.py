@@ -1,0 +1,1 @@
+"""The tables that kinds of study share, as frozen pydantic models."""

@@ -1,0 +1,180 @@
+"""Many bodies in a ggl study: each has the coordinates, and numbers may differ from body to body.
+
+`i` is the number of a body, from 1: in [start] and [exact] a formula of `i` serves all of them, and
+a list in [parameters] has an entry for each. Sums over bodies and pairs are never written out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any
+
+from actionrun.spec.expressions.constant_evaluation import evaluated
+from actionrun.spec.expressions.errors import ExpressionFault
+from actionrun.spec.expressions.syntax_tree import Binary, Index, Name, Node, Number
+from actionrun.spec.text.source import Key, Span
+from actionrun.spec.units.quantities import Units
+from actionrun.spec.units.unit_table import CONSTANTS
+from pydantic import PlainValidator, ValidationInfo, WithJsonSchema
+from pydantic_core import PydanticCustomError
+
+from .common import VALUE_SCHEMA, VALUES_SCHEMA, attempt
+from .leaves import Reading, Row, Value
+
+if TYPE_CHECKING:
+    from actionrun.spec.validation.checks import Check
+    from actionrun.spec.validation.table_rules import Sense
+
+MOST = 1_000_000  # numbers of a state: bodies times components
+MOST_VALUES = 100_000  # of a formula of i that are worked out
+
+
+def read_parameter(raw: Any, info: ValidationInfo) -> Any:
+    """A number, or a list with one for each body. Raises PydanticCustomError."""
+    reading: Reading = info.context  # type: ignore[assignment]
+    if not isinstance(raw, Row):
+        return Value.read(raw, reading)
+    if not reading.bodies:
+        raise PydanticCustomError(
+            "bodies.list", "a list where a number is wanted",
+            {"hint": "a list has an entry for each body: write particles = N in [system]"},
+        )  # fmt: skip
+    if len(raw) != reading.bodies:
+        reading.blame(raw.path, "bodies.size",
+                      f"{len(raw)} entries, and there are {reading.bodies} bodies",
+                      "write one for each body, or one number for all")  # fmt: skip
+    return tuple(attempt(Value.read, item, reading) for item in raw)
+
+
+Parameter = Annotated[
+    Any,
+    PlainValidator(read_parameter),
+    WithJsonSchema({"anyOf": [*VALUE_SCHEMA["anyOf"], VALUES_SCHEMA]}),
+]
+
+
+def read_bodies(raw: Any, reading: Reading, name: str) -> Any:
+    """A coordinate at the start: a formula of `i` (one a component), or a list of all bodies."""
+    size, count, vector = reading.coordinates[name], reading.bodies, reading.vectors
+    one = f"[{', '.join(['0.0'] * min(size, 4))}]" if vector else "0.0"
+    if not isinstance(raw, Row):
+        if not vector:
+            return Value.read(raw, reading)
+        reading.blame(
+            getattr(raw, "path", ()), "start.shape",
+            f"{name} is a vector of {size} component{'s' * (size > 1)}, not one number",
+            f"write {name} = {one} for all bodies, or a list of such lists",
+        )  # fmt: skip
+        return None
+    rows = vector and any(isinstance(item, Row) for item in raw)
+    wanted = size if vector and not rows else count
+    if len(raw) != wanted:
+        every = rows or not vector
+        what = f"there are {count} bodies" if every else f"{name} has {size} components"
+        shown = f"[{one}, {one}, ...]" if every else one
+        reading.blame(raw.path, "start.shape",
+                      f"this list has {len(raw)} entries, and {what}",
+                      f"write {name} = {shown}")  # fmt: skip
+        return None
+    if not rows:
+        return tuple(attempt(Value.read, item, reading) for item in raw)
+    found = []
+    for item in raw:
+        if not isinstance(item, Row) or len(item) != size:
+            reading.blame(getattr(item, "path", raw.path), "start.shape",
+                          f"a body has {size} components of {name}", f"write {one}")  # fmt: skip
+            return None
+        found.append(tuple(attempt(Value.read, part, reading) for part in item))
+    return tuple(found)
+
+
+def each(
+    value: Value, count: int, units: Units, constants: Mapping[str, float],
+    lists: Mapping[str, Sequence[float]],
+) -> tuple[float, ...]:  # fmt: skip
+    """A value in base units for each of `count` bodies. Raises ExpressionFault."""
+    if value.number is not None:
+        return (units.number(value.number, value.unit),) * count
+    tree = value.tree
+    if tree is None:
+        raise ExpressionFault("value.constant", "no number", Span(-1, -1))
+
+    def of(body: int) -> float:
+        def lookup(name: Name | Index) -> float:
+            if isinstance(name, Index) and isinstance(name.base, Name):
+                numbers = lists.get(name.base.name, ())
+                place = numbered(name.indices[0], body)
+                if 1 <= place <= len(numbers):
+                    return numbers[place - 1]
+                raise ExpressionFault("value.constant", f"there is no entry {place}", name.span)
+            if isinstance(name, Name) and name.name in constants:
+                return constants[name.name]
+            if isinstance(name, Name) and name.name == "i":
+                return float(body)
+            if isinstance(name, Name) and name.name in CONSTANTS and not units.reduced:
+                return units.constant(name.name)
+            raise ExpressionFault("value.constant", "a constant is wanted here", name.span)
+
+        return evaluated(tree, lookup)
+
+    return tuple(of(body) for body in range(1, count + 1))
+
+
+def numbered(index: Node, body: int) -> int:
+    """The number of a body that `3`, `i` or `i+1` means for i = body."""
+    match index:
+        case Number(value):
+            return int(value)
+        case Binary(op, _, Number(step)):
+            return body + int(step if op == "+" else -step)
+        case _:
+            return body
+
+
+def lists(check: Check) -> None:
+    """The numbers of [parameters] that have one for each body."""
+    for name in check.names.lists if check.names.count else ():
+        given = check.raw["parameters"][name]
+        numbers = [check.number(("parameters", name, k)) for k in range(len(given))]
+        if all(number is not None for number in numbers):
+            check.lists[name] = tuple(number for number in numbers if number is not None)
+
+
+def sense(sense: Sense, system: dict[str, Any]) -> None:
+    """What makes no sense in a ggl study with particles."""
+    coordinates, count = sense.coordinates, system.get("particles")
+    if not coordinates:
+        if not sense.broken and "coordinates" not in system:
+            sense.add(("system",), "system.coordinates", "bodies without coordinates",
+                      "write coordinates = { r = 3 }, and each body has a vector r[i]")  # fmt: skip
+        return
+    for name in ("dimension", "species", "pair", "external", "cutoff", "box", "mass", "potential"):
+        if name in system:
+            sense.add(
+                ("system", name), "system.law",
+                f"{name} has no meaning in a ggl study of bodies with coordinates",
+                "write it into lagrangian: sum(i, ...) over bodies, sum(i<j, ...) over pairs",
+            )  # fmt: skip
+    size = sum(coordinates.values())
+    if isinstance(count, int) and count * size > MOST:
+        sense.add(("system", "particles"), "value.range",
+                  f"{count} bodies have {count * size} numbers, {MOST} at most")  # fmt: skip
+
+
+def start(sense: Sense, key: Key, item: Any) -> None:
+    """Work out the numbers of a start, so that what has no number is told."""
+    if isinstance(item, list):
+        for index, one in enumerate(item):
+            start(sense, (*key, index), one)
+        return
+    check = sense.check
+    value = check.reading.values.get(key)
+    if value is None or key in check.odd:
+        return
+    explicit = isinstance(key[-1], int) and len(key) > 4 - (not check.reading.vectors)
+    count = 1 if explicit else min(check.names.count, MOST_VALUES)
+    try:
+        each(value, count, check.units, check.constants, check.lists)
+    except ExpressionFault as fault:
+        check.add(key, fault)
+        check.odd.add(key)

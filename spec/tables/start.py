@@ -1,0 +1,105 @@
+"""[start]: the state at t = 0, numbers or ranges to draw from."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import Field, PlainValidator, ValidationInfo, WithJsonSchema
+from pydantic_core import PydanticCustomError
+
+from .common import VALUE_SCHEMA, Table, attempt
+from .leaves import Range, Reading, Row, Value, described
+
+Component = Value | Range | tuple[Value | Range, ...] | tuple[tuple[Value, ...], ...]
+
+
+def read_components(raw: Any, info: ValidationInfo) -> dict[str, Any]:
+    reading: Reading = info.context  # type: ignore[assignment]
+    if not isinstance(raw, dict):
+        raise PydanticCustomError(
+            "value.type", "{what} where a table by coordinate is wanted",
+            {"what": described(raw), "hint": "write { q = 1.0 }"},
+        )  # fmt: skip
+    return {name: attempt(_component(name), item, reading) for name, item in raw.items()}
+
+
+def _component(name: str) -> Any:
+    def read(raw: Any, reading: Reading) -> Component | None:
+        size = reading.coordinates.get(name)
+        if size is None:
+            return None  # the name is at fault, and says so itself
+        if reading.bodies:
+            from .per_body import read_bodies
+
+            return read_bodies(raw, reading, name)
+        if not reading.vectors:
+            return _range_or_value(raw, reading, name)
+        hint = f"write {name} = [{', '.join(['0.0'] * min(size, 4))}]"
+        if not isinstance(raw, Row):
+            reading.blame(
+                getattr(raw, "path", ()), "start.shape",
+                f"{name} is a vector of {size} component{'s' * (size > 1)}, not one number", hint,
+            )  # fmt: skip
+            return None
+        if len(raw) != size:
+            reading.blame(
+                raw.path, "start.shape",
+                f"{name} has {size} component{'s' * (size > 1)}, this list has {len(raw)}", hint,
+            )  # fmt: skip
+        items = (attempt(lambda one, reading: _range_or_value(one, reading, name), item, reading)
+                 for item in raw)  # fmt: skip
+        return tuple(item for item in items if item is not None)
+
+    return read
+
+
+def _range_or_value(raw: Any, reading: Reading, name: str) -> Value | Range | None:
+    if not isinstance(raw, Row):
+        return Value.read(raw, reading)
+    if reading.kind != "family":
+        reading.blame(
+            raw.path, "start.range", f"a list, where {name} starts from one number",
+            "a range to draw from has a meaning in a family only"
+            if not reading.vectors and len(raw) == 2
+            else f"write one number; for a vector declare coordinates = {{ {name} = {len(raw)} }}",
+        )  # fmt: skip
+        return None
+    if len(raw) != 2:
+        reading.blame(
+            raw.path, "start.range", f"a list of {len(raw)}, where a range is wanted",
+            f"write [low, high]; for a vector declare coordinates = {{ {name} = {len(raw)} }}",
+        )  # fmt: skip
+        return None
+    low, high = (attempt(Value.read, item, reading) for item in raw)
+    return None if low is None or high is None else Range(low, high)
+
+
+COMPONENT_SCHEMA = {
+    "type": "object",
+    "additionalProperties": {
+        "anyOf": [
+            *VALUE_SCHEMA["anyOf"],
+            {
+                "type": "array",
+                "items": {
+                    "anyOf": [*VALUE_SCHEMA["anyOf"], {"type": "array", "items": VALUE_SCHEMA}]
+                },
+            },
+        ]
+    },
+}
+Components = Annotated[
+    dict[str, Any], PlainValidator(read_components), WithJsonSchema(COMPONENT_SCHEMA)
+]
+
+
+class Start(Table):
+    """The state at t = 0, by coordinate."""
+
+    position: Components = Field(description="Positions by coordinate: { q = 1.0 }.")
+    velocity: Components | None = Field(
+        default=None, description="Velocities by coordinate; or momentum."
+    )
+    momentum: Components | None = Field(
+        default=None, description="Canonical momenta by coordinate; or velocity."
+    )

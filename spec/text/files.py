@@ -1,0 +1,60 @@
+"""Files that a study names: below its folder, and noted where they are not there yet."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .source import Fault, Key, Source, shown
+
+if TYPE_CHECKING:
+    from actionrun.spec.kinds.experiment import Experiment
+
+
+def outside(folder: Path, file: str) -> bool:
+    """Whether a path leaves the folder, by name or by a link."""
+    path = Path(file)
+    if (
+        path.is_absolute()
+        or "\0" in file
+        or ".." in path.parts
+        or re.match(r"^[A-Za-z]:|^\\\\|^~", file)
+    ):
+        return True
+    try:
+        return not (folder / path).resolve().is_relative_to(folder.resolve())
+    except (OSError, RuntimeError):
+        return True
+
+
+def place_files(study: Experiment, source: Source, given: bool) -> None:
+    """Tell a study where its files are on this machine; `given`: [data] on the command line."""
+    data, ends = getattr(study, "data", None), getattr(study, "ends", None)
+    if data is not None and data.file is not None:
+        data._path = Path(data.file) if given else source.folder / data.file
+    if ends is not None:
+        ends._folder = source.folder
+
+
+def missing_files(study: Experiment, source: Source) -> list[Fault]:
+    """Notes on files that are not there: a study may be written before its data."""
+    return [
+        source.fault(key, "data.missing", f"there is no file {shown(file)} yet", severity="note",
+                     hint=hint)
+        for key, file, path, hint in _files(study) if not path.exists()
+    ]  # fmt: skip
+
+
+def _files(study: Experiment) -> Iterator[tuple[Key, str, Path, str]]:
+    data, ends = getattr(study, "data", None), getattr(study, "ends", None)
+    if data is not None and data.file is not None:
+        yield (("data", "file"), data.file, data.path,
+               "put it there before the run, or give another with --data FILE")  # fmt: skip
+    if ends is None:
+        return
+    for name in ("start", "end"):
+        if isinstance(end := getattr(ends, name), str):
+            hint = "put it there before the run: XYZ or extended XYZ"
+            yield ("ends", name), end, ends.path(end), hint
