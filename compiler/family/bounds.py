@@ -7,11 +7,11 @@ from typing import NamedTuple
 import jax.numpy as jnp
 import numpy as np
 import sympy as sp
-from actionrun.compiler.errors import refusal
+from actionrun.compiler.errors import study_error
 from actionrun.compiler.numerics.optimizers.inequality_constraints import Walls
 from actionrun.compiler.numerics.optimizers.levenberg_marquardt import Fit
 from actionrun.compiler.symbolic.evaluation import numbers
-from actionrun.compiler.symbolic.lagrangian_system import Problem
+from actionrun.compiler.symbolic.lagrangian_system import LagrangianSystem
 from actionrun.compiler.symbolic.lowered_system import parameters
 from actionrun.compiler.symbolic.lowering import lowered
 from actionrun.spec import Expression
@@ -40,7 +40,7 @@ class Ranges(NamedTuple):
     share: float = 1.0
 
 
-def ranges(study: Family, symbolic: Problem) -> Ranges:
+def ranges(study: Family, symbolic: LagrangianSystem) -> Ranges:
     """The ranges of the coefficients, narrowed by the constraints of the study. Raises Faults where
     these leave nothing, or next to nothing, and for named cases that they do not allow."""
     names = [c.name for c in symbolic.coefficients]
@@ -71,14 +71,14 @@ def ranges(study: Family, symbolic: Problem) -> Ranges:
     return _walled(study, symbolic, low, high, between)
 
 
-def _gap(study: Family, symbolic: Problem, constraint: Expression) -> sp.Expr:
+def _gap(study: Family, symbolic: LagrangianSystem, constraint: Expression) -> sp.Expr:
     """What must not be negative, in constants."""
     tree, words = constraint.tree, symbolic.words
     assert isinstance(tree, Relation)
     difference = words.scalar(constraint)
     strange = difference.free_symbols - {*symbolic.constants}
     if strange:
-        raise refusal(
+        raise study_error(
             study, constraint, "constraint.names",
             f"an inequality holds coefficients and constants, and not {min(map(str, strange))}",
             "write it in [coefficients] and [parameters] alone: c1 > 2*c2", span=tree.span,
@@ -86,7 +86,7 @@ def _gap(study: Family, symbolic: Problem, constraint: Expression) -> sp.Expr:
     return difference if tree.op in (">", ">=") else -difference
 
 
-def _bound(symbolic: Problem, gap: sp.Expr, free: set) -> tuple[float, bool] | None:
+def _bound(symbolic: LagrangianSystem, gap: sp.Expr, free: set) -> tuple[float, bool] | None:
     """The number that bounds a single coefficient, and whether from below; None where the gap is
     no straight line in one."""
     if len(free) > 1:
@@ -100,10 +100,10 @@ def _bound(symbolic: Problem, gap: sp.Expr, free: set) -> tuple[float, bool] | N
 
 
 def _empty(study: Family, constraint: Expression, text: str):
-    return refusal(study, constraint, "empty-range", text, span=constraint.tree.span)
+    return study_error(study, constraint, "empty-range", text, span=constraint.tree.span)
 
 
-def _walled(study: Family, symbolic: Problem, low, high, between) -> Ranges:
+def _walled(study: Family, symbolic: LagrangianSystem, low, high, between) -> Ranges:
     """The walls with the sizes of their gaps over the ranges."""
     gaps = [gap for _, gap in between]
     found = numbers(gaps, symbolic.values | _drawn(study, symbolic, low, high))
@@ -115,7 +115,7 @@ def _walled(study: Family, symbolic: Problem, low, high, between) -> Ranges:
     share = float(np.mean(allowed.all(axis=0)))
     if share < LEAST:
         left = f"{100 * share:.2g} %" if share else "nothing"
-        raise refusal(
+        raise study_error(
             study, between[0][0], "empty-range",
             f"the constraints leave {left} of the ranges of [coefficients], and members are drawn "
             f"from these; {100 * LEAST:g} % are needed",
@@ -133,7 +133,7 @@ def _walled(study: Family, symbolic: Problem, low, high, between) -> Ranges:
     return Ranges(low, high, walls, share)
 
 
-def _drawn(study: Family, symbolic: Problem, low, high) -> dict[sp.Symbol, np.ndarray]:
+def _drawn(study: Family, symbolic: LagrangianSystem, low, high) -> dict[sp.Symbol, np.ndarray]:
     """Members drawn from the ranges, as those of training are."""
     dice, found = np.random.default_rng(study.seed), {}
     for k, c in enumerate(symbolic.coefficients):
@@ -145,13 +145,13 @@ def _drawn(study: Family, symbolic: Problem, low, high) -> dict[sp.Symbol, np.nd
     return found
 
 
-def _require_cases(study: Family, symbolic: Problem, between) -> None:
+def _require_cases(study: Family, symbolic: LagrangianSystem, between) -> None:
     for index, case in enumerate(study.test.cases):
         at = {c: study.number(case[c.name]) for c in symbolic.coefficients if c.name in case}
         for constraint, gap in between:
             left = gap.subs(symbolic.values | at)
             if left.is_number and left < 0:
-                raise refusal(
+                raise study_error(
                     study, ("test", "cases", index), "test.case",
                     f"this case does not meet the constraint {constraint.text}",
                 )  # fmt: skip

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 from actionrun.compiler.program import Program
-from actionrun.compiler.symbolic.lagrangian_system import problem
+from actionrun.compiler.symbolic.lagrangian_system import lagrangian_system
 from actionrun.spec import Faults
 from actionrun.spec.kinds.family import Family
 
@@ -22,7 +22,7 @@ def build(study: Family, observations: Mapping[str, np.ndarray] | None) -> Progr
     Raises Faults for what is not built and for what the mathematics forbids.
     """
     require_built(study)
-    symbolic = problem(study)
+    symbolic = lagrangian_system(study)
     within = ranges(study, symbolic)
     if study.data is not None:
         assert observations is not None

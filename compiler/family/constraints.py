@@ -5,13 +5,13 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 import numpy as np
-from actionrun.compiler.errors import refusal
+from actionrun.compiler.errors import study_error
 from actionrun.compiler.numerics.inference.population import Population
 from actionrun.compiler.numerics.integrators.constrained import Constrained
 from actionrun.compiler.numerics.integrators.shooting import Moving
 from actionrun.compiler.numerics.integrators.variational import GGL
 from actionrun.compiler.symbolic.constraints import constraints, dependences, distances
-from actionrun.compiler.symbolic.lagrangian_system import Problem
+from actionrun.compiler.symbolic.lagrangian_system import LagrangianSystem
 from actionrun.compiler.symbolic.lowered_system import mechanics
 from actionrun.spec import Faults
 from actionrun.spec.kinds.family import Family
@@ -20,13 +20,13 @@ STARTS = 64  # drawn to see whether a motion can start there
 ON = 1e-12  # of the size of the terms: a start this near to the surface lies on it
 
 
-def integrator(study: Family, symbolic: Problem) -> Moving:
+def integrator(study: Family, symbolic: LagrangianSystem) -> Moving:
     """The integrator of a family's motions, on the surface of its constraints where it has any."""
     plain = GGL(mechanics(symbolic), study.integrator.r)
     return Constrained(plain, constraints(symbolic)) if symbolic.constraints else plain
 
 
-def require_starts(study: Family, symbolic: Problem, drawn: Population) -> None:
+def require_starts(study: Family, symbolic: LagrangianSystem, drawn: Population) -> None:
     """Raises Faults where constraints follow from others or contradict them, and where starts
     cannot be put on their surface."""
     ggl = drawn.ggl
@@ -43,7 +43,7 @@ def require_starts(study: Family, symbolic: Problem, drawn: Population) -> None:
     lost = int(np.sum(~np.asarray((off < ON) & jnp.all(jnp.isfinite(p), axis=0))))
     if lost:
         one = "the constraint" if len(symbolic.constraints) == 1 else "the constraints"
-        raise refusal(
+        raise study_error(
             study, ("start", "position"), "constraint-start",
             f"{lost} of {STARTS} starts drawn cannot be moved onto {one}",
             "choose ranges near its surface, or narrower ones of the coefficients in it",
@@ -58,7 +58,7 @@ def require_surface(study: Family, ggl: Moving, theta, q, p) -> None:
             raise Faults(tuple(faults))
 
 
-def require_on(study: Family, symbolic: Problem, ggl: Moving, theta, q, p) -> None:
+def require_on(study: Family, symbolic: LagrangianSystem, ggl: Moving, theta, q, p) -> None:
     """Raises Faults for a start q (n,) in plain numbers that is off the constraints.
 
     Where a coefficient stands in them their surface is another for each member, and the start is

@@ -8,7 +8,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from actionrun.compiler.errors import refusal
+from actionrun.compiler.errors import study_error
 from actionrun.compiler.numerics.inference.encoder import Code, Encoder, Gauge, featured
 from actionrun.compiler.numerics.inference.population import Population
 from actionrun.compiler.numerics.inference.training import Dtype
@@ -18,7 +18,7 @@ from actionrun.compiler.numerics.networks.architectures import (
     Perceptron,
     Recurrent,
 )
-from actionrun.compiler.symbolic.lagrangian_system import Problem
+from actionrun.compiler.symbolic.lagrangian_system import LagrangianSystem
 from actionrun.compiler.symbolic.scaling import scalings
 from actionrun.spec.kinds.family import Family
 
@@ -31,7 +31,7 @@ LEAST = 1e-2  # of the survey: with fewer sound motions there is nothing to trai
 SURVEY_KEY, NETWORK_KEY = 0, 1
 
 
-def _gauge(symbolic: Problem, variables: tuple[str, ...]) -> Gauge:
+def _gauge(symbolic: LagrangianSystem, variables: tuple[str, ...]) -> Gauge:
     """Which channels measure which scale, from the scalings of the Lagrangian."""
     words, n = symbolic.words, symbolic.n
     names = list(words.slices)
@@ -77,7 +77,9 @@ def _gauge(symbolic: Problem, variables: tuple[str, ...]) -> Gauge:
     )
 
 
-def encoder_of(study: Family, symbolic: Problem, drawn: Population, key: jax.Array) -> Encoder:
+def encoder_of(
+    study: Family, symbolic: LagrangianSystem, drawn: Population, key: jax.Array
+) -> Encoder:
     """A fresh network with its code standardised over a survey of the population."""
     scaled = study.network.scaled
     gauge = _gauge(symbolic, study.observe.variables) if scaled else _raw(symbolic, study)
@@ -94,7 +96,7 @@ def encoder_of(study: Family, symbolic: Problem, drawn: Population, key: jax.Arr
 
     *found, sound = (np.asarray(x) for x in survey(drawn, jax.random.fold_in(key, SURVEY_KEY)))
     if sound.sum() < LEAST * SURVEY:
-        raise refusal(
+        raise study_error(
             study, ("integrator", "dt"), "family.unsound",
             f"of {SURVEY} systems drawn {sound.sum()} have a motion that the integrator follows",
             "take a smaller dt, a larger r, or narrower ranges in [coefficients] and [start]",
@@ -167,7 +169,7 @@ def _network(
             )
 
 
-def _raw(symbolic: Problem, study: Family) -> Gauge:
+def _raw(symbolic: LagrangianSystem, study: Family) -> Gauge:
     """No scales at all: the network sees the numbers of the motion as they are."""
     width = symbolic.n * len(study.observe.variables)
     return Gauge(

@@ -24,7 +24,7 @@ from actionrun.compiler.symbolic.identifiability import (
     identifiability,
     term_exponents,
 )
-from actionrun.compiler.symbolic.lagrangian_system import Problem
+from actionrun.compiler.symbolic.lagrangian_system import LagrangianSystem
 from actionrun.spec.kinds.family import Family
 
 
@@ -51,7 +51,7 @@ def lanes(batch: Batch, lanes: slice) -> Batch:
     return jax.tree.map(lambda x: x[..., lanes] if jnp.ndim(x) else x, batch)
 
 
-def given(study: Family, symbolic: Problem, population: Population):
+def given(study: Family, symbolic: LagrangianSystem, population: Population):
     """Coefficients, positions and momenta of the named cases; starts in the middle of ranges."""
     middle = np.asarray((population.low + population.high) / 2)
     rows = []
@@ -157,7 +157,9 @@ def read(
     return bare, scored(population, bare, q, rate, series, layers)
 
 
-def identified(symbolic: Problem, population: Population, names: list[str], key) -> Identifiability:
+def identified(
+    symbolic: LagrangianSystem, population: Population, names: list[str], key
+) -> Identifiability:
     """Rank over a few members of the family drawn at random; the best of them counts."""
 
     @eqx.filter_jit

@@ -8,7 +8,7 @@ import sympy as sp
 from actionrun.compiler.findings import Equation, Section
 from actionrun.compiler.symbolic.equations import symbolic_equations
 from actionrun.compiler.symbolic.explanation import meaning
-from actionrun.compiler.symbolic.lagrangian_system import Problem, problem
+from actionrun.compiler.symbolic.lagrangian_system import LagrangianSystem, lagrangian_system
 from actionrun.compiler.symbolic.printing import latex, name_latex
 from actionrun.compiler.symbolic.scaling import Scaling, scalings
 from actionrun.spec.kinds.family import Family
@@ -21,7 +21,7 @@ OBSERVED = {"q": "q", "velocity": r"\dot{q}", "pi": r"\pi"}
 
 def explain(study: Family) -> tuple[Section, ...]:
     """The sections of `actionrun explain` for a family study."""
-    symbolic = problem(study)
+    symbolic = lagrangian_system(study)
     within = ranges(study, symbolic)
     return (
         Section("System", equations=symbolic_equations(symbolic)),
@@ -34,7 +34,7 @@ def explain(study: Family) -> tuple[Section, ...]:
     )
 
 
-def _ranges_text(study: Family, symbolic: Problem, within: Ranges) -> str:
+def _ranges_text(study: Family, symbolic: LagrangianSystem, within: Ranges) -> str:
     lines = []
     for c, low, high in zip(symbolic.coefficients, within.low, within.high, strict=True):
         lines.append(f"{c.name} from {low:.6g} to {high:.6g} {study.unit(c.name)}".rstrip())
@@ -57,7 +57,7 @@ def _scaling_text(study: Family, found: tuple[Scaling, ...]) -> str:
     )
 
 
-def _scaling_equations(symbolic: Problem) -> tuple[Equation, ...]:
+def _scaling_equations(symbolic: LagrangianSystem) -> tuple[Equation, ...]:
     equations = []
     for scaling in scalings(symbolic):
         changes = [
@@ -166,7 +166,7 @@ def _loss(study: Family) -> str:
     )
 
 
-def _loss_section(study: Family, problem: Problem) -> Section:
+def _loss_section(study: Family, problem: LagrangianSystem) -> Section:
     """What is minimised: the misfit of a measured motion, or the error of named coefficients."""
     names = [c.name for c in problem.coefficients]
     vector = ", ".join(name_latex(n) for n in names)
@@ -224,7 +224,7 @@ def _loss_section(study: Family, problem: Problem) -> Section:
     )
 
 
-def _identifiable(study: Family, problem: Problem) -> list[Section]:
+def _identifiable(study: Family, problem: LagrangianSystem) -> list[Section]:
     if not problem.coefficients:
         return []
     found = determined(study, problem)

@@ -12,7 +12,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from actionrun.compiler.errors import refusal
+from actionrun.compiler.errors import study_error
 from actionrun.compiler.findings import Findings
 from actionrun.compiler.numerics.inference.trajectory_residual import Shot
 from actionrun.compiler.numerics.inference.weak_form import weak_fit, weak_form
@@ -23,7 +23,7 @@ from actionrun.compiler.numerics.optimizers.levenberg_marquardt import (
     slopes,
 )
 from actionrun.compiler.program import Report, Tell
-from actionrun.compiler.symbolic.lagrangian_system import Problem
+from actionrun.compiler.symbolic.lagrangian_system import LagrangianSystem
 from actionrun.compiler.symbolic.lowered_system import components, parameters
 from actionrun.spec.kinds.family import Family
 
@@ -48,7 +48,7 @@ class Fitting:
     def __init__(
         self,
         study: Family,
-        symbolic: Problem,
+        symbolic: LagrangianSystem,
         within: Ranges,
         observations: Mapping[str, np.ndarray],
     ):
@@ -160,7 +160,7 @@ class Fitting:
             if momenta:
                 whole &= (weight[:, momenta] > 0).all(axis=1)
             if whole.sum() < 5:
-                raise refusal(
+                raise study_error(
                     self.study,
                     ("data", "file"),
                     "too-few-samples",
@@ -199,7 +199,7 @@ class Fitting:
         start = self.study.start
         assert start is not None
         if start.velocity is None:
-            raise refusal(
+            raise study_error(
                 self.study,
                 ("start", "momentum"),
                 "not-built",

@@ -13,7 +13,7 @@ from actionrun.compiler.symbolic.identifiability import (
     monomial,
     term_exponents,
 )
-from actionrun.compiler.symbolic.lagrangian_system import Problem
+from actionrun.compiler.symbolic.lagrangian_system import LagrangianSystem
 from actionrun.compiler.symbolic.printing import digits, spread
 from actionrun.spec.kinds.family import Family
 
@@ -27,7 +27,7 @@ class Measured(NamedTuple):
     and then q, v of each trial; jacobian (rows, parameters) of the weighted residuals."""
 
     study: Family
-    problem: Problem
+    problem: LagrangianSystem
     t: np.ndarray
     values: np.ndarray
     weight: np.ndarray

@@ -14,13 +14,13 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from actionrun.compiler.errors import refusal
+from actionrun.compiler.errors import study_error
 from actionrun.compiler.findings import Findings, Table
 from actionrun.compiler.numerics.inference.encoder import Encoder
 from actionrun.compiler.numerics.inference.population import Population, Sampled
 from actionrun.compiler.numerics.inference.training import Dtype, Progress
 from actionrun.compiler.program import Tell
-from actionrun.compiler.symbolic.lagrangian_system import Problem
+from actionrun.compiler.symbolic.lagrangian_system import LagrangianSystem
 from actionrun.spec.kinds.family import Family
 from scipy.interpolate import CubicSpline
 
@@ -40,7 +40,7 @@ class Reading(Training):
     def __init__(
         self,
         study: Family,
-        symbolic: Problem,
+        symbolic: LagrangianSystem,
         within: Ranges,
         observations: Mapping[str, np.ndarray],
     ):
@@ -57,7 +57,7 @@ class Reading(Training):
             steps = int(span / study.number(study.integrator.dt) + SHORT)
             steps -= steps % study.observe.every
         if steps < LEAST * study.observe.every:
-            raise refusal(study, ("integrator", "dt"), "data.short",
+            raise study_error(study, ("integrator", "dt"), "data.short",
                           f"the shortest motion has {steps} steps, too few to read",
                           "make dt smaller")  # fmt: skip
         drawn = population(study, self.symbolic, within, steps)
@@ -116,7 +116,7 @@ def sampled(study: Family, o: Observed, order: list[int], times: np.ndarray) -> 
             t = o.t[:, k] - o.t[0, k]
             there = np.flatnonzero((o.weight[:, channel, k] > 0) & (t <= times[-1] + half))
             if len(there) < 4:
-                raise refusal(
+                raise study_error(
                     study, ("data", "file"), "infer.samples",
                     f"trial {k + 1} has {len(there)} samples of a variable in the "
                     f"{times[-1]:.6g} that the network reads, and 4 are needed",

@@ -11,7 +11,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from actionrun.compiler.errors import refusal
+from actionrun.compiler.errors import study_error
 from actionrun.compiler.numerics.inference.encoder import Encoder
 from actionrun.compiler.numerics.inference.initial_guess import weak_answer
 from actionrun.compiler.numerics.inference.population import Population
@@ -22,7 +22,7 @@ from actionrun.compiler.numerics.optimizers.levenberg_marquardt import (
     levenberg_marquardt,
 )
 from actionrun.compiler.numerics.sharding import dealt
-from actionrun.compiler.symbolic.lagrangian_system import Problem
+from actionrun.compiler.symbolic.lagrangian_system import LagrangianSystem
 from actionrun.spec.kinds.family import Family
 from scipy.interpolate import CubicSpline
 
@@ -129,11 +129,11 @@ def inferred(training: Training, state: Any, observations: Mapping[str, np.ndarr
     )
 
 
-def require_seen(study: Family, symbolic: Problem, o: Observed) -> None:
+def require_seen(study: Family, symbolic: LagrangianSystem, o: Observed) -> None:
     """Raises Faults where the channels are not those that the network reads."""
     variables = study.observe.variables
     if {*o.names} != {(v, i) for v in variables for i in range(symbolic.n)}:
-        raise refusal(
+        raise study_error(
             study, ("observe",), "infer.variables",
             f"the network reads {', '.join(variables)}, and these data have others",
             "give a column for each: t, q, pi_q or v_q by the names of the coordinates; or have "
@@ -185,7 +185,7 @@ def resampled(study: Family, population: Population, o: Observed, names: np.ndar
     for k in range(trials):
         span = np.max(o.t[:, k]) - o.t[0, k]
         if span < times[-1] - SHORT * step:
-            raise refusal(
+            raise study_error(
                 study, ("integrator", "steps"), "infer.short",
                 f"motion {names[k]} lasts {span:.6g}, and the network was trained on "
                 f"{times[-1]:.6g}",
@@ -194,7 +194,7 @@ def resampled(study: Family, population: Population, o: Observed, names: np.ndar
         for place, channel in enumerate(order):
             there = o.weight[:, channel, k] > 0
             if there.sum() < 4:
-                raise refusal(
+                raise study_error(
                     study, ("observe",), "infer.samples",
                     f"motion {names[k]} has {int(there.sum())} samples of a variable, "
                     "and 4 are needed",

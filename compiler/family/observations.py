@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
-from actionrun.compiler.errors import refusal
+from actionrun.compiler.errors import study_error
 from actionrun.compiler.numerics.integrators.shooting import Grid
-from actionrun.compiler.symbolic.lagrangian_system import Problem
+from actionrun.compiler.symbolic.lagrangian_system import LagrangianSystem
 from actionrun.spec.kinds.family import Family
 
 STRAY = 5.0  # robust standard deviations
@@ -28,7 +28,9 @@ class Observed(NamedTuple):
     names: tuple[tuple[str, int], ...]
 
 
-def observed(study: Family, symbolic: Problem, observations: Mapping[str, np.ndarray]) -> Observed:
+def observed(
+    study: Family, symbolic: LagrangianSystem, observations: Mapping[str, np.ndarray]
+) -> Observed:
     """Samples by trial, channels in the order q, velocity, pi; each trial sorted by time."""
     words = symbolic.words
     columns: list[np.ndarray] = []
@@ -41,7 +43,7 @@ def observed(study: Family, symbolic: Problem, observations: Mapping[str, np.nda
                     names.append((variable, part.start + i))
                     columns.append(values[:, i])
     if {i for v, i in names if v == "q"} != set(range(symbolic.n)):
-        raise refusal(
+        raise study_error(
             study,
             ("data", "columns"),
             "not-built",

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 from actionrun.compiler.symbolic.identifiability import monomial
-from actionrun.compiler.symbolic.lagrangian_system import Problem, problem
+from actionrun.compiler.symbolic.lagrangian_system import LagrangianSystem, lagrangian_system
 from actionrun.compiler.symbolic.linear_stability import limit
 from actionrun.compiler.symbolic.step_limits import fastest_rates
 from actionrun.spec import Fault
@@ -19,14 +19,14 @@ from .train import population
 
 def check(study: Family) -> list[Fault]:
     """Every fault and note of the symbolic stage. Raises Faults."""
-    symbolic = problem(study)
+    symbolic = lagrangian_system(study)
     within = ranges(study, symbolic)
     if symbolic.constraints and study.start is not None:
         population(study, symbolic, within, 1)
     return [*_identified(study, symbolic), *_family_step(study, symbolic)]
 
 
-def _identified(study: Family, symbolic: Problem) -> Iterator[Fault]:
+def _identified(study: Family, symbolic: LagrangianSystem) -> Iterator[Fault]:
     if not symbolic.coefficients:
         return
     found = determined(study, symbolic)
@@ -52,7 +52,7 @@ def _identified(study: Family, symbolic: Problem) -> Iterator[Fault]:
                       f"not {', '.join(lost)} apart", hint, severity="note")  # fmt: skip
 
 
-def _family_step(study: Family, symbolic: Problem) -> Iterator[Fault]:
+def _family_step(study: Family, symbolic: LagrangianSystem) -> Iterator[Fault]:
     """The share of a family's systems whose steps are too long."""
     if study.start is None or study.integrator.time_transform is not None or symbolic.constraints:
         return

@@ -17,7 +17,7 @@ from actionrun.compiler.symbolic.identifiability import (
     identifiability,
     term_exponents,
 )
-from actionrun.compiler.symbolic.lagrangian_system import Problem
+from actionrun.compiler.symbolic.lagrangian_system import LagrangianSystem
 from actionrun.compiler.symbolic.structure import equations_of_motion
 from actionrun.spec.kinds.family import Family
 
@@ -27,7 +27,7 @@ PASSES = 30  # of Newton, towards the surface of the constraints
 STILL = 1e-9  # a constraint that moves by less, of the size of its terms, stays
 
 
-def determined(study: Family, problem: Problem) -> Identifiability | None:
+def determined(study: Family, problem: LagrangianSystem) -> Identifiability | None:
     """What motions of a family determine; None where no generic state has finite numbers."""
     jacobian = _jacobian(study, problem)
     if jacobian is None:
@@ -37,7 +37,7 @@ def determined(study: Family, problem: Problem) -> Identifiability | None:
     return identifiability(jacobian, names, term_exponents(laws, names))
 
 
-def _jacobian(study: Family, problem: Problem) -> np.ndarray | None:
+def _jacobian(study: Family, problem: LagrangianSystem) -> np.ndarray | None:
     """d(acceleration, momentum, constraints)/d(log c), rows scaled to size 1, shape (rows, k)."""
     free, width = problem.coefficients, problem.n + len(problem.constraints)
     matrix, right = _accelerating(problem)
@@ -75,7 +75,7 @@ def _jacobian(study: Family, problem: Problem) -> np.ndarray | None:
     return table[size[:, 0] > 0] / size[size[:, 0] > 0] if (size > 0).any() else table * 0
 
 
-def _accelerating(problem: Problem) -> tuple[list[sp.Expr], list[sp.Expr]]:
+def _accelerating(problem: LagrangianSystem) -> tuple[list[sp.Expr], list[sp.Expr]]:
     """A matrix, row by row, and a right-hand side whose solution is the accelerations, and behind
     them the multipliers that keep the constraints."""
     words, m = problem.words, len(problem.constraints)
@@ -89,7 +89,7 @@ def _accelerating(problem: Problem) -> tuple[list[sp.Expr], list[sp.Expr]]:
     return matrix, [right for _, right in equations_of_motion(problem)] + [-b for b in bends]
 
 
-def _along(problem: Problem, x: sp.Expr) -> sp.Expr:
+def _along(problem: LagrangianSystem, x: sp.Expr) -> sp.Expr:
     """dx/dt along a motion without acceleration."""
     words = problem.words
     moved = (v * sp.diff(x, q) for q, v in zip(words.q, words.v, strict=True))
@@ -106,7 +106,7 @@ def _number(value) -> float:
     return float(np.reshape(value, -1)[0])
 
 
-def _states(study: Family, problem: Problem) -> dict[sp.Symbol, np.ndarray | float]:
+def _states(study: Family, problem: LagrangianSystem) -> dict[sp.Symbol, np.ndarray | float]:
     """Random states, and generic values of the coefficients inside their ranges."""
     dice, words = np.random.default_rng(SEED), problem.words
     at: dict[sp.Symbol, np.ndarray | float] = {**problem.values}
@@ -121,7 +121,7 @@ def _states(study: Family, problem: Problem) -> dict[sp.Symbol, np.ndarray | flo
     return _on_surface(problem, at) if problem.constraints else at
 
 
-def _on_surface(problem: Problem, at: dict[sp.Symbol, np.ndarray | float]):
+def _on_surface(problem: LagrangianSystem, at: dict[sp.Symbol, np.ndarray | float]):
     """States moved to the surface of the constraints, with velocities along it; NaN where they do
     not get there."""
     words, m = problem.words, len(problem.constraints)

@@ -16,7 +16,7 @@ from actionrun.compiler.numerics.inference.population import Population
 from actionrun.compiler.numerics.inference.training import Dtype, Progress, Trainer
 from actionrun.compiler.numerics.sharding import everywhere
 from actionrun.compiler.program import Report, Tell
-from actionrun.compiler.symbolic.lagrangian_system import Problem
+from actionrun.compiler.symbolic.lagrangian_system import LagrangianSystem
 from actionrun.compiler.symbolic.lowered_system import parameters
 from actionrun.spec import Range
 from actionrun.spec.kinds.family import Family
@@ -37,7 +37,7 @@ class Training:
     stage = "train"
     quantum = 1
 
-    def __init__(self, study: Family, symbolic: Problem, within: Ranges):
+    def __init__(self, study: Family, symbolic: LagrangianSystem, within: Ranges):
         self.study, self.symbolic = study, symbolic
         self.total = study.training.total
         self.minutes = study.training.minutes  # a cap that the runtime keeps
@@ -109,7 +109,7 @@ class Training:
         return examined(self.study, self.symbolic, self.population, encoder, key, tell)
 
 
-def population(study: Family, symbolic: Problem, within: Ranges, steps: int) -> Population:
+def population(study: Family, symbolic: LagrangianSystem, within: Ranges, steps: int) -> Population:
     """What training and test systems are drawn from, with motions of so many steps."""
     assert study.start is not None
     coefficients = [study.coefficients[c.name] for c in symbolic.coefficients]
@@ -142,7 +142,7 @@ def population(study: Family, symbolic: Problem, within: Ranges, steps: int) -> 
     return drawn
 
 
-def _ranges(study: Family, symbolic: Problem, table) -> tuple[jax.Array, jax.Array]:
+def _ranges(study: Family, symbolic: LagrangianSystem, table) -> tuple[jax.Array, jax.Array]:
     """Lower and upper ends (n,) of a [start] table; a number is a range of no width."""
     low, high = [], []
     for name in symbolic.words.slices:

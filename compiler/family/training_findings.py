@@ -14,7 +14,7 @@ from actionrun.compiler.numerics.optimizers.levenberg_marquardt import covarianc
 from actionrun.compiler.program import Tell
 from actionrun.compiler.symbolic.equations import numeric_equations, symbolic_equations
 from actionrun.compiler.symbolic.identifiability import Identifiability
-from actionrun.compiler.symbolic.lagrangian_system import Problem
+from actionrun.compiler.symbolic.lagrangian_system import LagrangianSystem
 from actionrun.spec.kinds.family import Family
 
 from .cramer_rao import beside_refinement, uncertainty, uncertainty_checks, uncertainty_table
@@ -27,7 +27,7 @@ ROUND_OFF = 1e-13  # relative noise that even a noise-free motion has, many roun
 
 def examined(
     study: Family,
-    symbolic: Problem,
+    symbolic: LagrangianSystem,
     population: Population,
     encoder: Encoder,
     key: jax.Array,
@@ -144,7 +144,11 @@ def _case_list(names: list[str], cases: Batch) -> list[dict[str, Any]]:
 
 
 def _equations(
-    study: Family, symbolic: Problem, population: Population, names: list[str], cases: Batch | None
+    study: Family,
+    symbolic: LagrangianSystem,
+    population: Population,
+    names: list[str],
+    cases: Batch | None,
 ) -> tuple[Equation, ...]:
     """The family in symbols, and each case with its refined numbers, or else the network's."""
     found = list(symbolic_equations(symbolic))

@@ -19,10 +19,10 @@ from actionrun.compiler.numerics.integrators.time_marching import (
 )
 from actionrun.compiler.numerics.integrators.time_transformed import Transformed
 from actionrun.compiler.numerics.integrators.variational import GGL
-from actionrun.compiler.symbolic.lagrangian_system import Problem, problem
+from actionrun.compiler.symbolic.lagrangian_system import LagrangianSystem, lagrangian_system
 from actionrun.compiler.symbolic.lowered_system import mechanics, parameters
 from actionrun.compiler.symbolic.lowering import lowered
-from actionrun.compiler.symbolic.many_body_system import problem_of, require_masses
+from actionrun.compiler.symbolic.many_body_system import many_body_system, require_masses
 from actionrun.spec.kinds.ggl import Ggl
 
 from .charge_balance import book_of
@@ -38,7 +38,7 @@ def build(study: Ggl, observations: Mapping[str, np.ndarray] | None = None) -> I
     require_built(study)
     if study.system.particles is not None:
         return _of_bodies(study)
-    symbolic = problem(study)
+    symbolic = lagrangian_system(study)
     arrays = mechanics(symbolic)
     positions = _exact(study, symbolic)
     exact = lowered(positions, [symbolic.words.t, *symbolic.constants]) if positions else None
@@ -58,7 +58,7 @@ def build(study: Ggl, observations: Mapping[str, np.ndarray] | None = None) -> I
 
 def _of_bodies(study: Ggl) -> Integration:
     """The program of a study with particles."""
-    symbolic = problem_of(study)
+    symbolic = many_body_system(study)
     theta, stepper = bodies.parameters(symbolic), bodies.stepper_of(study, symbolic)
     q, p, inverse = bodies.start(study, symbolic, stepper, theta)
     require_masses(symbolic, inverse, study)
@@ -90,7 +90,7 @@ def _compare(program: Integration, ggl: Stepper, exact) -> None:
     program.comparison = Comparison(study, setting, methods, r, program.total, exact)
 
 
-def _exact(study: Ggl, symbolic: Problem) -> list[sp.Expr]:
+def _exact(study: Ggl, symbolic: LagrangianSystem) -> list[sp.Expr]:
     """The true positions as expressions of t; none where the study does not give them."""
     if not study.exact:
         return []

@@ -15,7 +15,7 @@ from actionrun.compiler.numerics.integrators.many_body.mechanics import BodyLedg
 from actionrun.compiler.numerics.integrators.time_marching import Trajectory
 from actionrun.compiler.numerics.integrators.time_transformed import Transformed
 from actionrun.compiler.numerics.integrators.variational import GGL
-from actionrun.compiler.symbolic.lagrangian_system import Problem
+from actionrun.compiler.symbolic.lagrangian_system import LagrangianSystem
 from actionrun.compiler.symbolic.lowering import lowered
 from actionrun.compiler.symbolic.noether import LARGEST, Symmetry, symmetries
 from actionrun.compiler.symbolic.printing import latex, text
@@ -37,7 +37,7 @@ class Book(NamedTuple):
     note: str = ""
 
 
-def book_of(problem: Problem, stepper: GGL | Constrained | Transformed) -> Book:
+def book_of(problem: LagrangianSystem, stepper: GGL | Constrained | Transformed) -> Book:
     """The book of a problem, for steps of any kind."""
     found, words = symmetries(problem), problem.words
     if not found:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import jax.numpy as jnp
 import numpy as np
-from actionrun.compiler.errors import refusal
+from actionrun.compiler.errors import study_error
 from actionrun.compiler.ggl.many_body.lowering import term
 from actionrun.compiler.numerics.integrators.constrained import Constrained
 from actionrun.compiler.numerics.integrators.dense_output import (
@@ -29,7 +29,7 @@ from actionrun.compiler.numerics.integrators.many_body.mechanics import Bodies
 from actionrun.compiler.numerics.integrators.mechanics import Mechanics
 from actionrun.compiler.numerics.integrators.time_marching import Single
 from actionrun.compiler.numerics.integrators.time_transformed import Transformed
-from actionrun.compiler.symbolic.lagrangian_system import Problem, vanishes
+from actionrun.compiler.symbolic.lagrangian_system import LagrangianSystem, vanishes
 from actionrun.compiler.symbolic.lowering import lowered
 from actionrun.compiler.symbolic.many_body_sums import summands
 from actionrun.compiler.symbolic.many_body_system import BodyProblem
@@ -138,7 +138,7 @@ def _joined(parts, count: int, n: int):
     return q.T[:count], v.T[:count], t[:count]
 
 
-def between(study: Ggl, problem: Problem, stepper: Single, h: float) -> Between | None:
+def between(study: Ggl, problem: LagrangianSystem, stepper: Single, h: float) -> Between | None:
     """What [output] and [events] ask for; None where there are none. Raises Faults."""
     words, names = problem.words, tuple(study.events)
     arguments = [*words.q, *words.v, words.t, *problem.constants]
@@ -172,7 +172,7 @@ def _between(study: Ggl, of: Plain | Many, h: float) -> Between | None:
         return None
     times = _times(study, np.inf if slowed else h * steps, h)
     if len(times) * of.size > MOST_NUMBERS:
-        raise refusal(
+        raise study_error(
             study, ("output",), "output",
             f"{len(times)} times of {of.size} positions: at most {MOST_NUMBERS:.0e} numbers",
             "ask for fewer times",
@@ -188,14 +188,14 @@ def _times(study: Ggl, end: float, h: float) -> np.ndarray:
     if output is None:
         return np.zeros(0)
     if (output.times is None) == (output.every is None):
-        raise refusal(
+        raise study_error(
             study, ("output",), "output", "[output] takes times or every, and one of them",
             'write every = 0.01, or times = [0.5, 1.0]',
         )  # fmt: skip
     if output.every is not None:
         every = study.number(output.every)
         if not every > 0 or (end / every > MOST and end < np.inf):
-            raise refusal(
+            raise study_error(
                 study, output.every, "output",
                 f"the spacing of outputs is {every:.4g}: it has to be positive, and give at most "
                 f"{MOST} times up to {end:.6g}",
@@ -206,7 +206,7 @@ def _times(study: Ggl, end: float, h: float) -> np.ndarray:
     for value in output.times or ():
         t = study.number(value)
         if not 0 <= t <= end + NEAR * h:
-            raise refusal(
+            raise study_error(
                 study, value, "output",
                 f"the run goes from t = 0 to {end:.6g}, and this time lies outside",
                 "make integrator.steps larger, or take the time out",

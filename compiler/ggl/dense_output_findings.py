@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 from actionrun.compiler.findings import Array, Findings, Table
-from actionrun.compiler.symbolic.lagrangian_system import Problem
+from actionrun.compiler.symbolic.lagrangian_system import LagrangianSystem
 from actionrun.compiler.symbolic.many_body_system import BodyProblem, by_body
 
 from .dense_output import Between
@@ -18,7 +18,7 @@ WRITTEN = 1000  # degrees of freedom whose states stand there
 
 
 def described(
-    motion: Motion, problem: Problem | BodyProblem, sought: Between,
+    motion: Motion, problem: LagrangianSystem | BodyProblem, sought: Between,
     samples: Mapping[str, np.ndarray], findings: Findings,
 ) -> Findings:  # fmt: skip
     """The findings with what was found between the steps."""
@@ -70,7 +70,7 @@ def _unreached(motion: Motion, sought: Between, samples: Mapping[str, np.ndarray
     return [f"{missed} of {len(sought.times)} times of output lie behind the end of the run, {end}"]
 
 
-def _part(motion: Motion, problem: Problem | BodyProblem, rows: np.ndarray, name: str):
+def _part(motion: Motion, problem: LagrangianSystem | BodyProblem, rows: np.ndarray, name: str):
     """Of rows (..., n), what belongs to a coordinate: (..., bodies, components), less either."""
     vector = motion.study.system.is_vector(name)
     if isinstance(problem, BodyProblem):
@@ -80,7 +80,7 @@ def _part(motion: Motion, problem: Problem | BodyProblem, rows: np.ndarray, name
 
 
 def _listed(
-    motion: Motion, problem: Problem | BodyProblem, t, rising, q, v
+    motion: Motion, problem: LagrangianSystem | BodyProblem, t, rising, q, v
 ) -> list[dict[str, object]]:
     found = []
     for k in range(min(len(t), LISTED)):
@@ -103,7 +103,7 @@ def _spans(t: np.ndarray, rising: np.ndarray) -> tuple[float | None, float | Non
 
 
 def _states(
-    motion: Motion, problem: Problem | BodyProblem, key: str, q: np.ndarray, v: np.ndarray
+    motion: Motion, problem: LagrangianSystem | BodyProblem, key: str, q: np.ndarray, v: np.ndarray
 ) -> dict[str, Array]:
     study, arrays = motion.study, {}
     axes = (f"{key}_t", *(["body"] if isinstance(problem, BodyProblem) else []))

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import sympy as sp
-from actionrun.compiler.symbolic.lagrangian_system import Problem
+from actionrun.compiler.symbolic.lagrangian_system import LagrangianSystem
 from actionrun.compiler.symbolic.many_body_system import BodyProblem
 from actionrun.compiler.symbolic.printing import text
 from actionrun.compiler.symbolic.printing_sums import OVER
@@ -36,7 +36,7 @@ class Point:
         return Point(self.q + h * self.v, self.v, self.t + h)
 
 
-def cause(problem: Problem | BodyProblem, start: Point, last: Point, h: float) -> str:
+def cause(problem: LagrangianSystem | BodyProblem, start: Point, last: Point, h: float) -> str:
     """The term, the likely cause and what to change, in two or three sentences."""
     if isinstance(problem, BodyProblem):
         return _strongest(_pushes_of_bodies(problem, start, last), start, last)
@@ -81,7 +81,7 @@ def _strongest(sizes: Sequence[tuple[str, float, float]], start: Point, last: Po
     )
 
 
-def _terms(problem: Problem) -> list[tuple[str, list[sp.Expr]]]:
+def _terms(problem: LagrangianSystem) -> list[tuple[str, list[sp.Expr]]]:
     """Names of the terms that push, and by how much (n,)."""
     words, found = problem.words, []
     limit = dict.fromkeys((*words.minus, *words.minus_v), sp.Integer(0))
@@ -97,7 +97,7 @@ def _terms(problem: Problem) -> list[tuple[str, list[sp.Expr]]]:
     return found
 
 
-def _size(problem: Problem, slopes: Sequence[sp.Expr], at: Point) -> float:
+def _size(problem: LagrangianSystem, slopes: Sequence[sp.Expr], at: Point) -> float:
     """The norm of slopes at a point, inf where one is no finite real number there."""
     words = problem.words
     values = {**problem.values, **dict(zip(words.q, at.q, strict=True)),
@@ -140,7 +140,7 @@ def _folded(x: np.ndarray, problem: BodyProblem) -> np.ndarray:
     return np.reshape(x, (-1, problem.count))
 
 
-def _shown(problem: Problem, at: Point) -> str:
+def _shown(problem: LagrangianSystem, at: Point) -> str:
     pairs = zip(problem.words.names[:6], at.q, strict=False)
     return ", ".join(f"{name} = {value:.4g}" for name, value in pairs)
 

@@ -6,8 +6,8 @@ from actionrun.compiler.findings import Section
 from actionrun.compiler.ggl.many_body.explanation import sections
 from actionrun.compiler.symbolic.equations import symbolic_equations
 from actionrun.compiler.symbolic.explanation import meaning
-from actionrun.compiler.symbolic.lagrangian_system import problem
-from actionrun.compiler.symbolic.many_body_system import problem_of
+from actionrun.compiler.symbolic.lagrangian_system import lagrangian_system
+from actionrun.compiler.symbolic.many_body_system import many_body_system
 from actionrun.compiler.symbolic.structure import structure
 from actionrun.spec.kinds.ggl import Ggl
 
@@ -17,8 +17,8 @@ from .supported import cost
 def explain(study: Ggl) -> tuple[Section, ...]:
     """The sections of `actionrun explain` for a ggl study."""
     if study.system.particles is not None:
-        return sections(study, problem_of(study))
-    symbolic = problem(study)
+        return sections(study, many_body_system(study))
+    symbolic = lagrangian_system(study)
     found = structure(symbolic)
     order = 2 * study.integrator.r + 2
     transform, unit = study.integrator.time_transform, f" {study.unit('t')}".rstrip()

@@ -16,7 +16,7 @@ from actionrun.compiler.numerics.integrators.time_marching import (
     energy_error,
 )
 from actionrun.compiler.symbolic.equations import numeric_equations, symbolic_equations
-from actionrun.compiler.symbolic.lagrangian_system import Problem
+from actionrun.compiler.symbolic.lagrangian_system import LagrangianSystem
 from actionrun.spec.kinds.ggl import Ggl
 
 from .constraint_forces import Forces, force_arrays, force_figure, forces
@@ -26,7 +26,7 @@ class Motion(NamedTuple):
     """A run and where it started; arrays are (n,)."""
 
     study: Ggl
-    problem: Problem
+    problem: LagrangianSystem
     march: March
     theta: jax.Array
     h: float

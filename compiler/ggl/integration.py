@@ -25,7 +25,7 @@ from actionrun.compiler.numerics.integrators.time_marching import (
 from actionrun.compiler.numerics.integrators.time_transformed import Transformed
 from actionrun.compiler.numerics.integrators.variational import GGL
 from actionrun.compiler.program import Report, Tell
-from actionrun.compiler.symbolic.lagrangian_system import Problem
+from actionrun.compiler.symbolic.lagrangian_system import LagrangianSystem
 from actionrun.compiler.symbolic.many_body_system import BodyProblem
 from actionrun.spec.kinds.ggl import Ggl
 
@@ -73,7 +73,9 @@ class Integration:
     between: Between | None = None
     note: str = ""  # why there is no ledger
 
-    def __init__(self, study: Ggl, symbolic: Problem | BodyProblem, march: March, theta, h, q, p):
+    def __init__(
+        self, study: Ggl, symbolic: LagrangianSystem | BodyProblem, march: March, theta, h, q, p
+    ):
         assert study.integrator.steps is not None
         self.study, self.symbolic, self.march = study, symbolic, march
         kind = np.float32 if study.integrator.precision == "single" else np.float64

@@ -6,21 +6,21 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from actionrun.compiler.errors import refusal
+from actionrun.compiler.errors import study_error
 from actionrun.compiler.numerics.integrators.constrained import Constrained
 from actionrun.compiler.numerics.integrators.mechanics import Clock, Mechanics
 from actionrun.compiler.numerics.integrators.time_marching import Single
 from actionrun.compiler.numerics.integrators.time_transformed import Transformed
 from actionrun.compiler.numerics.integrators.variational import GGL
-from actionrun.compiler.symbolic.constraints import constraints, placed
+from actionrun.compiler.symbolic.constraints import constraints, start_on_constraints
 from actionrun.compiler.symbolic.evaluation import numbers
-from actionrun.compiler.symbolic.lagrangian_system import Problem
+from actionrun.compiler.symbolic.lagrangian_system import LagrangianSystem
 from actionrun.compiler.symbolic.lowered_system import components, mechanics
 from actionrun.compiler.symbolic.time_transform import transformed
 from actionrun.spec.kinds.ggl import Ggl
 
 
-def _start(study: Ggl, symbolic: Problem) -> tuple[np.ndarray, np.ndarray]:
+def _start(study: Ggl, symbolic: LagrangianSystem) -> tuple[np.ndarray, np.ndarray]:
     """Initial positions and discrete momenta; p = P(q, v, t) where velocities are given."""
     assert study.start is not None
     q = components(symbolic, study.start.position, study.number)
@@ -35,7 +35,7 @@ def _start(study: Ggl, symbolic: Problem) -> tuple[np.ndarray, np.ndarray]:
 
 
 def stepper(
-    study: Ggl, symbolic: Problem, arrays: Mechanics, theta
+    study: Ggl, symbolic: LagrangianSystem, arrays: Mechanics, theta
 ) -> tuple[Single, np.ndarray, np.ndarray]:
     """The integrator of the study and the state (q, p) that it starts from.
 
@@ -47,7 +47,7 @@ def stepper(
     plain = GGL(arrays, r)
     if symbolic.constraints:
         surface = constraints(symbolic)
-        q, p = placed(study, Constrained(plain, surface), theta, q, p)
+        q, p = start_on_constraints(study, Constrained(plain, surface), theta, q, p)
     if study.integrator.time_transform is None:
         return plain if surface is None else Constrained(plain, surface), q, p
     slow, clock = transformed(study, symbolic)
@@ -63,7 +63,7 @@ def require_running(study: Ggl, clock: Clock, q: np.ndarray, theta, energy: floa
     """Raises Faults for a time that does not go on at the start."""
     rate = float(clock.rate(jnp.asarray(q), theta)[0])
     if not (rate > 0 and np.isfinite(energy)):
-        raise refusal(
+        raise study_error(
             study,
             study.integrator.time_transform,
             "time-stands",

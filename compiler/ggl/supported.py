@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from actionrun.compiler.errors import refusal
-from actionrun.compiler.symbolic.lagrangian_system import Problem
+from actionrun.compiler.errors import study_error
+from actionrun.compiler.symbolic.lagrangian_system import LagrangianSystem
 from actionrun.compiler.symbolic.many_body_system import BodyProblem
 from actionrun.spec.kinds.ggl import Ggl
 
@@ -21,14 +21,14 @@ def require_built(study: Ggl) -> None:
     )
     for what, _, given in asked:
         if given and study.integrator.precision == "single":
-            raise refusal(
+            raise study_error(
                 study, ("integrator", "precision"), "not-built",
                 f"not built yet in single precision in this version: {what}",
                 'write precision = "double"',
             )  # fmt: skip
 
 
-def require_room(study: Ggl, problem: Problem | BodyProblem, h: float, q, p) -> None:
+def require_room(study: Ggl, problem: LagrangianSystem | BodyProblem, h: float, q, p) -> None:
     """Raises Faults for a step, a parameter or a start (n,) beyond the range of the precision."""
     if study.integrator.precision == "double":
         return
@@ -38,7 +38,7 @@ def require_room(study: Ggl, problem: Problem | BodyProblem, h: float, q, p) -> 
     room = np.finfo(np.float32)
     for name, x in known.items():
         if x and not float(room.tiny) <= abs(x) <= float(room.max):
-            raise refusal(
+            raise study_error(
                 study, ("integrator", "precision"), "precision-range",
                 f"{name} is {x:.3g}, and single precision holds numbers from 1.2e-38 to 3.4e+38",
                 'write precision = "double"',

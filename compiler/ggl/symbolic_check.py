@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-from actionrun.compiler.symbolic.lagrangian_system import Problem, problem
+from actionrun.compiler.symbolic.lagrangian_system import LagrangianSystem, lagrangian_system
 from actionrun.compiler.symbolic.linear_stability import half_trace, limit
 from actionrun.compiler.symbolic.step_limits import fastest_rates
 from actionrun.compiler.symbolic.structure import structure
@@ -22,13 +22,13 @@ def check(study: Ggl) -> list[Fault]:
     if study.system.particles is not None:
         build(study)
         return []
-    symbolic = problem(study)
+    symbolic = lagrangian_system(study)
     if symbolic.constraints:
         build(study)
     return list(_step(study, symbolic))
 
 
-def _step(study: Ggl, symbolic: Problem) -> Iterator[Fault]:
+def _step(study: Ggl, symbolic: LagrangianSystem) -> Iterator[Fault]:
     """The step of a ggl study against the limit of stability, where its motion starts."""
     if symbolic.constraints or study.integrator.time_transform is not None:
         return

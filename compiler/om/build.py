@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 import jax.numpy as jnp
 import numpy as np
-from actionrun.compiler.errors import refusal
+from actionrun.compiler.errors import study_error
 from actionrun.compiler.numerics.molecular.neighbor_list import nearest_image
 from actionrun.compiler.program import Program
 from actionrun.spec.kinds.om import Om
@@ -34,7 +34,9 @@ def build(study: Om, observations: Mapping[str, np.ndarray] | None = None) -> Pr
     if study.system.particles is None:
         return Relaxation(found, _by_coordinate(found))
     if observations is None:
-        raise refusal(study, ("ends",), "ends.missing", "the structures of [ends] were not read")
+        raise study_error(
+            study, ("ends",), "ends.missing", "the structures of [ends] were not read"
+        )
     start, end = given_ends(study, found.bodies, observations)
     q = np.stack([start.q, end.q], axis=2)
     # The body goes to the nearest image of its end: files may hold wrapped coordinates.

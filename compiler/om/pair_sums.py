@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import sympy as sp
-from actionrun.compiler.errors import refusal
+from actionrun.compiler.errors import study_error
 from actionrun.compiler.symbolic.vocabulary import Meaning, Reader, Vocabulary, symbol
 from actionrun.spec import Expression, Faults, Study
 from actionrun.spec.expressions import syntax_tree as syntax
@@ -86,14 +86,14 @@ def energies(study: Study, words: Vocabulary, where: Expression, axes: tuple[str
     for mark, (kind, body) in reader.sums.items():
         factor = sp.diff(whole, mark)
         if factor.free_symbols & {*marks}:
-            raise refusal(
+            raise study_error(
                 study, where, "sum-in-formula", "a sum over bodies stands inside a function",
                 "a potential is a sum of sums, each with a constant factor: a*sum(i<j, ...) + ...",
             )  # fmt: skip
         # A definition may hold them, unseen by the reader.
         strange = {symbol("r")} if kind == 1 else {symbol(x) for x in axes}
         if odd := body.free_symbols & (strange - {symbol(x) for x in study.parameters}):
-            raise refusal(
+            raise study_error(
                 study, where, "bodies.index",
                 f"{min(map(str, odd))} has no meaning in a sum over "
                 + ("bodies" if kind == 1 else "pairs"),
@@ -101,12 +101,12 @@ def energies(study: Study, words: Vocabulary, where: Expression, axes: tuple[str
             )  # fmt: skip
         found[kind] += factor * body
     if whole.xreplace(dict.fromkeys(marks, sp.Integer(0))) != 0:
-        raise refusal(
+        raise study_error(
             study, where, "sum-in-formula", "a term of this potential stands outside of any sum",
             "write it into sum(i<j, ...) over pairs or sum(i, ...) over bodies",
         )  # fmt: skip
     if found[2] == 0:
-        raise refusal(
+        raise study_error(
             study, where, "bodies.sum", "no two bodies act on each other",
             "write sum(i<j, U(r[i,j])) over pairs, e.g. sum(i<j, 4*(1/r[i,j]^12 - 1/r[i,j]^6))",
         )  # fmt: skip

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import jax.numpy as jnp
 import numpy as np
 import sympy as sp
-from actionrun.compiler.errors import refusal
+from actionrun.compiler.errors import study_error
 from actionrun.compiler.numerics.molecular.pair_potential import Pairs
 from actionrun.compiler.numerics.molecular.potential_energy import External, Landscape
 from actionrun.compiler.symbolic.lowering import Lowered, lowered
@@ -82,7 +82,7 @@ def _particles(study: Study, boltzmann: float, order: Sequence[str] | None) -> B
         pair = words.scalar(law)
         external = None if outer_law is None else words.scalar(outer_law)
     else:
-        raise refusal(
+        raise study_error(
             study, system.lagrangian, "not-built",
             "a Lagrangian of many bodies is not built yet in this version",
             'write mass, and their potential instead: potential = "sum(i<j, 4*(1/r[i,j]^12 - '
@@ -97,7 +97,7 @@ def _particles(study: Study, boltzmann: float, order: Sequence[str] | None) -> B
         lacking = {x for x in theta if x not in alike} & external.free_symbols
         if lacking:
             name = min(map(str, lacking))
-            raise refusal(study, outer_law, "species.pair",
+            raise study_error(study, outer_law, "species.pair",
                           f"{name} differs from pair to pair, and sum(i, ...) has one body",
                           "it has a meaning in sum(i<j, ...) only")  # fmt: skip
         outer = _external(study, outer_law, external, [symbol(x) for x in axes], alike)
@@ -120,7 +120,7 @@ def _species(study: Study, order: Sequence[str] | None) -> tuple[str, ...] | Non
     if order is not None and sorted(order) != sorted(listed):
         found = " ".join(f"{name}{[*order].count(name)}" for name in sorted({*order}))
         wanted = " ".join(f"{name}{count}" for name, count in sorted(given.items()))
-        raise refusal(
+        raise study_error(
             study, ("system", "species"), "species.count",
             f"the structures have {found}, and the study {wanted}",
             "write the species and numbers of the structures",
@@ -199,8 +199,8 @@ def _coordinates(study: Study, boltzmann: float) -> Bodies:
     else:
         potential, mass = _split(study, words, theta)
     if potential.has(words.t):
-        raise refusal(study, where, "time", "a path between two states has a potential without t",
-                      "leave the time out")  # fmt: skip
+        message = "a path between two states has a potential without t"
+        raise study_error(study, where, "time", message, "leave the time out")
     external = _external(study, where, potential, words.q, theta)
     return Bodies(
         (len(words.q), 1), words.names, words, mass[:, None, None], Landscape(None, external),
@@ -232,7 +232,7 @@ def _split(
     kinetic = sp.Add(*(m * v**2 for m, v in zip(mass, words.v, strict=True))) / 2
     free = set(theta)
     if any(m.free_symbols - free for m in mass) or sp.expand(law - kinetic + potential) != 0:
-        raise refusal(
+        raise study_error(
             study, where, "not-built",
             "a path between two states needs a kinetic energy m*q'^2/2 with a constant mass for "
             "each coordinate", "write mass and potential instead of lagrangian",
@@ -240,7 +240,7 @@ def _split(
     numbers = np.array([float(m.xreplace(_floats(theta))) for m in mass])
     if not (numbers > 0).all():
         name = words.names[int(np.argmin(numbers))]
-        raise refusal(study, where, "degenerate", f"the mass of {name} is not positive",
+        raise study_error(study, where, "degenerate", f"the mass of {name} is not positive",
                       f"add a term m*{name}'^2/2")  # fmt: skip
     return potential, numbers
 
@@ -265,13 +265,13 @@ def _require_smooth(study: Study, where: Expression | None, terms: Sequence[sp.E
     """Forces and their slopes must exist and be finite, as far as symbols can tell."""
     odd = (sp.zoo, sp.nan, sp.oo, -sp.oo, sp.I)
     if any(term.has(*odd) for term in terms):
-        raise refusal(
+        raise study_error(
             study, where, "not-finite",
             "a constant in this expression is not a finite real number",
             "look for a division by zero, log(0) or the root of a negative number",
         )  # fmt: skip
     if any(term.has(sp.DiracDelta, sp.Derivative, sp.Subs) for term in terms):
-        raise refusal(
+        raise study_error(
             study, where, "kink",
             "the force and its slope need derivatives that do not exist here",
             "replace a kink such as |r - a| by a smooth function, sqrt((r - a)^2 + eps^2)",

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import sympy as sp
-from actionrun.compiler.errors import refusal
+from actionrun.compiler.errors import study_error
 from actionrun.compiler.numerics.molecular.neighbor_list import Near
 from actionrun.compiler.numerics.molecular.potential_energy import Landscape
 from actionrun.compiler.numerics.paths.action import Ansatz, Exact, Loose, Loss, Terms, Weights
@@ -130,7 +130,7 @@ class Setting:
         for name, expression in self.study.loss.terms.items():
             value = words.scalar(expression)
             if value.has(sp.zoo, sp.nan, sp.oo, sp.I):
-                raise refusal(self.study, expression, "not-finite",
+                raise study_error(self.study, expression, "not-finite",
                               "this term is not a finite real number")  # fmt: skip
             found.append((name, value))
         return tuple(found)

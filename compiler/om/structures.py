@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import jax
 import jax.numpy as jnp
 import numpy as np
-from actionrun.compiler.errors import refusal
+from actionrun.compiler.errors import study_error
 from actionrun.compiler.findings import Trajectory
 from actionrun.spec import Study
 from actionrun.spec.units.atomic_units import atomic
@@ -52,21 +52,21 @@ def _given(
         length = f"{float(cell):.10g} {label}".strip()
         quoted = f'"{length}"'
         ours = "the study has none" if edge is None else f"the study's box {edge:.10g} {label}"
-        raise refusal(
+        raise study_error(
             study, where, "ends.box",
             f"the structure's cell has an edge of {length}, {ours.strip()}",
             f"write box = {{ length = {quoted if label else length} }} in [system]",
         )  # fmt: skip
     velocities = observations.get(f"{name}_velocities")
     if "velocities" in study.ends.given and velocities is None:  # type: ignore[union-attr]
-        raise refusal(
+        raise study_error(
             study, where, "ends.velocities", "the structure has no velocities (a column velo)",
             'write given = ["positions"] in [ends], or add Properties=...:velo:R:3 to the file',
         )  # fmt: skip
     pair = overlap(bodies, q)
     if pair is not None:
         i, j, distance = pair
-        raise refusal(
+        raise study_error(
             study, where, "ends.overlap",
             f"atoms {i + 1} and {j + 1} overlap: they are {distance:.4g} apart",
             "correct the structure, or relax it first; are its units those of the study?",

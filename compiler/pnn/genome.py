@@ -13,7 +13,7 @@ from fractions import Fraction
 from functools import cached_property
 
 import numpy as np
-from actionrun.compiler.errors import refusal
+from actionrun.compiler.errors import study_error
 from actionrun.compiler.numerics.genomes.network import Net, Push, Unit
 from actionrun.spec.kinds.pnn import Pnn
 
@@ -178,7 +178,7 @@ def layout(
         pushes=pushes,
     )
     if found.weights > MOST_WEIGHTS:
-        raise refusal(
+        raise study_error(
             study, ("search", "layers"), "search.size",
             f"these networks have {found.weights} weights, and {MOST_WEIGHTS} can be searched",
             "take smaller layers",

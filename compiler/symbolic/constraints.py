@@ -12,7 +12,7 @@ from actionrun.spec import Expression, Fault, Faults
 from actionrun.spec.kinds.family import Family
 from actionrun.spec.kinds.ggl import Ggl
 
-from .lagrangian_system import Problem
+from .lagrangian_system import LagrangianSystem
 from .lowering import lowered
 
 TOLERANCE = 1e-10  # how far a start may be off the surface, relative to the size of the terms
@@ -21,7 +21,7 @@ Held = Sequence[tuple[Expression, str]]  # of each constraint, where it stands a
 DEPENDENT = 1e-9  # what is left of a gradient's direction when it follows from those before it
 
 
-def constraints(problem: Problem) -> Constraints:
+def constraints(problem: LagrangianSystem) -> Constraints:
     """The constraints of a problem as array functions of (q, t, theta)."""
     words, phis = problem.words, problem.constraints
     arguments = [*words.q, words.t, *problem.constants]
@@ -40,7 +40,7 @@ def sum_of_sizes(phi: sp.Expr) -> sp.Expr:
     return sp.Add(*(sp.Abs(term) for term in terms)) if len(terms) > 1 else sp.Integer(1)
 
 
-def placed(
+def start_on_constraints(
     study: Ggl, stepper: Constrained, theta, q, p, held: Held | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
     """A start q, p (n,) moved by a rounding error onto the surface, its velocity tangent to it.

@@ -9,14 +9,14 @@ import numpy as np
 import sympy as sp
 from actionrun.compiler.findings import Equation
 
-from .lagrangian_system import Problem
+from .lagrangian_system import LagrangianSystem
 from .printing import Rounded, latex, numeric, text
 from .structure import equations_of_motion
 
 Values = Mapping[str, tuple[float | None, float | None]]
 
 
-def symbolic_equations(problem: Problem, mark: str = "") -> tuple[Equation, ...]:
+def symbolic_equations(problem: LagrangianSystem, mark: str = "") -> tuple[Equation, ...]:
     """Lagrangian, nonconservative part, momenta, equations of motion and energy, in symbols.
 
     `mark` is put behind each name, where equations with numbers stand beside them.
@@ -47,7 +47,7 @@ def symbolic_equations(problem: Problem, mark: str = "") -> tuple[Equation, ...]
 
 
 def numeric_equations(
-    problem: Problem,
+    problem: LagrangianSystem,
     values: Values,
     covariance: np.ndarray | None = None,
     uncertain: Sequence[str] = (),
@@ -111,7 +111,7 @@ def numeric_equations(
     return tuple(found)
 
 
-def _monic(problem: Problem) -> list[tuple[sp.Expr, sp.Expr]]:
+def _monic(problem: LagrangianSystem) -> list[tuple[sp.Expr, sp.Expr]]:
     """Equations of motion, divided by the factor of the acceleration where there is just one."""
     sides = []
     for k, (left, right) in enumerate(equations_of_motion(problem)):
@@ -125,7 +125,7 @@ def _monic(problem: Problem) -> list[tuple[sp.Expr, sp.Expr]]:
     return sides
 
 
-def _equation(name: str, sign: str, expression: sp.Expr, problem: Problem) -> Equation:
+def _equation(name: str, sign: str, expression: sp.Expr, problem: LagrangianSystem) -> Equation:
     doubled = sign == "K"
     return Equation(
         name,
@@ -134,7 +134,7 @@ def _equation(name: str, sign: str, expression: sp.Expr, problem: Problem) -> Eq
     )
 
 
-def _momentum_name(problem: Problem, k: int) -> str:
+def _momentum_name(problem: LagrangianSystem, k: int) -> str:
     if problem.n == 1:
         return r"\pi"
     below = latex(problem.words.q[k], problem.words)

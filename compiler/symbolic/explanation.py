@@ -7,7 +7,7 @@ from actionrun.compiler.findings import Equation, Section
 from actionrun.spec.kinds.family import Family
 from actionrun.spec.kinds.ggl import Ggl
 
-from .lagrangian_system import Problem, problem
+from .lagrangian_system import LagrangianSystem, lagrangian_system
 from .noether import Symmetry, symmetries
 from .printing import latex, text
 
@@ -16,11 +16,11 @@ LONG = 160  # operations of a doubled Lagrangian that are still worth reading
 
 def meaning(study: Ggl | Family) -> tuple[Section, ...]:
     """The sections that every study of motion has."""
-    symbolic = problem(study)
+    symbolic = lagrangian_system(study)
     return _doubled(symbolic), _symmetries(symbolic)
 
 
-def _doubled(problem: Problem) -> Section:
+def _doubled(problem: LagrangianSystem) -> Section:
     """Galley's doubled Lagrangian, and where it is short its form in q+ and q-."""
     part = " + K" if problem.nonconservative is not None else ""
     equations = [
@@ -54,7 +54,7 @@ def _doubled(problem: Problem) -> Section:
     )
 
 
-def _difference(problem: Problem) -> sp.Expr | None:
+def _difference(problem: LagrangianSystem) -> sp.Expr | None:
     """L(q+ + q-/2) - L(q+ - q-/2) + K, multiplied out; None where it is too long to read."""
     words, law = problem.words, problem.lagrangian
     moving = {*words.q, *words.v}
@@ -67,7 +67,7 @@ def _difference(problem: Problem) -> sp.Expr | None:
     return whole if sp.count_ops(whole) <= LONG else None
 
 
-def _symmetries(problem: Problem) -> Section:
+def _symmetries(problem: LagrangianSystem) -> Section:
     found = symmetries(problem)
     if not found:
         return Section("Symmetries", "None was found: no charge is conserved.")
@@ -83,7 +83,7 @@ def _symmetries(problem: Problem) -> Section:
     )
 
 
-def _charge(symmetry: Symmetry, problem: Problem) -> list[Equation]:
+def _charge(symmetry: Symmetry, problem: LagrangianSystem) -> list[Equation]:
     words, name = problem.words, symmetry.charge_name
     kept = " (conserved)" if symmetry.rate == 0 else ""
     charge, rate = symmetry.charge, symmetry.rate

@@ -14,14 +14,14 @@ from dataclasses import dataclass
 
 import numpy as np
 import sympy as sp
-from actionrun.compiler.errors import refusal
+from actionrun.compiler.errors import study_error
 from actionrun.spec import Study
 
 from .vocabulary import Vocabulary, vocabulary
 
 
 @dataclass(frozen=True)
-class Problem:
+class LagrangianSystem:
     """A Lagrangian system in components; n is the number of degrees of freedom.
 
     `values` are the numbers of the parameters (and of coefficients that are fixed), `coefficients`
@@ -70,7 +70,7 @@ class Problem:
         return self.nonconservative is None and not any(e.has(self.words.t) for e in laws)
 
 
-def problem(study: Study) -> Problem:
+def lagrangian_system(study: Study) -> LagrangianSystem:
     """The symbolic problem of a study. Raises Faults that point at the expression at fault."""
     words = vocabulary(study)
     lagrangian = _lagrangian(study, words)
@@ -99,7 +99,7 @@ def problem(study: Study) -> Problem:
         else:
             free.append(words.constants[name])
     constraints = tuple(words.scalar(c) for c in study.system.holonomic)
-    found = Problem(
+    found = LagrangianSystem(
         words,
         lagrangian,
         coupling,
@@ -150,7 +150,7 @@ def _require_odd(study: Study, words: Vocabulary, coupling: sp.Expr) -> None:
         ):
             from .printing import text
 
-            raise refusal(
+            raise study_error(
                 study,
                 study.system.nonconservative,
                 "k-not-odd",
@@ -173,7 +173,7 @@ def vanishes(expression: sp.Expr) -> bool:
     return all(abs(sp.N(expression.subs(at), 30)) < 1e-20 for at in _points([expression]))
 
 
-def _require_real(study: Study, found: Problem) -> None:
+def _require_real(study: Study, found: LagrangianSystem) -> None:
     """Infinite and complex constants would fail later, and far from their place."""
     odd = (sp.zoo, sp.nan, sp.oo, -sp.oo, sp.I)
     parts = [(study.system.lagrangian or study.system.potential, found.lagrangian)]
@@ -182,7 +182,7 @@ def _require_real(study: Study, found: Problem) -> None:
     parts += zip(study.system.holonomic, found.constraints, strict=True)
     for where, expression in parts:
         if expression.has(*odd):
-            raise refusal(
+            raise study_error(
                 study,
                 where,
                 "not-finite",
@@ -191,7 +191,7 @@ def _require_real(study: Study, found: Problem) -> None:
             )
     for entry in (*found.force, *found.mass):
         if entry.has(sp.DiracDelta, *odd):
-            raise refusal(
+            raise study_error(
                 study,
                 parts[0][0],
                 "kink",
@@ -200,7 +200,7 @@ def _require_real(study: Study, found: Problem) -> None:
             )
 
 
-def _require_regular(study: Study, found: Problem) -> None:
+def _require_regular(study: Study, found: LagrangianSystem) -> None:
     """The velocities must follow from the momenta: dP/dv must not be singular for every motion.
 
     Judged by numbers at three points: the determinant of symbols can take hours.
@@ -208,7 +208,7 @@ def _require_regular(study: Study, found: Problem) -> None:
     where = study.system.lagrangian or study.system.potential
     for k, name in enumerate(found.words.names):
         if all(entry == 0 for entry in found.mass.row(k)):
-            raise refusal(
+            raise study_error(
                 study,
                 where,
                 "degenerate",
@@ -224,7 +224,7 @@ def _require_regular(study: Study, found: Problem) -> None:
         if np.isfinite(matrix).all():
             ranks.append(np.linalg.matrix_rank(matrix, tol=1e-10 * np.abs(matrix).max()))
     if ranks and max(ranks) < found.n:
-        raise refusal(
+        raise study_error(
             study,
             where,
             "degenerate",

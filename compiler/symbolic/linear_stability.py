@@ -14,7 +14,7 @@ import sympy as sp
 from actionrun.compiler.numerics.integrators.quadrature import rule
 
 from .evaluation import numbers
-from .lagrangian_system import Problem
+from .lagrangian_system import LagrangianSystem
 from .structure import equations_of_motion
 
 SCAN = ((10, 0.005), (60, 0.1), (200, 1.0))  # up to r, steps in x; narrower bands are not seen
@@ -71,7 +71,7 @@ def rates(mass: np.ndarray, damping: np.ndarray, stiffness: np.ndarray) -> np.nd
     return np.abs(np.linalg.eigvals(companion))
 
 
-def fastest(problem: Problem, at: Mapping[sp.Symbol, Any], count: int) -> np.ndarray:
+def fastest(problem: LagrangianSystem, at: Mapping[sp.Symbol, Any], count: int) -> np.ndarray:
     """The largest rate of the motion linearised at `count` states, (count,): NaN where it has none.
 
     `at` has an array (count,) of t, every coordinate and velocity, and numbers of the constants.
@@ -114,7 +114,7 @@ class Linear(NamedTuple):
         return float(np.max(np.linalg.eigvals(companion).real))
 
 
-def linear(problem: Problem) -> Linear:
+def linear(problem: LagrangianSystem) -> Linear:
     """The matrices of a problem whose P and F are affine in q and v and free of t."""
     n, words, at = problem.n, problem.words, problem.values
 

@@ -6,12 +6,12 @@ import jax
 import numpy as np
 from actionrun.compiler.numerics.integrators.mechanics import Mechanics
 
-from .lagrangian_system import Problem
+from .lagrangian_system import LagrangianSystem
 from .lowering import lowered
 from .structure import structure
 
 
-def mechanics(problem: Problem) -> Mechanics:
+def mechanics(problem: LagrangianSystem) -> Mechanics:
     """Force, momentum, mass and energy of a problem, compiled; theta = `problem.constants`."""
     words = problem.words
     arguments = [*words.q, *words.v, words.t, *problem.constants]
@@ -31,12 +31,12 @@ def mechanics(problem: Problem) -> Mechanics:
     )
 
 
-def parameters(problem: Problem) -> jax.Array:
+def parameters(problem: LagrangianSystem) -> jax.Array:
     """The numbers of the parameters, in the order of `problem.values`."""
     return jax.device_put(np.array(list(problem.values.values()), dtype=np.float64))
 
 
-def components(problem: Problem, by_name, number) -> np.ndarray:
+def components(problem: LagrangianSystem, by_name, number) -> np.ndarray:
     """A table by coordinate (numbers or tuples) as an array (n,), in the order of components."""
     parts: list[float] = []
     for name in problem.words.slices:

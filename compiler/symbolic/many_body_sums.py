@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal, NamedTuple
 
 import sympy as sp
-from actionrun.compiler.errors import refusal
+from actionrun.compiler.errors import study_error
 from actionrun.spec import Expression, Study
 from actionrun.spec.expressions import syntax_tree as syntax
 from actionrun.spec.expressions.shape_inference import summed
@@ -232,7 +232,7 @@ def summands(
     for mark in marks:
         factor = sp.diff(whole, mark)
         if factor.free_symbols & ({*marks} | words.moving):
-            raise refusal(
+            raise study_error(
                 words.study, where, "sum-in-formula",
                 "a sum over bodies stands inside a function, or is multiplied by what moves",
                 "a law is a sum of sums, each with a constant factor: a*sum(i, ...) + ...",

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import sympy as sp
-from actionrun.compiler.errors import refusal
+from actionrun.compiler.errors import study_error
 from actionrun.spec import Expression
 from actionrun.spec.kinds.ggl import Ggl
 
@@ -75,7 +75,7 @@ def by_body(problem: BodyProblem, rows: np.ndarray, name: str, vector: bool) -> 
     return np.moveaxis(folded[..., part, :], -2, -1) if vector else folded[..., part.start, :]
 
 
-def problem_of(study: Ggl) -> BodyProblem:
+def many_body_system(study: Ggl) -> BodyProblem:
     """The symbolic problem of a study with particles. Raises Faults that point at what is wrong."""
     words, count = words_of(study), study.system.particles
     law = study.system.lagrangian
@@ -91,7 +91,7 @@ def problem_of(study: Ggl) -> BodyProblem:
     for one in held_:
         _require_real(study, one.where, one.parts)
     if count > MOST_IN_PAIRS and any(s.kind == "pairs" for s in (*lagrangian, *coupling)):
-        raise refusal(
+        raise study_error(
             study, ("system", "particles"), "too-many-bodies",
             f"a sum over all pairs of {count} bodies, {MOST_IN_PAIRS} at most",
             "take fewer bodies, or let neighbours alone act on each other: sum(i, ...q[i+1]...)",
@@ -156,7 +156,7 @@ def _mass(
             own = words.at("v", seat.of, seat.slot)
         for other in sorted(words.of("v"), key=str):
             if other != own and sp.expand(sp.diff(expression, other)) != 0:
-                raise refusal(
+                raise study_error(
                     study, law, "mass-not-diagonal",
                     f"the momentum of {own} holds the velocity {other}: the kinetic energy of "
                     "many bodies is a sum of squares",
@@ -164,7 +164,7 @@ def _mass(
                 )  # fmt: skip
         mass = sp.expand(sp.diff(expression, own))
         if mass.free_symbols & (words.moving | {words.t}):
-            raise refusal(
+            raise study_error(
                 study, law, "mass-not-constant",
                 f"the mass in {own} changes with the motion: {text(mass, words)}",
                 "the masses of many bodies are constant numbers; write such a system with "
@@ -182,7 +182,7 @@ def require_masses(problem: BodyProblem, inverse: np.ndarray, study: Ggl) -> Non
     component, body = (int(x[0]) for x in np.nonzero(bad))
     coordinate, bracket, rest = problem.words.names[component].partition("[")
     name = f"{coordinate}'[{body + 1}]{bracket}{rest}"
-    raise refusal(
+    raise study_error(
         study, study.system.lagrangian, "degenerate",
         f"the Lagrangian has no kinetic term in {name}, so its velocity does not follow from "
         "its momentum",
@@ -197,7 +197,7 @@ def _require_odd(study: Ggl, words: Words, one: Summand) -> None:
     for term in sp.Add.make_args(sp.expand(one.expression)):
         both = term + term.subs(flip, simultaneous=True)
         if sp.expand(both) != 0 and not vanishes(both):
-            raise refusal(
+            raise study_error(
                 study, study.system.nonconservative, "k-not-odd",
                 "K must be odd in the minus variables, but the term "
                 f"{text(term, words, doubled=True)} is not",
@@ -210,13 +210,13 @@ def _require_real(study: Ggl, law: Expression, parts: tuple[Summand, ...]) -> No
     odd = (sp.zoo, sp.nan, sp.oo, -sp.oo, sp.I)
     for one in parts:
         if one.expression.has(*odd):
-            raise refusal(
+            raise study_error(
                 study, law, "not-finite",
                 "a constant in this law is not a finite real number",
                 "look for a division by zero, log(0) or the root of a negative number",
             )  # fmt: skip
         if any(sp.diff(one.expression, s).has(sp.DiracDelta) for s in one.symbols("q", "v")):
-            raise refusal(
+            raise study_error(
                 study, law, "kink",
                 "the equations of motion need derivatives that do not exist here",
                 "replace a kink such as |q'| by a smooth function, sqrt(q'^2 + eps^2)",

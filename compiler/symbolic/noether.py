@@ -20,7 +20,7 @@ import numpy as np
 import sympy as sp
 
 from .evaluation import numbers
-from .lagrangian_system import Problem
+from .lagrangian_system import LagrangianSystem
 
 WHOLE = 9  # degrees of freedom up to which every affine symmetry is looked for
 LARGEST = 64  # beyond it only the energy is kept: the algebra would take longer than the run
@@ -43,7 +43,7 @@ class Symmetry:
     rate: sp.Expr
 
 
-def symmetries(problem: Problem) -> tuple[Symmetry, ...]:
+def symmetries(problem: LagrangianSystem) -> tuple[Symmetry, ...]:
     """All that is found, time first."""
     found = [_of_time(problem)] if _timeless(problem) else []
     if problem.n <= LARGEST:
@@ -52,12 +52,12 @@ def symmetries(problem: Problem) -> tuple[Symmetry, ...]:
     return tuple(found)
 
 
-def _timeless(problem: Problem) -> bool:
+def _timeless(problem: LagrangianSystem) -> bool:
     laws = (problem.lagrangian, *problem.constraints)
     return not any(law.has(problem.words.t) for law in laws)
 
 
-def _couplings(problem: Problem) -> tuple[list[sp.Expr], list[sp.Expr]]:
+def _couplings(problem: LagrangianSystem) -> tuple[list[sp.Expr], list[sp.Expr]]:
     """[dK/dq-] and [dK/dv-] in the physical limit."""
     words, K = problem.words, problem.nonconservative
     if K is None:
@@ -69,7 +69,7 @@ def _couplings(problem: Problem) -> tuple[list[sp.Expr], list[sp.Expr]]:
     )
 
 
-def _of_time(problem: Problem) -> Symmetry:
+def _of_time(problem: LagrangianSystem) -> Symmetry:
     words = problem.words
     forces, momenta = _couplings(problem)
     rate = sp.Add(*(v * f for v, f in zip(words.v, forces, strict=True)))
@@ -83,7 +83,7 @@ def _of_time(problem: Problem) -> Symmetry:
     return Symmetry("shift of time", "time", "energy", (), problem.energy, rate)
 
 
-def _of_space(problem: Problem, A: sp.Matrix, c: sp.Matrix) -> Symmetry:
+def _of_space(problem: LagrangianSystem, A: sp.Matrix, c: sp.Matrix) -> Symmetry:
     words = problem.words
     forces, momenta = _couplings(problem)
     xi = list(A * sp.Matrix(words.q) + c)
@@ -97,7 +97,7 @@ def _of_space(problem: Problem, A: sp.Matrix, c: sp.Matrix) -> Symmetry:
     return Symmetry(name, kind, charge_name, tuple(xi), sp.expand_mul(charge), rate)
 
 
-def _invariant(problem: Problem, A: sp.Matrix, c: sp.Matrix) -> bool:
+def _invariant(problem: LagrangianSystem, A: sp.Matrix, c: sp.Matrix) -> bool:
     """Whether L and every constraint stay as they are: by algebra, else at thirty digits."""
     words = problem.words
     xi, slope = A * sp.Matrix(words.q) + c, A * sp.Matrix(words.v)
@@ -116,7 +116,7 @@ def _invariant(problem: Problem, A: sp.Matrix, c: sp.Matrix) -> bool:
     return True
 
 
-def _null_space(problem: Problem) -> Iterator[tuple[sp.Matrix, sp.Matrix]]:
+def _null_space(problem: LagrangianSystem) -> Iterator[tuple[sp.Matrix, sp.Matrix]]:
     """A and c of the affine displacements that leave L alone at many points, in a plain basis."""
     n, words = problem.n, problem.words
     rows = np.concatenate([_changes(problem, law) for law in (problem.lagrangian,
@@ -136,7 +136,7 @@ def _null_space(problem: Problem) -> Iterator[tuple[sp.Matrix, sp.Matrix]]:
             )
 
 
-def _changes(problem: Problem, law: sp.Expr) -> np.ndarray:
+def _changes(problem: LagrangianSystem, law: sp.Expr) -> np.ndarray:
     """d(law) for each unit entry of (c, A) at random points, (points, n + n^2)."""
     words, n = problem.words, problem.n
     draw = np.random.default_rng(0)
@@ -175,7 +175,7 @@ def _reduced(basis: np.ndarray) -> np.ndarray:
     return rows
 
 
-def _candidates(problem: Problem) -> Iterator[tuple[sp.Matrix, sp.Matrix]]:
+def _candidates(problem: LagrangianSystem) -> Iterator[tuple[sp.Matrix, sp.Matrix]]:
     """Every coordinate shifted; all vectors of a dimension shifted or turned together."""
     n, words = problem.n, problem.words
     still = sp.zeros(n, n)
@@ -215,7 +215,7 @@ def _oriented(A: sp.Matrix, system) -> sp.Matrix:
     return -A if A[k, j] > 0 else A
 
 
-def _named(problem: Problem, A: sp.Matrix, c: sp.Matrix) -> tuple[str, str, str]:
+def _named(problem: LagrangianSystem, A: sp.Matrix, c: sp.Matrix) -> tuple[str, str, str]:
     """Kind of the symmetry, its name, and the name of its charge."""
     names = problem.words.names
     if not any(A):

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import sympy as sp
 
-from .lagrangian_system import Problem
+from .lagrangian_system import LagrangianSystem
 
 ACTION = sp.Symbol("_action")
 
@@ -31,7 +31,7 @@ class Scaling:
     coefficients: dict[str, sp.Rational]
 
 
-def scalings(problem: Problem) -> tuple[Scaling, ...]:
+def scalings(problem: LagrangianSystem) -> tuple[Scaling, ...]:
     """A basis of the scalings of a family, one pivot each, coordinates first."""
     words = problem.words
     weights: dict[sp.Symbol, sp.Expr] = {words.t: sp.Integer(0)}

@@ -12,14 +12,14 @@ from actionrun.spec.kinds.family import Family
 from actionrun.spec.kinds.ggl import Ggl
 
 from .evaluation import numbers
-from .lagrangian_system import Problem
+from .lagrangian_system import LagrangianSystem
 from .linear_stability import fastest
 
 DRAWS = 200  # systems of a family whose rates are looked at
 
 
 def fastest_rates(
-    study: Ggl | Family, symbolic: Problem, number: Callable[[Value], float],
+    study: Ggl | Family, symbolic: LagrangianSystem, number: Callable[[Value], float],
     dice: np.random.Generator | None = None,
 ) -> np.ndarray:  # fmt: skip
     """The largest rate of the motion linearised at its start, (N,): of one system, or of draws."""
@@ -61,7 +61,7 @@ def _drawn(
     return found
 
 
-def _velocities(symbolic: Problem, at: dict[sp.Symbol, Any], p: list[np.ndarray]):
+def _velocities(symbolic: LagrangianSystem, at: dict[sp.Symbol, Any], p: list[np.ndarray]):
     """The velocities of momenta p, by Newton from rest."""
     words, n = symbolic.words, symbolic.n
     v = np.zeros((n, len(p[0])))

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import sympy as sp
 
-from .lagrangian_system import Problem
+from .lagrangian_system import LagrangianSystem
 
 
-def equations_of_motion(problem: Problem) -> tuple[tuple[sp.Expr, sp.Expr], ...]:
+def equations_of_motion(problem: LagrangianSystem) -> tuple[tuple[sp.Expr, sp.Expr], ...]:
     """Euler-Lagrange equations as (left, right): dP/dv a = F - dP/dq v - dP/dt + G^T lambda."""
     words = problem.words
     pairs, sides = list(zip(problem.multipliers, problem.constraints, strict=True)), []
@@ -45,7 +45,7 @@ class Structure:
     timed: bool
 
 
-def structure(problem: Problem) -> Structure:
+def structure(problem: LagrangianSystem) -> Structure:
     """The structure of a problem, by differentiation."""
     words = problem.words
     moving = {*words.q, *words.v}

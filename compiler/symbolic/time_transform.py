@@ -5,17 +5,17 @@ from __future__ import annotations
 from dataclasses import replace
 
 import sympy as sp
-from actionrun.compiler.errors import refusal
+from actionrun.compiler.errors import study_error
 from actionrun.compiler.numerics.integrators.mechanics import Clock
 from actionrun.spec.kinds.ggl import Ggl
 
-from .lagrangian_system import Problem, distributed
+from .lagrangian_system import LagrangianSystem, distributed
 from .lowering import lowered
 
 ENERGY = sp.Symbol("energy at the start of the step", real=True)  # no name of a study
 
 
-def transformed(study: Ggl, problem: Problem) -> tuple[Problem, Clock]:
+def transformed(study: Ggl, problem: LagrangianSystem) -> tuple[LagrangianSystem, Clock]:
     """g (L(q, q'/g, t) + E) with E as its last constant, and dt/ds = g, dE/ds.
 
     Velocities by s stand where those by t were. A nonconservative force Q changes the energy by
@@ -25,7 +25,7 @@ def transformed(study: Ggl, problem: Problem) -> tuple[Problem, Clock]:
     words = problem.words
     for constraint, phi in zip(study.system.holonomic, problem.constraints, strict=True):
         if phi.has(words.t):
-            raise refusal(
+            raise study_error(
                 study,
                 constraint,
                 "not-built",
@@ -43,7 +43,7 @@ def transformed(study: Ggl, problem: Problem) -> tuple[Problem, Clock]:
     if problem.nonconservative is not None:
         at_limit = dict.fromkeys((*words.minus, *words.minus_v), sp.Integer(0))
         if any(sp.diff(problem.nonconservative, m).subs(at_limit) != 0 for m in words.minus_v):
-            raise refusal(
+            raise study_error(
                 study,
                 study.system.nonconservative,
                 "not-built",

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import sympy as sp
-from actionrun.compiler.errors import refusal
+from actionrun.compiler.errors import study_error
 from actionrun.spec import Expression, Faults, Study
 from actionrun.spec.expressions import syntax_tree as syntax
 
@@ -78,7 +78,7 @@ class Vocabulary:
         """Like `meaning`, where only a number makes sense. Raises Faults for a vector."""
         value = self.meaning(expression)
         if isinstance(value, tuple):
-            raise refusal(
+            raise study_error(
                 self.study,
                 expression,
                 "vector-for-scalar",

@@ -1,12 +1,12 @@
 """Small studies as text, for the compiler's tests."""
 
-from actionrun.compiler.symbolic.lagrangian_system import Problem, problem
+from actionrun.compiler.symbolic.lagrangian_system import LagrangianSystem, lagrangian_system
 from actionrun.spec import Ggl, loads
 
 
-def of(system: str, parameters: str = "", **coordinates: int | None) -> Problem:
+def of(system: str, parameters: str = "", **coordinates: int | None) -> LagrangianSystem:
     """The problem of a [system] table; coordinates: name -> dimension, None for a scalar."""
-    return problem(study(system, parameters, **coordinates))
+    return lagrangian_system(study(system, parameters, **coordinates))
 
 
 def study(system: str, parameters: str = "", **coordinates: int | None) -> Ggl:

@@ -8,7 +8,7 @@ import sympy as sp
 from actionrun.compiler import deep_check
 from actionrun.compiler.numerics.integrators.variational import GGL
 from actionrun.compiler.symbolic.evaluation import numbers
-from actionrun.compiler.symbolic.lagrangian_system import problem
+from actionrun.compiler.symbolic.lagrangian_system import lagrangian_system
 from actionrun.compiler.symbolic.linear_stability import half_trace, limit, rates
 from actionrun.compiler.symbolic.lowered_system import mechanics, parameters
 from actionrun.compiler.symbolic.lowering import lowered
@@ -102,7 +102,7 @@ def test_the_trace_is_that_of_the_integrator(r):
     x = np.array([0.3, 1.1, 1.9])
     found = half_trace(x, r)
     study = loads(OSCILLATOR.format(k=1, r=r, dt=0.1))
-    symbolic = problem(study)
+    symbolic = lagrangian_system(study)
     ggl, theta = GGL(mechanics(symbolic), r), parameters(symbolic)
     for h, trace in zip(x, found, strict=True):
         columns = []

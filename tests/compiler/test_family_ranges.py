@@ -7,7 +7,7 @@ from actionrun.compiler import compile, deep_check, explain
 from actionrun.compiler.family.bounds import ranges
 from actionrun.compiler.family.fit import Fitting
 from actionrun.compiler.family.train import population
-from actionrun.compiler.symbolic.lagrangian_system import problem
+from actionrun.compiler.symbolic.lagrangian_system import lagrangian_system
 from actionrun.spec import Faults, loads
 from actionrun.spec.kinds.family import Family
 
@@ -51,7 +51,7 @@ def study(*constraints, cases="[]"):
 
 def of(*constraints, cases="[]"):
     found = study(*constraints, cases=cases)
-    return ranges(found, problem(found))
+    return ranges(found, lagrangian_system(found))
 
 
 def test_a_straight_line_in_one_coefficient_is_a_bound():
@@ -74,7 +74,7 @@ def test_the_share_of_the_ranges_that_is_left():
 def drawn(*constraints):
     """Coefficients (3, 4000) of the population that training draws from."""
     asked = study(*constraints)
-    symbolic = problem(asked)
+    symbolic = lagrangian_system(asked)
     found = population(asked, symbolic, ranges(asked, symbolic), 30)
     return np.asarray(found.drawn(jax.random.key(1), 4000)[0])
 

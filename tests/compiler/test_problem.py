@@ -2,7 +2,7 @@
 
 import pytest
 import sympy as sp
-from actionrun.compiler.symbolic.lagrangian_system import problem
+from actionrun.compiler.symbolic.lagrangian_system import lagrangian_system
 from actionrun.compiler.symbolic.structure import equations_of_motion, structure
 from actionrun.spec import Faults, loads
 from studies_text import of, text
@@ -65,7 +65,7 @@ def test_mass_and_potential_are_a_lagrangian():
 
 def test_definitions_in_any_order():
     body = text('lagrangian = "q\'^2/2 - w2*q^2/2"', "k = 3\nm = 2")
-    found = problem(loads(body + '[define]\nw2 = "a^2"\na = "sqrt(k/m)"\n'))
+    found = lagrangian_system(loads(body + '[define]\nw2 = "a^2"\na = "sqrt(k/m)"\n'))
     k, m = found.words.constants["k"], found.words.constants["m"]
     assert same(found.force[0], -k / m * found.words.q[0])
 
@@ -134,6 +134,6 @@ def test_coefficients_are_unknowns_unless_fixed():
         "[start]\nposition = { q = 0.0 }\nmomentum = { q = 1.0 }\n"
         "[integrator]\nr = 2\ndt = 0.1\nsteps = 40\n"
     )
-    found = problem(loads(family))
+    found = lagrangian_system(loads(family))
     assert [str(c) for c in found.coefficients] == ["c2"]
     assert {str(c): v for c, v in found.values.items()} == {"c1": 0.5}

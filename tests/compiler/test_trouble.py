@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from actionrun.compiler.ggl.diagnosis import Point, cause
-from actionrun.compiler.symbolic.lagrangian_system import problem
-from actionrun.compiler.symbolic.many_body_system import problem_of
+from actionrun.compiler.symbolic.lagrangian_system import lagrangian_system
+from actionrun.compiler.symbolic.many_body_system import many_body_system
 from actionrun.runtime import run
 from actionrun.runtime.errors import Diverged
 from actionrun.spec import loads
@@ -63,7 +63,7 @@ def at(q: float, v: float = 0.0, t: float = 0.0) -> Point:
     ids=["bounds", "runaway", "close", "stiff", "drag"],
 )  # fmt: skip
 def test_the_term_and_its_cause_are_named(law, further, start, last, words):
-    told = cause(problem(study(law, further)), start, last, 0.1)
+    told = cause(lagrangian_system(study(law, further)), start, last, 0.1)
     assert all(word in told for word in words), told
 
 
@@ -71,7 +71,7 @@ def test_of_bodies_the_sum_is_named():
     flat = [0.0, 1.0, -1.0, 0.0, 0.0, 0.0]
     near = [0.0, 1e-3, -1.0, 0.0, 0.0, 0.0]
     start, last = (Point(np.array(q), np.zeros(6), 0.0) for q in (flat, near))
-    told = cause(problem_of(loads(BODIES)), start, last, 0.1)
+    told = cause(many_body_system(loads(BODIES)), start, last, 0.1)
     assert "sum(i<j, 1/r[i,j]) of the Lagrangian" in told and "close approach" in told, told
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from actionrun.compiler.numerics.integrators.linear_map import map_of
 from actionrun.compiler.numerics.integrators.time_marching import March, Trajectory, energy_error
 from actionrun.compiler.numerics.integrators.variational import GGL
-from actionrun.compiler.symbolic.lagrangian_system import Problem, problem
+from actionrun.compiler.symbolic.lagrangian_system import LagrangianSystem, lagrangian_system
 from actionrun.compiler.symbolic.lowered_system import mechanics, parameters
 from actionrun.spec import loads
 
@@ -43,7 +43,7 @@ class Motion(NamedTuple):
         return energy_error(self.state)
 
 
-def symbolic(system: str) -> Problem:
+def symbolic(system: str) -> LagrangianSystem:
     """The problem of a [system] table without parameters."""
     (coordinates,) = (line for line in system.splitlines() if line.startswith("coordinates"))
     if "[" in coordinates:
@@ -57,7 +57,7 @@ def symbolic(system: str) -> Problem:
         f"[start]\nposition = {{ {start} }}\nmomentum = {{ {start} }}\n"
         "[integrator]\nr = 2\ndt = 0.1\nsteps = 10\n"
     )
-    return problem(loads(text))
+    return lagrangian_system(loads(text))
 
 
 @eqx.filter_jit

@@ -12,7 +12,7 @@ from actionrun.compiler.family.constraints import integrator
 from actionrun.compiler.family.symbolic_identifiability import determined
 from actionrun.compiler.numerics.inference.weak_form import residuals, weak_form_of_many
 from actionrun.compiler.numerics.integrators.shooting import Grid, motions, motions_on
-from actionrun.compiler.symbolic.lagrangian_system import problem
+from actionrun.compiler.symbolic.lagrangian_system import lagrangian_system
 from actionrun.compiler.symbolic.scaling import scalings
 from actionrun.spec import Faults, loads
 from actionrun.spec.kinds.family import Family
@@ -51,7 +51,7 @@ def cartesian(length, th, rate):
 
 
 def stepper(family: Family):
-    return integrator(family, problem(family))
+    return integrator(family, lagrangian_system(family))
 
 
 @eqx.filter_jit
@@ -160,7 +160,7 @@ def test_the_weak_form_knows_no_forces_of_constraint():
 
 
 def told(family: Family) -> tuple[int, set[str]]:
-    found = determined(family, problem(family))
+    found = determined(family, lagrangian_system(family))
     assert found is not None
     return found.rank, set(found.lost)
 
@@ -178,11 +178,11 @@ def test_what_motions_determine():
 
 
 def test_scalings_leave_the_constraint_alone():
-    found = {s.pivot: s.coefficients for s in scalings(problem(study(ROD)))}
+    found = {s.pivot: s.coefficients for s in scalings(lagrangian_system(study(ROD)))}
     assert found[""] == {"m": 1, "w": 1, "c": 1, "l": 0}
     assert found["x"] == {"m": -2, "w": -1, "c": -2, "l": 1}
     fixed = ROD.replace("l^2", "1")
-    known = scalings(problem(study(fixed, UNKNOWN.replace("l = [0.7, 1.3]\n", ""))))
+    known = scalings(lagrangian_system(study(fixed, UNKNOWN.replace("l = [0.7, 1.3]\n", ""))))
     assert [s.pivot for s in known] == [""]
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from actionrun.compiler import compile
 from actionrun.compiler.ggl.integration import Integration
-from actionrun.compiler.symbolic.lagrangian_system import problem
+from actionrun.compiler.symbolic.lagrangian_system import lagrangian_system
 from actionrun.compiler.symbolic.noether import symmetries
 from actionrun.spec import loads
 from orders import orders
@@ -47,7 +47,7 @@ def test_symmetries(system, names):
 
 
 def problem_of(system, start):
-    return problem(
+    return lagrangian_system(
         loads(
             f'study = "ggl"\n[system]\n{system}\n[parameters]\nm = 1.5\n'
             f"[start]\n{start}\n[integrator]\ndt = 0.1\nsteps = 1\n"

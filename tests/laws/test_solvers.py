@@ -10,7 +10,7 @@ from actionrun.compiler.ggl.integration import Integration
 from actionrun.compiler.numerics.integrators.time_marching import March, energy_error
 from actionrun.compiler.numerics.integrators.variational import GGL
 from actionrun.compiler.numerics.linalg import apply, inverse, solve
-from actionrun.compiler.symbolic.lagrangian_system import problem
+from actionrun.compiler.symbolic.lagrangian_system import lagrangian_system
 from actionrun.compiler.symbolic.lowered_system import mechanics
 from actionrun.spec import loads
 from orders import orders
@@ -98,7 +98,7 @@ def anharmonic():
         "[start]\nposition = { q = 1.0 }\nvelocity = { q = 0.0 }\n"
         "[integrator]\nr = 2\ndt = 0.3\nsteps = 5\n"
     )
-    return GGL(mechanics(problem(study)), 2)
+    return GGL(mechanics(lagrangian_system(study)), 2)
 
 
 def test_derivatives_of_a_step(anharmonic):

@@ -9,7 +9,7 @@ import pytest
 import sympy as sp
 from actionrun.compiler import explain
 from actionrun.compiler.symbolic.explanation import _difference
-from actionrun.compiler.symbolic.lagrangian_system import problem
+from actionrun.compiler.symbolic.lagrangian_system import lagrangian_system
 from actionrun.runtime import cli
 from actionrun.runtime.report.latex import explained_tex
 from actionrun.spec import loads, resolved_toml, template
@@ -83,7 +83,7 @@ def test_symmetries_and_their_charges():
 
 
 def test_doubled_lagrangian():
-    found = problem(loads(FAMILY))
+    found = lagrangian_system(loads(FAMILY))
     words, c = found.words, found.words.constants
     (q,), (v,), (m,), (w,) = words.q, words.v, words.minus, words.minus_v
     whole = 2 * c["c1"] * v * w - 2 * c["c2"] * q * m - c["c3"] * v * m

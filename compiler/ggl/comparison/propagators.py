@@ -33,7 +33,7 @@ from actionrun.compiler.numerics.integrators.runge_kutta import rows as explicit
 from actionrun.compiler.numerics.integrators.time_marching import March, Stepper
 from actionrun.compiler.numerics.integrators.time_transformed import Transformed
 from actionrun.compiler.numerics.integrators.variational import GGL
-from actionrun.compiler.symbolic.lagrangian_system import Problem
+from actionrun.compiler.symbolic.lagrangian_system import LagrangianSystem
 from actionrun.compiler.symbolic.lowering import Lowered, lowered
 from actionrun.compiler.symbolic.many_body_system import BodyProblem
 from actionrun.compiler.symbolic.structure import equations_of_motion
@@ -45,7 +45,7 @@ NUMBERS = 500_000  # positions in them, at most
 class Setting(NamedTuple):
     """A problem with its numbers, a start q, p (n,) at t = 0, and a step h."""
 
-    problem: Problem | BodyProblem
+    problem: LagrangianSystem | BodyProblem
     ggl: Stepper
     theta: jax.Array | tuple
     q: jax.Array
@@ -216,7 +216,7 @@ class Exact:
     """The exact solution of a study, by its expressions of t and their derivatives."""
 
     def __init__(self, setting: Setting, positions: list[sp.Expr]):
-        assert isinstance(setting.problem, Problem)
+        assert isinstance(setting.problem, LagrangianSystem)
         words = setting.problem.words
         both = [*positions, *(sp.diff(x, words.t) for x in positions)]
         self.solution = lowered(both, [words.t, *setting.problem.constants])

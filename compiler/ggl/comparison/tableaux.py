@@ -6,7 +6,7 @@ constant step that is all there is to an explicit method, and one loop runs them
 
 from __future__ import annotations
 
-from actionrun.compiler.errors import refusal
+from actionrun.compiler.errors import study_error
 from actionrun.compiler.numerics.integrators.runge_kutta import OWN, Tableau
 from actionrun.spec.kinds.ggl import Ggl
 
@@ -24,7 +24,7 @@ def _of_diffrax(study: Ggl, place: int, name: str) -> Tableau:
     try:
         import diffrax
     except ImportError:
-        raise refusal(
+        raise study_error(
             study,
             ("compare", "methods", place),
             "not-installed",

@@ -7,13 +7,13 @@ from dataclasses import replace
 
 import numpy as np
 import sympy as sp
-from actionrun.compiler.errors import refusal
+from actionrun.compiler.errors import study_error
 from actionrun.compiler.numerics.integrators.constrained import Constrained
 from actionrun.compiler.numerics.integrators.many_body.constraints import BodyConstraints
 from actionrun.compiler.numerics.integrators.many_body.flattened import Flat
 from actionrun.compiler.numerics.integrators.many_body.mechanics import Bodies
 from actionrun.compiler.numerics.integrators.variational import GGL
-from actionrun.compiler.symbolic.constraints import placed, sum_of_sizes
+from actionrun.compiler.symbolic.constraints import start_on_constraints, sum_of_sizes
 from actionrun.compiler.symbolic.many_body_sums import Held, Summand
 from actionrun.compiler.symbolic.many_body_system import BodyProblem
 from actionrun.spec import Expression
@@ -71,7 +71,7 @@ def surface(
     found, r = constraints(problem), study.integrator.r
     unknowns = (problem.n + found.m) * (r + 1)
     if unknowns > MOST:
-        raise refusal(
+        raise study_error(
             study, ("system", "constraints"), "too-many-bodies",
             f"a step of {problem.count} bodies with constraints has {unknowns} unknowns, "
             f"{MOST} at most",
@@ -84,4 +84,4 @@ def surface(
             for k in range(count)
         ]
     flat = GGL(Flat(stepper.mechanics, problem.count), r)
-    return found, *placed(study, Constrained(flat, found), theta, q, p, names)
+    return found, *start_on_constraints(study, Constrained(flat, found), theta, q, p, names)

@@ -6,7 +6,7 @@ import equinox as eqx
 import jax
 import numpy as np
 import sympy as sp
-from actionrun.compiler.errors import refusal
+from actionrun.compiler.errors import study_error
 from actionrun.compiler.ggl.stepper import require_running
 from actionrun.compiler.numerics.integrators.constrained import Constrained
 from actionrun.compiler.numerics.integrators.many_body.constraints import BodyConstraints
@@ -57,7 +57,7 @@ def slowed(
     would not go on."""
     assert study.integrator.time_transform is not None
     if any(s.symbols("minus_v") for s in problem.nonconservative):
-        raise refusal(
+        raise study_error(
             study, study.system.nonconservative, "not-built",
             "minus velocities in K are not built yet together with time_transform",
             "integrate by parts: B*q_minus'[i] acts as -B'*q_minus[i]",
@@ -65,7 +65,7 @@ def slowed(
     t, drifts = problem.words.t, []
     for one in problem.constraints:
         if any(part.expression.has(t) for part in one.parts):
-            raise refusal(
+            raise study_error(
                 study, one.where, "not-built",
                 "constraints that hold t are not built yet together with time_transform",
                 "delete integrator.time_transform",

@@ -12,7 +12,7 @@ from typing import Any
 
 import jax
 import numpy as np
-from actionrun.compiler.errors import refusal
+from actionrun.compiler.errors import study_error
 from actionrun.compiler.findings import Findings
 from actionrun.compiler.om.minimization import Relaxation
 from actionrun.compiler.om.path_problem import FIRST_ORDER, Setting, most_iterations
@@ -31,7 +31,7 @@ def build(setting: Setting, observations: Mapping[str, np.ndarray] | None) -> Cl
     """The program of such a study. Raises Faults."""
     _require_cluster(setting)
     if observations is None:
-        raise refusal(
+        raise study_error(
             setting.study, ("ends",), "ends.missing", "the structures of [ends] were not read"
         )
     setting, start, end = of_files(setting, observations)
@@ -41,27 +41,27 @@ def build(setting: Setting, observations: Mapping[str, np.ndarray] | None) -> Cl
 def _require_cluster(setting: Setting) -> None:
     study = setting.study
     if study.system.particles is None or not isinstance(study.ends.start, str):
-        raise refusal(
+        raise study_error(
             study, ("refine", "barrier"), "not-built",
             "a barrier is looked for between two structures of atoms, from files, in this version",
             'write start = "a.xyz" and end = "b.xyz" in [ends], or delete [refine]',
         )  # fmt: skip
     if setting.bodies.edge is not None:
         where = ("refine", "barrier") if study.refine.barrier else ("ends", "align")
-        raise refusal(
+        raise study_error(
             study, where, "not-built",
             "alignments and barriers are built for clusters in this version, without a box",
             "delete box in [system]",
         )  # fmt: skip
     if study.refine.barrier and setting.bodies.external is not None:
-        raise refusal(
+        raise study_error(
             study, study.system.external, "not-built",
             "a barrier in an external field is not built yet in this version",
             "leave out external, or delete [refine]",
         )  # fmt: skip
     if setting.velocities:
         where = ("refine", "barrier") if study.refine.barrier else ("ends", "align")
-        raise refusal(
+        raise study_error(
             study, where, "ends.given", "velocities at the ends, where these are turned or relaxed",
             'write given = ["positions"] in [ends]',
         )  # fmt: skip

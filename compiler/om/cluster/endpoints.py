@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
-from actionrun.compiler.errors import refusal
+from actionrun.compiler.errors import study_error
 from actionrun.compiler.numerics.molecular.alignment import Aligned, candidates, sorted_alike
 from actionrun.compiler.numerics.molecular.minimization import quench
 from actionrun.compiler.numerics.molecular.potential_energy import Landscape
@@ -94,7 +94,7 @@ def ends(setting: Setting, start: Given, end: Given) -> Ends:
         try:
             both.append(_end(setting, one.q, relaxed=barrier))
         except FloatingPointError:
-            raise refusal(
+            raise study_error(
                 study, ("ends", name), "ends.relax",
                 "this structure could not be relaxed: it falls apart or its forces are not finite",
                 "take a structure nearer to a minimum; are its units those of the study?",
@@ -104,7 +104,7 @@ def ends(setting: Setting, start: Given, end: Given) -> Ends:
     apart = float(np.linalg.norm(last.q - first.q))
     length = float(np.median(_neighbours(first.q)))
     if barrier and not SMALLEST <= length <= LARGEST:
-        raise refusal(
+        raise study_error(
             study, ("ends", "start"), "ends.scale",
             f"neighbours are {length:.3g} apart: the steps of the search are made for distances "
             f"from {SMALLEST:g} to {LARGEST:g}", "write lengths in another unit, such as angstrom",
@@ -113,7 +113,7 @@ def ends(setting: Setting, start: Given, end: Given) -> Ends:
         first.q, last.q, start.species, count=count, starts=STARTS, seed=study.seed, turned=free
     )
     if search[0].distance < SAME * length and (barrier or study.ends.align):
-        raise refusal(
+        raise study_error(
             study, ("ends", "end"), "ends.same",
             "start and end are copies of one structure: turned, mirrored and relabelled they are "
             f"{search[0].distance:.1e} apart", "name two different minima in [ends]",

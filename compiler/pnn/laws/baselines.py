@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import jax.numpy as jnp
 import numpy as np
 import sympy as sp
-from actionrun.compiler.errors import refusal
+from actionrun.compiler.errors import study_error
 from actionrun.compiler.numerics.optimizers.levenberg_marquardt import levenberg_marquardt
 from actionrun.compiler.symbolic.lowering import lowered
 from actionrun.compiler.symbolic.vocabulary import symbol
@@ -49,7 +49,7 @@ def _rival(study: Pnn, name: str, groups: Groups, rows: Rows) -> Rival:
     unknown = [node.name for node in walk(given.tree) if isinstance(node, Name)]
     free = tuple(symbol(one) for one in dict.fromkeys(unknown) if _is_free(study, one, known))
     if len(free) > MOST_CONSTANTS:
-        raise refusal(
+        raise study_error(
             study, given, "compare.constants",
             f"{name} has {len(free)} constants to fit, and {MOST_CONSTANTS} can be",
             "declare those that are known in [parameters]",
@@ -63,7 +63,7 @@ def _rival(study: Pnn, name: str, groups: Groups, rows: Rows) -> Rival:
     everything = np.ones(len(learn), bool)
     values = model.fitted(everything, None)
     if values is None:
-        raise refusal(
+        raise study_error(
             study, given, "compare.fit", f"the constants of {name} cannot be fitted: its values "
             "are not finite for any start", "write it so that constants of about 1 make sense",
         )  # fmt: skip

@@ -12,7 +12,7 @@ from itertools import combinations
 from math import gcd, lcm
 
 import sympy as sp
-from actionrun.compiler.errors import refusal
+from actionrun.compiler.errors import study_error
 from actionrun.spec import Study
 
 MOST_NAMES = 30
@@ -31,7 +31,7 @@ def found_groups(
     """
     names = [name for name in dimensions if name != target]
     if len(names) > MOST_NAMES:
-        raise refusal(
+        raise study_error(
             study, ("data", "columns"), "groups.many",
             f"{len(names)} columns form too many groups; at most {MOST_NAMES} are looked through",
             "write the groups that matter as inputs in [search]",
@@ -41,14 +41,14 @@ def found_groups(
     wanted = sp.Matrix([_rational(Fraction(x)) for x in dimensions[target]])
     where = ("search", "outputs", 0)
     if not names or matrix.rank() < matrix.row_join(wanted).rank():
-        raise refusal(
+        raise study_error(
             study, where, "groups.none",
             f"no product of powers of the other columns has the dimension of {target}",
             'name what is lacking in [parameters], such as k = "k_B" and h = "hbar"',
         )  # fmt: skip
     basis = small_basis([[*map(_fraction, vector)] for vector in matrix.nullspace()])
     if not basis:
-        raise refusal(
+        raise study_error(
             study, where, "groups.none",
             "the columns form no dimensionless group that a law could be a function of",
             "bring more columns, or name constants in [parameters]",

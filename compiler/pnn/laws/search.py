@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
-from actionrun.compiler.errors import refusal
+from actionrun.compiler.errors import study_error
 from actionrun.compiler.findings import Equation, Findings, Section
 from actionrun.compiler.pnn.genome import Layout, layout
 from actionrun.compiler.program import Evolution, Tell
@@ -149,13 +149,13 @@ def build(study: Pnn, observations: Mapping[str, np.ndarray] | None) -> Laws:
     found = groups(study)
     table = rows(study, found, observations)
     if study.search.method == "paper" and not len(table.test):
-        raise refusal(
+        raise study_error(
             study, ("search", "method"), "search.method",
             "the published algorithm selects by the rows held out, and none are",
             "write fraction = 0.2 in [test]",
         )  # fmt: skip
     if study.training.optimizer != "levenberg-marquardt":
-        raise refusal(
+        raise study_error(
             study, ("training", "optimizer"), "training.optimizer",
             "laws are fitted by least squares to convergence",
             'write optimizer = "levenberg-marquardt", or leave it out',

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import jax.numpy as jnp
 import numpy as np
 import sympy as sp
-from actionrun.compiler.errors import refusal
+from actionrun.compiler.errors import study_error
 from actionrun.compiler.symbolic.lowering import lowered
 from actionrun.compiler.symbolic.vocabulary import Vocabulary, symbol, vocabulary
 from actionrun.spec import Faults
@@ -78,7 +78,7 @@ def groups(study: Pnn) -> Groups:
     columns = tuple(study.data.columns)
     wanted, *further = study.search.outputs
     if further:
-        raise refusal(
+        raise study_error(
             study, ("search", "outputs", 1), "search.outputs", "a law predicts one quantity",
             "write a study for each",
         )  # fmt: skip
@@ -219,7 +219,7 @@ def _enough(study: Pnn, count: int, all_rows: int) -> None:
         return
     whole = "" if count == all_rows else f", {count} of them without gaps,"
     held = f" and {_held(study, count)} held out for the test" if _held(study, count) else ""
-    raise refusal(
+    raise study_error(
         study, ("data", "file"), "data.few",
         f"{all_rows} rows{whole}{held} leave {left} to learn from, and {study.test.folds} folds "
         f"need {fewest}",

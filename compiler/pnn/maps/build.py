@@ -10,7 +10,7 @@ from actionrun.compiler.findings import Findings, Section
 from actionrun.compiler.pnn.genome import layout
 from actionrun.compiler.program import Evolution, Tell
 from actionrun.compiler.symbolic.equations import symbolic_equations
-from actionrun.compiler.symbolic.lagrangian_system import problem
+from actionrun.compiler.symbolic.lagrangian_system import lagrangian_system
 from actionrun.spec.kinds.pnn import Pnn
 
 from .data import system
@@ -97,7 +97,7 @@ class MapSearch:
 
 def explain(study: Pnn) -> tuple[Section, ...]:
     """The sections of `actionrun explain` for a map study."""
-    symbolic = problem(study)
+    symbolic = lagrangian_system(study)
     moving = system(study)
     search, data = study.search, study.data
     assert data.dt is not None  # a map has one: spec/laws.py

@@ -10,9 +10,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import sympy as sp
-from actionrun.compiler.errors import refusal
+from actionrun.compiler.errors import study_error
 from actionrun.compiler.numerics.integrators.velocity_verlet import Reference
-from actionrun.compiler.symbolic.lagrangian_system import Problem, problem
+from actionrun.compiler.symbolic.lagrangian_system import LagrangianSystem, lagrangian_system
 from actionrun.compiler.symbolic.lowering import Lowered, lowered
 from actionrun.spec import Faults
 from actionrun.spec.kinds.pnn import Pnn
@@ -74,7 +74,7 @@ class System:
     the Lagrangian, `reference` the motion under all forces.
     """
 
-    problem: Problem
+    problem: LagrangianSystem
     width: int
     count: int
     mass: np.ndarray
@@ -94,10 +94,10 @@ class System:
 
 def system(study: Pnn) -> System:
     """The system of a study. Raises Faults where its force is not a function of position."""
-    symbolic = problem(study)
+    symbolic = lagrangian_system(study)
     words, values = symbolic.words, symbolic.values
     if symbolic.constraints:
-        raise refusal(
+        raise study_error(
             study, ("system", "constraints"), "not-built",
             "maps of constrained systems are not built yet in this version",
             "choose coordinates without constraints",
@@ -105,7 +105,7 @@ def system(study: Pnn) -> System:
     widths = {part.stop - part.start for part in words.slices.values()}
     vectors = {study.system.is_vector(name) for name in words.slices}
     if len(widths) > 1 or len(vectors) > 1:
-        raise refusal(
+        raise study_error(
             study, ("system", "coordinates"), "map.width",
             "a network moves coordinates of one kind: numbers, or vectors of one size",
             "write all coordinates as numbers",
@@ -119,7 +119,7 @@ def system(study: Pnn) -> System:
         for i, p in enumerate(symbolic.momentum)
     )
     if any(f.free_symbols & moving for f in forces) or not simple or mass.free_symbols & {*words.q}:
-        raise refusal(
+        raise study_error(
             study, where, "map.force",
             "maps are found for L = T - V with constant masses and V a function of position",
             "leave velocities and time out of V, and positions out of T",
@@ -250,7 +250,7 @@ def minimum(study: Pnn, found: System) -> tuple[np.ndarray, float]:
         if sound and np.linalg.eigvalsh(H).min() > -1e-6 * np.abs(H).max() and e < lowest:
             best, lowest = q, e
     if best is None or not np.any(np.asarray(bend(best))):
-        raise refusal(
+        raise study_error(
             study, study.system.lagrangian or study.system.potential, "map.minimum",
             "the potential has no minimum that motions could start from",
             "give measured motions in [data] file",
@@ -265,7 +265,7 @@ def measured(study: Pnn, found: System, observations: Mapping[str, np.ndarray]) 
     missing = [f"v_{name}" for name in names if f"v_{name}" not in observations]
     missing += [name for name in ("t", *names) if name not in observations]
     if missing:
-        raise refusal(
+        raise study_error(
             study, ("data", "columns"), "data.state",
             f"a map needs the whole state: {' and '.join(missing)} is missing",
             f'write {missing[0]} = "COLUMN"',
@@ -285,7 +285,7 @@ def measured(study: Pnn, found: System, observations: Mapping[str, np.ndarray]) 
         pairs.append(Pairs(q[k], v[k], q[k + 1], v[k + 1]))
     pairs = [part for part in pairs if len(part)]
     if sum(map(len, pairs)) < 10:
-        raise refusal(
+        raise study_error(
             study, ("data", "dt"), "data.pairs",
             f"the file has {sum(map(len, pairs))} pairs of rows dt apart, at least 10 are needed",
             "give the dt of the file",

@@ -11,7 +11,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from actionrun.compiler.errors import refusal
+from actionrun.compiler.errors import study_error
 from actionrun.compiler.numerics.genomes.batched_least_squares import Data, Fitted, fitted
 from actionrun.compiler.numerics.genomes.map_network import Genes, MapNet, Marks
 from actionrun.compiler.numerics.genomes.network import Push
@@ -315,7 +315,7 @@ def _reader(study: Pnn, found: System) -> tuple[Reader, bool]:
         value = words.meaning(expression)
         several = value if isinstance(value, tuple) else (value,)
         if len(several) != found.width:
-            raise refusal(
+            raise study_error(
                 study, expression, "map.width",
                 f"this input has {len(several)} components, and the coordinates have {found.width}",
                 "give every input as many components as a coordinate has",
@@ -339,13 +339,13 @@ def _places(study: Pnn, found: System) -> tuple[int, ...]:
         first = value[0] if isinstance(value, tuple) else value
         whole = not isinstance(value, tuple) or len(value) == found.width
         if first not in state or state.index(first) % found.width or not whole:
-            raise refusal(
+            raise study_error(
                 study, expression, "map.state", "an output of a map is a coordinate or a velocity",
                 "write x(t+dt), x'(t+dt)",
             )  # fmt: skip
         places.append(state.index(first) // found.width)
     if sorted(places) != list(range(2 * found.count)):
-        raise refusal(
+        raise study_error(
             study, ("search", "outputs"), "map.state",
             "a map has every coordinate and every velocity as an output, once",
             "write x(t+dt) and x'(t+dt) for each coordinate x",
