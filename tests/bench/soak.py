@@ -30,66 +30,16 @@ TOP = Path(__file__).parents[2]
 sys.path.insert(0, str(TOP / "tests" / "runtime"))
 
 from helpers import same  # noqa: E402  # pyright: ignore[reportMissingImports]
+from shortened import SHORT, missing  # noqa: E402  # pyright: ignore[reportMissingImports]
 
 # Saves and chunks as short as they can be, so that kills hit them.
 SCRIPT = (
     "import sys\n"
-    "from actionrun.runtime import cli, execute\n"
-    "execute.SAVE_SECONDS, execute.CHUNK_SECONDS = 0.2, 0.1\n"
+    "from actionrun.runtime import cli\n"
+    "from actionrun.runtime.execution import march\n"
+    "march.SAVE_SECONDS, march.CHUNK_SECONDS = 0.2, 0.1\n"
     "sys.exit(cli.main(sys.argv[1:]))"
 )
-FAMILY = ("training.steps=200", "training.batch=64", "test.systems=10")
-LIQUID = ("system.particles=32", "system.cutoff=1.7*sigma", "path.points=8",
-          "ends.md.equilibration=1.0")  # fmt: skip
-CLUSTER = ("path.points=11",)
-PNN = ("search.population=10", "search.generations=3")
-MAPS = (*PNN, "data.points=200")
-SHORT: dict[str, tuple[str, ...]] = {
-    "dho_ggl": ("integrator.steps=20000",),
-    "poynting_robertson": ("integrator.steps=20000",),
-    "energy_error": ("integrator.steps=20000",),
-    "pendulum_constraint": (),
-    "kepler_transformed": (),
-    "outer_solar_system": ("integrator.steps=1000",),
-    "damped_chain": ("integrator.steps=200",),
-    "swinging_chain": ("integrator.steps=200",),
-    "dho_family": FAMILY,
-    "dho_family_noise": FAMILY,
-    "dho_family_paper": FAMILY,
-    "dho_family_free": FAMILY,
-    "dho_family_losses": (*FAMILY, 'sweep.training.loss=["gauge", "mae"]'),
-    "family_coupled": FAMILY,
-    "family_double_pendulum": FAMILY,
-    "family_duffing": FAMILY,
-    "family_kepler_drag": FAMILY,
-    "family_magnetic": FAMILY,
-    "family_pendulum": FAMILY,
-    "family_pendulum_cartesian": FAMILY,
-    "earth_orbit": (),
-    "double_well_path": (),
-    "lj_liquid_32": LIQUID,
-    "lj_liquid": LIQUID,
-    "lj_liquid_256": LIQUID,
-    "lj_liquid_sizes": (
-        "path.points=8",
-        "ends.md.equilibration=1.0",
-        "sweep.system.particles=[108, 120]",
-    ),
-    "lj_liquid_2d": ("path.points=8", "ends.md.equilibration=1.0"),
-    "lj_liquid_paper": (*LIQUID, "training.epochs=20"),
-    "lj13": CLUSTER,
-    "morse13": CLUSTER,
-    "lj2d_hop": CLUSTER,
-    "lj38": (*CLUSTER, "refine.alignments=1", "refine.searches=100"),
-    "melting": PNN,
-    "melting_paper": PNN,
-    "law_recovery": PNN,
-    "verlet_pnn": MAPS,
-    "verlet_pnn_2d": MAPS,
-    "verlet_pnn_paper": MAPS,
-    "damped_pnn": MAPS,
-}
-NO_DATA = {"oscillator_measured", "pendulum_measured"}  # their files are not ours to keep here
 KILLS = 100  # where no number is given
 LEAST = 1.0  # seconds until a first kill: the interpreter is up by then
 
@@ -163,8 +113,7 @@ def main() -> int:
     parser.add_argument("--folder", type=Path)
     parser.add_argument("--workers", type=int, default=0)
     options = parser.parse_args()
-    there = {path.stem for path in (TOP / "studies").glob("*.toml")}
-    if unknown := there ^ {*SHORT, *NO_DATA}:
+    if unknown := missing():
         parser.error(f"SHORT and studies/ differ: {', '.join(sorted(unknown))}")
     names = options.study or list(SHORT)
     kills = options.kills or math.ceil(KILLS / len(names))
