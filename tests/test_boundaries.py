@@ -31,6 +31,7 @@ HOMES = {
     "rich": ("runtime/display.py",),
     "matplotlib": ("runtime/report/",),
     "distributed": ("runtime/workers/",),
+    "jaxtyping": ("compiler/numerics/",),
     "optuna": ("runtime/sweep/",),
     "argparse": ("runtime/cli.py", "runtime/commands.py"),
 }

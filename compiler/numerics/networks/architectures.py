@@ -14,15 +14,8 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
-ACTIVATIONS = {
-    "silu": jax.nn.silu,
-    "relu": jax.nn.relu,
-    "gelu": jax.nn.gelu,
-    "elu": jax.nn.elu,
-    "tanh": jnp.tanh,
-    "sigmoid": jax.nn.sigmoid,
-    "softplus": jax.nn.softplus,
-}
+from .activations import ACTIVATIONS
+
 KERNEL, STRIDE = 5, 2  # of a convolution
 
 

@@ -14,8 +14,10 @@ import jax
 import jax.numpy as jnp
 from actionrun.compiler.numerics.linalg import inverse, solve
 
+from .damping import DampingSchedule
 from .inequality_constraints import STIFF, TOUCH, faces, pulled, sloped, stiffened, touched
 
+DAMPING = DampingSchedule(start=1e-3, floor=1e-14, failed=1e-8)
 FLAT = 8.0  # units of rounding by which a cost may change and count as unchanged
 ROUNDING = 16.0  # units of rounding that the residuals of an exact solution have
 
@@ -102,8 +104,7 @@ def levenberg_marquardt(
         cost = jnp.where(keep, new_cost, cost)
         A = jnp.where(keep, new_A, A)
         g = jnp.where(keep, new_g, g)
-        eased = jnp.where(better, jnp.maximum(damping * 0.1, 1e-14), jnp.maximum(damping * 8, 1e-8))
-        damping = jnp.where(first, damping, eased)
+        damping = jnp.where(first, damping, DAMPING.next(damping, better))
         ended = jnp.where(first, ~jnp.isfinite(cost), still | small) | (cost <= rounding)
         return x, stepped(x, A, g, damping), cost, A, g, damping, done | ended, count + 1
 
@@ -116,7 +117,7 @@ def levenberg_marquardt(
         x = pulled(walls, x, 1 / width, low, high)
     cost = jnp.full(batch, jnp.inf, x.dtype)
     A, g = jnp.zeros((k, k, *batch), x.dtype), jnp.zeros((k, *batch), x.dtype)
-    damping, done = jnp.full(batch, 1e-3, x.dtype), jnp.zeros(batch, bool)
+    damping, done = jnp.full(batch, DAMPING.start, x.dtype), jnp.zeros(batch, bool)
     start = (x, x, cost, A, g, damping, done, jnp.asarray(0))
     x, _, cost, A, g, _, done, count = jax.lax.while_loop(
         lambda s: ~jnp.all(s[6]) & (s[7] <= iterations), body, start
