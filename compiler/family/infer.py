@@ -22,6 +22,7 @@ from actionrun.compiler.numerics.optimizers.levenberg_marquardt import (
     levenberg_marquardt,
 )
 from actionrun.compiler.numerics.sharding import dealt
+from actionrun.compiler.symbolic.identifiability import identified_coefficients
 from actionrun.compiler.symbolic.lagrangian_system import LagrangianSystem
 from actionrun.spec.kinds.family import Family
 from scipy.interpolate import CubicSpline
@@ -286,17 +287,4 @@ def _refined(shots: Shots, start, weak, low, high, iterations, tolerance):
     fit = levenberg_marquardt(
         shots.residual, begin, low, high, iterations, tolerance, shots.population.walls
     )
-    return fit, before, shots.motion(fit.x), determined(fit, shots.k)
-
-
-NOTHING = 1e-9  # an eigenvalue of the scaled information below this share is no information
-
-
-def determined(fit: Fit, k: int) -> jax.Array:
-    """Which coefficients (k, batch) the information J^T J of a fit determines."""
-    normal = jnp.moveaxis(fit.normal, -1, 0)
-    scale = jnp.sqrt(jnp.maximum(jnp.einsum("bii->bi", normal), jnp.finfo(normal.dtype).tiny))
-    values, vectors = jnp.linalg.eigh(normal / (scale[:, :, None] * scale[:, None]))
-    null = values < NOTHING * values[:, -1:]
-    share = jnp.sum(jnp.where(null[:, None], vectors**2, 0), axis=-1)
-    return (share < 1e-4).T[:k]
+    return fit, before, shots.motion(fit.x), identified_coefficients(fit.normal, shots.k)

@@ -1,4 +1,5 @@
-"""Which coefficients a motion determines, and in which combinations.
+"""Structural and practical identifiability: which coefficients a motion determines, and in which
+combinations (Bellman & Astrom, Math. Biosci. 7, 329, 1970).
 
 The singular values of d(series) / d(log c) tell the rank; a direction without effect on the series
 is a product of powers of the coefficients that can be anything. What the series do determine are
@@ -13,10 +14,13 @@ from dataclasses import dataclass
 from fractions import Fraction
 from itertools import product
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import sympy as sp
 
 NOTHING = 1e-8  # singular values below this share of the largest do not count
+NO_INFORMATION = 1e-9  # an eigenvalue of the scaled information below this share is none
 POWERS = (0, 1, -1, 2, -2)  # tried where no term of the Lagrangian is a combination itself
 MOST_TRIED = 20_000
 
@@ -119,6 +123,18 @@ def identifiability(
         tuple(_named(c, names) for c in combinations),
         frozenset(lost),
     )
+
+
+def identified_coefficients(information: jax.Array, k: int) -> jax.Array:
+    """Which of the first k unknowns (k, batch) Fisher informations J^T J (n, n, batch) determine:
+    those that hardly take part in the null directions, as `identifiability` tells them for one J.
+    """
+    normal = jnp.moveaxis(information, -1, 0)
+    scale = jnp.sqrt(jnp.maximum(jnp.einsum("bii->bi", normal), jnp.finfo(normal.dtype).tiny))
+    values, vectors = jnp.linalg.eigh(normal / (scale[:, :, None] * scale[:, None]))
+    null = values < NO_INFORMATION * values[:, -1:]
+    share = jnp.sum(jnp.where(null[:, None], vectors**2, 0), axis=-1)
+    return (share < 1e-4).T[:k]
 
 
 def _named(way: np.ndarray, names: Sequence[str]) -> Exponents:
