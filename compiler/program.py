@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Generic, Literal, Protocol, TypeVar
 
 import numpy as np
 from actionrun.compiler.findings import Findings
 
 State = Any  # a pytree of arrays: all that a checkpoint must hold to go on bit for bit
+Samples = Mapping[str, np.ndarray]  # rows of all chunks, by name
 Tell = Callable[[str, int, int, Mapping[str, float]], None]  # stage, done, total, metrics
 
 
@@ -32,16 +33,27 @@ class Report:
     diverged: str | None = None
 
 
-class Program(Protocol):
+class Solver(Protocol):
     """A march of `total` steps, advanced in chunks.
 
     The result must not depend on how the steps were chunked: randomness of step n comes from the
     seed and n alone, and all that findings need is in `state` and `samples`.
     """
 
-    stage: str  # the verb on the screen: "integrate", "train", "fit"
-    total: int  # number of steps; 0 where there is nothing to march
-    quantum: int  # chunks are multiples of this many steps, but for the last
+    @property
+    def stage(self) -> str:
+        """The verb on the screen: "integrate", "train", "fit"."""
+        ...
+
+    @property
+    def total(self) -> int:
+        """Number of steps; 0 where there is nothing to march."""
+        ...
+
+    @property
+    def quantum(self) -> int:
+        """Chunks are multiples of this many steps, but for the last."""
+        ...
 
     def start(self) -> State:
         """The state before step 0, a pytree of arrays."""
@@ -51,7 +63,21 @@ class Program(Protocol):
         """March `count` steps from step `done`; `count` is dynamic (no recompilation)."""
         ...
 
-    def findings(self, state: State, samples: Mapping[str, np.ndarray], tell: Tell) -> Findings:
+
+class Program(Solver, Protocol):
+    """A solver together with what is said of its result: what a study is compiled to."""
+
+    @property
+    def minutes(self) -> float | None:
+        """A cap on the wall time of the march, which the runtime keeps."""
+        ...
+
+    @property
+    def sharing(self) -> Shared | None:
+        """The parts of a step that several processes can do, where that is worth it."""
+        ...
+
+    def findings(self, state: State, samples: Samples, tell: Tell) -> Findings:
         """Results after the last step; long evaluations report through `tell`."""
         ...
 
@@ -60,7 +86,7 @@ Parts = Sequence[tuple[str, tuple[Any, ...]]]  # names and arguments
 
 
 class Shared(Protocol):
-    """A program whose steps have parts that several processes can do.
+    """A solver whose steps have parts that several processes can do.
 
     `part` does one of them. Its answer depends on its name and its arguments alone, to the last
     bit: neither on the process nor on the other parts. So a program cuts a step by a rule of its
@@ -93,17 +119,13 @@ class Evolution:
     seed: int
 
 
-class Search(Protocol):
+class GenomeScorer(Protocol):
     """A search over genomes: the runtime breeds them (runtime/evolution.py), whole generations are
     scored here.
 
     A genome is a row of whole numbers, gene g below `choices[g]`. Its scores depend on the genome
     alone, to the last bit: not on what else is in the batch, nor on the process. So a cache, a kill
     and any number of workers change nothing.
-
-    A search may have a further method `simplest(genomes)`, (n, genes) to (n, genes): for each
-    genome one with the same scores, the same for all that are equal as networks. These alone are
-    then scored and counted.
     """
 
     @property
@@ -128,9 +150,92 @@ class Search(Protocol):
         """Scores (n, objectives) of genomes (n, genes); inf where one cannot be fitted."""
         ...
 
+    def simplest(self, genomes: np.ndarray) -> np.ndarray:
+        """For each genome (n, genes) one with the same scores, the same for all that are equal as
+        networks: these alone are scored and counted. The genomes themselves where none can tell."""
+        ...
+
+
+class Search(GenomeScorer, Protocol):
+    """A search together with what is said of its archive: see `Program`."""
+
     def findings(
         self, genomes: np.ndarray, scores: np.ndarray, trained: int, history: np.ndarray, tell: Tell
     ) -> Findings:
         """Results from the archive: all genomes that no other one dominated, with their scores.
         `trained` counts the networks that were fitted, `history` holds a row a generation."""
         ...
+
+
+S = TypeVar("S", bound=Solver)
+F = TypeVar("F", bound=GenomeScorer)
+
+
+@dataclass(frozen=True)
+class Reported(Generic[S]):
+    """The program made of a solver and of what is said of its result: put together in a kind's
+    `build.py`, so that no solver imports its findings."""
+
+    solver: S
+    report: Callable[[State, Samples, Tell], Findings]
+    minutes: float | None = None
+    sharing: Shared | None = None
+
+    @property
+    def stage(self) -> str:
+        return self.solver.stage
+
+    @property
+    def total(self) -> int:
+        return self.solver.total
+
+    @property
+    def quantum(self) -> int:
+        return self.solver.quantum
+
+    def start(self) -> State:
+        return self.solver.start()
+
+    def advance(self, state: State, done: int, count: int) -> tuple[State, Report]:
+        return self.solver.advance(state, done, count)
+
+    def findings(self, state: State, samples: Samples, tell: Tell) -> Findings:
+        return self.report(state, samples, tell)
+
+
+@dataclass(frozen=True)
+class ReportedSearch(Generic[F]):
+    """The search made of a scorer and of what is said of its archive: see `Reported`."""
+
+    scorer: F
+    report: Callable[[np.ndarray, np.ndarray, int, np.ndarray, Tell], Findings]
+
+    @property
+    def stage(self) -> str:
+        return self.scorer.stage
+
+    @property
+    def choices(self) -> tuple[int, ...]:
+        return self.scorer.choices
+
+    @property
+    def objectives(self) -> tuple[str, ...]:
+        return self.scorer.objectives
+
+    @property
+    def evolution(self) -> Evolution:
+        return self.scorer.evolution
+
+    def seeds(self, tell: Tell) -> np.ndarray:
+        return self.scorer.seeds(tell)
+
+    def scores(self, genomes: np.ndarray) -> np.ndarray:
+        return self.scorer.scores(genomes)
+
+    def simplest(self, genomes: np.ndarray) -> np.ndarray:
+        return self.scorer.simplest(genomes)
+
+    def findings(
+        self, genomes: np.ndarray, scores: np.ndarray, trained: int, history: np.ndarray, tell: Tell
+    ) -> Findings:
+        return self.report(genomes, scores, trained, history, tell)

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 from actionrun.compiler.findings import Findings
-from actionrun.compiler.program import Report, Search, Tell
+from actionrun.compiler.program import Report, Search, Shared, Tell
 from deap import algorithms, base, tools
 
 Genes = tuple[int, ...]
@@ -57,6 +57,8 @@ class Evolved:
     search: Search
     evaluate: Scorer | None = None
     quantum: int = 1
+    minutes: float | None = None
+    sharing: Shared | None = None
     cache: dict[Genes, np.ndarray] = field(default_factory=dict, repr=False)
     scoring: tuple[int, float] = (0, 0.0)  # networks and seconds of this session, for the screen
 
@@ -243,10 +245,9 @@ class Evolved:
 
     def _simplest(self, genomes: Sequence[Genes]) -> Sequence[Genes]:
         """Genomes that are equal as networks as one of them, where the search can tell."""
-        simplest = getattr(self.search, "simplest", None)
-        if simplest is None or not genomes:
+        if not genomes:
             return genomes
-        found = np.asarray(simplest(np.array(genomes, np.int32)))
+        found = np.asarray(self.search.simplest(np.array(genomes, np.int32)))
         return _rows(found, len(found))
 
     def _keep(

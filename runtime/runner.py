@@ -249,23 +249,26 @@ def _readied() -> None:
         set_switches(doubles=False)
 
 
-def _own_processes(program: Any) -> int:
+def _own_processes(program: Program) -> int:
     """Processes of this machine for a program that has parts to share, where nobody asked for
     workers: as many as there are cores. A worker starts none of its own."""
     from .workers import worker
 
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return 1 if worker.READY else min(cores or 1, getattr(program, "shares", 1))
+    sharing = program.sharing
+    return 1 if worker.READY or sharing is None else min(cores or 1, sharing.shares)
 
 
-def _shared(program: Any, crew: Crew, folder: Folder, tell: Listener) -> None:
+def _shared(program: Program, crew: Crew, folder: Folder, tell: Listener) -> None:
     """Let the workers score the generations of a search, or do the parts of a program's steps."""
     from actionrun.runtime.workers.pool import scorer, sharer
 
-    if hasattr(program, "evaluate"):
+    from .evolution import Evolved
+
+    if isinstance(program, Evolved):
         program.evaluate = scorer(crew, folder)
-    elif getattr(program, "shares", 1) > 1:
-        program.shared(sharer(crew, folder))
+    elif program.sharing is not None:
+        program.sharing.shared(sharer(crew, folder))
     else:
         tell(Noted("one run of this kind has nothing to share: the workers stay idle"))
 

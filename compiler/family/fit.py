@@ -42,6 +42,8 @@ class Fitting:
     """The program of a family study with [data] and no network (see `program.Program`)."""
 
     stage = "fit"
+    minutes = None
+    sharing = None
     total = 0
     quantum = 1
 

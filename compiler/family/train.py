@@ -35,6 +35,7 @@ class Training:
     """The program of a family study that trains a network (see `program.Program`)."""
 
     stage = "train"
+    sharing = None
     quantum = 1
 
     def __init__(self, study: Family, symbolic: LagrangianSystem, within: Ranges):

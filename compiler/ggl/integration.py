@@ -68,6 +68,8 @@ class Integration:
     """The program of a ggl study (see `program.Program`)."""
 
     stage = "integrate"
+    minutes = None
+    sharing = None
     comparison: Comparison | None = None
     book: Book | None = None
     between: Between | None = None

@@ -41,6 +41,8 @@ class Relaxation:
     """
 
     stage = "relax"
+    minutes = None
+    sharing = None
     quantum = 1
 
     def __init__(

@@ -98,7 +98,7 @@ class March:
             done, state = point.step, point.state
             self.tell(Noted(f"going on from step {done} of {program.total}"))
         self._before = (point.seconds, point.cpu) if point else (0.0, 0.0)
-        minutes = getattr(program, "minutes", None)  # of a training: a cap in wall time
+        minutes = program.minutes
         pace = Pace(self.tell, before=self._before[0], spacing=0.0)
         if done < program.total:
             pace.start(program.stage, program.total, done)

@@ -46,7 +46,7 @@ def part(folder: str, name: str, arguments: tuple[Any, ...]) -> Any:
     import jax
 
     with jax.enable_x64(True):
-        return _program(folder).part(name, arguments)
+        return _program(folder).sharing.part(name, arguments)
 
 
 def infer(folder: str, observations: Mapping[str, np.ndarray]) -> Any:

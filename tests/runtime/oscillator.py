@@ -37,6 +37,8 @@ class Oscillator:
     slow_findings: float = 0.0
     evil: str = ""
     stage: str = "integrate"
+    minutes: float | None = None
+    sharing: None = None
 
     def start(self):
         return {"q": np.array([1.0, 0.5]), "p": np.zeros(2), "worst": np.float64(0.0), "step": 0}

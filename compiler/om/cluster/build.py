@@ -71,6 +71,7 @@ class Clusters:
     """The program of a cluster's transformation (see `program.Program`)."""
 
     quantum = 1
+    minutes = None
 
     def __init__(self, setting: Setting, ends: Ends):
         self.setting, self.ends = setting, ends
@@ -80,6 +81,10 @@ class Clusters:
         self.hunt = Hunt(setting, ends) if refine.barrier else None
         self.learn = self._stretches
         self.total = self.learn + (self.hunt.total if self.hunt else 0)
+
+    @property
+    def sharing(self) -> Clusters | None:
+        return self if self.shares > 1 else None
 
     @property
     def shares(self) -> int:

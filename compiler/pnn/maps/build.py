@@ -87,6 +87,10 @@ class MapSearch:
         complexity = self.model.layout.complexity(simplest)
         return np.stack([error, complexity, structure], axis=1)
 
+    def simplest(self, genomes: np.ndarray) -> np.ndarray:
+        """The genomes as they are: every spelling of a network is counted."""
+        return genomes
+
     def findings(
         self, genomes: np.ndarray, scores: np.ndarray, trained: int, history: np.ndarray, tell: Tell
     ) -> Findings:
