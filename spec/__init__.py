@@ -13,7 +13,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from actionrun.spec.text.source import Fault, Faults, Source, Span, UsageFault
+from actionrun.spec.text.source import Fault, Faults, Source, UsageFault
+from actionrun.spec.text.span import Span
 
 if TYPE_CHECKING:
     from actionrun.spec.kinds.experiment import Experiment
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
     from actionrun.spec.kinds.om import Om
     from actionrun.spec.kinds.pnn import Pnn
     from actionrun.spec.kinds.registry import Study
-    from actionrun.spec.sweep.sweep import Point, Swept, points, swept
+    from actionrun.spec.sweep.points import Point, points
+    from actionrun.spec.sweep.sweep import Swept, swept
     from actionrun.spec.tables.common import Compare, Data, Integrator, Observe
     from actionrun.spec.tables.learning import Network, Refine, Test, Training
     from actionrun.spec.tables.leaves import Column, Expression, Range, Value
@@ -51,7 +53,7 @@ HOMES = {
     "tables.common": "Compare Data Integrator Observe", "tables.start": "Start",
     "tables.system": "System", "units.quantities": "Unit Units",
     "resolved": "keyed resolved_toml", "json_schema": "schema", "study": "check load loads",
-    "sweep.sweep": "Point Swept points swept", "templates": "template",
+    "sweep.points": "Point points", "sweep.sweep": "Swept swept", "templates": "template",
 }  # fmt: skip
 HOME = {name: module for module, names in HOMES.items() for name in names.split()}
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any, Union
+
+from actionrun.spec.kinds.registry import KINDS
+from pydantic import Field, TypeAdapter
 
 
 def schema() -> dict[str, Any]:
@@ -12,11 +15,10 @@ def schema() -> dict[str, Any]:
     `oneOf` it would mark all of the file. The tables that every kind shares stand at the top too,
     where editors that do not follow conditions find them to complete.
     """
-    from actionrun.spec.kinds.registry import Study, models
-    from pydantic import TypeAdapter
-
-    found = _without_null(TypeAdapter(Study).json_schema(mode="validation"))
-    kinds = {kind: found["$defs"][model.__name__] for kind, model in models().items()}
+    models = {name: kind.model() for name, kind in KINDS.items()}
+    study = Annotated[Union[tuple(models.values())], Field(discriminator="study")]  # noqa: UP007
+    found = _without_null(TypeAdapter(study).json_schema(mode="validation"))
+    kinds = {kind: found["$defs"][model.__name__] for kind, model in models.items()}
     names = dict.fromkeys(name for kind in kinds.values() for name in kind["properties"])
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -30,7 +32,7 @@ def schema() -> dict[str, Any]:
                 "if": {"properties": {"study": {"const": kind}}, "required": ["study"]},
                 "then": {"$ref": f"#/$defs/{model.__name__}"},
             }
-            for kind, model in models().items()
+            for kind, model in models.items()
         ],
         "$defs": found["$defs"],
     }

@@ -8,25 +8,26 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from actionrun.spec.expressions.declarations import dotted
 from actionrun.spec.expressions.errors import ExpressionFault
-from actionrun.spec.kinds.registry import KINDS, model_of
+from actionrun.spec.kinds.registry import KINDS, Kind, kind_of
 from actionrun.spec.tables.leaves import Reading, marked
 from actionrun.spec.tables.species import names_of
 from actionrun.spec.tables.system import Coordinates, read_coordinates
 from actionrun.spec.text.document import document, overridden
 from actionrun.spec.text.files import missing_files
-from actionrun.spec.text.source import Fault, Faults, Key, Source, UsageFault, nearest, shown
-from actionrun.spec.validation.checks import checked
-from actionrun.spec.validation.checks import keys as leaf_keys
-from actionrun.spec.validation.pydantic_errors import key_complaint, told
+from actionrun.spec.text.source import Fault, Faults, Source, UsageFault, nearest, shown
+from actionrun.spec.text.span import Key
+from actionrun.spec.validation.check_state import leaf_keys
+from actionrun.spec.validation.checks import check_meaning
+from actionrun.spec.validation.pydantic_errors import key_complaint, translate_pydantic_errors
 from pydantic import ValidationError
 
 if TYPE_CHECKING:
-    from actionrun.spec.kinds.experiment import Experiment
     from actionrun.spec.kinds.registry import Study
 
 MAX_BYTES = 1_000_000
@@ -112,16 +113,17 @@ def _read(
     broken = bool(faults)
     if broken:
         source = replace(source, readable=readable)
-    model = model_of(raw.get("study"))
+    kind = kind_of(raw.get("study"))
     if overrides:
-        if model is None and not broken and (changed := _study_override(overrides)):
-            model = model_of(changed)
+        if kind is None and not broken and (changed := _study_override(overrides)):
+            kind = kind_of(changed)
+        model = kind.model() if kind else None
         raw, texts = overridden(raw, overrides, lambda key: key_complaint(model, key))
         source = replace(source, overrides=texts)
     if seed is not None:
         raw["seed"] = seed
     if data is not None:
-        if model is not None and "data" not in model.model_fields:
+        if kind is not None and "data" not in kind.model().model_fields:
             raise UsageFault(f'--data: a study of kind "{raw["study"]}" reads no data')
         if not isinstance(raw.get("data"), dict):
             raise UsageFault("--data: the study has no [data] that says which columns the file has")
@@ -132,38 +134,36 @@ def _read(
         return None, [
             Fault("file.size", message, source.name, hint="data go to a CSV file beside it")
         ]
-    if model is None:
+    if kind is None:
         return None, faults if broken and "study" not in raw else [
             *faults,
             _kind_fault(source, raw),
         ]
-    study, found = judged(source, raw, model, data is not None, broken)
-    faults += found
+    study, more = validate(source, raw, kind, broken)
+    faults += more
     if "sweep" in raw:
+        # at start-up: few studies have a sweep
         from actionrun.spec.sweep.sweep import sweep_faults
 
-        def judge(place: Source, point: dict[str, Any]) -> tuple[Study | None, list[Fault]]:
-            return judged(place, point, model, data is not None)
-
         sound = study is not None and not any(one.severity == "error" for one in faults)
-        faults += sweep_faults(source, raw, model, judge if sound else None)
+        point_study = partial(validate, kind=kind) if sound else None
+        faults += sweep_faults(source, raw, kind.model(), point_study)
     return study, faults
 
 
-def judged(
-    source: Source, raw: dict[str, Any], model: type[Experiment], data_given: bool,
-    broken: bool = False,
-) -> tuple[Study | None, list[Fault]]:  # fmt: skip
+def validate(
+    source: Source, raw: dict[str, Any], kind: Kind, broken: bool = False
+) -> tuple[Study | None, list[Fault]]:
     """The study of a document, and all that is wrong with it but for its syntax; `broken`: some of
     its text could not be read."""
     reading = _reading(raw)
     faults: list[Fault] = []
-    study = None
+    study, model = None, kind.model()
     try:
         study = cast("Study", model.model_validate(marked(raw), context=reading))
     except ValidationError as error:
-        faults += told(error, source, raw, model, broken)
-    faults += checked(study, source, raw, reading, data_given, broken)
+        faults += translate_pydantic_errors(error, source, raw, model, broken)
+    faults += check_meaning(study, kind, source, raw, reading, broken)
     if study is not None and not faults and not broken:
         faults += missing_files(study, source)
     return study, faults
@@ -179,10 +179,10 @@ def _study_override(overrides: Sequence[str]) -> str | None:
 
 def _kind_fault(source: Source, raw: dict[str, Any]) -> Fault:
     kind = raw.get("study")
-    hint = (
-        'write study = "ggl" (how does it move?), "family" (which law made this motion?),\n'
-        '"om" (which path joins two states?) or "pnn" (what is the simplest law behind data?)'
-    )
+    words = [f'"{one.name}" ({one.question})' for one in KINDS.values()]
+    middle = len(words) // 2
+    first, rest = ", ".join(words[:middle]), ", ".join(words[middle:-1])
+    hint = f"write study = {first},\n{rest} or {words[-1]}"
     if kind is None:
         if "Study" in raw or "kind" in raw:
             other: Key = ("Study",) if "Study" in raw else ("kind",)

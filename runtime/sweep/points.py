@@ -59,7 +59,7 @@ def parts(study: Study) -> Iterator[Part]:
 
 def part_at(study: Study, index: int, values: Mapping[str, Any]) -> Part:
     """A point of a guided sweep. Raises Faults as `parts`."""
-    from actionrun.spec.sweep.sweep import point
+    from actionrun.spec.sweep.points import point
 
     return _part(point(study, index, values))
 

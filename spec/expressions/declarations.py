@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 
 from actionrun.spec.text.characters import GREEK
-from actionrun.spec.text.source import Key, shown
+from actionrun.spec.text.source import shown
+from actionrun.spec.text.span import WHOLE, Key
 from actionrun.spec.units.unit_table import CONSTANTS
 
 from .errors import ExpressionFault
@@ -57,8 +58,6 @@ def declaration_faults(
     tables: Mapping[str, Iterable[str]], coordinates: Iterable[str], units: bool, count: int = 0
 ) -> Iterator[tuple[Key, ExpressionFault]]:
     """What is wrong with the names that are declared: their spelling, and clashes."""
-    from actionrun.spec.tables.leaves import WHOLE
-
     owner: dict[str, str] = {}
     taken: dict[str, str] = {}
     for q in coordinates:

@@ -6,7 +6,7 @@ import re
 import unicodedata
 
 from actionrun.spec.text.characters import DOTS, GREEK
-from actionrun.spec.text.source import Span
+from actionrun.spec.text.span import Span
 
 ESCAPES = {
     "\b": ("b", "backspace"), "\t": ("t", "tab"), "\n": ("n", "line break"),

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from actionrun.spec.text.characters import DOTS, GREEK, PRIMES, SIGNS, SUBSCRIPTS, SUPERSCRIPTS
-from actionrun.spec.text.source import Span
+from actionrun.spec.text.span import Span
 
 from .errors import ExpressionFault, odd_character
 

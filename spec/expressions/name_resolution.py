@@ -71,7 +71,7 @@ class Names:
     coefficients: frozenset[str] = frozenset()
     bodies: bool = False
     units: bool = False
-    forgiven: frozenset[str] = frozenset()  # declared on lines that could not be read
+    suppressed: frozenset[str] = frozenset()  # declared on lines that could not be read
     columns: frozenset[str] = frozenset()  # of a table whose columns are names
     step: bool = False  # dt is known
     open: bool = False  # the coordinates could not be read: any name may be one
@@ -111,7 +111,7 @@ class Names:
             return frozenset({"bodies"})
         if name in ("x", "y", "z") and self.bodies:
             return frozenset({"body"})
-        return frozenset() if self.open or name in self.forgiven else None
+        return frozenset() if self.open or name in self.suppressed else None
 
     def declared(self, allowed: Iterable[str]) -> list[str]:
         """Names to suggest."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from actionrun.spec.text.source import Span, nearest
+from actionrun.spec.text.source import nearest
+from actionrun.spec.text.span import Span
 
 from .errors import ExpressionFault
 from .lexer import Token

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from itertools import pairwise
 
-from actionrun.spec.text.source import Span
+from actionrun.spec.text.span import Span
 
 from .constant_limits import check_constants
 from .errors import ExpressionFault

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Literal, assert_never
 
-from actionrun.spec.text.source import Span
+from actionrun.spec.text.span import Span
 
 FUNCTIONS: dict[str, tuple[int, int]] = {  # least and most number of arguments
     **dict.fromkeys(

@@ -12,7 +12,8 @@ from actionrun.spec.expressions.errors import ExpressionFault
 from actionrun.spec.expressions.syntax_tree import Index, Name, Node
 from actionrun.spec.tables.common import Table
 from actionrun.spec.tables.leaves import Expression, Value
-from actionrun.spec.text.source import Fault, Key, Source, Span
+from actionrun.spec.text.source import Fault, Faults, Source
+from actionrun.spec.text.span import WHOLE, Key, Span
 from actionrun.spec.units.quantities import Units
 from actionrun.spec.units.unit_table import CONSTANTS, Dimension
 from pydantic import Field, PrivateAttr
@@ -61,8 +62,6 @@ class Experiment(Table):
         try:
             return number(value, self._meaning.units, self._meaning.constants)
         except ExpressionFault as fault:
-            from actionrun.spec.text.source import Faults
-
             raise Faults(
                 [self.fault(value, fault.span, fault.code, fault.message, fault.hint)]
             ) from None
@@ -114,7 +113,7 @@ def number(value: Value, units: Units, constants: Mapping[str, float]) -> float:
     if value.number is not None:
         return units.number(value.number, value.unit)
     if value.tree is None:
-        raise ExpressionFault("value.constant", "no number", Span(-1, -1))
+        raise ExpressionFault("value.constant", "no number", WHOLE)
     return constant(value.tree, units, constants)
 
 

@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
-from actionrun.spec.expressions.errors import ExpressionFault
 from actionrun.spec.tables.common import VALUES_SCHEMA, Data, Integrator, Observe, Table
 from actionrun.spec.tables.learning import Network, Refine, Test, Training
 from actionrun.spec.tables.leaves import Row, Value, described
 from actionrun.spec.tables.start import Start
 from actionrun.spec.tables.system import System
-from actionrun.spec.text.source import Key, Span, nearest
 from pydantic import ConfigDict, Field, GetJsonSchemaHandler, model_validator
 from pydantic_core import PydanticCustomError
 
 from .experiment import Experiment
 
-if TYPE_CHECKING:
-    from actionrun.spec.validation.table_rules import Sense
-
-LEAST_STEPS = 2  # that are seen of a motion
 HINT = "write [low, high], or { range = [low, high], zero = 0.05 }, or { fixed = 1.0 }"
 
 
@@ -105,122 +99,3 @@ class Family(Experiment):
         default_factory=lambda: Refine(), description="Refinement by least squares."
     )
     test: Test = Field(default_factory=lambda: Test(), description="Held-out evaluation.")
-
-
-def sense(sense: Sense) -> None:
-    """Ranges that are ranges, test cases and groups whose names are coefficients, and motions of
-    which something is seen."""
-    _coefficients(sense)
-    _observed(sense)
-    _layers(sense)
-    _embedding(sense)
-    _cases(sense)
-
-
-def _coefficients(sense: Sense) -> None:
-    for name, item in sense.check.table("coefficients").items():
-        key = ("coefficients", name)
-        if isinstance(item, list):
-            if len(item) == 2:
-                sense.range(key)
-        elif isinstance(item, dict):
-            _coefficient(sense, key, item)
-    names = [*sense.check.table("coefficients")]
-    if not sense.broken and "coefficients" in sense.raw and all(_is_fixed(sense, n) for n in names):
-        said = "all coefficients are fixed" if names else "no coefficient is named"
-        sense.add(("coefficients",), "coefficients.none", f"{said}: there is nothing to find",
-                 f"write {names[0] if names else 'c1'} = [0.0, 10.0]")  # fmt: skip
-
-
-def _coefficient(sense: Sense, key: Key, item: dict[str, Any]) -> None:
-    if "range" not in item and "fixed" not in item:
-        if not sense.broken:
-            sense.add(key, "key.missing", "a coefficient without a range",
-                     f"write {key[-1]} = [0.0, 10.0]")  # fmt: skip
-        return
-    ends = sense.range((*key, "range")) if isinstance(item.get("range"), list) else None
-    sense.check.number((*key, "fixed"))
-    if ends and item.get("log") is True and ends[0] <= 0:
-        sense.add((*key, "log"), "value.range", "the logarithm of a range that reaches 0",
-                 "with log = true the range starts above 0: [0.01, 20.0]")  # fmt: skip
-
-
-def _observed(sense: Sense) -> None:
-    observe, steps = sense.check.table("observe"), sense.check.table("integrator").get("steps")
-    every, variables = observe.get("every", 1), observe.get("variables")
-    variables = variables if isinstance(variables, list) else []
-    for index, name in enumerate(variables):
-        if name in variables[:index]:
-            sense.add(("observe", "variables", index), "observe.twice", f"{name} is observed twice",
-                      "write it once")  # fmt: skip
-    if type(steps) is not int or type(every) is not int or min(steps, every) < 1:
-        return  # said already, or the samples of [data] count
-    if "data" not in sense.raw and steps // every < LEAST_STEPS:
-        key = ("observe", "every") if "every" in observe else ("integrator", "steps")
-        count = steps // every + 1
-        sense.add(
-            key, "observe.few",
-            f"{steps} steps seen every {every} are {count} samples of a motion: too few",
-            f"{LEAST_STEPS + 1} are the least: write every = {steps // LEAST_STEPS}, or more steps"
-            if steps >= LEAST_STEPS else f"write steps = {40 * every}",
-        )  # fmt: skip
-
-
-def _layers(sense: Sense) -> None:
-    network = sense.check.table("network")
-    kind = network.get("kind")
-    if kind in ("conv", "lstm") and network.get("hidden") == []:
-        sense.add(("network", "hidden"), "value.size", f"a network of kind {kind} without a layer",
-                  "write hidden = [64, 64]")  # fmt: skip
-
-
-def _embedding(sense: Sense) -> None:
-    groups = sense.check.table("training").get("embedding")
-    for row, group in enumerate(groups if isinstance(groups, list) else []):
-        for column, name in enumerate(group if isinstance(group, list) else []):
-            key = ("training", "embedding", row, column)
-            if not isinstance(name, str):
-                continue
-            if name not in sense.check.coefficients:
-                _stranger(sense, key, name)
-            elif _is_fixed(sense, name):
-                sense.add(key, "training.embedding", f"{name} is fixed: the network does not name "
-                          "it", "leave it out of the group")  # fmt: skip
-            elif name in group[:column]:
-                sense.add(key, "training.embedding", f"{name} is twice in this group",
-                          "write it once")  # fmt: skip
-        if group == []:
-            sense.add(("training", "embedding", row), "training.embedding",
-                      "a group of no coefficients", 'write [["c2", "c3"]]')  # fmt: skip
-
-
-def _stranger(sense: Sense, key: Key, name: str) -> None:
-    if name in sense.check.names.forgiven:
-        return  # on a line that is at fault itself
-    close = nearest(name, sense.check.coefficients)
-    said = f"there is no coefficient {name[:60]}"
-    fault = ExpressionFault("name.coefficient", said, Span(-1, -1), None, close)
-    sense.found.append((key, fault))
-
-
-def _cases(sense: Sense) -> None:
-    cases = sense.check.table("test").get("cases")
-    for index, case in enumerate(cases if isinstance(cases, list) else []):
-        for name in case if isinstance(case, dict) else ():
-            key = ("test", "cases", index, name)
-            if name not in sense.check.coefficients:
-                _stranger(sense, key, name)
-            else:
-                sense.check.number(key)
-        if isinstance(case, dict) and not sense.broken:
-            missing = [c for c in sense.check.table("coefficients") if c not in case and not
-                       _is_fixed(sense, c)]  # fmt: skip
-            if missing and all(name in sense.check.coefficients for name in case):
-                sense.add(("test", "cases", index), "key.missing",
-                         f"this case does not say {', '.join(missing)}",
-                         f"write {missing[0]} = 1.0")  # fmt: skip
-
-
-def _is_fixed(sense: Sense, name: str) -> bool:
-    item = sense.check.table("coefficients")[name]
-    return isinstance(item, dict) and "fixed" in item

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path as File
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
-from actionrun.spec.tables.common import VALUE_SCHEMA, Layer, Table, field_keys, read_hidden
+from actionrun.spec.tables.common import VALUE_SCHEMA, Layer, Table, read_hidden
 from actionrun.spec.tables.learning import HIDDEN_SCHEMA, Activation
 from actionrun.spec.tables.leaves import Expression, Value, described
 from actionrun.spec.tables.species import Parameter
 from actionrun.spec.tables.start import read_components
 from actionrun.spec.tables.system import System
-from actionrun.spec.units.unit_table import TEMPERATURE
 from pydantic import (
     BeforeValidator,
     ConfigDict,
@@ -24,10 +23,6 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from .experiment import Experiment
-
-if TYPE_CHECKING:
-    from actionrun.spec.validation.table_rules import Sense
-    from actionrun.spec.validation.unit_rules import Measures
 
 
 class Reference(Table):
@@ -198,67 +193,3 @@ class Om(Experiment):
         default_factory=lambda: PathTraining(), description="How the action is minimised."
     )
     refine: Saddles = Field(default_factory=lambda: Saddles(), description="Saddles on the way.")
-
-
-def sense(sense: Sense) -> None:
-    """What makes no sense in the tables of an om study."""
-    ends = sense.check.table("ends")
-    if ends:
-        _ends(sense, ends)
-    duration = sense.check.number(("path", "duration"))
-    if duration is not None and duration <= 0:
-        sense.add(("path", "duration"), "value.range", "the duration is greater than 0")
-    path, raw = sense.check.table("path"), sense.check.raw
-    if "network" in raw and path.get("basis") not in (None, "network"):
-        sense.add(("path", "basis"), "path.basis", "a [network] and another basis",
-                  'delete [network], or write basis = "network"')  # fmt: skip
-
-
-def _ends(sense: Sense, ends: dict[str, Any]) -> None:
-    given = [name for name in ("start", "end") if name in ends]
-    if "from" in ends:
-        for name in given:
-            sense.add(("ends", name), "ends.twice", "the reference run gives this end",
-                      'delete it, or delete from = "md"')  # fmt: skip
-        for name, example in (("temperature", "temperature = 0.81"),
-                              ("md", "md = { dt = 0.001, equilibration = 20.0 }")):  # fmt: skip
-            if name not in ends and not sense.broken:
-                sense.add(("ends",), "key.missing", f'"{name}" is missing in [ends]',
-                          f"write {example}")  # fmt: skip
-    elif len(given) < 2 and not sense.broken and {*ends} <= {*field_keys(Ends)}:
-        missing = "end" if given == ["start"] else "start"
-        sense.add(("ends",), "key.missing", f'"{missing}" is missing in [ends]',
-                  'write start = "a.xyz" and end = "b.xyz", or from = "md"')  # fmt: skip
-    for name in given:
-        end = ends[name]
-        if isinstance(end, str):
-            sense.file(("ends", name), end)
-            if "particles" not in sense.check.table("system") and not sense.broken:
-                sense.add(("ends", name), "ends.shape", "a structure of atoms, without particles",
-                          "write start = { q = 0.0 } for coordinates")  # fmt: skip
-        elif isinstance(end, dict) and "particles" in sense.check.table("system"):
-            sense.add(("ends", name), "ends.shape", "a table, where bodies have a structure",
-                      f'write {name} = "structures/{name}.xyz"')  # fmt: skip
-        elif isinstance(end, dict):
-            sense.by_coordinate(("ends", name), end)
-    for key in (("ends", "temperature"), ("ends", "md", "dt"), ("ends", "md", "equilibration")):
-        number = sense.check.number(key)
-        if number is not None and (number < 0 or (number == 0 and key[-1] == "dt")):
-            sense.add(key, "value.range", f"{key[-1]} is greater than 0")
-    if ends.get("align") is True and not given:
-        sense.add(("ends", "align"), "ends.align", "ends of one run are aligned already",
-                  "leave out align")  # fmt: skip
-
-
-def measure(measures: Measures) -> None:
-    """Units of an om study: lengths, times, the temperature of the reference run."""
-    expect, value = measures.expect, measures.values.get
-    time = measures.check.units.time
-    expect(value(("path", "duration")), time, "the duration")
-    for name in ("dt", "equilibration"):
-        expect(value(("ends", "md", name)), time, f"{name} of the reference run")
-    expect(value(("ends", "temperature")), TEMPERATURE, "[ends] temperature")
-    for end in ("start", "end"):
-        for name, item in measures.given("ends", end).items():
-            for leaf in measures.leaves(("ends", end, name), item):
-                expect(leaf, measures.known.get(name), f"the position of {name}")

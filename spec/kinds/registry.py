@@ -1,48 +1,61 @@
-"""The kinds of study: a tagged union, and each by its name.
+"""The kinds of study: each by its name, with its model and its rules, imported when asked for.
 
-`check` reads one kind and imports no other: pydantic takes a millisecond for each table.
+`check` reads one kind and imports no other: pydantic takes a millisecond for each table. A new kind
+is a line of `KINDS`: its model, and a module that has `check_tables(RuleContext)`,
+`check_units(UnitContext)` or `column_dimensions(UnitContext)`, as many as it needs.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .experiment import Experiment
 
 if TYPE_CHECKING:
-    from typing import Annotated
-
-    from pydantic import Field
-
     from .family import Family
     from .ggl import Ggl
     from .om import Om
     from .pnn import Pnn
 
-    Study = Annotated[Ggl | Family | Om | Pnn, Field(discriminator="study")]
-
-KINDS = {"ggl": "Ggl", "family": "Family", "om": "Om", "pnn": "Pnn"}
+    Study = Ggl | Family | Om | Pnn
 
 
-def model_of(kind: object) -> type[Experiment] | None:
-    """The model of a kind of study; None where there is no such kind."""
-    if not isinstance(kind, str) or kind not in KINDS:
-        return None
-    return getattr(import_module(f".{kind}", __package__), KINDS[kind])
+@dataclass(frozen=True)
+class Kind:
+    """A kind of study: the class of its model in a module, what it answers, its module of rules."""
+
+    name: str
+    module: str
+    class_name: str
+    question: str
+    rules: str | None = None
+
+    def model(self) -> type[Experiment]:
+        """The pydantic model of a study of this kind."""
+        return getattr(import_module(self.module), self.class_name)
+
+    def apply(self, rule: str, context: Any) -> None:
+        """Apply a rule of this kind, where it has one of that name."""
+        if self.rules is not None:
+            getattr(import_module(self.rules), rule, lambda context: None)(context)
 
 
-def models() -> dict[str, type[Experiment]]:
-    """Every kind with its model."""
-    found = {kind: model_of(kind) for kind in KINDS}
-    return {kind: one for kind, one in found.items() if one is not None}
+HERE, RULES = __package__, "actionrun.spec.validation"
+KINDS = {
+    kind.name: kind
+    for kind in (
+        Kind("ggl", f"{HERE}.ggl", "Ggl", "how does it move?"),
+        Kind("family", f"{HERE}.family", "Family", "which law made this motion?",
+             f"{RULES}.family_rules"),
+        Kind("om", f"{HERE}.om", "Om", "which path joins two states?", f"{RULES}.om_rules"),
+        Kind("pnn", f"{HERE}.pnn", "Pnn", "what is the simplest law behind data?",
+             f"{RULES}.pnn_rules"),
+    )
+}  # fmt: skip
 
 
-def __getattr__(name: str) -> object:
-    if name != "Study":
-        raise AttributeError(name)
-    from typing import Annotated, Union
-
-    from pydantic import Field
-
-    return Annotated[Union[tuple(models().values())], Field(discriminator="study")]  # noqa: UP007
+def kind_of(name: object) -> Kind | None:
+    """The kind of study of a name; None where there is none."""
+    return KINDS.get(name) if isinstance(name, str) else None

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from actionrun.spec.text.source import Key
+from actionrun.spec.text.span import Key
 
 METHODS = ("tpe",)
 WORDS = ("method", "minimize", "maximize", "trials", "batch")

@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from actionrun.spec.expressions.errors import ExpressionFault
 from actionrun.spec.tables.common import field_keys
-from actionrun.spec.text.document import _copy, _set
-from actionrun.spec.text.source import Fault, Faults, Key, Source, UsageFault
+from actionrun.spec.text.document import assign, copied
+from actionrun.spec.text.source import Fault, Source, UsageFault
+from actionrun.spec.text.span import Key
 from actionrun.spec.units.quantities import Unit, quantity
 from actionrun.spec.validation.pydantic_errors import fields_at, key_complaint
 from pydantic import BaseModel
@@ -34,7 +35,7 @@ DRAW = {"range", "log_range", "draws"}
 SPACE_HINT = "write a list of choices, or { log_range = [1e-3, 1e2] }"
 HINT = "write a list of values, or { log_range = [1e-3, 1e2], draws = 20 }"
 
-Judge = Callable[[Source, dict[str, Any]], tuple["Study | None", list[Fault]]]
+Validate = Callable[[Source, dict[str, Any]], tuple["Study | None", list[Fault]]]
 Blame = Callable[[Key, str, str, str | None], None]
 
 
@@ -59,15 +60,6 @@ class Swept:
         return self.place if alone else (*self.place, index)
 
 
-@dataclass(frozen=True)
-class Point:
-    """One study of a sweep; `values` are what it takes on, by dotted key."""
-
-    index: int
-    values: Mapping[str, Any]
-    study: Study
-
-
 def swept(study: Study) -> tuple[Swept, ...]:
     """The keys that a study sweeps over, in the order of its file."""
     raw = dict(study._meaning.raw)
@@ -79,37 +71,10 @@ def guide_of(study: Study) -> Guide | None:
     return guide(study._meaning.raw)
 
 
-def points(study: Study) -> Iterator[Point]:
-    """The studies of a sweep, in order. Raises Faults, at the entry, for one that is no study."""
-    entries = swept(study)
-    for index, choice in enumerate(_combinations(entries)):
-        values = {one.name: one.values[at] for one, at in zip(entries, choice, strict=True)}
-        yield point(study, index, values)
-
-
-def point(study: Study, index: int, values: Mapping[str, Any]) -> Point:
-    """The study of a sweep at these values, by dotted key. Raises Faults, at the entry."""
-    from actionrun.spec.study import judged
-
-    meaning, entries = study._meaning, swept(study)
-    places = [
-        one.where(one.values.index(values[one.name]) if one.space is None else 0)
-        for one in entries
-    ]  # fmt: skip
-    settings = [(one, values[one.name], place) for one, place in zip(entries, places, strict=True)]
-    source, changed = _placed(meaning.source, meaning.raw, settings)
-    given = source.data_given and ("data", "file") not in source.swept
-    found, faults = judged(source, changed, type(study), given)
-    wrong = [fault for fault in faults if fault.severity == "error"]
-    if found is None or wrong:
-        raise Faults(wrong)
-    return Point(index, values, found)
-
-
 def sweep_faults(
-    source: Source, raw: dict[str, Any], model: type[BaseModel], judge: Judge | None
+    source: Source, raw: dict[str, Any], model: type[BaseModel], validate: Validate | None
 ) -> list[Fault]:
-    """What is wrong with [sweep]: keys, values, their number; with `judge`, which reads a study,
+    """What is wrong with [sweep]: keys, values, their number; with `validate`, which reads a study,
     also the studies that it makes. Each value is tried beside the first ones of the other keys."""
     faults: list[Fault] = []
 
@@ -129,7 +94,7 @@ def sweep_faults(
         sizes = " * ".join(map(str, _sizes(entries)))
         blame(("sweep",), "sweep.size", f"{sizes} points, {MAX_POINTS} at most", "leave some out")
         return faults
-    if judge is None or not entries:
+    if validate is None or not entries:
         return faults
     seen: set[tuple[str, str, str]] = set()
     for number, (entry, choice) in enumerate(_tried(entries)):
@@ -140,7 +105,7 @@ def sweep_faults(
                 (one, one.values[at], one.where(at))
                 for one, at in zip(entries, choice, strict=True)
             ]
-            _, found = judge(*_placed(source, raw, settings))
+            _, found = validate(*placed(source, raw, settings))
         except UsageFault as fault:
             blame(entry.place, "sweep.key", str(fault).removeprefix("--set "), None)
             break
@@ -322,7 +287,7 @@ def _sizes(entries: Sequence[Swept]) -> list[int]:
     return [len(entries[axis[0]].values) for axis in _axes(entries)]
 
 
-def _combinations(entries: Sequence[Swept]) -> Iterator[tuple[int, ...]]:
+def combinations(entries: Sequence[Swept]) -> Iterator[tuple[int, ...]]:
     """For each point which value each entry takes on."""
     axes = _axes(entries)
     for chosen in product(*(range(size) for size in _sizes(entries))) if entries else ():
@@ -342,14 +307,14 @@ def _tried(entries: Sequence[Swept]) -> Iterator[tuple[Swept, tuple[int, ...]]]:
             yield entries[axis[0]], choice
 
 
-def _placed(
+def placed(
     source: Source, raw: Mapping[str, Any], settings: Sequence[tuple[Swept, Any, Key]]
 ) -> tuple[Source, dict[str, Any]]:
     """A point's document, and a source that points at [sweep] for what it has set."""
-    changed = _copy({name: item for name, item in raw.items() if name != "sweep"})
+    changed = copied({name: item for name, item in raw.items() if name != "sweep"})
     where: dict[Key, Key] = {}
     for entry, item, place in settings:
-        _set(changed, entry.key, _copy(item), entry.name)
+        assign(changed, entry.key, copied(item), entry.name)
         where[entry.key] = place
     return replace(source, swept=where), changed
 

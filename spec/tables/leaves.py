@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Self
 from actionrun.spec.expressions.errors import ExpressionFault
 from actionrun.spec.expressions.parser import parse
 from actionrun.spec.expressions.syntax_tree import Node, Number
-from actionrun.spec.text.source import Key, Span
+from actionrun.spec.text.span import WHOLE, Key
 from actionrun.spec.units.quantities import QUANTITY, Unit, quantity, unit
 from pydantic import GetJsonSchemaHandler
 from pydantic_core import PydanticCustomError, core_schema
@@ -106,9 +106,6 @@ class Reading:
     def blame(self, key: Key, code: str, message: str, hint: str | None = None) -> None:
         """A fault at the whole value of a key."""
         self.faults.append((key, ExpressionFault(code, message, WHOLE, hint)))
-
-
-WHOLE = Span(-1, -1)  # a fault's span where all of the value is odd
 
 
 class Leaf:

@@ -7,12 +7,12 @@ a list in [parameters] has an entry for each. Sums over bodies and pairs are nev
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 from actionrun.spec.expressions.constant_evaluation import evaluated
 from actionrun.spec.expressions.errors import ExpressionFault
 from actionrun.spec.expressions.syntax_tree import Binary, Index, Name, Node, Number
-from actionrun.spec.text.source import Key, Span
+from actionrun.spec.text.span import WHOLE
 from actionrun.spec.units.quantities import Units
 from actionrun.spec.units.unit_table import CONSTANTS
 from pydantic import PlainValidator, ValidationInfo, WithJsonSchema
@@ -20,13 +20,6 @@ from pydantic_core import PydanticCustomError
 
 from .common import VALUE_SCHEMA, VALUES_SCHEMA, attempt
 from .leaves import Reading, Row, Value
-
-if TYPE_CHECKING:
-    from actionrun.spec.validation.checks import Check
-    from actionrun.spec.validation.table_rules import Sense
-
-MOST = 1_000_000  # numbers of a state: bodies times components
-MOST_VALUES = 100_000  # of a formula of i that are worked out
 
 
 def read_parameter(raw: Any, info: ValidationInfo) -> Any:
@@ -97,7 +90,7 @@ def each(
         return (units.number(value.number, value.unit),) * count
     tree = value.tree
     if tree is None:
-        raise ExpressionFault("value.constant", "no number", Span(-1, -1))
+        raise ExpressionFault("value.constant", "no number", WHOLE)
 
     def of(body: int) -> float:
         def lookup(name: Name | Index) -> float:
@@ -129,52 +122,3 @@ def numbered(index: Node, body: int) -> int:
             return body + int(step if op == "+" else -step)
         case _:
             return body
-
-
-def lists(check: Check) -> None:
-    """The numbers of [parameters] that have one for each body."""
-    for name in check.names.lists if check.names.count else ():
-        given = check.raw["parameters"][name]
-        numbers = [check.number(("parameters", name, k)) for k in range(len(given))]
-        if all(number is not None for number in numbers):
-            check.lists[name] = tuple(number for number in numbers if number is not None)
-
-
-def sense(sense: Sense, system: dict[str, Any]) -> None:
-    """What makes no sense in a ggl study with particles."""
-    coordinates, count = sense.coordinates, system.get("particles")
-    if not coordinates:
-        if not sense.broken and "coordinates" not in system:
-            sense.add(("system",), "system.coordinates", "bodies without coordinates",
-                      "write coordinates = { r = 3 }, and each body has a vector r[i]")  # fmt: skip
-        return
-    for name in ("dimension", "species", "pair", "external", "cutoff", "box", "mass", "potential"):
-        if name in system:
-            sense.add(
-                ("system", name), "system.law",
-                f"{name} has no meaning in a ggl study of bodies with coordinates",
-                "write it into lagrangian: sum(i, ...) over bodies, sum(i<j, ...) over pairs",
-            )  # fmt: skip
-    size = sum(coordinates.values())
-    if isinstance(count, int) and count * size > MOST:
-        sense.add(("system", "particles"), "value.range",
-                  f"{count} bodies have {count * size} numbers, {MOST} at most")  # fmt: skip
-
-
-def start(sense: Sense, key: Key, item: Any) -> None:
-    """Work out the numbers of a start, so that what has no number is told."""
-    if isinstance(item, list):
-        for index, one in enumerate(item):
-            start(sense, (*key, index), one)
-        return
-    check = sense.check
-    value = check.reading.values.get(key)
-    if value is None or key in check.odd:
-        return
-    explicit = isinstance(key[-1], int) and len(key) > 4 - (not check.reading.vectors)
-    count = 1 if explicit else min(check.names.count, MOST_VALUES)
-    try:
-        each(value, count, check.units, check.constants, check.lists)
-    except ExpressionFault as fault:
-        check.add(key, fault)
-        check.odd.add(key)

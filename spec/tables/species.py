@@ -16,16 +16,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations_with_replacement
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 from actionrun.spec.text.source import nearest, quoted
 from pydantic import PlainValidator, ValidationInfo, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
+from .common import attempt
 from .leaves import Reading, Value
-
-if TYPE_CHECKING:
-    from actionrun.spec.validation.table_rules import Sense
 
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,15}")
 MOST = 10
@@ -84,14 +82,12 @@ def pair_of(key: str, species: Sequence[str]) -> tuple[str, str] | None:
 
 def read_of_pairs(raw: Mapping[str, Any], reading: Reading) -> dict[str, Value]:
     """A parameter with a number for each pair of species. Raises PydanticCustomError."""
-    from .common import attempt
-
     species = reading.species
     if not species:
         raise PydanticCustomError(
             "species.none", "a table where a number is wanted",
             {"hint": "a table has a number for each pair of species: "
-                     "write species = { Ar = 20, Kr = 12 } in [system]"},
+             "write species = { Ar = 20, Kr = 12 } in [system]"},
         )  # fmt: skip
     wanted = [f"{a}-{b}" for a, b in pairs(species)]
     found: dict[tuple[str, str], Value] = {}
@@ -137,32 +133,3 @@ Parameter = Annotated[
         }
     ),
 ]
-
-
-def sense(sense: Sense, system: dict[str, Any]) -> None:
-    """What makes no sense of species in [system]."""
-    species, count, mass = system.get("species"), system.get("particles"), system.get("mass")
-    names = sense.check.reading.species
-    numbers = [*species.values()] if isinstance(species, dict) else []
-    if isinstance(count, int) and numbers and all(type(n) is int and n > 0 for n in numbers):
-        total = sum(numbers)
-        if total != count:
-            sense.add(("system", "species"), "species.count",
-                      f"the species have {total} bodies, and there are {count}",
-                      f"write particles = {total}")  # fmt: skip
-    if not isinstance(mass, dict):
-        return
-    if not names:
-        sense.add(
-            ("system", "mass"), "system.law", "a table of masses without a coordinate",
-            "write mass = 1.0, or masses of species: species = { Ar = 20, Kr = 12 }",
-        )  # fmt: skip
-        return
-    for name in mass:
-        if name not in names:
-            sense.add(("system", "mass", name), "species.mass", f"{name} is no species",
-                      f"the species are {quoted(names, 'and')}")  # fmt: skip
-    for name in names:
-        if name not in mass:
-            sense.add(("system", "mass"), "species.mass", f"{name} has no mass",
-                      f"write {name} = 1.0")  # fmt: skip

@@ -9,6 +9,7 @@ from pydantic_core import PydanticCustomError
 
 from .common import VALUE_SCHEMA, Table, attempt
 from .leaves import Range, Reading, Row, Value, described
+from .per_body import read_bodies
 
 Component = Value | Range | tuple[Value | Range, ...] | tuple[tuple[Value, ...], ...]
 
@@ -29,8 +30,6 @@ def _component(name: str) -> Any:
         if size is None:
             return None  # the name is at fault, and says so itself
         if reading.bodies:
-            from .per_body import read_bodies
-
             return read_bodies(raw, reading, name)
         if not reading.vectors:
             return _range_or_value(raw, reading, name)

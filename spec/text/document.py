@@ -7,7 +7,8 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from .source import Fault, Key, Source, UsageFault, shown
+from .source import Fault, Source, UsageFault, shown
+from .span import Key
 from .toml_advice import ADVICE, MOST
 
 MAX_BYTES = 1_000_000
@@ -169,7 +170,7 @@ def overridden(
 
     `known(key)` says whether the language has that key, or which one was meant. Raises UsageFault.
     """
-    raw = _copy(raw)
+    raw = copied(raw)
     texts: dict[Key, str] = {}
     for override in overrides:
         name, equals, text = override.partition("=")
@@ -182,7 +183,7 @@ def overridden(
         if complaint := known(key):
             raise UsageFault(f"--set {shown(name)}: {complaint}")
         texts[key] = text.strip()
-        _set(raw, key, _value(text.strip()), name)
+        assign(raw, key, _value(text.strip()), name)
     return raw, texts
 
 
@@ -196,7 +197,8 @@ def _value(text: str) -> Any:
     return document["value"] if [*document] == ["value"] else text
 
 
-def _set(raw: dict[str, Any], key: Key, value: Any, name: str) -> None:
+def assign(raw: dict[str, Any], key: Key, value: Any, name: str) -> None:
+    """Set the value of a key, written `name`. Raises UsageFault where there is no such place."""
     table: Any = raw
     for part in key[:-1]:
         if isinstance(table, dict):
@@ -214,7 +216,8 @@ def _set(raw: dict[str, Any], key: Key, value: Any, name: str) -> None:
         raise UsageFault(f"--set {shown(name)}: there is no {last} to set")
 
 
-def _copy(raw: Any) -> Any:
+def copied(raw: Any) -> Any:
+    """Tables and lists of the document anew, its leaves as they are."""
     if isinstance(raw, Mapping):
-        return {name: _copy(item) for name, item in raw.items()}
-    return [_copy(item) for item in raw] if isinstance(raw, list) else raw
+        return {name: copied(item) for name, item in raw.items()}
+    return [copied(item) for item in raw] if isinstance(raw, list) else raw

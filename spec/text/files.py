@@ -5,12 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from .source import Fault, Key, Source, shown
-
-if TYPE_CHECKING:
-    from actionrun.spec.kinds.experiment import Experiment
+from .source import Fault, Source, shown
+from .span import Key
 
 
 def outside(folder: Path, file: str) -> bool:
@@ -29,16 +26,17 @@ def outside(folder: Path, file: str) -> bool:
         return True
 
 
-def place_files(study: Experiment, source: Source, given: bool) -> None:
-    """Tell a study where its files are on this machine; `given`: [data] on the command line."""
+def place_files(study: object, source: Source) -> None:
+    """Give a study the places of its files on this machine."""
     data, ends = getattr(study, "data", None), getattr(study, "ends", None)
     if data is not None and data.file is not None:
-        data._path = Path(data.file) if given else source.folder / data.file
+        folder = Path() if source.data_from_command_line else source.folder
+        data._path = folder / data.file
     if ends is not None:
         ends._folder = source.folder
 
 
-def missing_files(study: Experiment, source: Source) -> list[Fault]:
+def missing_files(study: object, source: Source) -> list[Fault]:
     """Notes on files that are not there: a study may be written before its data."""
     return [
         source.fault(key, "data.missing", f"there is no file {shown(file)} yet", severity="note",
@@ -47,7 +45,7 @@ def missing_files(study: Experiment, source: Source) -> list[Fault]:
     ]  # fmt: skip
 
 
-def _files(study: Experiment) -> Iterator[tuple[Key, str, Path, str]]:
+def _files(study: object) -> Iterator[tuple[Key, str, Path, str]]:
     data, ends = getattr(study, "data", None), getattr(study, "ends", None)
     if data is not None and data.file is not None:
         yield (("data", "file"), data.file, data.path,

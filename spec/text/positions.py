@@ -11,7 +11,7 @@ import re
 from contextlib import suppress
 from typing import NamedTuple
 
-from .source import Key
+from .span import Key
 
 Range = tuple[int, int]
 

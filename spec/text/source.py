@@ -9,23 +9,13 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
-if TYPE_CHECKING:
-    from .positions import Places
-
-Key = tuple[str | int, ...]  # where in the document: ("system", "constraints", 0)
+from .positions import Places, decoded_offsets, places
+from .span import Key, Span
 
 MAX_CHOICES = 300  # among which a suggestion is looked for
 WINDOW = 96  # columns of a long line that are shown around the caret
-
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """Offsets in a text, half open."""
-
-    start: int
-    stop: int
 
 
 @dataclass(frozen=True)
@@ -119,10 +109,13 @@ class Source:
     data_given: bool = False  # the file of [data] came from the command line
     readable: str | None = None  # the text with faulty statements blanked out, same offsets
 
+    @property
+    def data_from_command_line(self) -> bool:
+        """Whether the file of [data] is that of --data, and no point of a sweep sets another."""
+        return self.data_given and ("data", "file") not in self.swept
+
     @cached_property
     def places(self) -> Places:
-        from .positions import places
-
         return places(self.text if self.readable is None else self.readable)
 
     @cached_property
@@ -188,8 +181,6 @@ class Source:
         )  # fmt: skip
 
     def _inside(self, value: tuple[int, int], span: Span) -> tuple[int, int]:
-        from .positions import decoded_offsets
-
         offsets = decoded_offsets(self.text[value[0] : value[1]])
         if offsets is None:
             return value

@@ -15,7 +15,8 @@ from fractions import Fraction
 from actionrun.spec.expressions.errors import ExpressionFault
 from actionrun.spec.expressions.lexer import NUMBER
 from actionrun.spec.text.characters import SUPERSCRIPTS
-from actionrun.spec.text.source import Span, nearest
+from actionrun.spec.text.source import nearest
+from actionrun.spec.text.span import Span
 
 from .unit_table import CONSTANTS, DIMENSIONS, NONE, SI, Dimension, all_symbols, known_unit
 

@@ -2,71 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import Any
 
 from actionrun.spec.expressions.errors import ExpressionFault
+from actionrun.spec.expressions.shape_inference import brief
 from actionrun.spec.expressions.syntax_tree import Binary, Derivative, Index, Name, Node
-from actionrun.spec.text.source import Key, Span, nearest
+from actionrun.spec.kinds.pnn import Samples
+from actionrun.spec.tables.columns import table_columns, tabular
+from actionrun.spec.text.source import nearest
+from actionrun.spec.text.span import WHOLE, Key, Span
 from actionrun.spec.units.quantities import unit
 from actionrun.spec.units.unit_table import NONE, Dimension
 
-if TYPE_CHECKING:
-    from .table_rules import Sense
-    from .unit_rules import Measures
+from .rule_context import RuleContext
+from .unit_context import UnitContext
 
 MAP_KEYS = ("energies", "energy_unit", "dt", "points")
 LIKELY = (  # units of what a column of a table usually holds
-    "GPa",
-    "g/cm^3",
-    "u",
-    "K",
-    "angstrom",
-    "eV",
-    "s",
-    "angstrom^3",
-    "m/s",
-    "Hz",
-    "N",
-    "m^2",
-    "C",
-    "W/(m*K)",
-    "J/(kg*K)",
-    "1/K",
-    "mol",
-)
+    "GPa", "g/cm^3", "u", "K", "angstrom", "eV", "s", "angstrom^3", "m/s", "Hz", "N", "m^2", "C",
+    "W/(m*K)", "J/(kg*K)", "1/K", "mol",
+)  # fmt: skip
 
 
-def tabular(raw: Mapping[str, Any]) -> bool:
-    """Whether the columns of [data] are names: a pnn study of a table, without a system."""
-    data = raw.get("data")
-    motions = isinstance(data, dict) and "energies" in data
-    return raw.get("study") == "pnn" and "system" not in raw and not motions
-
-
-def table_columns(raw: Mapping[str, Any]) -> list[str]:
-    data = raw.get("data")
-    columns = data.get("columns") if isinstance(data, dict) else None
-    return [*columns] if tabular(raw) and isinstance(columns, dict) else []
-
-
-def sense(sense: Sense) -> None:
+def check_tables(context: RuleContext) -> None:
     """What makes no sense in the tables of a pnn study."""
-    raw, data = sense.check.raw, sense.check.table("data")
-    if data and not sense.broken:
-        _data(sense, data, tabular(raw))
-    if "system" not in raw and not tabular(raw) and not sense.broken:
-        sense.add(("data", "energies"), "key.missing", "motions by energy, without a [system]",
-                  "add [system] with coordinates and lagrangian")  # fmt: skip
-    _search(sense, sense.check.table("search"), tabular(raw))
+    raw, data = context.raw, context.table("data")
+    if data and not context.broken:
+        _data(context, data, tabular(raw))
+    if "system" not in raw and not tabular(raw) and not context.broken:
+        context.add(("data", "energies"), "key.missing", "motions by energy, without a [system]",
+                    "add [system] with coordinates and lagrangian")  # fmt: skip
+    _search(context, context.table("search"), tabular(raw))
 
 
-def _data(sense: Sense, data: dict[str, Any], table: bool) -> None:
+def _data(context: RuleContext, data: dict[str, Any], table: bool) -> None:
     if table:
         for name in MAP_KEYS:
             if name in data:
-                sense.add(("data", name), "data.map", f"{name} without a [system]",
-                          "a map learns the motion of a system; a table has none")  # fmt: skip
+                context.add(("data", name), "data.map", f"{name} without a [system]",
+                            "a map learns the motion of a system; a table has none")  # fmt: skip
         wanted = ("file", "columns")
     elif "file" in data:
         wanted = ("file", "columns", "dt")
@@ -76,76 +51,73 @@ def _data(sense: Sense, data: dict[str, Any], table: bool) -> None:
                 "points": "points = 10000",
                 "columns": '[data.columns]\nrho = "density [g/cm^3]"',
                 "energies": "energies = { train = [-0.9, -0.8], test = [-0.85] }"}  # fmt: skip
-    from actionrun.spec.kinds.pnn import Samples
-
     other = [name for name in data if name not in Samples.model_fields]
     for name in wanted:
         if name not in data and not nearest(name, other):
-            sense.add(("data",), "key.missing", f'"{name}" is missing in [data]',
-                      f"write {examples[name]}")  # fmt: skip
+            context.add(("data",), "key.missing", f'"{name}" is missing in [data]',
+                        f"write {examples[name]}")  # fmt: skip
     if "energies" in data and "file" in data:
-        sense.add(("data", "energies"), "data.twice", "motions by energy and a file",
-                  "keep one of them")  # fmt: skip
-    dt = sense.check.number(("data", "dt"))
+        context.add(("data", "energies"), "data.twice", "motions by energy and a file",
+                    "keep one of them")  # fmt: skip
+    dt = context.number(("data", "dt"))
     if dt is not None and dt <= 0:
-        sense.add(("data", "dt"), "value.range", "dt is greater than 0")
+        context.add(("data", "dt"), "value.range", "dt is greater than 0")
     if data.get("columns") == {}:
-        sense.add(("data", "columns"), "data.column", "no columns", examples["columns"])
+        context.add(("data", "columns"), "data.column", "no columns", examples["columns"])
     energies = data.get("energies")
     for part, items in energies.items() if isinstance(energies, dict) else ():
         for index in range(len(items) if isinstance(items, list) else 0):
-            sense.check.number(("data", "energies", part, index))
-    sense.check.number(("data", "energy_unit"))
+            context.number(("data", "energies", part, index))
+    context.number(("data", "energy_unit"))
 
 
-def _search(sense: Sense, search: dict[str, Any], table: bool) -> None:
+def _search(context: RuleContext, search: dict[str, Any], table: bool) -> None:
     names, scores = search.get("activations"), search.get("scores")
     if isinstance(names, list) and isinstance(scores, list) and len(names) != len(scores):
-        sense.add(("search", "scores"), "value.size",
-                  f"{len(scores)} scores for {len(names)} activations",
-                  "write one for each")  # fmt: skip
+        context.add(("search", "scores"), "value.size",
+                    f"{len(scores)} scores for {len(names)} activations",
+                    "write one for each")  # fmt: skip
     if not table and not search.get("inputs") and search:
-        sense.add(("search",), "key.missing", '"inputs" is missing in [search]',
-                  "write inputs = [\"x\", \"x'\"]: what a map is a function of")  # fmt: skip
+        context.add(("search",), "key.missing", '"inputs" is missing in [search]',
+                    "write inputs = [\"x\", \"x'\"]: what a map is a function of")  # fmt: skip
     elif table and not search.get("inputs"):
-        for index, leaf in _leaves(sense, "outputs"):
-            if not (
-                isinstance(leaf.tree, Name) and leaf.tree.name in table_columns(sense.check.raw)
-            ):
-                sense.add(("search", "outputs", index), "search.outputs",
-                          "where inputs are left out, an output is a column",
-                          "write the name of a column; what it is divided by is found")  # fmt: skip
+        for index, leaf in _leaves(context, "outputs"):
+            if not (isinstance(leaf.tree, Name) and leaf.tree.name in table_columns(context.raw)):
+                context.add(("search", "outputs", index), "search.outputs",
+                            "where inputs are left out, an output is a column",
+                            "write the name of a column; what it is divided by is found"
+                            )  # fmt: skip
     layers, force = search.get("layers"), search.get("force")
-    system = sense.check.raw.get("system")
+    system = context.raw.get("system")
     if force is not None and (table or (isinstance(system, dict) and "lagrangian" not in system)):
-        sense.add(("search", "force"), "search.force", "a force without a Lagrangian",
-                  "force means that of [system] lagrangian")  # fmt: skip
+        context.add(("search", "force"), "search.force", "a force without a Lagrangian",
+                    "force means that of [system] lagrangian")  # fmt: skip
     elif isinstance(force, int) and isinstance(layers, list) and force > len(layers):
-        sense.add(("search", "force"), "value.range",
-                  f"there is no layer {force}: layers has {len(layers)} entries")  # fmt: skip
-    for index, leaf in _leaves(sense, "outputs"):
+        context.add(("search", "force"), "value.range",
+                    f"there is no layer {force}: layers has {len(layers)} entries")  # fmt: skip
+    for index, leaf in _leaves(context, "outputs"):
         key: Key = ("search", "outputs", index)
         later = getattr(leaf, "later", False)
         if later and table:
-            sense.add(key, "expression.later", "one step later has no meaning for a table",
-                      "write the formula alone")  # fmt: skip
+            context.add(key, "expression.later", "one step later has no meaning for a table",
+                        "write the formula alone")  # fmt: skip
         elif later and not _is_state(leaf.tree):
-            sense.add(key, "expression.later", "only a coordinate or velocity is known at t+dt",
-                      "write x(t+dt) and x'(t+dt)")  # fmt: skip
-        elif not later and not table and not sense.broken:
-            sense.add(key, "expression.later", "a map predicts the state one step later",
-                      f"write {leaf.text[:30]}(t+dt)")  # fmt: skip
+            context.add(key, "expression.later", "only a coordinate or velocity is known at t+dt",
+                        "write x(t+dt) and x'(t+dt)")  # fmt: skip
+        elif not later and not table and not context.broken:
+            context.add(key, "expression.later", "a map predicts the state one step later",
+                        f"write {leaf.text[:30]}(t+dt)")  # fmt: skip
     weights = search.get("weights")
     for index in range(len(weights) if isinstance(weights, list) else 0):
-        sense.check.number(("search", "weights", index))
+        context.number(("search", "weights", index))
 
 
-def _leaves(sense: Sense, name: str) -> Iterator[tuple[int, Any]]:
-    items = sense.check.table("search").get(name)
+def _leaves(context: RuleContext, name: str) -> Iterator[tuple[int, Any]]:
+    items = context.table("search").get(name)
     for index in range(len(items) if isinstance(items, list) else 0):
         key = ("search", name, index)
-        leaf = sense.check.reading.expressions.get(key)
-        if leaf is not None and key not in sense.check.odd:
+        leaf = context.state.reading.expressions.get(key)
+        if leaf is not None and key not in context.state.odd:
             yield index, leaf
 
 
@@ -154,96 +126,94 @@ def _is_state(tree: Node) -> bool:
     return isinstance(base, Name) or (isinstance(base, Derivative) and base.order == 1)
 
 
-def measure(measures: Measures) -> None:
+def check_units(context: UnitContext) -> None:
     """Units of a pnn study: a table's groups are plain numbers, a map's energies are energies."""
-    expect, value = measures.expect, measures.values.get
-    expect(value(("data", "dt")), measures.check.units.time, "dt")
+    expect, value = context.expect, context.values.get
+    expect(value(("data", "dt")), context.state.units.time, "dt")
     scale = value(("data", "energy_unit"))
-    expect(scale, measures.energy, "energy_unit")
-    wanted = measures.energy if scale is None else NONE
-    for leaf in measures.leaves(("data", "energies"), measures.given("data", "energies")):
+    expect(scale, context.energy, "energy_unit")
+    wanted = context.energy if scale is None else NONE
+    for leaf in context.leaves(("data", "energies"), context.given("data", "energies")):
         expect(leaf, wanted, "an energy" if scale is None else "an energy in units of energy_unit")
-    for key, one in measures.expressions.items():
-        if key[0] == "compare" or (key[0] == "search" and not tabular(measures.check.raw)):
-            measures.of(one)
-    if tabular(measures.check.raw):
-        _groups(measures)
+    for key, one in context.expressions.items():
+        if key[0] == "compare" or (key[0] == "search" and not tabular(context.state.raw)):
+            context.of(one)
+    if tabular(context.state.raw):
+        _groups(context)
 
 
-def columns(measures: Measures) -> None:
+def column_dimensions(context: UnitContext) -> None:
     """The dimension of each column, before the definitions that use them. A column whose unit
     spoils groups that any other unit would repair is told in their place."""
-    names = table_columns(measures.check.raw)
+    names = table_columns(context.state.raw)
     for name in names:
-        leaf = measures.check.reading.columns.get(("data", "columns", name))
-        measures.known[name] = measures.of(leaf)
-    if not names or measures.check.faults or measures.check.odd or _sound(measures, {}):
+        leaf = context.state.reading.columns.get(("data", "columns", name))
+        context.known[name] = context.of(leaf)
+    if not names or context.state.faults or context.state.odd or _sound(context, {}):
         return
     likely = [unit(one) for one in LIKELY]
     found = [
         (name, other)
         for name in names
         for other in likely
-        if other.dimension != measures.known[name] and _sound(measures, {name: other.dimension})
+        if other.dimension != context.known[name] and _sound(context, {name: other.dimension})
     ]
     if len(found) == 1:
-        (name, other), words = found[0], measures.check.dimensional.words
-        leaf = measures.check.reading.columns[("data", "columns", name)]
-        text = str(measures.given("data", "columns")[name])
+        (name, other), words = found[0], context.state.dimensional.words
+        leaf = context.state.reading.columns[("data", "columns", name)]
+        text = str(context.given("data", "columns")[name])
         start = text.rfind("[") if leaf.unit else -1
         fault = ExpressionFault(
             "unit.column",
-            f"the column of {name} is {words(measures.known[name] or NONE)} here, and the "
+            f"the column of {name} is {words(context.known[name] or NONE)} here, and the "
             f"formulas need {words(other.dimension)}",
-            Span(start, text.rfind("]") + 1) if start >= 0 else Span(-1, -1),
+            Span(start, text.rfind("]") + 1) if start >= 0 else WHOLE,
             f'is it "{leaf.name} [{other.text}]"?',
         )
-        measures.check.add(leaf.path, fault)
-        measures.known[name] = other.dimension
+        context.state.add(leaf.path, fault)
+        context.known[name] = other.dimension
 
 
-def _formulas(measures: Measures) -> Iterator[tuple[Key, Node]]:
-    if not measures.check.table("search").get("inputs"):
+def _formulas(context: UnitContext) -> Iterator[tuple[Key, Node]]:
+    if not context.state.table("search").get("inputs"):
         return  # groups are found, the output's too
-    for key, one in measures.expressions.items():
-        if key[0] == "search" and key not in measures.check.odd:
+    for key, one in context.expressions.items():
+        if key[0] == "search" and key not in context.state.odd:
             yield key, one.tree
 
 
-def _sound(measures: Measures, trial: dict[str, Dimension]) -> bool:
+def _sound(context: UnitContext, trial: dict[str, Dimension]) -> bool:
     """Whether every definition has one dimension, and every group is a plain number."""
-    check = measures.check
-    names: dict[str, Dimension | None] = {**measures.known, **trial}
-    dimensions = check.dimensional
+    state = context.state
+    names: dict[str, Dimension | None] = {**context.known, **trial}
+    dimensions = state.dimensional
     dimensions.names = names
     try:
-        for name in check.sequence:
-            tree = check.define.get(name)
-            if tree is not None and ("define", name) not in check.odd:
+        for name in state.sequence:
+            tree = state.define.get(name)
+            if tree is not None and ("define", name) not in state.odd:
                 names[name] = dimensions.of(tree)
-        return all(dimensions.of(tree) in (None, NONE) for _, tree in _formulas(measures))
+        return all(dimensions.of(tree) in (None, NONE) for _, tree in _formulas(context))
     except ExpressionFault:
         return False
 
 
-def _groups(measures: Measures) -> None:
-    words = measures.check.dimensional.words
-    if any(fault.code == "name.clash" for _, fault in measures.check.faults):
+def _groups(context: UnitContext) -> None:
+    words = context.state.dimensional.words
+    if any(fault.code == "name.clash" for _, fault in context.state.faults):
         return  # a name means two things: its dimension is anybody's guess
-    for key, tree in _formulas(measures):
-        found = measures.of(measures.expressions[key])
-        if found in (None, NONE) or getattr(measures.expressions[key], "later", False):
+    for key, tree in _formulas(context):
+        found = context.of(context.expressions[key])
+        if found in (None, NONE) or getattr(context.expressions[key], "later", False):
             continue
         assert found is not None
         what = "an input" if key[1] == "inputs" else "an output"
         hint = "divide it by a quantity of the same unit"
         if isinstance(tree, Binary) and tree.op in "*/":
-            left = measures.check.dimension_of(tree.left)
-            right = measures.check.dimension_of(tree.right)
+            left = context.state.dimension_of(tree.left)
+            right = context.state.dimension_of(tree.right)
             if left is not None and right is not None:
-                from actionrun.spec.expressions.shape_inference import brief
-
                 hint = f"{brief(tree.left)} is {words(left)}, {brief(tree.right)} is {words(right)}"
         fault = ExpressionFault("unit.group", f"{what} is a plain number, and this is "
-                                f"{words(found)}", Span(-1, -1), hint)  # fmt: skip
-        measures.check.add(key, fault)
+                                f"{words(found)}", WHOLE, hint)  # fmt: skip
+        context.state.add(key, fault)

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any, get_args
+from typing import Any, get_args, get_origin
 
+from actionrun.spec.kinds.registry import KINDS
 from actionrun.spec.tables.common import field_keys
 from actionrun.spec.tables.leaves import described
-from actionrun.spec.text.source import Fault, Key, Source, nearest, quoted, shown
+from actionrun.spec.text.source import Fault, Source, nearest, quoted, shown
+from actionrun.spec.text.span import Key
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 MAX_FAULTS = 100  # each unknown key looks for a suggestion
 
 
-def told(
+def translate_pydantic_errors(
     error: ValidationError,
     source: Source,
     raw: dict[str, Any],
@@ -58,20 +60,19 @@ def _key(loc: tuple[int | str, ...], raw: Any, missing: bool) -> Key:
 
 def fields_at(model: type[BaseModel], key: Key) -> type[BaseModel] | None:
     """The model of the table at a key; None where keys are free."""
-    current: type[BaseModel] | None = model
+    table: type[BaseModel] | None = model
+    entries: Any = None  # the annotation of the entries of a table whose keys are free
     for part in key:
-        if current is None:
+        if entries is not None:
+            table, entries = _table_of(entries), None
+        elif table is None or (field := field_keys(table).get(str(part))) is None:
             return None
-        name = str(part)
-        field = field_keys(current).get(name)
-        if field is None:
-            return None
-        current = _table_of(current.model_fields[field].annotation)
-        if current is None and name == "coefficients":
-            from actionrun.spec.kinds.family import Coefficient
-
-            return Coefficient if len(key) == 2 else None
-    return current
+        else:
+            annotation = table.model_fields[field].annotation
+            free = get_origin(annotation) is dict
+            entries = get_args(annotation)[1] if free else None
+            table = None if free else _table_of(annotation)
+    return table
 
 
 def _table_of(annotation: Any) -> type[BaseModel] | None:
@@ -140,33 +141,17 @@ def _unknown(source: Source, key: Key, model: type[BaseModel]) -> Fault:
             hint = f"it belongs into [{home[0]}]"
         elif home:
             hint = f"in [{home[0]}] there is one"
-        elif not above and str(name) in OTHERS:
-            hint = f"[{name}] belongs to a study of kind {OTHERS[str(name)]}"
+        elif not above and (kinds := _kinds_with(str(name))):
+            hint = f"[{name}] belongs to a study of kind {quoted(kinds)}"
         else:
             hint = "known here: " + " ".join(known)
     return source.fault(key, "key.unknown", f'there is no key "{shown(str(name)[:60])}" in {where}',
                         suggestion=close, hint=hint, on_key=True)  # fmt: skip
 
 
-OTHERS = {
-    "exact": '"ggl"',
-    "output": '"ggl"',
-    "events": '"ggl"',
-    "compare": '"ggl" or "pnn"',
-    "coefficients": '"family"',
-    "observe": '"family"',
-    "data": '"family" or "pnn"',
-    "start": '"ggl" or "family"',
-    "integrator": '"ggl" or "family"',
-    "network": '"family" or "om"',
-    "training": '"family", "om" or "pnn"',
-    "refine": '"family" or "om"',
-    "test": '"family" or "pnn"',
-    "ends": '"om"',
-    "path": '"om"',
-    "loss": '"om"',
-    "search": '"pnn"',
-}
+def _kinds_with(name: str) -> list[str]:
+    """The kinds of study that have a key at the top of the file."""
+    return [kind.name for kind in KINDS.values() if name in kind.model().model_fields]
 
 
 def _misfit(source: Source, key: Key, details: ErrorDetails) -> Fault:

@@ -7,7 +7,7 @@ import pytest
 from actionrun.runtime import cli
 from actionrun.spec import check, loads
 from actionrun.spec.expressions.syntax_tree import FUNCTIONS
-from actionrun.spec.kinds.registry import models
+from actionrun.spec.kinds.registry import KINDS
 from actionrun.spec.tables.common import field_keys
 from actionrun.spec.units.unit_table import CONSTANTS
 
@@ -25,13 +25,13 @@ def test_examples(text, tmp_path, capsys):
 
 
 def test_one_of_each_kind():
-    assert {loads(text).study for text in EXAMPLES} == {*models()}
+    assert {loads(text).study for text in EXAMPLES} == {*KINDS}
 
 
 def test_every_table_and_key_is_named():
     cells = "".join(line for line in PAGE.split("\n") if line.startswith("|"))
     words = {*re.findall(r"\w+", cells)}
-    for model in models().values():
+    for model in (kind.model() for kind in KINDS.values()):
         for table, field in field_keys(model).items():
             assert table in words, table
             annotation = model.model_fields[field].annotation

@@ -1,0 +1,136 @@
+"""What a family study has to agree on across its tables."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from actionrun.spec.text.source import nearest
+from actionrun.spec.text.span import Key
+
+from .rule_context import RuleContext
+
+LEAST_STEPS = 2  # that are seen of a motion
+
+
+def check_tables(context: RuleContext) -> None:
+    """Ranges that are ranges, test cases and groups whose names are coefficients, and motions of
+    which something is seen."""
+    _coefficients(context)
+    _observed(context)
+    _layers(context)
+    _embedding(context)
+    _cases(context)
+
+
+def _coefficients(context: RuleContext) -> None:
+    for name, item in context.table("coefficients").items():
+        key = ("coefficients", name)
+        if isinstance(item, list):
+            if len(item) == 2:
+                context.range(key)
+        elif isinstance(item, dict):
+            _coefficient(context, key, item)
+    names = [*context.table("coefficients")]
+    if (
+        not context.broken
+        and "coefficients" in context.raw
+        and all(_is_fixed(context, n) for n in names)
+    ):
+        said = "all coefficients are fixed" if names else "no coefficient is named"
+        context.add(("coefficients",), "coefficients.none", f"{said}: there is nothing to find",
+                    f"write {names[0] if names else 'c1'} = [0.0, 10.0]")  # fmt: skip
+
+
+def _coefficient(context: RuleContext, key: Key, item: dict[str, Any]) -> None:
+    if "range" not in item and "fixed" not in item:
+        if not context.broken:
+            context.add(key, "key.missing", "a coefficient without a range",
+                        f"write {key[-1]} = [0.0, 10.0]")  # fmt: skip
+        return
+    ends = context.range((*key, "range")) if isinstance(item.get("range"), list) else None
+    context.number((*key, "fixed"))
+    if ends and item.get("log") is True and ends[0] <= 0:
+        context.add((*key, "log"), "value.range", "the logarithm of a range that reaches 0",
+                    "with log = true the range starts above 0: [0.01, 20.0]")  # fmt: skip
+
+
+def _observed(context: RuleContext) -> None:
+    observe, steps = context.table("observe"), context.table("integrator").get("steps")
+    every, variables = observe.get("every", 1), observe.get("variables")
+    variables = variables if isinstance(variables, list) else []
+    for index, name in enumerate(variables):
+        if name in variables[:index]:
+            key: Key = ("observe", "variables", index)
+            context.add(key, "observe.twice", f"{name} is observed twice", "write it once")
+    if type(steps) is not int or type(every) is not int or min(steps, every) < 1:
+        return  # said already, or the samples of [data] count
+    if "data" not in context.raw and steps // every < LEAST_STEPS:
+        key = ("observe", "every") if "every" in observe else ("integrator", "steps")
+        count = steps // every + 1
+        context.add(
+            key, "observe.few",
+            f"{steps} steps seen every {every} are {count} samples of a motion: too few",
+            f"{LEAST_STEPS + 1} are the least: write every = {steps // LEAST_STEPS}, or more steps"
+            if steps >= LEAST_STEPS else f"write steps = {40 * every}",
+        )  # fmt: skip
+
+
+def _layers(context: RuleContext) -> None:
+    network = context.table("network")
+    kind = network.get("kind")
+    if kind in ("conv", "lstm") and network.get("hidden") == []:
+        context.add(("network", "hidden"), "value.size",
+                    f"a network of kind {kind} without a layer", "write hidden = [64, 64]"
+                    )  # fmt: skip
+
+
+def _embedding(context: RuleContext) -> None:
+    groups = context.table("training").get("embedding")
+    for row, group in enumerate(groups if isinstance(groups, list) else []):
+        for column, name in enumerate(group if isinstance(group, list) else []):
+            key = ("training", "embedding", row, column)
+            if not isinstance(name, str):
+                continue
+            if name not in context.state.coefficients:
+                _stranger(context, key, name)
+            elif _is_fixed(context, name):
+                context.add(key, "training.embedding",
+                            f"{name} is fixed: the network does not name it",
+                            "leave it out of the group")  # fmt: skip
+            elif name in group[:column]:
+                context.add(key, "training.embedding", f"{name} is twice in this group",
+                            "write it once")  # fmt: skip
+        if group == []:
+            context.add(("training", "embedding", row), "training.embedding",
+                        "a group of no coefficients", 'write [["c2", "c3"]]')  # fmt: skip
+
+
+def _stranger(context: RuleContext, key: Key, name: str) -> None:
+    if name in context.state.names.suppressed:
+        return  # on a line that is at fault itself
+    close = nearest(name, context.state.coefficients)
+    said = f"there is no coefficient {name[:60]}"
+    context.add_always(key, "name.coefficient", said, None, close)
+
+
+def _cases(context: RuleContext) -> None:
+    cases = context.table("test").get("cases")
+    for index, case in enumerate(cases if isinstance(cases, list) else []):
+        for name in case if isinstance(case, dict) else ():
+            key = ("test", "cases", index, name)
+            if name not in context.state.coefficients:
+                _stranger(context, key, name)
+            else:
+                context.number(key)
+        if isinstance(case, dict) and not context.broken:
+            missing = [c for c in context.table("coefficients") if c not in case and not
+                       _is_fixed(context, c)]  # fmt: skip
+            if missing and all(name in context.state.coefficients for name in case):
+                context.add(("test", "cases", index), "key.missing",
+                            f"this case does not say {', '.join(missing)}",
+                            f"write {missing[0]} = 1.0")  # fmt: skip
+
+
+def _is_fixed(context: RuleContext, name: str) -> bool:
+    item = context.table("coefficients")[name]
+    return isinstance(item, dict) and "fixed" in item

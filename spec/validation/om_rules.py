@@ -1,0 +1,76 @@
+"""What an om study has to agree on across its tables, and the units of its path and ends."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from actionrun.spec.kinds.om import Ends
+from actionrun.spec.tables.common import field_keys
+from actionrun.spec.units.unit_table import TEMPERATURE
+
+from .rule_context import RuleContext
+from .unit_context import UnitContext
+
+
+def check_tables(context: RuleContext) -> None:
+    """What makes no sense in the tables of an om study."""
+    ends = context.table("ends")
+    if ends:
+        _ends(context, ends)
+    duration = context.number(("path", "duration"))
+    if duration is not None and duration <= 0:
+        context.add(("path", "duration"), "value.range", "the duration is greater than 0")
+    path, raw = context.table("path"), context.raw
+    if "network" in raw and path.get("basis") not in (None, "network"):
+        context.add(("path", "basis"), "path.basis", "a [network] and another basis",
+                    'delete [network], or write basis = "network"')  # fmt: skip
+
+
+def _ends(context: RuleContext, ends: dict[str, Any]) -> None:
+    given = [name for name in ("start", "end") if name in ends]
+    if "from" in ends:
+        for name in given:
+            context.add(("ends", name), "ends.twice", "the reference run gives this end",
+                        'delete it, or delete from = "md"')  # fmt: skip
+        for name, example in (("temperature", "temperature = 0.81"),
+                              ("md", "md = { dt = 0.001, equilibration = 20.0 }")):  # fmt: skip
+            if name not in ends and not context.broken:
+                context.add(("ends",), "key.missing", f'"{name}" is missing in [ends]',
+                            f"write {example}")  # fmt: skip
+    elif len(given) < 2 and not context.broken and {*ends} <= {*field_keys(Ends)}:
+        missing = "end" if given == ["start"] else "start"
+        context.add(("ends",), "key.missing", f'"{missing}" is missing in [ends]',
+                    'write start = "a.xyz" and end = "b.xyz", or from = "md"')  # fmt: skip
+    for name in given:
+        end = ends[name]
+        if isinstance(end, str):
+            context.file(("ends", name), end)
+            if "particles" not in context.table("system") and not context.broken:
+                context.add(("ends", name), "ends.shape", "a structure of atoms, without particles",
+                            "write start = { q = 0.0 } for coordinates")  # fmt: skip
+        elif isinstance(end, dict) and "particles" in context.table("system"):
+            context.add(("ends", name), "ends.shape", "a table, where bodies have a structure",
+                        f'write {name} = "structures/{name}.xyz"')  # fmt: skip
+        elif isinstance(end, dict):
+            context.by_coordinate(("ends", name), end)
+    for key in (("ends", "temperature"), ("ends", "md", "dt"), ("ends", "md", "equilibration")):
+        number = context.number(key)
+        if number is not None and (number < 0 or (number == 0 and key[-1] == "dt")):
+            context.add(key, "value.range", f"{key[-1]} is greater than 0")
+    if ends.get("align") is True and not given:
+        context.add(("ends", "align"), "ends.align", "ends of one run are aligned already",
+                    "leave out align")  # fmt: skip
+
+
+def check_units(context: UnitContext) -> None:
+    """Units of an om study: lengths, times, the temperature of the reference run."""
+    expect, value = context.expect, context.values.get
+    time = context.state.units.time
+    expect(value(("path", "duration")), time, "the duration")
+    for name in ("dt", "equilibration"):
+        expect(value(("ends", "md", name)), time, f"{name} of the reference run")
+    expect(value(("ends", "temperature")), TEMPERATURE, "[ends] temperature")
+    for end in ("start", "end"):
+        for name, item in context.given("ends", end).items():
+            for leaf in context.leaves(("ends", end, name), item):
+                expect(leaf, context.known.get(name), f"the position of {name}")
