@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from .pnn import Pnn
 
     Study = Ggl | Family | Om | Pnn
+else:
+    Study = Experiment
 
 
 @dataclass(frozen=True)
