@@ -12,9 +12,11 @@ import jax.numpy as jnp
 import numpy as np
 from actionrun.compiler.errors import study_error
 from actionrun.compiler.numerics.molecular.neighbor_list import nearest_image
-from actionrun.compiler.program import Program
+from actionrun.compiler.program import Program, Reported
 from actionrun.spec.kinds.om import Om
 
+from .cluster.build import build as build_transformation
+from .findings import PathReport
 from .minimization import Relaxation
 from .path_problem import Setting, concerns_cluster, setting
 from .structures import given_ends
@@ -26,13 +28,11 @@ def build(study: Om, observations: Mapping[str, np.ndarray] | None = None) -> Pr
     order = None if observations is None else observations.get("start_species")
     found = setting(study, None if order is None else tuple(map(str, order)))
     if concerns_cluster(study):
-        from .cluster import build as om_clusters
-
-        return om_clusters.build(found, observations)
+        return build_transformation(found, observations)
     if study.ends.origin == "md":
-        return Relaxation(found, None)
+        return _reported(Relaxation(found, None))
     if study.system.particles is None:
-        return Relaxation(found, _by_coordinate(found))
+        return _reported(Relaxation(found, _by_coordinate(found)))
     if observations is None:
         raise study_error(
             study, ("ends",), "ends.missing", "the structures of [ends] were not read"
@@ -45,7 +45,11 @@ def build(study: Om, observations: Mapping[str, np.ndarray] | None = None) -> Pr
     if found.velocities:
         assert start.v is not None and end.v is not None
         q = np.concatenate([q, np.stack([start.v, end.v], axis=2)], axis=2)
-    return Relaxation(found, q, start.species)
+    return _reported(Relaxation(found, q, start.species))
+
+
+def _reported(solver: Relaxation) -> Program:
+    return Reported(solver, PathReport(solver))
 
 
 def _by_coordinate(found: Setting) -> np.ndarray:

@@ -4,14 +4,11 @@ over time and iterations, structure and dynamics of the fluid, energies.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 from actionrun.compiler.findings import Axis, Curve, Figure, Panel
 from actionrun.spec.units.unit_table import LENGTH
 
-if TYPE_CHECKING:
-    from .findings import Result
+from .result import Result
 
 SHOWN = 4  # bodies whose paths are drawn
 TINY = 1e-17
@@ -19,7 +16,7 @@ SPREAD = 20  # largest over smallest value from which an axis is logarithmic
 
 
 def figures(result: Result) -> tuple[Figure, ...]:
-    found = [_bodies(result) if result.program.setting.bodies.shape[1] > 1 else _motion(result)]
+    found = [_bodies(result) if result.setting.bodies.shape[1] > 1 else _motion(result)]
     if result.score is not None:
         found.append(_deviations(result))
     if (history := _history(result)) is not None:
@@ -31,11 +28,11 @@ def figures(result: Result) -> tuple[Figure, ...]:
 
 
 def length(result: Result) -> str:
-    return result.program.setting.study.units.label(LENGTH)
+    return result.setting.study.units.label(LENGTH)
 
 
 def _time(result: Result, label: str = "time t") -> Axis:
-    return Axis(label, result.program.setting.study.unit("t"))
+    return Axis(label, result.setting.study.unit("t"))
 
 
 def _furthest(q: np.ndarray) -> np.ndarray:
@@ -72,9 +69,9 @@ def _bodies(result: Result) -> Figure:
 
 def _motion(result: Result) -> Figure:
     """Coordinates against time, beside Newton's motion from the path's own start."""
-    study, path = result.program.setting.study, result.found.path
+    study, path = result.setting.study, result.found.path
     panels = []
-    for k, name in enumerate(result.program.setting.bodies.names):
+    for k, name in enumerate(result.setting.bodies.names):
         curves = [Curve(path.t, path.q[k, 0], "path of least action")]
         if result.found.again is not None:
             newton = result.found.again[k, 0]
@@ -161,8 +158,8 @@ def _fluid(result: Result) -> Figure:
 
 
 def _energies(result: Result) -> Figure:
-    path, study = result.found.path, result.program.setting.study
-    n = result.program.setting.bodies.shape[1]
+    path, study = result.found.path, result.setting.study
+    n = result.setting.bodies.shape[1]
     each = " per body" if n > 1 else ""
     unit = study.unit("lagrangian")
     curves = tuple(

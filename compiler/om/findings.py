@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from actionrun.compiler.findings import Array, Check, Findings, Table
@@ -16,69 +17,34 @@ from actionrun.compiler.numerics.molecular.observables import (
     radial_distribution,
     velocity_autocorrelation,
 )
+from actionrun.compiler.numerics.paths.network_path import parameters
 from actionrun.compiler.program import Tell
 
 from .diagnostics import Measured, Score, measured, score
-from .explanation import equations
+from .explanation import equations, start_name
 from .figures import figures
+from .minimization import Relaxation, State
 from .reference_md import SHELLS
+from .result import Fluid, Result, Start
 from .structures import trajectory
 
-if TYPE_CHECKING:
-    from .minimization import Relaxation, State
-
 OTHERS, MOST = 4, 16  # further starts where the answer is not unique
-NEWTON = 1e-6  # largest error of a force, relative, of a path that is a motion of Newton's
 APART = 1e-6  # of the way between the ends: paths further apart are different ones
 
 
 @dataclass(frozen=True)
-class Fluid:
-    """g(r) and the velocity autocorrelation over lags t, of a path and, where there is one, of the
-    reference run: tuples of one or two arrays.
+class PathReport:
+    """The findings of a finished minimisation."""
 
-    `rest`: g, lags and autocorrelation of the liquid before, mean over its stretch without
-    thermostat, which is longer than a path: what one window scatters around.
-    """
+    solver: Relaxation
 
-    r: np.ndarray
-    g: tuple[np.ndarray, ...]
-    t: np.ndarray
-    vacf: tuple[np.ndarray, ...]
-    rest: tuple[np.ndarray, np.ndarray, np.ndarray] | None
+    def __call__(self, state: State, samples: Mapping[str, np.ndarray], tell: Tell) -> Findings:
+        return _findings(self.solver, jax.tree.map(jnp.asarray, state), samples, tell)
 
 
-@dataclass(frozen=True)
-class Start:
-    """Where another start led."""
-
-    name: str
-    measured: Measured
-    ended: int
-
-    @property
-    def newton(self) -> bool:
-        """Whether the path is one of Newton's motions, but for rounding."""
-        return self.ended == 1 and self.measured.force_error < NEWTON
-
-
-@dataclass(frozen=True)
-class Result:
-    """All that figures and tables are drawn from."""
-
-    program: Relaxation
-    state: State
-    found: Measured
-    score: Score | None
-    starts: tuple[Start, ...]
-    fluid: Fluid | None
-    history: Mapping[str, np.ndarray]
-
-
-def found(
+def _findings(
     program: Relaxation, state: State, samples: Mapping[str, np.ndarray], tell: Tell
 ) -> Findings:
-    """Findings of a finished relaxation."""
     setting, given = program.setting, state["given"]
     starts = _starts(program, state, tell)
     best = min(starts, key=_rank)
@@ -86,7 +52,8 @@ def found(
     if program.reference is not None and setting.velocities:
         compared = score(setting, best.measured.path, state["reference"])
     result = Result(
-        program, state, best.measured, compared, starts,
+        setting, program.reference, state["reference"], state["fit"], program.species,
+        best.measured, compared, starts,
         _fluid(program, best.measured, compared, state["reference"]), samples,
     )  # fmt: skip
     path = best.measured.path
@@ -118,9 +85,9 @@ def _starts(program: Relaxation, state: State, tell: Tell) -> tuple[Start, ...]:
     at least, and more until one of them is a motion of Newton's."""
     setting, given, fit = program.setting, state["given"], state["fit"]
     tell("measure", 0, 1, {})
-    starts = [Start(program.start_name, measured(setting, fit.x, given), int(fit.ended))]
+    starts = [Start(start_name(setting), measured(setting, fit.x, given), int(fit.ended))]
     tell("measure", 1, 1, {})
-    for number in range(1, MOST + 1) if program.several else ():
+    for number in range(1, MOST + 1) if setting.several else ():
         if number > OTHERS and any(start.newton for start in starts):
             break
         tell("further starts", number - 1, MOST, {})
@@ -146,7 +113,7 @@ def _fluid(
 
 
 def _metrics(result: Result) -> dict[str, float | int]:
-    found, program = result.found, result.program
+    found, setting = result.found, result.setting
     path = found.path
     metrics: dict[str, float | int | None] = {}
     if result.score is not None:  # first what tells most: sweeps draw the first few
@@ -154,8 +121,8 @@ def _metrics(result: Result) -> dict[str, float | int]:
         metrics["momentum_rmsd_max"] = float(np.max(result.score.momenta))
     metrics |= {
         "energy_error_max": found.energy_error,
-        "points": program.setting.study.path.points,
-        "coefficients": program.coefficients(result.state),
+        "points": setting.study.path.points,
+        "coefficients": parameters(result.fit.x),
         "action": found.action,
         "force_error_max": found.force_error,
         "reintegration_miss": found.miss,
@@ -165,14 +132,14 @@ def _metrics(result: Result) -> dict[str, float | int]:
         "total_energy": found.energy,
         "end_distance": found.distance,
         "path_length": found.length,
-        "iterations": int(result.state["fit"].iterations),
+        "iterations": int(result.fit.iterations),
     }
-    if result.score is None and program.reference is not None:
-        energy = float(np.asarray(result.state["reference"]["energies"])[:, 0].sum())
+    if result.score is None and result.reference is not None:
+        energy = float(np.asarray(result.run["energies"])[:, 0].sum())
         metrics["energy_from_reference"] = found.energy - energy
     for name, size in _own_terms(result).items():
         metrics[f"terms.{name}"] = size
-    if program.several:
+    if setting.several:
         metrics["starts"] = len(result.starts)
         metrics["newtonian_paths"] = _different(result)
     if result.fluid is not None:
@@ -190,7 +157,7 @@ def _metrics(result: Result) -> dict[str, float | int]:
 
 def _own_terms(result: Result) -> dict[str, float]:
     """The study's own terms along the path: root mean square over time, bodies added."""
-    setting, path = result.program.setting, result.found.path
+    setting, path = result.setting, result.found.path
     terms = setting.terms(path.t)
     if terms is None:
         return {}
@@ -211,13 +178,13 @@ def _different(result: Result) -> int:
 
 
 def _summary(result: Result) -> tuple[tuple[str, str], ...]:
-    found, program, metrics = result.found, result.program, _metrics(result)
-    study = program.setting.study
+    found, setting, metrics = result.found, result.setting, _metrics(result)
+    study = setting.study
     length = study.unit("x") if study.system.particles else ""
     lines = [
         (
             "path",
-            f"{program.setting.name}, {metrics['points']} points, start: {program.start_name}",
+            f"{setting.name}, {metrics['points']} points, start: {start_name(setting)}",
         ),
         ("action", f"{found.action:.3e}, largest force error {found.force_error:.1e} relative"),
         ("energy error", f"{found.energy_error:.2e} relative, largest along the path"),
@@ -229,7 +196,7 @@ def _summary(result: Result) -> tuple[tuple[str, str], ...]:
     if found.miss is not None:
         value = f"{found.miss:.2e} {length}".rstrip()
         lines.append(("re-integration miss", f"{value} at the end, from the path's own start"))
-    if program.several:
+    if setting.several:
         lines.append(
             ("uniqueness", f"{metrics['newtonian_paths']} of Newton's motions found from "
              f"{len(result.starts)} starts; positions alone do not make it unique")
@@ -249,9 +216,9 @@ def _told_of_fluid(metrics: Mapping[str, float | int]) -> list[tuple[str, str]]:
 
 
 def _arrays(result: Result) -> dict[str, Array]:
-    study, path = result.program.setting.study, result.found.path
+    study, path = result.setting.study, result.found.path
     bodies = study.system.particles is not None
-    names = result.program.setting.bodies.names
+    names = result.setting.bodies.names
     unit = study.unit("t")
     arrays = {"t": Array(path.t, ("t",), unit, "time")}
     if bodies:
@@ -305,18 +272,17 @@ def _tables(result: Result) -> tuple[Table, ...]:
 
 def _cost(result: Result) -> Table:
     """Work in evaluations of one configuration, which do not depend on the machine."""
-    program, fit = result.program, result.state["fit"]
-    setting = program.setting
+    setting, fit = result.setting, result.fit
     nodes = setting.study.path.points
     passes = int(getattr(fit, "passes", 0))
     iterations = int(fit.iterations)
     products = 2 * passes if setting.method == "gauss-newton" else iterations
     rows: list[tuple[str, int, int]] = [("this path", nodes * 2 * iterations, nodes * products)]
-    if program.reference is not None:
+    if result.reference is not None:
         duration = setting.duration
         rows += [
-            ("molecular dynamics, dt", round(duration / program.reference.dt), 0),
-            ("molecular dynamics, dt/4", round(duration / program.reference.finest), 0),
+            ("molecular dynamics, dt", round(duration / result.reference.dt), 0),
+            ("molecular dynamics, dt/4", round(duration / result.reference.finest), 0),
         ]
     caption = (
         "Work for the stretch between the ends: forces, and products with the Hessian, of one "
@@ -327,12 +293,12 @@ def _cost(result: Result) -> Table:
 
 
 def _checks(result: Result, given: Any) -> tuple[Check, ...]:
-    found, program = result.found, result.program
-    ended = int(result.state["fit"].ended)
+    found, setting = result.found, result.setting
+    ended = int(result.fit.ended)
     checks = [
-        Check("ends", found.ends_error <= 1e-9 * max(found.length, 1e-300) or program.loose,
+        Check("ends", found.ends_error <= 1e-9 * max(found.length, 1e-300) or not setting.exact,
               f"the path is within {found.ends_error:.1e} of the given ends"),
-        Check("convergence", ended == 1 or program.first_order,
+        Check("convergence", ended == 1 or setting.first_order,
               ("the minimisation settled" if ended == 1 else
                "the minimisation was stopped after the epochs of the study" if ended == 0 else
                "no further step lowers the action")
@@ -342,7 +308,7 @@ def _checks(result: Result, given: Any) -> tuple[Check, ...]:
         Check("energy", found.energy_error < 1e-4,
               f"the energy stays within {found.energy_error:.1e} of its first value"),
     ]  # fmt: skip
-    if program.several:
+    if setting.several:
         newton = any(start.newton for start in result.starts)
         text = (
             "a start led to one of Newton's motions"
@@ -356,34 +322,34 @@ def _checks(result: Result, given: Any) -> tuple[Check, ...]:
         scale = max(found.distance / np.sqrt(given.shape[1]), 1e-300)
         text = f"Newton's motion from the path's own start misses its end by {found.miss:.1e}"
         checks.append(Check("re-integration", found.miss < 1e-2 * scale, text))
-    if program.setting.bodies.cutoff is not None:
+    if setting.bodies.cutoff is not None:
         checks.append(Check("neighbour list", found.listed, "the lists held all pairs in reach"))
     return tuple(checks)
 
 
 def _notes(result: Result) -> tuple[str, ...]:
-    program, notes = result.program, []
-    if program.setting.marched:
+    setting, notes = result.setting, []
+    if setting.marched:
         notes.append(
             "the start is a march from both ends to the middle, an integration of Newton's "
             "equations; the minimisation then holds both ends at once"
         )
-    if program.reference is not None:
+    if result.reference is not None:
         notes.append(
             "for the motion from a given start, molecular dynamics is cheaper than a path of least "
             "action (table of work); a path is for ends that are given"
         )
-    if program.setting.study.loss.terms:
+    if setting.study.loss.terms:
         notes.append(
             "[loss] terms bend the path: it is one of Newton's motions only where they vanish on it"
         )
-    if not program.setting.velocities:
+    if not setting.velocities:
         notes.append(
             "positions at the ends do not make the path unique: there may be other motions of "
             "other energies, so no distance from a reference run is given as an error"
         )
     if result.found.miss is None:
         notes.append("Newton's motion from the path's own start could not be integrated")
-    if int(result.state["fit"].ended) == 0 and not program.first_order:
+    if int(result.fit.ended) == 0 and not setting.first_order:
         notes.append("training.epochs ended the minimisation before it settled")
     return tuple(notes)

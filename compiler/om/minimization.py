@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
@@ -13,16 +12,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from actionrun.compiler.findings import Findings
 from actionrun.compiler.numerics.molecular.neighbor_list import Near
 from actionrun.compiler.numerics.molecular.observables import deviations
 from actionrun.compiler.numerics.optimizers import gauss_newton_cg as gauss_newton
 from actionrun.compiler.numerics.paths import gradient_descent as descent
 from actionrun.compiler.numerics.paths.action import Loss, squares
-from actionrun.compiler.numerics.paths.network_path import Layers, parameters
+from actionrun.compiler.numerics.paths.network_path import Layers
 from actionrun.compiler.program import Report, Tell
 
-from .explanation import start_name
 from .initial_path import NoStartError, blind, marched, shaken
 from .path_problem import FIRST_ORDER, Setting, cast
 from .reference_md import Reference
@@ -58,29 +55,6 @@ class Relaxation:
         self.learn = self.epochs if setting.pretrained else 0
         self.total = self.before + 1 + self.learn + self.epochs
         self.told = _milestones(self.epochs) if setting.method in FIRST_ORDER else None
-
-    @property
-    def start_name(self) -> str:
-        return start_name(self.setting)
-
-    @property
-    def first_order(self) -> bool:
-        return self.setting.method in FIRST_ORDER
-
-    @property
-    def loose(self) -> bool:
-        """Whether the ends are held by a penalty."""
-        return not self.setting.exact
-
-    @property
-    def several(self) -> bool:
-        """Whether further starts are tried, since the path is not unique."""
-        setting = self.setting
-        newton = setting.method == "gauss-newton" and setting.name != "network"
-        return newton and not setting.velocities
-
-    def coefficients(self, state: State) -> int:
-        return parameters(state["fit"].x)
 
     @cached_property
     def descent(self) -> descent.Descent:
@@ -118,7 +92,7 @@ class Relaxation:
                     rows.append(row)
         except (FloatingPointError, NoStartError) as error:
             return state, Report(diverged=f"{error}.")
-        if int(state["fit"].ended) == 2 and self.first_order:
+        if int(state["fit"].ended) == 2 and self.setting.first_order:
             return state, Report(diverged=f"{self._lost(began)}. Likely cause: too long a step. "
                                  "Make training.learning_rate smaller.")  # fmt: skip
         samples = {
@@ -223,11 +197,6 @@ class Relaxation:
         if self.setting.method == "gauss-newton":
             found["products"] = 2 * float(fit.passes)
         return {name: x for name, x in found.items() if np.isfinite(x)}
-
-    def findings(self, state: State, samples: Mapping[str, np.ndarray], tell: Tell) -> Findings:
-        from .findings import found
-
-        return found(self, jax.tree.map(jnp.asarray, state), samples, tell)
 
     def relaxed(self, state: State, number: int, tell: Tell) -> tuple[Any, int]:
         """The path from the shaken start `number`, and how its minimisation ended."""

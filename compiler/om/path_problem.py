@@ -55,6 +55,17 @@ class Setting:
         return self.study.loss.boundary == "exact"
 
     @property
+    def first_order(self) -> bool:
+        """Whether the minimisation follows the slope alone."""
+        return self.method in FIRST_ORDER
+
+    @property
+    def several(self) -> bool:
+        """Whether further starts are tried, since the path is not unique."""
+        newton = self.method == "gauss-newton" and self.name != "network"
+        return newton and not self.velocities
+
+    @property
     def pretrained(self) -> bool:
         """Whether a network first learns two ballistic halves, as in the paper's recipe."""
         return self.name == "network" and not self.exact and self.velocities

@@ -189,10 +189,10 @@ def test_who_does_the_parts_changes_no_bit(monkeypatch):
     found = []
     for other in (False, True):
         program = compile(study, observations(study))
-        assert program.shares == 2
+        assert program.sharing.shares == 2
         if other:
-            theirs = compile(study, observations(study))
-            program.shared(lambda tasks: [theirs.part(*t) for t in reversed(tasks)][::-1])  # noqa: B023
+            theirs = compile(study, observations(study)).sharing
+            program.sharing.shared(lambda tasks: [theirs.part(*t) for t in reversed(tasks)][::-1])  # noqa: B023
         state, _ = program.advance(program.start(), 0, program.total)
         found.append(state)
     for one, other in zip(*map(jax.tree.leaves, found), strict=True):

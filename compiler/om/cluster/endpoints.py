@@ -63,6 +63,17 @@ class Ends:
     length: float
 
     @property
+    def scale(self) -> float:
+        """The unit of energies: that of the ends, a body."""
+        n = self.start.q.shape[1]
+        return max(abs(self.end.point.energy), abs(self.start.point.energy)) / n
+
+    @property
+    def floor(self) -> float:
+        """No way between the ends is lower than the higher one."""
+        return max(self.start.point.energy, self.end.point.energy)
+
+    @property
     def pair(self) -> np.ndarray:
         """Start and nearest copy of the end (dim, N, 2)."""
         return np.stack([self.start.q, self.aligned[0].q], axis=2)

@@ -3,14 +3,11 @@ before and after the quench, and how the search went."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 from actionrun.compiler.findings import Axis, Curve, Figure, Panel
 from actionrun.spec.units.unit_table import LENGTH
 
-if TYPE_CHECKING:
-    from .findings import Result
+from .result import Result
 
 BOND = 1.25  # of the distance of neighbours: bodies nearer than this are joined
 LABELLED = 4  # bodies that are labelled: those that move most
@@ -28,7 +25,7 @@ def figures(result: Result) -> tuple[Figure, ...]:
 
 
 def _length(result: Result) -> str:
-    return result.program.setting.study.units.label(LENGTH)
+    return result.setting.study.units.label(LENGTH)
 
 
 def _structures(result: Result) -> Figure:
@@ -72,7 +69,7 @@ def _panel(result: Result, title: str, q: np.ndarray, names: tuple[str, ...]) ->
     q = q - q.mean(axis=1, keepdims=True)
     x, y, z = (q[k] if k < len(q) else np.zeros(q.shape[1]) for k in range(3))
     d = np.linalg.norm(q[:, :, None] - q[:, None, :], axis=0)
-    i, j = np.nonzero(np.triu(d < BOND * result.program.ends.length, 1))
+    i, j = np.nonzero(np.triu(d < BOND * result.ends.length, 1))
     bonds = tuple(zip(i.tolist(), j.tolist(), strict=True))
     curve = Curve(x, y, "", "bodies", names=names, depth=z, bonds=bonds)
     unit = _length(result)
@@ -81,8 +78,8 @@ def _panel(result: Result, title: str, q: np.ndarray, names: tuple[str, ...]) ->
 
 def _profile(result: Result) -> Figure:
     """Energies along the chain, above the start."""
-    unit = result.program.setting.study.unit("lagrangian")
-    start = result.program.ends.start.point.energy
+    unit = result.setting.study.unit("lagrangian")
+    start = result.ends.start.point.energy
     along = np.array([stop.along for stop in result.chain])
     above = np.array([stop.point.energy for stop in result.chain]) - start
     names = tuple(
@@ -118,7 +115,7 @@ def _descent(result: Result, start: float) -> Curve:
 
 def _energies(result: Result) -> Figure:
     """Energies along the path before and after each image is quenched (the paper's Fig. 5)."""
-    study, path = result.program.setting.study, result.path.path
+    study, path = result.setting.study, result.path.path
     time, unit = Axis("time t", study.unit("t")), study.unit("lagrangian")
     before = Curve(path.t, path.potential, "before the quench")
     after = Curve(path.t, result.quenched, "after the quench", "steps")
@@ -132,7 +129,7 @@ def _energies(result: Result) -> Figure:
 
 
 def _searched(result: Result) -> int:
-    return int(result.state["hunt"]["searches"]) if result.program.hunt else 0
+    return int(result.search["searches"]) if result.search else 0
 
 
 def _search(result: Result) -> Figure | None:
@@ -141,10 +138,10 @@ def _search(result: Result) -> Figure | None:
     searched = _searched(result)
     if not searched or int(np.sum(np.isfinite(history["lid"]))) < 3:
         return None
-    start = result.program.ends.start.point.energy
+    start = result.ends.start.point.energy
     known = np.isfinite(history["lid"])
     searches, lid = history["searches"][known], history["lid"][known]
-    unit = result.program.setting.study.unit("lagrangian")
+    unit = result.setting.study.unit("lagrangian")
     curve = Curve(searches.astype(float), lid - start, "", "steps")
     panel = Panel(Axis("searches for saddles"), Axis("lowest barrier so far", unit), (curve,))
     return Figure("search", "How the barrier from the start fell with the searches.", (panel,))

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import jax
 import numpy as np
 from actionrun.compiler.findings import Array, Findings, Table
 from actionrun.compiler.om.diagnostics import Measured, measured
@@ -16,43 +17,26 @@ from actionrun.compiler.program import Tell
 from .checks import checks, notes
 from .endpoints import quenched
 from .figures import figures
-from .pathway import Stop, chain
-
-if TYPE_CHECKING:
-    from .build import Clusters
+from .pathway import chain
+from .result import Result
+from .transformation import Clusters
 
 
 @dataclass(frozen=True)
-class Result:
-    """All that figures, tables and checks are made of.
+class TransformationReport:
+    """The findings of a finished march."""
 
-    `quenched` are the energies of the path's images after each is relaxed. `chain` is empty where
-    no way was found or none was looked for.
-    """
+    solver: Clusters
 
-    program: Clusters
-    state: Mapping[str, Any]
-    path: Measured
-    quenched: np.ndarray
-    chain: tuple[Stop, ...]
-    history: Mapping[str, np.ndarray]
-
-    @property
-    def lid(self) -> float | None:
-        """The energy of the highest saddle of the chain."""
-        tops = [stop.point.energy for stop in self.chain if stop.is_saddle]
-        return max(tops) if tops else None
-
-    @property
-    def top(self) -> Stop | None:
-        tops = [stop for stop in self.chain if stop.is_saddle]
-        return max(tops, key=lambda stop: stop.point.energy) if tops else None
+    def __call__(
+        self, state: Mapping[str, Any], samples: Mapping[str, np.ndarray], tell: Tell
+    ) -> Findings:
+        return _findings(self.solver, jax.tree.map(np.asarray, state), samples, tell)
 
 
-def found(
+def _findings(
     program: Clusters, state: Mapping[str, Any], samples: Mapping[str, np.ndarray], tell: Tell
 ) -> Findings:
-    """Findings of a finished march."""
     setting = program.setting
     tell("measure", 0, 3, {})
     path = measured(setting, state["path"]["fit"].x, state["path"]["given"])
@@ -62,8 +46,10 @@ def found(
     settled = quenched(setting.bodies.landscape, path.path.q, ends.length, force)
     levels = np.where(settled.ok, settled.energy, np.nan)
     tell("measure", 2, 3, {})
-    stops = chain(program, state) if program.hunt else ()
-    result = Result(program, state, path, levels, stops, samples)
+    stops = chain(program.hunt, state["hunt"]) if program.hunt else ()
+    result = Result(
+        setting, ends, state["path"]["fit"], state["hunt"], path, levels, stops, samples
+    )
     return Findings(
         metrics=_metrics(result),
         equations=equations(setting),
@@ -78,10 +64,9 @@ def found(
 
 
 def _metrics(result: Result) -> dict[str, float | int]:
-    program, path, hunt = result.program, result.path, result.state["hunt"]
-    ends = program.ends
+    ends, path, search = result.ends, result.path, result.search
     metrics: dict[str, float | int | None] = {
-        "points": program.setting.study.path.points,
+        "points": result.setting.study.path.points,
         "action": path.action,
         "force_error_max": path.force_error,
         "energy_error_max": path.energy_error,
@@ -94,11 +79,11 @@ def _metrics(result: Result) -> dict[str, float | int]:
         "end_distance": path.distance,
         "end_distance_unaligned": ends.apart,
         "path_length": path.length,
-        "iterations": int(result.state["path"]["fit"].iterations),
+        "iterations": int(result.fit.iterations),
     }
-    if program.hunt:
+    if search:
         for name in ("searches", "converged", "minima", "saddles", "verified", "corrected"):
-            metrics[name] = int(hunt[name])
+            metrics[name] = int(search[name])
     if (top := result.top) is not None:
         metrics["saddle_energy"] = top.point.energy
         metrics["saddle_negative_modes"] = top.point.negative
@@ -113,12 +98,12 @@ def _metrics(result: Result) -> dict[str, float | int]:
 
 def energy_text(result: Result, x: float, digits: int = 6) -> str:
     """An energy with its unit."""
-    unit = result.program.setting.study.unit("lagrangian")
+    unit = result.setting.study.unit("lagrangian")
     return f"{x:.{digits}f} {unit}".rstrip()
 
 
 def _summary(result: Result) -> tuple[tuple[str, str], ...]:
-    ends, path = result.program.ends, result.path
+    ends, path = result.ends, result.path
 
     def end(one) -> str:
         kind = {0: "a minimum", 1: "a saddle (one negative mode)"}.get(
@@ -142,15 +127,15 @@ def _summary(result: Result) -> tuple[tuple[str, str], ...]:
                                f"{top.point.negative} negative mode"),
         ]  # fmt: skip
         count = sum(stop.is_saddle for stop in result.chain)
-        searches = int(result.state["hunt"]["searches"])
+        searches = int(result.search["searches"])
         lines.append(("chain", f"{count} saddle{'s' * (count > 1)}; {searches} searches"))
-    elif result.program.hunt:
+    elif result.search:
         lines.append(("barrier", "no way was found in the searches of the study"))
     return tuple(lines)
 
 
 def _arrays(result: Result) -> dict[str, Array]:
-    study, path = result.program.setting.study, result.path.path
+    study, path = result.setting.study, result.path.path
     unit, energy = study.unit("t"), study.unit("lagrangian")
 
     def rows(q: np.ndarray) -> np.ndarray:
@@ -179,9 +164,9 @@ def _arrays(result: Result) -> dict[str, Array]:
 
 
 def _tables(result: Result) -> tuple[Table, ...]:
-    ends, found = result.program.ends, []
+    ends, found = result.ends, []
     if result.chain:
-        unit = result.program.setting.study.unit("lagrangian")
+        unit = result.setting.study.unit("lagrangian")
         header = (
             "stop", f"energy [{unit}]" if unit else "energy", "above the start", "negative modes",
             "largest gradient", "distance from the last", "joined by",
@@ -207,8 +192,8 @@ def _tables(result: Result) -> tuple[Table, ...]:
 
 
 def _trajectory(result: Result):
-    setting, path = result.program.setting, result.path.path
-    species = result.program.ends.species
+    setting, path = result.setting, result.path.path
+    species = result.ends.species
     if len(result.chain) < 2:
         return trajectory(setting.study, setting.bodies, path.q, times=path.t, v=path.v,
                           energies=path.potential, species=species)  # fmt: skip

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from actionrun.compiler.numerics.molecular.alignment import candidates
 from actionrun.compiler.numerics.molecular.stationary_points import Stationary
 from actionrun.compiler.numerics.molecular.steepest_descent import Descent, descents
 
+from .endpoints import Ends
+from .pathway_search import Hunt
 from .stationary_point_graph import TOLERANCE
-
-if TYPE_CHECKING:
-    from .build import Clusters
 
 TURNS = 60  # rotations tried for each link
 
@@ -38,11 +37,9 @@ class Stop:
     on: np.ndarray | None = None
 
 
-def chain(program: Clusters, state: Mapping[str, Any]) -> tuple[Stop, ...]:
+def chain(hunt: Hunt, state: Mapping[str, Any]) -> tuple[Stop, ...]:
     """The stops from start to end; empty where no verified way joins them."""
-    hunt = program.hunt
-    assert hunt is not None
-    graph = hunt.graph(hunt.copied(dict(state["hunt"])))
+    graph = hunt.graph(hunt.copied(dict(state)))
     way = graph.verified_way()
     if way is None:
         return ()
@@ -52,19 +49,19 @@ def chain(program: Clusters, state: Mapping[str, Any]) -> tuple[Stop, ...]:
         if k:
             point = hunt.point(s["saddle_q"][way.saddles[k - 1]])
             # An end that is a saddle is there already.
-            if not (_is_end_saddle(program, way.minima[k - 1 : k + 1], point)):
+            if not (_is_end_saddle(hunt.ends, way.minima[k - 1 : k + 1], point)):
                 stops.append(_stop("saddle", point))
-        end = {0: program.ends.start, 1: program.ends.end}.get(m)
+        end = {0: hunt.ends.start, 1: hunt.ends.end}.get(m)
         if end is None:
             stops.append(_stop("minimum", hunt.point(s["minimum_q"][m])))
         else:
             named = _stop("saddle" if end.point.negative else "minimum", end.point)
             stops.append(replace(named, name="start" if m == 0 else "end"))
-    return _laid(_numbered(stops), program)
+    return _laid(_numbered(stops), hunt)
 
 
-def _is_end_saddle(program: Clusters, minima: list[int], point: Stationary) -> bool:
-    ends = (program.ends.start, program.ends.end)
+def _is_end_saddle(both: Ends, minima: list[int], point: Stationary) -> bool:
+    ends = (both.start, both.end)
     return any(
         m < 2 and ends[m].point.negative and abs(ends[m].point.energy - point.energy) < 1e-9
         for m in minima
@@ -88,9 +85,9 @@ def _numbered(stops: list[Stop]) -> list[Stop]:
     return found
 
 
-def _laid(stops: list[Stop], program: Clusters) -> tuple[Stop, ...]:
-    species, free = program.ends.species, program.hunt.free  # type: ignore[union-attr]
-    stops = [_descended(stops, k, program) for k in range(len(stops))]
+def _laid(stops: list[Stop], hunt: Hunt) -> tuple[Stop, ...]:
+    species, free = hunt.ends.species, hunt.free
+    stops = [_descended(stops, k, hunt) for k in range(len(stops))]
     found = [stops[0]]
     for stop in stops[1:]:
         before = found[-1]
@@ -101,10 +98,9 @@ def _laid(stops: list[Stop], program: Clusters) -> tuple[Stop, ...]:
     return tuple(found)
 
 
-def _descended(stops: list[Stop], k: int, program: Clusters) -> Stop:
+def _descended(stops: list[Stop], k: int, hunt: Hunt) -> Stop:
     """A saddle with the paths of steepest descent to the minima beside it."""
-    stop, hunt = stops[k], program.hunt
-    assert hunt is not None
+    stop = stops[k]
     if not stop.is_saddle:
         return stop
     one, other = descents(hunt.landscape, stop.point.q, stop.point.mode)

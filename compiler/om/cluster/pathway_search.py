@@ -74,11 +74,10 @@ class Hunt:
     def free(self) -> bool:
         return self.landscape.external is None
 
-    @cached_property
+    @property
     def scale(self) -> float:
-        """The unit of energies: that of the end a body."""
-        n = self.shape[1]
-        return max(abs(self.ends.end.point.energy), abs(self.ends.start.point.energy)) / n
+        """The unit of energies."""
+        return self.ends.scale
 
     @property
     def force(self) -> float:
@@ -89,11 +88,6 @@ class Hunt:
     def stiffness(self) -> float:
         """The largest curvature at the ends."""
         return float(max(end.point.values[-1] for end in (self.ends.start, self.ends.end)))
-
-    @property
-    def floor(self) -> float:
-        """No way between the ends is lower than the higher one."""
-        return max(self.ends.start.point.energy, self.ends.end.point.energy)
 
     def start(self) -> State:
         names = ("searches", "converged", "new", "verified", "corrected", "refused")
@@ -135,7 +129,7 @@ class Hunt:
 
     def _open(self, state: State) -> bool:
         """Whether the lid can still fall."""
-        return float(state["lid"]) > self.floor + TOLERANCE * self.scale
+        return float(state["lid"]) > self.ends.floor + TOLERANCE * self.scale
 
     def _begin(self, graph: Graph) -> None:
         """The ends; an end that is a saddle joins itself with the two minima below it."""

@@ -1,0 +1,44 @@
+"""Results of a cluster's transformation: what figures, tables and checks are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from actionrun.compiler.om.diagnostics import Measured
+from actionrun.compiler.om.path_problem import Setting
+
+from .endpoints import Ends
+from .pathway import Stop
+
+
+@dataclass(frozen=True)
+class Result:
+    """All that figures, tables and checks are made of.
+
+    `fit` is the path's minimisation, `search` the state of the search for a barrier (empty where
+    none was looked for), `quenched` are the energies of the path's images after each is relaxed. `chain` is empty where
+    no way was found or none was looked for.
+    """
+
+    setting: Setting
+    ends: Ends
+    fit: Any
+    search: Mapping[str, Any]
+    path: Measured
+    quenched: np.ndarray
+    chain: tuple[Stop, ...]
+    history: Mapping[str, np.ndarray]
+
+    @property
+    def lid(self) -> float | None:
+        """The energy of the highest saddle of the chain."""
+        tops = [stop.point.energy for stop in self.chain if stop.is_saddle]
+        return max(tops) if tops else None
+
+    @property
+    def top(self) -> Stop | None:
+        tops = [stop for stop in self.chain if stop.is_saddle]
+        return max(tops, key=lambda stop: stop.point.energy) if tops else None
