@@ -37,6 +37,7 @@ import numpy as np  # noqa: E402
 from actionrun.compiler import compile  # noqa: E402
 from actionrun.compiler.numerics.molecular.observables import deviations  # noqa: E402
 from actionrun.compiler.om.minimization import Relaxation  # noqa: E402
+from actionrun.compiler.program import Reported  # noqa: E402
 from actionrun.spec import load  # noqa: E402
 from rich.console import Console  # noqa: E402
 from rich.table import Table  # noqa: E402
@@ -53,9 +54,9 @@ PRODUCTS = 20
 
 
 def program(name: str, *overrides: str) -> Relaxation:
-    found = compile(load(STUDIES / f"{name}.toml", overrides=overrides))
-    assert isinstance(found, Relaxation)
-    return found
+    compiled = compile(load(STUDIES / f"{name}.toml", overrides=overrides))
+    assert isinstance(compiled, Reported) and isinstance(compiled.solver, Relaxation)
+    return compiled.solver
 
 
 def timed(work: Callable[[], Any]) -> tuple[float, Any]:

@@ -73,14 +73,14 @@ def notes(result: Result) -> tuple[str, ...]:
             found.append("no barrier can be lower: the highest point of the way is one of its ends")
         else:
             found.append(
-                f"the barrier is the lowest of {int(search['searches'])} searches; another budget or "
-                "seed may find a lower one"
+                f"the barrier is the lowest of {int(search['searches'])} searches; another budget "
+                "or seed may find a lower one"
             )
     if search:
         if int(search["corrected"]):
             found.append(
-                f"of {int(search['verified'])} saddles that were verified, {int(search['corrected'])} "
-                "join other minima by steepest descent than by L-BFGS"
+                f"of {int(search['verified'])} saddles that were verified, "
+                f"{int(search['corrected'])} join other minima by steepest descent than by L-BFGS"
             )
         if int(search["lost"]):
             found.append(f"{int(search['lost'])} stationary points had no room and were not kept")

@@ -9,7 +9,7 @@ from typing import Any
 import jax
 import numpy as np
 from actionrun.compiler.findings import Array, Findings, Table
-from actionrun.compiler.om.diagnostics import Measured, measured
+from actionrun.compiler.om.diagnostics import measured
 from actionrun.compiler.om.explanation import equations
 from actionrun.compiler.om.structures import trajectory
 from actionrun.compiler.program import Tell

@@ -19,8 +19,8 @@ class Result:
     """All that figures, tables and checks are made of.
 
     `fit` is the path's minimisation, `search` the state of the search for a barrier (empty where
-    none was looked for), `quenched` are the energies of the path's images after each is relaxed. `chain` is empty where
-    no way was found or none was looked for.
+    none was looked for), `quenched` are the energies of the path's images after each is relaxed.
+    `chain` is empty where no way was found or none was looked for.
     """
 
     setting: Setting
