@@ -38,8 +38,6 @@ class Relaxation:
     """
 
     stage = "relax"
-    minutes = None
-    sharing = None
     quantum = 1
 
     def __init__(

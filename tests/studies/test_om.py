@@ -4,6 +4,7 @@ import jax
 import numpy as np
 import pytest
 from actionrun.compiler import compile
+from actionrun.compiler.program import Reported
 from actionrun.runtime import load
 from claims import STUDIES, finished
 
@@ -121,5 +122,6 @@ def test_every_way_lowers_its_loss(overrides):
         loss = report.samples["loss"]
         loss = loss[np.isfinite(loss)]
         assert loss[-1] < loss[0]
+        assert isinstance(program, Reported)
         found = program.findings(state, report.samples, lambda *_: None)
     assert np.isfinite(found.metrics["action"])
