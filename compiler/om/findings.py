@@ -302,7 +302,7 @@ def _checks(result: Result, given: Any) -> tuple[Check, ...]:
               ("the minimisation settled" if ended == 1 else
                "the minimisation was stopped after the epochs of the study" if ended == 0 else
                "no further step lowers the action")
-              + f" ({int(result.run['fit'].iterations)} iterations)"),
+              + f" ({int(result.fit.iterations)} iterations)"),
         Check("equation of motion", found.force_error < 0.05,
               f"m q'' = F holds within {found.force_error:.1e} of the largest force"),
         Check("energy", found.energy_error < 1e-4,
