@@ -25,7 +25,11 @@ SHORT: dict[str, tuple[str, ...]] = {
     "dho_family_noise": FAMILY,
     "dho_family_paper": FAMILY,
     "dho_family_free": FAMILY,
-    "dho_family_losses": (*FAMILY, 'sweep.training.loss=["gauge", "mae"]'),
+    "dho_family_losses": (
+        *FAMILY,
+        'sweep.training.loss=["mae"]',
+        'sweep.training.embedding=[[], [["c2", "c3"]]]',
+    ),
     "family_coupled": FAMILY,
     "family_double_pendulum": FAMILY,
     "family_duffing": FAMILY,
