@@ -77,7 +77,7 @@ def keyed(text: str) -> dict[str, str]:
 
     Raises ValueError for what is no TOML.
     """
-    import tomllib
+    import tomli
 
     found: dict[str, str] = {}
 
@@ -88,7 +88,7 @@ def keyed(text: str) -> dict[str, str]:
             else:
                 found[f"{path}{name}"] = value(item)
 
-    walk(tomllib.loads(text), "")
+    walk(tomli.loads(text), "")
     return found
 
 

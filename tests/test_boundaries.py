@@ -35,7 +35,7 @@ MECHANICS = ("compiler/numerics/integrators/", "compiler/symbolic/lagrangian_sys
 FORBIDDEN = {"eval", "exec", "sympify", "parse_expr", "lambdify", "pickle", "cloudpickle", "dill"}
 HOMES = {
     "pydantic": ("spec/",),
-    "tomllib": ("spec/",),
+    "tomli": ("spec/",),
     "sympy": ("compiler/",),
     "jax": ("compiler/", "runtime/"),  # the runtime: trees and devices of checkpoints
     "equinox": ("compiler/",),

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Mapping, Sequence
 from typing import Any
+
+import tomli
 
 from .source import Fault, Source, UsageFault, shown
 from .span import Key
@@ -15,7 +16,7 @@ MAX_BYTES = 1_000_000
 MAX_NESTING = 40
 MAX_LINES, MAX_LINE, MAX_PARTS = 20_000, 200_000, 25_000
 MAX_SYNTAX_FAULTS = 10
-CHAIN = re.compile(  # a dotted key of that many parts; tomllib takes quadratic memory for it
+CHAIN = re.compile(  # a dotted key of that many parts; tomli takes quadratic memory for it
     rf"(?<![\w-])(?>(?:[\w-]++|\"[^\"\n]*+\"|'[^'\n]*+')[ \t]*+\.[ \t]*+){{{MAX_NESTING}}}",
     re.ASCII,
 )
@@ -37,8 +38,8 @@ def document(source: Source) -> tuple[dict[str, Any], list[Fault], str]:
         return {}, [source.at(deep, deep + 1, "toml.depth", "tables nested too deep")], ""
     while True:
         try:
-            return tomllib.loads(text), faults, text
-        except tomllib.TOMLDecodeError as error:
+            return tomli.loads(text), faults, text
+        except tomli.TOMLDecodeError as error:
             fault, (start, stop) = _told(source, text, _offset(text, str(error)), str(error))
         except (ValueError, RecursionError):
             return {}, [*faults, source.at(0, 1, "toml.number", "a number of too many digits")], ""
@@ -191,7 +192,7 @@ def _value(text: str) -> Any:
     if len(text) > MAX_BYTES or _too_deep(text):
         raise UsageFault("--set: this value is too long or nested too deep")
     try:
-        document = tomllib.loads(f"value = {text}")
+        document = tomli.loads(f"value = {text}")
     except (ValueError, RecursionError):
         return text
     return document["value"] if [*document] == ["value"] else text

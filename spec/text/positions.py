@@ -1,8 +1,8 @@
 """Where the keys and values of a TOML document stand in its text.
 
-`tomllib` gives values but no positions. This scanner gives positions but no values: it only finds
+`tomli` gives values but no positions. This scanner gives positions but no values: it only finds
 where tokens begin and end, so the two cannot disagree about what a study says. It reads text that
-`tomllib` has accepted; on anything else it stops where it is lost and keeps what it found.
+`tomli` has accepted; on anything else it stops where it is lost and keeps what it found.
 """
 
 from __future__ import annotations
@@ -210,10 +210,10 @@ def decoded_offsets(token: str) -> list[int] | None:
 
 
 def decoded(token: str) -> str:
-    """What a quoted key says. Keys are compared with what `tomllib` read, so it reads this too."""
-    import tomllib
+    """What a quoted key says. Keys are compared with what `tomli` read, so it reads this too."""
+    import tomli
 
     try:
-        return str(tomllib.loads(f"k = {token}")["k"])
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        return str(tomli.loads(f"k = {token}")["k"])
+    except (tomli.TOMLDecodeError, RecursionError) as error:
         raise Lost from error

@@ -2,9 +2,9 @@
 
 import random
 import sys
-import tomllib
 
 import pytest
+import tomli
 from actionrun.spec import Faults, UsageFault, loads
 from fuzz import GOLDEN, MAKERS, PIECES, TEXTS, answered
 from hypothesis import given, settings
@@ -54,7 +54,7 @@ def test_any_value_anywhere(text, data):
     """Each key of a good study given a value of any shape."""
     from actionrun.spec.resolved import key, value
 
-    document = tomllib.loads(text)
+    document = tomli.loads(text)
     tables = [name for name, item in document.items() if isinstance(item, dict)]
     table = data.draw(st.sampled_from(tables))
     name = data.draw(st.sampled_from([*document[table], "steps", "noise", "mass", "fixed"]))

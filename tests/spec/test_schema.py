@@ -6,11 +6,11 @@ import re
 import shutil
 import subprocess
 import sys
-import tomllib
 from pathlib import Path
 
 import jsonschema
 import pytest
+import tomli
 from actionrun.spec import check, loads, resolved_toml, schema, template
 from language_page import STUDIES
 
@@ -28,7 +28,7 @@ STARTERS = {kind: template(kind) for kind in ("ggl", "family", "om", "pnn")}
 
 
 def errors(text: str) -> list[str]:
-    return [error.message for error in VALIDATOR.iter_errors(tomllib.loads(text))]
+    return [error.message for error in VALIDATOR.iter_errors(tomli.loads(text))]
 
 
 @pytest.mark.parametrize("text", [*STUDIES.values(), *STARTERS.values()], ids=[*STUDIES, *STARTERS])
@@ -71,7 +71,7 @@ def test_an_editor_takes_good_studies(tmp_path):
 def test_an_editor_marks_the_key(tmp_path):
     """Not the whole file, as it would if the kinds stood under `oneOf`."""
     for text in STUDIES.values():
-        document = tomllib.loads(text.replace("[system]", "[system]\nnonsense = 1"))
+        document = tomli.loads(text.replace("[system]", "[system]\nnonsense = 1"))
         paths = {tuple(one.absolute_path) for one in VALIDATOR.iter_errors(document)}
         assert paths == ({("system",)} if "system" in document else set())
 
