@@ -11,14 +11,13 @@ import numpy as np
 from actionrun.compiler.program import Search
 from actionrun.spec.kinds.pnn import Pnn
 
+from .laws.build import law_search
+from .maps.build import map_search
+
 
 def build(study: Pnn, observations: Mapping[str, np.ndarray] | None = None) -> Search:
     """The search of a study; `observations` are the columns of its [data], if it has a file.
     Raises Faults."""
     if study.system.coordinates:
-        from .maps import build as pnn_maps
-
-        return pnn_maps.build(study, observations)
-    from .laws import search as pnn_laws
-
-    return pnn_laws.build(study, observations)
+        return map_search(study, observations)
+    return law_search(study, observations)

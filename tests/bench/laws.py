@@ -22,7 +22,7 @@ set_switches()
 
 import numpy as np  # noqa: E402
 import sympy as sp  # noqa: E402
-from actionrun.compiler import compile  # noqa: E402
+from actionrun.compiler.pnn.laws.build import law_search  # noqa: E402
 from actionrun.compiler.pnn.laws.findings import front_of  # noqa: E402
 from actionrun.compiler.pnn.laws.formula import formula  # noqa: E402
 from actionrun.compiler.pnn.laws.model_selection import hypervolume  # noqa: E402
@@ -58,8 +58,7 @@ def main() -> None:
     console = Console()
     with jax.enable_x64(True):
         study = load(STUDY)
-        laws = compile(study, observations(study))
-        assert isinstance(laws, Laws)
+        laws = law_search(study, observations(study)).scorer
         codes = {"actionrun": ours, "pyoperon": operon, "gplearn": gp}
         table = Table("code", "laws", "lowest error", "hypervolume", "of ours", "CPU s", "of ours")
         first: tuple[float, float] | None = None

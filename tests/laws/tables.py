@@ -7,10 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from actionrun.compiler import compile
 from actionrun.compiler.findings import Findings
 from actionrun.compiler.pnn.genome import Layout
+from actionrun.compiler.pnn.laws.build import law_search
+from actionrun.compiler.pnn.laws.search import Laws
 from actionrun.compiler.pnn.laws.seeds import _genome
+from actionrun.compiler.program import ReportedSearch
 from actionrun.runtime.data.observations import observations
 from actionrun.runtime.evolution import Evolved
 from actionrun.spec import Fault, Faults, Pnn, loads
@@ -66,13 +68,18 @@ def study(
     return loads(text, folder=folder)
 
 
-def laws(one: Pnn):
-    return compile(one, observations(one))
+def reported(one: Pnn) -> ReportedSearch[Laws]:
+    """The search of a study, with what is said of its archive."""
+    return law_search(one, observations(one))
+
+
+def laws(one: Pnn) -> Laws:
+    return reported(one).scorer
 
 
 def searched(one: Pnn) -> tuple[Evolved, dict[str, np.ndarray]]:
     """A search to its end."""
-    program = Evolved(laws(one))
+    program = Evolved(reported(one))
     state = program.start()
     for generation in range(program.total):
         state, _ = program.advance(state, generation, 1)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import sympy as sp
 from actionrun.compiler.findings import Table
+from actionrun.compiler.pnn.laws.findings import chosen, front_of
 from actionrun.compiler.symbolic.vocabulary import symbol
 from actionrun.runtime import load
 from actionrun.runtime.data.observations import observations
@@ -16,7 +17,7 @@ from actionrun.runtime.evolution import Evolved
 from actionrun.runtime.report.latex import tables_tex, tabular
 from actionrun.runtime.runner import run
 from actionrun.runtime.storage.checkpoint import Checkpoints, Point
-from tables import STUDIES, csv, found, laws, plain, recovery, searched, study
+from tables import STUDIES, csv, found, laws, plain, recovery, reported, searched, study
 
 SMALL = "population = 20\ngenerations = 3"
 PLAIN = csv(**plain())
@@ -50,14 +51,14 @@ def test_same_seed_same_front_bit_for_bit(tmp_path):
 def test_a_killed_search_ends_with_the_same_front(tmp_path, method):
     one = study(tmp_path, PLAIN, search=f'{SMALL}\nmethod = "{method}"')
     whole, state = searched(one)
-    program = Evolved(laws(one))
+    program = Evolved(reported(one))
     half = program.start()
     for generation in range(2):
         half, _ = program.advance(half, generation, 1)
     keep = Checkpoints(tmp_path / "checkpoint", {"hash": "1"}, lambda event: None)
     keep.folder.mkdir()
     keep.save(Point(2, half), {})
-    again = Evolved(laws(one))
+    again = Evolved(reported(one))
     point = Checkpoints(keep.folder, {"hash": "1"}, lambda event: None).latest(again.start())
     rest = point.state
     for generation in range(2, again.total):
@@ -95,9 +96,7 @@ def test_a_known_law_is_the_knee(tmp_path, law, seed):
     )  # fmt: skip
     program, state = searched(one)
     findings = program.findings(state, {}, lambda *told: None)
-    from actionrun.compiler.pnn.laws.findings import chosen, front_of
-
-    search = program.search
+    search = laws(one)
     kept = state["archive"][: int(state["archived"])]
     front = front_of(search, kept, lambda *told: None)
     best = front[chosen(search, front).index].formula

@@ -4,11 +4,11 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from actionrun.compiler.pnn.maps.build import MapSearch
 from actionrun.compiler.pnn.maps.data import minimum, motions, system
 from actionrun.compiler.pnn.maps.evaluation import as_step, extrapolated, judged
 from actionrun.compiler.pnn.maps.findings import _entry, _limit, named
 from actionrun.compiler.pnn.maps.model import model, thinned
+from actionrun.compiler.pnn.maps.search import MapSearch
 from actionrun.compiler.pnn.maps.structure_proof import matrices, proof
 from actionrun.spec import Faults
 from map_studies import (

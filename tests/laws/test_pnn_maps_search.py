@@ -4,13 +4,13 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from actionrun.compiler.pnn.maps.build import MapSearch
 from actionrun.compiler.pnn.maps.data import Pairs
 from actionrun.compiler.pnn.maps.effective_activations import acting
 from actionrun.compiler.pnn.maps.figures import family
 from actionrun.compiler.pnn.maps.findings import _entry, recommended
 from actionrun.compiler.pnn.maps.model import model, thinned
 from actionrun.compiler.pnn.maps.network_diagram import network_figure
+from actionrun.compiler.pnn.maps.search import MapSearch
 from actionrun.compiler.pnn.maps.variants import LINKS, chained, windows, with_learned_force
 from actionrun.runtime.evolution import Evolved
 from actionrun.runtime.storage.checkpoint import Checkpoints, Point

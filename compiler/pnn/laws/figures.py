@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 from actionrun.compiler.findings import Array, Axis, Curve, Figure, Panel, Table
 from actionrun.compiler.symbolic.printing import text
-from actionrun.compiler.symbolic.vocabulary import symbol
 
 from .formula import with_spread, written
-from .table import evaluated
-
-if TYPE_CHECKING:
-    from .findings import Law
-    from .search import Laws
+from .result import Law
+from .search import Laws
 
 MOST_NAMED = 6
 FAR = 2.0  # robust standard deviations from which a row is named
@@ -170,12 +165,3 @@ def arrays(laws: Laws, history: np.ndarray) -> dict[str, Array]:
             ", ".join(f"least {name}" for name in laws.objectives) + ", laws kept, networks",
         ),
     }  # fmt: skip
-
-
-def read_back(laws: Laws, output: np.ndarray) -> np.ndarray:
-    """The target (n,) for an output (n,); the output where it cannot be read back."""
-    if laws.groups.target is None:
-        return output
-    value = symbol("#output")
-    expression = laws.groups.in_columns(laws.groups.back(value))
-    return evaluated(expression, {**laws.rows.values, "#output": output})

@@ -3,46 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from actionrun.compiler.findings import Check, Equation, Findings
 from actionrun.compiler.program import Tell
 
+from . import figures
 from .baselines import Rival, covariance
 from .formula import Formula, formula, with_spread
 from .model_selection import Choice, hypervolume, knee
+from .result import Law, constants
+from .search import Laws
 from .seeds import simple
-
-if TYPE_CHECKING:
-    from .search import Laws
-
 
 EXACT = 1e-6  # of the output's spread: an error below it is none
 GAIN = 1e-3  # by which a law of the front betters all simpler ones, relative: less says nothing
 
 
-@dataclass(frozen=True, eq=False)
-class Law:
-    """A law of the front: error and spread over repeats of the cross-validation, error on the test
-    rows (None without), in the units of the output."""
-
-    genome: np.ndarray
-    weights: np.ndarray
-    complexity: int
-    error: float
-    spread: float
-    test_error: float | None
-    objective: float
-    squares: np.ndarray
-    formula: Formula
-
-
-def findings(laws: Laws, genomes: np.ndarray, history: np.ndarray, tell: Tell) -> Findings:
+def make_findings(laws: Laws, genomes: np.ndarray, history: np.ndarray, tell: Tell) -> Findings:
     """Findings from the archive's genomes (n, genes)."""
-    from . import figures
-
     front = front_of(laws, genomes, tell)
     choice = chosen(laws, front)
     best = front[choice.index]
@@ -198,16 +178,6 @@ def _entry(law: Law) -> dict[str, Any]:
         "words": shown.words,
         "genome": [int(gene) for gene in law.genome],
         "constants": constants(shown),
-    }
-
-
-def constants(shown: Formula) -> dict[str, dict[str, Any]]:
-    """Value, standard deviation and the short number within it, by constant."""
-    return {
-        str(name): {"value": value, "std": std, "short": short}
-        for name, value, std, short in zip(
-            shown.constants, shown.values, shown.stds, shown.short, strict=True
-        )
     }
 
 

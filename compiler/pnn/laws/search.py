@@ -1,24 +1,22 @@
-"""Laws from a table: networks over dimensionless groups, judged by cross-validation."""
+"""The search for laws in a table: networks over dimensionless groups, by cross-validation."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
-from actionrun.compiler.errors import study_error
-from actionrun.compiler.findings import Equation, Findings, Section
-from actionrun.compiler.pnn.genome import Layout, layout
+from actionrun.compiler.pnn.genome import Layout
 from actionrun.compiler.program import Evolution, Tell
-from actionrun.compiler.symbolic.printing import latex, text
+from actionrun.compiler.symbolic.printing import text
+from actionrun.compiler.symbolic.vocabulary import symbol
 from actionrun.spec.kinds.pnn import Pnn
 
-from .baselines import Rival, rivals
+from .baselines import Rival
 from .canonical_form import EqualLaws
 from .fit import Fits, Fitter
 from .seeds import simple
-from .table import Groups, Rows, groups, rows
+from .table import Groups, Rows, evaluated
 
 
 @dataclass(frozen=True)
@@ -125,92 +123,13 @@ class Laws:
         return self.study.unit(self.said_target)
 
     def read_back(self, output: np.ndarray) -> np.ndarray:
-        """The target (n,) for an output (n,) of all rows."""
-        from .figures import read_back
-
-        return read_back(self, output)
+        """The target (n,) for an output (n,) of all rows; the output where it cannot be read
+        back."""
+        if self.groups.target is None:
+            return output
+        expression = self.groups.in_columns(self.groups.back(symbol("#output")))
+        return evaluated(expression, {**self.rows.values, "#output": output})
 
     def judged(self, genomes: np.ndarray) -> Fits:
         """Fits and cross-validated errors of genomes (n, genes)."""
         return self.fitter.fits(genomes)
-
-    def findings(
-        self, genomes: np.ndarray, scores: np.ndarray, trained: int, history: np.ndarray, tell: Tell
-    ) -> Findings:
-        """The front, its laws read back, the one recommended, rivals."""
-        from .findings import findings
-
-        return findings(self, genomes, history, tell)
-
-
-def build(study: Pnn, observations: Mapping[str, np.ndarray] | None) -> Laws:
-    """The search of a study of a table. Raises Faults for what does not work out."""
-    assert observations is not None, "a study of a table has a file"
-    found = groups(study)
-    table = rows(study, found, observations)
-    if study.search.method == "paper" and not len(table.test):
-        raise study_error(
-            study, ("search", "method"), "search.method",
-            "the published algorithm selects by the rows held out, and none are",
-            "write fraction = 0.2 in [test]",
-        )  # fmt: skip
-    if study.training.optimizer != "levenberg-marquardt":
-        raise study_error(
-            study, ("training", "optimizer"), "training.optimizer",
-            "laws are fitted by least squares to convergence",
-            'write optimizer = "levenberg-marquardt", or leave it out',
-        )  # fmt: skip
-    space, notes = _space(study, found)
-    return Laws(study, found, table, space, rivals(study, found, table), (*table.notes, *notes))
-
-
-def _space(study: Pnn, found: Groups) -> tuple[Layout, tuple[str, ...]]:
-    space, notes = layout(study, active_output=True)
-    return replace(space, inputs=len(found.inputs)), notes
-
-
-def explain(study: Pnn) -> tuple[Section, ...]:
-    """Groups, the space of networks, and how laws are judged."""
-    found = groups(study)
-    space, notes = _space(study, found)
-    words = found.words
-    shown = [("Output", found.output), *((f"Input {k}", x) for k, x in enumerate(found.inputs, 1))]
-    equations = [Equation(name, latex(one, words), text(one, words)) for name, one in shown]
-    definitions = [
-        Equation(
-            f"Definition of {name}",
-            f"{latex(words.constants[name], words)} = {latex(words.scalar(one), words)}",
-            f"{name} = {text(words.scalar(one), words)}",
-        )
-        for name, one in study.define.items()
-    ]
-    search, test = study.search, study.test
-    origin = "" if search.inputs else "Found from the dimensions of the columns (Buckingham).\n"
-    back = (
-        f"Laws are read back as {found.target} = ..."
-        if found.target is not None
-        else "Laws are shown for the output as it stands."
-    )
-    scores = ", ".join(
-        f"{n} costs {s**2}" for n, s in zip(space.activations, space.scores, strict=True)
-    )
-    weights = ", ".join(
-        f"{label} costs {0 if value == 0 else 2 if value is None else 1}"
-        for label, value in zip(space.labels, space.values, strict=True)
-    )
-    selection = (
-        "The published algorithm: fitted to the rows that are not held out, selected by the error "
-        "on those that are (which cross-validation then puts to the test)."
-        if search.method == "paper"
-        else f"Selected by the error over {test.folds} folds, drawn {test.repeats} times, and by "
-        f"complexity; {test.fraction:.0%} of the rows are held out and looked at once, at the end."
-    )
-    return (
-        Section("Dimensionless groups", origin + back, (*equations, *definitions)),
-        Section(
-            "Networks",
-            f"Layers of {', '.join(map(str, space.layers))} units: {space.genes} genes.\n"
-            f"Complexity of activations: {scores}.\nOf weights: {weights}.\n" + "\n".join(notes),
-        ),
-        Section("Judgement", selection),
-    )

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import sympy as sp
 from actionrun.compiler.errors import study_error
+from actionrun.compiler.pnn.genome import Layout, layout
 from actionrun.compiler.symbolic.lowering import lowered
 from actionrun.compiler.symbolic.vocabulary import Vocabulary, symbol, vocabulary
 from actionrun.spec import Faults
@@ -109,6 +110,12 @@ def groups(study: Pnn) -> Groups:
     if target is not None and read_back(output, target, symbol("y")) is None:
         target = None
     return Groups(words, inputs, output, columns, plain, target)
+
+
+def group_layout(study: Pnn, found: Groups) -> tuple[Layout, tuple[str, ...]]:
+    """The networks over the groups, and notes on their weights. Raises Faults."""
+    space, notes = layout(study, active_output=True)
+    return replace(space, inputs=len(found.inputs)), notes
 
 
 def read_back(output: sp.Expr, target: sp.Symbol, value: sp.Expr) -> sp.Expr | None:

@@ -3,31 +3,20 @@ variants, and errors by set of rows as in their figures."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import jax.numpy as jnp
 import numpy as np
 from actionrun.compiler.findings import Axis, Curve, Figure, Panel, Table
 
 from .data import measured_unit
 from .evaluation import Judged
-from .findings import Entry
 from .model import Model
 from .printing import equations
+from .result import Entry, Variants
 from .structure_proof import matrices
-from .variants import LINKS, CentralField, LearnedForce
+from .variants import LINKS, CentralField
 
 CURVE = 200  # points of a force
 POOR = 0.05  # a learned force that is farther off is none
-
-
-@dataclass(frozen=True)
-class Variants:
-    """The recommended map trained as a chain (its weights), and with its own force; None where
-    there is nothing to train."""
-
-    chain: np.ndarray | None
-    force: LearnedForce | None
 
 
 def family(entries: tuple[Entry, ...]) -> list[tuple[float, float, Entry]]:

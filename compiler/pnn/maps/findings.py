@@ -3,17 +3,14 @@ it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
 
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
-from actionrun.compiler.findings import Equation, Findings
+from actionrun.compiler.findings import Findings
 from actionrun.compiler.pnn.canonical_least import least
 from actionrun.compiler.program import Tell
-from actionrun.spec.units.quantities import unit
 
 from .data import Motions, Pairs, motions
 from .effective_activations import acting
@@ -21,7 +18,9 @@ from .evaluation import Judged, as_step, extrapolated, judged
 from .model import FINAL_ROWS, Model, thinned
 from .printing import equations
 from .pruning import front_of, tidied
-from .structure_proof import Matrices, Natural, Proof, matrices, natural, proof, scheme
+from .report import report
+from .result import Entry, Limit, MapResult, Variants, in_natural_units, resting_error
+from .structure_proof import Matrices, matrices, proof, scheme
 from .variants import chained, with_learned_force
 from .warm_up import Ahead
 
@@ -29,42 +28,14 @@ MOST = 60  # networks of the front that are fitted again
 LEVELS = 3  # dt, dt/2, dt/4
 
 
-@dataclass(frozen=True)
-class Entry:
-    """A network of the front, fitted on many rows; `error` on the test rows, `selected` on the
-    validation rows. `matrices`, `scheme` and `equations` are of what it is on these (see `acting`),
-    the proof is of the network wherever it is."""
-
-    genome: np.ndarray
-    weights: np.ndarray
-    complexity: int
-    error: float
-    selected: float
-    objective: float
-    matrices: Matrices | None
-    proof: Proof | None
-    scheme: str | None
-    equations: tuple[Equation, ...]
-    reversal: float
-    volume: float
-
-    @property
-    def known(self) -> str:
-        """The scheme's name, and whether it is that one only where the data are."""
-        here = " on these data" if self.proof is None else ""
-        return f"{self.scheme}{here}" if self.scheme else ""
-
-    def proved(self, damped: bool) -> bool:
-        return self.proof is not None and self.proof.holds(damped)
-
-
-def found(
-    model: Model, genomes: np.ndarray, history: np.ndarray, tell: Tell, ahead: Ahead
+def make_findings(
+    model: Model, ahead: Ahead, genomes: np.ndarray, history: np.ndarray, tell: Tell
 ) -> Findings:
-    """Findings of a finished search."""
-    from .figures import Variants
-    from .report import report
+    """Findings of a finished search, from the genomes of its archive."""
+    return report(model, _result(model, ahead, genomes, tell), history)
 
+
+def _result(model: Model, ahead: Ahead, genomes: np.ndarray, tell: Tell) -> MapResult:
     entries = _entries(model, genomes, tell)
     best = recommended(model, entries)
     best = _final(model, best)
@@ -78,14 +49,14 @@ def found(
         steps["in a chain"] = as_step(model, best.genome, chain)
     if own is not None:
         steps["own force"] = own.step
-    several: list[Judged] = []
+    evaluations: list[Judged] = []
     for number, (name, step) in enumerate(steps.items()):
         tell("judge", number, len(steps) + 1, {})
-        several.append(judged(model, name, step))
+        evaluations.append(judged(model, name, step))
     tell("judge", len(steps), len(steps) + 1, {})
-    several += ahead.peers()
+    evaluations += ahead.peers()
     limit = _limit(model, best, tell)
-    return report(model, entries, best, several, Variants(chain, own), limit, history)
+    return MapResult(entries, best, evaluations, Variants(chain, own), limit)
 
 
 def _entries(model: Model, genomes: np.ndarray, tell: Tell) -> tuple[Entry, ...]:
@@ -124,12 +95,6 @@ def _entry(
         forms, proof(model, genome), named(model, forms, genome, weights),
         equations(model, genome if forms is None else same, weights, forms), reversal, volume,
     )  # fmt: skip
-
-
-def in_natural_units(model: Model, forms: Matrices, genome, weights) -> Natural:
-    free = np.isnan(model.layout.fixed(genome))
-    assert model.study.data.dt is not None
-    return natural(model, forms, weights[free], model.study.number(model.study.data.dt))
 
 
 def named(model: Model, forms: Matrices | None, genome, weights) -> str | None:
@@ -174,26 +139,6 @@ def _final(model: Model, best: Entry) -> Entry:
     )  # fmt: skip
 
 
-def resting_error(model: Model) -> float:
-    """Error of the map that leaves every state where it is, on the validation rows."""
-    length, speed, _ = model.units
-    rows = model.validation
-    x = np.mean((rows.next_q - rows.q) ** 2) * length**2
-    v = np.mean((rows.next_v - rows.v) ** 2) * speed**2
-    with np.errstate(divide="ignore"):  # -inf where one of them never changes
-        return float(10 * np.log10(x) + 10 * np.log10(v))
-
-
-@dataclass(frozen=True)
-class Limit:
-    """The recommended map as dt goes to 0: `levels` of its numbers in natural units at dt, dt/2,
-    ...; `inverse_mass`, `rate` (of damping), (coordinates,) each, in the study's units."""
-
-    levels: list[Natural]
-    inverse_mass: np.ndarray
-    rate: np.ndarray
-
-
 def _limit(model: Model, best: Entry, tell: Tell) -> Limit | None:
     """Refit at smaller steps, so that discretisation is not taken for an error of mass.
 
@@ -232,37 +177,3 @@ def _slowed(data: Motions, k: int) -> Motions:
         return tuple(map(slowed, parts))
 
     return Motions(each(data.train), each(data.validation), each(data.test), data.energies)
-
-
-def energy_unit(model: Model) -> tuple[float, str]:
-    """What turns the study's energies into eV, where it has units; else 1 and its own."""
-    label = model.study.unit("lagrangian")
-    if not label or unit(label).dimension != unit("eV").dimension:
-        return 1.0, label
-    return float(unit(label).factor / unit("eV").factor), "eV"
-
-
-def as_result(model: Model, entry: Entry) -> dict[str, Any]:
-    """An entry of the front for result.json."""
-    layout = model.layout
-    settings: Mapping[str, Any] = {
-        "activations": [layout.activations[c] for c in entry.genome[: layout.units]],
-        "weights": [
-            float(w) if layout.values[c] is None else layout.labels[c]
-            for c, w in zip(entry.genome[layout.units :], entry.weights, strict=True)
-        ],
-    }
-    shown = {
-        "complexity": entry.complexity,
-        "error": entry.error,
-        "objective": entry.objective,
-        "text": "; ".join(e.text for e in entry.equations),
-        "latex": r" \\ ".join(e.latex for e in entry.equations),
-        "genome": [int(c) for c in entry.genome],
-        "validation_error": entry.selected,
-        "scheme": entry.scheme,
-        **settings,
-    }
-    if entry.proof is not None:
-        shown |= {"reversible": entry.proof.reversible, "symplectic": entry.proof.symplectic}
-    return shown

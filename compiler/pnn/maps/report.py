@@ -17,10 +17,10 @@ from actionrun.compiler.findings import (
 
 from .data import measured_unit
 from .evaluation import BACK, LONG, Judged
-from .figures import Variants, errors_figure, family, family_table, force_figure, variants_table
-from .findings import Entry, Limit, as_result, energy_unit, resting_error
+from .figures import errors_figure, family, family_table, force_figure, variants_table
 from .model import Model
 from .network_diagram import network_figure
+from .result import Entry, Limit, MapResult, as_result, energy_unit, resting_error
 
 CHAIN, OWN = "in a chain", "own force"
 SHOWN = 400  # points of a long curve
@@ -31,12 +31,10 @@ PEERS = (
 )
 
 
-def report(
-    model: Model, entries: tuple[Entry, ...], best: Entry, several: list[Judged],
-    variants: Variants, limit: Limit | None, history: np.ndarray,
-) -> Findings:  # fmt: skip
-    """Findings out of all that was found."""
-    own = several[0]
+def report(model: Model, result: MapResult, history: np.ndarray) -> Findings:
+    """A result as findings; `history` holds a row a generation."""
+    entries, best, several, limit = result.entries, result.best, result.evaluations, result.limit
+    variants, own = result.variants, several[0]
     length, _, _ = model.units
     to_energy, _ = energy_unit(model)
     damped = model.system.damped

@@ -1,0 +1,44 @@
+"""Laws from a table, put together: the search, and what is said of its archive."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from actionrun.compiler.errors import study_error
+from actionrun.compiler.findings import Findings
+from actionrun.compiler.program import ReportedSearch, Tell
+from actionrun.spec.kinds.pnn import Pnn
+
+from .baselines import rivals
+from .findings import make_findings
+from .search import Laws
+from .table import group_layout, groups, rows
+
+
+def law_search(study: Pnn, observations: Mapping[str, np.ndarray] | None) -> ReportedSearch[Laws]:
+    """The search of a study of a table. Raises Faults for what does not work out."""
+    assert observations is not None, "a study of a table has a file"
+    found = groups(study)
+    table = rows(study, found, observations)
+    if study.search.method == "paper" and not len(table.test):
+        raise study_error(
+            study, ("search", "method"), "search.method",
+            "the published algorithm selects by the rows held out, and none are",
+            "write fraction = 0.2 in [test]",
+        )  # fmt: skip
+    if study.training.optimizer != "levenberg-marquardt":
+        raise study_error(
+            study, ("training", "optimizer"), "training.optimizer",
+            "laws are fitted by least squares to convergence",
+            'write optimizer = "levenberg-marquardt", or leave it out',
+        )  # fmt: skip
+    space, notes = group_layout(study, found)
+    search = Laws(study, found, table, space, rivals(study, found, table), (*table.notes, *notes))
+
+    def report(
+        genomes: np.ndarray, scores: np.ndarray, trained: int, history: np.ndarray, tell: Tell
+    ) -> Findings:
+        return make_findings(search, genomes, history, tell)
+
+    return ReportedSearch(search, report)

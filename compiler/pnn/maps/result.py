@@ -1,0 +1,126 @@
+"""The result of a search of maps: its front, the recommended map, its variants and its limit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from actionrun.compiler.findings import Equation
+from actionrun.spec.units.quantities import unit
+
+from .evaluation import Judged
+from .model import Model
+from .structure_proof import Matrices, Natural, Proof, natural
+from .variants import LearnedForce
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A network of the front, fitted on many rows; `error` on the test rows, `selected` on the
+    validation rows. `matrices`, `scheme` and `equations` are of what it is on these (see `acting`),
+    the proof is of the network wherever it is."""
+
+    genome: np.ndarray
+    weights: np.ndarray
+    complexity: int
+    error: float
+    selected: float
+    objective: float
+    matrices: Matrices | None
+    proof: Proof | None
+    scheme: str | None
+    equations: tuple[Equation, ...]
+    reversal: float
+    volume: float
+
+    @property
+    def known(self) -> str:
+        """The scheme's name, and whether it is that one only where the data are."""
+        here = " on these data" if self.proof is None else ""
+        return f"{self.scheme}{here}" if self.scheme else ""
+
+    def proved(self, damped: bool) -> bool:
+        return self.proof is not None and self.proof.holds(damped)
+
+
+@dataclass(frozen=True)
+class Variants:
+    """The recommended map trained as a chain (its weights), and with its own force; None where
+    there is nothing to train."""
+
+    chain: np.ndarray | None
+    force: LearnedForce | None
+
+
+@dataclass(frozen=True)
+class Limit:
+    """The recommended map as dt goes to 0: `levels` of its numbers in natural units at dt, dt/2,
+    ...; `inverse_mass`, `rate` (of damping), (coordinates,) each, in the study's units."""
+
+    levels: list[Natural]
+    inverse_mass: np.ndarray
+    rate: np.ndarray
+
+
+@dataclass(frozen=True)
+class MapResult:
+    """All that a finished search gave: the front, the recommended one of it, evaluations of that
+    one, its variants and what it stands beside, and its limit."""
+
+    entries: tuple[Entry, ...]
+    best: Entry
+    evaluations: list[Judged]
+    variants: Variants
+    limit: Limit | None
+
+
+def in_natural_units(model: Model, forms: Matrices, genome, weights) -> Natural:
+    free = np.isnan(model.layout.fixed(genome))
+    assert model.study.data.dt is not None
+    return natural(model, forms, weights[free], model.study.number(model.study.data.dt))
+
+
+def resting_error(model: Model) -> float:
+    """Error of the map that leaves every state where it is, on the validation rows."""
+    length, speed, _ = model.units
+    rows = model.validation
+    x = np.mean((rows.next_q - rows.q) ** 2) * length**2
+    v = np.mean((rows.next_v - rows.v) ** 2) * speed**2
+    with np.errstate(divide="ignore"):  # -inf where one of them never changes
+        return float(10 * np.log10(x) + 10 * np.log10(v))
+
+
+def energy_unit(model: Model) -> tuple[float, str]:
+    """What turns the study's energies into eV, where it has units; else 1 and its own."""
+    label = model.study.unit("lagrangian")
+    if not label or unit(label).dimension != unit("eV").dimension:
+        return 1.0, label
+    return float(unit(label).factor / unit("eV").factor), "eV"
+
+
+def as_result(model: Model, entry: Entry) -> dict[str, Any]:
+    """An entry of the front for result.json."""
+    layout = model.layout
+    settings: Mapping[str, Any] = {
+        "activations": [layout.activations[c] for c in entry.genome[: layout.units]],
+        "weights": [
+            float(w) if layout.values[c] is None else layout.labels[c]
+            for c, w in zip(entry.genome[layout.units :], entry.weights, strict=True)
+        ],
+    }
+    shown = {
+        "complexity": entry.complexity,
+        "error": entry.error,
+        "objective": entry.objective,
+        "text": "; ".join(e.text for e in entry.equations),
+        "latex": r" \\ ".join(e.latex for e in entry.equations),
+        "genome": [int(c) for c in entry.genome],
+        "validation_error": entry.selected,
+        "scheme": entry.scheme,
+        **settings,
+    }
+    if entry.proof is not None:
+        shown |= {"reversible": entry.proof.reversible, "symplectic": entry.proof.symplectic}
+    return shown
