@@ -37,10 +37,10 @@ class Equals:
 
     def simplest(self, rows: np.ndarray) -> np.ndarray:
         """The simplest known equals of genomes (n, genes), one spelling for all of one kind."""
-        found = []
+        forms = []
         for row in rows.tolist():
-            found.append(self.reduced(tuple(row)))
-        return np.array(found, dtype=np.int32).reshape(len(rows), self.layout.genes)
+            forms.append(self.reduced(tuple(row)))
+        return np.array(forms, dtype=np.int32).reshape(len(rows), self.layout.genes)
 
     def reduced(self, row: tuple[int, ...]) -> tuple[int, ...]:
         """The same of one genome."""
@@ -49,14 +49,14 @@ class Equals:
         return self.known[row]
 
     def _simplest(self, row: tuple[int, ...]) -> tuple[int, ...]:
-        found = row
+        form = row
         for _ in range(MOST_ROUNDS):
-            genome = self._reduced(found)
+            genome = self._reduced(form)
             ordered = min(tuple(genome[k] for k in order) for order in self.orders)
-            if ordered == found:
+            if ordered == form:
                 break
-            found = ordered
-        return found
+            form = ordered
+        return form
 
     def _reduced(self, row: tuple[int, ...]) -> list[int]:
         genome = list(row)
@@ -219,12 +219,12 @@ class Equals:
     def _scaled(self) -> list[tuple[int, tuple[int, ...], tuple[int, ...]]]:
         """Of units whose scale can be moved: activation, the weights before, those behind."""
         units, hearers = self._wired
-        found = []
+        scaled = []
         for place, unit in units:
             behind = tuple(w for _, w in hearers.get(place, []))
             if min(*unit.weights, *behind, 0) == 0:
-                found.append((unit.activation, unit.weights, behind))
-        return found
+                scaled.append((unit.activation, unit.weights, behind))
+        return scaled
 
     def _move(self, genome: list[int], before: list[int], behind: list[int]) -> None:
         first, last = ([self._value(genome, w) for w in part] for part in (before, behind))
@@ -283,12 +283,12 @@ class Equals:
 
     def sheared(self, row: tuple[int, ...]) -> list[tuple[int, ...]]:
         """Equals of a genome that one shear of no cost makes."""
-        found = []
+        equals = []
         for shear in self.shears.all:
             genome = [*row]
             if self.shears.done(genome, shear, 0):
-                found.append(tuple(genome))
-        return found
+                equals.append(tuple(genome))
+        return equals
 
     @cached_property
     def orders(self) -> list[list[int]]:
@@ -299,7 +299,7 @@ class Equals:
             return [plain]
         units, hearers = self._wired
         starts = np.cumsum([0, *layout.layers])
-        found = []
+        orders = []
         for order in product(*(permutations(range(n)) for n in layout.layers)):
             genes = list(plain)
             renamed = {}
@@ -313,8 +313,8 @@ class Equals:
             for hearer in {id(h): h for hs in hearers.values() for h, _ in hs}.values():
                 if all(hearer is not unit for _, unit in units):
                     self._rename(genes, hearer, hearer, renamed)
-            found.append(genes)
-        return found
+            orders.append(genes)
+        return orders
 
     def _rename(self, genes: list[int], unit: Unit, other: Unit, renamed: dict[int, int]) -> None:
         by_source = dict(zip(other.sources, other.weights, strict=True))

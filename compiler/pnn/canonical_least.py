@@ -19,8 +19,8 @@ Genes = tuple[int, ...]
 
 def least(equals: Equals, rows: np.ndarray) -> np.ndarray:
     """The least complex equals found of genomes (n, genes), and of these the first."""
-    found = [_least(equals, tuple(row)) for row in equals.simplest(rows).tolist()]
-    return np.array(found, dtype=np.int32).reshape(len(rows), equals.layout.genes)
+    genomes = [_least(equals, tuple(row)) for row in equals.simplest(rows).tolist()]
+    return np.array(genomes, dtype=np.int32).reshape(len(rows), equals.layout.genes)
 
 
 def _least(equals: Equals, start: Genes) -> Genes:

@@ -164,7 +164,7 @@ def layout(
         else:
             values.append(value)
             labels.append(label)
-    found = Layout(
+    networks = Layout(
         inputs=len(search.inputs),
         layers=search.layers,
         outputs=len(search.outputs),
@@ -177,17 +177,17 @@ def layout(
         force=force,
         pushes=pushes,
     )
-    if found.weights > MOST_WEIGHTS:
+    if networks.weights > MOST_WEIGHTS:
         raise study_error(
             study, ("search", "layers"), "search.size",
-            f"these networks have {found.weights} weights, and {MOST_WEIGHTS} can be searched",
+            f"these networks have {networks.weights} weights, and {MOST_WEIGHTS} can be searched",
             "take smaller layers",
         )  # fmt: skip
     notes = [
         f"in the study's units {labels[k]} and {' and '.join(others)} are one value, one setting"
         for k, others in merged.items()
     ]
-    return found, tuple(notes)
+    return networks, tuple(notes)
 
 
 def _exact(value: float) -> Fraction | float:

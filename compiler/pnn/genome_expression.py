@@ -43,25 +43,25 @@ def trainables(layout: Layout, row: np.ndarray) -> list[int]:
 def exact(layout: Layout, row: np.ndarray) -> tuple[list[sp.Expr], list[sp.Symbol]]:
     """Weights of a genome: rational where they are fixed fractions, symbols w_1, w_2, ... where
     trainable; and these symbols."""
-    found: list[sp.Expr] = []
+    weights: list[sp.Expr] = []
     symbols: list[sp.Symbol] = []
     for k in range(layout.weights):
         value = layout.values[row[layout.units + k]]
         if value is None:
             symbols.append(sp.Symbol(f"w_{len(symbols) + 1}", real=True))
-            found.append(symbols[-1])
+            weights.append(symbols[-1])
         else:  # a float is a fraction too, so that what cancels does so exactly
             whole = Fraction(value)
-            found.append(sp.Rational(whole.numerator, whole.denominator))
-    return found, symbols
+            weights.append(sp.Rational(whole.numerator, whole.denominator))
+    return weights, symbols
 
 
 def numbers(layout: Layout, row: np.ndarray, weights: np.ndarray) -> list[sp.Expr]:
     """The weights with the fitted numbers put in."""
-    found, symbols = exact(layout, row)
+    weights_, symbols = exact(layout, row)
     fitted = [sp.Float(float(weights[k]), 17) for k in trainables(layout, row)]
     put = dict(zip(symbols, fitted, strict=True))
-    return [put.get(w, w) for w in found]  # type: ignore[arg-type]
+    return [put.get(w, w) for w in weights_]  # type: ignore[arg-type]
 
 
 def form(
@@ -73,13 +73,13 @@ def form(
 ) -> list[sp.Expr]:
     """The outputs of a genome as expressions of its inputs; `push` gives the force's components of
     its arguments."""
-    found: list[sp.Expr] = [*inputs]
+    values: list[sp.Expr] = [*inputs]
     if layout.bias:
-        found.append(sp.Integer(1))
+        values.append(sp.Integer(1))
 
     def heard(unit: Unit) -> sp.Expr:
         parts = [
-            (sp.Integer(1) if w < 0 else weights[w]) * found[s]
+            (sp.Integer(1) if w < 0 else weights[w]) * values[s]
             for s, w in zip(unit.sources, unit.weights, strict=True)
             if w < 0 or weights[w] != 0
         ]
@@ -91,7 +91,7 @@ def form(
     for step in layout.net.steps:
         if isinstance(step, Push):
             assert push is not None
-            found += push([heard(unit) for unit in step.arguments])
+            values += push([heard(unit) for unit in step.arguments])
         else:
-            found.append(heard(step))
+            values.append(heard(step))
     return [heard(unit) for unit in layout.net.outputs]

@@ -45,13 +45,13 @@ class Shears:
             by_sources.setdefault(unit.sources, []).append((place, unit))
         signed = [v for v in self._values if v]
         steps = [(self._sums(s), self._sums(-s)) for s in (*signed, *(-v for v in signed))]
-        found = []
+        shears = []
         for layer in by_sources.values():
             for one in layer:
                 for other in layer:
                     if one is not other:
-                        found += [self._shear(one, other, hearers, *step) for step in steps]
-        return [one for one in found if one is not None]
+                        shears += [self._shear(one, other, hearers, *step) for step in steps]
+        return [one for one in shears if one is not None]
 
     def _sums(self, s: float) -> Sums:
         """[code][other code] of weight + s * other. Two weights cannot be tied: what gets a

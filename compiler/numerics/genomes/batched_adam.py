@@ -82,12 +82,12 @@ def fitted(
     free = np.isnan(fixed)
     start = np.where(free, starts, fixed)
     descent = Descent(net, force, data, jnp.asarray(how[1]))
-    found: list[list[np.ndarray]] = []
+    batches: list[list[np.ndarray]] = []
     for first in range(0, len(codes), LANES):
         block = np.arange(first, first + LANES)
         block = np.where(block < len(codes), block, first)
         parts = (codes[block], fixed[block] != 0, free[block], start[block])
         batch = _batch(descent, *parts, jnp.asarray(how[0]))
-        found.append([np.asarray(x)[: len(codes) - first] for x in batch])
-    weights, cost, converged = (np.concatenate(parts) for parts in zip(*found, strict=True))
+        batches.append([np.asarray(x)[: len(codes) - first] for x in batch])
+    weights, cost, converged = (np.concatenate(parts) for parts in zip(*batches, strict=True))
     return Fitted(weights, cost, converged & np.isfinite(cost))

@@ -262,7 +262,7 @@ def fitted(
     codes, fixed, linear = genomes
     free = np.isnan(fixed)
     count = free.sum(axis=1)
-    found = Fitted(
+    result = Fitted(
         np.where(free, starts, fixed), np.full(len(fixed), np.inf), np.zeros(len(fixed), bool)
     )
     low = 0
@@ -274,9 +274,9 @@ def fitted(
             if len(indices):
                 fitter = Fitter(net, force, data, straight, *limits)
                 lanes = _lanes(codes, fixed, rows, size, indices)
-                _run(fitter, lanes, found, indices, size, iterations, together)
+                _run(fitter, lanes, result, indices, size, iterations, together)
             low = size
-    return found
+    return result
 
 
 def sizes(net: Net, linear: bool) -> list[int]:
@@ -299,13 +299,13 @@ def _lanes(codes, fixed, rows, size: int, indices: np.ndarray) -> Lane:
 
 
 def _run(
-    fitter: Fitter, lanes: Lane, found: Fitted, indices: np.ndarray, size: int, iterations: int,
+    fitter: Fitter, lanes: Lane, result: Fitted, indices: np.ndarray, size: int, iterations: int,
     together: int,
 ) -> None:  # fmt: skip
     """March the lanes to their ends, a full batch at a time, and write them into `found`."""
     n, rows = len(indices), fitter.data.inputs.shape[1] * fitter.data.inputs.shape[2]
     batch = min(2 ** int(np.clip(np.log2(LANE_ROWS / rows), 0, 8)), together)
-    theta = np.take_along_axis(found.weights[indices], np.maximum(lanes.of, 0), axis=1)
+    theta = np.take_along_axis(result.weights[indices], np.maximum(lanes.of, 0), axis=1)
     walks = Walk(
         theta, np.full(n, np.inf), np.zeros((n, size, size)), np.zeros((n, size)), theta.copy(),
         np.full(n, 1e-2), np.zeros(n, np.int64), np.zeros(n, np.int64),
@@ -323,6 +323,6 @@ def _run(
         active = [k for k in active if not walks.ended[k] and walks.count[k] < iterations]
     used = lanes.of >= 0
     lane, slot = np.nonzero(used)
-    found.weights[indices[lane], lanes.of[lane, slot]] = walks.theta[lane, slot]
-    found.cost[indices] = walks.cost
-    found.converged[indices] = (walks.ended == 1) & np.isfinite(walks.cost)
+    result.weights[indices[lane], lanes.of[lane, slot]] = walks.theta[lane, slot]
+    result.cost[indices] = walks.cost
+    result.converged[indices] = (walks.ended == 1) & np.isfinite(walks.cost)

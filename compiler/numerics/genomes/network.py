@@ -58,13 +58,13 @@ class Net(eqx.Module):
         """The outputs. codes (genes,), or None where all units are linear; present (weights,):
         which weights are not fixed zeros; weights (weights, ...) and each of the inputs (rows, ...)
         broadcast together."""
-        found = list(inputs)
+        values = list(inputs)
         if self.bias:
-            found.append(jnp.ones_like(found[0]))
+            values.append(jnp.ones_like(values[0]))
 
         def heard(unit: Unit) -> jax.Array:
             parts = [
-                jnp.where(present[w], weights[w] * found[s], 0) if w >= 0 else found[s]
+                jnp.where(present[w], weights[w] * values[s], 0) if w >= 0 else values[s]
                 for s, w in zip(unit.sources, unit.weights, strict=True)
             ]
             total = parts[0]
@@ -77,9 +77,9 @@ class Net(eqx.Module):
         for step in self.steps:
             if isinstance(step, Push):
                 assert force is not None, "a net that feels a force is given one"
-                found += force([heard(unit) for unit in step.arguments])
+                values += force([heard(unit) for unit in step.arguments])
             else:
-                found.append(heard(step))
+                values.append(heard(step))
         return [heard(unit) for unit in self.outputs]
 
     def active(self, code, total, parts, weights, present) -> jax.Array:

@@ -110,8 +110,8 @@ class _Model:
 
     def _output(self, values):
         columns = [jnp.asarray(column) for column in self.rows.values.values()]
-        (found,) = self.function(*columns, *values)
-        return jnp.broadcast_to(jnp.asarray(found, dtype=float), (len(self.rows.labels),))
+        (value,) = self.function(*columns, *values)
+        return jnp.broadcast_to(jnp.asarray(value, dtype=float), (len(self.rows.labels),))
 
     def slopes(self, values: np.ndarray) -> np.ndarray:
         """(n, k)"""
@@ -156,8 +156,8 @@ class _Model:
     def stds(self, values: np.ndarray) -> tuple[float | None, ...]:
         learn = self.rows.learn
         missed = self.output(values)[learn] - self.rows.output[learn]
-        found = covariance(self.slopes(values)[learn], missed)
-        return (None,) * len(values) if found is None else tuple(np.sqrt(np.diag(found)).tolist())
+        matrix = covariance(self.slopes(values)[learn], missed)
+        return (None,) * len(values) if matrix is None else tuple(np.sqrt(np.diag(matrix)).tolist())
 
 
 def covariance(slopes: np.ndarray, missed: np.ndarray) -> np.ndarray | None:

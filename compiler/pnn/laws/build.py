@@ -19,8 +19,8 @@ from .table import group_layout, groups, rows
 def law_search(study: Pnn, observations: Mapping[str, np.ndarray] | None) -> ReportedSearch[Laws]:
     """The search of a study of a table. Raises Faults for what does not work out."""
     assert observations is not None, "a study of a table has a file"
-    found = groups(study)
-    table = rows(study, found, observations)
+    relation = groups(study)
+    table = rows(study, relation, observations)
     if study.search.method == "paper" and not len(table.test):
         raise study_error(
             study, ("search", "method"), "search.method",
@@ -33,8 +33,8 @@ def law_search(study: Pnn, observations: Mapping[str, np.ndarray] | None) -> Rep
             "laws are fitted by least squares to convergence",
             'write optimizer = "levenberg-marquardt", or leave it out',
         )  # fmt: skip
-    space, notes = group_layout(study, found)
-    search = Laws(study, found, table, space, rivals(study, found, table), (*table.notes, *notes))
+    space, notes = group_layout(study, relation)
+    search = Laws(study, relation, table, space, rivals(study, relation, table), (*table.notes, *notes))
 
     def report(
         genomes: np.ndarray, scores: np.ndarray, trained: int, history: np.ndarray, tell: Tell

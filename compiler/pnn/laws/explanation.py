@@ -11,10 +11,10 @@ from .table import group_layout, groups
 
 def explain_law(study: Pnn) -> tuple[Section, ...]:
     """Groups, the space of networks, and how laws are judged."""
-    found = groups(study)
-    space, notes = group_layout(study, found)
-    words = found.words
-    shown = [("Output", found.output), *((f"Input {k}", x) for k, x in enumerate(found.inputs, 1))]
+    relation = groups(study)
+    space, notes = group_layout(study, relation)
+    words = relation.words
+    shown = [("Output", relation.output), *((f"Input {k}", x) for k, x in enumerate(relation.inputs, 1))]
     equations = [Equation(name, latex(one, words), text(one, words)) for name, one in shown]
     definitions = [
         Equation(
@@ -27,8 +27,8 @@ def explain_law(study: Pnn) -> tuple[Section, ...]:
     search, test = study.search, study.test
     origin = "" if search.inputs else "Found from the dimensions of the columns (Buckingham).\n"
     back = (
-        f"Laws are read back as {found.target} = ..."
-        if found.target is not None
+        f"Laws are read back as {relation.target} = ..."
+        if relation.target is not None
         else "Laws are shown for the output as it stands."
     )
     scores = ", ".join(

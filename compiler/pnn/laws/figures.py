@@ -150,13 +150,13 @@ def constants_table(front: Sequence[Law]) -> Table:
 def arrays(laws: Laws, history: np.ndarray) -> dict[str, Array]:
     rows, unit = laws.rows, laws.output_unit
     names = [f"input_{k + 1}" for k in range(rows.inputs.shape[1])]
-    found = {
+    inputs = {
         name: Array(rows.inputs[:, k], ("row",), "", text(laws.groups.inputs[k], laws.groups.words))
         for k, name in enumerate(names)
     }
     held = np.zeros(len(rows.output), np.int64)
     held[rows.test] = 1
-    return found | {
+    return inputs | {
         "output": Array(rows.output, ("row",), unit, laws.said_output),
         "test": Array(held, ("row",), "", "1 where a row was held out for the test"),
         "folds": Array(rows.folds.astype(np.int64), ("fold", "row"), "", "1: left out"),

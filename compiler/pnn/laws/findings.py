@@ -101,7 +101,7 @@ def front_of(laws: Laws, genomes: np.ndarray, tell: Tell) -> list[Law]:
         if says and np.isfinite(fits.error[k]) and judged[k] < (1 - GAIN) * least:
             least = judged[k]
             kept.append(int(k))
-    found = []
+    laws_ = []
     for done, k in enumerate(kept):
         tell("read back", done, len(kept), {})
         missed = laws.fitter.predicted(rows[k : k + 1], fits.weights[k : k + 1], laws.rows.learn)
@@ -111,7 +111,7 @@ def front_of(laws: Laws, genomes: np.ndarray, tell: Tell) -> list[Law]:
         )
         error = float(fits.error[k])
         objective = laws.objective(judged[k : k + 1], complexity[k : k + 1])
-        found.append(
+        laws_.append(
             Law(
                 rows[k], fits.weights[k], int(complexity[k]), error,
                 float(fits.errors[k].std(ddof=1)) if laws.rows.repeats > 1 else 0.0,
@@ -120,7 +120,7 @@ def front_of(laws: Laws, genomes: np.ndarray, tell: Tell) -> list[Law]:
                 formula(layout, rows[k], fits.weights[k], spread, laws.groups),
             )
         )  # fmt: skip
-    return found
+    return laws_
 
 
 def reference(laws: Laws) -> tuple[float, float]:
@@ -142,20 +142,20 @@ def rival_complexities(laws: Laws) -> tuple[dict[str, int], list[str]]:
     )
     complexity = laws.layout.complexity(genomes)
     size = laws.rows.output.std()
-    found: dict[str, int] = {}
+    complexities: dict[str, int] = {}
     notes: list[str] = []
     for rival in laws.rivals:
         apart = np.abs(said - rival.given).max(axis=1)
         same = np.flatnonzero(apart <= 1e-4 * size)
         operations = int(rival.formula.expression.count_ops())
         count = 2 * len(rival.formula.constants) + operations * max(laws.layout.scores) ** 2
-        found[rival.name] = int(complexity[same].min()) if len(same) else count
+        complexities[rival.name] = int(complexity[same].min()) if len(same) else count
         if not len(same):
             notes.append(
                 f"no simple network says what {rival.name} does: its complexity is counted by its "
                 "constants and operations"
             )
-    return found, notes
+    return complexities, notes
 
 
 def _volume(box: tuple[float, float], front: Sequence[Law]) -> float:
@@ -240,11 +240,11 @@ def _summary(laws: Laws, best: Law, choice: Choice) -> tuple[tuple[str, str], ..
 def _checks(
     laws: Laws, front: Sequence[Law], best: Law, plain: Mapping[str, int]
 ) -> tuple[Check, ...]:
-    found = []
+    checks = []
     for rival in laws.rivals:
         there = [law.error for law in front if law.complexity <= plain[rival.name]]
         least = min(there, default=np.inf)
-        found.append(
+        checks.append(
             Check(
                 f"front and {rival.name}",
                 least <= rival.error * (1 + 1e-6),
@@ -255,7 +255,7 @@ def _checks(
     if best.test_error is not None:
         # the relative spread of a root mean square over n rows is about 1/sqrt(2 n)
         high = best.error * (1 + 2 / np.sqrt(2 * len(laws.rows.test)))
-        found.append(
+        checks.append(
             Check(
                 "rows never seen",
                 best.test_error <= high,
@@ -266,7 +266,7 @@ def _checks(
     lacking = [
         str(n) for n, s in zip(best.formula.constants, best.formula.stds, strict=True) if s is None
     ]
-    found.append(
+    checks.append(
         Check(
             "constants determined",
             not lacking,
@@ -275,4 +275,4 @@ def _checks(
             else f"the rows do not determine {', '.join(lacking)}",
         )
     )
-    return tuple(found)
+    return tuple(checks)

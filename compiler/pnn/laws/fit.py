@@ -121,10 +121,10 @@ class Fitter:
         """Weights (n, weights) and mean square (n,) of fits to all rows to learn from."""
         n = len(genomes)
         codes, fixed = genomes[:, : self.layout.units], self.layout.fixed(genomes)
-        found = self._fitted(codes, fixed, np.tile(self.first, (n, 1)), self.starts, 0)
-        costs = np.where(np.isfinite(found.cost), found.cost, np.inf).reshape(n, self.starts)
+        result = self._fitted(codes, fixed, np.tile(self.first, (n, 1)), self.starts, 0)
+        costs = np.where(np.isfinite(result.cost), result.cost, np.inf).reshape(n, self.starts)
         best = np.argmin(costs, axis=1)
-        weights = found.weights.reshape(n, self.starts, -1)[np.arange(n), best]
+        weights = result.weights.reshape(n, self.starts, -1)[np.arange(n), best]
         scale = float(self.data.scales[0])
         return weights, costs[np.arange(n), best] / (len(self.rows.learn) * scale**2)
 
@@ -176,12 +176,12 @@ def outputs(
     The batch has one size, so that a number does not depend on the others in it.
     """
     codes, present = genomes[:, : layout.units].astype(np.int32), layout.fixed(genomes) != 0
-    found = np.empty((len(genomes), inputs.shape[1]))
+    outputs_ = np.empty((len(genomes), inputs.shape[1]))
     for start in range(0, len(genomes), BATCH):
         part = np.arange(start, start + BATCH) % len(genomes)
         given = _batch(
             layout.net, *map(jnp.asarray, (codes[part], present[part], weights[part], inputs))
         )
         kept = min(BATCH, len(genomes) - start)
-        found[start : start + kept] = np.asarray(given)[:kept]
-    return found
+        outputs_[start : start + kept] = np.asarray(given)[:kept]
+    return outputs_

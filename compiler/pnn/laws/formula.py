@@ -193,8 +193,8 @@ def _parted(
             return part.func(constant(part.func(*inside)), *(replaced(a) for a in rest))
         return part.func(*(replaced(a) for a in part.args)) if part.args else part
 
-    found = replaced(expression)
-    return found, {name: part for part, name in parts.items()}
+    whole = replaced(expression)
+    return whole, {name: part for part, name in parts.items()}
 
 
 def written(value: float, std: float | None) -> str:
@@ -247,14 +247,14 @@ def _in_words(term: sp.Expr, free: set[sp.Symbol], groups: Groups) -> tuple[bool
 
 def _product(expression: sp.Expr, groups: Groups) -> str:
     powers = {sp.Integer(2): "squared", sp.Integer(3): "cubed"}
-    found = []
+    factors = []
     for factor in sp.Mul.make_args(expression):
         base, power = factor.as_base_exp()
         if power in powers and isinstance(base, sp.Symbol):
-            found.append(f"{text(base, groups.words)} {powers[power]}")
+            factors.append(f"{text(base, groups.words)} {powers[power]}")
         elif power == sp.Rational(1, 2) and isinstance(base, sp.Symbol):
-            found.append(f"the root of {text(base, groups.words)}")
+            factors.append(f"the root of {text(base, groups.words)}")
         else:
             spelt = text(factor, groups.words)
-            found.append(f"({spelt})" if isinstance(factor, sp.Add) else spelt)
-    return " times ".join(found)
+            factors.append(f"({spelt})" if isinstance(factor, sp.Add) else spelt)
+    return " times ".join(factors)

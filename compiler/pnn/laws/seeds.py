@@ -21,17 +21,17 @@ def simple(layout: Layout, most: int) -> np.ndarray:
     if zero is None or trained is None or not layout.layers:
         return np.zeros((0, layout.genes), np.int32)
     plain = trained if one is None else one
-    found = []
+    genomes = []
     terms = _terms(layout)
     widest = min(3, *layout.layers)
     for size in range(0, widest + 1):
         for chosen in islice(combinations(terms, size), MOST_SUMS):
             for bias in dict.fromkeys((zero, plain, trained)) if layout.bias else (zero,):
                 if size or bias != zero:
-                    found.append(_genome(layout, chosen, bias, zero, plain, trained))
-        if len(found) > 4 * most:
+                    genomes.append(_genome(layout, chosen, bias, zero, plain, trained))
+        if len(genomes) > 4 * most:
             break
-    rows = np.array(found, np.int32).reshape(-1, layout.genes)
+    rows = np.array(genomes, np.int32).reshape(-1, layout.genes)
     order = np.argsort(layout.complexity(rows), kind="stable")
     return rows[order][:most]
 
@@ -39,13 +39,13 @@ def simple(layout: Layout, most: int) -> np.ndarray:
 def _terms(layout: Layout) -> list[tuple[str, tuple[int, ...]]]:
     """An activation and the inputs that it hears."""
     inputs = range(layout.inputs)
-    found: list[tuple[str, tuple[int, ...]]] = [
+    terms: list[tuple[str, tuple[int, ...]]] = [
         (name, (k,)) for name in SINGLE if name in layout.activations for k in inputs
     ]
     if "product" in layout.activations:
         for size in (2, 3):
-            found += [("product", some) for some in islice(combinations(inputs, size), MOST_SUMS)]
-    return found
+            terms += [("product", some) for some in islice(combinations(inputs, size), MOST_SUMS)]
+    return terms
 
 
 def _genome(

@@ -112,10 +112,10 @@ def groups(study: Pnn) -> Groups:
     return Groups(words, inputs, output, columns, plain, target)
 
 
-def group_layout(study: Pnn, found: Groups) -> tuple[Layout, tuple[str, ...]]:
+def group_layout(study: Pnn, relation: Groups) -> tuple[Layout, tuple[str, ...]]:
     """The networks over the groups, and notes on their weights. Raises Faults."""
     space, notes = layout(study, active_output=True)
-    return replace(space, inputs=len(found.inputs)), notes
+    return replace(space, inputs=len(relation.inputs)), notes
 
 
 def read_back(output: sp.Expr, target: sp.Symbol, value: sp.Expr) -> sp.Expr | None:
@@ -142,8 +142,8 @@ def evaluated(expression: sp.Expr, values: Mapping[str, np.ndarray]) -> np.ndarr
     """An expression in columns, (n,)."""
     arguments = [symbol(name) for name in values]
     count = len(next(iter(values.values())))
-    (found,) = lowered([expression], arguments)(*map(jnp.asarray, values.values()))
-    return np.broadcast_to(np.asarray(found, dtype=float), (count,)).copy()
+    (value,) = lowered([expression], arguments)(*map(jnp.asarray, values.values()))
+    return np.broadcast_to(np.asarray(value, dtype=float), (count,)).copy()
 
 
 def rows(study: Pnn, groups: Groups, observations: Mapping[str, np.ndarray]) -> Rows:
@@ -262,11 +262,11 @@ def _listed(items: Sequence[str]) -> str:
 def _keyed(study: Pnn, groups: Groups) -> list[tuple[tuple[str | int, ...], sp.Expr]]:
     """Inputs and output, each with its place in the study."""
     given = bool(study.search.inputs)
-    found = [
+    keyed = [
         (("search", "inputs", k) if given else ("search", "outputs", 0), one)
         for k, one in enumerate(groups.inputs)
     ]
-    return [*found, (("search", "outputs", 0), groups.output)]
+    return [*keyed, (("search", "outputs", 0), groups.output)]
 
 
 def _monomial(symbols: Sequence[sp.Symbol], exponents: Sequence) -> sp.Expr:

@@ -60,10 +60,10 @@ class Field(eqx.Module):
     def __call__(self, arguments):
         parts = [argument[..., c] for argument in arguments for c in range(self.width)]
         shape = jnp.broadcast_shapes(*(part.shape for part in parts))
-        found = [jnp.broadcast_to(jnp.asarray(f), shape) for f in self.force(*parts)]
+        forces = [jnp.broadcast_to(jnp.asarray(f), shape) for f in self.force(*parts)]
         n = self.width
         count = range(len(arguments))
-        return [self.scale * jnp.stack(found[k * n : (k + 1) * n], axis=-1) for k in count]
+        return [self.scale * jnp.stack(forces[k * n : (k + 1) * n], axis=-1) for k in count]
 
 
 @dataclass(frozen=True)
@@ -131,8 +131,8 @@ def system(study: Pnn) -> System:
 
     def acceleration(q, v):
         zero = jnp.zeros_like(q[0])
-        found = jnp.stack([f + zero for f in total(*q, *v, zero)])
-        return jnp.tensordot(jnp.asarray(inverse), found, 1)
+        forces = jnp.stack([f + zero for f in total(*q, *v, zero)])
+        return jnp.tensordot(jnp.asarray(inverse), forces, 1)
 
     width = widths.pop()
     potential = -symbolic.lagrangian.subs(dict.fromkeys(words.v, 0)).subs(values)
@@ -149,17 +149,17 @@ def system(study: Pnn) -> System:
 
 
 def motions(
-    study: Pnn, found: System, observations: Mapping[str, np.ndarray] | None, shrink: int = 1
+    study: Pnn, moving: System, observations: Mapping[str, np.ndarray] | None, shrink: int = 1
 ) -> Motions:
     """The pairs of a study, at dt/shrink where they are computed. Raises Faults."""
     if observations is not None:
-        return measured(study, found, observations)
+        return measured(study, moving, observations)
     data = study.data
     assert data.energies is not None and data.points is not None and data.dt is not None
     parts = {name: getattr(data.energies, name) for name in ("train", "validation", "test")}
     energies = {k: tuple(study.number(e) for e in part) for k, part in parts.items()}
     unit = 1.0 if data.energy_unit is None else study.number(data.energy_unit)
-    q, lowest = minimum(study, found)
+    q, lowest = minimum(study, moving)
     kinetic = np.array([e * unit - lowest for part in energies.values() for e in part])
     keys = [("data", "energies", k, i) for k, part in energies.items() for i in range(len(part))]
     faults = [
@@ -169,10 +169,10 @@ def motions(
     ]  # fmt: skip
     if faults:
         raise Faults(faults)
-    v = np.stack([inward(found, q, k, one) for k, one in enumerate(kinetic)], axis=1)
+    v = np.stack([inward(moving, q, k, one) for k, one in enumerate(kinetic)], axis=1)
     start = jnp.broadcast_to(jnp.asarray(q)[:, None], v.shape)
     dt = study.number(data.dt) / shrink
-    qs, vs = found.reference.motion(
+    qs, vs = moving.reference.motion(
         start, jnp.asarray(v), jnp.asarray(dt), jnp.asarray(data.substeps), data.points
     )
     qs, vs = np.asarray(qs), np.asarray(vs)
@@ -199,7 +199,7 @@ def split(train: tuple[Pairs, ...]) -> tuple[tuple[Pairs, ...], tuple[Pairs, ...
     )
 
 
-def inward(found: System, q: np.ndarray, number: int, kinetic: float) -> np.ndarray:
+def inward(moving: System, q: np.ndarray, number: int, kinetic: float) -> np.ndarray:
     """A velocity (n,) of that kinetic energy at the minimum q, pointing inward.
 
     In one dimension toward the origin. In more, the shares of the components differ from motion to
@@ -207,25 +207,25 @@ def inward(found: System, q: np.ndarray, number: int, kinetic: float) -> np.ndar
     """
     way = np.where(q > 0, -1.0, np.where(q < 0, 1.0, -1.0))
     golden = (np.sqrt(5) - 1) / 2
-    way = way * (0.25 + np.modf((number + 1) * (np.arange(found.n) + 1) * golden)[0])
-    return way * np.sqrt(2 * kinetic / (way @ found.mass @ way))
+    way = way * (0.25 + np.modf((number + 1) * (np.arange(moving.n) + 1) * golden)[0])
+    return way * np.sqrt(2 * kinetic / (way @ moving.mass @ way))
 
 
-def minimum(study: Pnn, found: System) -> tuple[np.ndarray, float]:
+def minimum(study: Pnn, moving: System) -> tuple[np.ndarray, float]:
     """Where the potential is lowest, (n,), and its value: a scan over sizes, then Newton. Raises
     Faults where there is no minimum."""
-    words = found.problem.words
-    value = lowered([found.potential], words.q)
+    words = moving.problem.words
+    value = lowered([moving.potential], words.q)
 
     def energy(q: jax.Array) -> jax.Array:
         return value(*q)[0] + 0.0 * q[0]
 
     sizes = np.logspace(-4, 4, 1601)
-    ways = np.stack([np.eye(found.n)[k] for k in range(found.n)] + [np.ones(found.n)])
+    ways = np.stack([np.eye(moving.n)[k] for k in range(moving.n)] + [np.ones(moving.n)])
     ways = np.concatenate([ways, -ways])
     # a little off the axes, where symmetric potentials have saddles
     ways = ways + 0.01 * np.modf(np.arange(1, ways.size + 1) * 0.754877666)[0].reshape(ways.shape)
-    points = np.concatenate([np.zeros((1, found.n)), *(sizes[:, None] * way for way in ways)])
+    points = np.concatenate([np.zeros((1, moving.n)), *(sizes[:, None] * way for way in ways)])
     values = np.asarray(jax.vmap(energy)(jnp.asarray(points)))
     best, lowest = None, np.inf
     candidates = [0]
@@ -258,9 +258,9 @@ def minimum(study: Pnn, found: System) -> tuple[np.ndarray, float]:
     return best, lowest
 
 
-def measured(study: Pnn, found: System, observations: Mapping[str, np.ndarray]) -> Motions:
+def measured(study: Pnn, moving: System, observations: Mapping[str, np.ndarray]) -> Motions:
     """Pairs of rows dt apart in the user's file, by trial. Raises Faults."""
-    words = found.problem.words
+    words = moving.problem.words
     names = [*words.slices]
     missing = [f"v_{name}" for name in names if f"v_{name}" not in observations]
     missing += [name for name in ("t", *names) if name not in observations]

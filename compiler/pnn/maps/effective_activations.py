@@ -21,27 +21,27 @@ def acting(model: Model, genome: np.ndarray, weights: np.ndarray) -> np.ndarray:
     if "linear" not in layout.activations or "product" in names or not PASS_ON & {*names}:
         return genome
     rows = joined((*model.motions.train, *model.motions.validation, *model.motions.test))
-    found = [np.asarray(one) for one in model.map.reader(jnp.asarray(rows.q), jnp.asarray(rows.v))]
+    values = [np.asarray(one) for one in model.map.reader(jnp.asarray(rows.q), jnp.asarray(rows.v))]
     if net.bias:
-        found.append(np.ones_like(found[0]))
+        values.append(np.ones_like(values[0]))
     present = layout.fixed(genome) != 0
     same = genome.copy()
 
     def heard(unit) -> np.ndarray:
-        total = np.zeros_like(found[0])
+        total = np.zeros_like(values[0])
         for s, w in zip(unit.sources, unit.weights, strict=True):
             if w < 0 or present[w]:
-                total = total + (1.0 if w < 0 else weights[w]) * found[s]
+                total = total + (1.0 if w < 0 else weights[w]) * values[s]
         return total
 
     for step in net.steps:
         if isinstance(step, Push):
             assert model.map.force is not None
             arguments = [jnp.asarray(heard(unit)) for unit in step.arguments]
-            found += [np.asarray(one) for one in model.map.force(arguments)]
+            values += [np.asarray(one) for one in model.map.force(arguments)]
             continue
         total, name = heard(step), names[step.activation]
         if name in PASS_ON and total.min() > 0:
             same[step.activation] = layout.activations.index("linear")
-        found.append(np.asarray(ACTIVATIONS[name](jnp.asarray(total))))
+        values.append(np.asarray(ACTIVATIONS[name](jnp.asarray(total))))
     return same

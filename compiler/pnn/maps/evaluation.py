@@ -115,14 +115,14 @@ def peers(model: Model) -> dict[str, Callable[[], Step]]:
     assert model.study.data.dt is not None
     dt = jnp.asarray(model.study.number(model.study.data.dt))
     reference, force = model.system.reference, model.map.force
-    found: dict[str, Callable[[], Step]] = {
+    makers: dict[str, Callable[[], Step]] = {
         "Verlet": lambda: Scheme(reference, dt, "verlet"),
         "Euler": lambda: Scheme(reference, dt, "euler"),
         "net": lambda: plain(model, None, 100),
     }
     if force is not None:
-        found["net + F"] = lambda: plain(model, force, 101)
-    return found
+        makers["net + F"] = lambda: plain(model, force, 101)
+    return makers
 
 
 def plain(model: Model, force: Force | None, draw: int) -> Plain:

@@ -28,13 +28,13 @@ class LearnedField(eqx.Module):
         return [out[..., k * w : (k + 1) * w] for k in range(len(arguments))]
 
 
-def learned(study: Pnn, found: System, data: Motions) -> tuple[LearnedField, str]:
+def learned(study: Pnn, moving: System, data: Motions) -> tuple[LearnedField, str]:
     """The sub-net, 10 and 10 tanh units, and a note on how far it is from the force."""
     rows = joined(data.train)
     q = jnp.asarray(rows.q[:: max(1, len(rows) // 8000)])
-    width = found.width
-    parts = [q[:, k : k + width] for k in range(0, found.n, width)]
-    wanted = jnp.concatenate(found.force(parts), axis=-1)
+    width = moving.width
+    parts = [q[:, k : k + width] for k in range(0, moving.n, width)]
+    wanted = jnp.concatenate(moving.force(parts), axis=-1)
     key = jax.random.fold_in(jax.random.key(study.seed), 200)
     layers, ins, outs = trained(
         key, q, wanted, HIDDEN, STEPS, rate=RATE, active=jnp.tanh, dtype=jnp.float64

@@ -42,9 +42,9 @@ class Reader(eqx.Module):
 
     def __call__(self, q, v):
         parts = [*jnp.moveaxis(q, -1, 0), *jnp.moveaxis(v, -1, 0)]
-        found = [jnp.broadcast_to(jnp.asarray(x), q.shape[:-1]) for x in self.formulas(*parts)]
+        values = [jnp.broadcast_to(jnp.asarray(x), q.shape[:-1]) for x in self.formulas(*parts)]
         w = self.width
-        return [jnp.stack(found[k : k + w], axis=-1) for k in range(0, len(found), w)]
+        return [jnp.stack(values[k : k + w], axis=-1) for k in range(0, len(values), w)]
 
 
 @dataclass(frozen=True)
@@ -158,7 +158,7 @@ class Model:
         """What a weight is about, (weights,), where hidden units are positions."""
         assert self.study.data.dt is not None
         dt = self.study.number(self.study.data.dt)
-        found, net = np.ones(self.layout.weights), self.layout.net
+        sizes, net = np.ones(self.layout.weights), self.layout.net
         source = np.ones(net.inputs + 1 + len(net.steps) + net.pushes)
         if self.plain:
             for place, part in enumerate(order_of_inputs(self.study, self.system)):
@@ -170,12 +170,12 @@ class Model:
                 source[place : place + count] = dt**2 / self.system.mass[0, 0]
             for one in step.arguments if isinstance(step, Push) else (step,):
                 for s, w in zip(one.sources, one.weights, strict=True):
-                    found[w] = source[s] if w >= 0 else found[w]
+                    sizes[w] = source[s] if w >= 0 else sizes[w]
             place += count
         for part, one in zip(self.map.places, net.outputs, strict=True):
             for s, w in zip(one.sources, one.weights, strict=True):
-                found[w] = source[s] / (dt if part >= self.system.count else 1.0)
-        return found
+                sizes[w] = source[s] / (dt if part >= self.system.count else 1.0)
+        return sizes
 
     def fit(
         self, genomes: np.ndarray, data: Data, starts: np.ndarray, tolerance: float = 1e-7
@@ -190,21 +190,21 @@ class Model:
             from actionrun.compiler.numerics.genomes.batched_adam import fitted as by_adam
 
             how = (train.epochs, train.learning_rate)
-            found = by_adam(
+            result = by_adam(
                 layout.net, self.map.force, data, (codes, fixed), starts.reshape(count, -1), how
             )
         else:
-            found = fitted(
+            result = fitted(
                 layout.net, self.map.force, data, (codes, fixed, linear), starts.reshape(count, -1),
                 np.zeros(count, int), train.epochs, tolerance, HOPELESS, TOGETHER,
             )  # fmt: skip
-        cost = np.where(np.isfinite(found.cost), found.cost, np.inf).reshape(several, -1)
+        cost = np.where(np.isfinite(result.cost), result.cost, np.inf).reshape(several, -1)
         best, lane = np.argmin(cost, axis=0), np.arange(len(genomes))
         shape = (several, len(genomes))
         return Fitted(
-            found.weights.reshape(*shape, -1)[best, lane],
+            result.weights.reshape(*shape, -1)[best, lane],
             cost[best, lane],
-            found.converged.reshape(shape)[best, lane],
+            result.converged.reshape(shape)[best, lane],
         )
 
     def marks(self, genomes: np.ndarray, weights: np.ndarray, rows: Pairs) -> Marks:
@@ -214,7 +214,7 @@ class Model:
         present = self.layout.fixed(genomes) != 0
         sample = tuple(jnp.asarray(x) for x in self.sample)
         parts = [self._part(rows, first) for first in range(0, len(rows), FITNESS_ROWS)]
-        found = []
+        batches = []
         for first in range(0, len(genomes), BATCH):
             block = np.arange(first, first + BATCH)
             block = np.where(block < len(genomes), block, first)
@@ -225,8 +225,8 @@ class Model:
             ]
             shares = [np.sum([np.asarray(one[k]) for one in several], axis=0) for k in (0, 1)]
             both = (*shares, *map(np.asarray, several[0][2:]))
-            found.append([values[: len(genomes) - first] for values in both])
-        return Marks(*(np.concatenate(parts) for parts in zip(*found, strict=True)))
+            batches.append([values[: len(genomes) - first] for values in both])
+        return Marks(*(np.concatenate(parts) for parts in zip(*batches, strict=True)))
 
     def _part(self, rows: Pairs, first: int) -> tuple[jax.Array, ...]:
         """Rows from `first` on, always as many, and what each counts."""
@@ -249,8 +249,8 @@ class Model:
         if not self.system.damped:
             worse = np.maximum(worse, np.asarray(marks.reversal))
         with np.errstate(invalid="ignore"):
-            found = np.log10(np.maximum(worse, FLOOR))
-        return np.where(np.isfinite(found), found, np.inf)
+            defect = np.log10(np.maximum(worse, FLOOR))
+        return np.where(np.isfinite(defect), defect, np.inf)
 
     def scored(self, genomes: np.ndarray, warm: np.ndarray | None = None) -> Scored:
         """Fit genomes (n, genes) on the fitness rows and score them; `warm` (n, weights): a start
@@ -259,28 +259,28 @@ class Model:
         starts = self.starts(genomes)
         if warm is not None:
             starts = np.concatenate([warm[None], starts[:1]])
-        found = self.fit(genomes, data, starts)
-        marks = self.marks(genomes, found.weights, rows)
-        sound = np.isfinite(found.cost)
+        result = self.fit(genomes, data, starts)
+        marks = self.marks(genomes, result.weights, rows)
+        sound = np.isfinite(result.cost)
         return Scored(
             genomes,
-            found.weights,
+            result.weights,
             self.layout.complexity(genomes),
             np.where(sound, self.error(marks), np.inf),
             np.where(sound, self.structure(marks), np.inf),
-            found.converged,
+            result.converged,
         )
 
 
-def order_of_inputs(study: Pnn, found: System) -> list[int]:
+def order_of_inputs(study: Pnn, moving: System) -> list[int]:
     """Which part of the state (positions, then velocities, by coordinate) each input is."""
-    words = found.problem.words
+    words = moving.problem.words
     state = [*words.q, *words.v]
     parts = []
     for expression in study.search.inputs:
         value = words.meaning(expression)
         first = value[0] if isinstance(value, tuple) else value
-        parts.append(state.index(first) // found.width)
+        parts.append(state.index(first) // moving.width)
     return parts
 
 
@@ -292,59 +292,59 @@ def thinned(rows: Pairs, most: int = FITNESS_ROWS) -> Pairs:
 
 def model(study: Pnn, observations: Mapping[str, np.ndarray] | None) -> Model:
     """A map study made ready. Raises Faults."""
-    found = system(study)
-    reader, plain = _reader(study, found)
+    moving = system(study)
+    reader, plain = _reader(study, moving)
     force = study.search.force
     layer = (len(study.search.layers) + 1) // 2 if force == "network" else force
-    shape, notes = layout(study, force=layer, pushes=found.count, active_output=False)
-    data = motions(study, found, observations)
-    field = found.force if layer is not None else None
+    shape, notes = layout(study, force=layer, pushes=moving.count, active_output=False)
+    data = motions(study, moving, observations)
+    field = moving.force if layer is not None else None
     if force == "network":
         from .learned_force import learned
 
-        field, note = learned(study, found, data)
+        field, note = learned(study, moving, data)
         notes = (*notes, note)
-    net = MapNet(shape.net, field, reader, _places(study, found), found.damped)
-    return Model(study, found, shape, notes, data, net, plain)
+    net = MapNet(shape.net, field, reader, _places(study, moving), moving.damped)
+    return Model(study, moving, shape, notes, data, net, plain)
 
 
-def _reader(study: Pnn, found: System) -> tuple[Reader, bool]:
+def _reader(study: Pnn, moving: System) -> tuple[Reader, bool]:
     """The inputs, and whether they are the positions and velocities themselves."""
-    words, parts, plain = found.problem.words, [], []
+    words, parts, plain = moving.problem.words, [], []
     for expression in study.search.inputs:
         value = words.meaning(expression)
         several = value if isinstance(value, tuple) else (value,)
-        if len(several) != found.width:
+        if len(several) != moving.width:
             raise study_error(
                 study, expression, "map.width",
-                f"this input has {len(several)} components, and the coordinates have {found.width}",
+                f"this input has {len(several)} components, and the coordinates have {moving.width}",
                 "give every input as many components as a coordinate has",
             )  # fmt: skip
-        parts += [one.subs(found.problem.values) for one in several]
+        parts += [one.subs(moving.problem.values) for one in several]
         plain.append(several)
     components = [*words.q, *words.v]
-    state = [tuple(components[k : k + found.width]) for k in range(0, len(components), found.width)]
+    state = [tuple(components[k : k + moving.width]) for k in range(0, len(components), moving.width)]
     arguments = [*words.q, *words.v]
-    return Reader(lowered(parts, arguments), found.width), sorted(map(str, plain)) == sorted(
+    return Reader(lowered(parts, arguments), moving.width), sorted(map(str, plain)) == sorted(
         map(str, state)
     )
 
 
-def _places(study: Pnn, found: System) -> tuple[int, ...]:
+def _places(study: Pnn, moving: System) -> tuple[int, ...]:
     """Which coordinate or velocity each output is. Raises Faults unless all are there, once."""
-    words, places = found.problem.words, []
+    words, places = moving.problem.words, []
     state = [*words.q, *words.v]
     for expression in study.search.outputs:
         value = words.meaning(expression)
         first = value[0] if isinstance(value, tuple) else value
-        whole = not isinstance(value, tuple) or len(value) == found.width
-        if first not in state or state.index(first) % found.width or not whole:
+        whole = not isinstance(value, tuple) or len(value) == moving.width
+        if first not in state or state.index(first) % moving.width or not whole:
             raise study_error(
                 study, expression, "map.state", "an output of a map is a coordinate or a velocity",
                 "write x(t+dt), x'(t+dt)",
             )  # fmt: skip
-        places.append(state.index(first) // found.width)
-    if sorted(places) != list(range(2 * found.count)):
+        places.append(state.index(first) // moving.width)
+    if sorted(places) != list(range(2 * moving.count)):
         raise study_error(
             study, ("search", "outputs"), "map.state",
             "a map has every coordinate and every velocity as an output, once",

@@ -126,7 +126,7 @@ def linear(spelling: Spelling, one: Natural) -> list[str]:
         return terms
 
     arguments = [spelling.total(swept(one.P[j], False)) for j in range(k)]
-    found = []
+    sides = []
     for i in range(2 * k):
         terms = swept(one.A[i], i >= k)
         for j in range(k):
@@ -135,8 +135,8 @@ def linear(spelling: Spelling, one: Natural) -> list[str]:
                 mass = [] if spelling.mass[j] == "1" else [spelling.mass[j]]
                 top = [spelling.call(spelling.forces[j], arguments), dt if i >= k else squared]
                 terms.append((value, spelling.product(value, top, mass)))
-        found.append(spelling.total(terms))
-    return found
+        sides.append(spelling.total(terms))
+    return sides
 
 
 def curved(model: Model, row: np.ndarray, weights: np.ndarray) -> tuple[list[str], list[str]]:
@@ -180,17 +180,17 @@ def curved(model: Model, row: np.ndarray, weights: np.ndarray) -> tuple[list[str
 
 
 def equations(
-    model: Model, row: np.ndarray, weights: np.ndarray, found: Matrices | None, mark: str = ""
+    model: Model, row: np.ndarray, weights: np.ndarray, forms: Matrices | None, mark: str = ""
 ) -> tuple[Equation, ...]:
     """The map of a fitted genome, an equation an output, as the study lists them."""
     plain, tex = spellings(model)
     assert model.study.data.dt is not None
     places = model.map.places
-    if found is None:
+    if forms is None:
         texts, latexes = curved(model, row, weights)
     else:
         free = np.isnan(model.layout.fixed(row))
-        one = natural(model, found, weights[free], model.study.number(model.study.data.dt))
+        one = natural(model, forms, weights[free], model.study.number(model.study.data.dt))
         texts = [linear(plain, one)[i] for i in places]
         latexes = [linear(tex, one)[i] for i in places]
     kinds = ["velocity" if i >= model.system.count else "position" for i in places]

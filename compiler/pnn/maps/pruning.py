@@ -64,21 +64,21 @@ def _descent(model: Model, beam: Scored, random: np.random.Generator, narrow: bo
 def tidied(model: Model, kept: Scored) -> Scored:
     """The front of networks, their least complex equals and all that comes of making one weight of
     one of them cheaper, until the front stays as it is."""
-    found = front_of(kept)
-    seen = {tuple(row) for row in found.genomes.tolist()}
-    for _ in range(model.layout.weights if len(found.genomes) else 0):
-        simpler = np.concatenate([_simpler(model, genome) for genome in found.genomes])
-        equals = least(model.equals, found.genomes)
+    best = front_of(kept)
+    seen = {tuple(row) for row in best.genomes.tolist()}
+    for _ in range(model.layout.weights if len(best.genomes) else 0):
+        simpler = np.concatenate([_simpler(model, genome) for genome in best.genomes])
+        equals = least(model.equals, best.genomes)
         genomes = np.concatenate([equals, model.equals.simplest(simpler)])
         fresh = [row for row in map(tuple, genomes.tolist()) if row not in seen]
         if not fresh:
             break
         seen.update(fresh)
         genomes = np.array(list(dict.fromkeys(fresh)), dtype=np.int32)
-        before, found = found, front_of(_joined([found, model.scored(genomes)]))
-        if np.array_equal(before.genomes, found.genomes):
+        before, best = best, front_of(_joined([best, model.scored(genomes)]))
+        if np.array_equal(before.genomes, best.genomes):
             break
-    return found
+    return best
 
 
 def _joined(several: list[Scored]) -> Scored:
@@ -103,10 +103,10 @@ def _simpler(model: Model, genome: np.ndarray) -> np.ndarray:
         for code in range(len(layout.values))
         if cost[code] < cost[weights[w]]
     ]
-    found = np.repeat(genome[None], len(changes), axis=0)
+    genomes = np.repeat(genome[None], len(changes), axis=0)
     for row, (w, code) in enumerate(changes):
-        found[row, layout.units + w] = code
-    return found
+        genomes[row, layout.units + w] = code
+    return genomes
 
 
 def _children(
@@ -118,7 +118,7 @@ def _children(
     late = np.isnan(layout.fixed(beam.genomes)).sum(1).max() <= FREE
     plain = [code for code in (zero, layout.code(1)) if code is not None]
     settings = plain if narrow and not late else range(len(layout.values))
-    found, warm = [], []
+    children, warm = [], []
     for genome, weights in zip(beam.genomes, beam.weights, strict=True):
         for w in range(layout.weights):
             code = genome[layout.units + w]
@@ -128,11 +128,11 @@ def _children(
             for other in others if code == trainable else [zero]:
                 child = genome.copy()
                 child[layout.units + w] = other
-                found.append(child)
+                children.append(child)
                 warm.append(weights)
-    order = random.permutation(len(found))
+    order = random.permutation(len(children))
     most = CANDIDATES[int(late)]
-    genomes = model.equals.simplest(np.array(found)[order]) if found else np.zeros((0, 0))
+    genomes = model.equals.simplest(np.array(children)[order]) if children else np.zeros((0, 0))
     chosen = []
     for k, row in enumerate(map(tuple, genomes.tolist())):
         if row not in seen and len(chosen) < most:

@@ -113,11 +113,11 @@ def hypervolume(model: Model, entries: tuple[Entry, ...]) -> float:
 def _limits(model: Model, limit: Limit | None) -> tuple[Equation, ...]:
     if limit is None:
         return ()
-    found = []
+    equations = []
     for k, name in enumerate(model.study.system.coordinates):
         value = float(limit.inverse_mass[k])
         suffix = f"_{name}" if len(limit.inverse_mass) > 1 else ""
-        found.append(
+        equations.append(
             Equation(
                 "Inverse mass as dt goes to 0", rf"\frac{{1}}{{m{suffix}}} = {value:.8g}",
                 f"1/m{suffix} = {value:.8g}", {f"1/m{suffix}": (value, None)},
@@ -125,25 +125,25 @@ def _limits(model: Model, limit: Limit | None) -> tuple[Equation, ...]:
         )  # fmt: skip
         if model.system.damped:
             rate = float(limit.rate[k])
-            found.append(
+            equations.append(
                 Equation(
                     "Damping rate as dt goes to 0", rf"\frac{{\gamma}}{{m{suffix}}} = {rate:.6g}",
                     f"gamma/m{suffix} = {rate:.6g}", {f"gamma/m{suffix}": (rate, None)},
                 )
             )  # fmt: skip
-    return tuple(found)
+    return tuple(equations)
 
 
 def _marks(model: Model, one: Judged) -> dict[str, float | None]:
     length, speed, _ = model.units
     to_energy, _ = energy_unit(model)
-    found: dict[str, float | None] = {}
+    numbers: dict[str, float | None] = {}
     for label, (x, v) in one.errors.items():
-        found[f"rmse_position.{label}"] = x * length
-        found[f"rmse_velocity.{label}"] = v * speed
-    found["return_error"] = one.back * length
-    found["energy_shift"] = one.shift * to_energy
-    return {k: v if v is not None and np.isfinite(v) else None for k, v in found.items()}
+        numbers[f"rmse_position.{label}"] = x * length
+        numbers[f"rmse_velocity.{label}"] = v * speed
+    numbers["return_error"] = one.back * length
+    numbers["energy_shift"] = one.shift * to_energy
+    return {k: v if v is not None and np.isfinite(v) else None for k, v in numbers.items()}
 
 
 def _summary(
@@ -228,18 +228,18 @@ def _notes(model: Model, best: Entry) -> tuple[str, ...]:
 def _arrays(model: Model, several: list[Judged]) -> dict[str, Array]:
     to_energy, energy = energy_unit(model)
     unit = model.study.unit(next(iter(model.study.system.coordinates)))
-    found = {}
+    arrays = {}
     for number, one in enumerate(several):
         key = one.name.replace(" + ", "_with_").replace(" ", "_")
-        found[f"energy_{key}"] = Array(
+        arrays[f"energy_{key}"] = Array(
             one.energy[:: max(1, LONG // 2000)] * to_energy, (f"step_{number}", "motion"), energy,
             f"energy of {one.name} every {max(1, LONG // 2000)} steps",
         )  # fmt: skip
-        found[f"path_{key}"] = Array(
+        arrays[f"path_{key}"] = Array(
             one.path, ("there_and_back", "motion", "component"), unit,
             f"positions of {one.name}, {BACK} steps forward, then back",
         )  # fmt: skip
-    return found
+    return arrays
 
 
 def _front_table(entries: tuple[Entry, ...], best: Entry, damped: bool) -> Table:

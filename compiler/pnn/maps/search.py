@@ -19,10 +19,10 @@ class MapSearch:
 
     stage = "search"
 
-    def __init__(self, found: Model, ahead: Ahead | None = None):
-        self.model = found
-        self.choices = found.layout.choices
-        search = found.study.search
+    def __init__(self, model: Model, ahead: Ahead | None = None):
+        self.model = model
+        self.choices = model.layout.choices
+        search = model.study.search
         self.paper = search.method == "paper"
         self.objectives = (
             ("objective", "error", "complexity")
@@ -37,7 +37,7 @@ class MapSearch:
             mutation=search.mutation,
             gene_mutation=search.gene_mutation,
             tournament=search.tournament,
-            seed=found.study.seed,
+            seed=model.study.seed,
         )
         self._known: dict[tuple[int, ...], tuple[float, float]] = {}
         self._ahead = ahead

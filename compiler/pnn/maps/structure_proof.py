@@ -85,10 +85,10 @@ class Proof:
 def proof(model: Model, row: np.ndarray) -> Proof | None:
     """Time reversal and symplecticity of a genome, proved or refuted; None where it is not linear
     but for the force."""
-    found = matrices(model, row)
-    if found is None:
+    forms = matrices(model, row)
+    if forms is None:
         return None
-    A, B, P = found.A, found.B, found.P
+    A, B, P = forms.A, forms.B, forms.P
     k = model.system.count
     mirror = sp.diag(*[1] * k, *[-1] * k)
 
@@ -166,8 +166,8 @@ class Natural:
     P: np.ndarray
 
 
-def natural(model: Model, found: Matrices, values: Iterable[float], dt: float) -> Natural:
-    A, B, P = found.numeric(values)
+def natural(model: Model, forms: Matrices, values: Iterable[float], dt: float) -> Natural:
+    A, B, P = forms.numeric(values)
     k, width = model.system.count, model.system.width
     time = np.array([1.0] * k + [dt] * k)  # a velocity times dt is a length
     mass = np.diag(model.system.mass)[::width]

@@ -61,17 +61,17 @@ def windows(model: Model, links: int, most: int = WINDOWS) -> tuple[Pairs, np.nd
     after = np.concatenate([rows.next_q, rows.next_v], axis=1)
     place = {state.tobytes(): k for k, state in enumerate(before)}
     start = np.concatenate([model.train.q, model.train.v], axis=1)
-    found, n = [], model.system.n
+    chains, n = [], model.system.n
     for state in start[:: max(1, len(start) // most)]:
         chain = [state]
         while len(chain) <= links and (k := place.get(chain[-1].tobytes())) is not None:
             chain.append(after[k])
         if len(chain) > links:
-            found.append(np.stack(chain))
-    states = np.stack(found) if found else np.zeros((0, links + 1, 2 * n))
+            chains.append(np.stack(chain))
+    states = np.stack(chains) if chains else np.zeros((0, links + 1, 2 * n))
     first, rest = states[:, 0], np.moveaxis(states[:, 1:], 0, 1)
-    begun = Pairs(first[:, :n], first[:, n:], rest[0][:, :n], rest[0][:, n:])
-    return begun, rest[..., :n], rest[..., n:]
+    first_pairs = Pairs(first[:, :n], first[:, n:], rest[0][:, :n], rest[0][:, n:])
+    return first_pairs, rest[..., :n], rest[..., n:]
 
 
 class _Fit(eqx.Module):
@@ -98,21 +98,21 @@ class _Fit(eqx.Module):
             return state, state
 
         links = len(self.wanted[0])
-        _, found = jax.lax.scan(link, self.start, length=links)
-        parts = [(f - w) / s for f, w, s in zip(found, self.wanted, self.spread, strict=True)]
+        _, motion = jax.lax.scan(link, self.start, length=links)
+        parts = [(f - w) / s for f, w, s in zip(motion, self.wanted, self.spread, strict=True)]
         return jnp.stack(parts).ravel() / np.sqrt(parts[0].size)
 
 
 def _fit(
     model: Model, row: np.ndarray, weights: np.ndarray, links: int, most: int = WINDOWS
 ) -> _Fit:
-    begun, qs, vs = windows(model, links, most)
+    first_pairs, qs, vs = windows(model, links, most)
     fixed = model.layout.fixed(row)
     return _Fit(
         model.map, jnp.asarray(row[: model.layout.units], dtype=jnp.int32),
         jnp.asarray(fixed != 0), jnp.asarray(weights),
         tuple(int(k) for k in np.flatnonzero(np.isnan(fixed))),
-        (jnp.asarray(begun.q), jnp.asarray(begun.v)), (jnp.asarray(qs), jnp.asarray(vs)),
+        (jnp.asarray(first_pairs.q), jnp.asarray(first_pairs.v)), (jnp.asarray(qs), jnp.asarray(vs)),
         jnp.asarray(model.spread),
     )  # fmt: skip
 
@@ -126,12 +126,12 @@ def chained(model: Model, row: np.ndarray, weights: np.ndarray, links: int = LIN
     value = jax.jit(lambda x: fit.residuals(x))
     slope = jax.jit(lambda x: jax.jacfwd(fit.residuals)(x))
     first = weights[list(fit.free)]
-    found = least_squares(
+    result = least_squares(
         lambda x: np.asarray(value(jnp.asarray(x))), first, lambda x: np.asarray(slope(x)),
         method="lm", x_scale=np.maximum(np.abs(first), 1e-12), xtol=1e-14, ftol=1e-14, gtol=1e-14,
         max_nfev=MOST,
     )  # fmt: skip
-    return np.asarray(fit.weights(jnp.asarray(found.x)))
+    return np.asarray(fit.weights(jnp.asarray(result.x)))
 
 
 def with_learned_force(model: Model, row: np.ndarray, weights: np.ndarray) -> LearnedForce | None:
@@ -180,7 +180,7 @@ def _begun(model: Model, fit: _Fit) -> list[tuple[LearnedField | CentralField, L
 
 
 def _learned(
-    model: Model, fit: _Fit, weights: np.ndarray, begun: LearnedField | CentralField, layers: Layers
+    model: Model, fit: _Fit, weights: np.ndarray, initial: LearnedField | CentralField, layers: Layers
 ) -> tuple[float, LearnedField | CentralField, np.ndarray]:
     """Residual, field and weights of one sub-net learned with the map."""
     flat, shaped = ravel_pytree((jnp.asarray(weights[list(fit.free)]), layers))
@@ -188,19 +188,19 @@ def _learned(
     unit[: len(fit.free)] = np.maximum(np.abs(weights[list(fit.free)]), 1e-12)
 
     def field(layers):
-        return eqx.tree_at(lambda f: f.network.layers, begun, layers)
+        return eqx.tree_at(lambda f: f.network.layers, initial, layers)
 
     def residuals(x):
         theta, layers = shaped(x * unit)
         return fit.residuals(theta, field(layers))
 
     value, slope = jax.jit(residuals), jax.jit(jax.jacfwd(residuals))
-    found = least_squares(
+    result = least_squares(
         lambda x: np.asarray(value(x)), np.asarray(flat) / unit, lambda x: np.asarray(slope(x)),
         method="lm", xtol=1e-12, ftol=1e-12, gtol=1e-12, max_nfev=MOST,
     )  # fmt: skip
-    theta, layers = shaped(jnp.asarray(found.x * unit))
-    return float(found.cost), field(layers), np.asarray(fit.weights(theta))
+    theta, layers = shaped(jnp.asarray(result.x * unit))
+    return float(result.cost), field(layers), np.asarray(fit.weights(theta))
 
 
 def _feels(model: Model, row: np.ndarray) -> bool:

@@ -86,13 +86,13 @@ class Ahead:
         codes = [k for k, name in enumerate(layout.activations) if (name == "linear") == linear]
         if trainable is None or not codes or self.model.study.training.optimizer == "adam":
             return []
-        found = []
+        genomes = []
         for size in sizes(layout.net, linear):
             row = np.full(layout.genes, trainable if zero is None else zero, dtype=np.int32)
             row[: layout.units] = codes[0]
             row[layout.units : layout.units + size] = trainable
-            found.append(row)
-        return found
+            genomes.append(row)
+        return genomes
 
 
 def _cores() -> int:
