@@ -14,7 +14,7 @@ from itertools import permutations, product
 from math import factorial, prod
 
 import numpy as np
-from actionrun.compiler.numerics.genomes.network import Push, Unit
+from actionrun.compiler.numerics.genomes.network import ForceEvaluation, Neuron
 
 from .genome import Layout
 from .shears import Shears
@@ -26,7 +26,7 @@ MOST_ROUNDS = 3  # of reducing and ordering
 
 
 @dataclass(frozen=True)
-class Equals:
+class CanonicalForm:
     """The simplest equal of a genome, `simplest(row)`; its answers are kept."""
 
     layout: Layout
@@ -70,19 +70,19 @@ class Equals:
         return genome
 
     @cached_property
-    def _wired(self) -> tuple[list[tuple[int, Unit]], dict[int, list[tuple[Unit, int]]]]:
+    def _wired(self) -> tuple[list[tuple[int, Neuron]], dict[int, list[tuple[Neuron, int]]]]:
         """Hidden units with the numbers of their values, and who hears each value: the unit that
         does, and the weight."""
         layout = self.layout
         count, units = layout.inputs + layout.bias, []
-        hearers: dict[int, list[tuple[Unit, int]]] = {}
+        hearers: dict[int, list[tuple[Neuron, int]]] = {}
 
-        def hear(unit: Unit) -> None:
+        def hear(unit: Neuron) -> None:
             for source, weight in zip(unit.sources, unit.weights, strict=True):
                 hearers.setdefault(source, []).append((unit, weight))
 
         for step in layout.net.steps:
-            if isinstance(step, Push):
+            if isinstance(step, ForceEvaluation):
                 for argument in step.arguments:
                     hear(argument)
                 count += len(step.arguments)
@@ -95,11 +95,11 @@ class Equals:
         return units, hearers
 
     @cached_property
-    def push(self) -> tuple[list[int], tuple[Unit, ...]]:
+    def push(self) -> tuple[list[int], tuple[Neuron, ...]]:
         """The numbers of the force's values, and the units that are its arguments."""
         count = self.layout.inputs + self.layout.bias
         for step in self.layout.net.steps:
-            if isinstance(step, Push):
+            if isinstance(step, ForceEvaluation):
                 return [*range(count, count + len(step.arguments))], step.arguments
             count += 1
         return [], ()
@@ -128,7 +128,7 @@ class Equals:
         genome[self._units + weight] = code
         return True
 
-    def _name(self, genome: list[int], unit: Unit) -> str:
+    def _name(self, genome: list[int], unit: Neuron) -> str:
         if unit.activation < 0:
             return "linear"
         return self.layout.activations[genome[unit.activation]]
@@ -140,7 +140,7 @@ class Equals:
         units, hearers = self._wired
         places, push = self.push
 
-        def hears(hearer: Unit, weight: int) -> bool:
+        def hears(hearer: Neuron, weight: int) -> bool:
             return self._value(genome, weight) != 0 and not (deaf and hearer in push)
 
         deaf = False
@@ -184,7 +184,7 @@ class Equals:
                         continue
                     self._add(genome, own, weight)
 
-    def _twins(self, genome: list[int], unit: Unit, twin: Unit) -> bool:
+    def _twins(self, genome: list[int], unit: Neuron, twin: Neuron) -> bool:
         values = [self._value(genome, w) for w in unit.weights]
         return (
             None not in values
@@ -316,7 +316,9 @@ class Equals:
             orders.append(genes)
         return orders
 
-    def _rename(self, genes: list[int], unit: Unit, other: Unit, renamed: dict[int, int]) -> None:
+    def _rename(
+        self, genes: list[int], unit: Neuron, other: Neuron, renamed: dict[int, int]
+    ) -> None:
         by_source = dict(zip(other.sources, other.weights, strict=True))
         for source, weight in zip(unit.sources, unit.weights, strict=True):
             if weight >= 0:

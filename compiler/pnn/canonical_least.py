@@ -11,19 +11,19 @@ from heapq import heappop, heappush
 
 import numpy as np
 
-from .canonical_form import Equals
+from .canonical_form import CanonicalForm
 
 MOST = 400  # equals of one genome that are looked at
 Genes = tuple[int, ...]
 
 
-def least(equals: Equals, rows: np.ndarray) -> np.ndarray:
+def least_complex(equals: CanonicalForm, rows: np.ndarray) -> np.ndarray:
     """The least complex equals found of genomes (n, genes), and of these the first."""
     genomes = [_least(equals, tuple(row)) for row in equals.simplest(rows).tolist()]
     return np.array(genomes, dtype=np.int32).reshape(len(rows), equals.layout.genes)
 
 
-def _least(equals: Equals, start: Genes) -> Genes:
+def _least(equals: CanonicalForm, start: Genes) -> Genes:
     def cost(genome: Genes) -> int:
         return int(equals.layout.complexity(np.array(genome)))
 

@@ -14,7 +14,7 @@ from functools import cached_property
 
 import numpy as np
 from actionrun.compiler.errors import study_error
-from actionrun.compiler.numerics.genomes.network import Net, Push, Unit
+from actionrun.compiler.numerics.genomes.network import ForceEvaluation, GenomeNetwork, Neuron
 from actionrun.spec.kinds.pnn import Pnn
 
 MOST_WEIGHTS = 400
@@ -51,31 +51,31 @@ class Layout:
         return self.force == len(self.layers) >= 2 and len(sizes) == 1 and self.pushes == 1
 
     @cached_property
-    def net(self) -> Net:
+    def net(self) -> GenomeNetwork:
         """The wiring. The force of a layer hears the layer before it, with weights of its own, and
         the layer after it hears the force, as in the paper's Fig. 1 (26 genes for layers =
         [2, 2, 2], force = 2); see `early` for the earlier paper's (16 genes, layers = [2, 2])."""
         heard = [*range(self.inputs)]
         count, weights, genes = self.inputs + self.bias, 0, 0
-        steps: list[Unit | Push] = []
+        steps: list[Neuron | ForceEvaluation] = []
 
-        def unit(sources: list[int], active: bool) -> Unit:
+        def unit(sources: list[int], active: bool) -> Neuron:
             nonlocal weights, genes
             places = tuple(range(weights, weights + len(sources)))
             weights += len(sources)
             gene = genes if active else -1
             genes += active
-            return Unit(tuple(sources), places, gene)
+            return Neuron(tuple(sources), places, gene)
 
         for number, size in enumerate(self.layers, 1):
             pushed: list[int] = []
             if number == self.force:
                 arguments = (
-                    (Unit((heard[0],), (-1,)),)
+                    (Neuron((heard[0],), (-1,)),)
                     if self.early
                     else tuple(unit(heard, False) for _ in range(self.pushes))
                 )
-                steps.append(Push(arguments))
+                steps.append(ForceEvaluation(arguments))
                 pushed = [*range(count, count + self.pushes)]
                 count += self.pushes
             early = self.early and bool(pushed)
@@ -84,7 +84,9 @@ class Layout:
             count += size
         last = [*heard, self.inputs] if self.bias else heard
         outputs = tuple(unit(last, self.active_output) for _ in range(self.outputs))
-        return Net(self.inputs, self.bias, tuple(steps), outputs, self.activations, weights)
+        return GenomeNetwork(
+            self.inputs, self.bias, tuple(steps), outputs, self.activations, weights
+        )
 
     @cached_property
     def units(self) -> int:
@@ -157,7 +159,7 @@ def layout(
     labels: list[str] = []
     merged: dict[int, list[str]] = {}
     for weight in search.weights:
-        value = None if weight == "trainable" else _exact(study.number(weight))
+        value = None if weight == "trainable" else _small_fraction(study.number(weight))
         label = "trainable" if weight == "trainable" else weight.text
         if value in values:
             merged.setdefault(values.index(value), []).append(label)
@@ -190,7 +192,7 @@ def layout(
     return networks, tuple(notes)
 
 
-def _exact(value: float) -> Fraction | float:
+def _small_fraction(value: float) -> Fraction | float:
     """A small fraction where the number is one."""
     near = Fraction(value).limit_denominator(64)
     return near if float(near) == value else value

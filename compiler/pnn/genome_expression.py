@@ -7,7 +7,7 @@ from fractions import Fraction
 
 import numpy as np
 import sympy as sp
-from actionrun.compiler.numerics.genomes.network import Push, Unit
+from actionrun.compiler.numerics.genomes.network import ForceEvaluation, Neuron
 
 from .genome import Layout
 
@@ -32,15 +32,15 @@ FORMS: dict[str, Callable[[sp.Expr], sp.Expr]] = {
     "cos": sp.cos,
 }
 
-Pushed = Callable[[list[sp.Expr]], Sequence[sp.Expr]]
+SymbolicForce = Callable[[list[sp.Expr]], Sequence[sp.Expr]]
 
 
-def trainables(layout: Layout, row: np.ndarray) -> list[int]:
+def trainable_places(layout: Layout, row: np.ndarray) -> list[int]:
     """Which weights of a genome are trainable."""
     return [k for k in range(layout.weights) if layout.values[row[layout.units + k]] is None]
 
 
-def exact(layout: Layout, row: np.ndarray) -> tuple[list[sp.Expr], list[sp.Symbol]]:
+def exact_weights(layout: Layout, row: np.ndarray) -> tuple[list[sp.Expr], list[sp.Symbol]]:
     """Weights of a genome: rational where they are fixed fractions, symbols w_1, w_2, ... where
     trainable; and these symbols."""
     weights: list[sp.Expr] = []
@@ -56,20 +56,20 @@ def exact(layout: Layout, row: np.ndarray) -> tuple[list[sp.Expr], list[sp.Symbo
     return weights, symbols
 
 
-def numbers(layout: Layout, row: np.ndarray, weights: np.ndarray) -> list[sp.Expr]:
+def fitted_weights(layout: Layout, row: np.ndarray, weights: np.ndarray) -> list[sp.Expr]:
     """The weights with the fitted numbers put in."""
-    weights_, symbols = exact(layout, row)
-    fitted = [sp.Float(float(weights[k]), 17) for k in trainables(layout, row)]
+    symbolic, symbols = exact_weights(layout, row)
+    fitted = [sp.Float(float(weights[k]), 17) for k in trainable_places(layout, row)]
     put = dict(zip(symbols, fitted, strict=True))
-    return [put.get(w, w) for w in weights_]  # type: ignore[arg-type]
+    return [put.get(w, w) for w in symbolic]  # type: ignore[arg-type]
 
 
-def form(
+def network_outputs(
     layout: Layout,
     row: np.ndarray,
     weights: Sequence[sp.Expr],
     inputs: Sequence[sp.Expr],
-    push: Pushed | None = None,
+    push: SymbolicForce | None = None,
 ) -> list[sp.Expr]:
     """The outputs of a genome as expressions of its inputs; `push` gives the force's components of
     its arguments."""
@@ -77,7 +77,7 @@ def form(
     if layout.bias:
         values.append(sp.Integer(1))
 
-    def heard(unit: Unit) -> sp.Expr:
+    def heard(unit: Neuron) -> sp.Expr:
         parts = [
             (sp.Integer(1) if w < 0 else weights[w]) * values[s]
             for s, w in zip(unit.sources, unit.weights, strict=True)
@@ -89,7 +89,7 @@ def form(
         return FORMS[name](sp.Add(*parts))
 
     for step in layout.net.steps:
-        if isinstance(step, Push):
+        if isinstance(step, ForceEvaluation):
             assert push is not None
             values += push([heard(unit) for unit in step.arguments])
         else:

@@ -6,12 +6,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from actionrun.compiler.numerics.genomes.network import Unit
+from actionrun.compiler.numerics.genomes.network import Neuron
 
 from .genome import Layout
 
-Wired = Sequence[tuple[int, Unit]]
-Hearers = Mapping[int, Sequence[tuple[Unit, int]]]
+Wired = Sequence[tuple[int, Neuron]]
+Hearers = Mapping[int, Sequence[tuple[Neuron, int]]]
 Sums = list[list[int]]
 NONE = -1  # a sum that is no setting
 
@@ -40,7 +40,7 @@ class Shears:
         self.all = self._shears(units, hearers)
 
     def _shears(self, units: Wired, hearers: Hearers) -> list[Shear]:
-        by_sources: dict[tuple[int, ...], list[tuple[int, Unit]]] = {}
+        by_sources: dict[tuple[int, ...], list[tuple[int, Neuron]]] = {}
         for place, unit in units:
             by_sources.setdefault(unit.sources, []).append((place, unit))
         signed = [v for v in self._values if v]
@@ -65,7 +65,7 @@ class Shears:
         return [[total(value, more) for more in self._values] for value in self._values]
 
     def _shear(
-        self, one: tuple[int, Unit], other: tuple[int, Unit], hearers: Hearers, plus: Sums,
+        self, one: tuple[int, Neuron], other: tuple[int, Neuron], hearers: Hearers, plus: Sums,
         minus: Sums,
     ) -> Shear | None:  # fmt: skip
         """None where not all who hear one hear the other, or a weight is no gene."""

@@ -24,9 +24,9 @@ import numpy as np  # noqa: E402
 import sympy as sp  # noqa: E402
 from actionrun.compiler.pnn.laws.build import law_search  # noqa: E402
 from actionrun.compiler.pnn.laws.findings import front_of  # noqa: E402
-from actionrun.compiler.pnn.laws.formula import formula  # noqa: E402
+from actionrun.compiler.pnn.laws.formula import law_formula  # noqa: E402
 from actionrun.compiler.pnn.laws.model_selection import hypervolume  # noqa: E402
-from actionrun.compiler.pnn.laws.search import Laws  # noqa: E402
+from actionrun.compiler.pnn.laws.search import LawSearch  # noqa: E402
 from actionrun.runtime.data.observations import observations  # noqa: E402
 from actionrun.runtime.evolution import Evolved  # noqa: E402
 from actionrun.spec import load  # noqa: E402
@@ -82,7 +82,7 @@ def main() -> None:
     console.print(table)
 
 
-def ours(laws: Laws) -> list[Found]:
+def ours(laws: LawSearch) -> list[Found]:
     program = Evolved(laws)
     state = program.start()
     for generation in range(program.total):
@@ -91,12 +91,12 @@ def ours(laws: Laws) -> list[Found]:
     plain = replace(laws.groups, inputs=tuple(names(laws)), target=None)
     found = []
     for law in front_of(laws, kept, lambda *told: None):
-        said = formula(laws.layout, law.genome, law.weights, None, plain)
+        said = law_formula(laws.layout, law.genome, law.weights, None, plain)
         found.append(Found(said.expression, said.constants, said.values))
     return found
 
 
-def operon(laws: Laws) -> list[Found]:
+def operon(laws: LawSearch) -> list[Found]:
     """Operon's NSGA-II over error and length, its constants by Levenberg-Marquardt, with the same
     functions."""
     from pyoperon.sklearn import SymbolicRegressor  # pyright: ignore[reportMissingImports]
@@ -112,7 +112,7 @@ def operon(laws: Laws) -> list[Found]:
     return [parsed(laws, text.replace("^", "**"), {}) for text in texts]
 
 
-def gp(laws: Laws) -> list[Found]:
+def gp(laws: LawSearch) -> list[Found]:
     """gplearn at three prices of length; its front is their best programs."""
     from gplearn.genetic import SymbolicRegressor  # pyright: ignore[reportMissingImports]
 
@@ -135,16 +135,16 @@ def gp(laws: Laws) -> list[Found]:
     return found
 
 
-def names(laws: Laws) -> list[sp.Symbol]:
+def names(laws: LawSearch) -> list[sp.Symbol]:
     return [sp.Symbol(f"X{k + 1}", real=True) for k in range(laws.layout.inputs)]
 
 
-def learned(laws: Laws) -> tuple[np.ndarray, np.ndarray]:
+def learned(laws: LawSearch) -> tuple[np.ndarray, np.ndarray]:
     rows = laws.rows
     return rows.inputs[rows.learn], rows.output[rows.learn]
 
 
-def parsed(laws: Laws, text: str, functions: dict[str, Callable]) -> Found:
+def parsed(laws: LawSearch, text: str, functions: dict[str, Callable]) -> Found:
     """A peer's formula; each of its numbers but whole exponents is a constant."""
     known = {str(one): one for one in names(laws)} | {"tanh": sp.tanh} | functions
     said = sp.sympify(text, locals=known)
@@ -154,7 +154,7 @@ def parsed(laws: Laws, text: str, functions: dict[str, Callable]) -> Found:
     return Found(bare, tuple(symbols), tuple(map(float, numbers)))
 
 
-def error(laws: Laws, one: Found) -> float:
+def error(laws: LawSearch, one: Found) -> float:
     """Cross-validated error, the mean over repeats, its constants fitted in each fold."""
     x, y = learned(laws)
     function = sp.lambdify([*names(laws), *one.constants], one.expression, "numpy")
@@ -182,7 +182,7 @@ def error(laws: Laws, one: Found) -> float:
     return found if np.isfinite(found) else np.inf
 
 
-def measure(laws: Laws, judged: list[tuple[int, float]]) -> float:
+def measure(laws: LawSearch, judged: list[tuple[int, float]]) -> float:
     _, y = learned(laws)
     nodes, errors = np.array(judged, float).T
     return hypervolume(nodes, errors, MOST_NODES, float(y.std()))

@@ -28,8 +28,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from actionrun.compiler.pnn.maps.evaluation import as_step, energy_of
-from actionrun.compiler.pnn.maps.model import Model, model, thinned
+from actionrun.compiler.pnn.maps.evaluation import as_step, energy_function
+from actionrun.compiler.pnn.maps.model import MapModel, map_model, thinned
 from actionrun.spec import load
 
 STUDY = Path(__file__).parents[2] / "studies" / "verlet_pnn.toml"
@@ -50,7 +50,7 @@ def cpu(work: Callable[[], object]) -> float:
 VERLET = {0: 1, 1: 0.5, 3: 1, 4: 1, 6: 1, 9: 1, 10: 1, 14: 1, 15: None, 16: 1, 17: 0.5, 19: 1}
 
 
-def verlet(found: Model) -> np.ndarray:
+def verlet(found: MapModel) -> np.ndarray:
     layout = found.layout
     row = np.zeros(layout.genes, dtype=np.int32)
     for place, value in VERLET.items():
@@ -60,7 +60,7 @@ def verlet(found: Model) -> np.ndarray:
     return row
 
 
-def population(found: Model, linear: bool, count: int) -> np.ndarray:
+def population(found: MapModel, linear: bool, count: int) -> np.ndarray:
     """Genomes as evolution meets them: children of the dense network and of position Verlet, half
     of each, with every gene changed with the search's probability."""
     random = np.random.default_rng(1)
@@ -75,7 +75,7 @@ def population(found: Model, linear: bool, count: int) -> np.ndarray:
     return found.equals.simplest(rows.astype(np.int32))
 
 
-def fits(found: Model, count: int) -> None:
+def fits(found: MapModel, count: int) -> None:
     print(
         f"\n{'population':<26}{'networks':>9}{'converged':>10}{'per CPU s':>11}{'converged/s':>13}"
     )
@@ -90,14 +90,14 @@ def fits(found: Model, count: int) -> None:
             print(f"{name:<26}{count:>9}{done:>10}{count / seconds:>11.0f}{done / seconds:>13.0f}")
 
 
-def ours(found: Model, rows: int, count: int) -> float:
+def ours(found: MapModel, rows: int, count: int) -> float:
     """Networks a CPU second, fitted to so many rows until they converge (or 60 iterations)."""
     genomes = population(found, False, count)
     data, starts = found.data(thinned(found.train, rows)), found.starts(genomes)[:1]
     return count / cpu(lambda: found.fit(genomes, data, starts))
 
 
-def keras_fit(found: Model, rows: int) -> tuple[float, int, bool] | None:
+def keras_fit(found: MapModel, rows: int) -> tuple[float, int, bool] | None:
     """The same network in Keras, trained as the papers did: full batches, Adam at 1e-3, patience
     100. CPU seconds, epochs, and whether it stopped by itself before EPOCHS."""
     try:
@@ -138,7 +138,7 @@ def keras_fit(found: Model, rows: int) -> tuple[float, int, bool] | None:
     return time.process_time() - begun, epochs, epochs < most
 
 
-def single_fits(found: Model, count: int) -> float:
+def single_fits(found: MapModel, count: int) -> float:
     """Networks a CPU second where each is a program of its own: traced, compiled, then trained by
     Adam for as long as a patience of 100 epochs lets it (here 300 epochs)."""
     layout, data = found.layout, found.data(thinned(found.train, 400))
@@ -172,7 +172,7 @@ def single_fits(found: Model, count: int) -> float:
     return count / (time.process_time() - begun)
 
 
-def speeds(found: Model, count: int) -> None:
+def speeds(found: MapModel, count: int) -> None:
     rate = ours(found, 400, count)
     alone = single_fits(found, 4)
     print(
@@ -192,7 +192,7 @@ def speeds(found: Model, count: int) -> None:
         print(f"{rows:>7}{mine:>18.1f}{1 / seconds:>19.4f}{epochs:>8}{mine * seconds:>8.0f}{least}")
 
 
-def unseen(found: Model) -> None:
+def unseen(found: MapModel) -> None:
     """Largest energy error, of eps, over a motion at energies outside of the training set."""
     study = found.study
     energies = {"train": study.data.energies.train}
@@ -202,9 +202,9 @@ def unseen(found: Model) -> None:
     data = study.data.model_copy(update={"energies": other, "points": 2})
     moved = study.model_copy(update={"data": data})
     moved._meaning = study._meaning
-    there = model(moved, None)
+    there = map_model(moved, None)
     eps = study.number(study.parameters["eps"])
-    energy = energy_of(found.system)
+    energy = energy_function(found.system)
     row = verlet(found)
     weights = found.fit(row[None], found.data(found.train), found.starts(row[None]), 1e-13).weights
     steps = {"position Verlet, found": as_step(found, row, weights[0])}
@@ -234,7 +234,7 @@ def unseen(found: Model) -> None:
         print(f"{name:<40}{shown}", flush=True)
 
 
-def peers(found: Model) -> dict[str, Callable]:
+def peers(found: MapModel) -> dict[str, Callable]:
     """Maps that others fit to the same pairs, in variables of size 1."""
     rows = thinned(found.train, 4000)
     x = np.concatenate([rows.q, rows.v], axis=1)
@@ -290,7 +290,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--quick", action="store_true", help="small populations")
     count = 64 if parser.parse_args().quick else 512
-    found = model(load(STUDY), None)
+    found = map_model(load(STUDY), None)
     fits(found, count)
     speeds(found, count)
     unseen(found)

@@ -5,7 +5,7 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
-from actionrun.compiler.pnn.maps.model import Model, model
+from actionrun.compiler.pnn.maps.model import MapModel, map_model
 from actionrun.spec import load, loads
 
 STUDIES = Path(__file__).parents[2] / "studies"
@@ -14,12 +14,12 @@ FREE = None
 
 
 @cache
-def shipped(name: str, *overrides: str) -> Model:
+def shipped(name: str, *overrides: str) -> MapModel:
     """The model of a shipped study, with fewer points unless told."""
-    return model(load(STUDIES / f"{name}.toml", overrides=overrides), None)
+    return map_model(load(STUDIES / f"{name}.toml", overrides=overrides), None)
 
 
-def genome(found: Model, weights: dict[int, object], activations: dict[int, str] | None = None):
+def genome(found: MapModel, weights: dict[int, object], activations: dict[int, str] | None = None):
     """A row: weights by place (the others 0), activations by place (the others linear)."""
     layout = found.layout
     row = np.zeros(layout.genes, dtype=np.int32)

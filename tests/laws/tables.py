@@ -10,7 +10,7 @@ import pytest
 from actionrun.compiler.findings import Findings
 from actionrun.compiler.pnn.genome import Layout
 from actionrun.compiler.pnn.laws.build import law_search
-from actionrun.compiler.pnn.laws.search import Laws
+from actionrun.compiler.pnn.laws.search import LawSearch
 from actionrun.compiler.pnn.laws.seeds import _genome
 from actionrun.compiler.program import ReportedSearch
 from actionrun.runtime.data.observations import observations
@@ -68,12 +68,12 @@ def study(
     return loads(text, folder=folder)
 
 
-def reported(one: Pnn) -> ReportedSearch[Laws]:
+def reported(one: Pnn) -> ReportedSearch[LawSearch]:
     """The search of a study, with what is said of its archive."""
     return law_search(one, observations(one))
 
 
-def laws(one: Pnn) -> Laws:
+def laws(one: Pnn) -> LawSearch:
     return reported(one).scorer
 
 

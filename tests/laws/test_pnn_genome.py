@@ -5,11 +5,11 @@ from dataclasses import replace
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from actionrun.compiler.numerics.genomes.batched_adam import fitted as by_adam
-from actionrun.compiler.numerics.genomes.batched_least_squares import Data, fitted
-from actionrun.compiler.numerics.genomes.network import ACTIVATIONS, Net
-from actionrun.compiler.pnn.canonical_form import Equals
-from actionrun.compiler.pnn.canonical_least import least
+from actionrun.compiler.numerics.genomes.batched_adam import fit_batch_by_adam as by_adam
+from actionrun.compiler.numerics.genomes.batched_least_squares import FitData, fit_batch
+from actionrun.compiler.numerics.genomes.network import ACTIVATIONS, GenomeNetwork
+from actionrun.compiler.pnn.canonical_form import CanonicalForm
+from actionrun.compiler.pnn.canonical_least import least_complex
 from actionrun.compiler.pnn.genome import Layout
 from actionrun.compiler.pnn.maps.model import thinned
 from map_studies import PUBLISHED, VERLET, genome, shipped
@@ -47,7 +47,7 @@ def test_scores_of_activations_count_squared(verlet):
     assert verlet.layout.complexity(row) == 13 + 9 + 4 + 1
 
 
-def values(net: Net, row, layout, weights, inputs):
+def values(net: GenomeNetwork, row, layout, weights, inputs):
     """Outputs of a genome under a force that no linear map imitates."""
     codes = jnp.asarray(row[: layout.units])
     fixed = layout.fixed(row)
@@ -61,7 +61,7 @@ def test_equals_of_fixed_weights_are_the_same_function(verlet):
     layout, random = verlet.layout, np.random.default_rng(1)
     rows = random.integers(0, 4, (120, 26))
     rows[:, :6] *= random.random((120, 6)) < 0.3
-    simple = Equals(layout).simplest(rows)
+    simple = CanonicalForm(layout).simplest(rows)
     inputs = [jnp.asarray(x) for x in random.standard_normal((2, 20))]
     for row, other in zip(rows, simple, strict=True):
         a, b = (values(layout.net, g, layout, 0.0, inputs) for g in (row, other))
@@ -103,10 +103,10 @@ def test_the_least_of_equals_is_one_for_all_spellings(verlet):
     spellings = np.unique(np.array(spellings), axis=0)
     assert len(spellings) > 10
     assert verlet.layout.complexity(equals.simplest(spellings)).max() > 13
-    found = least(equals, spellings)
+    found = least_complex(equals, spellings)
     assert len(np.unique(found, axis=0)) == 1
     assert verlet.layout.complexity(found[0]) == verlet.layout.complexity(np.array(row)) == 13
-    np.testing.assert_array_equal(least(equals, found), found)
+    np.testing.assert_array_equal(least_complex(equals, found), found)
 
 
 def test_renamed_units_are_one_genome(verlet):
@@ -190,7 +190,7 @@ def test_sums_and_rows_find_the_same(verlet):
     starts = verlet.starts(row)[1]
     codes, fixed, rows = row[:, :6], layout.fixed(row), np.array([0])
     found = [
-        fitted(layout.net, verlet.map.force, data, (codes, fixed, kind), starts, rows, 60, 1e-12)
+        fit_batch(layout.net, verlet.map.force, data, (codes, fixed, kind), starts, rows, 60, 1e-12)
         for kind in (np.array([True]), np.array([False]))
     ]
     np.testing.assert_allclose(found[0].cost, found[1].cost, rtol=1e-6)
@@ -203,11 +203,11 @@ def test_row_weights_choose_rows():
     x = random.standard_normal(30)
     y = 2 * x + 1 + 0.1 * random.standard_normal(30)
     sets = np.stack([np.ones(30), np.arange(30) < 20, np.arange(30) >= 20]).astype(float)
-    data = Data(jnp.asarray(x[None, :, None]), jnp.asarray(y[None, :, None]), jnp.ones(1),
+    data = FitData(jnp.asarray(x[None, :, None]), jnp.asarray(y[None, :, None]), jnp.ones(1),
                 jnp.asarray(sets))  # fmt: skip
     rows = np.repeat(np.full((1, 2), 2), 3, axis=0)
     spec = rows[:, :0], layout.fixed(rows), np.zeros(3, bool)
-    found = fitted(layout.net, None, data, spec, np.zeros((3, 2)), np.arange(3), 60, 1e-14)
+    found = fit_batch(layout.net, None, data, spec, np.zeros((3, 2)), np.arange(3), 60, 1e-14)
     for k, chosen in enumerate(sets.astype(bool)):
         np.testing.assert_allclose(found.weights[k], np.polyfit(x[chosen], y[chosen], 1), rtol=1e-7)
 
@@ -219,7 +219,7 @@ def test_adam_as_the_papers_ran_it_ends_at_the_same_fit():
     random = np.random.default_rng(7)
     x = random.standard_normal(30)
     y = 2 * x + 1 + 0.1 * random.standard_normal(30)
-    data = Data(jnp.asarray(x[None, :, None]), jnp.asarray(y[None, :, None]), jnp.ones(1),
+    data = FitData(jnp.asarray(x[None, :, None]), jnp.asarray(y[None, :, None]), jnp.ones(1),
                 jnp.ones((1, 30)))  # fmt: skip
     rows = np.array([[2, 2], [2, 0], [1, 2]])  # both, the slope alone, the other one alone
     spec = rows[:, :0], layout.fixed(rows)

@@ -10,9 +10,9 @@ import sympy as sp
 from actionrun.compiler.numerics.genomes import batched_least_squares as genome_fit
 from actionrun.compiler.pnn.laws.baselines import covariance
 from actionrun.compiler.pnn.laws.dimensionless_groups import small_basis
-from actionrun.compiler.pnn.laws.formula import formula, network
-from actionrun.compiler.pnn.laws.seeds import simple
-from actionrun.compiler.pnn.laws.table import groups, read_back, rows
+from actionrun.compiler.pnn.laws.formula import law_formula, network_formula
+from actionrun.compiler.pnn.laws.seeds import seed_genomes
+from actionrun.compiler.pnn.laws.table import inverse, law_groups, table_rows
 from actionrun.compiler.symbolic.vocabulary import symbol
 from actionrun.runtime.data.observations import observations
 from hypothesis import given
@@ -56,7 +56,7 @@ UNITS = csv(**{
 def test_groups_are_found_where_inputs_are_left_out(tmp_path):
     """A pendulum: its period over the root of l/g is a function of m/w."""
     one = study(tmp_path, UNITS, inputs="", outputs='["P"]')
-    found = groups(one)
+    found = law_groups(one)
     length, g, m, w, P = map(symbol, "lgmwP")
     assert set(found.inputs) == {m / w}
     values = {s: float(k) for k, s in enumerate((length, g, m, w, P), 2)}
@@ -72,19 +72,17 @@ def test_a_law_is_read_back(tmp_path, output):
     """Reading back is the inverse of the output."""
     data = {"y": np.linspace(0.2, 0.9, 20), "a": np.linspace(1, 2, 20) ** 2}
     one = study(tmp_path, csv(**data), inputs='["a"]', outputs=f'["{output}"]')
-    found = groups(one)
+    found = law_groups(one)
     assert found.target == symbol("y")
     for y, a in ((0.3, 1.1), (0.8, 2.7)):
         numbers = {symbol("y"): y, symbol("a"): a}
-        back = read_back(
-            found.output, found.target, sp.Float(float(found.output.subs(numbers)), 17)
-        )
+        back = inverse(found.output, found.target, sp.Float(float(found.output.subs(numbers)), 17))
         assert float(back.subs(numbers)) == pytest.approx(y, rel=1e-12)
 
 
 def test_what_cannot_be_read_back_is_left_as_it_is(tmp_path):
     one = study(tmp_path, PLAIN, outputs='["y + y^2"]')
-    assert groups(one).target is None
+    assert law_groups(one).target is None
 
 
 # Rows
@@ -123,7 +121,7 @@ def test_rows_with_gaps_are_left_out_and_named(tmp_path):
     lines = ["name," + ",".join(data)]
     lines += [",".join(row) for row in zip(names, *data.values(), strict=True)]
     one = study(tmp_path, "\n".join(lines))
-    found = rows(one, groups(one), observations(one))
+    found = table_rows(one, law_groups(one), observations(one))
     assert len(found.labels) == 18 and "sample 3" not in found.labels
     assert found.notes == (
         "2 rows are left out, as values are missing: sample 3 (no x2), sample 7 (no y, x1)",
@@ -133,7 +131,7 @@ def test_rows_with_gaps_are_left_out_and_named(tmp_path):
 def test_a_column_that_never_changes_is_told(tmp_path):
     data = plain(20) | {"x4": np.full(20, 2.5)}
     one = study(tmp_path, csv(**data))
-    found = rows(one, groups(one), observations(one))
+    found = table_rows(one, law_groups(one), observations(one))
     assert found.notes == ("the column of x4 holds 2.5 in every row: it cannot tell rows apart",)
 
 
@@ -191,7 +189,7 @@ def test_folds_do_not_begin_where_all_rows_were_fitted(table, monkeypatch):
     chosen = genome(table.layout, TRUE, True)
     weights = table.judged(chosen).weights
     begun = []
-    fitted = genome_fit.fitted
+    fitted = genome_fit.fit_batch
 
     def watched(net, force, data, genomes, starts, *rest):
         begun.append(starts)
@@ -214,7 +212,7 @@ def test_constants_and_deviations_are_those_of_linear_least_squares(table):
     spread = np.linalg.inv(matrix.T @ matrix) * (missed @ missed) / (len(y) - 3)
     slopes = table.fitter.slopes(chosen[0], weights[0])
     predicted = table.fitter.predicted(chosen, weights, found.learn)[0]
-    shown = formula(
+    shown = law_formula(
         table.layout, chosen[0], weights[0], covariance(slopes, predicted - y), table.groups
     )
     assert sorted(shown.values) == pytest.approx(sorted(own), rel=1e-5)
@@ -256,7 +254,7 @@ def test_equal_laws_are_equal_functions(table):
 
 def _reaches(layout, row, goal, inputs) -> bool:
     """Whether a genome can say the goal, by SciPy from many starts."""
-    from actionrun.compiler.pnn.laws.fit import outputs
+    from actionrun.compiler.pnn.laws.fit import network_values
     from scipy.optimize import least_squares
 
     fixed = layout.fixed(row)
@@ -265,7 +263,7 @@ def _reaches(layout, row, goal, inputs) -> bool:
     def missed(x):
         weights = fixed.copy()
         weights[free] = x
-        given = outputs(layout, row[None], weights[None], inputs.T)[0]
+        given = network_values(layout, row[None], weights[None], inputs.T)[0]
         return np.nan_to_num((given - goal) / goal.std(), nan=1e3, posinf=1e3, neginf=-1e3)
 
     draw = np.random.default_rng(0)
@@ -286,7 +284,9 @@ def test_a_genome_says_what_its_network_computes(table):
         row = np.array([draw.integers(c) for c in table.choices])
         fixed = table.layout.fixed(row)
         weights = np.where(np.isnan(fixed), draw.normal(size=len(fixed)), fixed)
-        said = network(table.layout, row, [sp.Float(w, 17) if w else 0 for w in weights], symbols)
+        said = network_formula(
+            table.layout, row, [sp.Float(w, 17) if w else 0 for w in weights], symbols
+        )
         given = table.fitter.predicted(row[None], weights[None], range(5))[0]
         for one, number in zip(x, given, strict=True):
             value = said.subs(dict(zip(symbols, one, strict=True)))
@@ -297,7 +297,7 @@ def test_a_genome_says_what_its_network_computes(table):
 
 
 def test_seeds_are_simple_and_all_different(table):
-    rows = simple(table.layout, 10**6)
+    rows = seed_genomes(table.layout, 10**6)
     complexity = table.layout.complexity(rows)
     assert np.all(np.diff(complexity) >= 0) and complexity[0] == 1
     assert len(np.unique(rows, axis=0)) == len(rows)

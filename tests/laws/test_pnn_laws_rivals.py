@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from actionrun.compiler.pnn.laws.formula import formula, shortest
+from actionrun.compiler.pnn.laws.formula import law_formula, shortest_number
 from actionrun.compiler.pnn.laws.model_selection import hypervolume, knee
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -52,9 +52,9 @@ def test_a_rival_that_is_not_linear_is_fitted_to_convergence(compared):
 
 
 def test_complexity_of_a_rival_is_that_of_the_simplest_equal_network(compared):
-    from actionrun.compiler.pnn.laws.findings import rival_complexities
+    from actionrun.compiler.pnn.laws.findings import baseline_complexities
 
-    found, notes = rival_complexities(compared)
+    found, notes = baseline_complexities(compared)
     assert found["mean"] == 2  # a trained constant
     assert found["line"] == 2 + 1 + 2  # and a term: its weight into the unit, trained out of it
     assert found["true"] == 5 + 1 + 4 + 2  # an inverse is scored 2, squared
@@ -67,7 +67,7 @@ def test_what_would_take_forever_is_refused_or_left_as_it_is(tmp_path):
     many = "*".join(f"(x1 + {k})" for k in range(1, 41))
     one = laws(study(tmp_path, PLAIN, outputs=f'["y/({many})"]'))
     weights = one.fitter.whole(genome(one.layout, TRUE, True))[0]
-    shown = formula(one.layout, genome(one.layout, TRUE, True)[0], weights[0], None, one.groups)
+    shown = law_formula(one.layout, genome(one.layout, TRUE, True)[0], weights[0], None, one.groups)
     assert len(shown.text) < 2000
     rival = " + ".join(f"a{k}*x1^{k}" for k in range(20))
     told = fault(study(tmp_path, PLAIN, more=f'[compare]\nlong = "{rival}"'))
@@ -126,6 +126,6 @@ def test_hypervolume_is_the_dominated_share(points):
     ],
 )  # fmt: skip
 def test_the_shortest_number_within_one_deviation(value, std, short):
-    assert shortest(value, std) == short
+    assert shortest_number(value, std) == short
     if short is not None:
         assert abs(float(short) - value) <= std

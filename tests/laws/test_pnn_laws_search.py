@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import sympy as sp
 from actionrun.compiler.findings import Table
-from actionrun.compiler.pnn.laws.findings import chosen, front_of
+from actionrun.compiler.pnn.laws.findings import front_of, recommended
 from actionrun.compiler.symbolic.vocabulary import symbol
 from actionrun.runtime import load
 from actionrun.runtime.data.observations import observations
@@ -99,7 +99,7 @@ def test_a_known_law_is_the_knee(tmp_path, law, seed):
     search = laws(one)
     kept = state["archive"][: int(state["archived"])]
     front = front_of(search, kept, lambda *told: None)
-    best = front[chosen(search, front).index].formula
+    best = front[recommended(search, front).index].formula
     assert best.text == findings.extra["best"]["text"]
     terms = sp.Add.make_args(best.expression)
     spelt = {str(term.as_independent(*best.constants)[1]) for term in terms}

@@ -4,12 +4,12 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from actionrun.compiler.pnn.maps.data import minimum, motions, system
-from actionrun.compiler.pnn.maps.evaluation import as_step, extrapolated, judged
-from actionrun.compiler.pnn.maps.findings import _entry, _limit, named
-from actionrun.compiler.pnn.maps.model import model, thinned
+from actionrun.compiler.pnn.maps.data import motion_pairs, moving_system, potential_minimum
+from actionrun.compiler.pnn.maps.evaluation import as_step, map_evaluation, richardson_limit
+from actionrun.compiler.pnn.maps.findings import _entry, _limit, scheme_name
+from actionrun.compiler.pnn.maps.model import map_model, thinned
 from actionrun.compiler.pnn.maps.search import MapSearch
-from actionrun.compiler.pnn.maps.structure_proof import matrices, proof
+from actionrun.compiler.pnn.maps.structure_proof import map_matrices, prove_structure
 from actionrun.spec import Faults
 from map_studies import (
     DAMPED,
@@ -63,7 +63,7 @@ def test_no_linear_map_beats_the_best_one(verlet):
 def test_published_genome_retrains_to_its_published_number(verlet):
     row = genome(verlet, PUBLISHED)
     weights = fit(verlet, row, thinned(verlet.train, 4000))
-    forms = matrices(verlet, row)
+    forms = map_matrices(verlet, row)
     A, B, P = forms.numeric(weights[0][np.isnan(verlet.layout.fixed(row))])
     assert A[0, 1] == pytest.approx(1.00013, abs=1e-5)
     np.testing.assert_allclose([A[0, 0], A[1, 0], A[1, 1]], [1, 0, 1], atol=1e-12)
@@ -85,22 +85,22 @@ def test_published_genome_retrains_to_its_published_number(verlet):
 def test_proofs_agree_with_numbers(verlet, weights, reversible, symplectic, name):
     row = genome(verlet, weights)
     fitted = fit(verlet, row, thinned(verlet.train, 400))
-    proved = proof(verlet, row)
+    proved = prove_structure(verlet, row)
     assert (proved.reversible, proved.symplectic) == (reversible, symplectic)
     marks = verlet.marks(row[None], fitted, thinned(verlet.validation))
     assert (marks.reversal[0] < 1e-9) == reversible
     assert (marks.volume[0] < 1e-12) == symplectic
-    assert named(verlet, matrices(verlet, row), row, fitted[0]) == name
+    assert scheme_name(verlet, map_matrices(verlet, row), row, fitted[0]) == name
 
 
 def test_a_bent_network_is_not_claimed_to_be_proved(verlet):
-    assert proof(verlet, genome(verlet, VERLET, {0: "tanh"})) is None
+    assert prove_structure(verlet, genome(verlet, VERLET, {0: "tanh"})) is None
 
 
 def test_the_structured_map_keeps_energy_and_comes_back(verlet):
     row = genome(verlet, VERLET)
     step = as_step(verlet, row, fit(verlet, row)[0])
-    found = judged(verlet, "map", step)
+    found = map_evaluation(verlet, "map", step)
     assert found.back * 100 <= 1e-10  # pm
     assert found.shift * 1.03642697e-2 * 1e4 <= 1e-6  # eV out of u angstrom^2/fs^2
 
@@ -140,7 +140,7 @@ def test_vectors_have_one_weight_for_all_components():
     row = genome(found, VERLET)
     weights = fit(found, row, thinned(found.train, 2000))
     assert weights[0, 15] * found.system.mass[0, 0] == pytest.approx(1, abs=1e-3)
-    proved = proof(found, row)
+    proved = prove_structure(found, row)
     assert proved.reversible and proved.symplectic
     marks = found.marks(row[None], weights, thinned(found.validation))
     assert marks.reversal[0] < 1e-9 and marks.volume[0] < 1e-12
@@ -148,7 +148,7 @@ def test_vectors_have_one_weight_for_all_components():
 
 @pytest.mark.slow
 def test_coordinates_as_numbers_have_a_force_each():
-    found = model(
+    found = map_model(
         oscillator(
             system='coordinates = ["x", "y"]\n'
             "lagrangian = \"m*(x'^2 + y'^2)/2 - k*(x^2 + 2*y^2)/2\"",
@@ -170,21 +170,21 @@ def test_coordinates_as_numbers_have_a_force_each():
         value = w.get(place, 0)
         codes = [k for k, v in enumerate(found.layout.values) if v == value]
         row[found.layout.units + place] = codes[0]
-    proved = proof(found, row)
+    proved = prove_structure(found, row)
     assert proved.reversible and not proved.symplectic  # two masses, untied: areas may not match
     weights = fit(found, row)
     assert weights[0][56] * 2 / 0.1 == pytest.approx(1, abs=1e-2)
 
 
 def test_motions_start_at_the_minimum_and_move_inward(verlet):
-    q, lowest = minimum(verlet.study, verlet.system)
+    q, lowest = potential_minimum(verlet.study, verlet.system)
     assert q[0] == pytest.approx(2.5 * 2 ** (1 / 6), rel=1e-12)
     assert lowest == pytest.approx(-verlet.study.number(verlet.study.parameters["eps"]), rel=1e-12)
     assert all(part.v[0, 0] < 0 and part.q[0, 0] == q[0] for part in verlet.motions.train)
 
 
 def test_the_reference_is_the_closed_form():
-    found = model(oscillator(), None)
+    found = map_model(oscillator(), None)
     w = np.sqrt(1.5)
     rows = found.motions.train[1]
     exact = rows.q * np.cos(w * 0.1) + rows.v / w * np.sin(w * 0.1)
@@ -197,8 +197,8 @@ def test_damped_reference_loses_energy_at_the_right_rate():
         'nonconservative = "-c*q_plus\'*q_minus"',
         parameters="m = 2.0\nk = 3.0\nc = 0.2",
     )
-    found = system(study)
-    rows = motions(study, found, None).train[0]
+    found = moving_system(study)
+    rows = motion_pairs(study, found, None).train[0]
     g, t = 0.05, 0.1
     w = np.sqrt(1.5 - g**2)
     exact = np.exp(-g * t) * (
@@ -211,7 +211,7 @@ def test_damped_reference_loses_energy_at_the_right_rate():
 def test_extrapolation_removes_powers_of_the_step(even):
     powers = (2, 4) if even else (1, 2)
     levels = [np.array([1 + sum((0.5**k) ** p for p in powers)]) for k in range(3)]
-    np.testing.assert_allclose(extrapolated(levels, even), [1], atol=1e-13)
+    np.testing.assert_allclose(richardson_limit(levels, even), [1], atol=1e-13)
 
 
 def test_measured_motions_give_the_same_pairs(tmp_path):
@@ -223,7 +223,7 @@ def test_measured_motions_give_the_same_pairs(tmp_path):
     trial = np.repeat(np.arange(4), 50)
     size = 1 + trial
     q, v = size * np.cos(t), -size * np.sin(t)
-    found = model(study, {"t": t, "trial": trial, "q": q, "v_q": v})
+    found = map_model(study, {"t": t, "trial": trial, "q": q, "v_q": v})
     parts = (*found.motions.train, *found.motions.validation, *found.motions.test)
     assert sum(map(len, parts)) == 4 * 49  # no pair joins two trials
     for part in parts:
@@ -242,7 +242,7 @@ def test_measured_motions_give_the_same_pairs(tmp_path):
 def test_faults_point_into_the_study(change, code):
     study = oscillator(**change)
     with pytest.raises(Faults) as raised:
-        model(study, None)
+        map_model(study, None)
     fault = raised.value.faults[0]
     assert fault.code == code and fault.line is not None
 
@@ -250,7 +250,7 @@ def test_faults_point_into_the_study(change, code):
 def test_outputs_are_the_whole_state():
     search = 'inputs = ["q", "q\'"]\noutputs = ["q(t+dt)"]\nlayers = [2]\nforce = 1'
     with pytest.raises(Faults, match="every velocity"):
-        model(oscillator(search=search), None)
+        map_model(oscillator(search=search), None)
 
 
 def test_equal_genomes_have_equal_scores(verlet):

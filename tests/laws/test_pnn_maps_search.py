@@ -4,14 +4,14 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from actionrun.compiler.pnn.maps.data import Pairs
-from actionrun.compiler.pnn.maps.effective_activations import acting
+from actionrun.compiler.pnn.maps.data import StatePairs
+from actionrun.compiler.pnn.maps.effective_activations import effective_activations
 from actionrun.compiler.pnn.maps.figures import family
 from actionrun.compiler.pnn.maps.findings import _entry, recommended
-from actionrun.compiler.pnn.maps.model import model, thinned
+from actionrun.compiler.pnn.maps.model import map_model, thinned
 from actionrun.compiler.pnn.maps.network_diagram import network_figure
 from actionrun.compiler.pnn.maps.search import MapSearch
-from actionrun.compiler.pnn.maps.variants import LINKS, chained, windows, with_learned_force
+from actionrun.compiler.pnn.maps.variants import LINKS, chain_fit, chain_windows, learned_force_fit
 from actionrun.runtime.evolution import Evolved
 from actionrun.runtime.storage.checkpoint import Checkpoints, Point
 from map_studies import FREE, HALF, VERLET, genome, oscillator, shipped
@@ -26,7 +26,7 @@ SMALL = (
 @pytest.fixture(scope="module")
 def small():
     return {
-        method: model(oscillator(search=SMALL + f'method = "{method}"'), None)
+        method: map_model(oscillator(search=SMALL + f'method = "{method}"'), None)
         for method in ("nsga2", "paper")
     }
 
@@ -117,7 +117,7 @@ def test_the_family_has_the_lowest_objective_at_every_price(verlet):
 
 
 def test_a_chain_of_steps_is_the_motion(verlet):
-    begun, qs, vs = windows(verlet, LINKS)
+    begun, qs, vs = chain_windows(verlet, LINKS)
     assert len(begun) > 500 and qs.shape == vs.shape == (LINKS, len(begun), 1)
     place = {q.tobytes(): k for k, q in enumerate(verlet.train.q)}
     rows = [place.get(q.tobytes()) for q in qs[3]]
@@ -130,13 +130,13 @@ def test_a_map_trained_as_a_chain_errs_less_over_a_chain(verlet):
     """One weight, one minimum: of the sum over links, and not of the first."""
     row = genome(verlet, VERLET)
     once = entry(verlet, VERLET).weights
-    chain = chained(verlet, row, once)
+    chain = chain_fit(verlet, row, once)
     assert chain[15] != once[15] and chain[15] == pytest.approx(once[15], rel=1e-3)
 
     def wrong(weights):
         from actionrun.compiler.pnn.maps.evaluation import as_step
 
-        begun, qs, vs = windows(verlet, LINKS)
+        begun, qs, vs = chain_windows(verlet, LINKS)
         state, total, step = (begun.q, begun.v), 0.0, as_step(verlet, row, weights)
         for q, v in zip(qs, vs, strict=True):
             state = step(*state)
@@ -148,9 +148,9 @@ def test_a_map_trained_as_a_chain_errs_less_over_a_chain(verlet):
 
 
 def test_a_force_is_learned_with_the_map_from_states_alone(verlet):
-    found = with_learned_force(verlet, genome(verlet, VERLET), entry(verlet, VERLET).weights)
+    found = learned_force_fit(verlet, genome(verlet, VERLET), entry(verlet, VERLET).weights)
     assert found.off < 5e-3
-    assert with_learned_force(verlet, genome(verlet, {0: 1}), np.zeros(20)) is None
+    assert learned_force_fit(verlet, genome(verlet, {0: 1}), np.zeros(20)) is None
 
 
 def test_a_bias_is_fitted_as_what_it_is():
@@ -159,9 +159,9 @@ def test_a_bias_is_fitted_as_what_it_is():
         'inputs = ["q", "q\'"]\noutputs = ["q(t+dt)", "q\'(t+dt)"]\nlayers = [2]\nbias = true\n'
         'activations = ["linear"]\nweights = ["0", "1", "trainable"]'
     )
-    found = model(oscillator(search=search), None)
+    found = map_model(oscillator(search=search), None)
     rows = thinned(found.train)
-    moved = Pairs(rows.q, rows.v, rows.q + 0.1 * rows.v + 0.3, rows.v - 0.2)
+    moved = StatePairs(rows.q, rows.v, rows.q + 0.1 * rows.v + 0.3, rows.v - 0.2)
     row = genome(found, {0: 1, 3: 1, 4: 1, 5: FREE, 6: FREE, 8: 1, 9: FREE})
     fitted = found.fit(row[None], found.data(moved), found.starts(row[None]), 1e-12)
     np.testing.assert_allclose(fitted.weights[0][[5, 6, 9]], [0.1, 0.3, -0.2], rtol=1e-6)
@@ -187,7 +187,7 @@ def test_a_bent_unit_that_passes_on_what_it_hears_is_told(verlet):
     bent = genome(verlet, VERLET, {0: "relu", 1: "relu"})  # of positions, of velocities
     weights = entry(verlet, VERLET).weights
     np.testing.assert_array_equal(
-        acting(verlet, bent, weights), genome(verlet, VERLET, {1: "relu"})
+        effective_activations(verlet, bent, weights), genome(verlet, VERLET, {1: "relu"})
     )
     found = _entry(verlet, genome(verlet, VERLET, {0: "relu"}), weights, 14, 0.0, 0.0, 0.0, 0.0)
     assert found.scheme == "position Verlet" and found.proof is None

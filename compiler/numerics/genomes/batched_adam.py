@@ -8,14 +8,14 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from .batched_least_squares import Data, Fitted
-from .network import Force, Net
+from .batched_least_squares import BatchedFit, FitData
+from .network import ForceFunction, GenomeNetwork
 
 LANES = 32
 PATIENCE = 100  # epochs without a better one, as in the paper
 
 
-class _Walk(eqx.Module):
+class _AdamState(eqx.Module):
     weights: jax.Array
     best: jax.Array
     cost: jax.Array
@@ -24,12 +24,12 @@ class _Walk(eqx.Module):
     epoch: jax.Array
 
 
-class Descent(eqx.Module):
+class AdamFitter(eqx.Module):
     """Adam on the trainable weights of one network."""
 
-    net: Net
-    force: Force | None
-    data: Data
+    net: GenomeNetwork
+    force: ForceFunction | None
+    data: FitData
     rate: jax.Array
 
     def cost(self, weights, codes, present):
@@ -41,14 +41,14 @@ class Descent(eqx.Module):
     def fitted(self, codes, present, free, start, epochs):
         optimizer = optax.adam(self.rate)
 
-        def going(walk: _Walk):
+        def going(walk: _AdamState):
             return (walk.epoch < epochs) & (walk.waited < PATIENCE)
 
-        def epoch(walk: _Walk) -> _Walk:
+        def epoch(walk: _AdamState) -> _AdamState:
             cost, slope = jax.value_and_grad(self.cost)(walk.weights, codes, present)
             better = cost < walk.cost
             updates, memory = optimizer.update(jnp.where(free, slope, 0), walk.memory)
-            return _Walk(
+            return _AdamState(
                 walk.weights + jnp.where(free, updates, 0),  # type: ignore[operator]
                 jnp.where(better, walk.weights, walk.best),
                 jnp.where(better, cost, walk.cost),
@@ -57,7 +57,7 @@ class Descent(eqx.Module):
                 walk.epoch + 1,
             )
 
-        first = _Walk(
+        first = _AdamState(
             start, start, jnp.asarray(jnp.inf), optimizer.init(start), jnp.asarray(0),
             jnp.asarray(0),
         )  # fmt: skip
@@ -66,22 +66,22 @@ class Descent(eqx.Module):
 
 
 @eqx.filter_jit
-def _batch(descent: Descent, codes, present, free, starts, epochs):
+def _batch(descent: AdamFitter, codes, present, free, starts, epochs):
     return jax.vmap(descent.fitted, in_axes=(0, 0, 0, 0, None))(
         codes, present, free, starts, epochs
     )
 
 
-def fitted(
-    net: Net, force: Force | None, data: Data, genomes: tuple[np.ndarray, np.ndarray],
-    starts: np.ndarray, how: tuple[int, float],
-) -> Fitted:  # fmt: skip
+def fit_batch_by_adam(
+    net: GenomeNetwork, force: ForceFunction | None, data: FitData,
+    genomes: tuple[np.ndarray, np.ndarray], starts: np.ndarray, how: tuple[int, float],
+) -> BatchedFit:  # fmt: skip
     """The best weights of n lanes within `how` = (epochs, learning rate); arguments as those of
     `genome_fit.fitted`."""
     codes, fixed = genomes
     free = np.isnan(fixed)
     start = np.where(free, starts, fixed)
-    descent = Descent(net, force, data, jnp.asarray(how[1]))
+    descent = AdamFitter(net, force, data, jnp.asarray(how[1]))
     batches: list[list[np.ndarray]] = []
     for first in range(0, len(codes), LANES):
         block = np.arange(first, first + LANES)
@@ -90,4 +90,4 @@ def fitted(
         batch = _batch(descent, *parts, jnp.asarray(how[0]))
         batches.append([np.asarray(x)[: len(codes) - first] for x in batch])
     weights, cost, converged = (np.concatenate(parts) for parts in zip(*batches, strict=True))
-    return Fitted(weights, cost, converged & np.isfinite(cost))
+    return BatchedFit(weights, cost, converged & np.isfinite(cost))

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from actionrun.compiler.numerics.linalg import solve
 
-from .network import Force, Net
+from .network import ForceFunction, GenomeNetwork
 
 ROUND = 6  # iterations of one call
 TRIED = 12  # iterations after which a cost above `hopeless` ends a lane
@@ -24,7 +24,7 @@ TURN = 500  # rows of a turn, where there are many
 LANE_ROWS = 8192  # rows times lanes of one call: what stays in a core's cache
 
 
-class Data(eqx.Module):
+class FitData(eqx.Module):
     """Rows to fit: inputs (inputs, rows, width), targets (outputs, rows, width), all broadcast over
     the width (components of a vector); residuals are multiplied by scales (outputs,) and roots
     (sets, rows), the square roots of the row weights."""
@@ -48,7 +48,7 @@ class Lane(NamedTuple):
     rows: Any
 
 
-class Walk(NamedTuple):
+class LMState(NamedTuple):
     """Where a lane stands: the best theta (k,), its cost, normal matrix and gradient, the next
     trial, its damping, iterations done, and whether it has ended."""
 
@@ -62,7 +62,7 @@ class Walk(NamedTuple):
     ended: Any
 
 
-class Fitted(NamedTuple):
+class BatchedFit(NamedTuple):
     """weights (n, weights), cost (n,), the weighted sum of squares; whether each converged."""
 
     weights: np.ndarray
@@ -70,13 +70,13 @@ class Fitted(NamedTuple):
     converged: np.ndarray
 
 
-class Fitter(eqx.Module):
+class NetworkFitter(eqx.Module):
     """Fits networks to `data`. Where `linear`, all units are, and the normal matrix is formed from
     the sums over rows of the few functions that a linear net is made of."""
 
-    net: Net
-    force: Force | None
-    data: Data
+    net: GenomeNetwork
+    force: ForceFunction | None
+    data: FitData
     linear: bool = eqx.field(static=True)
     tolerance: jax.Array
     hopeless: jax.Array
@@ -141,7 +141,7 @@ class Fitter(eqx.Module):
     def _summed(self, lane: Lane, weights: jax.Array, place: jax.Array, root: jax.Array):
         """A linear net is A u + B F(P u) for its inputs u: the rows enter by (A, B, P) alone."""
         data, net = self.data, self.net
-        (A, B, P), push = jax.linearize(lambda w: effective(net, lane.present, w), weights)
+        (A, B, P), push = jax.linearize(lambda w: linear_map(net, lane.present, w), weights)
         u = data.inputs * root
         pushed, slopes = [], None
         if self.force is not None:
@@ -173,7 +173,7 @@ class Fitter(eqx.Module):
             gradient = gradient + chain @ jnp.sum(columns * residual[o].reshape(-1), axis=1)
         return jnp.sum(residual * residual), normal, gradient
 
-    def _aimed(self, walk: Walk) -> Walk:
+    def _aimed(self, walk: LMState) -> LMState:
         """The next trial; ended where it promises nothing."""
         scale = jnp.sqrt(jnp.maximum(jnp.diagonal(walk.normal), 1e-300))
         scaled = walk.normal / (scale[:, None] * scale[None])
@@ -186,14 +186,14 @@ class Fitter(eqx.Module):
         ended = jnp.where(walk.ended > 0, walk.ended, jnp.where(calm | stuck | ~sound, 1, 0))
         return walk._replace(trial=walk.theta + step, ended=ended)
 
-    def stepped(self, lane: Lane, walk: Walk) -> Walk:
+    def stepped(self, lane: Lane, walk: LMState) -> LMState:
         """One iteration; a lane that has ended stays as it is."""
         cost, normal, gradient = self.measured(lane, walk.trial)
         better = cost < walk.cost
         eased = jnp.where(
             better, jnp.maximum(walk.damping * 0.1, 1e-12), jnp.maximum(walk.damping * 8, 1e-6)
         )
-        new = Walk(
+        new = LMState(
             jnp.where(better, walk.trial, walk.theta),
             jnp.where(better, cost, walk.cost),
             jnp.where(better, normal, walk.normal),
@@ -209,7 +209,7 @@ class Fitter(eqx.Module):
         return jax.tree.map(lambda a, b: jnp.where(walk.ended > 0, a, b), walk, new)
 
 
-def effective(net: Net, present: jax.Array, weights: jax.Array):
+def linear_map(net: GenomeNetwork, present: jax.Array, weights: jax.Array):
     """(A, B, P) of a linear net, A u + B F(P u): A (outputs, inputs), B (outputs, pushes), P
     (pushes, inputs). Without a force B and P are empty."""
     basis = jnp.eye(net.inputs, dtype=weights.dtype)
@@ -234,15 +234,15 @@ def _gram(columns: jax.Array) -> jax.Array:
 
 
 @eqx.filter_jit
-def _march(fitter: Fitter, lanes: Lane, walks: Walk) -> Walk:
+def _advance(fitter: NetworkFitter, lanes: Lane, walks: LMState) -> LMState:
     step = jax.vmap(fitter.stepped)
     return jax.lax.fori_loop(0, ROUND, lambda _, w: step(lanes, w), walks)
 
 
-def fitted(
-    net: Net,
-    force: Force | None,
-    data: Data,
+def fit_batch(
+    net: GenomeNetwork,
+    force: ForceFunction | None,
+    data: FitData,
     genomes: tuple[np.ndarray, np.ndarray, np.ndarray],
     starts: np.ndarray,
     rows: np.ndarray,
@@ -250,7 +250,7 @@ def fitted(
     tolerance: float = 1e-7,
     hopeless: float = float("inf"),
     together: int = 256,
-) -> Fitted:
+) -> BatchedFit:
     """The best weights of n lanes within `iterations` of Levenberg-Marquardt; a lane whose cost is
     above `hopeless` after 12 of them is given up. At most `together` lanes march at once: a batch
     is always full, and where the last lanes take long, a small one is made of fewer idle ones.
@@ -262,24 +262,24 @@ def fitted(
     codes, fixed, linear = genomes
     free = np.isnan(fixed)
     count = free.sum(axis=1)
-    result = Fitted(
+    result = BatchedFit(
         np.where(free, starts, fixed), np.full(len(fixed), np.inf), np.zeros(len(fixed), bool)
     )
     low = 0
     limits = jnp.asarray(tolerance), jnp.asarray(hopeless)  # arrays: no program of their own
     for straight in (True, False):
         low = -1
-        for size in sizes(net, straight):
+        for size in program_sizes(net, straight):
             indices = np.flatnonzero((count > low) & (count <= size) & (linear == straight))
             if len(indices):
-                fitter = Fitter(net, force, data, straight, *limits)
+                fitter = NetworkFitter(net, force, data, straight, *limits)
                 lanes = _lanes(codes, fixed, rows, size, indices)
                 _run(fitter, lanes, result, indices, size, iterations, together)
             low = size
     return result
 
 
-def sizes(net: Net, linear: bool) -> list[int]:
+def program_sizes(net: GenomeNetwork, linear: bool) -> list[int]:
     """Trainable weights for which there is a program. A linear net hardly gets faster by fewer, and
     a program takes seconds to compile."""
     return sorted({min(k, net.weights) for k in (*(() if linear else SLOTS), net.weights)})
@@ -299,14 +299,14 @@ def _lanes(codes, fixed, rows, size: int, indices: np.ndarray) -> Lane:
 
 
 def _run(
-    fitter: Fitter, lanes: Lane, result: Fitted, indices: np.ndarray, size: int, iterations: int,
-    together: int,
+    fitter: NetworkFitter, lanes: Lane, result: BatchedFit, indices: np.ndarray, size: int,
+    iterations: int, together: int,
 ) -> None:  # fmt: skip
     """March the lanes to their ends, a full batch at a time, and write them into `found`."""
     n, rows = len(indices), fitter.data.inputs.shape[1] * fitter.data.inputs.shape[2]
     batch = min(2 ** int(np.clip(np.log2(LANE_ROWS / rows), 0, 8)), together)
     theta = np.take_along_axis(result.weights[indices], np.maximum(lanes.of, 0), axis=1)
-    walks = Walk(
+    walks = LMState(
         theta, np.full(n, np.inf), np.zeros((n, size, size)), np.zeros((n, size)), theta.copy(),
         np.full(n, 1e-2), np.zeros(n, np.int64), np.zeros(n, np.int64),
     )  # fmt: skip
@@ -316,8 +316,8 @@ def _run(
         while waiting and len(active) < batch:
             active.append(waiting.pop())
         padded = active + [active[0]] * (batch - len(active))
-        gathered = [Lane(*(x[padded] for x in lanes)), Walk(*(x[padded] for x in walks))]
-        marched = _march(fitter, *gathered)
+        gathered = [Lane(*(x[padded] for x in lanes)), LMState(*(x[padded] for x in walks))]
+        marched = _advance(fitter, *gathered)
         for array, new in zip(walks, marched, strict=True):
             array[active] = np.asarray(new)[: len(active)]
         active = [k for k in active if not walks.ended[k] and walks.count[k] < iterations]

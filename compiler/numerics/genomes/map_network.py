@@ -9,12 +9,12 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
-from .network import Force, Net
+from .network import ForceFunction, GenomeNetwork
 
-Reader = Callable[[jax.Array, jax.Array], list[jax.Array]]
+InputFunction = Callable[[jax.Array, jax.Array], list[jax.Array]]
 
 
-class Genes(NamedTuple):
+class FittedGenome(NamedTuple):
     """A fitted network: activation codes (units,), which weights are not fixed zeros, and weights,
     (weights,) each. In a batch their first axis is the network."""
 
@@ -23,7 +23,7 @@ class Genes(NamedTuple):
     weights: Any
 
 
-class Marks(NamedTuple):
+class MapMetrics(NamedTuple):
     """Mean squared errors of positions and of velocities (their shares, of a part of the rows); the
     reversal defect in spreads of the increments; |det J - 1|, or for damped motion how far det J
     strays from its mean."""
@@ -34,17 +34,17 @@ class Marks(NamedTuple):
     volume: Any
 
 
-class MapNet(eqx.Module):
+class MapNetwork(eqx.Module):
     """States to states. `reader` gives the inputs (..., width) of positions and velocities
     (..., n); output o of the net is part `places[o]` of positions and velocities in a row."""
 
-    net: Net
-    force: Force | None
-    reader: Reader
+    net: GenomeNetwork
+    force: ForceFunction | None
+    reader: InputFunction
     places: tuple[int, ...] = eqx.field(static=True)
     damped: bool = eqx.field(static=True)
 
-    def step(self, genes: Genes, q: jax.Array, v: jax.Array) -> tuple[jax.Array, jax.Array]:
+    def step(self, genes: FittedGenome, q: jax.Array, v: jax.Array) -> tuple[jax.Array, jax.Array]:
         """One application, (..., n) each."""
         inputs = self.reader(q, v)
         out = self.net.values(genes.codes, genes.present, genes.weights, inputs, self.force)
@@ -53,7 +53,7 @@ class MapNet(eqx.Module):
         half = len(parts) // 2
         return jnp.concatenate(parts[:half], -1), jnp.concatenate(parts[half:], -1)
 
-    def marks(self, genes: Genes, rows, sample, spread) -> Marks:
+    def marks(self, genes: FittedGenome, rows, sample, spread) -> MapMetrics:
         """`rows`: q, v, next q, next v, (rows, n), and what each row counts, (rows, 1); `sample`:
         q, v, (few, n); `spread`: of the increments of positions and velocities, two numbers."""
         q, v = self.step(genes, rows[0], rows[1])
@@ -75,15 +75,15 @@ class MapNet(eqx.Module):
         wanted = jnp.mean(volumes) if self.damped else 1.0
         volume = jnp.max(jnp.abs(volumes / wanted - 1))
         reversal = jnp.sqrt(jnp.mean(jax.vmap(back)(z) ** 2))
-        return Marks(position, velocity, reversal, volume)
+        return MapMetrics(position, velocity, reversal, volume)
 
     @eqx.filter_jit
-    def batch_marks(self, genes: Genes, rows, sample, spread) -> Marks:
+    def batch_marks(self, genes: FittedGenome, rows, sample, spread) -> MapMetrics:
         """Marks of a batch of networks."""
         return jax.vmap(lambda g: self.marks(g, rows, sample, spread))(genes)
 
     @eqx.filter_jit
-    def motion(self, genes: Genes, q: jax.Array, v: jax.Array, steps: int):
+    def motion(self, genes: FittedGenome, q: jax.Array, v: jax.Array, steps: int):
         """`steps` applications: (steps + 1, ..., n) of positions and velocities."""
 
         def moved(state, _):

@@ -13,10 +13,10 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
-Force = Callable[[Sequence[jax.Array]], Sequence[jax.Array]]
+ForceFunction = Callable[[Sequence[jax.Array]], Sequence[jax.Array]]
 
 
-class Unit(NamedTuple):
+class Neuron(NamedTuple):
     """One neuron: places of the values it hears, of their weights (-1: the weight is 1), and of its
     activation gene (-1: linear)."""
 
@@ -25,27 +25,27 @@ class Unit(NamedTuple):
     activation: int = -1
 
 
-class Push(NamedTuple):
+class ForceEvaluation(NamedTuple):
     """The force: its arguments are linear units; it appends one value for each."""
 
-    arguments: tuple[Unit, ...]
+    arguments: tuple[Neuron, ...]
 
 
-class Net(eqx.Module):
+class GenomeNetwork(eqx.Module):
     """Wiring. Values are numbered: inputs first, then a constant 1 where there is a bias, then
     what the `steps` append, in order. `outputs` are units over them."""
 
     inputs: int = eqx.field(static=True)
     bias: bool = eqx.field(static=True)
-    steps: tuple[Unit | Push, ...] = eqx.field(static=True)
-    outputs: tuple[Unit, ...] = eqx.field(static=True)
+    steps: tuple[Neuron | ForceEvaluation, ...] = eqx.field(static=True)
+    outputs: tuple[Neuron, ...] = eqx.field(static=True)
     activations: tuple[str, ...] = eqx.field(static=True)
     weights: int = eqx.field(static=True)
 
     @property
     def pushes(self) -> int:
         """Components of the force."""
-        return sum(len(step.arguments) for step in self.steps if isinstance(step, Push))
+        return sum(len(step.arguments) for step in self.steps if isinstance(step, ForceEvaluation))
 
     def values(
         self,
@@ -53,7 +53,7 @@ class Net(eqx.Module):
         present: jax.Array,
         weights: jax.Array,
         inputs: Sequence[jax.Array],
-        force: Force | None,
+        force: ForceFunction | None,
     ) -> list[jax.Array]:
         """The outputs. codes (genes,), or None where all units are linear; present (weights,):
         which weights are not fixed zeros; weights (weights, ...) and each of the inputs (rows, ...)
@@ -62,7 +62,7 @@ class Net(eqx.Module):
         if self.bias:
             values.append(jnp.ones_like(values[0]))
 
-        def heard(unit: Unit) -> jax.Array:
+        def heard(unit: Neuron) -> jax.Array:
             parts = [
                 jnp.where(present[w], weights[w] * values[s], 0) if w >= 0 else values[s]
                 for s, w in zip(unit.sources, unit.weights, strict=True)
@@ -75,7 +75,7 @@ class Net(eqx.Module):
             return self.active(codes[unit.activation], total, parts, [*unit.weights], present)
 
         for step in self.steps:
-            if isinstance(step, Push):
+            if isinstance(step, ForceEvaluation):
                 assert force is not None, "a net that feels a force is given one"
                 values += force([heard(unit) for unit in step.arguments])
             else:

@@ -14,8 +14,8 @@ from actionrun.compiler.symbolic.vocabulary import symbol
 from actionrun.spec.expressions.syntax_tree import Name, walk
 from actionrun.spec.kinds.pnn import Pnn
 
-from .formula import Formula, shortest
-from .table import Groups, Rows
+from .formula import LawFormula, shortest_number
+from .table import Groups, TableRows
 
 STARTS = (1.0, -1.0, 1e-3, 1e3, 1e-6, 1e6)
 MOST_CONSTANTS = 12
@@ -23,11 +23,11 @@ STEPS, FOLD_STEPS = 200, 100
 
 
 @dataclass(frozen=True)
-class Rival:
+class Baseline:
     """A rival with its fitted constants; `given` (n,) is the output that it says for every row."""
 
     name: str
-    formula: Formula
+    formula: LawFormula
     errors: np.ndarray
     squares: np.ndarray
     given: np.ndarray
@@ -37,13 +37,13 @@ class Rival:
         return float(self.errors.mean())
 
 
-def rivals(study: Pnn, groups: Groups, rows: Rows) -> tuple[Rival, ...]:
+def fitted_baselines(study: Pnn, groups: Groups, rows: TableRows) -> tuple[Baseline, ...]:
     """The rivals of a study, fitted to the rows to learn from and judged on the same folds as the
     laws. A rival is a formula for the column that the output is made of. Raises Faults."""
-    return tuple(_rival(study, name, groups, rows) for name in study.compare)
+    return tuple(_fitted_baseline(study, name, groups, rows) for name in study.compare)
 
 
-def _rival(study: Pnn, name: str, groups: Groups, rows: Rows) -> Rival:
+def _fitted_baseline(study: Pnn, name: str, groups: Groups, rows: TableRows) -> Baseline:
     given = study.compare[name]
     known = groups.words.constants
     unknown = [node.name for node in walk(given.tree) if isinstance(node, Name)]
@@ -76,12 +76,12 @@ def _rival(study: Pnn, name: str, groups: Groups, rows: Rows) -> Rival:
             missed[fold] = np.where(left_out, np.inf, 0)
     squares = np.square(missed).reshape(rows.repeats, -1, len(learn)).sum(axis=1)
     stds = model.stds(values)
-    formula = Formula(
+    formula = LawFormula(
         left, said, free, tuple(map(float, values)), stds,
-        tuple(shortest(v, s) for v, s in zip(values, stds, strict=True)),
+        tuple(shortest_number(v, s) for v, s in zip(values, stds, strict=True)),
         replace(groups, words=words),
     )  # fmt: skip
-    return Rival(
+    return Baseline(
         name, formula, np.sqrt(squares.mean(axis=1)), squares.mean(axis=0), model.output(values)
     )
 
@@ -99,7 +99,7 @@ def _is_free(study: Pnn, name: str, known) -> bool:
 class _Model:
     """A formula for the output, with free constants, on a table."""
 
-    def __init__(self, output: sp.Expr, free: tuple[sp.Symbol, ...], rows: Rows):
+    def __init__(self, output: sp.Expr, free: tuple[sp.Symbol, ...], rows: TableRows):
         self.free, self.rows = free, rows
         self.function = lowered([output], [*map(symbol, rows.values), *free])
         self.linear = all(sp.diff(output, a, b) == 0 for a in free for b in free)

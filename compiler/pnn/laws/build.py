@@ -10,17 +10,19 @@ from actionrun.compiler.findings import Findings
 from actionrun.compiler.program import ReportedSearch, Tell
 from actionrun.spec.kinds.pnn import Pnn
 
-from .baselines import rivals
+from .baselines import fitted_baselines
 from .findings import make_findings
-from .search import Laws
-from .table import group_layout, groups, rows
+from .search import LawSearch
+from .table import group_layout, law_groups, table_rows
 
 
-def law_search(study: Pnn, observations: Mapping[str, np.ndarray] | None) -> ReportedSearch[Laws]:
+def law_search(
+    study: Pnn, observations: Mapping[str, np.ndarray] | None
+) -> ReportedSearch[LawSearch]:
     """The search of a study of a table. Raises Faults for what does not work out."""
     assert observations is not None, "a study of a table has a file"
-    relation = groups(study)
-    table = rows(study, relation, observations)
+    relation = law_groups(study)
+    table = table_rows(study, relation, observations)
     if study.search.method == "paper" and not len(table.test):
         raise study_error(
             study, ("search", "method"), "search.method",
@@ -34,7 +36,14 @@ def law_search(study: Pnn, observations: Mapping[str, np.ndarray] | None) -> Rep
             'write optimizer = "levenberg-marquardt", or leave it out',
         )  # fmt: skip
     space, notes = group_layout(study, relation)
-    search = Laws(study, relation, table, space, rivals(study, relation, table), (*table.notes, *notes))
+    search = LawSearch(
+        study,
+        relation,
+        table,
+        space,
+        fitted_baselines(study, relation, table),
+        (*table.notes, *notes),
+    )
 
     def report(
         genomes: np.ndarray, scores: np.ndarray, trained: int, history: np.ndarray, tell: Tell

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from actionrun.compiler.numerics.genomes.network import Unit
-from actionrun.compiler.pnn.canonical_form import Equals
+from actionrun.compiler.numerics.genomes.network import Neuron
+from actionrun.compiler.pnn.canonical_form import CanonicalForm
 
 POWERS = {"square", "cube", "inverse", "abs"}  # f(s x) = g(s) f(x), for s of either sign
 
 
-class EqualLaws(Equals):
+class LawCanonicalForm(CanonicalForm):
     """The simplest equal of a genome, where its trainable weights are not zero."""
 
     def _move_scales(self, genome: list[int]) -> None:
@@ -31,7 +31,7 @@ class EqualLaws(Equals):
             if self._name(genome, unit) == "product":
                 self._one_scale(genome, unit, False)
 
-    def _one_scale(self, genome: list[int], unit: Unit, free: bool) -> None:
+    def _one_scale(self, genome: list[int], unit: Neuron, free: bool) -> None:
         """Of the scales of factors one is enough, and none where what follows has one (`free`); a
         constant factor of 1 need not be there."""
         trainable = [w for w in unit.weights if self._value(genome, w) is None]

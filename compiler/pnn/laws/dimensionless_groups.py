@@ -20,7 +20,7 @@ Exponents = tuple[Fraction, ...]
 Dimension = Sequence[int | Fraction]
 
 
-def found_groups(
+def buckingham_groups(
     study: Study, target: str, dimensions: Mapping[str, Dimension]
 ) -> tuple[Exponents, list[Exponents]]:
     """What the target is divided by, and the groups of the others, as exponents of the names in

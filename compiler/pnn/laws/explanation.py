@@ -6,15 +6,18 @@ from actionrun.compiler.findings import Equation, Section
 from actionrun.compiler.symbolic.printing import latex, text
 from actionrun.spec.kinds.pnn import Pnn
 
-from .table import group_layout, groups
+from .table import group_layout, law_groups
 
 
 def explain_law(study: Pnn) -> tuple[Section, ...]:
     """Groups, the space of networks, and how laws are judged."""
-    relation = groups(study)
+    relation = law_groups(study)
     space, notes = group_layout(study, relation)
     words = relation.words
-    shown = [("Output", relation.output), *((f"Input {k}", x) for k, x in enumerate(relation.inputs, 1))]
+    shown = [
+        ("Output", relation.output),
+        *((f"Input {k}", x) for k, x in enumerate(relation.inputs, 1)),
+    ]
     equations = [Equation(name, latex(one, words), text(one, words)) for name, one in shown]
     definitions = [
         Equation(

@@ -8,15 +8,17 @@ import numpy as np
 from actionrun.compiler.findings import Array, Axis, Curve, Figure, Panel, Table
 from actionrun.compiler.symbolic.printing import text
 
-from .formula import with_spread, written
+from .formula import digits_written, with_spread
 from .result import Law
-from .search import Laws
+from .search import LawSearch
 
 MOST_NAMED = 6
 FAR = 2.0  # robust standard deviations from which a row is named
 
 
-def front_figure(laws: Laws, front: Sequence[Law], best: Law, plain: Mapping[str, int]) -> Figure:
+def front_figure(
+    laws: LawSearch, front: Sequence[Law], best: Law, plain: Mapping[str, int]
+) -> Figure:
     """Error against complexity, rivals beside it; laws far worse than the mean are left out."""
     most_error = 1.5 * max([laws.rows.output.std(), *(rival.error for rival in laws.rivals)])
     front = [law for law in front if law.error <= most_error or law is best]
@@ -51,7 +53,7 @@ def front_figure(laws: Laws, front: Sequence[Law], best: Law, plain: Mapping[str
     )
 
 
-def parity_figure(laws: Laws, best: Law) -> Figure:
+def parity_figure(laws: LawSearch, best: Law) -> Figure:
     """Predicted against given, and what is left, rows far off named."""
     rows, learn, test = laws.rows, laws.rows.learn, laws.rows.test
     row = best.genome[None]
@@ -86,7 +88,7 @@ def parity_figure(laws: Laws, best: Law) -> Figure:
     )
 
 
-def history_figure(laws: Laws, history: np.ndarray) -> Figure:
+def history_figure(laws: LawSearch, history: np.ndarray) -> Figure:
     """How the search went."""
     column = laws.objectives.index("error")
     x = np.arange(len(history), dtype=float)
@@ -103,7 +105,9 @@ def history_figure(laws: Laws, history: np.ndarray) -> Figure:
     )
 
 
-def front_table(laws: Laws, front: Sequence[Law], best: Law, plain: Mapping[str, int]) -> Table:
+def front_table(
+    laws: LawSearch, front: Sequence[Law], best: Law, plain: Mapping[str, int]
+) -> Table:
     """The front, a law a row, and the rivals; as LaTeX too."""
     rows, tex = [], []
     for law in front:
@@ -140,14 +144,14 @@ def constants_table(front: Sequence[Law]) -> Table:
             shown.constants, shown.values, shown.stds, shown.short, strict=True
         ):
             sign = "-" if value < 0 else ""
-            number = f"{sign}{written(value, std)}"
+            number = f"{sign}{digits_written(value, std)}"
             told = "not determined" if std is None else f"{std:.2g}"
             rows.append((law.complexity, shown.symbolic, str(name), number, told, short or ""))
     header = ("complexity", "law", "constant", "value", "std", "short")
     return Table("constants", "Constants of the front", header, tuple(rows))
 
 
-def arrays(laws: Laws, history: np.ndarray) -> dict[str, Array]:
+def arrays(laws: LawSearch, history: np.ndarray) -> dict[str, Array]:
     rows, unit = laws.rows, laws.output_unit
     names = [f"input_{k + 1}" for k in range(rows.inputs.shape[1])]
     inputs = {

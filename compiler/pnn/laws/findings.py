@@ -10,24 +10,26 @@ from actionrun.compiler.findings import Check, Equation, Findings
 from actionrun.compiler.program import Tell
 
 from . import figures
-from .baselines import Rival, covariance
-from .formula import Formula, formula, with_spread
-from .model_selection import Choice, hypervolume, knee
+from .baselines import Baseline, covariance
+from .formula import LawFormula, law_formula, with_spread
+from .model_selection import ModelChoice, hypervolume, knee
 from .result import Law, constants
-from .search import Laws
-from .seeds import simple
+from .search import LawSearch
+from .seeds import seed_genomes
 
 EXACT = 1e-6  # of the output's spread: an error below it is none
 GAIN = 1e-3  # by which a law of the front betters all simpler ones, relative: less says nothing
 
 
-def make_findings(laws: Laws, genomes: np.ndarray, history: np.ndarray, tell: Tell) -> Findings:
+def make_findings(
+    laws: LawSearch, genomes: np.ndarray, history: np.ndarray, tell: Tell
+) -> Findings:
     """Findings from the archive's genomes (n, genes)."""
     front = front_of(laws, genomes, tell)
-    choice = chosen(laws, front)
+    choice = recommended(laws, front)
     best = front[choice.index]
-    plain, counted = rival_complexities(laws)
-    box = reference(laws)
+    plain, counted = baseline_complexities(laws)
+    box = reference_corner(laws)
     rows = laws.rows
     metrics: dict[str, float | int] = {
         "hypervolume": _volume(box, front),
@@ -53,7 +55,7 @@ def make_findings(laws: Laws, genomes: np.ndarray, history: np.ndarray, tell: Te
         "best_reason": choice.reason,
         "error_is": f"root mean square error of {laws.said_output} over {laws.study.test.folds} "
         f"folds, drawn {rows.repeats} times",
-        "compare": {r.name: _compared(laws, r, plain[r.name]) for r in laws.rivals},
+        "compare": {r.name: _baseline_entry(laws, r, plain[r.name]) for r in laws.rivals},
     }
     return Findings(
         metrics=metrics,
@@ -76,16 +78,16 @@ def make_findings(laws: Laws, genomes: np.ndarray, history: np.ndarray, tell: Te
     )
 
 
-def chosen(laws: Laws, front: Sequence[Law]) -> Choice:
+def recommended(laws: LawSearch, front: Sequence[Law]) -> ModelChoice:
     """The law to recommend: the knee; of the published algorithm, its lowest objective."""
     if not laws.paper:
         return knee([law.complexity for law in front], np.stack([law.squares for law in front]))
     least = int(np.argmin([law.objective for law in front]))
     price = laws.study.search.parsimony
-    return Choice(least, f"the lowest objective on the test rows at parsimony {price:g}")
+    return ModelChoice(least, f"the lowest objective on the test rows at parsimony {price:g}")
 
 
-def front_of(laws: Laws, genomes: np.ndarray, tell: Tell) -> list[Law]:
+def front_of(laws: LawSearch, genomes: np.ndarray, tell: Tell) -> list[Law]:
     """The laws of an archive (n, genes) that no other one beats, by complexity."""
     layout = laws.layout
     rows = np.unique(laws.simplest(genomes), axis=0)
@@ -101,7 +103,7 @@ def front_of(laws: Laws, genomes: np.ndarray, tell: Tell) -> list[Law]:
         if says and np.isfinite(fits.error[k]) and judged[k] < (1 - GAIN) * least:
             least = judged[k]
             kept.append(int(k))
-    laws_ = []
+    several = []
     for done, k in enumerate(kept):
         tell("read back", done, len(kept), {})
         missed = laws.fitter.predicted(rows[k : k + 1], fits.weights[k : k + 1], laws.rows.learn)
@@ -111,32 +113,32 @@ def front_of(laws: Laws, genomes: np.ndarray, tell: Tell) -> list[Law]:
         )
         error = float(fits.error[k])
         objective = laws.objective(judged[k : k + 1], complexity[k : k + 1])
-        laws_.append(
+        several.append(
             Law(
                 rows[k], fits.weights[k], int(complexity[k]), error,
                 float(fits.errors[k].std(ddof=1)) if laws.rows.repeats > 1 else 0.0,
                 float(tests[k]) if np.isfinite(tests[k]) else None,
                 float(objective[0]), fits.squares[k],
-                formula(layout, rows[k], fits.weights[k], spread, laws.groups),
+                law_formula(layout, rows[k], fits.weights[k], spread, laws.groups),
             )
         )  # fmt: skip
-    return laws_
+    return several
 
 
-def reference(laws: Laws) -> tuple[float, float]:
+def reference_corner(laws: LawSearch) -> tuple[float, float]:
     """The corner that hypervolumes are measured from: the complexity of the network with all its
     weights trained, and the error of the mean."""
     output = laws.rows.output[laws.rows.learn]
     return float(laws.layout.complexity(laws.layout.dense())), float(output.std())
 
 
-def rival_complexities(laws: Laws) -> tuple[dict[str, int], list[str]]:
+def baseline_complexities(laws: LawSearch) -> tuple[dict[str, int], list[str]]:
     """Complexity of each rival: that of the simplest network that says the same, found among sums
     of plain terms by what they predict; where there is none, 2 for each constant and the dearest
     activation for each operation, which a note says."""
     if not laws.rivals:
         return {}, []
-    genomes = laws.simplest(simple(laws.layout, 2000))
+    genomes = laws.simplest(seed_genomes(laws.layout, 2000))
     said = laws.fitter.predicted(
         genomes, laws.fitter.whole(genomes)[0], range(len(laws.rows.output))
     )
@@ -181,7 +183,7 @@ def _entry(law: Law) -> dict[str, Any]:
     }
 
 
-def _compared(laws: Laws, rival: Rival, complexity: int) -> dict[str, Any]:
+def _baseline_entry(laws: LawSearch, rival: Baseline, complexity: int) -> dict[str, Any]:
     errors = rival.errors
     test = rival.given[laws.rows.test] - laws.rows.output[laws.rows.test]
     return {
@@ -208,12 +210,12 @@ def _equations(front: Sequence[Law], best: Law) -> tuple[Equation, ...]:
     )
 
 
-def _values(shown: Formula) -> Mapping[str, tuple[float | None, float | None]]:
+def _values(shown: LawFormula) -> Mapping[str, tuple[float | None, float | None]]:
     pairs = zip(shown.values, shown.stds, strict=True)
     return {str(name): pair for name, pair in zip(shown.constants, pairs, strict=True)}
 
 
-def _summary(laws: Laws, best: Law, choice: Choice) -> tuple[tuple[str, str], ...]:
+def _summary(laws: LawSearch, best: Law, choice: ModelChoice) -> tuple[tuple[str, str], ...]:
     lines = [
         ("recommended", best.formula.text),
         ("in words", best.formula.words),
@@ -238,7 +240,7 @@ def _summary(laws: Laws, best: Law, choice: Choice) -> tuple[tuple[str, str], ..
 
 
 def _checks(
-    laws: Laws, front: Sequence[Law], best: Law, plain: Mapping[str, int]
+    laws: LawSearch, front: Sequence[Law], best: Law, plain: Mapping[str, int]
 ) -> tuple[Check, ...]:
     checks = []
     for rival in laws.rivals:

@@ -10,11 +10,11 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from actionrun.compiler.numerics.genomes.batched_least_squares import Data, fitted
-from actionrun.compiler.numerics.genomes.network import Net
+from actionrun.compiler.numerics.genomes.batched_least_squares import FitData, fit_batch
+from actionrun.compiler.numerics.genomes.network import GenomeNetwork
 from actionrun.compiler.pnn.genome import Layout
 
-from .table import Rows
+from .table import TableRows
 
 AWAY = 0.2  # how far from the fit to all rows the fits of folds begin, relative
 TOLERANCE = 1e-11  # of the sum of squares: what a further step promises to take off
@@ -22,7 +22,7 @@ BATCH = 256
 
 
 @dataclass(frozen=True)
-class Fits:
+class LawFits:
     """Laws of one batch: weights (n, weights), with the mean square over the rows to learn from,
     `cost` (n,), the error (n, repeats) that each repeat of the folds gives, the root of the mean
     square over rows that the fold's fit had not seen, and these `squares` (n, rows to learn from),
@@ -40,12 +40,12 @@ class Fits:
 
 
 @dataclass(frozen=True)
-class Fitter:
+class LawFitter:
     """Fits genomes of a layout to a table, from `starts` starting points each, in at most `steps`
     iterations."""
 
     layout: Layout
-    rows: Rows
+    rows: TableRows
     starts: int
     steps: int
     seed: int
@@ -56,12 +56,12 @@ class Fitter:
         return self.rows.folds[:, self.rows.learn]
 
     @cached_property
-    def data(self) -> Data:
+    def data(self) -> FitData:
         """The rows to learn from; set 0 of their weights is all of them, then the folds'."""
         x, y = self.rows.inputs[self.rows.learn], self.rows.output[self.rows.learn]
         roots = np.concatenate([np.ones((1, len(y))), 1.0 - self.left_out])
         scale = np.array([1 / y.std()])
-        return Data(*map(jnp.asarray, (x.T[:, :, None], y[None, :, None], scale, roots)))
+        return FitData(*map(jnp.asarray, (x.T[:, :, None], y[None, :, None], scale, roots)))
 
     @cached_property
     def first(self) -> np.ndarray:
@@ -80,7 +80,7 @@ class Fitter:
         spread = np.exp(drawn.uniform(-1.5, 1.5, shape)) * drawn.choice([-1.0, 1.0], shape)
         return sizes * np.concatenate([np.ones((1, layout.weights)), spread])
 
-    def fits(self, genomes: np.ndarray) -> Fits:
+    def fits(self, genomes: np.ndarray) -> LawFits:
         """Fits of genomes (n, genes): all rows from every start, then each fold from the best."""
         n, repeats = len(genomes), self.rows.repeats
         free = np.isnan(self.layout.fixed(genomes)).sum(axis=1)
@@ -96,7 +96,7 @@ class Fitter:
             square = np.square(missed).reshape(len(sound), repeats, -1, missed.shape[2]).sum(axis=2)
             errors[sound] = np.sqrt(square.mean(axis=2))
             squares[sound] = square.mean(axis=1)
-        return Fits(weights, cost, errors, squares)
+        return LawFits(weights, cost, errors, squares)
 
     def folded(self, genomes: np.ndarray, weights: np.ndarray) -> np.ndarray:
         """The output on the rows to learn from, (n, folds, rows), by each fold's fit to the rows
@@ -137,7 +137,7 @@ class Fitter:
             np.zeros(n * each, bool),
         )
         rows = np.tile(np.broadcast_to(sets, (each,)), n)
-        return fitted(
+        return fit_batch(
             self.layout.net, None, self.data, genomes, starts, rows, self.steps, TOLERANCE
         )
 
@@ -146,7 +146,7 @@ class Fitter:
     ) -> np.ndarray:
         """The output (n, rows) of genomes (n, genes) with weights (n, weights)."""
         inputs = self.rows.inputs[np.asarray(rows)].T
-        return outputs(self.layout, genomes, weights, inputs)
+        return network_values(self.layout, genomes, weights, inputs)
 
     def slopes(self, genome: np.ndarray, weights: np.ndarray) -> np.ndarray:
         """How the output moves with the trained weights on the rows to learn from, (rows, free)."""
@@ -161,14 +161,16 @@ class Fitter:
 
 
 @eqx.filter_jit
-def _batch(net: Net, codes: jax.Array, present: jax.Array, weights: jax.Array, inputs: jax.Array):
+def _batch(
+    net: GenomeNetwork, codes: jax.Array, present: jax.Array, weights: jax.Array, inputs: jax.Array
+):
     def one(codes, present, weights):
         return net.values(codes, present, weights, list(inputs), None)[0]
 
     return jax.vmap(one)(codes, present, weights)
 
 
-def outputs(
+def network_values(
     layout: Layout, genomes: np.ndarray, weights: np.ndarray, inputs: np.ndarray
 ) -> np.ndarray:
     """Outputs (n, rows) of genomes (n, genes) with weights (n, weights) for inputs (groups, rows).
@@ -176,12 +178,12 @@ def outputs(
     The batch has one size, so that a number does not depend on the others in it.
     """
     codes, present = genomes[:, : layout.units].astype(np.int32), layout.fixed(genomes) != 0
-    outputs_ = np.empty((len(genomes), inputs.shape[1]))
+    values = np.empty((len(genomes), inputs.shape[1]))
     for start in range(0, len(genomes), BATCH):
         part = np.arange(start, start + BATCH) % len(genomes)
         given = _batch(
             layout.net, *map(jnp.asarray, (codes[part], present[part], weights[part], inputs))
         )
         kept = min(BATCH, len(genomes) - start)
-        outputs_[start : start + kept] = np.asarray(given)[:kept]
-    return outputs_
+        values[start : start + kept] = np.asarray(given)[:kept]
+    return values

@@ -9,7 +9,7 @@ from fractions import Fraction
 
 import numpy as np
 import sympy as sp
-from actionrun.compiler.numerics.genomes.network import Unit
+from actionrun.compiler.numerics.genomes.network import Neuron
 from actionrun.compiler.pnn.genome import Layout
 from actionrun.compiler.pnn.genome_expression import FORMS
 from actionrun.compiler.symbolic.printing import Rounded, digits, latex, spread, text
@@ -26,7 +26,7 @@ ACTIVE = FORMS | {
 
 
 @dataclass(frozen=True)
-class Formula:
+class LawFormula:
     """What a law says of the target (or of the output, where that cannot be read back).
 
     `expression` holds the symbols of `constants`, whose numbers are `values` and standard
@@ -47,7 +47,7 @@ class Formula:
         rounded = Rounded()
         numbers = {}
         for name, value, std in zip(self.constants, self.values, self.stds, strict=True):
-            rounded.decimals[abs(value)] = written(value, std)
+            rounded.decimals[abs(value)] = digits_written(value, std)
             numbers[name] = sp.Float(value, 17)
         return self.expression.xreplace(numbers), rounded
 
@@ -73,7 +73,7 @@ class Formula:
     def words(self) -> str:
         """One sentence."""
         free = set(self.constants)
-        terms = [_in_words(term, free, self.groups) for term in sp.Add.make_args(self.expression)]
+        terms = [_spoken(term, free, self.groups) for term in sp.Add.make_args(self.expression)]
         name = text(self.left, self.groups.words)
         if not self.expression.free_symbols - free:
             return f"{name} is the same everywhere"
@@ -85,13 +85,13 @@ class Formula:
         return f"{name} is the sum of {', '.join(spelt[:-1])} and {spelt[-1]}"
 
 
-def network(
+def network_formula(
     layout: Layout, genome: np.ndarray, weights: Sequence[sp.Expr], inputs: Sequence[sp.Expr]
 ) -> sp.Expr:
     """The output of a genome as a formula of inputs and of weights (one an entry; zeros drop)."""
     values = [*inputs, *([sp.Integer(1)] if layout.bias else [])]
 
-    def heard(unit: Unit) -> sp.Expr:
+    def heard(unit: Neuron) -> sp.Expr:
         parts = [
             weights[w] * values[s]
             for s, w in zip(unit.sources, unit.weights, strict=True)
@@ -103,19 +103,19 @@ def network(
         return ACTIVE[name](sp.Add(*parts))
 
     for step in layout.net.steps:
-        assert isinstance(step, Unit)
+        assert isinstance(step, Neuron)
         values.append(heard(step))
     (output,) = (heard(unit) for unit in layout.net.outputs)
     return output
 
 
-def formula(
+def law_formula(
     layout: Layout,
     genome: np.ndarray,
     weights: np.ndarray,
     covariance: np.ndarray | None,
     groups: Groups,
-) -> Formula:
+) -> LawFormula:
     """The law of a genome with its fitted weights (weights,); `covariance` (free, free) of the
     trained ones, None where the data do not determine them."""
     fixed = layout.fixed(genome)
@@ -124,7 +124,7 @@ def formula(
     filled = [
         next(names) if np.isnan(v) else _exact(layout, genome, w) for w, v in enumerate(fixed)
     ]
-    output = groups.back(network(layout, genome, filled, groups.inputs))
+    output = groups.back(network_formula(layout, genome, filled, groups.inputs))
     options = [output]
     if _terms(output) <= MOST_TERMS:
         options = [sp.expand(output, multinomial=False), sp.expand_mul(output, deep=False), output]
@@ -141,9 +141,9 @@ def formula(
             slope = np.array([float(sp.diff(constant, c).xreplace(numbers)) for c in trained])
             std = float(np.sqrt(max(slope @ covariance @ slope, 0.0)))
         stds.append(std)
-    short = tuple(shortest(v, s) for v, s in zip(values, stds, strict=True))
+    short = tuple(shortest_number(v, s) for v, s in zip(values, stds, strict=True))
     left = groups.output if groups.target is None else groups.target
-    return Formula(left, expression, tuple(parts), tuple(values), tuple(stds), short, groups)
+    return LawFormula(left, expression, tuple(parts), tuple(values), tuple(stds), short, groups)
 
 
 def _exact(layout: Layout, genome: np.ndarray, weight: int) -> sp.Expr:
@@ -197,7 +197,7 @@ def _parted(
     return whole, {name: part for part, name in parts.items()}
 
 
-def written(value: float, std: float | None) -> str:
+def digits_written(value: float, std: float | None) -> str:
     """|value| to two digits of its standard deviation, to two of its own where that is larger: a
     number in a law is never dropped."""
     return f"{abs(value):.2g}" if std is not None and std >= abs(value) else digits(value, std)
@@ -210,7 +210,7 @@ def with_spread(value: float, std: float) -> str:
     return f"{digits(value, std)} ± {spread(value, std)}"
 
 
-def shortest(value: float, std: float | None) -> str | None:
+def shortest_number(value: float, std: float | None) -> str | None:
     """The number of fewest digits within one standard deviation of `value`, the nearest of these;
     None where there is no uncertainty, or where zero lies within it."""
     if std is None or not math.isfinite(std) or std <= 0 or std >= abs(value):
@@ -227,7 +227,7 @@ def shortest(value: float, std: float | None) -> str | None:
     return None
 
 
-def _in_words(term: sp.Expr, free: set[sp.Symbol], groups: Groups) -> tuple[bool, str]:
+def _spoken(term: sp.Expr, free: set[sp.Symbol], groups: Groups) -> tuple[bool, str]:
     """Whether a term has a constant of its own, and the rest of it."""
     constant, rest = term.as_independent(*(term.free_symbols - free), as_Add=False)
     if rest == 1:

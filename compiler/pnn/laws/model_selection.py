@@ -11,14 +11,14 @@ LEVEL = 1.645  # standard errors
 
 
 @dataclass(frozen=True)
-class Choice:
+class ModelChoice:
     """Index of the law recommended, and why."""
 
     index: int
     reason: str
 
 
-def knee(complexity: Sequence[float], squares: np.ndarray) -> Choice:
+def knee(complexity: Sequence[float], squares: np.ndarray) -> ModelChoice:
     """The simplest law that is not worse than the one of the lowest error, as far as rows can tell.
 
     `complexity` (n,) of laws in order of complexity; `squares` (n, rows): what each errs, squared,
@@ -36,13 +36,13 @@ def knee(complexity: Sequence[float], squares: np.ndarray) -> Choice:
         apart = float(difference.mean() / max(spread, 1e-300))
         if apart <= LEVEL:
             more = np.sqrt(means[index] / means[best]) - 1
-            return Choice(
+            return ModelChoice(
                 index,
                 f"the simplest law that the rows cannot tell from the one of the lowest error: it "
                 f"errs {100 * more:.1f} % more, at complexity {complexity[index]:g} instead of "
                 f"{complexity[best]:g}; row by row that is {apart:.1f} standard errors",
             )
-    return Choice(best, "row by row, every simpler law is worse")
+    return ModelChoice(best, "row by row, every simpler law is worse")
 
 
 def hypervolume(complexity: np.ndarray, error: np.ndarray, most: float, worst: float) -> float:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .formula import Formula
+from .formula import LawFormula
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,10 +23,10 @@ class Law:
     test_error: float | None
     objective: float
     squares: np.ndarray
-    formula: Formula
+    formula: LawFormula
 
 
-def constants(shown: Formula) -> dict[str, dict[str, Any]]:
+def constants(shown: LawFormula) -> dict[str, dict[str, Any]]:
     """Value, standard deviation and the short number within it, by constant."""
     return {
         str(name): {"value": value, "std": std, "short": short}

@@ -12,15 +12,15 @@ from actionrun.compiler.symbolic.printing import text
 from actionrun.compiler.symbolic.vocabulary import symbol
 from actionrun.spec.kinds.pnn import Pnn
 
-from .baselines import Rival
-from .canonical_form import EqualLaws
-from .fit import Fits, Fitter
-from .seeds import simple
-from .table import Groups, Rows, evaluated
+from .baselines import Baseline
+from .canonical_form import LawCanonicalForm
+from .fit import LawFits, LawFitter
+from .seeds import seed_genomes
+from .table import Groups, TableRows, column_values
 
 
 @dataclass(frozen=True)
-class Laws:
+class LawSearch:
     """The search for laws, a `program.Search`.
 
     Scores of a genome are those of its simplest equal: its cross-validated error and complexity
@@ -29,9 +29,9 @@ class Laws:
 
     study: Pnn
     groups: Groups
-    rows: Rows
+    rows: TableRows
     layout: Layout
-    rivals: tuple[Rival, ...]
+    rivals: tuple[Baseline, ...]
     notes: tuple[str, ...]
     known: dict[bytes, np.ndarray] = field(default_factory=dict)
     stage: str = "evolve"
@@ -58,18 +58,18 @@ class Laws:
         )  # fmt: skip
 
     @cached_property
-    def fitter(self) -> Fitter:
+    def fitter(self) -> LawFitter:
         training = self.study.training
-        return Fitter(self.layout, self.rows, training.starts, training.epochs, self.study.seed)
+        return LawFitter(self.layout, self.rows, training.starts, training.epochs, self.study.seed)
 
     @cached_property
-    def equals(self) -> EqualLaws:
-        return EqualLaws(self.layout)
+    def equals(self) -> LawCanonicalForm:
+        return LawCanonicalForm(self.layout)
 
     def seeds(self, tell: Tell) -> np.ndarray:
         """Sums of one, two and three plain terms; none for the published algorithm."""
         most = 0 if self.paper else 4 * self.study.search.population
-        return simple(self.layout, most)
+        return seed_genomes(self.layout, most)
 
     def simplest(self, genomes: np.ndarray) -> np.ndarray:
         """The simplest equal of each genome (n, genes), whose scores it has."""
@@ -128,8 +128,8 @@ class Laws:
         if self.groups.target is None:
             return output
         expression = self.groups.in_columns(self.groups.back(symbol("#output")))
-        return evaluated(expression, {**self.rows.values, "#output": output})
+        return column_values(expression, {**self.rows.values, "#output": output})
 
-    def judged(self, genomes: np.ndarray) -> Fits:
+    def judged(self, genomes: np.ndarray) -> LawFits:
         """Fits and cross-validated errors of genomes (n, genes)."""
         return self.fitter.fits(genomes)

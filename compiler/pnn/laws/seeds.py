@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import combinations, islice
 
 import numpy as np
-from actionrun.compiler.numerics.genomes.network import Unit
+from actionrun.compiler.numerics.genomes.network import Neuron
 from actionrun.compiler.pnn.genome import Layout
 
 SINGLE = ("linear", "square", "inverse", "cube", "sqrt", "log", "exp", "tanh", "abs")
@@ -13,7 +13,7 @@ MOST_SUMS = 4000
 SCALED = {"tanh", "exp", "sin", "cos"}  # of a trained multiple of the input
 
 
-def simple(layout: Layout, most: int) -> np.ndarray:
+def seed_genomes(layout: Layout, most: int) -> np.ndarray:
     """At most `most` genomes (n, genes), the simplest first: each sum of up to three of the first
     layer's terms (an input through an activation, products of inputs), with a constant, 1 or none;
     deeper layers hand them on. Empty where weights may not be 0 and trainable."""
@@ -58,10 +58,10 @@ def _genome(
 ) -> list[int]:
     genome = [layout.plain] * layout.units + [zero] * layout.weights
 
-    def wire(unit: Unit, source: int, code: int) -> None:
+    def wire(unit: Neuron, source: int, code: int) -> None:
         genome[layout.units + unit.weights[unit.sources.index(source)]] = code
 
-    units = [step for step in layout.net.steps if isinstance(step, Unit)]
+    units = [step for step in layout.net.steps if isinstance(step, Neuron)]
     start = layout.inputs + layout.bias
     heard = [*range(layout.inputs)]
     for number, size in enumerate(layout.layers):

@@ -17,7 +17,7 @@ from actionrun.spec.expressions.syntax_tree import Name, walk
 from actionrun.spec.kinds.pnn import Pnn
 from actionrun.spec.units.unit_table import CONSTANTS
 
-from .dimensionless_groups import found_groups
+from .dimensionless_groups import buckingham_groups
 
 FEWEST_ROWS = 8  # to learn from: with less no fold says anything
 MOST_NAMED = 8
@@ -42,7 +42,7 @@ class Groups:
 
     def back(self, value: sp.Expr) -> sp.Expr:
         """The target where the output is `value`; `value` itself where there is no target."""
-        solved = None if self.target is None else read_back(self.output, self.target, value)
+        solved = None if self.target is None else inverse(self.output, self.target, value)
         return value if solved is None else solved
 
     def in_columns(self, expression: sp.Expr) -> sp.Expr:
@@ -51,7 +51,7 @@ class Groups:
 
 
 @dataclass(frozen=True)
-class Rows:
+class TableRows:
     """The rows that are whole.
 
     inputs (n, groups), output (n,), target (n,) as the groups name it, `values` of every column
@@ -70,7 +70,7 @@ class Rows:
     notes: tuple[str, ...] = ()
 
 
-def groups(study: Pnn) -> Groups:
+def law_groups(study: Pnn) -> Groups:
     """Inputs and output of a study; found by Buckingham's theorem where `inputs` are left out.
 
     Raises Faults.
@@ -99,7 +99,7 @@ def groups(study: Pnn) -> Groups:
         inputs = tuple(words.scalar(one) for one in study.search.inputs)
     else:
         sizes = {n: study.dimension(n) or () for n in (*columns, *study.parameters)}
-        bottom, exponents = found_groups(study, str(output), sizes)
+        bottom, exponents = buckingham_groups(study, str(output), sizes)
         others = [symbol(name) for name in sizes if name != str(output)]
         inputs = tuple(_monomial(others, one) for one in exponents)
         output = output / _monomial(others, bottom)
@@ -107,7 +107,7 @@ def groups(study: Pnn) -> Groups:
     written = [x.name for x in walk(wanted.tree) if isinstance(x, Name)]
     free = [symbol(name) for name in written if name in columns and symbol(name) not in held]
     target = free[0] if free else None
-    if target is not None and read_back(output, target, symbol("y")) is None:
+    if target is not None and inverse(output, target, symbol("y")) is None:
         target = None
     return Groups(words, inputs, output, columns, plain, target)
 
@@ -118,7 +118,7 @@ def group_layout(study: Pnn, relation: Groups) -> tuple[Layout, tuple[str, ...]]
     return replace(space, inputs=len(relation.inputs)), notes
 
 
-def read_back(output: sp.Expr, target: sp.Symbol, value: sp.Expr) -> sp.Expr | None:
+def inverse(output: sp.Expr, target: sp.Symbol, value: sp.Expr) -> sp.Expr | None:
     """The target for which the output is `value`: what is around it is undone from outside in.
     None where that cannot be done."""
     inverses = {sp.exp: sp.log, sp.log: sp.exp, sp.tanh: sp.atanh}
@@ -138,7 +138,7 @@ def read_back(output: sp.Expr, target: sp.Symbol, value: sp.Expr) -> sp.Expr | N
     return value
 
 
-def evaluated(expression: sp.Expr, values: Mapping[str, np.ndarray]) -> np.ndarray:
+def column_values(expression: sp.Expr, values: Mapping[str, np.ndarray]) -> np.ndarray:
     """An expression in columns, (n,)."""
     arguments = [symbol(name) for name in values]
     count = len(next(iter(values.values())))
@@ -146,7 +146,7 @@ def evaluated(expression: sp.Expr, values: Mapping[str, np.ndarray]) -> np.ndarr
     return np.broadcast_to(np.asarray(value, dtype=float), (count,)).copy()
 
 
-def rows(study: Pnn, groups: Groups, observations: Mapping[str, np.ndarray]) -> Rows:
+def table_rows(study: Pnn, groups: Groups, observations: Mapping[str, np.ndarray]) -> TableRows:
     """The table's rows as groups, split into those to learn from and those for the test.
 
     The split and the folds are drawn from the seed alone. Raises Faults for too few rows, for
@@ -168,7 +168,7 @@ def rows(study: Pnn, groups: Groups, observations: Mapping[str, np.ndarray]) -> 
     arrays = []
     for key, expression in _keyed(study, groups):
         with np.errstate(all="ignore"):
-            column = evaluated(groups.in_columns(expression), values)
+            column = column_values(groups.in_columns(expression), values)
         arrays.append(column)
         what = "the output" if key[1] == "outputs" else "an input"
         if not np.all(np.isfinite(column)):
@@ -196,7 +196,7 @@ def rows(study: Pnn, groups: Groups, observations: Mapping[str, np.ndarray]) -> 
     if faults:
         raise Faults(faults)
     learn, test, folds = split(study, len(labels))
-    return Rows(
+    return TableRows(
         tuple(map(str, labels)), values, np.stack(arrays[:-1], axis=1), arrays[-1], learn, test,
         folds, study.test.repeats, tuple(notes),
     )  # fmt: skip

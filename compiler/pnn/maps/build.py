@@ -10,17 +10,17 @@ from actionrun.compiler.program import ReportedSearch, Tell
 from actionrun.spec.kinds.pnn import Pnn
 
 from .findings import make_findings
-from .model import model
+from .model import map_model
 from .search import MapSearch
-from .warm_up import Ahead
+from .warm_up import Precompiler
 
 
 def map_search(
     study: Pnn, observations: Mapping[str, np.ndarray] | None = None
 ) -> ReportedSearch[MapSearch]:
     """The search of a map study. Raises Faults for what the mathematics forbids."""
-    ready = model(study, observations)
-    ahead = Ahead(ready)
+    ready = map_model(study, observations)
+    ahead = Precompiler(ready)
 
     def report(
         genomes: np.ndarray, scores: np.ndarray, trained: int, history: np.ndarray, tell: Tell

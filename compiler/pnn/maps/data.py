@@ -19,7 +19,7 @@ from actionrun.spec.kinds.pnn import Pnn
 
 
 @dataclass(frozen=True)
-class Pairs:
+class StatePairs:
     """Rows: states and what became of them one dt later, each (rows, n)."""
 
     q: np.ndarray
@@ -30,27 +30,27 @@ class Pairs:
     def __len__(self) -> int:
         return len(self.q)
 
-    def __getitem__(self, rows) -> Pairs:
-        return Pairs(self.q[rows], self.v[rows], self.next_q[rows], self.next_v[rows])
+    def __getitem__(self, rows) -> StatePairs:
+        return StatePairs(self.q[rows], self.v[rows], self.next_q[rows], self.next_v[rows])
 
 
-def joined(parts: tuple[Pairs, ...]) -> Pairs:
+def joined(parts: tuple[StatePairs, ...]) -> StatePairs:
     fields = ("q", "v", "next_q", "next_v")
-    return Pairs(*(np.concatenate([getattr(part, name) for part in parts]) for name in fields))
+    return StatePairs(*(np.concatenate([getattr(part, name) for part in parts]) for name in fields))
 
 
 @dataclass(frozen=True)
-class Motions:
+class MotionPairs:
     """Pairs by motion. `energies` name the motions that were computed, in units of energy_unit;
     of measured ones it is empty. Rows to select on are `validation`, of no motion of `test`."""
 
-    train: tuple[Pairs, ...]
-    validation: tuple[Pairs, ...]
-    test: tuple[Pairs, ...]
+    train: tuple[StatePairs, ...]
+    validation: tuple[StatePairs, ...]
+    test: tuple[StatePairs, ...]
     energies: dict[str, tuple[float, ...]]
 
 
-class Field(eqx.Module):
+class ForceField(eqx.Module):
     """F(q) for lists of coordinates: one array (..., width) each, to the same; times `scale`."""
 
     force: Lowered
@@ -67,7 +67,7 @@ class Field(eqx.Module):
 
 
 @dataclass(frozen=True)
-class System:
+class MovingSystem:
     """What moves: a problem with the numbers of its parameters put in.
 
     `width`: components of each coordinate; `count`: coordinates; `mass` (n, n), `force` the F(q) of
@@ -79,7 +79,7 @@ class System:
     count: int
     mass: np.ndarray
     forces: tuple[sp.Expr, ...]
-    force: Field
+    force: ForceField
     potential: sp.Expr
     reference: Reference
 
@@ -92,7 +92,7 @@ class System:
         return self.problem.nonconservative is not None
 
 
-def system(study: Pnn) -> System:
+def moving_system(study: Pnn) -> MovingSystem:
     """The system of a study. Raises Faults where its force is not a function of position."""
     symbolic = lagrangian_system(study)
     words, values = symbolic.words, symbolic.values
@@ -136,30 +136,30 @@ def system(study: Pnn) -> System:
 
     width = widths.pop()
     potential = -symbolic.lagrangian.subs(dict.fromkeys(words.v, 0)).subs(values)
-    return System(
+    return MovingSystem(
         problem=symbolic,
         width=width,
         count=symbolic.n // width,
         mass=numbers,
         forces=tuple(forces),
-        force=Field(lowered(put, words.q), width, jnp.ones(())),
+        force=ForceField(lowered(put, words.q), width, jnp.ones(())),
         potential=potential,
         reference=Reference(acceleration, symbolic.nonconservative is not None),
     )
 
 
-def motions(
-    study: Pnn, moving: System, observations: Mapping[str, np.ndarray] | None, shrink: int = 1
-) -> Motions:
+def motion_pairs(
+    study: Pnn, moving: MovingSystem, observations: Mapping[str, np.ndarray] | None, shrink: int = 1
+) -> MotionPairs:
     """The pairs of a study, at dt/shrink where they are computed. Raises Faults."""
     if observations is not None:
-        return measured(study, moving, observations)
+        return measured_pairs(study, moving, observations)
     data = study.data
     assert data.energies is not None and data.points is not None and data.dt is not None
     parts = {name: getattr(data.energies, name) for name in ("train", "validation", "test")}
     energies = {k: tuple(study.number(e) for e in part) for k, part in parts.items()}
     unit = 1.0 if data.energy_unit is None else study.number(data.energy_unit)
-    q, lowest = minimum(study, moving)
+    q, lowest = potential_minimum(study, moving)
     kinetic = np.array([e * unit - lowest for part in energies.values() for e in part])
     keys = [("data", "energies", k, i) for k, part in energies.items() for i in range(len(part))]
     faults = [
@@ -169,7 +169,7 @@ def motions(
     ]  # fmt: skip
     if faults:
         raise Faults(faults)
-    v = np.stack([inward(moving, q, k, one) for k, one in enumerate(kinetic)], axis=1)
+    v = np.stack([inward_velocity(moving, q, k, one) for k, one in enumerate(kinetic)], axis=1)
     start = jnp.broadcast_to(jnp.asarray(q)[:, None], v.shape)
     dt = study.number(data.dt) / shrink
     qs, vs = moving.reference.motion(
@@ -181,16 +181,16 @@ def motions(
             raise Faults([study.fault(key, None, "energy.diverged",
                                       "the motion of this energy left the finite numbers",
                                       "give a lower one, or more substeps")])  # fmt: skip
-    pairs = [Pairs(qs[:-1, :, k], vs[:-1, :, k], qs[1:, :, k], vs[1:, :, k])
+    pairs = [StatePairs(qs[:-1, :, k], vs[:-1, :, k], qs[1:, :, k], vs[1:, :, k])
              for k in range(len(keys))]  # fmt: skip
     first, second = len(energies["train"]), len(energies["train"]) + len(energies["validation"])
     train, validation = tuple(pairs[:first]), tuple(pairs[first:second])
     if not validation:
         train, validation = split(train)
-    return Motions(train, validation, tuple(pairs[second:]), energies)
+    return MotionPairs(train, validation, tuple(pairs[second:]), energies)
 
 
-def split(train: tuple[Pairs, ...]) -> tuple[tuple[Pairs, ...], tuple[Pairs, ...]]:
+def split(train: tuple[StatePairs, ...]) -> tuple[tuple[StatePairs, ...], tuple[StatePairs, ...]]:
     """Every fifth row to validate on, the others to fit, as the papers' 80:20."""
     fifth = [np.arange(len(part)) % 5 == 2 for part in train]
     return (
@@ -199,7 +199,7 @@ def split(train: tuple[Pairs, ...]) -> tuple[tuple[Pairs, ...], tuple[Pairs, ...
     )
 
 
-def inward(moving: System, q: np.ndarray, number: int, kinetic: float) -> np.ndarray:
+def inward_velocity(moving: MovingSystem, q: np.ndarray, number: int, kinetic: float) -> np.ndarray:
     """A velocity (n,) of that kinetic energy at the minimum q, pointing inward.
 
     In one dimension toward the origin. In more, the shares of the components differ from motion to
@@ -211,7 +211,7 @@ def inward(moving: System, q: np.ndarray, number: int, kinetic: float) -> np.nda
     return way * np.sqrt(2 * kinetic / (way @ moving.mass @ way))
 
 
-def minimum(study: Pnn, moving: System) -> tuple[np.ndarray, float]:
+def potential_minimum(study: Pnn, moving: MovingSystem) -> tuple[np.ndarray, float]:
     """Where the potential is lowest, (n,), and its value: a scan over sizes, then Newton. Raises
     Faults where there is no minimum."""
     words = moving.problem.words
@@ -258,7 +258,9 @@ def minimum(study: Pnn, moving: System) -> tuple[np.ndarray, float]:
     return best, lowest
 
 
-def measured(study: Pnn, moving: System, observations: Mapping[str, np.ndarray]) -> Motions:
+def measured_pairs(
+    study: Pnn, moving: MovingSystem, observations: Mapping[str, np.ndarray]
+) -> MotionPairs:
     """Pairs of rows dt apart in the user's file, by trial. Raises Faults."""
     words = moving.problem.words
     names = [*words.slices]
@@ -282,7 +284,7 @@ def measured(study: Pnn, moving: System, observations: Mapping[str, np.ndarray])
     pairs = []
     for one in np.unique(trial):
         k = np.flatnonzero(follows & (trial[:-1] == one))
-        pairs.append(Pairs(q[k], v[k], q[k + 1], v[k + 1]))
+        pairs.append(StatePairs(q[k], v[k], q[k + 1], v[k + 1]))
     pairs = [part for part in pairs if len(part)]
     if sum(map(len, pairs)) < 10:
         raise study_error(
@@ -297,9 +299,9 @@ def measured(study: Pnn, moving: System, observations: Mapping[str, np.ndarray])
         cut = int(len(pairs[0]) * (1 - study.test.fraction))
         known, test = (pairs[0][:cut],), (pairs[0][cut:],)
     train, validation = split(known)
-    return Motions(train, validation, test, {})
+    return MotionPairs(train, validation, test, {})
 
 
-def measured_unit(study: Pnn, units: tuple[float, float, str]) -> str:
+def length_unit(study: Pnn, units: tuple[float, float, str]) -> str:
     """The unit in which errors of positions are told."""
     return "pm" if units[2] else study.unit(next(iter(study.system.coordinates)))

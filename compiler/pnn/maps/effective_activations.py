@@ -5,15 +5,15 @@ from __future__ import annotations
 
 import jax.numpy as jnp
 import numpy as np
-from actionrun.compiler.numerics.genomes.network import ACTIVATIONS, Push
+from actionrun.compiler.numerics.genomes.network import ACTIVATIONS, ForceEvaluation
 
 from .data import joined
-from .model import Model
+from .model import MapModel
 
 PASS_ON = {"relu", "elu", "abs"}
 
 
-def acting(model: Model, genome: np.ndarray, weights: np.ndarray) -> np.ndarray:
+def effective_activations(model: MapModel, genome: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """The genome with linear units in place of those that pass on what they hear, on all rows of
     the data; the genome itself where there are none."""
     layout, net = model.layout, model.layout.net
@@ -35,7 +35,7 @@ def acting(model: Model, genome: np.ndarray, weights: np.ndarray) -> np.ndarray:
         return total
 
     for step in net.steps:
-        if isinstance(step, Push):
+        if isinstance(step, ForceEvaluation):
             assert model.map.force is not None
             arguments = [jnp.asarray(heard(unit)) for unit in step.arguments]
             values += [np.asarray(one) for one in model.map.force(arguments)]

@@ -9,25 +9,25 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from actionrun.compiler.numerics.genomes.map_network import Genes, MapNet
-from actionrun.compiler.numerics.genomes.network import Force
+from actionrun.compiler.numerics.genomes.map_network import FittedGenome, MapNetwork
+from actionrun.compiler.numerics.genomes.network import ForceFunction
 from actionrun.compiler.numerics.integrators.velocity_verlet import Reference
 from actionrun.compiler.numerics.networks.mlp import Feedforward, trained
 from actionrun.compiler.symbolic.lowering import lowered
 
-from .data import System, joined
-from .model import Model
+from .data import MovingSystem, joined
+from .model import MapModel
 
 BACK = 1000  # steps forward, then as many back
 LONG = 20_000
 HIDDEN = (20, 100, 20)  # the papers' feed-forward network
 STEPS = 2000
 
-Step = Callable[[jax.Array, jax.Array], tuple[jax.Array, jax.Array]]
+StepFunction = Callable[[jax.Array, jax.Array], tuple[jax.Array, jax.Array]]
 
 
 @dataclass(frozen=True)
-class Judged:
+class MapEvaluation:
     """A map's marks: root mean squared errors of one step (positions, velocities) by set of rows;
     the largest distance from the start after going there and back; energies (LONG + 1, motions) of
     a long run, relative times in `every` steps; positions (2 BACK + 1, motions, n) there and back.
@@ -48,7 +48,7 @@ class Judged:
 
 
 @eqx.filter_jit
-def _marched(step: Step, q: jax.Array, v: jax.Array, steps: int):
+def _motion(step: StepFunction, q: jax.Array, v: jax.Array, steps: int):
     def moved(state, _):
         state = step(*state)
         return state, state
@@ -57,17 +57,17 @@ def _marched(step: Step, q: jax.Array, v: jax.Array, steps: int):
     return jnp.concatenate([q[None], qs]), jnp.concatenate([v[None], vs])
 
 
-class Net(eqx.Module):
+class MapStep(eqx.Module):
     """A fitted genome as a step."""
 
-    map: MapNet
-    genes: Genes
+    map: MapNetwork
+    genes: FittedGenome
 
     def __call__(self, q, v):
         return self.map.step(self.genes, q, v)
 
 
-class Scheme(eqx.Module):
+class TextbookScheme(eqx.Module):
     """A textbook scheme: "verlet" is position Verlet, with friction from the old velocity."""
 
     system: Reference
@@ -87,11 +87,11 @@ class Scheme(eqx.Module):
         return half + self.dt / 2 * v, v
 
 
-class Plain(eqx.Module):
+class FeedforwardStep(eqx.Module):
     """A feed-forward network as a step, with or without the force among its inputs."""
 
     network: Feedforward
-    force: Force | None
+    force: ForceFunction | None
     width: int = eqx.field(static=True)
 
     def __call__(self, q, v):
@@ -109,33 +109,33 @@ def features(force, width: int, q, v) -> jax.Array:
     return jnp.concatenate([q, v, *force(parts)], axis=-1)
 
 
-def peers(model: Model) -> dict[str, Callable[[], Step]]:
+def baselines(model: MapModel) -> dict[str, Callable[[], StepFunction]]:
     """What makes each of the peers: position Verlet, Euler, and two feed-forward networks, to be
     trained on the same rows."""
     assert model.study.data.dt is not None
     dt = jnp.asarray(model.study.number(model.study.data.dt))
     reference, force = model.system.reference, model.map.force
-    makers: dict[str, Callable[[], Step]] = {
-        "Verlet": lambda: Scheme(reference, dt, "verlet"),
-        "Euler": lambda: Scheme(reference, dt, "euler"),
-        "net": lambda: plain(model, None, 100),
+    makers: dict[str, Callable[[], StepFunction]] = {
+        "Verlet": lambda: TextbookScheme(reference, dt, "verlet"),
+        "Euler": lambda: TextbookScheme(reference, dt, "euler"),
+        "net": lambda: feedforward_step(model, None, 100),
     }
     if force is not None:
-        makers["net + F"] = lambda: plain(model, force, 101)
+        makers["net + F"] = lambda: feedforward_step(model, force, 101)
     return makers
 
 
-def plain(model: Model, force: Force | None, draw: int) -> Plain:
+def feedforward_step(model: MapModel, force: ForceFunction | None, draw: int) -> FeedforwardStep:
     """A feed-forward network trained on the rows of a model."""
     rows, width = model.train, model.system.width
     heard = features(force, width, jnp.asarray(rows.q), jnp.asarray(rows.v))
     after = jnp.asarray(np.concatenate([rows.next_q, rows.next_v], axis=1))
     key = jax.random.fold_in(jax.random.key(model.study.seed), draw)
     layers, ins, outs = trained(key, heard, after, HIDDEN, STEPS)
-    return Plain(Feedforward(layers, ins, outs), force, width)
+    return FeedforwardStep(Feedforward(layers, ins, outs), force, width)
 
 
-def energy_of(system: System) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
+def energy_function(system: MovingSystem) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
     """E(q, v) for arrays (..., n)."""
     words = system.problem.words
     expression = system.problem.energy.subs(system.problem.values)
@@ -149,23 +149,23 @@ def energy_of(system: System) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
     return lambda q, v: np.asarray(energy(jnp.asarray(q), jnp.asarray(v)))
 
 
-def starts(model: Model) -> tuple[np.ndarray, np.ndarray]:
+def initial_states(model: MapModel) -> tuple[np.ndarray, np.ndarray]:
     """First states of all motions, those of the test last, (motions, n) each."""
     parts = (*model.motions.train, *model.motions.test)
     return np.stack([p.q[0] for p in parts]), np.stack([p.v[0] for p in parts])
 
 
-def judged(model: Model, name: str, step: Step) -> Judged:
+def map_evaluation(model: MapModel, name: str, step: StepFunction) -> MapEvaluation:
     """All marks of one map."""
     sets = {"train": model.train, "validation": model.validation, "test": model.test}
-    q, v = (jnp.asarray(x) for x in starts(model))
-    there = _marched(step, q, v, BACK)  # one program for all that is marched
-    back = _marched(step, there[0][-1], -there[1][-1], BACK)
+    q, v = (jnp.asarray(x) for x in initial_states(model))
+    there = _motion(step, q, v, BACK)  # one program for all that is marched
+    back = _motion(step, there[0][-1], -there[1][-1], BACK)
     path = np.concatenate([np.asarray(there[0]), np.asarray(back[0])[1:]])
     far = np.abs(path[-1] - path[0]).max()
     parts = [there]
     while len(parts) < LONG // BACK:
-        parts.append(_marched(step, parts[-1][0][-1], parts[-1][1][-1], BACK))
+        parts.append(_motion(step, parts[-1][0][-1], parts[-1][1][-1], BACK))
     long = [np.concatenate([part[k][:-1] for part in parts] + [parts[-1][k][-1:]]) for k in (0, 1)]
     whole = joined((*sets.values(),))
     next_q, next_v = eqx.filter_jit(step)(jnp.asarray(whole.q), jnp.asarray(whole.v))
@@ -175,18 +175,18 @@ def judged(model: Model, name: str, step: Step) -> Judged:
         label: (float(np.sqrt(np.mean(x**2))), float(np.sqrt(np.mean(y**2))))
         for label, x, y in zip(sets, *(np.split(one, ends) for one in missed), strict=True)
     }
-    energies = energy_of(model.system)(*long)
-    return Judged(name, errors, float(far) if np.isfinite(far) else np.inf, energies, path)
+    energies = energy_function(model.system)(*long)
+    return MapEvaluation(name, errors, float(far) if np.isfinite(far) else np.inf, energies, path)
 
 
-def as_step(model: Model, row: np.ndarray, weights: np.ndarray) -> Step:
+def as_step(model: MapModel, row: np.ndarray, weights: np.ndarray) -> StepFunction:
     """A fitted genome as a step of states (..., n)."""
     codes = jnp.asarray(row[: model.layout.units], dtype=jnp.int32)
     present = jnp.asarray(model.layout.fixed(row) != 0)
-    return Net(model.map, Genes(codes, present, jnp.asarray(weights)))
+    return MapStep(model.map, FittedGenome(codes, present, jnp.asarray(weights)))
 
 
-def extrapolated(levels: list[np.ndarray], even: bool) -> np.ndarray:
+def richardson_limit(levels: list[np.ndarray], even: bool) -> np.ndarray:
     """The limit dt -> 0 of numbers found at dt, dt/2, dt/4, ..., by Richardson: errors in powers of
     dt^2 where the map is reversible, of dt else."""
     sizes = np.array([0.5**k for k in range(len(levels))]) ** (2 if even else 1)

@@ -8,13 +8,13 @@ from actionrun.compiler.symbolic.equations import symbolic_equations
 from actionrun.compiler.symbolic.lagrangian_system import lagrangian_system
 from actionrun.spec.kinds.pnn import Pnn
 
-from .data import system
+from .data import moving_system
 
 
 def explain_map(study: Pnn) -> tuple[Section, ...]:
     """The sections of `actionrun explain` for a map study."""
     symbolic = lagrangian_system(study)
-    moving = system(study)
+    moving = moving_system(study)
     search, data = study.search, study.data
     assert data.dt is not None  # a map has one: spec/laws.py
     layer = (len(search.layers) + 1) // 2 if search.force == "network" else search.force

@@ -7,19 +7,19 @@ import jax.numpy as jnp
 import numpy as np
 from actionrun.compiler.findings import Axis, Curve, Figure, Panel, Table
 
-from .data import measured_unit
-from .evaluation import Judged
-from .model import Model
-from .printing import equations
-from .result import Entry, Variants
-from .structure_proof import matrices
-from .variants import LINKS, CentralField
+from .data import length_unit
+from .evaluation import MapEvaluation
+from .model import MapModel
+from .printing import map_equations
+from .result import FrontEntry, Variants
+from .structure_proof import map_matrices
+from .variants import LINKS, CentralForceNetwork
 
 CURVE = 200  # points of a force
 POOR = 0.05  # a learned force that is farther off is none
 
 
-def family(entries: tuple[Entry, ...]) -> list[tuple[float, float, Entry]]:
+def family(entries: tuple[FrontEntry, ...]) -> list[tuple[float, float, FrontEntry]]:
     """From which price of complexity to which a network has the lowest objective, error on the
     validation rows + price * complexity: the lower hull of the front, the cheapest price first."""
     points = sorted(entries, key=lambda e: (e.selected, e.complexity))
@@ -31,7 +31,7 @@ def family(entries: tuple[Entry, ...]) -> list[tuple[float, float, Entry]]:
         if not simpler:
             break
 
-        def price(e: Entry, here: Entry = here) -> float:
+        def price(e: FrontEntry, here: FrontEntry = here) -> float:
             return (e.selected - here.selected) / (here.complexity - e.complexity)
 
         following = min(simpler, key=lambda e: (price(e), e.complexity))
@@ -40,7 +40,7 @@ def family(entries: tuple[Entry, ...]) -> list[tuple[float, float, Entry]]:
     return list(zip([0.0, *prices], [*prices, np.inf], hull, strict=True))
 
 
-def family_table(entries: tuple[Entry, ...]) -> Table:
+def family_table(entries: tuple[FrontEntry, ...]) -> Table:
     rows = [
         (
             f"{low:.3g}", f"{high:.3g}" if np.isfinite(high) else "any", e.complexity,
@@ -55,15 +55,15 @@ def family_table(entries: tuple[Entry, ...]) -> Table:
     )  # fmt: skip
 
 
-def variants_table(model: Model, best: Entry, variants: Variants) -> tuple[Table, ...]:
+def variants_table(model: MapModel, best: FrontEntry, variants: Variants) -> tuple[Table, ...]:
     rows: list[tuple[str, str]] = [("this map", "; ".join(q.text for q in best.equations))]
-    forms = matrices(model, best.genome)
+    forms = map_matrices(model, best.genome)
     if variants.chain is not None:
-        chain = equations(model, best.genome, variants.chain, forms)
+        chain = map_equations(model, best.genome, variants.chain, forms)
         rows.append(("in a chain", "; ".join(q.text for q in chain)))
     if variants.force is not None:
         text = f"its force is off by {variants.force.off:.2g} of the true one's spread"
-        if isinstance(variants.force.field, CentralField):
+        if isinstance(variants.force.field, CentralForceNetwork):
             text += "; it is along the vector, a network of its length"
         if variants.force.off > POOR:
             text += ": these pairs of states do not tell it, or its fit has not ended"
@@ -80,7 +80,7 @@ def variants_table(model: Model, best: Entry, variants: Variants) -> tuple[Table
     )  # fmt: skip
 
 
-def force_figure(model: Model, variants: Variants) -> tuple[Figure, ...]:
+def force_figure(model: MapModel, variants: Variants) -> tuple[Figure, ...]:
     """The learned force beside the true one, where there is one coordinate."""
     if variants.force is None or model.system.n != 1:
         return ()
@@ -108,10 +108,10 @@ def force_figure(model: Model, variants: Variants) -> tuple[Figure, ...]:
     )  # fmt: skip
 
 
-def errors_figure(model: Model, several: list[Judged], caption: str) -> Figure:
+def errors_figure(model: MapModel, several: list[MapEvaluation], caption: str) -> Figure:
     """Root mean squared errors of one step by set of rows."""
     length, speed, _ = model.units
-    unit = measured_unit(model.study, model.units)
+    unit = length_unit(model.study, model.units)
     labels = [*several[0].errors]
     ticks = np.arange(1.0, len(labels) + 1)
     panels = []

@@ -9,62 +9,64 @@ import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 from actionrun.compiler.findings import Findings
-from actionrun.compiler.pnn.canonical_least import least
+from actionrun.compiler.pnn.canonical_least import least_complex
 from actionrun.compiler.program import Tell
 
-from .data import Motions, Pairs, motions
-from .effective_activations import acting
-from .evaluation import Judged, as_step, extrapolated, judged
-from .model import FINAL_ROWS, Model, thinned
-from .printing import equations
-from .pruning import front_of, tidied
+from .data import MotionPairs, StatePairs, motion_pairs
+from .effective_activations import effective_activations
+from .evaluation import MapEvaluation, as_step, map_evaluation, richardson_limit
+from .model import FINAL_ROWS, MapModel, thinned
+from .printing import map_equations
+from .pruning import front_of, simplified
 from .report import report
-from .result import Entry, Limit, MapResult, Variants, in_natural_units, resting_error
-from .structure_proof import Matrices, matrices, proof, scheme
-from .variants import chained, with_learned_force
-from .warm_up import Ahead
+from .result import ContinuumLimit, FrontEntry, MapResult, Variants, in_natural_units, resting_error
+from .structure_proof import MapMatrices, known_scheme, map_matrices, prove_structure
+from .variants import chain_fit, learned_force_fit
+from .warm_up import Precompiler
 
 MOST = 60  # networks of the front that are fitted again
 LEVELS = 3  # dt, dt/2, dt/4
 
 
 def make_findings(
-    model: Model, ahead: Ahead, genomes: np.ndarray, history: np.ndarray, tell: Tell
+    model: MapModel, ahead: Precompiler, genomes: np.ndarray, history: np.ndarray, tell: Tell
 ) -> Findings:
     """Findings of a finished search, from the genomes of its archive."""
     return report(model, _result(model, ahead, genomes, tell), history)
 
 
-def _result(model: Model, ahead: Ahead, genomes: np.ndarray, tell: Tell) -> MapResult:
-    entries = _entries(model, genomes, tell)
+def _result(model: MapModel, ahead: Precompiler, genomes: np.ndarray, tell: Tell) -> MapResult:
+    entries = _front_entries(model, genomes, tell)
     best = recommended(model, entries)
-    best = _final(model, best)
+    best = _refitted(model, best)
     entries = tuple(best if e.genome is best.genome else e for e in entries)
     tell("variants", 0, 2, {})
-    chain = chained(model, best.genome, best.weights)
+    chain = chain_fit(model, best.genome, best.weights)
     tell("variants", 1, 2, {})
-    own = with_learned_force(model, best.genome, best.weights)
+    own = learned_force_fit(model, best.genome, best.weights)
     steps = {"this map": as_step(model, best.genome, best.weights)}
     if chain is not None:
         steps["in a chain"] = as_step(model, best.genome, chain)
     if own is not None:
         steps["own force"] = own.step
-    evaluations: list[Judged] = []
+    evaluations: list[MapEvaluation] = []
     for number, (name, step) in enumerate(steps.items()):
         tell("judge", number, len(steps) + 1, {})
-        evaluations.append(judged(model, name, step))
+        evaluations.append(map_evaluation(model, name, step))
     tell("judge", len(steps), len(steps) + 1, {})
     evaluations += ahead.peers()
     limit = _limit(model, best, tell)
     return MapResult(entries, best, evaluations, Variants(chain, own), limit)
 
 
-def _entries(model: Model, genomes: np.ndarray, tell: Tell) -> tuple[Entry, ...]:
+def _front_entries(model: MapModel, genomes: np.ndarray, tell: Tell) -> tuple[FrontEntry, ...]:
     tell("simplify", 0, 1, {})
     if model.study.search.method == "paper":  # as it stands, and so counted
         scored = front_of(model.scored(np.unique(genomes, axis=0)))
     else:
-        scored = tidied(model, model.scored(np.unique(least(model.equals, genomes), axis=0)))
+        scored = simplified(
+            model, model.scored(np.unique(least_complex(model.equals, genomes), axis=0))
+        )
     rows = np.argsort(scored.error + scored.complexity, kind="stable")[:MOST]
     kept = scored.genomes[rows]
     data = model.data(thinned(model.train, FINAL_ROWS))
@@ -84,27 +86,27 @@ def _entries(model: Model, genomes: np.ndarray, tell: Tell) -> tuple[Entry, ...]
 
 
 def _entry(
-    model: Model, genome, weights, complexity: int, error: float, selected: float,
+    model: MapModel, genome, weights, complexity: int, error: float, selected: float,
     reversal: float, volume: float,
-) -> Entry:  # fmt: skip
-    same = acting(model, genome, weights)
-    forms = matrices(model, same)
-    return Entry(
+) -> FrontEntry:  # fmt: skip
+    same = effective_activations(model, genome, weights)
+    forms = map_matrices(model, same)
+    return FrontEntry(
         genome, weights, complexity, error, selected,
         error + model.study.search.parsimony * complexity,
-        forms, proof(model, genome), named(model, forms, genome, weights),
-        equations(model, genome if forms is None else same, weights, forms), reversal, volume,
+        forms, prove_structure(model, genome), scheme_name(model, forms, genome, weights),
+        map_equations(model, genome if forms is None else same, weights, forms), reversal, volume,
     )  # fmt: skip
 
 
-def named(model: Model, forms: Matrices | None, genome, weights) -> str | None:
+def scheme_name(model: MapModel, forms: MapMatrices | None, genome, weights) -> str | None:
     """The known scheme that a fitted genome is."""
     if forms is None:
         return None
-    return scheme(in_natural_units(model, forms, genome, weights), model.system.damped)
+    return known_scheme(in_natural_units(model, forms, genome, weights), model.system.damped)
 
 
-def recommended(model: Model, entries: tuple[Entry, ...]) -> Entry:
+def recommended(model: MapModel, entries: tuple[FrontEntry, ...]) -> FrontEntry:
     """Of the maps whose structure is proved the one at the cliff of their front: where a unit of
     complexity lowers the error most, as symbolic regression chooses (Schmidt & Lipson, Science 324,
     81, 2009; the `score` of PySR, arXiv 2305.01582). Where none is proved, and for the published
@@ -116,7 +118,7 @@ def recommended(model: Model, entries: tuple[Entry, ...]) -> Entry:
     resting, price = resting_error(model), model.study.search.parsimony
     halfway = (min(e.selected for e in entries) + resting) / 2
     before, level = 0, resting
-    cliffs: list[tuple[float, Entry]] = []
+    cliffs: list[tuple[float, FrontEntry]] = []
     for e in sorted(entries, key=lambda e: (e.complexity, e.selected)):
         if e.proved(model.system.damped) and e.selected < level and e.complexity > before:
             cliffs.append(((level - e.selected) / (e.complexity - before), e))
@@ -127,7 +129,7 @@ def recommended(model: Model, entries: tuple[Entry, ...]) -> Entry:
     return min(entries, key=lambda e: e.selected + price * e.complexity)
 
 
-def _final(model: Model, best: Entry) -> Entry:
+def _refitted(model: MapModel, best: FrontEntry) -> FrontEntry:
     """The recommended map fitted on all rows."""
     fitted = model.fit(best.genome[None], model.data(model.train), best.weights[None, None], 1e-13)
     weights = fitted.weights[0]
@@ -139,7 +141,7 @@ def _final(model: Model, best: Entry) -> Entry:
     )  # fmt: skip
 
 
-def _limit(model: Model, best: Entry, tell: Tell) -> Limit | None:
+def _limit(model: MapModel, best: FrontEntry, tell: Tell) -> ContinuumLimit | None:
     """Refit at smaller steps, so that discretisation is not taken for an error of mass.
 
     In units of time in which the smaller step is as long as dt, a genome's fixed weights keep what
@@ -154,7 +156,7 @@ def _limit(model: Model, best: Entry, tell: Tell) -> Limit | None:
     for level in range(1, LEVELS + model.system.damped):
         tell("extrapolate", level, LEVELS, {})
         k = 2**level
-        slow = _slowed(motions(study, model.system, None, shrink=k), k)
+        slow = _slowed(motion_pairs(study, model.system, None, shrink=k), k)
         force = eqx.tree_at(lambda f: f.scale, model.map.force, jnp.asarray(1.0 / k**2))
         there = replace(model, motions=slow, map=eqx.tree_at(lambda m: m.force, model.map, force))
         data = there.data(thinned(there.train, FINAL_ROWS))
@@ -162,18 +164,18 @@ def _limit(model: Model, best: Entry, tell: Tell) -> Limit | None:
         levels.append(in_natural_units(there, forms, best.genome, fitted.weights[0]))
     k = len(levels[0].P)
     even = best.proof is not None and best.proof.reversible
-    factor = extrapolated([np.diag(one.B[k:]) for one in levels], even)
+    factor = richardson_limit([np.diag(one.B[k:]) for one in levels], even)
     dt = study.number(study.data.dt)
     loss = [(1 - np.diag(one.A[k:, k:])) * 2**i / dt for i, one in enumerate(levels)]
     mass = np.diag(model.system.mass)[:: model.system.width]
-    return Limit(levels, factor / mass, extrapolated(loss, even))
+    return ContinuumLimit(levels, factor / mass, richardson_limit(loss, even))
 
 
-def _slowed(data: Motions, k: int) -> Motions:
-    def slowed(part: Pairs) -> Pairs:
-        return Pairs(part.q, part.v / k, part.next_q, part.next_v / k)
+def _slowed(data: MotionPairs, k: int) -> MotionPairs:
+    def slowed(part: StatePairs) -> StatePairs:
+        return StatePairs(part.q, part.v / k, part.next_q, part.next_v / k)
 
     def each(parts):
         return tuple(map(slowed, parts))
 
-    return Motions(each(data.train), each(data.validation), each(data.test), data.energies)
+    return MotionPairs(each(data.train), each(data.validation), each(data.test), data.energies)

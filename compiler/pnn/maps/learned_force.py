@@ -9,14 +9,14 @@ import numpy as np
 from actionrun.compiler.numerics.networks.mlp import Feedforward, trained
 from actionrun.spec.kinds.pnn import Pnn
 
-from .data import Motions, System, joined
+from .data import MotionPairs, MovingSystem, joined
 
 HIDDEN = (10, 10)
 STEPS = 6000
 RATE = 5e-3
 
 
-class LearnedField(eqx.Module):
+class ForceNetwork(eqx.Module):
     """A network in place of F(q), for lists of coordinates (..., width)."""
 
     network: Feedforward
@@ -28,7 +28,7 @@ class LearnedField(eqx.Module):
         return [out[..., k * w : (k + 1) * w] for k in range(len(arguments))]
 
 
-def learned(study: Pnn, moving: System, data: Motions) -> tuple[LearnedField, str]:
+def trained_force(study: Pnn, moving: MovingSystem, data: MotionPairs) -> tuple[ForceNetwork, str]:
     """The sub-net, 10 and 10 tanh units, and a note on how far it is from the force."""
     rows = joined(data.train)
     q = jnp.asarray(rows.q[:: max(1, len(rows) // 8000)])
@@ -39,7 +39,7 @@ def learned(study: Pnn, moving: System, data: Motions) -> tuple[LearnedField, st
     layers, ins, outs = trained(
         key, q, wanted, HIDDEN, STEPS, rate=RATE, active=jnp.tanh, dtype=jnp.float64
     )
-    field = LearnedField(Feedforward(layers, ins, outs, jnp.tanh), width)
+    field = ForceNetwork(Feedforward(layers, ins, outs, jnp.tanh), width)
     wrong = jnp.concatenate(field(parts), axis=-1) - wanted
     relative = float(np.sqrt(np.mean(np.asarray(wrong) ** 2)) / np.std(np.asarray(wanted)))
     note = (

@@ -12,16 +12,16 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from actionrun.compiler.errors import study_error
-from actionrun.compiler.numerics.genomes.batched_least_squares import Data, Fitted, fitted
-from actionrun.compiler.numerics.genomes.map_network import Genes, MapNet, Marks
-from actionrun.compiler.numerics.genomes.network import Push
-from actionrun.compiler.pnn.canonical_form import Equals
+from actionrun.compiler.numerics.genomes.batched_least_squares import BatchedFit, FitData, fit_batch
+from actionrun.compiler.numerics.genomes.map_network import FittedGenome, MapMetrics, MapNetwork
+from actionrun.compiler.numerics.genomes.network import ForceEvaluation
+from actionrun.compiler.pnn.canonical_form import CanonicalForm
 from actionrun.compiler.pnn.genome import Layout, layout
 from actionrun.compiler.symbolic.lowering import Lowered, lowered
 from actionrun.spec.kinds.pnn import Pnn
 from actionrun.spec.units.quantities import unit
 
-from .data import Motions, Pairs, System, joined, motions, system
+from .data import MotionPairs, MovingSystem, StatePairs, joined, motion_pairs, moving_system
 
 FITNESS_ROWS = 400
 FINAL_ROWS = 4000  # that the front is fitted on when the search is over
@@ -34,7 +34,7 @@ HOPELESS = 1e3  # a cost: leaving every state as it is costs about 2
 FLOOR = 1e-12  # structure that holds to round-off
 
 
-class Reader(eqx.Module):
+class InputReader(eqx.Module):
     """The inputs of a study as arrays (..., width)."""
 
     formulas: Lowered
@@ -48,7 +48,7 @@ class Reader(eqx.Module):
 
 
 @dataclass(frozen=True)
-class Scored:
+class ScoredMaps:
     """Networks, row by row: simplest genomes, weights, complexity, error of the fit's own rows and
     of the validation rows (10 log10 of mean squares, summed over positions and velocities),
     structure (log10 of the worse defect)."""
@@ -62,31 +62,31 @@ class Scored:
 
 
 @dataclass(frozen=True)
-class Model:
+class MapModel:
     """A map study, ready to fit and score genomes."""
 
     study: Pnn
-    system: System
+    system: MovingSystem
     layout: Layout
     notes: tuple[str, ...]
-    motions: Motions
-    map: MapNet
+    motions: MotionPairs
+    map: MapNetwork
     plain: bool  # inputs are the state itself
 
     @cached_property
-    def equals(self) -> Equals:
-        return Equals(self.layout)
+    def equals(self) -> CanonicalForm:
+        return CanonicalForm(self.layout)
 
     @cached_property
-    def train(self) -> Pairs:
+    def train(self) -> StatePairs:
         return joined(self.motions.train)
 
     @cached_property
-    def validation(self) -> Pairs:
+    def validation(self) -> StatePairs:
         return joined(self.motions.validation)
 
     @cached_property
-    def test(self) -> Pairs:
+    def test(self) -> StatePairs:
         return joined(self.motions.test) if self.motions.test else self.validation
 
     @cached_property
@@ -109,7 +109,7 @@ class Model:
         length = float(unit(labels[0]).factor / unit("pm").factor)
         return length, length / float(unit(labels[1]).factor / unit("fs").factor), "pm, fs"
 
-    def data(self, rows: Pairs, sets: np.ndarray | None = None) -> Data:
+    def data(self, rows: StatePairs, sets: np.ndarray | None = None) -> FitData:
         """Rows for the fit."""
         inputs = self.map.reader(jnp.asarray(rows.q), jnp.asarray(rows.v))
         after = np.concatenate([rows.next_q, rows.next_v], axis=1)
@@ -117,13 +117,13 @@ class Model:
         parts = [after[:, k * width : (k + 1) * width] for k in self.map.places]
         scales = np.array([1 / self.spread[k >= half] for k in self.map.places])
         roots = np.ones((1, len(rows))) if sets is None else sets
-        return Data(
+        return FitData(
             jnp.stack(inputs), jnp.asarray(np.stack(parts)),
             jnp.asarray(scales / np.sqrt(len(rows) * width)), jnp.asarray(roots),
         )  # fmt: skip
 
     @cached_property
-    def fitness(self) -> tuple[Data, Pairs]:
+    def fitness(self) -> tuple[FitData, StatePairs]:
         """The few rows that the search fits, and those that it scores."""
         clean = self.study.data.energies is not None
         few = max(FEW_ROWS if clean else FITNESS_ROWS, ROWS_A_WEIGHT * self.layout.weights)
@@ -147,7 +147,9 @@ class Model:
         present = self.layout.fixed(genomes) != 0
         share = np.ones(present.shape)
         steps = self.layout.net.steps
-        units = [u for s in steps for u in (s.arguments if isinstance(s, Push) else (s,))]
+        units = [
+            u for s in steps for u in (s.arguments if isinstance(s, ForceEvaluation) else (s,))
+        ]
         for one in (*units, *self.layout.net.outputs):
             heard = [w for w in one.weights if w >= 0]
             share[:, heard] = 1 / np.maximum(present[:, heard].sum(1, keepdims=True), 1)
@@ -165,10 +167,10 @@ class Model:
                 source[place] = dt if part >= self.system.count else 1.0
         place = net.inputs + net.bias
         for step in net.steps:
-            count = len(step.arguments) if isinstance(step, Push) else 1
-            if isinstance(step, Push):
+            count = len(step.arguments) if isinstance(step, ForceEvaluation) else 1
+            if isinstance(step, ForceEvaluation):
                 source[place : place + count] = dt**2 / self.system.mass[0, 0]
-            for one in step.arguments if isinstance(step, Push) else (step,):
+            for one in step.arguments if isinstance(step, ForceEvaluation) else (step,):
                 for s, w in zip(one.sources, one.weights, strict=True):
                     sizes[w] = source[s] if w >= 0 else sizes[w]
             place += count
@@ -178,8 +180,8 @@ class Model:
         return sizes
 
     def fit(
-        self, genomes: np.ndarray, data: Data, starts: np.ndarray, tolerance: float = 1e-7
-    ) -> Fitted:
+        self, genomes: np.ndarray, data: FitData, starts: np.ndarray, tolerance: float = 1e-7
+    ) -> BatchedFit:
         """The best of several starts (starts, n, weights) for each genome."""
         layout, several = self.layout, len(starts)
         spec = genomes[:, : layout.units], layout.fixed(genomes), layout.linear(genomes)
@@ -187,27 +189,29 @@ class Model:
         count = several * len(genomes)
         train = self.study.training
         if train.optimizer == "adam":
-            from actionrun.compiler.numerics.genomes.batched_adam import fitted as by_adam
+            from actionrun.compiler.numerics.genomes.batched_adam import (
+                fit_batch_by_adam as by_adam,
+            )
 
             how = (train.epochs, train.learning_rate)
             result = by_adam(
                 layout.net, self.map.force, data, (codes, fixed), starts.reshape(count, -1), how
             )
         else:
-            result = fitted(
+            result = fit_batch(
                 layout.net, self.map.force, data, (codes, fixed, linear), starts.reshape(count, -1),
                 np.zeros(count, int), train.epochs, tolerance, HOPELESS, TOGETHER,
             )  # fmt: skip
         cost = np.where(np.isfinite(result.cost), result.cost, np.inf).reshape(several, -1)
         best, lane = np.argmin(cost, axis=0), np.arange(len(genomes))
         shape = (several, len(genomes))
-        return Fitted(
+        return BatchedFit(
             result.weights.reshape(*shape, -1)[best, lane],
             cost[best, lane],
             result.converged.reshape(shape)[best, lane],
         )
 
-    def marks(self, genomes: np.ndarray, weights: np.ndarray, rows: Pairs) -> Marks:
+    def marks(self, genomes: np.ndarray, weights: np.ndarray, rows: StatePairs) -> MapMetrics:
         """Marks of fitted networks on rows, in batches of one size, and rows in parts of one: a
         program for all."""
         codes = genomes[:, : self.layout.units].astype(np.int32)
@@ -218,7 +222,7 @@ class Model:
         for first in range(0, len(genomes), BATCH):
             block = np.arange(first, first + BATCH)
             block = np.where(block < len(genomes), block, first)
-            genes = Genes(codes[block], present[block], weights[block])
+            genes = FittedGenome(codes[block], present[block], weights[block])
             several = [
                 self.map.batch_marks(genes, part, sample, jnp.asarray(self.spread))
                 for part in parts
@@ -226,16 +230,16 @@ class Model:
             shares = [np.sum([np.asarray(one[k]) for one in several], axis=0) for k in (0, 1)]
             both = (*shares, *map(np.asarray, several[0][2:]))
             batches.append([values[: len(genomes) - first] for values in both])
-        return Marks(*(np.concatenate(parts) for parts in zip(*batches, strict=True)))
+        return MapMetrics(*(np.concatenate(parts) for parts in zip(*batches, strict=True)))
 
-    def _part(self, rows: Pairs, first: int) -> tuple[jax.Array, ...]:
+    def _part(self, rows: StatePairs, first: int) -> tuple[jax.Array, ...]:
         """Rows from `first` on, always as many, and what each counts."""
         place = np.arange(first, first + FITNESS_ROWS)
         counts = np.where(place < len(rows), 1 / len(rows), 0.0)[:, None]
         part = rows[np.minimum(place, len(rows) - 1)]
         return tuple(map(jnp.asarray, (part.q, part.v, part.next_q, part.next_v, counts)))
 
-    def error(self, marks: Marks) -> np.ndarray:
+    def error(self, marks: MapMetrics) -> np.ndarray:
         """10 log10(mse_x/pm^2) + 10 log10(mse_v/(pm/fs)^2), or in the study's own units."""
         length, speed, _ = self.units
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
@@ -243,7 +247,7 @@ class Model:
             v = 10 * np.log10(np.asarray(marks.velocity) * speed**2)
         return np.where(np.isfinite(x + v), x + v, np.inf)
 
-    def structure(self, marks: Marks) -> np.ndarray:
+    def structure(self, marks: MapMetrics) -> np.ndarray:
         """log10 of the worse defect; damped motion need not go back."""
         worse = np.asarray(marks.volume)
         if not self.system.damped:
@@ -252,7 +256,7 @@ class Model:
             defect = np.log10(np.maximum(worse, FLOOR))
         return np.where(np.isfinite(defect), defect, np.inf)
 
-    def scored(self, genomes: np.ndarray, warm: np.ndarray | None = None) -> Scored:
+    def scored(self, genomes: np.ndarray, warm: np.ndarray | None = None) -> ScoredMaps:
         """Fit genomes (n, genes) on the fitness rows and score them; `warm` (n, weights): a start
         in place of all but the first."""
         data, rows = self.fitness
@@ -262,7 +266,7 @@ class Model:
         result = self.fit(genomes, data, starts)
         marks = self.marks(genomes, result.weights, rows)
         sound = np.isfinite(result.cost)
-        return Scored(
+        return ScoredMaps(
             genomes,
             result.weights,
             self.layout.complexity(genomes),
@@ -272,7 +276,7 @@ class Model:
         )
 
 
-def order_of_inputs(study: Pnn, moving: System) -> list[int]:
+def order_of_inputs(study: Pnn, moving: MovingSystem) -> list[int]:
     """Which part of the state (positions, then velocities, by coordinate) each input is."""
     words = moving.problem.words
     state = [*words.q, *words.v]
@@ -284,31 +288,31 @@ def order_of_inputs(study: Pnn, moving: System) -> list[int]:
     return parts
 
 
-def thinned(rows: Pairs, most: int = FITNESS_ROWS) -> Pairs:
+def thinned(rows: StatePairs, most: int = FITNESS_ROWS) -> StatePairs:
     """At most that many of them, evenly apart."""
     count = min(len(rows), most)
     return rows[np.linspace(0, len(rows) - 1, count).round().astype(int)]
 
 
-def model(study: Pnn, observations: Mapping[str, np.ndarray] | None) -> Model:
+def map_model(study: Pnn, observations: Mapping[str, np.ndarray] | None) -> MapModel:
     """A map study made ready. Raises Faults."""
-    moving = system(study)
+    moving = moving_system(study)
     reader, plain = _reader(study, moving)
     force = study.search.force
     layer = (len(study.search.layers) + 1) // 2 if force == "network" else force
     shape, notes = layout(study, force=layer, pushes=moving.count, active_output=False)
-    data = motions(study, moving, observations)
+    data = motion_pairs(study, moving, observations)
     field = moving.force if layer is not None else None
     if force == "network":
-        from .learned_force import learned
+        from .learned_force import trained_force
 
-        field, note = learned(study, moving, data)
+        field, note = trained_force(study, moving, data)
         notes = (*notes, note)
-    net = MapNet(shape.net, field, reader, _places(study, moving), moving.damped)
-    return Model(study, moving, shape, notes, data, net, plain)
+    net = MapNetwork(shape.net, field, reader, _places(study, moving), moving.damped)
+    return MapModel(study, moving, shape, notes, data, net, plain)
 
 
-def _reader(study: Pnn, moving: System) -> tuple[Reader, bool]:
+def _reader(study: Pnn, moving: MovingSystem) -> tuple[InputReader, bool]:
     """The inputs, and whether they are the positions and velocities themselves."""
     words, parts, plain = moving.problem.words, [], []
     for expression in study.search.inputs:
@@ -317,20 +321,23 @@ def _reader(study: Pnn, moving: System) -> tuple[Reader, bool]:
         if len(several) != moving.width:
             raise study_error(
                 study, expression, "map.width",
-                f"this input has {len(several)} components, and the coordinates have {moving.width}",
+                f"this input has {len(several)} components, and the coordinates have "
+                f"{moving.width}",
                 "give every input as many components as a coordinate has",
             )  # fmt: skip
         parts += [one.subs(moving.problem.values) for one in several]
         plain.append(several)
     components = [*words.q, *words.v]
-    state = [tuple(components[k : k + moving.width]) for k in range(0, len(components), moving.width)]
+    state = [
+        tuple(components[k : k + moving.width]) for k in range(0, len(components), moving.width)
+    ]
     arguments = [*words.q, *words.v]
-    return Reader(lowered(parts, arguments), moving.width), sorted(map(str, plain)) == sorted(
+    return InputReader(lowered(parts, arguments), moving.width), sorted(map(str, plain)) == sorted(
         map(str, state)
     )
 
 
-def _places(study: Pnn, moving: System) -> tuple[int, ...]:
+def _places(study: Pnn, moving: MovingSystem) -> tuple[int, ...]:
     """Which coordinate or velocity each output is. Raises Faults unless all are there, once."""
     words, places = moving.problem.words, []
     state = [*words.q, *words.v]

@@ -9,10 +9,10 @@ from itertools import product
 
 import numpy as np
 from actionrun.compiler.findings import Axis, Curve, Figure, Panel
-from actionrun.compiler.numerics.genomes.network import Push, Unit
+from actionrun.compiler.numerics.genomes.network import ForceEvaluation, Neuron
 
-from .model import Model, order_of_inputs
-from .printing import spellings
+from .model import MapModel, order_of_inputs
+from .printing import notations
 
 DT = re.compile(r"\bdt\b")
 MOST_KINDS = 12  # hidden units for which all kinds are tried
@@ -20,7 +20,7 @@ SWEEPS = 4
 
 
 @dataclass
-class Node:
+class DiagramNode:
     """A value of the network; `hears` are pairs of a node's number and a weight's (-1: one).
     `kind`: position, velocity or force, None where it may be either of the first two."""
 
@@ -30,9 +30,9 @@ class Node:
     kind: str | None = None
 
 
-def network_figure(model: Model, genome: np.ndarray, weights: np.ndarray) -> Figure:
+def network_figure(model: MapModel, genome: np.ndarray, weights: np.ndarray) -> Figure:
     """The drawing of a fitted genome."""
-    nodes = _heard(model, genome)
+    nodes = _reached(model, genome)
     kinds = _kinds(model, genome, nodes)
     places = _places(nodes)
     order = [k for k, node in enumerate(nodes) if k in places]
@@ -46,7 +46,7 @@ def network_figure(model: Model, genome: np.ndarray, weights: np.ndarray) -> Fig
             text = (
                 f"{weights[w]:.5g}".replace("-", "−")
                 if trained
-                else _spelled(model, genome, w, kinds[source], kinds[k])
+                else _weight_name(model, genome, w, kinds[source], kinds[k])
             )
             edges[trained].append(((order.index(source), order.index(k)), text))
     curves = []
@@ -67,40 +67,40 @@ def network_figure(model: Model, genome: np.ndarray, weights: np.ndarray) -> Fig
     )  # fmt: skip
 
 
-def _nodes(model: Model, genome: np.ndarray) -> list[Node]:
+def _nodes(model: MapModel, genome: np.ndarray) -> list[DiagramNode]:
     layout, net = model.layout, model.layout.net
     fixed = layout.fixed(genome)
-    plain, _ = spellings(model)
+    plain, _ = notations(model)
     count = model.system.count
     state = ["position"] * count + ["velocity"] * count
     if model.plain:
         parts = order_of_inputs(model.study, model.system)
-        nodes = [Node(plain.state[part], 0, kind=state[part]) for part in parts]
+        nodes = [DiagramNode(plain.state[part], 0, kind=state[part]) for part in parts]
     else:
-        nodes = [Node(one.text, 0) for one in model.study.search.inputs]
+        nodes = [DiagramNode(one.text, 0) for one in model.study.search.inputs]
     if net.bias:
-        nodes.append(Node("1", 0))
+        nodes.append(DiagramNode("1", 0))
 
-    def hears(unit: Unit) -> list[tuple[int, int]]:
+    def hears(unit: Neuron) -> list[tuple[int, int]]:
         pairs = zip(unit.sources, unit.weights, strict=True)
         return [(s, w) for s, w in pairs if w < 0 or fixed[w] != 0]
 
     layers = [number for number, size in enumerate(layout.layers, 1) for _ in range(size)]
     for step in net.steps:
-        if isinstance(step, Push):
+        if isinstance(step, ForceEvaluation):
             assert layout.force is not None
             for name, argument in zip(plain.forces, step.arguments, strict=True):
-                nodes.append(Node(f"{name}(·)", layout.force, hears(argument), "force"))
+                nodes.append(DiagramNode(f"{name}(·)", layout.force, hears(argument), "force"))
         else:
             name = layout.activations[genome[step.activation]]
-            nodes.append(Node("Σ" if name == "linear" else name, layers.pop(0), hears(step)))
+            nodes.append(DiagramNode("Σ" if name == "linear" else name, layers.pop(0), hears(step)))
     for part, unit in zip(model.map.places, net.outputs, strict=True):
         later = plain.later[part].replace("dt", "Δt")
-        nodes.append(Node(later, len(layout.layers) + 1, hears(unit), state[part]))
+        nodes.append(DiagramNode(later, len(layout.layers) + 1, hears(unit), state[part]))
     return nodes
 
 
-def _heard(model: Model, genome: np.ndarray) -> list[Node]:
+def _reached(model: MapModel, genome: np.ndarray) -> list[DiagramNode]:
     """All nodes; those that no output hears are of no layer (-1)."""
     nodes = _nodes(model, genome)
     outputs = len(model.layout.net.outputs)
@@ -116,7 +116,7 @@ def _heard(model: Model, genome: np.ndarray) -> list[Node]:
     return nodes
 
 
-def _kinds(model: Model, genome: np.ndarray, nodes: list[Node]) -> list[str | None]:
+def _kinds(model: MapModel, genome: np.ndarray, nodes: list[DiagramNode]) -> list[str | None]:
     """Kinds of all nodes, so that as many weights as can be have a name of the right dimension:
     where dt is 1, dt/2 and 1/2 are one setting."""
     kinds = [node.kind for node in nodes]
@@ -138,7 +138,7 @@ def _kinds(model: Model, genome: np.ndarray, nodes: list[Node]) -> list[str | No
     return best
 
 
-def _names(model: Model, genome: np.ndarray, weight: int) -> list[str]:
+def _names(model: MapModel, genome: np.ndarray, weight: int) -> list[str]:
     """What the study calls the setting of a weight; nothing where it is trained."""
     if weight < 0:
         return ["1"]
@@ -164,13 +164,13 @@ def _right(name: str, source: str | None, target: str | None) -> bool:
     return possible and bool(DT.search(name)) == needs
 
 
-def _spelled(model: Model, genome: np.ndarray, weight: int, source, target) -> str:
+def _weight_name(model: MapModel, genome: np.ndarray, weight: int, source, target) -> str:
     names = _names(model, genome, weight)
     right = [name for name in names if _right(name, source, target)]
     return DT.sub("Δt", (right or names)[0])
 
 
-def _places(nodes: list[Node]) -> dict[int, float]:
+def _places(nodes: list[DiagramNode]) -> dict[int, float]:
     """Heights of the nodes that are heard: each layer is centred, and its nodes are ordered by
     those that they hear or that hear them."""
     layers: dict[int, list[int]] = {}

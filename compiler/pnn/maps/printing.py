@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 import sympy as sp
 from actionrun.compiler.findings import Equation
-from actionrun.compiler.pnn.genome_expression import form, numbers
+from actionrun.compiler.pnn.genome_expression import fitted_weights, network_outputs
 from actionrun.compiler.symbolic.printing import latex, name_latex, text
 
-from .model import Model, order_of_inputs
-from .structure_proof import Matrices, Natural, natural
+from .model import MapModel, order_of_inputs
+from .structure_proof import MapMatrices, NaturalMatrices, natural_matrices
 
 NICE = (0.25, 1 / 3, 0.5, 2 / 3, 0.75, 1.0, 1.5, 2.0, 3.0, 4.0)
 NICE_TEXT = ("1/4", "1/3", "1/2", "2/3", "3/4", "", "3/2", "2", "3", "4")
@@ -20,7 +20,7 @@ EXACT = 5e-13
 
 
 @dataclass(frozen=True)
-class Spelling:
+class Notation:
     """One language: names of things, and how products and fractions are put."""
 
     state: list[str]
@@ -78,7 +78,7 @@ class Spelling:
         return f"{self.dt}^2" if not self.latex else rf"{self.dt}^{{2}}"
 
 
-def spellings(model: Model) -> tuple[Spelling, Spelling]:
+def notations(model: MapModel) -> tuple[Notation, Notation]:
     """The study language's and LaTeX's."""
     names = [*model.study.system.coordinates]
     width, words = model.system.width, model.system.problem.words
@@ -96,12 +96,12 @@ def spellings(model: Model) -> tuple[Spelling, Spelling]:
         spelt = [rf"\mathbf{{{name}}}" for name in spelt]
         dots = [rf"\dot{{{name}}}" for name in spelt]
     return (
-        Spelling(
+        Notation(
             [*names, *(f"{name}'" for name in names)],
             [*(f"{name}(t+dt)" for name in names), *(f"{name}'(t+dt)" for name in names)],
             plain, forces, "dt", False,
         ),
-        Spelling(
+        Notation(
             [*spelt, *dots],
             [rf"{name}(t + \Delta t)" for name in (*spelt, *dots)],
             tex, ["F"] if k == 1 else [rf"F_{{{name}}}" for name in spelt], r"\Delta t", True,
@@ -109,7 +109,7 @@ def spellings(model: Model) -> tuple[Spelling, Spelling]:
     )  # fmt: skip
 
 
-def linear(spelling: Spelling, one: Natural) -> list[str]:
+def linear_sides(spelling: Notation, one: NaturalMatrices) -> list[str]:
     """Right sides, positions first."""
     k = len(one.P)
     dt, squared = spelling.dt, spelling.squared
@@ -139,9 +139,11 @@ def linear(spelling: Spelling, one: Natural) -> list[str]:
     return sides
 
 
-def curved(model: Model, row: np.ndarray, weights: np.ndarray) -> tuple[list[str], list[str]]:
+def nonlinear_sides(
+    model: MapModel, row: np.ndarray, weights: np.ndarray
+) -> tuple[list[str], list[str]]:
     """Right sides of a network that is not linear, as the outputs are listed: text and LaTeX."""
-    plain, tex = spellings(model)
+    plain, tex = notations(model)
     signs = {sp.Symbol(f"z{i}", real=True): i for i in range(len(plain.state))}
     k = model.system.count
     forces = [sp.Function(f"F{j}") for j in range(k)]
@@ -160,8 +162,8 @@ def curved(model: Model, row: np.ndarray, weights: np.ndarray) -> tuple[list[str
     def push(arguments: list[sp.Expr]) -> list[sp.Expr]:
         return [force(*arguments) for force in forces]
 
-    fitted = numbers(model.layout, row, weights)
-    outputs = form(model.layout, row, fitted, inputs, push)
+    fitted = fitted_weights(model.layout, row, weights)
+    outputs = network_outputs(model.layout, row, fitted, inputs, push)
     short = [one.xreplace({n: sp.Float(n, 6) for n in one.atoms(sp.Float)}) for one in outputs]
     written, spelt = [], []
     for one in short:
@@ -179,20 +181,20 @@ def curved(model: Model, row: np.ndarray, weights: np.ndarray) -> tuple[list[str
     return written, spelt
 
 
-def equations(
-    model: Model, row: np.ndarray, weights: np.ndarray, forms: Matrices | None, mark: str = ""
+def map_equations(
+    model: MapModel, row: np.ndarray, weights: np.ndarray, forms: MapMatrices | None, mark: str = ""
 ) -> tuple[Equation, ...]:
     """The map of a fitted genome, an equation an output, as the study lists them."""
-    plain, tex = spellings(model)
+    plain, tex = notations(model)
     assert model.study.data.dt is not None
     places = model.map.places
     if forms is None:
-        texts, latexes = curved(model, row, weights)
+        texts, latexes = nonlinear_sides(model, row, weights)
     else:
         free = np.isnan(model.layout.fixed(row))
-        one = natural(model, forms, weights[free], model.study.number(model.study.data.dt))
-        texts = [linear(plain, one)[i] for i in places]
-        latexes = [linear(tex, one)[i] for i in places]
+        one = natural_matrices(model, forms, weights[free], model.study.number(model.study.data.dt))
+        texts = [linear_sides(plain, one)[i] for i in places]
+        latexes = [linear_sides(tex, one)[i] for i in places]
     kinds = ["velocity" if i >= model.system.count else "position" for i in places]
     several = model.system.count > 1
     names = [f"Map of {kind}" + (f" {plain.state[i]}" if several else "")

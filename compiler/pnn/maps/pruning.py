@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from actionrun.compiler.pnn.canonical_least import least
+from actionrun.compiler.pnn.canonical_least import least_complex
 
-from .model import Model, Scored
+from .model import MapModel, ScoredMaps
 
 PRICES = (1.0, 4.0, 12.0)  # of a unit of complexity, in dB
 DESCENTS = 6  # walks down; which weights go first while none matters is chance
@@ -22,29 +22,31 @@ FREE = 8  # weights a genome may have free for all its children to be tried
 CANDIDATES = 60, 300  # fits of one step, with more and with fewer free weights
 PATIENCE = 3  # steps that are no better at any price
 
-Say = Callable[[int, int, float], None]
+Progress = Callable[[int, int, float], None]
 
 
-def pruned(model: Model, say: Say = lambda *_: None) -> np.ndarray:
+def pruned_genomes(model: MapModel, say: Progress = lambda *_: None) -> np.ndarray:
     """Genomes (n, genes) that no other one seen on the way beats in complexity, error and
     structure."""
     layout = model.layout
     if layout.code(None) is None or layout.code(0) is None:
         return np.zeros((0, layout.genes), dtype=np.int32)
     dense = model.scored(model.equals.simplest(layout.dense()[None]))
-    kept: list[Scored] = [dense]
+    kept: list[ScoredMaps] = [dense]
     for descent in range(DESCENTS):
         random = np.random.default_rng([model.study.seed, 9, descent])
         kept += _descent(model, dense, random, narrow=descent % 2 == 0)
         say(descent + 1, DESCENTS, min(float(np.min(k.error + k.complexity)) for k in kept))
-    return tidied(model, _joined(kept)).genomes
+    return simplified(model, _concatenated(kept)).genomes
 
 
-def _descent(model: Model, beam: Scored, random: np.random.Generator, narrow: bool) -> list[Scored]:
+def _descent(
+    model: MapModel, beam: ScoredMaps, random: np.random.Generator, narrow: bool
+) -> list[ScoredMaps]:
     """All that one walk down from the dense network met; `narrow`: at first weights are fixed at 0
     and 1 alone, which is all that scales need."""
     seen = {tuple(row) for row in beam.genomes.tolist()}
-    kept: list[Scored] = []
+    kept: list[ScoredMaps] = []
     best, waited = np.full(len(PRICES), np.inf), 0
     for _ in range(3 * model.layout.weights):
         if waited == PATIENCE:
@@ -61,38 +63,38 @@ def _descent(model: Model, beam: Scored, random: np.random.Generator, narrow: bo
     return kept
 
 
-def tidied(model: Model, kept: Scored) -> Scored:
+def simplified(model: MapModel, kept: ScoredMaps) -> ScoredMaps:
     """The front of networks, their least complex equals and all that comes of making one weight of
     one of them cheaper, until the front stays as it is."""
     best = front_of(kept)
     seen = {tuple(row) for row in best.genomes.tolist()}
     for _ in range(model.layout.weights if len(best.genomes) else 0):
         simpler = np.concatenate([_simpler(model, genome) for genome in best.genomes])
-        equals = least(model.equals, best.genomes)
+        equals = least_complex(model.equals, best.genomes)
         genomes = np.concatenate([equals, model.equals.simplest(simpler)])
         fresh = [row for row in map(tuple, genomes.tolist()) if row not in seen]
         if not fresh:
             break
         seen.update(fresh)
         genomes = np.array(list(dict.fromkeys(fresh)), dtype=np.int32)
-        before, best = best, front_of(_joined([best, model.scored(genomes)]))
+        before, best = best, front_of(_concatenated([best, model.scored(genomes)]))
         if np.array_equal(before.genomes, best.genomes):
             break
     return best
 
 
-def _joined(several: list[Scored]) -> Scored:
+def _concatenated(several: list[ScoredMaps]) -> ScoredMaps:
     names = several[0].__dataclass_fields__
-    return Scored(*(np.concatenate([getattr(one, name) for one in several]) for name in names))
+    return ScoredMaps(*(np.concatenate([getattr(one, name) for one in several]) for name in names))
 
 
-def front_of(scored: Scored) -> Scored:
+def front_of(scored: ScoredMaps) -> ScoredMaps:
     """Those that no other one beats in complexity, error and structure."""
     rows = front(scored.complexity, scored.error, scored.structure)
-    return Scored(*(getattr(scored, name)[rows] for name in scored.__dataclass_fields__))
+    return ScoredMaps(*(getattr(scored, name)[rows] for name in scored.__dataclass_fields__))
 
 
-def _simpler(model: Model, genome: np.ndarray) -> np.ndarray:
+def _simpler(model: MapModel, genome: np.ndarray) -> np.ndarray:
     """All genomes that differ in one weight and cost less."""
     layout = model.layout
     cost = np.array([2 if v is None else int(v != 0) for v in layout.values])
@@ -110,7 +112,7 @@ def _simpler(model: Model, genome: np.ndarray) -> np.ndarray:
 
 
 def _children(
-    model: Model, beam: Scored, seen: set, random: np.random.Generator, narrow: bool
+    model: MapModel, beam: ScoredMaps, seen: set, random: np.random.Generator, narrow: bool
 ) -> tuple[np.ndarray, np.ndarray]:
     """Genomes with one weight less free, or one fixed weight less, and their parents' weights."""
     layout = model.layout
@@ -141,7 +143,7 @@ def _children(
     return genomes[chosen], np.array(warm)[order][chosen]
 
 
-def _chosen(scored: Scored) -> Scored:
+def _chosen(scored: ScoredMaps) -> ScoredMaps:
     """The best at each price, few of one kind."""
     rows: list[int] = []
     for price in PRICES:
@@ -157,7 +159,7 @@ def _chosen(scored: Scored) -> Scored:
                 count += 1
                 rows.append(k)
     rows = list(dict.fromkeys(rows))
-    return Scored(*(getattr(scored, name)[rows] for name in scored.__dataclass_fields__))
+    return ScoredMaps(*(getattr(scored, name)[rows] for name in scored.__dataclass_fields__))
 
 
 def front(*columns: np.ndarray) -> np.ndarray:

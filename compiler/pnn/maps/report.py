@@ -15,12 +15,12 @@ from actionrun.compiler.findings import (
     Table,
 )
 
-from .data import measured_unit
-from .evaluation import BACK, LONG, Judged
+from .data import length_unit
+from .evaluation import BACK, LONG, MapEvaluation
 from .figures import errors_figure, family, family_table, force_figure, variants_table
-from .model import Model
+from .model import MapModel
 from .network_diagram import network_figure
-from .result import Entry, Limit, MapResult, as_result, energy_unit, resting_error
+from .result import ContinuumLimit, FrontEntry, MapResult, as_result, energy_unit, resting_error
 
 CHAIN, OWN = "in a chain", "own force"
 SHOWN = 400  # points of a long curve
@@ -31,7 +31,7 @@ PEERS = (
 )
 
 
-def report(model: Model, result: MapResult, history: np.ndarray) -> Findings:
+def report(model: MapModel, result: MapResult, history: np.ndarray) -> Findings:
     """A result as findings; `history` holds a row a generation."""
     entries, best, several, limit = result.entries, result.best, result.evaluations, result.limit
     variants, own = result.variants, several[0]
@@ -76,7 +76,7 @@ def report(model: Model, result: MapResult, history: np.ndarray) -> Findings:
                 }
                 for low, high, e in family(entries)
             ],
-            "judged": {one.name: _marks(model, one) for one in several},
+            "judged": {one.name: _numbers(model, one) for one in several},
         },
         summary=_summary(model, best, own, limit),
         arrays=_arrays(model, several),
@@ -96,7 +96,7 @@ def report(model: Model, result: MapResult, history: np.ndarray) -> Findings:
     )
 
 
-def hypervolume(model: Model, entries: tuple[Entry, ...]) -> float:
+def hypervolume(model: MapModel, entries: tuple[FrontEntry, ...]) -> float:
     """Area between the front in complexity and error (on the validation rows) and the corner of the
     dense network's complexity and the error of the map that moves nothing."""
     most = float(model.layout.complexity(model.layout.dense()[None])[0])
@@ -110,7 +110,7 @@ def hypervolume(model: Model, entries: tuple[Entry, ...]) -> float:
     return area
 
 
-def _limits(model: Model, limit: Limit | None) -> tuple[Equation, ...]:
+def _limits(model: MapModel, limit: ContinuumLimit | None) -> tuple[Equation, ...]:
     if limit is None:
         return ()
     equations = []
@@ -134,7 +134,7 @@ def _limits(model: Model, limit: Limit | None) -> tuple[Equation, ...]:
     return tuple(equations)
 
 
-def _marks(model: Model, one: Judged) -> dict[str, float | None]:
+def _numbers(model: MapModel, one: MapEvaluation) -> dict[str, float | None]:
     length, speed, _ = model.units
     to_energy, _ = energy_unit(model)
     numbers: dict[str, float | None] = {}
@@ -147,11 +147,11 @@ def _marks(model: Model, one: Judged) -> dict[str, float | None]:
 
 
 def _summary(
-    model: Model, best: Entry, own: Judged, limit: Limit | None
+    model: MapModel, best: FrontEntry, own: MapEvaluation, limit: ContinuumLimit | None
 ) -> tuple[tuple[str, str], ...]:
     length, _, _ = model.units
     to_energy, energy = energy_unit(model)
-    unit = measured_unit(model.study, model.units)
+    unit = length_unit(model.study, model.units)
     lines = [("map", e.text) for e in best.equations]
     lines.append(("known as", best.known or "no scheme that has a name here"))
     lines.append(("complexity", str(best.complexity)))
@@ -160,7 +160,7 @@ def _summary(
         for reason in best.proof.reasons:
             name, _, text = reason.partition(": ")
             lines.append((name, text))
-    back, shift = told(own.back * length, unit), told(own.shift * to_energy, energy)
+    back, shift = with_unit(own.back * length, unit), with_unit(own.shift * to_energy, energy)
     lines.append(("return error", f"{back} after {BACK} steps and back"))
     lines.append(("energy shift", f"{shift} over {LONG} steps"))
     if limit is not None:
@@ -174,12 +174,12 @@ def _summary(
     return tuple(lines)
 
 
-def told(value: float, unit: str) -> str:
+def with_unit(value: float, unit: str) -> str:
     """A number with its unit, or that there is none."""
     return f"{value:.2e} {unit}".rstrip() if np.isfinite(value) else "diverged"
 
 
-def _checks(model: Model, best: Entry, own: Judged) -> tuple[Check, ...]:
+def _checks(model: MapModel, best: FrontEntry, own: MapEvaluation) -> tuple[Check, ...]:
     damped, checks = model.system.damped, []
     if best.proof is None:
         text = "the recommended map is not linear but for the force, so nothing is proved of it"
@@ -200,12 +200,12 @@ def _checks(model: Model, best: Entry, own: Judged) -> tuple[Check, ...]:
     length, _, _ = model.units
     if not damped:
         good = own.back < 1e-3 * model.spread[0]
-        text = told(own.back * length, measured_unit(model.study, model.units))
+        text = with_unit(own.back * length, length_unit(model.study, model.units))
         checks.append(Check("return", good, f"{text} from the start after {BACK} steps and back"))
     return tuple(checks)
 
 
-def _notes(model: Model, best: Entry) -> tuple[str, ...]:
+def _notes(model: MapModel, best: FrontEntry) -> tuple[str, ...]:
     notes = [*model.notes]
     if model.study.search.method == "paper":
         notes.append("as published, the network of the lowest objective, whatever its structure")
@@ -225,7 +225,7 @@ def _notes(model: Model, best: Entry) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def _arrays(model: Model, several: list[Judged]) -> dict[str, Array]:
+def _arrays(model: MapModel, several: list[MapEvaluation]) -> dict[str, Array]:
     to_energy, energy = energy_unit(model)
     unit = model.study.unit(next(iter(model.study.system.coordinates)))
     arrays = {}
@@ -242,7 +242,7 @@ def _arrays(model: Model, several: list[Judged]) -> dict[str, Array]:
     return arrays
 
 
-def _front_table(entries: tuple[Entry, ...], best: Entry, damped: bool) -> Table:
+def _front_table(entries: tuple[FrontEntry, ...], best: FrontEntry, damped: bool) -> Table:
     rows = []
     for e in entries:
         words = ["recommended"] if e is best else []
@@ -268,10 +268,10 @@ def _front_table(entries: tuple[Entry, ...], best: Entry, damped: bool) -> Table
     )  # fmt: skip
 
 
-def _peer_table(model: Model, several: list[Judged]) -> Table:
+def _peer_table(model: MapModel, several: list[MapEvaluation]) -> Table:
     length, speed, _ = model.units
     to_energy, energy = energy_unit(model)
-    unit = measured_unit(model.study, model.units)
+    unit = length_unit(model.study, model.units)
     sets = {"seen": "validation", "unseen": "test"}
     header = ["map", *(f"{kind}, {name}" for name in sets for kind in ("position", "velocity"))]
     header += [f"return error {unit}".rstrip(), f"energy shift {energy}".rstrip()]
@@ -298,12 +298,12 @@ def _thin(values: np.ndarray) -> np.ndarray:
 
 
 def _figures(
-    model: Model, entries: tuple[Entry, ...], best: Entry, several: list[Judged],
-    limit: Limit | None, history: np.ndarray,
+    model: MapModel, entries: tuple[FrontEntry, ...], best: FrontEntry,
+    several: list[MapEvaluation], limit: ContinuumLimit | None, history: np.ndarray,
 ) -> tuple[Figure, ...]:  # fmt: skip
     to_energy, energy = energy_unit(model)
     length, _, _ = model.units
-    unit = measured_unit(model.study, model.units)
+    unit = length_unit(model.study, model.units)
     several = [one for one in several if one.name != CHAIN]  # too near to this map to be seen
     figures = [_front_figure(model, entries, best), errors_figure(model, several, PEERS)]
     motion = several[0].energy.shape[1] - 1
@@ -357,7 +357,7 @@ def _figures(
     return tuple(figures)
 
 
-def _front_figure(model: Model, entries: tuple[Entry, ...], best: Entry) -> Figure:
+def _front_figure(model: MapModel, entries: tuple[FrontEntry, ...], best: FrontEntry) -> Figure:
     damped = model.system.damped
     groups = (
         ("proved", [e for e in entries if e.proved(damped)]),
@@ -378,7 +378,7 @@ def _front_figure(model: Model, entries: tuple[Entry, ...], best: Entry) -> Figu
     )  # fmt: skip
 
 
-def _limit_figure(model: Model, limit: Limit) -> Figure:
+def _limit_figure(model: MapModel, limit: ContinuumLimit) -> Figure:
     k = len(limit.levels[0].P)
     names = [*model.study.system.coordinates]
     dt = model.study.number(model.study.data.dt) if model.study.data.dt is not None else 1.0

@@ -10,14 +10,14 @@ import numpy as np
 from actionrun.compiler.findings import Equation
 from actionrun.spec.units.quantities import unit
 
-from .evaluation import Judged
-from .model import Model
-from .structure_proof import Matrices, Natural, Proof, natural
+from .evaluation import MapEvaluation
+from .model import MapModel
+from .structure_proof import MapMatrices, NaturalMatrices, StructureProof, natural_matrices
 from .variants import LearnedForce
 
 
 @dataclass(frozen=True)
-class Entry:
+class FrontEntry:
     """A network of the front, fitted on many rows; `error` on the test rows, `selected` on the
     validation rows. `matrices`, `scheme` and `equations` are of what it is on these (see `acting`),
     the proof is of the network wherever it is."""
@@ -28,8 +28,8 @@ class Entry:
     error: float
     selected: float
     objective: float
-    matrices: Matrices | None
-    proof: Proof | None
+    matrices: MapMatrices | None
+    proof: StructureProof | None
     scheme: str | None
     equations: tuple[Equation, ...]
     reversal: float
@@ -55,11 +55,11 @@ class Variants:
 
 
 @dataclass(frozen=True)
-class Limit:
+class ContinuumLimit:
     """The recommended map as dt goes to 0: `levels` of its numbers in natural units at dt, dt/2,
     ...; `inverse_mass`, `rate` (of damping), (coordinates,) each, in the study's units."""
 
-    levels: list[Natural]
+    levels: list[NaturalMatrices]
     inverse_mass: np.ndarray
     rate: np.ndarray
 
@@ -69,20 +69,20 @@ class MapResult:
     """All that a finished search gave: the front, the recommended one of it, evaluations of that
     one, its variants and what it stands beside, and its limit."""
 
-    entries: tuple[Entry, ...]
-    best: Entry
-    evaluations: list[Judged]
+    entries: tuple[FrontEntry, ...]
+    best: FrontEntry
+    evaluations: list[MapEvaluation]
     variants: Variants
-    limit: Limit | None
+    limit: ContinuumLimit | None
 
 
-def in_natural_units(model: Model, forms: Matrices, genome, weights) -> Natural:
+def in_natural_units(model: MapModel, forms: MapMatrices, genome, weights) -> NaturalMatrices:
     free = np.isnan(model.layout.fixed(genome))
     assert model.study.data.dt is not None
-    return natural(model, forms, weights[free], model.study.number(model.study.data.dt))
+    return natural_matrices(model, forms, weights[free], model.study.number(model.study.data.dt))
 
 
-def resting_error(model: Model) -> float:
+def resting_error(model: MapModel) -> float:
     """Error of the map that leaves every state where it is, on the validation rows."""
     length, speed, _ = model.units
     rows = model.validation
@@ -92,7 +92,7 @@ def resting_error(model: Model) -> float:
         return float(10 * np.log10(x) + 10 * np.log10(v))
 
 
-def energy_unit(model: Model) -> tuple[float, str]:
+def energy_unit(model: MapModel) -> tuple[float, str]:
     """What turns the study's energies into eV, where it has units; else 1 and its own."""
     label = model.study.unit("lagrangian")
     if not label or unit(label).dimension != unit("eV").dimension:
@@ -100,7 +100,7 @@ def energy_unit(model: Model) -> tuple[float, str]:
     return float(unit(label).factor / unit("eV").factor), "eV"
 
 
-def as_result(model: Model, entry: Entry) -> dict[str, Any]:
+def as_result(model: MapModel, entry: FrontEntry) -> dict[str, Any]:
     """An entry of the front for result.json."""
     layout = model.layout
     settings: Mapping[str, Any] = {

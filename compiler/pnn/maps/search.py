@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from actionrun.compiler.program import Evolution, Tell
 
-from .model import Model
-from .pruning import pruned
-from .warm_up import Ahead
+from .model import MapModel
+from .pruning import pruned_genomes
+from .warm_up import Precompiler
 
 
 class MapSearch:
@@ -19,7 +19,7 @@ class MapSearch:
 
     stage = "search"
 
-    def __init__(self, model: Model, ahead: Ahead | None = None):
+    def __init__(self, model: MapModel, ahead: Precompiler | None = None):
         self.model = model
         self.choices = model.layout.choices
         search = model.study.search
@@ -52,7 +52,7 @@ class MapSearch:
         def say(step: int, most: int, best: float) -> None:
             tell("prune", step, most, {"objective": best})
 
-        return pruned(self.model, say)
+        return pruned_genomes(self.model, say)
 
     def scores(self, genomes: np.ndarray) -> np.ndarray:
         simplest = self.model.equals.simplest(np.asarray(genomes))

@@ -12,13 +12,13 @@ from fractions import Fraction
 
 import numpy as np
 import sympy as sp
-from actionrun.compiler.pnn.genome_expression import exact, form
+from actionrun.compiler.pnn.genome_expression import exact_weights, network_outputs
 
-from .model import Model, order_of_inputs
+from .model import MapModel, order_of_inputs
 
 
 @dataclass(frozen=True)
-class Matrices:
+class MapMatrices:
     """A (2k, 2k), B (2k, k), P (k, 2k) over k coordinates, positions first, with the symbols of
     trainable weights."""
 
@@ -35,13 +35,13 @@ class Matrices:
         )  # type: ignore[return-value]
 
 
-def matrices(model: Model, row: np.ndarray) -> Matrices | None:
+def map_matrices(model: MapModel, row: np.ndarray) -> MapMatrices | None:
     """The matrices of a genome; None where it is not linear in its inputs and the force, or where
     its inputs are not the state."""
     layout = model.layout
     if not model.plain or not bool(layout.linear(row)):
         return None
-    weights, symbols = exact(layout, row)
+    weights, symbols = exact_weights(layout, row)
     k = model.system.count
     order = order_of_inputs(model.study, model.system)
     inputs = [sp.Symbol(f"u_{i}") for i in range(2 * k)]
@@ -52,11 +52,11 @@ def matrices(model: Model, row: np.ndarray) -> Matrices | None:
         arguments.extend(given)
         return list(kicks)
 
-    outputs = form(layout, row, weights, [inputs[i] for i in order], push)
+    outputs = network_outputs(layout, row, weights, [inputs[i] for i in order], push)
     placed = [outputs[model.map.places.index(i)] for i in range(2 * k)]
     rows = [sp.expand(one) for one in placed]
     heard = [sp.expand(one) for one in arguments] or [sp.Integer(0)] * k
-    return Matrices(
+    return MapMatrices(
         sp.Matrix(2 * k, 2 * k, lambda i, j: rows[i].coeff(inputs[j])),
         sp.Matrix(2 * k, k, lambda i, j: rows[i].coeff(kicks[j])),
         sp.Matrix(k, 2 * k, lambda i, j: heard[i].coeff(inputs[j])),
@@ -65,7 +65,7 @@ def matrices(model: Model, row: np.ndarray) -> Matrices | None:
 
 
 @dataclass(frozen=True)
-class Proof:
+class StructureProof:
     """`reversible`: going back with reversed velocity returns; `scale`: J^T Omega J = scale Omega
     where that holds with a constant (1: symplectic), else None. `reasons` are sentences."""
 
@@ -82,10 +82,10 @@ class Proof:
         return self.scale not in (None, 0) if damped else self.symplectic and self.reversible
 
 
-def proof(model: Model, row: np.ndarray) -> Proof | None:
+def prove_structure(model: MapModel, row: np.ndarray) -> StructureProof | None:
     """Time reversal and symplecticity of a genome, proved or refuted; None where it is not linear
     but for the force."""
-    forms = matrices(model, row)
+    forms = map_matrices(model, row)
     if forms is None:
         return None
     A, B, P = forms.A, forms.B, forms.P
@@ -115,10 +115,10 @@ def proof(model: Model, row: np.ndarray) -> Proof | None:
         area = "symplectic: refuted, J^T Omega J depends on the force"
     else:
         area = f"symplectic: refuted, J^T Omega J = ({scale}) Omega: areas change at one rate"
-    return Proof(reversible, scale, (why, area))
+    return StructureProof(reversible, scale, (why, area))
 
 
-def _scale(model: Model, A: sp.Matrix, B: sp.Matrix, P: sp.Matrix) -> sp.Expr | None:
+def _scale(model: MapModel, A: sp.Matrix, B: sp.Matrix, P: sp.Matrix) -> sp.Expr | None:
     """c of J^T Omega J = c Omega with J = A + B S P for every symmetric S, if it is a constant.
 
     For vectors S is a matrix too, but A, B, P are multiples of the unit matrix: all commute.
@@ -158,7 +158,7 @@ NEAR = 2e-3
 
 
 @dataclass(frozen=True)
-class Natural:
+class NaturalMatrices:
     """The matrices in units of dt and the masses: exact discretisations have small fractions."""
 
     A: np.ndarray
@@ -166,19 +166,21 @@ class Natural:
     P: np.ndarray
 
 
-def natural(model: Model, forms: Matrices, values: Iterable[float], dt: float) -> Natural:
+def natural_matrices(
+    model: MapModel, forms: MapMatrices, values: Iterable[float], dt: float
+) -> NaturalMatrices:
     A, B, P = forms.numeric(values)
     k, width = model.system.count, model.system.width
     time = np.array([1.0] * k + [dt] * k)  # a velocity times dt is a length
     mass = np.diag(model.system.mass)[::width]
-    return Natural(
+    return NaturalMatrices(
         A * time[:, None] / time[None],
         B * time[:, None] / dt**2 * mass[None],
         P / time[None],
     )
 
 
-def scheme(one: Natural, damped: bool) -> str | None:
+def known_scheme(one: NaturalMatrices, damped: bool) -> str | None:
     """The known scheme that a map is within 2e-3, if it is one and the same for all coordinates."""
     k = len(one.P)
     eye, off = np.eye(k), 1e-9

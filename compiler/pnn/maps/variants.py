@@ -13,15 +13,15 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from actionrun.compiler.numerics.genomes.map_network import Genes, MapNet
+from actionrun.compiler.numerics.genomes.map_network import FittedGenome, MapNetwork
 from actionrun.compiler.numerics.networks.mlp import Feedforward, Layers, Scaling, started
 from jax.flatten_util import ravel_pytree
 from scipy.optimize import least_squares
 
-from .data import Pairs, joined
-from .evaluation import Net, Step
-from .learned_force import HIDDEN, LearnedField
-from .model import Model, thinned
+from .data import StatePairs, joined
+from .evaluation import MapStep, StepFunction
+from .learned_force import HIDDEN, ForceNetwork
+from .model import MapModel, thinned
 
 LINKS = 10
 WINDOWS = 1000  # starts of chains
@@ -29,7 +29,7 @@ ROWS = 300  # to learn a force from
 MOST = 100  # evaluations of one fit
 
 
-class CentralField(eqx.Module):
+class CentralForceNetwork(eqx.Module):
     """A network in place of a force along one vector (..., width), of its length."""
 
     network: Feedforward
@@ -46,14 +46,16 @@ class LearnedForce:
     what brings the learned force nearest to the true one, and `off` is what is then left of it, by
     the spread of the true one. `field` is the network, `weights` the genome's."""
 
-    step: Step
-    field: LearnedField | CentralField
+    step: StepFunction
+    field: ForceNetwork | CentralForceNetwork
     weights: np.ndarray
     scale: float
     off: float
 
 
-def windows(model: Model, links: int, most: int = WINDOWS) -> tuple[Pairs, np.ndarray, np.ndarray]:
+def chain_windows(
+    model: MapModel, links: int, most: int = WINDOWS
+) -> tuple[StatePairs, np.ndarray, np.ndarray]:
     """Rows from which the motion is known for so many steps, and the states (links, rows, n) of
     positions and of velocities that follow."""
     rows = joined((*model.motions.train, *model.motions.validation))
@@ -70,14 +72,14 @@ def windows(model: Model, links: int, most: int = WINDOWS) -> tuple[Pairs, np.nd
             chains.append(np.stack(chain))
     states = np.stack(chains) if chains else np.zeros((0, links + 1, 2 * n))
     first, rest = states[:, 0], np.moveaxis(states[:, 1:], 0, 1)
-    first_pairs = Pairs(first[:, :n], first[:, n:], rest[0][:, :n], rest[0][:, n:])
+    first_pairs = StatePairs(first[:, :n], first[:, n:], rest[0][:, :n], rest[0][:, n:])
     return first_pairs, rest[..., :n], rest[..., n:]
 
 
 class _Fit(eqx.Module):
     """Residuals of a map over a chain of steps, in spreads of the increments."""
 
-    map: MapNet
+    map: MapNetwork
     codes: jax.Array
     present: jax.Array
     fixed: jax.Array
@@ -91,7 +93,7 @@ class _Fit(eqx.Module):
 
     def residuals(self, theta: jax.Array, field=None) -> jax.Array:
         whole = self.map if field is None else replace(self.map, force=field)
-        genes = Genes(self.codes, self.present, self.weights(theta))
+        genes = FittedGenome(self.codes, self.present, self.weights(theta))
 
         def link(state, _):
             state = whole.step(genes, *state)
@@ -104,20 +106,21 @@ class _Fit(eqx.Module):
 
 
 def _fit(
-    model: Model, row: np.ndarray, weights: np.ndarray, links: int, most: int = WINDOWS
+    model: MapModel, row: np.ndarray, weights: np.ndarray, links: int, most: int = WINDOWS
 ) -> _Fit:
-    first_pairs, qs, vs = windows(model, links, most)
+    first_pairs, qs, vs = chain_windows(model, links, most)
     fixed = model.layout.fixed(row)
     return _Fit(
         model.map, jnp.asarray(row[: model.layout.units], dtype=jnp.int32),
         jnp.asarray(fixed != 0), jnp.asarray(weights),
         tuple(int(k) for k in np.flatnonzero(np.isnan(fixed))),
-        (jnp.asarray(first_pairs.q), jnp.asarray(first_pairs.v)), (jnp.asarray(qs), jnp.asarray(vs)),
+        (jnp.asarray(first_pairs.q), jnp.asarray(first_pairs.v)),
+        (jnp.asarray(qs), jnp.asarray(vs)),
         jnp.asarray(model.spread),
     )  # fmt: skip
 
 
-def chained(model: Model, row: np.ndarray, weights: np.ndarray, links: int = LINKS):
+def chain_fit(model: MapModel, row: np.ndarray, weights: np.ndarray, links: int = LINKS):
     """The weights of a genome fitted over chains of steps, (weights,); None where there is nothing
     to fit, or no motion is that long."""
     fit = _fit(model, row, weights, links)
@@ -134,7 +137,7 @@ def chained(model: Model, row: np.ndarray, weights: np.ndarray, links: int = LIN
     return np.asarray(fit.weights(jnp.asarray(result.x)))
 
 
-def with_learned_force(model: Model, row: np.ndarray, weights: np.ndarray) -> LearnedForce | None:
+def learned_force_fit(model: MapModel, row: np.ndarray, weights: np.ndarray) -> LearnedForce | None:
     """The fixed weights of a genome kept, its trainable ones and a force sub-net of the papers'
     size learned together from the pairs of states alone, none of it trained beforehand. None where
     the genome does not feel a force.
@@ -142,10 +145,10 @@ def with_learned_force(model: Model, row: np.ndarray, weights: np.ndarray) -> Le
     For a vector there are two sub-nets, of its components, and of its length for a force along it;
     the one that fits the pairs better is kept.
     """
-    if model.map.force is None or not _feels(model, row):
+    if model.map.force is None or not _depends_on_force(model, row):
         return None
     fit = _fit(model, row, weights, 1, ROWS)
-    fits = [_learned(model, fit, weights, *begun) for begun in _begun(model, fit)]
+    fits = [_joint_fit(model, fit, weights, *begun) for begun in _force_networks(model, fit)]
     _, learned, own = min(fits, key=lambda one: one[0])
     n, width = model.system.n, model.system.width
     rows = jnp.asarray(thinned(model.train, WINDOWS).q)
@@ -154,11 +157,13 @@ def with_learned_force(model: Model, row: np.ndarray, weights: np.ndarray) -> Le
     size = float(np.vdot(there, there))  # 0 where nothing was ever pushed
     scale = float(np.vdot(there, wanted)) / size if size else 0.0
     off = float(np.sqrt(np.mean((scale * there - wanted) ** 2)) / wanted.std())
-    genes = Genes(fit.codes, fit.present, jnp.asarray(own))
-    return LearnedForce(Net(replace(model.map, force=learned), genes), learned, own, scale, off)
+    genes = FittedGenome(fit.codes, fit.present, jnp.asarray(own))
+    return LearnedForce(MapStep(replace(model.map, force=learned), genes), learned, own, scale, off)
 
 
-def _begun(model: Model, fit: _Fit) -> list[tuple[LearnedField | CentralField, Layers]]:
+def _force_networks(
+    model: MapModel, fit: _Fit
+) -> list[tuple[ForceNetwork | CentralForceNetwork, Layers]]:
     """Force sub-nets before they have learned, and the layers to start them from."""
     q, n = fit.start[0], model.system.n
     dt = model.study.number(model.study.data.dt)  # type: ignore[arg-type]
@@ -171,17 +176,21 @@ def _begun(model: Model, fit: _Fit) -> list[tuple[LearnedField | CentralField, L
         outs = Scaling(jnp.zeros(len(spread)), jnp.asarray(spread))
         return Feedforward(layers, ins, outs, jnp.tanh)
 
-    fields: list[LearnedField | CentralField]
-    fields = [LearnedField(network(q, pace.std(axis=0)), model.system.width)]
+    fields: list[ForceNetwork | CentralForceNetwork]
+    fields = [ForceNetwork(network(q, pace.std(axis=0)), model.system.width)]
     if model.system.width == n > 1:
         length = jnp.linalg.norm(q, axis=1, keepdims=True)
-        fields.append(CentralField(network(length, pace.std(keepdims=True)[0])))
+        fields.append(CentralForceNetwork(network(length, pace.std(keepdims=True)[0])))
     return [(field, field.network.layers) for field in fields]
 
 
-def _learned(
-    model: Model, fit: _Fit, weights: np.ndarray, initial: LearnedField | CentralField, layers: Layers
-) -> tuple[float, LearnedField | CentralField, np.ndarray]:
+def _joint_fit(
+    model: MapModel,
+    fit: _Fit,
+    weights: np.ndarray,
+    initial: ForceNetwork | CentralForceNetwork,
+    layers: Layers,
+) -> tuple[float, ForceNetwork | CentralForceNetwork, np.ndarray]:
     """Residual, field and weights of one sub-net learned with the map."""
     flat, shaped = ravel_pytree((jnp.asarray(weights[list(fit.free)]), layers))
     unit = np.maximum(np.abs(np.asarray(flat)), 0.1)
@@ -203,7 +212,7 @@ def _learned(
     return float(result.cost), field(layers), np.asarray(fit.weights(theta))
 
 
-def _feels(model: Model, row: np.ndarray) -> bool:
+def _depends_on_force(model: MapModel, row: np.ndarray) -> bool:
     """Whether the force changes what a genome says."""
     places, push = model.equals.push
     reduced = model.equals.simplest(row[None])[0]

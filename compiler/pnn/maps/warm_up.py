@@ -12,20 +12,20 @@ from functools import partial
 from threading import Thread, main_thread
 
 import numpy as np
-from actionrun.compiler.numerics.genomes.batched_least_squares import Data, sizes
+from actionrun.compiler.numerics.genomes.batched_least_squares import FitData, program_sizes
 
-from .evaluation import Judged, Step, as_step, judged, peers
-from .model import FINAL_ROWS, Model, thinned
+from .evaluation import MapEvaluation, StepFunction, as_step, baselines, map_evaluation
+from .model import FINAL_ROWS, MapModel, thinned
 
 Job = Callable[[], object]
 
 
-class Ahead:
+class Precompiler:
     """The work of one search, done by a thread of its own once it has begun."""
 
-    def __init__(self, model: Model):
+    def __init__(self, model: MapModel):
         self.model = model
-        self.judged: dict[str, Judged] = {}
+        self.judged: dict[str, MapEvaluation] = {}
         self.thread: Thread | None = None
 
     def begin(self) -> None:
@@ -35,12 +35,15 @@ class Ahead:
             self.thread = Thread(target=self._work, name="ahead")
             self.thread.start()
 
-    def peers(self) -> list[Judged]:
+    def peers(self) -> list[MapEvaluation]:
         """The marks of all peers, once they are there."""
         if self.thread is not None:
             self.thread.join()
-        makers = peers(self.model).items()
-        return [self.judged.get(name) or judged(self.model, name, make()) for name, make in makers]
+        makers = baselines(self.model).items()
+        return [
+            self.judged.get(name) or map_evaluation(self.model, name, make())
+            for name, make in makers
+        ]
 
     def _work(self) -> None:
         try:
@@ -60,7 +63,7 @@ class Ahead:
         yield from (partial(self._fit, one, data) for one in some)
 
     def _peers(self) -> Iterator[Job]:
-        for name, make in peers(self.model).items():
+        for name, make in baselines(self.model).items():
             yield partial(self._judge, name, make)
 
     def _last_programs(self) -> Iterator[Job]:
@@ -71,12 +74,12 @@ class Ahead:
         for one in straight[:1]:
             yield partial(self._fit, one, model.data(model.train))
             step = as_step(model, one, model.starts(one[None])[0, 0])
-            yield partial(judged, model, "", step)
+            yield partial(map_evaluation, model, "", step)
 
-    def _judge(self, name: str, make: Callable[[], Step]) -> None:
-        self.judged[name] = judged(self.model, name, make())
+    def _judge(self, name: str, make: Callable[[], StepFunction]) -> None:
+        self.judged[name] = map_evaluation(self.model, name, make())
 
-    def _fit(self, genome: np.ndarray, data: Data) -> None:
+    def _fit(self, genome: np.ndarray, data: FitData) -> None:
         self.model.fit(genome[None], data, self.model.starts(genome[None])[:1])
 
     def _genomes(self, linear: bool) -> list[np.ndarray]:
@@ -87,7 +90,7 @@ class Ahead:
         if trainable is None or not codes or self.model.study.training.optimizer == "adam":
             return []
         genomes = []
-        for size in sizes(layout.net, linear):
+        for size in program_sizes(layout.net, linear):
             row = np.full(layout.genes, trainable if zero is None else zero, dtype=np.int32)
             row[: layout.units] = codes[0]
             row[layout.units : layout.units + size] = trainable
