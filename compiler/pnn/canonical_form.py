@@ -15,11 +15,11 @@ from math import factorial, prod
 
 import numpy as np
 from actionrun.compiler.numerics.genomes.network import ForceEvaluation, Neuron
+from actionrun.compiler.numerics.networks.activations import ACTIVATIONS
 
 from .genome import Layout
 from .shears import Shears
 
-ZERO_AT_ZERO = {"linear", "relu", "tanh", "elu", "silu", "square", "cube", "abs", "sin"}
 MOST_ORDERS = 720
 MOST_PASSES = 20  # of one reduction; a few suffice
 MOST_ROUNDS = 3  # of reducing and ordering
@@ -157,7 +157,7 @@ class CanonicalForm:
         for place, unit in units:
             silent = all(self._value(genome, w) == 0 for w in unit.weights)
             name = self._name(genome, unit)
-            if silent and (name in ZERO_AT_ZERO or name == "product"):
+            if silent and (name == "product" or ACTIVATIONS[name].zero_at_zero):
                 # A factor that is zero is not the same as a factor that is not there.
                 pairs = hearers.get(place, [])
                 self._zero(genome, [w for h, w in pairs if self._name(genome, h) != "product"])

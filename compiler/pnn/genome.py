@@ -40,7 +40,7 @@ class Layout:
     bias: bool = False
     active_output: bool = False
     force: int | None = None
-    pushes: int = 1
+    force_components: int = 1
 
     @property
     def early(self) -> bool:
@@ -48,7 +48,9 @@ class Layout:
         several layers of one size. It hears the first unit before it, without a weight, and each
         unit of its layer hears one unit before it and the force."""
         sizes = set(self.layers)
-        return self.force == len(self.layers) >= 2 and len(sizes) == 1 and self.pushes == 1
+        return (
+            self.force == len(self.layers) >= 2 and len(sizes) == 1 and self.force_components == 1
+        )
 
     @cached_property
     def net(self) -> GenomeNetwork:
@@ -73,11 +75,11 @@ class Layout:
                 arguments = (
                     (Neuron((heard[0],), (-1,)),)
                     if self.early
-                    else tuple(unit(heard, False) for _ in range(self.pushes))
+                    else tuple(unit(heard, False) for _ in range(self.force_components))
                 )
                 steps.append(ForceEvaluation(arguments))
-                pushed = [*range(count, count + self.pushes)]
-                count += self.pushes
+                pushed = [*range(count, count + self.force_components)]
+                count += self.force_components
             early = self.early and bool(pushed)
             steps += [unit([heard[k], *pushed] if early else heard, True) for k in range(size)]
             heard = [*range(count, count + size), *([] if early else pushed)]
@@ -148,7 +150,7 @@ class Layout:
 
 
 def layout(
-    study: Pnn, *, force: int | None = None, pushes: int = 1, active_output: bool = False
+    study: Pnn, *, force: int | None = None, force_components: int = 1, active_output: bool = False
 ) -> tuple[Layout, tuple[str, ...]]:
     """The layout of a study, and notes about fixed weights of one value, which are merged.
 
@@ -177,7 +179,7 @@ def layout(
         bias=search.bias,
         active_output=active_output,
         force=force,
-        pushes=pushes,
+        force_components=force_components,
     )
     if networks.weights > MOST_WEIGHTS:
         raise study_error(

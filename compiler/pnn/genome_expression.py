@@ -8,31 +8,23 @@ from fractions import Fraction
 import numpy as np
 import sympy as sp
 from actionrun.compiler.numerics.genomes.network import ForceEvaluation, Neuron
+from actionrun.compiler.numerics.networks.activations import ACTIVATIONS
 
 from .genome import Layout
 
-elu, relu = sp.Function("elu", real=True), sp.Function("relu", real=True)
-
-FORMS: dict[str, Callable[[sp.Expr], sp.Expr]] = {
-    "linear": lambda x: x,
-    "relu": relu,
-    "tanh": sp.tanh,
-    "elu": elu,
-    "sigmoid": lambda x: 1 / (1 + sp.exp(-x)),
-    "silu": lambda x: x / (1 + sp.exp(-x)),
-    "softplus": lambda x: sp.log(1 + sp.exp(x)),
-    "square": lambda x: x**2,
-    "cube": lambda x: x**3,
-    "inverse": lambda x: 1 / x,
-    "sqrt": sp.sqrt,
-    "abs": sp.Abs,
-    "exp": sp.exp,
-    "log": sp.log,
-    "sin": sp.sin,
-    "cos": sp.cos,
-}
-
 SymbolicForce = Callable[[list[sp.Expr]], Sequence[sp.Expr]]
+
+
+def symbolic_activation(name: str, x: sp.Expr, pieces: bool = False) -> sp.Expr:
+    """An activation of an expression; where it is made of pieces (Min, Max), its name unless
+    `pieces`."""
+    if not pieces and _has_pieces(name):
+        return sp.Function(name, real=True)(x)
+    return ACTIVATIONS[name].symbolic(x, sp)
+
+
+def _has_pieces(name: str) -> bool:
+    return ACTIVATIONS[name].symbolic(sp.Symbol("x", real=True), sp).has(sp.Min, sp.Max)
 
 
 def trainable_places(layout: Layout, row: np.ndarray) -> list[int]:
@@ -61,7 +53,7 @@ def fitted_weights(layout: Layout, row: np.ndarray, weights: np.ndarray) -> list
     symbolic, symbols = exact_weights(layout, row)
     fitted = [sp.Float(float(weights[k]), 17) for k in trainable_places(layout, row)]
     put = dict(zip(symbols, fitted, strict=True))
-    return [put.get(w, w) for w in symbolic]  # type: ignore[arg-type]
+    return [w.xreplace(put) for w in symbolic]
 
 
 def network_outputs(
@@ -69,15 +61,16 @@ def network_outputs(
     row: np.ndarray,
     weights: Sequence[sp.Expr],
     inputs: Sequence[sp.Expr],
-    push: SymbolicForce | None = None,
+    force: SymbolicForce = lambda arguments: [sp.Integer(0)] * len(arguments),
+    pieces: bool = False,
 ) -> list[sp.Expr]:
-    """The outputs of a genome as expressions of its inputs; `push` gives the force's components of
-    its arguments."""
+    """The outputs of a genome as expressions of its inputs; `force` gives the force's components of
+    its arguments. Activations made of pieces stand by their names, or with `pieces` as Min, Max."""
     values: list[sp.Expr] = [*inputs]
     if layout.bias:
         values.append(sp.Integer(1))
 
-    def heard(unit: Neuron) -> sp.Expr:
+    def weighted_inputs(unit: Neuron) -> sp.Expr:
         parts = [
             (sp.Integer(1) if w < 0 else weights[w]) * values[s]
             for s, w in zip(unit.sources, unit.weights, strict=True)
@@ -86,12 +79,11 @@ def network_outputs(
         name = "linear" if unit.activation < 0 else layout.activations[row[unit.activation]]
         if name == "product":
             return sp.Mul(*parts) if parts else sp.Integer(0)
-        return FORMS[name](sp.Add(*parts))
+        return symbolic_activation(name, sp.Add(*parts), pieces)
 
     for step in layout.net.steps:
         if isinstance(step, ForceEvaluation):
-            assert push is not None
-            values += push([heard(unit) for unit in step.arguments])
+            values += force([weighted_inputs(unit) for unit in step.arguments])
         else:
-            values.append(heard(step))
-    return [heard(unit) for unit in layout.net.outputs]
+            values.append(weighted_inputs(step))
+    return [weighted_inputs(unit) for unit in layout.net.outputs]

@@ -11,7 +11,7 @@ from actionrun.compiler.findings import Findings
 from actionrun.compiler.pnn.genome import Layout
 from actionrun.compiler.pnn.laws.build import law_search
 from actionrun.compiler.pnn.laws.search import LawSearch
-from actionrun.compiler.pnn.laws.seeds import _genome
+from actionrun.compiler.pnn.laws.seeds import sum_genome, weight_codes
 from actionrun.compiler.program import ReportedSearch
 from actionrun.runtime.data.observations import observations
 from actionrun.runtime.evolution import Evolved
@@ -96,9 +96,8 @@ TRUE = (("linear", (0,)), ("inverse", (1,)))
 
 def genome(space: Layout, terms: tuple, bias: bool) -> np.ndarray:
     """A sum of terms (activation, inputs), (1, genes)."""
-    codes = (space.code(0), space.code(1), space.code(None))
-    assert None not in codes
-    return np.array(_genome(space, terms, codes[2 * bias], *codes))[None]  # type: ignore
+    codes = weight_codes(space)
+    return np.array(sum_genome(space, terms, codes.trained if bias else codes.zero, codes))[None]
 
 
 def fault(one: Pnn) -> Fault:

@@ -4,11 +4,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-import sympy as sp
 from actionrun.compiler import compile
 from actionrun.compiler.family.encoder import _axes
 from actionrun.compiler.numerics.inference.encoder import Code, Encoder, Gauge
-from actionrun.compiler.numerics.networks.activations import ACTIVATIONS
 from actionrun.compiler.numerics.networks.architectures import (
     Convolution,
     Perceptron,
@@ -16,7 +14,6 @@ from actionrun.compiler.numerics.networks.architectures import (
     dropped,
     split,
 )
-from actionrun.compiler.pnn.genome_expression import FORMS, elu, relu
 from actionrun.spec import loads
 
 STUDY = """
@@ -132,24 +129,3 @@ def test_axes_hold_what_noise_leaves_and_no_more():
     np.testing.assert_allclose(np.std(axes.T @ (clean + noise), axis=1), 1.0, rtol=0.05)
     lost = ways[:, :2] - axes @ np.linalg.lstsq(axes, ways[:, :2], rcond=None)[0]
     assert np.abs(lost).max() < 0.02
-
-
-@pytest.mark.parametrize("activation", ACTIVATIONS.values(), ids=lambda one: one.name)
-def test_activations_have_the_properties_that_they_declare(activation):
-    """Rewriting genomes rests on these: a wrong one would merge networks that are not equal."""
-    x = np.random.default_rng(3).exponential(2.0, 1000)
-    passed = np.array_equal(activation(jnp.asarray(x)), x)
-    assert activation.passes_positive == passed
-    assert activation.zero_at_zero == (float(activation(jnp.zeros(()))) == 0)
-
-
-@pytest.mark.parametrize("name", sorted(FORMS))
-def test_activations_are_the_same_in_symbols(name):
-    symbol = sp.Symbol("x", real=True)
-    form = FORMS[name](symbol)
-    if form.func in (elu, relu):  # functions of their own names
-        assert form.func.__name__ == name
-        return
-    for x in np.random.default_rng(4).exponential(1.0, 20):
-        given = float(ACTIVATIONS[name](jnp.asarray(x)))
-        assert given == pytest.approx(float(form.subs(symbol, x)), rel=1e-12)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from actionrun.compiler.numerics.genomes.batched_adam import fit_batch_by_adam as by_adam
 from actionrun.compiler.numerics.genomes.batched_least_squares import FitData, fit_batch
-from actionrun.compiler.numerics.genomes.network import ACTIVATIONS, GenomeNetwork
+from actionrun.compiler.numerics.genomes.network import GenomeNetwork
 from actionrun.compiler.pnn.canonical_form import CanonicalForm
 from actionrun.compiler.pnn.canonical_least import least_complex
 from actionrun.compiler.pnn.genome import Layout
@@ -153,14 +153,6 @@ def replace_activations(names):
     layout = replace(LAW, inputs=1, layers=(1,), bias=False, active_output=False,
                      activations=names, scores=(0,) * len(names))  # fmt: skip
     return layout.net
-
-
-def test_every_activation_of_the_language_is_there():
-    from typing import get_args
-
-    from actionrun.spec.kinds.pnn import Activations
-
-    assert {*get_args(Activations)} == {*ACTIVATIONS, "product"}
 
 
 @pytest.mark.parametrize("linear", [True, pytest.param(False, marks=pytest.mark.slow)])

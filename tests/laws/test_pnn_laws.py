@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 import sympy as sp
 from actionrun.compiler.numerics.genomes import batched_least_squares as genome_fit
+from actionrun.compiler.pnn.genome_expression import network_outputs
 from actionrun.compiler.pnn.laws.baselines import covariance
 from actionrun.compiler.pnn.laws.dimensionless_groups import small_basis
-from actionrun.compiler.pnn.laws.formula import law_formula, network_formula
+from actionrun.compiler.pnn.laws.formula import law_formula
 from actionrun.compiler.pnn.laws.seeds import seed_genomes
 from actionrun.compiler.pnn.laws.table import inverse, law_groups, table_rows
 from actionrun.compiler.symbolic.vocabulary import symbol
@@ -284,9 +285,8 @@ def test_a_genome_says_what_its_network_computes(table):
         row = np.array([draw.integers(c) for c in table.choices])
         fixed = table.layout.fixed(row)
         weights = np.where(np.isnan(fixed), draw.normal(size=len(fixed)), fixed)
-        said = network_formula(
-            table.layout, row, [sp.Float(w, 17) if w else 0 for w in weights], symbols
-        )
+        exact = [sp.Float(w, 17) if w else sp.Integer(0) for w in weights]
+        (said,) = network_outputs(table.layout, row, exact, symbols, pieces=True)
         given = table.fitter.predicted(row[None], weights[None], range(5))[0]
         for one, number in zip(x, given, strict=True):
             value = said.subs(dict(zip(symbols, one, strict=True)))

@@ -213,7 +213,7 @@ def linear_map(net: GenomeNetwork, present: jax.Array, weights: jax.Array):
     """(A, B, P) of a linear net, A u + B F(P u): A (outputs, inputs), B (outputs, pushes), P
     (pushes, inputs). Without a force B and P are empty."""
     basis = jnp.eye(net.inputs, dtype=weights.dtype)
-    count = net.pushes
+    count = net.force_components
     wide = jnp.concatenate([basis, jnp.zeros((net.inputs, count), weights.dtype)], axis=1)
     heard: list[jax.Array] = []
 

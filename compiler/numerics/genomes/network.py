@@ -12,8 +12,14 @@ from typing import NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+from actionrun.compiler.numerics.networks.activations import ACTIVATIONS
 
 ForceFunction = Callable[[Sequence[jax.Array]], Sequence[jax.Array]]
+
+
+def no_force(arguments: Sequence[jax.Array]) -> list[jax.Array]:
+    """Of a system on which none acts."""
+    return [jnp.zeros_like(one) for one in arguments]
 
 
 class Neuron(NamedTuple):
@@ -43,7 +49,7 @@ class GenomeNetwork(eqx.Module):
     weights: int = eqx.field(static=True)
 
     @property
-    def pushes(self) -> int:
+    def force_components(self) -> int:
         """Components of the force."""
         return sum(len(step.arguments) for step in self.steps if isinstance(step, ForceEvaluation))
 
@@ -62,7 +68,9 @@ class GenomeNetwork(eqx.Module):
         if self.bias:
             values.append(jnp.ones_like(values[0]))
 
-        def heard(unit: Neuron) -> jax.Array:
+        acting = no_force if force is None else force
+
+        def weighted_inputs(unit: Neuron) -> jax.Array:
             parts = [
                 jnp.where(present[w], weights[w] * values[s], 0) if w >= 0 else values[s]
                 for s, w in zip(unit.sources, unit.weights, strict=True)
@@ -72,17 +80,16 @@ class GenomeNetwork(eqx.Module):
                 total = total + part
             if codes is None or unit.activation < 0:
                 return total
-            return self.active(codes[unit.activation], total, parts, [*unit.weights], present)
+            return self.activated(codes[unit.activation], total, parts, [*unit.weights], present)
 
         for step in self.steps:
             if isinstance(step, ForceEvaluation):
-                assert force is not None, "a net that feels a force is given one"
-                values += force([heard(unit) for unit in step.arguments])
+                values += acting([weighted_inputs(unit) for unit in step.arguments])
             else:
-                values.append(heard(step))
-        return [heard(unit) for unit in self.outputs]
+                values.append(weighted_inputs(step))
+        return [weighted_inputs(unit) for unit in self.outputs]
 
-    def active(self, code, total, parts, weights, present) -> jax.Array:
+    def activated(self, code, total, parts, weights, present) -> jax.Array:
         """The activation `code` of a weighted sum; `product` multiplies its parts instead."""
         cases = []
         for name in self.activations:
@@ -98,29 +105,3 @@ class GenomeNetwork(eqx.Module):
         for k, case in enumerate(cases[1:], 1):
             result = jnp.where(code == k, case, result)
         return result
-
-
-def _where(sound: jax.Array, function: Callable, x: jax.Array, safe: float = 1.0) -> jax.Array:
-    """function(x) where that makes sense, else NaN with a slope of zero: the unit is unfit, but
-    does not spoil the slopes of those that did not choose it."""
-    return jnp.where(sound, function(jnp.where(sound, x, safe)), jnp.nan)
-
-
-ACTIVATIONS: dict[str, Callable[[jax.Array], jax.Array]] = {
-    "linear": lambda x: x,
-    "relu": lambda x: jnp.where(x > 0, x, 0),
-    "tanh": jnp.tanh,
-    "elu": lambda x: jnp.where(x > 0, x, jnp.expm1(jnp.minimum(x, 0))),
-    "sigmoid": jax.nn.sigmoid,
-    "silu": jax.nn.silu,
-    "softplus": jax.nn.softplus,
-    "square": lambda x: x * x,
-    "cube": lambda x: x * x * x,
-    "inverse": lambda x: _where(x != 0, lambda y: 1 / y, x),
-    "sqrt": lambda x: _where(x > 0, jnp.sqrt, x),
-    "abs": jnp.abs,
-    "exp": jnp.exp,
-    "log": lambda x: _where(x > 0, jnp.log, x),
-    "sin": jnp.sin,
-    "cos": jnp.cos,
-}

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from actionrun.compiler.numerics.genomes.network import Neuron
+from actionrun.compiler.numerics.networks.activations import ACTIVATIONS
 from actionrun.compiler.pnn.canonical_form import CanonicalForm
-
-POWERS = {"square", "cube", "inverse", "abs"}  # f(s x) = g(s) f(x), for s of either sign
 
 
 class LawCanonicalForm(CanonicalForm):
@@ -23,7 +22,7 @@ class LawCanonicalForm(CanonicalForm):
             name = self._name(genome, unit)
             if name == "product":
                 self._one_scale(genome, unit, free)
-            elif name in POWERS and free:
+            elif ACTIVATIONS[name].homogeneous and free:
                 before = [w for w in unit.weights if self._value(genome, w) != 0]
                 if before and all(self._value(genome, w) is None for w in before):
                     self._set(genome, before[0], 1)

@@ -3,26 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
 import sympy as sp
-from actionrun.compiler.numerics.genomes.network import Neuron
 from actionrun.compiler.pnn.genome import Layout
-from actionrun.compiler.pnn.genome_expression import FORMS
+from actionrun.compiler.pnn.genome_expression import network_outputs
 from actionrun.compiler.symbolic.printing import Rounded, digits, latex, spread, text
 from actionrun.compiler.symbolic.vocabulary import symbol
 
 from .table import Groups
 
 MOST_TERMS = 60  # that a law is multiplied out to
-# In a law these two are shown by what they are, in a map by their names.
-ACTIVE = FORMS | {
-    "relu": lambda x: sp.Max(x, 0),
-    "elu": lambda x: sp.Max(x, 0) + sp.exp(sp.Min(x, 0)) - 1,
-}
 
 
 @dataclass(frozen=True)
@@ -85,30 +79,6 @@ class LawFormula:
         return f"{name} is the sum of {', '.join(spelt[:-1])} and {spelt[-1]}"
 
 
-def network_formula(
-    layout: Layout, genome: np.ndarray, weights: Sequence[sp.Expr], inputs: Sequence[sp.Expr]
-) -> sp.Expr:
-    """The output of a genome as a formula of inputs and of weights (one an entry; zeros drop)."""
-    values = [*inputs, *([sp.Integer(1)] if layout.bias else [])]
-
-    def heard(unit: Neuron) -> sp.Expr:
-        parts = [
-            weights[w] * values[s]
-            for s, w in zip(unit.sources, unit.weights, strict=True)
-            if weights[w] != 0
-        ]
-        name = layout.activations[genome[unit.activation]] if unit.activation >= 0 else "linear"
-        if name == "product":
-            return sp.Mul(*parts) if parts else sp.Integer(0)
-        return ACTIVE[name](sp.Add(*parts))
-
-    for step in layout.net.steps:
-        assert isinstance(step, Neuron)
-        values.append(heard(step))
-    (output,) = (heard(unit) for unit in layout.net.outputs)
-    return output
-
-
 def law_formula(
     layout: Layout,
     genome: np.ndarray,
@@ -124,7 +94,8 @@ def law_formula(
     filled = [
         next(names) if np.isnan(v) else _exact(layout, genome, w) for w, v in enumerate(fixed)
     ]
-    output = groups.back(network_formula(layout, genome, filled, groups.inputs))
+    (network,) = network_outputs(layout, genome, filled, groups.inputs, pieces=True)
+    output = groups.back(network)
     options = [output]
     if _terms(output) <= MOST_TERMS:
         options = [sp.expand(output, multinomial=False), sp.expand_mul(output, deep=False), output]

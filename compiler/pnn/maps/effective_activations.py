@@ -1,16 +1,20 @@
-"""What a bent network is on its data: relu, elu and abs that hear positive numbers alone pass them
-on, as linear units do. Positions are often positive, so the published search is full of these."""
+"""Effective activations: what the units of a network are on its data.
+
+Relu, elu and abs of positive numbers alone pass them on, as linear units do. Positions are often
+positive, so the published search is full of these.
+"""
 
 from __future__ import annotations
 
 import jax.numpy as jnp
 import numpy as np
-from actionrun.compiler.numerics.genomes.network import ACTIVATIONS, ForceEvaluation
+from actionrun.compiler.numerics.genomes.network import ForceEvaluation, Neuron, no_force
+from actionrun.compiler.numerics.networks.activations import ACTIVATIONS
 
 from .data import joined
 from .model import MapModel
 
-PASS_ON = {"relu", "elu", "abs"}
+PASS_ON = {one.name for one in ACTIVATIONS.values() if one.passes_positive} - {"linear"}
 
 
 def effective_activations(model: MapModel, genome: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -27,20 +31,20 @@ def effective_activations(model: MapModel, genome: np.ndarray, weights: np.ndarr
     present = layout.fixed(genome) != 0
     same = genome.copy()
 
-    def heard(unit) -> np.ndarray:
+    def weighted_inputs(unit: Neuron) -> np.ndarray:
         total = np.zeros_like(values[0])
         for s, w in zip(unit.sources, unit.weights, strict=True):
             if w < 0 or present[w]:
                 total = total + (1.0 if w < 0 else weights[w]) * values[s]
         return total
 
+    force = model.map.force or no_force
     for step in net.steps:
         if isinstance(step, ForceEvaluation):
-            assert model.map.force is not None
-            arguments = [jnp.asarray(heard(unit)) for unit in step.arguments]
-            values += [np.asarray(one) for one in model.map.force(arguments)]
+            arguments = [jnp.asarray(weighted_inputs(unit)) for unit in step.arguments]
+            values += [np.asarray(one) for one in force(arguments)]
             continue
-        total, name = heard(step), names[step.activation]
+        total, name = weighted_inputs(step), names[step.activation]
         if name in PASS_ON and total.min() > 0:
             same[step.activation] = layout.activations.index("linear")
         values.append(np.asarray(ACTIVATIONS[name](jnp.asarray(total))))

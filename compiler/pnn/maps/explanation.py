@@ -18,7 +18,7 @@ def explain_map(study: Pnn) -> tuple[Section, ...]:
     search, data = study.search, study.data
     assert data.dt is not None  # a map has one: spec/laws.py
     layer = (len(search.layers) + 1) // 2 if search.force == "network" else search.force
-    shape, notes = layout(study, force=layer, pushes=moving.count)
+    shape, notes = layout(study, force=layer, force_components=moving.count)
     force = "feels no force"
     if layer is not None:
         force = f"layer {layer} holds the force F(q) = dL/dq"

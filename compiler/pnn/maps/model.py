@@ -161,7 +161,7 @@ class MapModel:
         assert self.study.data.dt is not None
         dt = self.study.number(self.study.data.dt)
         sizes, net = np.ones(self.layout.weights), self.layout.net
-        source = np.ones(net.inputs + 1 + len(net.steps) + net.pushes)
+        source = np.ones(net.inputs + 1 + len(net.steps) + net.force_components)
         if self.plain:
             for place, part in enumerate(order_of_inputs(self.study, self.system)):
                 source[place] = dt if part >= self.system.count else 1.0
@@ -300,7 +300,7 @@ def map_model(study: Pnn, observations: Mapping[str, np.ndarray] | None) -> MapM
     reader, plain = _reader(study, moving)
     force = study.search.force
     layer = (len(study.search.layers) + 1) // 2 if force == "network" else force
-    shape, notes = layout(study, force=layer, pushes=moving.count, active_output=False)
+    shape, notes = layout(study, force=layer, force_components=moving.count, active_output=False)
     data = motion_pairs(study, moving, observations)
     field = moving.force if layer is not None else None
     if force == "network":
