@@ -146,6 +146,16 @@ class Findings:
 
 
 @dataclass(frozen=True)
+class Inference:
+    """What a trained network says of new motions: the coefficients, their units, a dict a motion
+    (the rows of inference.json)."""
+
+    names: tuple[str, ...]
+    units: tuple[str, ...]
+    motions: list[dict[str, Any]]
+
+
+@dataclass(frozen=True)
 class Section:
     """A part of what `actionrun explain` prints."""
 

@@ -1,8 +1,9 @@
-"""The kinds of study, each a wing of the compiler: a package of its name with three doors.
+"""The kinds of study, each a wing of the compiler: a package of its name with three doors or four.
 
 `build.build(study, observations)` validates and gives the program, `explanation.explain(study)` the
 sections of `actionrun explain`, `symbolic_check.check(study)` the faults and notes of
-`check --deep`. A wing is imported when it is asked for: JAX is not needed to read a study.
+`check --deep`. A kind that trains networks for later use has `infer.infer(program, state, motions)`
+too. A wing is imported when it is asked for: JAX is not needed to read a study.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from importlib import import_module
 from typing import Any
 
 import numpy as np
-from actionrun.compiler.findings import Section
+from actionrun.compiler.findings import Inference, Section
 from actionrun.compiler.program import Program, Search
 from actionrun.spec import Fault
 
@@ -39,6 +40,10 @@ class Kind:
     def check(self, study: Any) -> list[Fault]:
         """Faults and notes of the symbolic stage. Raises Faults."""
         return self._door("symbolic_check").check(study)
+
+    def infer(self, program: Program, state: Any, motions: Mapping[str, np.ndarray]) -> Inference:
+        """What a trained program says of new motions. Raises Faults."""
+        return self._door("infer").infer(program, state, motions)
 
 
 KINDS = {

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Generic, Literal, Protocol, TypeVar
+from typing import Any, Generic, Literal, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 from actionrun.compiler.findings import Findings
@@ -156,6 +156,7 @@ class GenomeScorer(Protocol):
         ...
 
 
+@runtime_checkable
 class Search(GenomeScorer, Protocol):
     """A search together with what is said of its archive: see `Program`."""
 

@@ -11,24 +11,25 @@ for.
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from actionrun.runtime.execution.job import Run
+    from actionrun.runtime.runner import run
     from actionrun.spec import load
-
-    from .runner import Run, run
 
 __all__ = ["Run", "load", "run"]
 
+HOMES = {
+    "load": "actionrun.spec",
+    "run": "actionrun.runtime.runner",
+    "Run": "actionrun.runtime.execution.job",
+}
+
 
 def __getattr__(name: str) -> Any:
-    if name == "load":
-        from actionrun.spec import load
-
-        return load
-    if name in ("run", "Run"):
-        from .runner import Run, run
-
-        globals().update(Run=Run, run=run)
-        return globals()[name]
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name not in HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = value = getattr(import_module(HOMES[name]), name)
+    return value

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -16,7 +17,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from actionrun.spec.text.source import Fault
+from actionrun import compiler, spec
+from actionrun.spec.text.source import Fault, Faults
+
+from .environment.jax_setup import set_switches
 
 SECONDS = 60
 MEGABYTES = 2048
@@ -72,13 +76,12 @@ def _beyond(path: Path, code: str, message: str) -> Fault:
 
 
 def _answer(asked: dict[str, Any]) -> dict[str, Any]:
-    from actionrun.compiler import deep_check
-    from actionrun.spec import Faults, load
-
     try:
         data = None if asked["data"] is None else Path(asked["data"])
-        study = load(asked["path"], overrides=asked["overrides"], seed=asked["seed"], data=data)
-        return {"faults": [fault.as_dict() for fault in deep_check(study)]}
+        study = spec.load(
+            asked["path"], overrides=asked["overrides"], seed=asked["seed"], data=data
+        )
+        return {"faults": [fault.as_dict() for fault in compiler.deep_check(study)]}
     except Faults as faults:
         return {"faults": [fault.as_dict() for fault in faults.faults]}
     except MemoryError:
@@ -101,8 +104,6 @@ def _watch(size: int) -> None:
 
 def main() -> None:
     """The child: one question on standard input, one answer on standard output."""
-    import resource
-
     asked = json.load(sys.stdin)
     seconds = int(asked["seconds"]) + 2  # of CPU time: should our parent die, we do not live long
     size = asked["megabytes"] * 2**20
@@ -110,8 +111,6 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_DATA, (2 * size, 2 * size))  # should no thread get its turn
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     threading.Thread(target=_watch, args=(size,), daemon=True).start()
-    from .cli import set_switches
-
     set_switches()
     answer = _answer(asked)
     print(json.dumps(answer), flush=True)

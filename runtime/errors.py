@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import shutil
 from pathlib import Path
 
 USAGE, DATA, WRITE, RETRY, INTERRUPTED = 2, 65, 74, 75, 130
@@ -71,8 +72,6 @@ def _complaint(path: Path, need: int, error: OSError) -> str:
 
 
 def _free(path: Path) -> str:
-    import shutil
-
     try:
         return f", and {size(shutil.disk_usage(path.parent).free)} are free"
     except OSError:

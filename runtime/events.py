@@ -8,6 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic
 
+from .report.rounding import brief, duration
+
+MOST_METRICS = 4  # of a report that are shown on the screen
+
 
 @dataclass(frozen=True, slots=True)
 class Opened:
@@ -41,6 +45,12 @@ class Progressed:
     metrics: Mapping[str, float] = field(default_factory=dict)
     detail: str = ""  # what its parts are doing, for the screen alone
 
+    @property
+    def metrics_text(self) -> str:
+        """Its first metrics in a few words."""
+        chosen = list(self.metrics.items())[:MOST_METRICS]
+        return "  ".join(f"{name} {brief(value, 3)}" for name, value in chosen)
+
 
 @dataclass(frozen=True, slots=True)
 class Reached:
@@ -70,6 +80,13 @@ class Finished:
     seconds: float
     again: bool = False
 
+    @property
+    def text(self) -> str:
+        """The end of a run in words."""
+        if self.again:
+            return f"this run is finished, {self.folder} has it (--fresh starts a new one)"
+        return f"done in {duration(self.seconds)}"
+
 
 @dataclass(frozen=True, slots=True)
 class Failed:
@@ -84,24 +101,24 @@ Listener = Callable[[Event], None]
 def broadcast(*listeners: Listener) -> Listener:
     """One listener that passes each event on to all."""
 
-    def tell(event: Event) -> None:
+    def on_event(event: Event) -> None:
         for listener in listeners:
             listener(event)
 
-    return tell
+    return on_event
 
 
 MEMORY_SECONDS = 4.0
 
 
-class Pace:
+class ProgressThrottle:
     """Turns `tell(stage, done, total, metrics)` into events with rates and times left.
 
     Events come at most every `spacing` seconds, but for the first and the last of a stage.
     """
 
-    def __init__(self, tell: Listener, *, before: float = 0.0, spacing: float = 0.2) -> None:
-        self._tell, self._spacing = tell, spacing
+    def __init__(self, on_event: Listener, *, before: float = 0.0, spacing: float = 0.2) -> None:
+        self._on_event, self._spacing = on_event, spacing
         self._origin = monotonic() - before
         self._stage: str | None = None
         self._total = 0
@@ -116,7 +133,7 @@ class Pace:
     def start(self, stage: str, total: int, done: int = 0, unit: str = "steps") -> None:
         self._stage, self._total, self._begin = stage, total, done
         self._mark, self._last, self._rate = monotonic(), -math.inf, None
-        self._tell(Started(stage, total, done, unit))
+        self._on_event(Started(stage, total, done, unit))
 
     def __call__(self, stage: str, done: int, total: int, metrics: Mapping[str, float]) -> None:
         if stage != self._stage or total != self._total:
@@ -135,12 +152,12 @@ class Pace:
             self._mark, self._begin = now, done
         left = self._left(done, total)
         numbers = {name: float(value) for name, value in metrics.items()}
-        self._tell(Progressed(stage, done, total, self.seconds, self._rate, left, numbers))
+        self._on_event(Progressed(stage, done, total, self.seconds, self._rate, left, numbers))
 
     def detail(self, stage: str, done: int, total: int, words: str) -> None:
         """What the parts of a step are doing, between two steps."""
         left = self._left(done, total)
-        self._tell(Progressed(stage, done, total, self.seconds, self._rate, left, detail=words))
+        self._on_event(Progressed(stage, done, total, self.seconds, self._rate, left, detail=words))
 
     def _left(self, done: int, total: int) -> float | None:
         return (total - done) / self._rate if self._rate and total else None

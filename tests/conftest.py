@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from actionrun.runtime.cli import set_switches
+from actionrun.runtime.environment.jax_setup import set_switches
 from hypothesis import settings
 
 set_switches()

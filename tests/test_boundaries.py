@@ -41,12 +41,12 @@ HOMES = {
     "equinox": ("compiler/",),
     "optax": ("compiler/",),
     "deap": ("runtime/evolution.py",),
-    "rich": ("runtime/display.py",),
+    "rich": ("runtime/live_display.py",),
     "matplotlib": ("runtime/report/",),
     "distributed": ("runtime/workers/",),
     "jaxtyping": ("compiler/numerics/",),
     "optuna": ("runtime/sweep/",),
-    "argparse": ("runtime/cli.py", "runtime/commands.py"),
+    "argparse": ("runtime/cli.py", "runtime/commands/"),
 }
 
 

@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from actionrun.compiler.errors import study_error
+from actionrun.compiler.findings import Inference
 from actionrun.compiler.numerics.inference.encoder import Encoder
 from actionrun.compiler.numerics.inference.initial_guess import weak_answer
 from actionrun.compiler.numerics.inference.population import Population
@@ -33,6 +34,12 @@ from .observations import Observed, far, grid, observed
 from .train import Training
 
 SHORT = 0.5  # of a step: how much shorter than those of training a motion may be
+
+
+def infer(training: Training, state: Any, motions: Mapping[str, np.ndarray]) -> Inference:
+    """What a training's last state says of new motions (see `kinds`)."""
+    result = inferred(training, state, motions)
+    return Inference(result.names, result.units, result.data())
 
 
 @dataclass(frozen=True)

@@ -15,11 +15,13 @@ import numpy as np
 from actionrun.spec.text.source import Fault, Faults, nearest, quoted
 
 from .csv_table import Table, table_of
+from .structures import ends
 
 if TYPE_CHECKING:
     from actionrun.spec import Study
     from actionrun.spec.tables.common import Columns
     from actionrun.spec.tables.leaves import Column
+    from actionrun.spec.units.quantities import Units
 
 MOST_BYTES = 100 * 2**20
 
@@ -32,8 +34,6 @@ def observations(study: Study) -> Observations | None:
     the rows, `#line` (N,) is where they stand in the file. Of a path, the structures that its
     [ends] name. Raises Faults."""
     if getattr(study, "ends", None) is not None:
-        from .structures import ends
-
         require(study)
         return ends(study)  # type: ignore[arg-type]
     data = getattr(study, "data", None)
@@ -50,7 +50,8 @@ def observations(study: Study) -> Observations | None:
         parts = [table.numbers(column.name, "" if static else key) for column in several]
         # Whatever cannot be read is NaN here, and a fault below.
         scaled = [
-            part * scale_of(study, column) for part, column in zip(parts, several, strict=True)
+            part * scale_of(study.units, column)
+            for part, column in zip(parts, several, strict=True)
         ]
         found[key] = np.stack(scaled, axis=1) if isinstance(columns, tuple) else scaled[0]
     table.check_rows()
@@ -124,9 +125,9 @@ def _column_fault(study: Study, column: Column, table: Table, count: int) -> Fau
     return study.fault(where, None, "data.column", message, hint)
 
 
-def scale_of(study: Study, column: Column) -> float:
-    """What turns the column's numbers into the study's base units."""
+def scale_of(units: Units, column: Column) -> float:
+    """What turns the column's numbers into these base units."""
     if column.unit is None:
         return 1.0
-    scale = column.unit.factor / study.units.scale(column.unit.dimension)
+    scale = column.unit.factor / units.scale(column.unit.dimension)
     return float(scale) if not isinstance(scale, Fraction) else scale.numerator / scale.denominator

@@ -14,6 +14,8 @@ from collections.abc import MutableMapping
 from hashlib import sha256
 from pathlib import Path
 
+from actionrun.runtime.storage.provenance import cpu_model, version_of
+
 LIMIT = 1 << 30  # bytes of all versions together
 EVERY = 3600.0  # seconds between two looks at their size
 FOLDER = "JAX_COMPILATION_CACHE_DIR"
@@ -51,8 +53,8 @@ def trim(home: Path, limit: int = LIMIT, every: float = EVERY) -> None:
         return
     stamp.touch()
     kept = 0
-    found = [(entry, entry.stat()) for entry in home.glob("*/*-cache")]
-    newest_first = sorted(found, key=lambda one: -max(one[1].st_atime, one[1].st_mtime))
+    entries = [(entry, entry.stat()) for entry in home.glob("*/*-cache")]
+    newest_first = sorted(entries, key=lambda one: -max(one[1].st_atime, one[1].st_mtime))
     for entry, about in newest_first:
         kept += about.st_size
         if kept > limit:
@@ -88,7 +90,5 @@ def _tell(text: str) -> None:
 
 def _key() -> str:
     """Of what a compiled program depends on beside itself."""
-    from actionrun.runtime.storage.provenance import cpu_model, version_of
-
     cpu = sha256(cpu_model().encode()).hexdigest()[:8]
     return f"{version_of('actionrun')}-{version_of('jax')}-{cpu}"

@@ -6,63 +6,32 @@ about half a second. That keeps the screen alive, the loss by a kill small, and 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from time import monotonic, process_time
 
+import jax
 import numpy as np
 from actionrun.compiler.findings import Findings
 from actionrun.compiler.program import Program
+from actionrun.runtime.environment.signals import Stop
 from actionrun.runtime.errors import Diverged, Stopped
-from actionrun.runtime.events import Listener, Noted, Pace
+from actionrun.runtime.events import Listener, Noted, ProgressThrottle
 from actionrun.runtime.storage.checkpoint import Checkpoints, Point
+
+from .job import Timing
 
 CHUNK_SECONDS = 0.5
 SAVE_SECONDS = 10.0
 
-Stop = Callable[[], int | None]  # the exit code with which we were asked to stop, or None
-
 
 @dataclass
-class Timing:
-    """Wall and CPU seconds of all sessions of a run; steps and seconds marched in this one.
-
-    The first chunk of a session compiles; it counts as compilation but for what its steps take by
-    the rate of the later ones.
-    """
-
-    seconds: float = 0.0
-    cpu: float = 0.0
-    marched: float = 0.0  # of `seconds`, those until the last step
-    first: tuple[int, float] = (0, 0.0)
-    later: tuple[int, float] = (0, 0.0)
-
-    def enter(self, count: int, spent: float) -> None:
-        if not self.first[0]:
-            self.first = (count, spent)
-        else:
-            self.later = (self.later[0] + count, self.later[1] + spent)
-
-    @property
-    def seconds_a_step(self) -> float | None:
-        steps, seconds = self.later
-        return seconds / steps if steps else None
-
-    @property
-    def compile_seconds(self) -> float | None:
-        steps, seconds = self.first
-        if not steps:
-            return None
-        return max(0.0, seconds - steps * (self.seconds_a_step or 0.0))
-
-
-@dataclass
-class March:
+class ProgramRunner:
     """One session of a program's march in a run folder."""
 
     program: Program
-    keep: Checkpoints
-    tell: Listener
+    checkpoints: Checkpoints
+    on_event: Listener
     stop: Stop = lambda: None
     chunk_seconds: float = field(default_factory=lambda: CHUNK_SECONDS)
     save_seconds: float = field(default_factory=lambda: SAVE_SECONDS)
@@ -74,51 +43,52 @@ class March:
 
         Raises Diverged, Stopped, CannotWrite, Refused; what was saved by then stays good.
         """
-        self._began, self._cpu = monotonic(), process_time()
+        self._begin, self._cpu = monotonic(), process_time()
         state = self._to_the_end()
         self._count()
         marched = self.timing.first[0] > 0
         self.timing.marched = self.timing.seconds if marched else self._before[0]
-        pace = Pace(self.tell, before=self.timing.seconds)
+        progress = ProgressThrottle(self.on_event, before=self.timing.seconds)
 
         def tell(stage: str, done: int, total: int, metrics: Mapping[str, float]) -> None:
             self._obey(self.program.total)
-            pace(stage, done, total, metrics)
+            progress(stage, done, total, metrics)
 
-        found = self.program.findings(state, self.keep.samples(), tell)
+        findings = self.program.findings(state, self.checkpoints.samples(), tell)
         self._count()
-        return replace(found, notes=(*found.notes, self.cut)) if self.cut else found
+        return replace(findings, notes=(*findings.notes, self.cut)) if self.cut else findings
 
     def _to_the_end(self) -> object:
         program, timing = self.program, self.timing
         state = program.start()
-        point = self.keep.latest(state)
+        point = self.checkpoints.latest(state)
         done = 0
         if point is not None:
             done, state = point.step, point.state
-            self.tell(Noted(f"going on from step {done} of {program.total}"))
+            self.on_event(Noted(f"going on from step {done} of {program.total}"))
         self._before = (point.seconds, point.cpu) if point else (0.0, 0.0)
         minutes = program.minutes
-        pace = Pace(self.tell, before=self._before[0], spacing=0.0)
+        progress = ProgressThrottle(self.on_event, before=self._before[0], spacing=0.0)
         if done < program.total:
-            pace.start(program.stage, program.total, done)
+            progress.start(program.stage, program.total, done)
         rows: dict[str, list[np.ndarray]] = {}
         saved, patience = monotonic(), self.save_seconds
         count, lost = max(1, program.quantum), None
         while done < program.total:
             self._obey(done, state, rows)
-            if minutes and done and self._before[0] + monotonic() - self._began > 60 * minutes:
+            if minutes and done and self._before[0] + monotonic() - self._begin > 60 * minutes:
                 self.cut = (
                     f"training.minutes cut this run at step {done} of {program.total}: another run "
                     "of it will not give the same numbers"
                 )
-                self.tell(Noted(self.cut))
+                self.on_event(Noted(self.cut))
                 break
             count = min(count, program.total - done)
             clock = monotonic()
             following, report = program.advance(state, done, count)
             metrics = {name: float(value) for name, value in report.metrics.items()}
-            _wait(following)
+            # Wait for work that was only dispatched, so that clocks and checkpoints see it done.
+            jax.block_until_ready(following)
             spent = monotonic() - clock
             if report.diverged is not None:
                 lost = done + count
@@ -131,7 +101,7 @@ class March:
             for name, array in report.samples.items():
                 rows.setdefault(name, []).append(np.asarray(array))
             timing.enter(count, spent)
-            pace(program.stage, done, program.total, metrics)
+            progress(program.stage, done, program.total, metrics)
             if monotonic() - saved > patience:
                 clock = monotonic()
                 self._save(done, state, rows)
@@ -166,16 +136,9 @@ class March:
 
     def _save(self, done: int, state: object, rows: dict[str, list[np.ndarray]]) -> None:
         self._count()
-        self.keep.save(Point(done, state, self.timing.seconds, self.timing.cpu), rows)
+        self.checkpoints.save(Point(done, state, self.timing.seconds, self.timing.cpu), rows)
         rows.clear()
 
     def _count(self) -> None:
-        self.timing.seconds = self._before[0] + monotonic() - self._began
+        self.timing.seconds = self._before[0] + monotonic() - self._begin
         self.timing.cpu = self._before[1] + process_time() - self._cpu
-
-
-def _wait(state: object) -> None:
-    """Wait for work that was only dispatched, so that clocks and checkpoints see it done."""
-    import jax
-
-    jax.block_until_ready(state)

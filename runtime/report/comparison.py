@@ -19,6 +19,7 @@ from actionrun.spec import keyed
 from actionrun.spec.text.source import shown
 
 from .listing import columned
+from .mathml import mathml
 from .rounding import brief, duration, measured
 
 NONE = "–"
@@ -206,8 +207,6 @@ def _asked(found: Comparison) -> str:
 
 
 def _equation(found: Comparison, name: str, several: Sequence[Mapping[str, Any] | None]) -> str:
-    from .mathml import mathml
-
     texts = {str(one["latex"]) if one else NONE for one in several}
     if len(texts) == 1:
         return f"<h3>{escape(name)}</h3>\n{mathml(texts.pop())}"

@@ -7,6 +7,7 @@ import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import h5netcdf
 import numpy as np
 from actionrun.compiler.findings import Array, Equation
 
@@ -16,8 +17,6 @@ def netcdf(arrays: Mapping[str, Array], attributes: Mapping[str, str]) -> bytes:
 
     It is made in memory, so that it reaches the disk by the same atomic way as all else.
     """
-    import h5netcdf
-
     stream = io.BytesIO()
     with h5netcdf.File(stream, "w") as file:
         file.attrs.update({"Conventions": "CF-1.11", **attributes})
@@ -38,8 +37,6 @@ def csv_files(source: Path) -> dict[str, str]:
 
     Each row is one point of the dimensions, whose indices or coordinates come first.
     """
-    import h5netcdf
-
     with h5netcdf.File(source, "r") as file:
         groups: dict[tuple[str, ...], list[str]] = {}
         for name, variable in file.variables.items():

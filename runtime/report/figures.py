@@ -10,18 +10,19 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
 from actionrun.compiler.findings import Axis, Curve, Figure, Panel
 from actionrun.runtime.storage.findings_file import decimated
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.figure import Figure as Drawing
+from matplotlib.ticker import FormatStrFormatter, LogLocator, NullFormatter
 
 from .draw_bodies import draw_bodies
 from .draw_network import draw_network
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 INK, FAINT, PAPER = "#1b1f24", "#d5d9de", "#ffffff"
 PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#8a6d00", "#3a8fc4")
@@ -77,9 +78,6 @@ def svg(figure: Figure, salt: str, panels: Sequence[Panel] | None = None) -> str
     Panels over the same x axis are stacked on it; others stand side by side. `salt` makes ids that
     no other drawing of the page has.
     """
-    from matplotlib.backends.backend_svg import FigureCanvasSVG
-    from matplotlib.figure import Figure as Drawing
-
     shown = tuple(figure.panels if panels is None else panels)
     stack = stacked(shown)
     height = _heights(shown, stack)
@@ -178,8 +176,6 @@ def _draw(panel: Panel, ax: Axes, above: Panel | None, *, last: bool) -> None:
 
 def _few_decades(ax: Axes, values: Sequence[np.ndarray]) -> None:
     """Less than two powers of ten hold too few ticks, and Matplotlib's further ones overlap."""
-    from matplotlib.ticker import FormatStrFormatter, LogLocator, NullFormatter
-
     known = np.concatenate([np.asarray(one, dtype=float) for one in values])
     known = known[np.isfinite(known) & (known > 0)]
     if known.max() < 100 * known.min():

@@ -5,6 +5,8 @@ from __future__ import annotations
 from html import escape
 from xml.etree import ElementTree
 
+from latex2mathml.converter import convert
+
 NAMESPACE = "{http://www.w3.org/1998/Math/MathML}"
 TAGS = (
     "math mrow mi mn mo mtext mspace msub msup msubsup munder mover munderover mfrac msqrt "
@@ -24,8 +26,6 @@ BOLD = {
 
 def mathml(latex: str) -> str:
     """A display equation as MathML, or its LaTeX as text where the converter cannot read it."""
-    from latex2mathml.converter import convert
-
     # The converter does not know `aligned`; `split` has the same meaning in a display.
     known = latex.replace(r"\begin{aligned}", r"\begin{split}")
     known = known.replace(r"\end{aligned}", r"\end{split}")

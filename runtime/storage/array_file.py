@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 
 from .atomic_write import write
@@ -67,6 +68,4 @@ def _array(stream: io.BytesIO, name: str) -> np.ndarray:
     array = np.load(stream, allow_pickle=False)
     if array.dtype.kind != "V":
         return array
-    import ml_dtypes
-
     return array.view(getattr(ml_dtypes, name))

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import jax
 import numpy as np
 from actionrun.runtime.errors import CannotWrite, Damaged, Refused
 from actionrun.runtime.events import Listener, Noted, Saved
@@ -44,7 +45,7 @@ class Checkpoints:
 
     folder: Path
     stamp: Mapping[str, str]
-    tell: Listener
+    on_event: Listener
     free: Collection[str] = ()  # names in the stamp that may differ all the same
     step: int = -1  # of the newest one
     parts: list[dict[str, Any]] = field(default_factory=list)
@@ -59,7 +60,7 @@ class Checkpoints:
             try:
                 point = self._point(path, like)
             except Corrupt as fault:
-                self.tell(Noted(f"{fault}; using the checkpoint before it, if there is one"))
+                self.on_event(Noted(f"{fault}; using the checkpoint before it, if there is one"))
                 continue
             self.step = point.step
             return point
@@ -87,7 +88,7 @@ class Checkpoints:
         store(path, header, leaves)
         self.step = point.step
         self._prune()
-        self.tell(Saved(path, point.step))
+        self.on_event(Saved(path, point.step))
 
     def samples(self) -> dict[str, np.ndarray]:
         """All samples up to the newest checkpoint, each concatenated in order.
@@ -152,16 +153,12 @@ class Checkpoints:
 
 def flat(state: Any) -> tuple[list[np.ndarray], str]:
     """The leaves of a state as arrays, and its tree as a text that is the same in each process."""
-    import jax
-
     leaves, tree = jax.tree.flatten(state)
     return [np.asarray(leaf) for leaf in leaves], _shape(tree)
 
 
 def restored(leaves: Sequence[np.ndarray], shape: str, like: Any, name: str) -> Any:
     """The state with these leaves, each of the type, shape and dtype of its leaf in `like`."""
-    import jax
-
     models, tree = jax.tree.flatten(like)
     if _shape(tree) != shape or len(models) != len(leaves):
         raise Corrupt(f"{name} holds a state of another structure")
@@ -171,8 +168,6 @@ def restored(leaves: Sequence[np.ndarray], shape: str, like: Any, name: str) -> 
 
 
 def _leaf(leaf: np.ndarray, model: Any, name: str) -> Any:
-    import jax
-
     wanted = np.asarray(model)
     if leaf.shape != wanted.shape or leaf.dtype != wanted.dtype:
         raise Corrupt(f"{name} holds an array of another shape or type")

@@ -52,7 +52,9 @@ def cpu_model() -> str:
     return platform.processor() or platform.machine()
 
 
-def provenance(hash_: str, kind: str, title: str, seed: int, command: tuple[str, ...]) -> dict:
+def initial_provenance(
+    hash_: str, kind: str, title: str, seed: int, command: tuple[str, ...]
+) -> dict:
     """What is known before a run begins."""
     return {
         "format": 1,
@@ -82,15 +84,6 @@ def switches(environment: Mapping[str, str]) -> dict[str, str]:
     """The settings from outside that can change a bit of a result."""
     names = ("JAX_ENABLE_X64", "JAX_PLATFORMS", "XLA_FLAGS", "NPROC")
     return {name: environment[name] for name in names if name in environment}
-
-
-def device() -> str:
-    """What this process computes on, such as "cpu (cpu)" or "2 of gpu (NVIDIA H200)"."""
-    import jax
-
-    found = jax.devices()
-    count = f"{len(found)} of " if len(found) > 1 else ""
-    return f"{count}{found[0].platform} ({found[0].device_kind})"
 
 
 def now() -> str:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from socket import gethostname
 from time import sleep
 from typing import Any
 
@@ -77,8 +78,6 @@ class Folder:
 
         Raises Busy with the holder's pid and host, CannotWrite where no folder can be made.
         """
-        from socket import gethostname
-
         path = self.path / ".lock"
         try:
             self.path.mkdir(parents=True, exist_ok=True)

@@ -12,12 +12,15 @@ import math
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+import numpy as np
+import optuna
 from actionrun.compiler.findings import Axis, Curve, Figure, Panel
-from actionrun.runtime.errors import Refused
 from actionrun.spec import Swept
 from actionrun.spec.sweep.guided import Guide
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
 
 from .points import Outcome
 
@@ -28,37 +31,32 @@ class Guided:
     """The search over the points of one study; `entries` are its swept keys."""
 
     def __init__(self, guide: Guide, entries: Sequence[Swept], seed: int) -> None:
-        try:
-            import optuna
-        except ImportError:
-            raise Refused("[sweep] method needs Optuna: pip install 'actionrun[guided]'") from None
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         self.guide, self.entries, self.seed = guide, entries, seed
-        self._optuna: Any = optuna
         self._distributions = {entry.name: self._distribution(entry) for entry in entries}
         self._trials: list[Any] = []
-        self._study = self._optuna.create_study(direction=self._direction)
+        self._study = optuna.create_study(direction=self._direction)
 
     @property
-    def _direction(self) -> str:
+    def _direction(self) -> Literal["minimize", "maximize"]:
         return "maximize" if self.guide.maximize else "minimize"
 
     def _distribution(self, entry: Swept) -> Any:
-        found, space = self._optuna.distributions, entry.space
+        kinds, space = optuna.distributions, entry.space
         if space is None:
-            return found.CategoricalDistribution(tuple(range(len(entry.values))))
+            return kinds.CategoricalDistribution(tuple(range(len(entry.values))))
         if space.whole:
-            return found.IntDistribution(int(space.low), int(space.high), log=space.log)
-        return found.FloatDistribution(space.low, space.high, log=space.log)
+            return kinds.IntDistribution(int(space.low), int(space.high), log=space.log)
+        return kinds.FloatDistribution(space.low, space.high, log=space.log)
 
-    def asked(self, count: int) -> list[dict[str, Any]]:
+    def ask(self, count: int) -> list[dict[str, Any]]:
         """The values of the next points, by dotted key."""
         first = len(self._trials)
         text = f"{self.seed} {first}".encode()
         seed = int.from_bytes(hashlib.sha256(text).digest()[:4])
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # constant_liar is new, and tested here
-            self._study.sampler = self._optuna.samplers.TPESampler(seed=seed, constant_liar=True)
+            self._study.sampler = optuna.samplers.TPESampler(seed=seed, constant_liar=True)
         asked = [self._study.ask(self._distributions) for _ in range(count)]
         self._trials += asked
         return [self._values(trial.params) for trial in asked]
@@ -71,23 +69,18 @@ class Guided:
             for entry in self.entries
         }
 
-    def told(self, number: int, outcome: Outcome) -> None:
+    def tell(self, number: int, outcome: Outcome) -> None:
         """What came of a point; one that failed, or has no such metric, is a failure."""
         value = outcome.result.get("metrics", {}).get(self.guide.metric)
         failed = type(value) not in (int, float) or not math.isfinite(value)
-        state = self._optuna.trial.TrialState.FAIL if failed else None
+        state = optuna.trial.TrialState.FAIL if failed else None
         self._study.tell(self._trials[number], None if failed else float(value), state=state)
 
-    def kept(self, folder: Path) -> None:
+    def write_journal(self, folder: Path) -> None:
         """Leave Optuna's study in the run folder, for its own tools."""
-        journal = self._optuna.storages.journal
         (folder / JOURNAL).unlink(missing_ok=True)
-        storage = self._optuna.storages.JournalStorage(
-            journal.JournalFileBackend(str(folder / JOURNAL))
-        )
-        study = self._optuna.create_study(
-            storage=storage, study_name="sweep", direction=self._direction
-        )
+        storage = JournalStorage(JournalFileBackend(str(folder / JOURNAL)))
+        study = optuna.create_study(storage=storage, study_name="sweep", direction=self._direction)
         study.add_trials(self._study.get_trials())
 
     def best(self, outcomes: Sequence[Outcome]) -> int | None:
@@ -99,8 +92,6 @@ class Guided:
 
     def figure(self, outcomes: Sequence[Outcome]) -> Figure | None:
         """The metric of each point in their order, and the best until then."""
-        import numpy as np
-
         values = np.array([_measure(one, self.guide.metric) for one in outcomes])
         known = np.isfinite(values)
         if not known.any():

@@ -8,20 +8,20 @@ same run wherever it is read, and the data that it names. What came of a point i
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from actionrun.runtime.errors import DATA, RETRY, Busy, CannotWrite, RunError
-from actionrun.runtime.events import Listener
+from actionrun.runtime.data.observations import require
+from actionrun.runtime.data.study_files import with_files_beside
+from actionrun.runtime.errors import DATA, RETRY, CannotWrite
 from actionrun.runtime.storage.atomic_write import json_text, write
+from actionrun.runtime.storage.provenance import stamp
 from actionrun.runtime.storage.run_folder import Folder
-
-if TYPE_CHECKING:
-    from actionrun.runtime.execution.march import Stop
-    from actionrun.spec import Point, Study
+from actionrun.spec import resolved_toml
+from actionrun.spec.kinds.registry import Study
+from actionrun.spec.sweep.points import Point, point, points
 
 MOST_LETTERS = 60  # of a folder's name
 PATIENCE = 20.0  # seconds until a point's folder counts as busy: an ended session may still save
@@ -51,27 +51,19 @@ class Outcome:
 
 def parts(study: Study) -> Iterator[Part]:
     """The points of a study's sweep. Raises Faults for one that is no study or has no data."""
-    from actionrun.spec import points
-
-    for point in points(study):
-        yield _part(point)
+    for one in points(study):
+        yield _part(one)
 
 
 def part_at(study: Study, index: int, values: Mapping[str, Any]) -> Part:
     """A point of a guided sweep. Raises Faults as `parts`."""
-    from actionrun.spec.sweep.points import point
-
     return _part(point(study, index, values))
 
 
-def _part(point: Point) -> Part:
-    from actionrun.runtime.data.observations import require
-    from actionrun.runtime.runner import with_files_beside
-    from actionrun.spec import resolved_toml
-
-    require(point.study)
-    moved, files = with_files_beside(point.study)
-    return Part(_name(point.index, point.values), point.values, resolved_toml(moved), files)
+def _part(one: Point) -> Part:
+    require(one.study)
+    moved, files = with_files_beside(one.study)
+    return Part(_name(one.index, one.values), one.values, resolved_toml(moved), files)
 
 
 def _name(index: int, values: Mapping[str, Any]) -> str:
@@ -109,8 +101,6 @@ def prepare(part: Part, place: Path) -> None:
 
 def outcome(place: Path) -> Outcome | None:
     """What has come of a point; None where it is to be run, also where another version failed."""
-    from actionrun.runtime.storage.provenance import stamp
-
     folder = Folder(place)
     if result := folder.read_json(folder.result):
         return Outcome(result)
@@ -130,41 +120,8 @@ def asked_to_stop(place: Path) -> int | None:
     return RETRY if stop_file(place.parent.parent).exists() else None
 
 
-def run_point(place: Path, tell: Listener = lambda event: None, stop: Stop = lambda: None) -> None:
-    """Run the study in a point's folder, or go on with it; a fault of it is kept there.
-
-    Raises as `job.run`, but for faults of the study and numbers that diverge.
-    """
-    from actionrun.runtime.runner import run
-    from actionrun.spec import load
-    from actionrun.spec.text.source import Faults
-
-    file = place / "resolved.toml"
-    failure = Folder(place).failure
-    failure.unlink(missing_ok=True)
-    deadline = time.monotonic() + PATIENCE
-    while True:
-        try:
-            study = load(file)
-            run(study, out=place, tell=tell, stop=stop, command=("actionrun", str(file)))
-            return
-        except Busy:
-            if time.monotonic() > deadline or stop() is not None:
-                raise
-            time.sleep(0.2)
-        except Faults as faults:
-            # The place in resolved.toml says little to who wrote the sweep; the key does.
-            told = "; ".join(f"{fault.key}: {fault.message}" for fault in faults.faults)
-            return _failed(place, told)
-        except RunError as error:
-            if error.code != DATA:
-                raise
-            return _failed(place, str(error))
-
-
-def _failed(place: Path, message: str) -> None:
-    from actionrun.runtime.storage.provenance import stamp
-
+def write_failure(place: Path, message: str) -> None:
+    """Keep in a point's folder why it has no result."""
     folder = Folder(place)
     digest = str(folder.read_json(folder.provenance).get("hash", ""))
     content = {"format": 1, "code": DATA, "message": message, "hash": digest}

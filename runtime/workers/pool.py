@@ -1,7 +1,7 @@
-"""Workers: processes on this machine, or those of a Dask cluster.
+"""Worker pools: processes on this machine, or those of a Dask cluster.
 
-Tasks are named functions of `worker`. They end in any order, so whoever asks puts the answers in
-order: a result never depends on how many workers there are. A task whose worker dies is given to
+Tasks are named functions of `worker_main`. They end in any order, so whoever asks puts the answers
+in order: a result never depends on how many workers there are. A task whose worker dies is given to
 another one, three times.
 """
 
@@ -10,23 +10,15 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, suppress
+from multiprocessing.connection import Connection, Pipe, wait
+from typing import Any, Protocol
 
-import numpy as np
-from actionrun.runtime.cli import MOST_WORKERS
-from actionrun.runtime.errors import RETRY, Refused, RunError
-from actionrun.runtime.events import Listener
+from actionrun.runtime.errors import RETRY, RunError
 from actionrun.spec.text.source import Faults
 
-from .worker import Answer, versions
-
-if TYPE_CHECKING:
-    from multiprocessing.connection import Connection
-
-    from actionrun.compiler.program import Parts
-    from actionrun.runtime.storage.run_folder import Folder
+from .worker import MAIN, Answer, versions
 
 MOST_DEATHS = 3
 
@@ -45,7 +37,7 @@ class Remote(RunError):  # noqa: N818
         self.code = code
 
 
-class Crew(Protocol):
+class WorkerPool(Protocol):
     """Workers in a `with` block. Answers come as (tag, value), in any order."""
 
     @property
@@ -61,12 +53,12 @@ class Crew(Protocol):
         """Tags that may be in work now."""
         ...
 
-    def forget(self) -> None:
-        """Drop the tasks that nobody has begun."""
+    def cancel_pending(self) -> None:
+        """Drop the tasks that nobody has started."""
         ...
 
 
-class Processes(AbstractContextManager):
+class ProcessPool(AbstractContextManager):
     """`count` processes on this machine, each started when there is a task for it."""
 
     def __init__(self, count: int) -> None:
@@ -85,8 +77,6 @@ class Processes(AbstractContextManager):
         self._deal()
 
     def answers(self, seconds: float) -> Iterator[tuple[int, Any]]:
-        from multiprocessing.connection import wait
-
         busy = {worker.pipe: worker for worker in self._workers if worker.task}
         for pipe in wait(list(busy), seconds):
             worker = busy[pipe]  # pyright: ignore[reportArgumentType]
@@ -104,7 +94,7 @@ class Processes(AbstractContextManager):
     def running(self) -> Sequence[int]:
         return [worker.task[0] for worker in self._workers if worker.task]
 
-    def forget(self) -> None:
+    def cancel_pending(self) -> None:
         self._waiting.clear()
 
     def _deal(self) -> None:
@@ -137,14 +127,12 @@ class _Process:
     """One worker on this machine, spawned and never forked."""
 
     def __init__(self) -> None:
-        from multiprocessing.connection import Pipe
-
         ours, theirs = Pipe()
         self.pipe: Connection = ours
         self.task: tuple[int, tuple[Any, ...]] | None = None
         # A session of its own: Ctrl-C is for us, who let it save. Its stdin ends when we do.
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "actionrun.runtime.workers.worker", str(theirs.fileno())],
+            [sys.executable, "-m", MAIN, str(theirs.fileno())],
             stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, pass_fds=[theirs.fileno()],
             start_new_session=True,
         )  # fmt: skip
@@ -157,23 +145,6 @@ class _Process:
         if self._process.stdin is not None:
             self._process.stdin.close()
         return self._process.wait()
-
-
-@contextmanager
-def crew_of(workers: int, cluster: str | None, tell: Listener) -> Iterator[Crew | None]:
-    """The workers that were asked for, None for this process alone."""
-    if not 0 <= workers <= MOST_WORKERS:
-        raise Refused(f"--workers {workers}: write a number from 1 to {MOST_WORKERS}")
-    if cluster is not None:
-        from .dask import Cluster
-
-        with Cluster(cluster, tell) as crew:
-            yield crew
-    elif workers:
-        with Processes(workers) as crew:
-            yield crew
-    else:
-        yield None
 
 
 def value_of(answer: Answer) -> Any:
@@ -191,28 +162,11 @@ def value_of(answer: Answer) -> Any:
     raise error
 
 
-def all_done(crew: Crew, name: str, tasks: Sequence[tuple[Any, ...]]) -> list[Any]:
+def in_order(pool: WorkerPool, name: str, tasks: Sequence[tuple[Any, ...]]) -> list[Any]:
     """The answers to tasks of one name, in their order."""
     for tag, arguments in enumerate(tasks):
-        crew.submit(tag, name, *arguments)
-    found: dict[int, Any] = {}
-    while len(found) < len(tasks):
-        found |= dict(crew.answers(1.0))
-    return [found[tag] for tag in range(len(tasks))]
-
-
-def scorer(crew: Crew, folder: Folder) -> Callable[[np.ndarray], np.ndarray]:
-    """Scores of genomes by the workers: rows in the order of the genomes."""
-    place = str(folder.path.resolve())
-
-    def evaluate(genomes: np.ndarray) -> np.ndarray:
-        blocks = np.array_split(genomes, min(crew.size, len(genomes)))
-        return np.concatenate(all_done(crew, "scores", [(place, block) for block in blocks]))
-
-    return evaluate
-
-
-def sharer(crew: Crew, folder: Folder) -> Callable[[Parts], list[Any]]:
-    """The parts of a step by the workers, in their order."""
-    place = str(folder.path.resolve())
-    return lambda parts: all_done(crew, "part", [(place, *part) for part in parts])
+        pool.submit(tag, name, *arguments)
+    answers: dict[int, Any] = {}
+    while len(answers) < len(tasks):
+        answers |= dict(pool.answers(1.0))
+    return [answers[tag] for tag in range(len(tasks))]

@@ -57,6 +57,11 @@ class Experiment(Table):
         """The coherent system that the study computes in."""
         return self._meaning.units
 
+    @property
+    def trains_network(self) -> bool:
+        """Whether its run leaves a network that names new motions."""
+        return False
+
     def number(self, value: Value) -> float:
         """A value in the study's base units. Raises Faults where it has none."""
         try:

@@ -99,3 +99,7 @@ class Family(Experiment):
         default_factory=lambda: Refine(), description="Refinement by least squares."
     )
     test: Test = Field(default_factory=lambda: Test(), description="Held-out evaluation.")
+
+    @property
+    def trains_network(self) -> bool:
+        return self.network.kind != "none"

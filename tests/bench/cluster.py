@@ -63,7 +63,7 @@ def compared(home: Path) -> int:
         clock = time.monotonic()
         found = run(
             load(home / "spring.toml"), out=home / "cluster", cluster=cluster.scheduler_address,
-            tell=tell,
+            on_event=tell,
         )  # fmt: skip
         took = time.monotonic() - clock
     table.add_row(f"two workers, {len(killed)} killed after {KILLED_AT} points", f"{took:.1f}")

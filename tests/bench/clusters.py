@@ -13,7 +13,7 @@ import sys
 import time
 
 import numpy as np
-from actionrun.runtime.cli import set_switches
+from actionrun.runtime.environment.jax_setup import set_switches
 
 NEB_STEPS, NEB_FORCE = 500, 0.05
 

@@ -14,7 +14,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from actionrun.runtime.cli import set_switches
+from actionrun.runtime.environment.jax_setup import set_switches
 
 set_switches()
 

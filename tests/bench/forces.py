@@ -17,7 +17,7 @@ from typing import Any
 
 os.environ["OPENMM_CPU_THREADS"] = "1"
 
-from actionrun.runtime.cli import set_switches
+from actionrun.runtime.environment.jax_setup import set_switches
 
 set_switches()
 

@@ -19,7 +19,7 @@ from dataclasses import replace
 from pathlib import Path
 
 os.environ["JAX_ENABLE_COMPILATION_CACHE"] = "false"  # the set-up is a part of what is measured
-from actionrun.runtime.cli import set_switches
+from actionrun.runtime.environment.jax_setup import set_switches
 
 set_switches()
 

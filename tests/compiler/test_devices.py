@@ -39,7 +39,7 @@ systems = 0
 SCRIPT = """
 import json, sys
 from pathlib import Path
-from actionrun.runtime.cli import set_switches
+from actionrun.runtime.environment.jax_setup import set_switches
 set_switches()
 import jax
 import numpy as np

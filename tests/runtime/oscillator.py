@@ -92,7 +92,7 @@ class Oscillator:
 
 
 def task(program: Oscillator, *, resolved: str = "", title: str = "A damped oscillator"):
-    from actionrun.runtime.runner import Job
+    from actionrun.runtime.execution.job import Job
 
     text = resolved or 'study = "ggl"\n\n[integrator]\ndt = 0.01\nsteps = 4000\n'
     section = Section("System", "one coordinate q", (Equation("Lagrangian", "L = T - V", "T - V"),))
@@ -108,24 +108,23 @@ def settings(words: list[str]) -> dict:
 
 def script(words: list[str]) -> int:
     """One run by way of the command line's own error handling."""
-    from argparse import Namespace
-
     from actionrun.runtime import cli
     from actionrun.runtime.display import display
-    from actionrun.runtime.execution import march as execute
+    from actionrun.runtime.environment.signals import Signals
+    from actionrun.runtime.execution import march
     from actionrun.runtime.runner import run
 
     given = settings(words[1:])
-    execute.SAVE_SECONDS = given.pop("save", 10.0)
-    execute.CHUNK_SECONDS = given.pop("chunk", 0.5)
+    march.SAVE_SECONDS = given.pop("save", 10.0)
+    march.CHUNK_SECONDS = given.pop("chunk", 0.5)
     program = Oscillator(**given)
 
-    def act(options: Namespace) -> int:
-        stop = cli.Signals()
-        run(task(program), out=Path(words[0]), tell=display(), stop=stop)
+    def act() -> int:
+        stop = Signals()
+        run(task(program), out=Path(words[0]), on_event=display(), stop=stop)
         return 0
 
-    return cli._guarded(Namespace(act=act, debug=False), words)
+    return cli.guarded(act, words, debug=False)
 
 
 if __name__ == "__main__":

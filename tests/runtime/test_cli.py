@@ -10,7 +10,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from actionrun.runtime import cli, commands
+from actionrun.runtime import cli
+from actionrun.runtime.commands import check
+from actionrun.runtime.environment import jax_setup
 from actionrun.runtime.runner import run
 from helpers import result, same
 from oscillator import Oscillator, task
@@ -151,7 +153,7 @@ def test_a_bug_says_that_it_is_one(monkeypatch, capsys):
     def crash(options):
         raise ZeroDivisionError("oh")
 
-    monkeypatch.setattr(commands, "check", crash)
+    monkeypatch.setattr(check, "check", crash)
     assert cli.main(["check", "spring.toml"]) == 1
     said = capsys.readouterr().err
     assert "bug in actionrun" in said and "ZeroDivisionError" in said and "Traceback" not in said
@@ -165,9 +167,11 @@ def test_switches_keep_what_the_user_has_set(monkeypatch):
     monkeypatch.delenv("JAX_PLATFORMS", raising=False)
     for name in ("JAX_ENABLE_X64", "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"):
         monkeypatch.setenv(name, "x")
-    cli.set_switches()
-    cli.set_switches()
-    assert os.environ["XLA_FLAGS"].startswith(f"--xla_dump_to=x {cli.XLA_FLAGS} {cli.SUMS}=")
+    jax_setup.set_switches()
+    jax_setup.set_switches()
+    assert os.environ["XLA_FLAGS"].startswith(
+        f"--xla_dump_to=x {jax_setup.XLA_FLAGS} {jax_setup.SUMS}="
+    )
     assert os.environ["XLA_FLAGS"].count("--") == 3
     assert os.environ["JAX_COMPILATION_CACHE_DIR"] == "mine"
     assert os.environ["JAX_ENABLE_X64"] == "true" and "JAX_PLATFORMS" not in os.environ

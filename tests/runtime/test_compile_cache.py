@@ -11,7 +11,7 @@ from actionrun.runtime.environment.compile_cache import FOLDER, SWITCH, trim, us
 
 PROGRAM = "\n".join(
     (
-        "from actionrun.runtime.cli import set_switches",
+        "from actionrun.runtime.environment.jax_setup import set_switches",
         "set_switches()",
         "import jax",
         "print(jax.jit(lambda x: 2 * x + 1)(20.5))",

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from actionrun.runtime.data.csv_table import cell_span
 from actionrun.runtime.data.observations import observations
-from actionrun.runtime.runner import job, run
+from actionrun.runtime.execution.build_job import build_job
+from actionrun.runtime.runner import run
 from actionrun.spec import Faults, load, loads
 from hypothesis import given
 from hypothesis import strategies as st
@@ -166,10 +167,10 @@ def test_data_from_anywhere_are_kept_and_resolved(tmp_path, monkeypatch):
         (tmp_path / place).mkdir()
         (tmp_path / place / "spring.csv").write_text(text)
         given = load(tmp_path / "here" / "study.toml", data=tmp_path / place / "spring.csv")
-        jobs.append(job(given))
+        jobs.append(build_job(given))
     assert jobs[0].hash == jobs[1].hash and jobs[0].resolved == jobs[1].resolved
     monkeypatch.setattr("actionrun.runtime.report.page.write_report", lambda folder: None)
     first = run(given, out=tmp_path / "run")
     again = load(first.folder / "resolved.toml")
-    assert job(again).hash == jobs[0].hash
+    assert build_job(again).hash == jobs[0].hash
     assert first.metrics["samples"] == 80

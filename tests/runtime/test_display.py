@@ -10,8 +10,8 @@ import subprocess
 import sys
 
 import pytest
-from actionrun.runtime.display import Plain, display, summary
-from actionrun.runtime.events import Noted, Opened, Pace, Progressed, Started
+from actionrun.runtime.display import PlainDisplay, display, summary
+from actionrun.runtime.events import Noted, Opened, Progressed, ProgressThrottle, Started
 from actionrun.runtime.report.rounding import duration, measured, speed
 from actionrun.runtime.runner import run
 from helpers import SCRIPT, started
@@ -74,7 +74,7 @@ def _on_terminal(words: list[str], width: int) -> str:
 @pytest.mark.parametrize("evil", ["[bold]x[/bold]", "\x1b[31mred", "[/]", ":smile:", "a\x07b"])
 def test_text_of_users_is_neither_markup_nor_control(evil, tmp_path):
     stream = io.StringIO()
-    plain = Plain(stream)
+    plain = PlainDisplay(stream)
     plain(Opened(evil, "ggl", tmp_path))
     plain(Noted(evil))
     assert not CONTROL.search(stream.getvalue())
@@ -97,7 +97,7 @@ def test_pace_knows_rate_and_time_left(monkeypatch):
     clock = [0.0]
     monkeypatch.setattr("actionrun.runtime.events.monotonic", lambda: clock[0])
     heard = []
-    pace = Pace(heard.append, before=100.0)
+    pace = ProgressThrottle(heard.append, before=100.0)
     for second, done in ((0, 0), (2, 10), (2.1, 11), (4, 20)):
         clock[0] = float(second)
         pace("train", done, 100, {"loss": 2})

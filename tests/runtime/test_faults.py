@@ -6,9 +6,9 @@ import os
 from pathlib import Path
 
 import pytest
-from actionrun.runtime import runner as job
+from actionrun.runtime import runner
 from actionrun.runtime.errors import CannotWrite
-from actionrun.runtime.execution import march as execute
+from actionrun.runtime.execution import march
 from actionrun.runtime.report import page as report
 from actionrun.runtime.sweep import points
 from actionrun.runtime.sweep.points import Part
@@ -29,7 +29,7 @@ class Died(BaseException):
 def quick(monkeypatch):
     """Save after each chunk; draw small figures, as there are hundreds of runs; points of a sweep
     are read without the compiler."""
-    monkeypatch.setattr(execute, "SAVE_SECONDS", 0.0)
+    monkeypatch.setattr(march, "SAVE_SECONDS", 0.0)
     monkeypatch.setattr(report, "svg", lambda figure, salt: "<svg></svg>")
     monkeypatch.setattr(report, "parts", lambda figure, salt, drawn=None: ["<svg></svg>"])
 
@@ -90,7 +90,7 @@ def counted(monkeypatch, act):
 def total(monkeypatch, made, folder: Path) -> int:
     with monkeypatch.context() as patch:
         count = counted(patch, lambda count, real: real())
-        job.run(made(), out=folder)
+        runner.run(made(), out=folder)
     return count()
 
 
@@ -126,8 +126,8 @@ def test_death_before_and_after_each(tmp_path, monkeypatch, made, least):
             with monkeypatch.context() as patch:
                 counted(patch, act)
                 with pytest.raises(Died):
-                    job.run(made(), out=folder)
-            job.run(made(), out=folder)
+                    runner.run(made(), out=folder)
+            runner.run(made(), out=folder)
             equal(folder, tmp_path / "whole")
 
 
@@ -145,11 +145,11 @@ def test_full_disk_at_each(tmp_path, monkeypatch, made, stride):
         with monkeypatch.context() as patch:
             counted(patch, act)
             with pytest.raises(CannotWrite, match="no space left on device") as caught:
-                job.run(made(), out=folder)
+                runner.run(made(), out=folder)
         assert str(folder) in str(caught.value) and "needs" in str(caught.value)
         assert caught.value.code == 74
         assert not list(folder.rglob(".*.tmp")), "a full disk is not filled further"
-        job.run(made(), out=folder)
+        runner.run(made(), out=folder)
         equal(folder, tmp_path / "whole")
 
 

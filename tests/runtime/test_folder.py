@@ -31,7 +31,7 @@ def place(tmp_path, monkeypatch):
 def test_same_study_finds_its_finished_run():
     heard = []
     first = run(task(TINY))
-    again = run(task(TINY), tell=heard.append)
+    again = run(task(TINY), on_event=heard.append)
     assert first.folder == again.folder
     assert first.folder.parent == Path("runs/oscillator")
     assert first.folder.name.startswith("001-")
@@ -106,7 +106,7 @@ def test_busy_folder_names_pid_and_host_before_jax_is_imported():
     script = (
         "import sys; sys.path.insert(0, sys.argv[1])\n"
         "from oscillator import Oscillator, task\n"
-        "from actionrun.runtime.job import run\n"
+        "from actionrun.runtime.runner import run\n"
         "from actionrun.runtime.errors import Busy\n"
         "try: run(task(Oscillator()), out='run')\n"
         "except Busy as busy: print(busy.code, 'jax' in sys.modules, busy)\n"
@@ -141,7 +141,7 @@ def test_vanished_folder_is_said(monkeypatch):
             shutil.rmtree("run")
 
     with pytest.raises(CannotWrite, match="vanished"):
-        run(task(TINY), out="run", tell=vanish)
+        run(task(TINY), out="run", on_event=vanish)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="mounting needs root")

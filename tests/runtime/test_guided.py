@@ -41,11 +41,11 @@ def searched(seed: int, *, batch: int = 4, maximize: bool = False) -> list[dict]
     search = Guided(Guide("tpe", "misfit", maximize, 60, batch), ENTRIES, seed)
     found: list[dict] = []
     while len(found) < 60:
-        asked = search.asked(batch)
+        asked = search.ask(batch)
         for number in reversed(range(len(asked))):  # answers come in any order
             metrics = {"misfit": misfit(asked[number]) * (-1 if maximize else 1)}
             outcome = Outcome({"metrics": metrics}) if asked[number]["b"] else Outcome(message="!")
-            search.told(len(found) + number, outcome)
+            search.tell(len(found) + number, outcome)
         found += asked
     return found
 

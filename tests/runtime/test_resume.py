@@ -10,7 +10,7 @@ import time
 import pytest
 from actionrun.runtime.errors import Damaged, Diverged, Refused, Stopped
 from actionrun.runtime.events import Noted, Progressed, Saved, Started
-from actionrun.runtime.execution import march as execute
+from actionrun.runtime.execution import march
 from actionrun.runtime.report import page as report
 from actionrun.runtime.runner import run
 from actionrun.runtime.storage.progress_log import rows
@@ -31,7 +31,7 @@ def whole(tmp_path_factory):
 @pytest.fixture
 def quick(monkeypatch):
     """Save after each chunk, draw no page."""
-    monkeypatch.setattr(execute, "SAVE_SECONDS", 0.0)
+    monkeypatch.setattr(march, "SAVE_SECONDS", 0.0)
     monkeypatch.setattr(report, "write_report", lambda folder: None)
 
 
@@ -94,7 +94,7 @@ SMALL = Oscillator(total=60, quantum=20)
 
 def test_result_does_not_depend_on_chunks(tmp_path, whole, monkeypatch):
     for chunk in (1e-9, 0.003, 100.0):
-        monkeypatch.setattr(execute, "CHUNK_SECONDS", chunk)
+        monkeypatch.setattr(march, "CHUNK_SECONDS", chunk)
         run(task(Oscillator(total=3000)), out=tmp_path / str(chunk))
         same(tmp_path / str(chunk), whole)
 
@@ -107,7 +107,7 @@ def test_damaged_checkpoint_falls_back_to_the_one_before(tmp_path, monkeypatch, 
     content = bytearray(newest.read_bytes())
     content[-3] ^= 1
     newest.write_bytes(content)
-    run(task(SMALL), out=folder, tell=heard.append)
+    run(task(SMALL), out=folder, on_event=heard.append)
     assert any("damaged" in event.text for event in heard if isinstance(event, Noted))
     assert next(event.done for event in heard if isinstance(event, Started)) == 20
     same(folder, tmp_path / "whole")
@@ -126,7 +126,7 @@ def test_damaged_samples_and_checkpoints_start_over(tmp_path, quick, damage):
                 path.write_bytes(b"")
             case "gone":
                 path.unlink()
-    run(task(SMALL), out=folder, tell=heard.append)
+    run(task(SMALL), out=folder, on_event=heard.append)
     assert any(isinstance(event, Noted) for event in heard)
     assert next(event.done for event in heard if isinstance(event, Started)) == 0
     same(folder, tmp_path / "whole")
@@ -146,7 +146,7 @@ def test_damaged_last_samples_fall_back_to_the_checkpoint_before(
         newest.write_bytes(content)
     else:
         newest.unlink()
-    run(task(SMALL), out=folder, tell=heard.append)
+    run(task(SMALL), out=folder, on_event=heard.append)
     assert any(newest.name in event.text for event in heard if isinstance(event, Noted))
     assert next(event.done for event in heard if isinstance(event, Started)) == 20
     same(folder, tmp_path / "whole")
@@ -162,7 +162,7 @@ def test_samples_damaged_while_the_run_is_on_end_it_and_it_goes_on(tmp_path, qui
             newest.write_bytes(newest.read_bytes()[:-1] + b"x")
 
     with pytest.raises(Damaged, match="checksum differs") as caught:
-        run(task(SMALL), out=folder, tell=tell)
+        run(task(SMALL), out=folder, on_event=tell)
     assert caught.value.code == 75
     run(task(SMALL), out=folder)
     same(folder, tmp_path / "whole")
@@ -180,7 +180,7 @@ def _stop_after(folder, steps):
             reached.append(event.done)
 
     with pytest.raises(Stopped):
-        run(task(SMALL), out=folder, tell=tell, stop=stop)
+        run(task(SMALL), out=folder, on_event=tell, stop=stop)
 
 
 def test_another_version_is_refused_with_the_difference(tmp_path, monkeypatch, quick):
@@ -195,7 +195,7 @@ def test_divergence_keeps_the_last_good_state(tmp_path, quick):
     saved = []
     program = Oscillator(total=100, quantum=20, diverge=45)
     with pytest.raises(Diverged, match="not finite at step 45") as caught:
-        run(task(program), out=tmp_path / "run", tell=saved.append)
+        run(task(program), out=tmp_path / "run", on_event=saved.append)
     assert caught.value.code == 65
     assert [event.step for event in saved if isinstance(event, Saved)][-1] == 40
     assert not (tmp_path / "run" / "result.json").exists()

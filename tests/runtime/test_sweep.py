@@ -61,7 +61,7 @@ def grid(tmp_path_factory):
     home = tmp_path_factory.mktemp("grid")
     (home / "spring.toml").write_text(SPRING + GRID)
     heard = []
-    done = run(load(home / "spring.toml"), out=home / "run", tell=heard.append)
+    done = run(load(home / "spring.toml"), out=home / "run", on_event=heard.append)
     return done, heard
 
 
@@ -195,7 +195,7 @@ def test_a_point_that_fails_is_told_and_the_others_go_on(tmp_path):
     # Nothing is computed again, neither what is done nor what cannot be.
     (Path("run") / "result.json").unlink()
     heard = []
-    again = run(load("falling.toml"), out="run", tell=heard.append)
+    again = run(load("falling.toml"), out="run", on_event=heard.append)
     assert timeless(dict(again.result)) == timeless(dict(done.result))
     assert not [e for e in heard if isinstance(e, Reached | Started)]
 

@@ -13,7 +13,7 @@ import pytest
 from actionrun.runtime import load, run
 from actionrun.runtime.errors import Refused
 from actionrun.runtime.events import Noted, Reached
-from actionrun.runtime.workers.pool import Lost, Processes
+from actionrun.runtime.workers.pool import Lost, ProcessPool
 from actionrun.spec import Faults
 from helpers import same
 from test_sweep import SPRING, same_sweep
@@ -72,7 +72,7 @@ def test_two_workers_one_killed_give_what_one_process_gives(serial):
             os.kill(victim, signal.SIGKILL)
             killed.append(victim)
 
-    run(load("spring.toml"), out="run", workers=2, tell=tell)
+    run(load("spring.toml"), out="run", workers=2, on_event=tell)
     assert killed
     same_sweep(Path("run"), serial)
     until(lambda: not children(os.getpid()), 20)
@@ -92,7 +92,7 @@ def test_generations_of_a_search_by_workers_are_the_same(tmp_path):
 def test_workers_have_nothing_to_do_in_a_single_run():
     heard = []
     Path("one.toml").write_text(SPRING)
-    run(load("one.toml"), out="one", workers=2, tell=heard.append)
+    run(load("one.toml"), out="one", workers=2, on_event=heard.append)
     assert any("nothing to share" in event.text for event in heard if isinstance(event, Noted))
 
 
@@ -125,13 +125,13 @@ def test_sigterm_lets_the_workers_save_and_another_number_goes_on(serial):
 
 
 def test_a_task_that_kills_its_workers_is_given_up():
-    with Processes(1) as crew:
-        crew.submit(0, "point", str(Path("nowhere").resolve()))
+    with ProcessPool(1) as pool:
+        pool.submit(0, "point", str(Path("nowhere").resolve()))
         with pytest.raises(Lost, match="3 times") as caught:
             for _ in range(60):
-                for worker in crew._workers:
+                for worker in pool._workers:
                     worker._process.kill()
-                list(crew.answers(1.0))
+                list(pool.answers(1.0))
     assert caught.value.code == 75
 
 
@@ -141,16 +141,17 @@ def test_a_task_that_kills_its_workers_is_given_up():
     ids=["bug", "fault"],
 )
 def test_what_goes_wrong_in_a_worker_is_raised_here(arguments, kind, words):
-    with Processes(1) as crew:
-        crew.submit(0, "scores", *arguments)
+    with ProcessPool(1) as pool:
+        pool.submit(0, "scores", *arguments)
         with pytest.raises(kind, match=words) as caught:
             while True:
-                list(crew.answers(1.0))
+                list(pool.answers(1.0))
     assert kind is Faults or "Traceback" in caught.value.__notes__[0]
 
 
 def test_another_version_at_a_worker_is_refused():
-    from actionrun.runtime.workers.worker import versions, work
+    from actionrun.runtime.worker_main import work
+    from actionrun.runtime.workers.worker import versions
 
     word, (message, code, _) = work("point", versions() | {"numpy": "1.0"}, "nowhere")
     assert word == "error" and code == Refused.code
@@ -171,7 +172,7 @@ def test_a_cluster_with_one_worker_killed_gives_the_same(serial):
                 os.kill(victim, signal.SIGKILL)
                 killed.append(victim)
 
-        run(load("spring.toml"), out="run", cluster=cluster.scheduler_address, tell=tell)
+        run(load("spring.toml"), out="run", cluster=cluster.scheduler_address, on_event=tell)
     assert killed
     same_sweep(Path("run"), serial)
 
@@ -186,12 +187,14 @@ def test_no_scheduler_is_said():
 
 def test_a_scheduler_without_workers_is_said_and_given_up(monkeypatch):
     distributed = pytest.importorskip("distributed")
-    monkeypatch.setattr("actionrun.runtime.workers.dask.LONGEST", 0.5)
+    monkeypatch.setattr("actionrun.runtime.workers.dask_pool.LONGEST", 0.5)
     heard = []
     with (
         distributed.LocalCluster(n_workers=0, processes=False, dashboard_address=None) as cluster,
         pytest.raises(Lost, match=r"no worker for .* start one: dask worker .* and run") as caught,
     ):
-        run(load("spring.toml"), out="run", cluster=cluster.scheduler_address, tell=heard.append)
+        run(
+            load("spring.toml"), out="run", cluster=cluster.scheduler_address, on_event=heard.append
+        )
     assert caught.value.code == 75
     assert sum("has no worker" in event.text for event in heard if isinstance(event, Noted)) == 1

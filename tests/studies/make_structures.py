@@ -11,7 +11,7 @@ from actionrun.compiler.numerics.molecular.invariants import invariants
 from actionrun.compiler.numerics.molecular.minimization import quench
 from actionrun.compiler.numerics.molecular.stationary_points import polished
 from actionrun.compiler.om.particle_system import bodies
-from actionrun.runtime.cli import set_switches
+from actionrun.runtime.environment.jax_setup import set_switches
 from actionrun.spec import loads
 
 HOME = Path(__file__).parents[2] / "studies" / "structures"

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from actionrun.runtime import load, run
 from actionrun.runtime.cli import main
-from actionrun.runtime.infer import _blocks
+from actionrun.runtime.data.motions import motion_blocks
 from scipy.integrate import solve_ivp
 
 STUDY = """
@@ -113,9 +113,9 @@ def test_slips_of_the_measurement_are_named(trained, tmp_path, capsys):
 
 
 def test_tasks_are_cut_by_motions(monkeypatch):
-    monkeypatch.setattr("actionrun.runtime.infer.MOTIONS", 2)
+    monkeypatch.setattr("actionrun.runtime.data.motions.MOTIONS", 2)
     trial = np.array([7, 7, 3, 5, 3])
-    blocks = list(_blocks({"trial": trial, "t": np.arange(5.0)}))
+    blocks = list(motion_blocks({"trial": trial, "t": np.arange(5.0)}))
     assert [block["trial"].tolist() for block in blocks] == [[3, 5, 3], [7, 7]]
     assert [block["t"].tolist() for block in blocks] == [[2.0, 3.0, 4.0], [0.0, 1.0]]
 

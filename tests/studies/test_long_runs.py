@@ -14,16 +14,17 @@ from claims import STUDIES
 
 MARCH = """
 import sys
-from actionrun.runtime.cli import set_switches
+from actionrun.runtime.environment.jax_setup import set_switches
 set_switches()
-from actionrun.runtime import execute, load, run
-execute.SAVE_SECONDS = 0.2
+from actionrun.runtime import load, run
+from actionrun.runtime.execution import march
+march.SAVE_SECONDS = 0.2
 sizes = []
 def tell(event):
     if hasattr(event, "done"):
         page = int(open("/proc/self/statm").read().split()[1])
         sizes.append(page * 4096)
-run(load(sys.argv[1], overrides=sys.argv[3:]), out=sys.argv[2], tell=tell)
+run(load(sys.argv[1], overrides=sys.argv[3:]), out=sys.argv[2], on_event=tell)
 print(max(sizes[2:]) - min(sizes[2:]))  # the first chunks compile
 """
 PENDULUM = """

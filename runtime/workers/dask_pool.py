@@ -2,34 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
+from importlib import import_module
 from time import monotonic
 from typing import Any
 
-from actionrun.runtime.errors import USAGE, Refused, RunError
+from actionrun.runtime.errors import USAGE, RunError
 from actionrun.runtime.events import Listener, Noted
+from distributed import Client, wait
 
 from .pool import Lost, value_of
-from .worker import Answer, versions, work
+from .worker import MAIN, Answer, versions
 
 LONGEST = 120.0  # seconds that a cluster may be without a worker
 
 
-class Cluster(AbstractContextManager):
+class DaskPool(AbstractContextManager):
     """The workers of a Dask scheduler, such as tcp://host:8786."""
 
-    def __init__(self, address: str, tell: Listener) -> None:
-        try:
-            from distributed import Client
-        except ImportError:
-            hint = "pip install 'actionrun[cluster]'"
-            raise Refused(f"--cluster needs dask.distributed: {hint}") from None
+    def __init__(self, address: str, on_event: Listener) -> None:
         try:
             self._client: Any = Client(address, timeout="20s", set_as_default=False)
         except (OSError, TimeoutError, ValueError) as error:
             raise Unreachable(f"no Dask scheduler answers at {address} ({error})") from None
-        self._address, self._tell = address, tell
+        self._address, self._on_event = address, on_event
         self._tags: dict[Any, int] = {}
         self._versions = versions()
         self._alone: float | None = None  # since when there is no worker
@@ -44,12 +41,10 @@ class Cluster(AbstractContextManager):
             self._client.close()
 
     def submit(self, tag: int, name: str, *arguments: Any) -> None:
-        future = self._client.submit(work, name, self._versions, *arguments, pure=False)
+        future = self._client.submit(_work, name, self._versions, *arguments, pure=False)
         self._tags[future] = tag
 
     def answers(self, seconds: float) -> Iterator[tuple[int, Any]]:
-        from distributed import wait
-
         with suppress(TimeoutError), self._client.as_current():
             wait(list(self._tags), timeout=seconds, return_when="FIRST_COMPLETED")
         ended = [one for one in self._tags if one.done()]
@@ -75,8 +70,8 @@ class Cluster(AbstractContextManager):
         how = f"start one: dask worker {self._address} --nthreads 1"
         if self._alone is None:
             self._alone = monotonic()
-            self._tell(Noted(f"{self._address} has no worker; waiting {LONGEST:.0f} s for one. "
-                             f"On another terminal or machine {how}"))  # fmt: skip
+            self._on_event(Noted(f"{self._address} has no worker; waiting {LONGEST:.0f} s for one. "
+                                 f"On another terminal or machine {how}"))  # fmt: skip
         elif monotonic() - self._alone > LONGEST:
             raise Lost(
                 f"{self._address} has had no worker for {LONGEST:.0f} s; {how}, and run this again"
@@ -85,16 +80,21 @@ class Cluster(AbstractContextManager):
     def running(self) -> Sequence[int]:
         return list(self._tags.values())
 
-    def forget(self) -> None:
+    def cancel_pending(self) -> None:
         try:
-            begun = {key for keys in self._client.processing().values() for key in keys}
+            started = {key for keys in self._client.processing().values() for key in keys}
         except Exception:  # the scheduler is gone, and all its tasks with it
             self._tags.clear()
             return
-        idle = [future for future in self._tags if future.key not in begun]
+        idle = [future for future in self._tags if future.key not in started]
         self._client.cancel(idle)
         for future in idle:
             del self._tags[future]
+
+
+def _work(name: str, versions: Mapping[str, str], *arguments: Any) -> Answer:
+    """In the process of a Dask worker: do the task of this name."""
+    return import_module(MAIN).work(name, versions, *arguments)
 
 
 class Unreachable(RunError):  # noqa: N818

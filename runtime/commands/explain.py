@@ -1,0 +1,24 @@
+"""`actionrun explain`."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+
+from actionrun import compiler, spec
+from actionrun.compiler.findings import Section
+from actionrun.runtime.environment.jax_setup import set_switches
+from actionrun.runtime.report.latex import explained_tex, explained_text
+from actionrun.runtime.sweep.findings import described
+
+from .arguments import study_of
+
+
+def explain(options: Namespace) -> int:
+    """Show all that a short study means."""
+    study = study_of(options)
+    set_switches()
+    sections, whole = compiler.explain(study), spec.resolved_toml(study)
+    if study.sweep:
+        sections = (*sections, Section("Sweep", described(spec.swept(study))))
+    print(explained_tex(sections, whole) if options.latex else explained_text(sections, whole))
+    return 0

@@ -1,0 +1,40 @@
+"""`actionrun export`."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from pathlib import Path
+
+from actionrun.runtime.errors import Refused
+from actionrun.runtime.report.export import csv_files
+from actionrun.runtime.storage.atomic_write import write
+from actionrun.runtime.storage.run_folder import Folder
+
+from .arguments import finished_run
+
+
+def export(options: Namespace) -> int:
+    """Write a run's arrays for other tools."""
+    folder = finished_run(options.run)
+    if options.format == "extxyz":
+        return _export_structures(folder, options.out)
+    source = folder / "data.nc"
+    if not source.is_file():
+        raise Refused(f"{folder.path} has no data.nc: this run made no arrays")
+    place = options.out or folder / "export"
+    files: dict[str, str | bytes] = {"data.nc": source.read_bytes()}
+    if options.format == "csv":
+        files = dict(csv_files(source))
+    for name, content in files.items():
+        write(place / name, content)
+        print(place / name)
+    return 0
+
+
+def _export_structures(folder: Folder, out: Path | None) -> int:
+    source, place = folder / "trajectory.extxyz", (out or folder / "export") / "trajectory.extxyz"
+    if not source.is_file():
+        raise Refused(f"{folder.path} has no trajectory.extxyz: this run has no atoms")
+    write(place, source.read_bytes())
+    print(place)
+    return 0

@@ -1,0 +1,21 @@
+"""`actionrun infer`."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+
+from actionrun.runtime import infer as inference
+from actionrun.runtime.display import display
+
+from .arguments import finished_run
+
+
+def infer(options: Namespace) -> int:
+    """Name new motions by a trained family network."""
+    table, place = inference.infer(
+        finished_run(options.run), options.data, options.out, options.workers, options.cluster,
+        display(quiet=False),
+    )  # fmt: skip
+    print(table)
+    print(f"\n{place}")
+    return 0

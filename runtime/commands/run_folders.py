@@ -1,0 +1,33 @@
+"""Commands that read run folders: `list` and `compare`."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+
+from actionrun.runtime.errors import Refused
+from actionrun.runtime.report.comparison import comparison, page, text
+from actionrun.runtime.report.listing import listing
+from actionrun.runtime.storage.atomic_write import write
+from actionrun.runtime.storage.run_folder import runs_under
+
+from .arguments import run_at
+
+
+def list_runs(options: Namespace) -> int:
+    """List the runs in a folder."""
+    runs = runs_under(options.folder)
+    print(listing(runs) if runs else f"no runs in {options.folder}")
+    return 0
+
+
+def compare(options: Namespace) -> int:
+    """Show what differs between runs."""
+    if len(options.run) < 2:
+        raise Refused("compare needs two runs at least: actionrun compare RUN RUN")
+    compared = comparison([run_at(path) for path in options.run])
+    print(text(compared))
+    if options.out.exists() and not options.out.read_bytes().startswith(b"<!DOCTYPE html>"):
+        raise Refused(f"{options.out} is there already and is no page. Name another with --out")
+    write(options.out, page(compared))
+    print(f"\npage  {options.out}")
+    return 0

@@ -1,0 +1,134 @@
+"""New motions for a trained network: the columns of a CSV file by their names.
+
+They are t, trial (one motion a number), each coordinate, v_NAME, pi_NAME (with one coordinate also
+velocity and pi); components of a vector q are q_1, q_2. Where the study has [data], its columns say
+what the columns of new motions are called.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from actionrun.spec.expressions.errors import ExpressionFault
+from actionrun.spec.tables.common import Columns, Data, Observe
+from actionrun.spec.tables.leaves import Column
+from actionrun.spec.tables.system import System
+from actionrun.spec.text.source import Fault, Faults, quoted
+from actionrun.spec.units.quantities import Units, unit
+
+from .csv_table import Table, table_of
+from .observations import MOST_BYTES, scale_of
+
+MOTIONS = 256  # that go through the integrator together
+
+
+class Observing(Protocol):
+    """A study whose motions are observed."""
+
+    @property
+    def system(self) -> System: ...
+    @property
+    def units(self) -> Units: ...
+    @property
+    def data(self) -> Data | None: ...
+    @property
+    def observe(self) -> Observe: ...
+
+
+def motions_in(study: Observing, path: Path) -> dict[str, np.ndarray]:
+    """The columns of a CSV file by what their names say, in base units. Raises Faults."""
+    if not path.is_file():
+        raise Faults([Fault("data.missing", "there is no such file", str(path))])
+    if path.stat().st_size > MOST_BYTES:
+        raise Faults([Fault("data.size", f"more than {MOST_BYTES // 2**20} MB", str(path),
+                            hint="split it")])  # fmt: skip
+    table = table_of(path)
+    motions: dict[str, np.ndarray] = {}
+    for key, names in _columns(study, table).items():
+        parts = [table.numbers(name, key) * _factor(study, table, name) for name in names]
+        vector = key.removeprefix("v_").removeprefix("pi_") in study.system.coordinates and (
+            study.system.is_vector(key.removeprefix("v_").removeprefix("pi_"))
+        )
+        motions[key] = np.stack(parts, axis=1) if vector else parts[0]
+    table.check_rows()
+    table.check_times(motions, "t" if study.data is None else study.data.columns["t"].name)
+    if table.faults:
+        raise Faults(table.faults)
+    if "trial" in motions:
+        motions["trial"] = motions["trial"].astype(np.int64)
+    return motions
+
+
+def _columns(study: Observing, table: Table) -> dict[str, list[str]]:
+    """Headings of the table by what they hold. Raises Faults for those that are missing."""
+    wanted = _by_name(study, table) if study.data is None else _as_measured(study.data.columns)
+    if not {*wanted.get("trial", ())} & {*table.header}:
+        wanted.pop("trial", None)  # one motion
+    lacking = [n for names in wanted.values() for n in names if table.header.count(n) != 1]
+    if lacking:
+        fault = Fault(
+            "data.column",
+            f"no column {quoted(lacking, 'and')}, or two of them",
+            str(table.path), table.head, 1,
+            hint=f"the network reads {quoted([n for ns in wanted.values() for n in ns], 'and')}; "
+            f"the file has {quoted(table.header[:20], 'and')}",
+        )  # fmt: skip
+        raise Faults([fault])
+    return wanted
+
+
+def _as_measured(columns: Columns) -> dict[str, list[str]]:
+    """Headings as those of the motion that the network was trained for."""
+    return {key: [column.name for column in _each(of)] for key, of in columns.items()}
+
+
+def _each(of: Column | tuple[Column, ...]) -> tuple[Column, ...]:
+    """The column of a number, or those of a vector's components."""
+    return of if isinstance(of, tuple) else (of,)
+
+
+def _by_name(study: Observing, table: Table) -> dict[str, list[str]]:
+    """Headings by the names of the coordinates."""
+    wanted: dict[str, list[str]] = {"t": ["t"], "trial": ["trial"]}
+    single = len(study.system.coordinates) == 1
+    for variable, prefix in (("q", ""), ("velocity", "v_"), ("pi", "pi_")):
+        if variable not in study.observe.variables:
+            continue
+        for name, size in study.system.coordinates.items():
+            if study.system.is_vector(name):
+                wanted[prefix + name] = [f"{prefix}{name}_{i + 1}" for i in range(size)]
+            else:
+                short = single and variable in table.header and prefix + name not in table.header
+                wanted[prefix + name] = [variable if short and prefix else prefix + name]
+    return wanted
+
+
+def _factor(study: Observing, table: Table, name: str) -> float:
+    """What turns a column's numbers into base units: by its heading, else as [data] says."""
+    text = table.units[table.header.index(name)]
+    if not text and study.data is not None:
+        every = (column for of in study.data.columns.values() for column in _each(of))
+        return scale_of(study.units, next(column for column in every if column.name == name))
+    if not text or study.units.reduced:
+        return 1.0
+    try:
+        return scale_of(study.units, Column(name, unit(text)))
+    except ExpressionFault as fault:
+        raise Faults([Fault(fault.code, f"the unit of {name}: {fault.message}", str(table.path),
+                            table.head, 1, hint=fault.hint)]) from None  # fmt: skip
+
+
+def motion_blocks(motions: Mapping[str, np.ndarray]) -> Iterator[dict[str, np.ndarray]]:
+    """The motions, MOTIONS at a time: the cut must not depend on who does them, as sums over other
+    numbers of motions round otherwise."""
+    trial = motions.get("trial")
+    if trial is None:
+        yield dict(motions)
+        return
+    names = np.unique(trial)
+    for first in range(0, len(names), MOTIONS):
+        rows = np.isin(trial, names[first : first + MOTIONS])
+        yield {key: values[rows] for key, values in motions.items()}

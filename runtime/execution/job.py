@@ -1,0 +1,103 @@
+"""A run as data: the job that goes in, the clock beside it, the finished run that comes out."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from actionrun.compiler.findings import Equation, Findings, Section
+from actionrun.compiler.program import Program
+from actionrun.runtime.sweep.points import Part
+from actionrun.spec import Swept
+from actionrun.spec.sweep.guided import Guide
+
+
+@dataclass(frozen=True)
+class Job:
+    """All that the runtime knows of a study. `files` are its data, by their path in the study."""
+
+    name: str
+    kind: str
+    title: str
+    seed: int
+    text: bytes
+    resolved: str
+    program: Callable[[], Program]
+    explained: Callable[[], Sequence[Section]]
+    files: Mapping[str, Path] = field(default_factory=dict)
+    entries: Sequence[Swept] = ()
+    parts: Callable[[], Iterable[Part]] = tuple  # the points of a sweep
+    guide: Guide | None = None  # of a sweep whose points are chosen on the way, made by `part`
+    part: Callable[[int, Mapping[str, Any]], Part] | None = None
+
+    @property
+    def is_sweep(self) -> bool:
+        return bool(self.entries)
+
+    @property
+    def hash(self) -> str:
+        """Of the resolved study and its data: equal hashes mean equal results."""
+        digest = hashlib.sha256(self.resolved.encode())
+        for name, path in sorted(self.files.items()):
+            content = path.read_bytes() if path.is_file() else b""
+            digest.update(f"\0{name}\0{hashlib.sha256(content).hexdigest()}".encode())
+        return digest.hexdigest()
+
+
+@dataclass
+class Timing:
+    """Wall and CPU seconds of all sessions of a run; steps and seconds marched in this one.
+
+    The first chunk of a session compiles; it counts as compilation but for what its steps take by
+    the rate of the later ones.
+    """
+
+    seconds: float = 0.0
+    cpu: float = 0.0
+    marched: float = 0.0  # of `seconds`, those until the last step
+    first: tuple[int, float] = (0, 0.0)
+    later: tuple[int, float] = (0, 0.0)
+
+    def enter(self, count: int, spent: float) -> None:
+        if not self.first[0]:
+            self.first = (count, spent)
+        else:
+            self.later = (self.later[0] + count, self.later[1] + spent)
+
+    @property
+    def seconds_a_step(self) -> float | None:
+        steps, seconds = self.later
+        return seconds / steps if steps else None
+
+    @property
+    def compile_seconds(self) -> float | None:
+        steps, seconds = self.first
+        if not steps:
+            return None
+        return max(0.0, seconds - steps * (self.seconds_a_step or 0.0))
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run. In a notebook it shows its equations."""
+
+    folder: Path
+    result: Mapping[str, Any]
+    findings: Findings
+
+    @property
+    def equations(self) -> tuple[Equation, ...]:
+        return self.findings.equations
+
+    @property
+    def metrics(self) -> Mapping[str, Any]:
+        return self.result["metrics"]
+
+    def _repr_latex_(self) -> str:
+        return "\n".join(f"$$\\displaystyle {equation.latex}$$" for equation in self.equations)
+
+    def __repr__(self) -> str:
+        return f"Run({str(self.folder)!r}: {self.result['title']}, {self.result['status']})"
