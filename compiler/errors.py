@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
-from actionrun.spec import Expression, Faults, Span, Study, Value
+from typing import Protocol
+
+from actionrun.spec import Expression, Fault, Faults, Span, Value
+
+Place = Expression | Value | tuple[str | int, ...]
+
+
+class Locator(Protocol):
+    """What knows where the text of a study says what: the study, or what was made of it."""
+
+    def fault(
+        self, where: Place, span: Span | None, code: str, message: str, hint: str | None = None
+    ) -> Fault: ...
 
 
 def study_error(
-    study: Study,
-    where: Expression | Value | tuple[str | int, ...] | None,
+    study: Locator,
+    where: Place | None,
     code: str,
     message: str,
     hint: str | None = None,

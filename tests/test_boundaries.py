@@ -30,8 +30,7 @@ MOST_INSTANCES = 61  # tests of the class of a mechanics or its wrapper -> 10
 MOST_PARTICIPLES = 22  # top-level functions of such a name -> 0
 PARTICIPLES = {"found", "told", "measured", "judged", "begun", "entered"}
 REASON = "# at start-up:"
-MECHANICS = ("compiler/numerics/integrators/", "compiler/symbolic/lagrangian_system.py",
-             "compiler/symbolic/many_body_system.py")  # fmt: skip
+MECHANICS = ("compiler/numerics/integrators/", "compiler/symbolic/lagrangian_system.py")
 FORBIDDEN = {"eval", "exec", "sympify", "parse_expr", "lambdify", "pickle", "cloudpickle", "dill"}
 HOMES = {
     "pydantic": ("spec/",),

@@ -34,7 +34,7 @@ def require_starts(study: Family, symbolic: LagrangianSystem, drawn: Population)
         return
     c, q, rate = drawn.drawn(jax.random.key(study.seed), STARTS)
     theta, p = drawn.theta(c), drawn.momenta(c, q, rate)
-    require_surface(study, ggl, theta[:, 0], q[:, 0], p[:, 0])
+    require_surface(symbolic, ggl, theta[:, 0], q[:, 0], p[:, 0])
     if bool(jnp.all(drawn.q_low == drawn.q_high)):
         require_on(study, symbolic, ggl, theta[:, 0], q[:, 0], p[:, 0])
     none = jnp.zeros(())
@@ -50,10 +50,10 @@ def require_starts(study: Family, symbolic: LagrangianSystem, drawn: Population)
         )  # fmt: skip
 
 
-def require_surface(study: Family, ggl: Moving, theta, q, p) -> None:
+def require_surface(symbolic: LagrangianSystem, ggl: Moving, theta, q, p) -> None:
     """Raises Faults where constraints at q (n,) follow from others or contradict them."""
     if isinstance(ggl, Constrained):
-        faults = dependences(study, ggl, theta, np.asarray(q), np.asarray(p))
+        faults = dependences(symbolic, ggl, theta, np.asarray(q), np.asarray(p))
         if faults:
             raise Faults(tuple(faults))
 
@@ -66,6 +66,6 @@ def require_on(study: Family, symbolic: LagrangianSystem, ggl: Moving, theta, q,
     """
     held = set().union(*(phi.free_symbols for phi in symbolic.constraints))
     if isinstance(ggl, Constrained) and not held & {*symbolic.coefficients}:
-        faults = distances(study, ggl, theta, np.asarray(q), np.asarray(p))
+        faults = distances(symbolic, ggl, theta, np.asarray(q), np.asarray(p))
         if faults:
             raise Faults(tuple(faults))

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import sympy as sp
 from actionrun.compiler.findings import Equation, Section
 from actionrun.compiler.symbolic.equations import symbolic_equations
-from actionrun.compiler.symbolic.explanation import meaning
+from actionrun.compiler.symbolic.explanation import mechanics_sections
 from actionrun.compiler.symbolic.lagrangian_system import LagrangianSystem, lagrangian_system
 from actionrun.compiler.symbolic.printing import latex, name_latex
 from actionrun.compiler.symbolic.scaling import Scaling, scalings
@@ -28,7 +28,7 @@ def explain(study: Family) -> tuple[Section, ...]:
         Section("Coefficients", _ranges_text(study, symbolic, within)),
         Section("Scalings", _scaling_text(study, scalings(symbolic)), _scaling_equations(symbolic)),
         Section("Method", _method(study)),
-        *meaning(study),
+        *mechanics_sections(symbolic),
         _loss_section(study, symbolic),
         *_identifiable(study, symbolic),
     )

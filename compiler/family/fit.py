@@ -69,7 +69,7 @@ class Fitting:
             return
         theta = jnp.concatenate([self.fixed, jnp.asarray((self.low + self.high) / 2)])
         q = self._joined()[0][1][0]
-        require_surface(self.study, self.ggl, theta, q, np.zeros_like(q))
+        require_surface(self.symbolic, self.ggl, theta, q, np.zeros_like(q))
         if self.study.start is not None and self.study.network.kind == "none":
             q = self._given_start()[: self.symbolic.n]
             require_on(self.study, self.symbolic, self.ggl, theta, q, np.zeros_like(q))

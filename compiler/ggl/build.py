@@ -9,26 +9,19 @@ import sympy as sp
 from actionrun.compiler.ggl.comparison.error_curves import Comparison
 from actionrun.compiler.ggl.comparison.propagators import Setting
 from actionrun.compiler.ggl.comparison.tableaux import tableaux
-from actionrun.compiler.ggl.many_body.constraints import surface
-from actionrun.compiler.ggl.many_body.time_transform import slowed
-from actionrun.compiler.numerics.integrators.constrained import Constrained
-from actionrun.compiler.numerics.integrators.many_body.flattened import Flat
 from actionrun.compiler.numerics.integrators.time_marching import (
     March,
     Stepper,
 )
-from actionrun.compiler.numerics.integrators.time_transformed import Transformed
-from actionrun.compiler.numerics.integrators.variational import GGL
 from actionrun.compiler.symbolic.lagrangian_system import LagrangianSystem, lagrangian_system
 from actionrun.compiler.symbolic.lowered_system import mechanics, parameters
 from actionrun.compiler.symbolic.lowering import lowered
-from actionrun.compiler.symbolic.many_body_system import many_body_system, require_masses
 from actionrun.spec.kinds.ggl import Ggl
 
 from .charge_balance import book_of
 from .dense_output import between, between_bodies
 from .integration import Integration
-from .many_body import lowering as bodies
+from .many_body import stepper as bodies
 from .stepper import solver, stepper
 from .supported import require_built, require_room
 
@@ -58,26 +51,16 @@ def build(study: Ggl, observations: Mapping[str, np.ndarray] | None = None) -> I
 
 def _of_bodies(study: Ggl) -> Integration:
     """The program of a study with particles."""
-    symbolic = many_body_system(study)
-    theta, stepper = bodies.parameters(symbolic), bodies.stepper_of(study, symbolic)
-    q, p, inverse = bodies.start(study, symbolic, stepper, theta)
-    require_masses(symbolic, inverse, study)
-    h, ggl = study.number(study.integrator.dt), stepper
-    held, way = None, "fixed point"
-    if symbolic.constraints:
-        held, q, p = surface(study, symbolic, stepper, theta, q, p)
-        flat = GGL(Flat(stepper.mechanics, symbolic.count), study.integrator.r)
-        ggl, way = Constrained(flat, held), "newton"
-    if study.integrator.time_transform is not None:
-        ggl, q, p = slowed(study, symbolic, stepper, theta, q, p, held)
-    clock = ggl.clock if isinstance(ggl, Transformed) else None
-    ledger, note = bodies.ledger_of(symbolic, stepper, clock)
+    symbolic = lagrangian_system(study)
+    theta, h = parameters(symbolic), study.number(study.integrator.dt)
+    ggl, q, p = bodies.stepper(study, symbolic, theta)
+    book = bodies.book_of(symbolic, ggl)
     sought = between_bodies(study, symbolic, ggl, h)
     exact = bodies.exact(study, symbolic)
-    march = March(ggl, way, exact, ledger, sought is not None)
+    march = March(ggl, solver(ggl), exact, book.ledger, sought is not None)
     require_room(study, symbolic, h, q, p)
     program = Integration(study, symbolic, march, theta, h, q, p)
-    program.note, program.between = note, sought
+    program.book, program.between = book, sought
     if study.compare is not None:
         _compare(program, ggl, exact or [])
     return program

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
+import jax.numpy as jnp
 import numpy as np
 import sympy as sp
 from actionrun.compiler.findings import Array, Axis, Check, Curve, Figure, Findings, Panel, Table
@@ -17,8 +18,13 @@ from actionrun.compiler.numerics.integrators.time_transformed import Transformed
 from actionrun.compiler.numerics.integrators.variational import GGL
 from actionrun.compiler.symbolic.lagrangian_system import LagrangianSystem
 from actionrun.compiler.symbolic.lowering import lowered
-from actionrun.compiler.symbolic.noether import LARGEST, Symmetry, symmetries
-from actionrun.compiler.symbolic.printing import latex, text
+from actionrun.compiler.symbolic.noether import (
+    LARGEST,
+    Symmetry,
+    charge_latex,
+    charge_text,
+    symmetries,
+)
 from actionrun.compiler.symbolic.structure import equations_of_motion
 from actionrun.spec.kinds.ggl import Ggl
 
@@ -33,7 +39,7 @@ class Book(NamedTuple):
     why, where that is not because there are none."""
 
     symmetries: tuple[Symmetry, ...]
-    ledger: Ledger | None
+    ledger: Ledger | BodyLedger | None
     note: str = ""
 
 
@@ -88,14 +94,14 @@ def balanced(
     """The findings with the ledger put in."""
     if state.balance is None:
         return replace(findings, notes=(*findings.notes, *([book.note] if book.note else [])))
-    words = motion.problem.words
+    system = motion.problem
     charges = [
-        Charge(s.name, s.kind, s.charge_name, text(s.charge, words), latex(s.charge, words),
+        Charge(s.name, s.kind, s.charge_name, charge_text(system, s), charge_latex(system, s),
                _unit(motion.study, s))
         for s in book.symmetries
     ]  # fmt: skip
     t, values = _values(motion, book, samples, findings)
-    kept = motion.problem.conservative
+    kept = system.conservative
     size = scale(book.ledger, state)
     return entered(motion.study, kept, charges, size, state, t, values, samples, findings)
 
@@ -158,6 +164,10 @@ def _values(motion: Motion, book: Book, samples, findings: Findings):
     t, energy = findings.arrays["t"].data, findings.arrays["energy"].data
     q = np.concatenate([np.asarray(motion.q)[None], samples["q"]])
     p = np.concatenate([np.asarray(motion.p)[None], samples["p"]])
+    if isinstance(book.ledger, BodyLedger):
+        now, theta = jnp.asarray(t), motion.theta
+        at = jnp.asarray(q), jnp.asarray(p), now, theta, jnp.asarray(energy)
+        return t, np.asarray(book.ledger.values(*at))
     charges = book.ledger.charges(*q.T, *p.T, t, *np.asarray(motion.theta)[:, None])  # type: ignore[arg-type]
     columns = ([energy] if book.ledger.energy else []) + charges
     return t, np.stack([np.broadcast_to(x, t.shape) for x in columns], axis=1)

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 import jax.numpy as jnp
 import numpy as np
 from actionrun.compiler.errors import study_error
-from actionrun.compiler.ggl.many_body.lowering import term
 from actionrun.compiler.numerics.integrators.constrained import Constrained
 from actionrun.compiler.numerics.integrators.dense_output import (
     BATCH,
@@ -29,10 +28,10 @@ from actionrun.compiler.numerics.integrators.many_body.mechanics import Bodies
 from actionrun.compiler.numerics.integrators.mechanics import Mechanics
 from actionrun.compiler.numerics.integrators.time_marching import Single
 from actionrun.compiler.numerics.integrators.time_transformed import Transformed
-from actionrun.compiler.symbolic.lagrangian_system import LagrangianSystem, vanishes
+from actionrun.compiler.symbolic.lagrangian_system import LagrangianSystem
+from actionrun.compiler.symbolic.lowered_system import kernel
 from actionrun.compiler.symbolic.lowering import lowered
 from actionrun.compiler.symbolic.many_body_sums import summands
-from actionrun.compiler.symbolic.many_body_system import BodyProblem
 from actionrun.spec.kinds.ggl import Ggl
 
 MOST = 1_000_000  # times of output
@@ -152,13 +151,13 @@ def between(study: Ggl, problem: LagrangianSystem, stepper: Single, h: float) ->
 
 
 def between_bodies(
-    study: Ggl, problem: BodyProblem, stepper: Bodies | Constrained | Transformed, h: float
+    study: Ggl, problem: LagrangianSystem, stepper: Bodies | Constrained | Transformed, h: float
 ) -> Between | None:
     """The same of many bodies."""
     events = []
     for expression in study.events.values():
-        parts = summands(problem.words, expression, vanishes)
-        events.append(tuple(term(problem, one, [one.expression], ()) for one in parts))
+        parts = summands(problem.words, expression)
+        events.append(tuple(kernel(problem, one, [one.expression], ()) for one in parts))
     plain = bodies_of(stepper.mechanics, stepper.r, problem.n)
     if isinstance(stepper, Transformed):
         return _between(study, SlowedMany(plain, tuple(events), stepper.clock), h)

@@ -8,7 +8,6 @@ from dataclasses import replace
 import numpy as np
 from actionrun.compiler.findings import Array, Findings, Table
 from actionrun.compiler.symbolic.lagrangian_system import LagrangianSystem
-from actionrun.compiler.symbolic.many_body_system import BodyProblem, by_body
 
 from .dense_output import Between
 from .findings import Motion
@@ -18,7 +17,7 @@ WRITTEN = 1000  # degrees of freedom whose states stand there
 
 
 def described(
-    motion: Motion, problem: LagrangianSystem | BodyProblem, sought: Between,
+    motion: Motion, problem: LagrangianSystem, sought: Between,
     samples: Mapping[str, np.ndarray], findings: Findings,
 ) -> Findings:  # fmt: skip
     """The findings with what was found between the steps."""
@@ -41,7 +40,7 @@ def described(
             arrays[f"{key}_t"] = Array(t, dims, unit, f"time of the event {name}")
             arrays[f"{key}_direction"] = Array(2 * rising - 1, dims, "", "1 rising, -1 falling")
             arrays |= _states(motion, problem, key, q, v)
-            extra["events"][name] = _listed(motion, problem, t, rising, q, v)
+            extra["events"][name] = _listed(problem, t, rising, q, v)
             metrics[f"events.{name}"] = len(t)
             spans = _spans(t, rising)
             each = "" if spans[-1] is None else f", one direction each {spans[-1]:.10g} {unit}"
@@ -70,25 +69,14 @@ def _unreached(motion: Motion, sought: Between, samples: Mapping[str, np.ndarray
     return [f"{missed} of {len(sought.times)} times of output lie behind the end of the run, {end}"]
 
 
-def _part(motion: Motion, problem: LagrangianSystem | BodyProblem, rows: np.ndarray, name: str):
-    """Of rows (..., n), what belongs to a coordinate: (..., bodies, components), less either."""
-    vector = motion.study.system.is_vector(name)
-    if isinstance(problem, BodyProblem):
-        return by_body(problem, rows, name, vector)
-    part = problem.words.slices[name]
-    return rows[..., part] if vector else rows[..., part.start]
-
-
-def _listed(
-    motion: Motion, problem: LagrangianSystem | BodyProblem, t, rising, q, v
-) -> list[dict[str, object]]:
+def _listed(problem: LagrangianSystem, t, rising, q, v) -> list[dict[str, object]]:
     found = []
     for k in range(min(len(t), LISTED)):
         event = {"t": float(t[k]), "direction": 1 if rising[k] else -1}
         for what, row in (("position", q[k]), ("velocity", v[k])):
             if problem.n <= WRITTEN:
                 names = problem.words.slices
-                event[what] = {x: _part(motion, problem, row, x).tolist() for x in names}
+                event[what] = {x: problem.of_coordinate(row, x).tolist() for x in names}
         found.append(event)
     return found
 
@@ -103,16 +91,16 @@ def _spans(t: np.ndarray, rising: np.ndarray) -> tuple[float | None, float | Non
 
 
 def _states(
-    motion: Motion, problem: LagrangianSystem | BodyProblem, key: str, q: np.ndarray, v: np.ndarray
+    motion: Motion, problem: LagrangianSystem, key: str, q: np.ndarray, v: np.ndarray
 ) -> dict[str, Array]:
     study, arrays = motion.study, {}
-    axes = (f"{key}_t", *(["body"] if isinstance(problem, BodyProblem) else []))
+    axes = (f"{key}_t", *(["body"] if problem.body_count else []))
     for name in problem.words.slices:
         for prefix, rows, unit, what in (
             ("", q, study.unit(name), "position"),
             ("v_", v, study.unit(f"{name}'"), "velocity"),
         ):
-            data = _part(motion, problem, rows, name)
+            data = problem.of_coordinate(rows, name)
             dims = (*axes, f"{name}_component")[: data.ndim]
             arrays[f"{key}_{prefix}{name}"] = Array(data, dims, unit, f"{what} {name} there")
     return arrays

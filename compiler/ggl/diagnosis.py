@@ -12,12 +12,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import sympy as sp
 from actionrun.compiler.symbolic.lagrangian_system import LagrangianSystem
-from actionrun.compiler.symbolic.many_body_system import BodyProblem
-from actionrun.compiler.symbolic.printing import text
-from actionrun.compiler.symbolic.printing_sums import OVER
-from actionrun.compiler.symbolic.printing_sums import text as body_text
-
-from .many_body import lowering as bodies
+from actionrun.compiler.symbolic.lowered_system import many_body_mechanics, parameters
+from actionrun.compiler.symbolic.printing import OVER, text
 
 FLIGHT = (0.0, 0.25, 0.5, 0.75, 1.0)  # of a step
 MUCH = 1e3  # a push that has grown by this factor since the start has a cause of its own
@@ -36,9 +32,9 @@ class Point:
         return Point(self.q + h * self.v, self.v, self.t + h)
 
 
-def cause(problem: LagrangianSystem | BodyProblem, start: Point, last: Point, h: float) -> str:
+def cause(problem: LagrangianSystem, start: Point, last: Point, h: float) -> str:
     """The term, the likely cause and what to change, in two or three sentences."""
-    if isinstance(problem, BodyProblem):
+    if problem.body_count:
         return _strongest(_pushes_of_bodies(problem, start, last), start, last)
     terms = _terms(problem)
     for share in FLIGHT:
@@ -115,29 +111,29 @@ def _size(problem: LagrangianSystem, slopes: Sequence[sp.Expr], at: Point) -> fl
 
 
 def _pushes_of_bodies(
-    problem: BodyProblem, start: Point, last: Point
+    problem: LagrangianSystem, start: Point, last: Point
 ) -> list[tuple[str, float, float]]:
-    theta, found = bodies.parameters(problem), []
+    theta, found = parameters(problem), []
     for place, one in enumerate(problem.parts):
-        mine = tuple(entry for entry in problem.force if entry[0] == place)
+        mine = tuple(entry for entry in problem.force_terms if entry.part == place)
         if not mine:
             continue
-        alone = bodies.mechanics(replace(problem, force=mine))
+        alone = many_body_mechanics(replace(problem, force_terms=mine))
         pushes = [
             float(np.linalg.norm(alone.force(_folded(x.q, problem), _folded(x.v, problem), x.t,
                                              theta)))
             for x in (start, last)
         ]  # fmt: skip
-        doubled = place >= len(problem.lagrangian)
-        over = OVER[one.kind][0]
-        term = body_text(one.expression, problem.words, doubled=doubled)
+        doubled = place >= len(problem.lagrangian_terms)
+        over = OVER[one.domain][0]
+        term = text(one.expression, problem.words, doubled=doubled)
         where = "the nonconservative part" if doubled else "the Lagrangian"
         found.append((f"{_cut(f'sum({over}{term})' if over else term)} of {where}", *pushes))
     return found
 
 
-def _folded(x: np.ndarray, problem: BodyProblem) -> np.ndarray:
-    return np.reshape(x, (-1, problem.count))
+def _folded(x: np.ndarray, problem: LagrangianSystem) -> np.ndarray:
+    return np.reshape(x, (-1, problem.body_count))
 
 
 def _shown(problem: LagrangianSystem, at: Point) -> str:

@@ -26,7 +26,6 @@ from actionrun.compiler.numerics.integrators.time_transformed import Transformed
 from actionrun.compiler.numerics.integrators.variational import GGL
 from actionrun.compiler.program import Report, Tell
 from actionrun.compiler.symbolic.lagrangian_system import LagrangianSystem
-from actionrun.compiler.symbolic.many_body_system import BodyProblem
 from actionrun.spec.kinds.ggl import Ggl
 
 from .charge_balance import Book, balanced
@@ -71,13 +70,10 @@ class Integration:
     minutes = None
     sharing = None
     comparison: Comparison | None = None
-    book: Book | None = None
+    book: Book = Book((), None)
     between: Between | None = None
-    note: str = ""  # why there is no ledger
 
-    def __init__(
-        self, study: Ggl, symbolic: LagrangianSystem | BodyProblem, march: March, theta, h, q, p
-    ):
+    def __init__(self, study: Ggl, symbolic: LagrangianSystem, march: March, theta, h, q, p):
         assert study.integrator.steps is not None
         self.study, self.symbolic, self.march = study, symbolic, march
         kind = np.float32 if study.integrator.precision == "single" else np.float64
@@ -123,7 +119,7 @@ class Integration:
         """Whether the first step of a motion takes so many passes that Newton is the better way."""
         if self.march.solver != "fixed point" or self.march.ggl.explicit:
             return False
-        if isinstance(self.symbolic, BodyProblem):  # a pass of Newton costs as much as forty there
+        if self.symbolic.body_count:  # a pass of Newton costs as much as forty there
             return False
         at, counts = (self.h, self.theta), self._counts(1)
         x, _, _ = _advance(self.march, x, *at, *counts, self._capacity, None)
@@ -172,11 +168,11 @@ class Integration:
     def _diverged(self, x: Trajectory, what: str) -> str:
         n, unit = self.symbolic.n, self.study.unit("t")
         at = f"t = {self._time(x):.6g}{' ' + unit if unit else ''}"
+        of = self.symbolic.state_names(6)
         names = ", ".join(
-            f"{name} = {value:.4g}"
-            for name, value in zip(self._names, np.asarray(x.q)[:n], strict=False)
+            f"{name} = {value:.4g}" for name, value in zip(of, np.asarray(x.q)[:n], strict=False)
         )
-        names += ", ..." if n > len(self._names) else ""
+        names += ", ..." if n > len(of) else ""
         (before, _), (last, rate) = self._point(self.start()), self._point(x)
         advice = cause(self.symbolic, before, last, float(self.h) * rate)
         advice += TRANSFORM if self.transformed else ""
@@ -195,15 +191,6 @@ class Integration:
             rate = float(self.march.ggl.clock.rate(x.q[:n], theta)[0])
         return Point(np.asarray(x.q, float)[:n], v[:n] / rate, self._time(x)), rate
 
-    @property
-    def _names(self) -> list[str]:
-        """Of the entries of a state; of bodies, the first few."""
-        names, problem = [*self.symbolic.words.names], self.symbolic
-        if not isinstance(problem, BodyProblem):
-            return names
-        name, bracket, rest = names[0].partition("[")
-        return [f"{name}[{k + 1}]{bracket}{rest}" for k in range(min(problem.count, 6))]
-
     def _progress(self, x: Trajectory) -> dict[str, float]:
         metrics = {"t": self._time(x)}
         if self.symbolic.conservative:
@@ -218,14 +205,13 @@ class Integration:
         q, p = self.q[: self.symbolic.n], self.p[: self.symbolic.n]
         motion = Motion(self.study, self.symbolic, self.march, self.theta, float(self.h), q, p)  # type: ignore[arg-type]
         state = jax.tree.map(np.asarray, state)
-        if isinstance(self.symbolic, BodyProblem):
-            findings = found_bodies(Run(motion, self.symbolic), self.note, state, samples)
+        if self.symbolic.body_count:
+            findings = found_bodies(Run(motion, self.symbolic), self.book, state, samples)
             if self.between is not None:
                 findings = described(motion, self.symbolic, self.between, samples, findings)
             return self._compared(state, findings, tell)
         findings = found(motion, state, samples)
-        if self.book is not None:
-            findings = balanced(motion, self.book, state, samples, findings)
+        findings = balanced(motion, self.book, state, samples, findings)
         if self.between is not None:
             findings = described(motion, self.symbolic, self.between, samples, findings)
         return self._compared(state, judged(motion, findings), tell)

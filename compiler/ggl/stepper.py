@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Literal
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 from actionrun.compiler.errors import study_error
 from actionrun.compiler.numerics.integrators.constrained import Constrained
+from actionrun.compiler.numerics.integrators.many_body.flattened import Flat
 from actionrun.compiler.numerics.integrators.mechanics import Clock, Mechanics
-from actionrun.compiler.numerics.integrators.time_marching import Single
+from actionrun.compiler.numerics.integrators.time_marching import Single, Stepper
 from actionrun.compiler.numerics.integrators.time_transformed import Transformed
 from actionrun.compiler.numerics.integrators.variational import GGL
 from actionrun.compiler.symbolic.constraints import constraints, start_on_constraints
@@ -47,19 +51,37 @@ def stepper(
     plain = GGL(arrays, r)
     if symbolic.constraints:
         surface = constraints(symbolic)
-        q, p = start_on_constraints(study, Constrained(plain, surface), theta, q, p)
-    if study.integrator.time_transform is None:
+        q, p = start_on_constraints(
+            symbolic, Constrained(plain, surface), theta, q, p, given_speed(study)
+        )
+    transform = study.integrator.time_transform
+    if transform is None:
         return plain if surface is None else Constrained(plain, surface), q, p
-    slow, clock = transformed(study, symbolic)
+    slow, clock = transformed(symbolic, transform)
     inner = GGL(mechanics(slow), r, clock)
-    at = jax.device_put(q), jax.device_put(p)
-    energy, _ = eqx.filter_jit(lambda q, p: plain.energies(q, p, 0.0, theta))(*at)
-    require_running(study, clock, q, theta, float(energy))
     inner = inner if surface is None else Constrained(inner, surface)
-    return Transformed(inner, arrays), np.append(q, 0.0), np.append(p, -float(energy))
+    return in_transformed_time(study, inner, arrays, plain.energies, theta, q, p)
 
 
-def require_running(study: Ggl, clock: Clock, q: np.ndarray, theta, energy: float) -> None:
+def given_speed(study: Ggl) -> Literal["velocity", "momentum"]:
+    return "momentum" if study.start.velocity is None else "velocity"
+
+
+def in_transformed_time(
+    study: Ggl, inner: GGL | Constrained, mechanics: Mechanics | Flat, energies: Callable, theta,
+    q: np.ndarray, p: np.ndarray,
+) -> tuple[Transformed, np.ndarray, np.ndarray]:  # fmt: skip
+    """The integrator of a transformed time and its start (n + 1,): time and -energy stand behind
+    positions and momenta. `mechanics` and its `energies` are those by t. Raises Faults where time
+    would not go on."""
+    at = jax.device_put(q), jax.device_put(p)
+    energy, _ = eqx.filter_jit(lambda q, p: energies(q, p, 0.0, theta))(*at)
+    result = Transformed(inner, mechanics)
+    _require_running(study, result.clock, q, theta, float(energy))
+    return result, np.append(q, 0.0), np.append(p, -float(energy))
+
+
+def _require_running(study: Ggl, clock: Clock, q: np.ndarray, theta, energy: float) -> None:
     """Raises Faults for a time that does not go on at the start."""
     rate = float(clock.rate(jnp.asarray(q), theta)[0])
     if not (rate > 0 and np.isfinite(energy)):
@@ -72,7 +94,7 @@ def require_running(study: Ggl, clock: Clock, q: np.ndarray, theta, energy: floa
         )
 
 
-def solver(ggl: Single, mapped: bool = True) -> str:
+def solver(ggl: Stepper, mapped: bool = True) -> str:
     """One linear map, Newton on a surface, else fixed-point passes.
 
     `mapped`: whether a linear map will do, which knows nothing of the nodes of a step.

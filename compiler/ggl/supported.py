@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 from actionrun.compiler.errors import study_error
 from actionrun.compiler.symbolic.lagrangian_system import LagrangianSystem
-from actionrun.compiler.symbolic.many_body_system import BodyProblem
 from actionrun.spec.kinds.ggl import Ggl
 
 
@@ -28,7 +27,7 @@ def require_built(study: Ggl) -> None:
             )  # fmt: skip
 
 
-def require_room(study: Ggl, problem: LagrangianSystem | BodyProblem, h: float, q, p) -> None:
+def require_room(study: Ggl, problem: LagrangianSystem, h: float, q, p) -> None:
     """Raises Faults for a step, a parameter or a start (n,) beyond the range of the precision."""
     if study.integrator.precision == "double":
         return

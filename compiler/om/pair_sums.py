@@ -30,13 +30,14 @@ class SumReader(Reader):
     words: Vocabulary
     expression: Expression
     axes: tuple[str, ...]
+    parameters: frozenset[str]
     sums: dict[sp.Symbol, tuple[int, sp.Expr]] = field(default_factory=dict)
-    bound: tuple[str, ...] = ()
+    letters: tuple[str, ...] = ()
 
     def sum(self, node: syntax.Sum) -> Meaning:
-        self.bound = node.indices
+        self.letters = node.indices
         body = self.scalar(node.body)
-        self.bound = ()
+        self.letters = ()
         mark = symbol(f"_sum_{len(self.sums) + 1}")
         self.sums[mark] = (len(node.indices), body)
         return mark
@@ -47,24 +48,24 @@ class SumReader(Reader):
         return value
 
     def name(self, node: syntax.Name) -> Meaning:
-        if node.name in self.bound:
+        if node.name in self.letters:
             raise self.fail(
                 node, "bodies.index", "the number of a body is no part of a law",
                 "write r[i,j] in a sum over pairs, x[i] in a sum over bodies",
             )  # fmt: skip
-        if node.name in ("r", *self.axes) and node.name not in self.words.study.parameters:
+        if node.name in ("r", *self.axes) and node.name not in self.parameters:
             bodies = "i,j" if node.name == "r" else "i"
             raise self._lost(node, f"which {node.name}?", f"write {node.name}[{bodies}]")
         return super().name(node)
 
     def index(self, node: syntax.Index) -> Meaning:
-        letters = [one.name for one in node.indices if isinstance(one, syntax.Name)]
+        indices = [one.name for one in node.indices if isinstance(one, syntax.Name)]
         name = node.base.name if isinstance(node.base, syntax.Name) else ""
-        own = name not in self.words.study.parameters and len(letters) == len(node.indices)
-        pairs = len(self.bound) == 2
-        if own and pairs and name == "r" and {*letters} == {*self.bound}:
+        own = name not in self.parameters and len(indices) == len(node.indices)
+        pairs = len(self.letters) == 2
+        if own and pairs and name == "r" and {*indices} == {*self.letters}:
             return symbol("r")
-        if own and not pairs and name in self.axes and letters == [*self.bound]:
+        if own and not pairs and name in self.axes and indices == [*self.letters]:
             return symbol(name)
         raise self._lost(node, "this is no distance of the two bodies" if pairs
                          else "this is no place of the body")  # fmt: skip
@@ -72,14 +73,14 @@ class SumReader(Reader):
     def _lost(self, node: syntax.Node, message: str, hint: str = "") -> Faults:
         axes = ", ".join(f"{x}[i]" for x in self.axes)
         return self.fail(node, "bodies.index", message, hint or (
-            "a pair acts by its distance: write r[i,j] in sum(i<j, ...)" if len(self.bound) == 2
+            "a pair acts by its distance: write r[i,j] in sum(i<j, ...)" if len(self.letters) == 2
             else f"write {axes} in sum(i, ...)"
         ))  # fmt: skip
 
 
 def energies(study: Study, words: Vocabulary, where: Expression, axes: tuple[str, ...]) -> Energies:
     """What the sums of a potential add up, for a pair and for a body. Raises Faults."""
-    reader = SumReader(words, where, axes)
+    reader = SumReader(words, where, axes, frozenset(study.parameters))
     whole = reader.scalar(where.tree)
     marks = [*reader.sums]
     found = {1: sp.Integer(0), 2: sp.Integer(0)}

@@ -1,30 +1,33 @@
-"""Holonomic constraints of a study: as array functions, and a start that lies on their surface."""
+"""Holonomic constraints: as array functions, and a start that is consistent with them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Literal
 
 import jax.numpy as jnp
 import numpy as np
 import sympy as sp
 from actionrun.compiler.numerics.integrators.constrained import Constrained, Constraints
+from actionrun.compiler.numerics.integrators.many_body.constraints import BodyConstraints
 from actionrun.spec import Expression, Fault, Faults
-from actionrun.spec.kinds.family import Family
-from actionrun.spec.kinds.ggl import Ggl
 
 from .lagrangian_system import LagrangianSystem
+from .lowered_system import kernel
 from .lowering import lowered
+from .many_body_sums import HolonomicConstraint, Summand
 
 TOLERANCE = 1e-10  # how far a start may be off the surface, relative to the size of the terms
 SHOWN = 6  # bodies whose numbers stand in a message
-Held = Sequence[tuple[Expression, str]]  # of each constraint, where it stands and its name
+Speed = Literal["velocity", "momentum"]
 DEPENDENT = 1e-9  # what is left of a gradient's direction when it follows from those before it
 
 
-def constraints(problem: LagrangianSystem) -> Constraints:
-    """The constraints of a problem as array functions of (q, t, theta)."""
-    words, phis = problem.words, problem.constraints
-    arguments = [*words.q, words.t, *problem.constants]
+def constraints(system: LagrangianSystem) -> Constraints:
+    """The constraints of few coordinates as array functions of (q, t, theta)."""
+    words, phis = system.words, system.constraints
+    arguments = [*words.q, words.t, *system.constants]
     return Constraints(
         m=len(phis),
         values=lowered(phis, arguments),
@@ -34,6 +37,54 @@ def constraints(problem: LagrangianSystem) -> Constraints:
     )
 
 
+def many_body_constraints(system: LagrangianSystem) -> BodyConstraints:
+    """The constraints of bodies, between them all (sums) or one for every body i, as array
+    functions of flat positions."""
+
+    def kernels(parts: Sequence[Summand], expressions: Sequence[sp.Expr]):
+        return tuple(
+            kernel(system, replace(part, expression=e), [e], ())
+            for part, e in zip(parts, expressions, strict=True)
+        )
+
+    values, sizes = [], []
+    for one in system.holonomic:
+        values.append(kernels(one.parts, [part.expression for part in one.parts]))
+        lone = len(one.parts) == 1 and (one.each or one.parts[0].domain == "single")
+        sizes.append(kernels(one.parts, [_size(part.expression, lone) for part in one.parts]))
+    return BodyConstraints(
+        m=sum(count for _, _, count in numbered(system)),
+        values=tuple(values), gradients=None, drifts=None, sizes=tuple(sizes),
+        each=tuple(one.each for one in system.holonomic),
+        components=len(system.words.names), scalars=len(system.values),
+    )  # fmt: skip
+
+
+def _size(phi: sp.Expr, lone: bool) -> sp.Expr:
+    """The sum of the sizes of a summand's terms; `lone`: 1 where it is the one term there is."""
+    return sum_of_sizes(phi) if lone else sp.Add(*map(sp.Abs, sp.Add.make_args(phi)))
+
+
+def numbered(system: LagrangianSystem) -> list[tuple[HolonomicConstraint, int, int]]:
+    """Of each formula: the first body i (from 1) that it holds for, and how many there are."""
+    numbers, count = [], system.body_count
+    for one in system.holonomic:
+        before, after = one.parts[0].reach if one.each else (0, count - 1)
+        numbers.append((one, 1 - before, count + before - after))
+    return numbers
+
+
+def constraint_names(system: LagrangianSystem) -> list[tuple[Expression, str]]:
+    """Of each single constraint, where it stands and its name."""
+    if not system.body_count:
+        return [(one.where, one.where.text) for one in system.holonomic]
+    return [
+        (one.where, one.where.text + (f" at i = {first + k}" if one.each else ""))
+        for one, first, count in numbered(system)
+        for k in range(count)
+    ]
+
+
 def sum_of_sizes(phi: sp.Expr) -> sp.Expr:
     """The sizes of the terms of phi, added; 1 for a single term."""
     terms = sp.Add.make_args(phi)
@@ -41,21 +92,21 @@ def sum_of_sizes(phi: sp.Expr) -> sp.Expr:
 
 
 def start_on_constraints(
-    study: Ggl, stepper: Constrained, theta, q, p, held: Held | None = None
+    system: LagrangianSystem, stepper: Constrained, theta, q, p, given: Speed
 ) -> tuple[np.ndarray, np.ndarray]:
     """A start q, p (n,) moved by a rounding error onto the surface, its velocity tangent to it.
 
-    `held` names the constraints, where they are not those of the study one by one.
-    Raises Faults for constraints that follow from others or contradict them, and for a start that
-    is off the surface, or leaves it, by more than rounding.
+    `given` is what the study gives beside the position. Raises Faults for constraints that follow
+    from others or contradict them, and for a start that is off the surface, or leaves it, by more
+    than rounding.
     """
-    surface = _Surface(study, stepper, theta, np.asarray(p), held)
+    surface = _Surface(system, stepper, theta, np.asarray(p))
     faults = list(surface.dependences(q)) or [*surface.frozen(len(q)), *surface.distances(q)]
     if faults:
         raise Faults(tuple(faults))
     q = surface.nearest(q, range(stepper.constraints.m))
     assert q is not None
-    faults = list(surface.departures(q))
+    faults = list(surface.departures(q, given))
     if faults:
         raise Faults(tuple(faults))
     push, _ = stepper.tangent(jnp.asarray(q), jnp.asarray(p), 0.0, theta)
@@ -63,39 +114,36 @@ def start_on_constraints(
 
 
 def dependences(
-    study: Ggl | Family, stepper: Constrained, theta, q: np.ndarray, p: np.ndarray
+    system: LagrangianSystem, stepper: Constrained, theta, q: np.ndarray, p: np.ndarray
 ) -> list[Fault]:
     """Constraints that follow from others or contradict them at q, or leave nothing to move."""
-    surface = _Surface(study, stepper, theta, p)
+    surface = _Surface(system, stepper, theta, p)
     return list(surface.dependences(q)) or list(surface.frozen(len(q)))
 
 
 def distances(
-    study: Ggl | Family, stepper: Constrained, theta, q: np.ndarray, p: np.ndarray
+    system: LagrangianSystem, stepper: Constrained, theta, q: np.ndarray, p: np.ndarray
 ) -> list[Fault]:
     """Constraints that a start q violates by more than rounding."""
-    return list(_Surface(study, stepper, theta, p).distances(q))
+    return list(_Surface(system, stepper, theta, p).distances(q))
 
 
 class _Surface:
     """The constraints at t = 0, as plain numbers."""
 
-    def __init__(
-        self, study: Ggl | Family, stepper: Constrained, theta, p: np.ndarray,
-        held: Held | None = None,
-    ):  # fmt: skip
-        self.study, self.stepper, self.theta, self.p = study, stepper, theta, p
-        self.held = held or [(one, one.text) for one in study.system.holonomic]
+    def __init__(self, system: LagrangianSystem, stepper: Constrained, theta, p: np.ndarray):
+        self.system, self.stepper, self.theta, self.p = system, stepper, theta, p
+        self.names = constraint_names(system)
 
     def fault(self, k: int, code: str, message: str, hint: str) -> Fault:
-        return self.study.fault(self.held[k][0], None, code, message, hint)
+        return self.system.words.fault(self.names[k][0], None, code, message, hint)
 
     def value(self, q) -> np.ndarray:
         return np.asarray(self.stepper.constraints.value(jnp.asarray(q), 0.0, self.theta))
 
     def size(self, q) -> np.ndarray:
-        found = np.asarray(self.stepper.constraints.size(jnp.asarray(q), 0.0, self.theta))
-        return np.where(found > 0, found, 1.0)
+        size = np.asarray(self.stepper.constraints.size(jnp.asarray(q), 0.0, self.theta))
+        return np.where(size > 0, size, 1.0)
 
     def gradient(self, q) -> np.ndarray:
         return np.asarray(self.stepper.constraints.gradient(jnp.asarray(q), 0.0, self.theta))
@@ -126,7 +174,7 @@ class _Surface:
         """Constraints whose gradients at the start follow from those of the ones before them."""
         G = self.gradient(q)
         free: list[int] = []
-        found: list[tuple[int, list[int]]] = []
+        dependent: list[tuple[int, list[int]]] = []
         for k, row in enumerate(G):
             length = np.linalg.norm(row)
             if not length:
@@ -143,10 +191,12 @@ class _Surface:
             if np.linalg.norm(row / length - weights @ before) > DEPENDENT:
                 free.append(k)
             else:
-                found.append((k, [j for j, w in zip(free, weights, strict=True) if abs(w) > 1e-6]))
-        on = self.nearest(q, free) if found else None
-        for k, others in found:
-            which = " and ".join(self.held[j][1] for j in others)
+                dependent.append(
+                    (k, [j for j, w in zip(free, weights, strict=True) if abs(w) > 1e-6])
+                )
+        on = self.nearest(q, free) if dependent else None
+        for k, others in dependent:
+            which = " and ".join(self.names[j][1] for j in others)
             if on is not None and abs(self.value(on)[k] / self.size(on)[k]) > TOLERANCE:
                 yield self.fault(
                     k,
@@ -165,29 +215,29 @@ class _Surface:
                 )
 
     def frozen(self, n: int) -> Iterator[Fault]:
-        if len(self.held) >= n:
+        if len(self.names) >= n:
             yield self.fault(
                 n - 1,
                 "constraint-frozen",
-                f"{len(self.held)} constraints on {n} coordinates leave nothing that can move",
+                f"{len(self.names)} constraints on {n} coordinates leave nothing that can move",
                 "delete constraints until they are fewer than the coordinates",
             )
 
     def distances(self, q) -> Iterator[Fault]:
         """Constraints that the start violates by more than rounding."""
-        on, phi = self.nearest(q, range(len(self.held))), self.value(q)
+        on, phi = self.nearest(q, range(len(self.names))), self.value(q)
         relative = np.abs(phi) / self.size(q)
         for k, more in self._firsts(relative > TOLERANCE):
-            yield self.study.fault(
+            yield self.system.words.fault(
                 ("start", "position"),
                 None,
                 "constraint-start",
-                f"the start is off the constraint {self.held[k][1]}{more} by {phi[k]:.3g}, "
+                f"the start is off the constraint {self.names[k][1]}{more} by {phi[k]:.3g}, "
                 f"{relative[k]:.1e} of the size of its terms",
                 None if on is None else f"the nearest place on it: {self._named(on, '{}')}",
             )
 
-    def departures(self, q) -> Iterator[Fault]:
+    def departures(self, q, given: Speed) -> Iterator[Fault]:
         """Constraints that the velocity of the start leaves by more than rounding."""
         G, v, mass = self.gradient(q), self.velocity(q), self.mass(q)
         rate = self.stepper.constraints.rate(jnp.asarray(q), jnp.asarray(v), 0.0, self.theta)
@@ -195,19 +245,17 @@ class _Surface:
         # the rate that this kinetic energy would have straight off the surface
         steep = np.sum(G * np.linalg.solve(mass, G.T).T, axis=1)
         scale = np.sqrt(np.abs(steep * (v @ mass @ v))) + drift
-        assert self.study.start is not None
-        given = "velocity" if self.study.start.velocity is not None else "momentum"
         push, _ = self.stepper.tangent(jnp.asarray(q), jnp.asarray(self.p), 0.0, self.theta)
         p = self.p + np.asarray(push)
         m = self.stepper.mechanics
         tangent = np.asarray(m.velocity(jnp.asarray(q), jnp.asarray(p), 0.0, self.theta))
         along = self._named(tangent, "{}'") if given == "velocity" else self._named(p, "pi_{}")
         for k, more in self._firsts(np.abs(rate) > TOLERANCE * scale):
-            yield self.study.fault(
+            yield self.system.words.fault(
                 ("start", given),
                 None,
                 "constraint-velocity",
-                f"the start leaves the constraint {self.held[k][1]}{more} at once: its two sides "
+                f"the start leaves the constraint {self.names[k][1]}{more} at once: its two sides "
                 f"part at a rate of {float(rate[k]):.3g}",
                 f"the {given} along it: {along}",
             )
@@ -216,21 +264,19 @@ class _Surface:
         """Of the constraints that are wrong, the first of each formula, and how many more of it."""
         places: dict[int, list[int]] = {}
         for k in map(int, np.flatnonzero(wrong)):
-            places.setdefault(id(self.held[k][0]), []).append(k)
+            places.setdefault(id(self.names[k][0]), []).append(k)
         for first, *others in places.values():
             yield first, f" (and for {len(others)} more i)" if others else ""
 
     def _named(self, values: np.ndarray, what: str) -> str:
         """`{ x = "0.6 m", y = "0.8 m" }`, as it would be typed; `what` names its units."""
-        parts, at, count = [], 0, self.study.system.particles
+        parts, words, count = [], self.system.words, self.system.body_count
         by_body = np.reshape(values, (-1, count or 1)).T  # (bodies, components)
-        for name, size in self.study.system.coordinates.items():
-            unit = self.study.unit(what.format(name))
-            vector, rows = self.study.system.is_vector(name), []
+        for name, part in words.slices.items():
+            unit, rows = words.unit(what.format(name)), []
             for body in by_body[:SHOWN]:
-                row = [f'"{x:.16g} {unit}"' if unit else f"{x:.16g}" for x in body[at : at + size]]
-                rows.append(f"[{', '.join(row)}]" if vector else row[0])
+                row = [f'"{x:.16g} {unit}"' if unit else f"{x:.16g}" for x in body[part]]
+                rows.append(f"[{', '.join(row)}]" if name in words.vectors else row[0])
             rows += ["..."] * (len(by_body) > SHOWN)
             parts.append(f"{name} = " + (f"[{', '.join(rows)}]" if count else rows[0]))
-            at += size
         return f"{{ {', '.join(parts)} }}"

@@ -1,4 +1,4 @@
-"""The equations of a problem as they are shown: in symbols, and with numbers put in."""
+"""Equations of motion for a reader: in symbols, and with numbers put in."""
 
 from __future__ import annotations
 
@@ -10,44 +10,149 @@ import sympy as sp
 from actionrun.compiler.findings import Equation
 
 from .lagrangian_system import LagrangianSystem
-from .printing import Rounded, latex, numeric, text
+from .many_body_sums import Derivative, Summand, moved, swapped
+from .printing import Rounded, joined, latex, numeric, sums_latex, sums_text, text
 from .structure import equations_of_motion
+from .vocabulary import ArgumentPlace, BodyIndex, Vocabulary
 
+Sides = tuple[list[str], list[str]]  # terms as text and as LaTeX
 Values = Mapping[str, tuple[float | None, float | None]]
 
 
-def symbolic_equations(problem: LagrangianSystem, mark: str = "") -> tuple[Equation, ...]:
-    """Lagrangian, nonconservative part, momenta, equations of motion and energy, in symbols.
+def symbolic_equations(system: LagrangianSystem, mark: str = "") -> tuple[Equation, ...]:
+    """Lagrangian, nonconservative part, momenta, equations of motion and energy, in symbols; of
+    many bodies those of one body i, whatever their number.
 
     `mark` is put behind each name, where equations with numbers stand beside them.
     """
-    words = problem.words
-    found = [_equation("Lagrangian", "L", problem.lagrangian, problem)]
-    if problem.nonconservative is not None:
-        found.append(_equation("Nonconservative part", "K", problem.nonconservative, problem))
-    for k, phi in enumerate(problem.constraints, 1):
-        name = "Constraint" if len(problem.constraints) == 1 else f"Constraint {k}"
-        found.append(Equation(name, f"{latex(phi, words)} = 0", f"{text(phi, words)} = 0"))
-    for k, name in enumerate(words.names):
-        title = "Momentum" if problem.n == 1 else f"Momentum of {name}"
-        left = _momentum_name(problem, k)
-        momentum = problem.momentum[k]
-        found.append(Equation(title, f"{left} = {latex(momentum, words)}", text(momentum, words)))
-    for k, (left, right) in enumerate(equations_of_motion(problem)):
-        title = "Equation of motion" if problem.n == 1 else f"Motion of {words.names[k]}"
-        found.append(
+    words, written = system.words, system.written
+    equations = [_equation("Lagrangian", "L", system.lagrangian_terms, words, written)]
+    if system.nonconservative_terms:
+        terms = system.nonconservative_terms
+        equations.append(_equation("Nonconservative part", "K", terms, words, written))
+    for one, name in zip(system.holonomic, _constraint_names(system), strict=True):
+        each = r",\quad \text{each } i" if one.each else ""
+        shown = latex(one.expression, words) if one.each else sums_latex(one.parts, words)
+        plain = one.where.text if system.body_count else f"{text(one.expression, words)} = 0"
+        equations.append(Equation(name, f"{shown} = 0{each}", plain))
+    for k in range(len(words.names)):
+        equations += _motion_of_bodies(system, k) if system.body_count else []
+    equations += [] if system.body_count else _motion(system)
+    equations.append(_equation("Energy", "E", system.energy_terms, words, {}))
+    return tuple(replace(equation, name=equation.name + mark) for equation in equations)
+
+
+def _equation(
+    name: str, sign: str, terms: Sequence[Summand], words: Vocabulary, written: Mapping[str, str]
+) -> Equation:
+    doubled = sign == "K"
+    plain = written.get(sign) or sums_text(terms, words, doubled)
+    return Equation(name, f"{sign} = {sums_latex(terms, words, doubled)}", plain)
+
+
+def _motion(system: LagrangianSystem) -> list[Equation]:
+    """Momenta and equations of motion of few coordinates."""
+    words, equations = system.words, []
+    for name, symbol, momentum in zip(words.names, words.q, system.momentum, strict=True):
+        alone = system.n == 1
+        title = "Momentum" if alone else f"Momentum of {name}"
+        left = r"\pi" if alone else rf"\pi_{{{latex(symbol, words)}}}"
+        short = text(momentum, words)
+        equations.append(Equation(title, f"{left} = {latex(momentum, words)}", short))
+    for k, (left, right) in enumerate(equations_of_motion(system)):
+        equations.append(
             Equation(
-                title,
+                _motion_name(system, k),
                 f"{latex(left, words)} = {latex(right, words)}",
                 f"{text(left, words)} = {text(right, words)}",
             )
         )
-    found.append(_equation("Energy", "E", problem.energy, problem))
-    return tuple(replace(equation, name=equation.name + mark) for equation in found)
+    return equations
+
+
+def _motion_name(system: LagrangianSystem, k: int) -> str:
+    return "Equation of motion" if system.n == 1 else f"Motion of {system.words.names[k]}"
+
+
+def _constraint_names(system: LagrangianSystem) -> list[str]:
+    count = len(system.holonomic)
+    return ["Constraint"] if count == 1 else [f"Constraint {k + 1}" for k in range(count)]
+
+
+def _motion_of_bodies(system: LagrangianSystem, component: int) -> list[Equation]:
+    """Momentum and equation of motion of a component of body i, and of bodies with more to them."""
+    words = system.words
+    coordinate, bracket, rest = words.names[component].partition("[")
+    own = ArgumentPlace("v", component, BodyIndex("i", 0))
+    name = f"{coordinate}[i]{bracket}{rest}"
+    momenta, by_latex = _sides(system, system.momentum_terms, own)
+    forces, forces_latex = _sides(system, system.force_terms, own._replace(what="q"))
+    left = rf"\frac{{d}}{{dt}} \pi_{{{_name_index(component, words.names)}}}"
+    if system.constraints:
+        forces.append("force of constraint")
+        forces_latex.append(r"\text{force of constraint}")
+    equations = [
+        Equation(
+            f"Momentum of {name}",
+            rf"\pi_{{{_name_index(component, words.names)}}} = {joined(by_latex)}",
+            joined(momenta),
+        ),
+        Equation(f"Motion of {name}", f"{left} = {joined(forces_latex)}",
+                 f"pi_{coordinate}[i]{bracket}{rest}' = {joined(forces)}"),
+    ]  # fmt: skip
+    alone: dict[int, tuple[list[str], list[str]]] = {}
+    for _, at, e in system.force_terms:
+        if at.of == component and not at.body.letter:
+            plain, formulas = alone.setdefault(at.body.number, ([], []))
+            plain.append(text(e, words))
+            formulas.append(latex(e, words))
+    for body in sorted(alone):
+        short, formula = alone[body]
+        equations.append(Equation(f"More force on body {body}", joined(formula), joined(short)))
+    return equations
+
+
+def _name_index(component: int, names: tuple[str, ...]) -> str:
+    """The index of a momentum: i, or i and the component."""
+    inside = names[component].partition("[")[2].rstrip("]")
+    several = len({name.partition("[")[0] for name in names}) > 1
+    first = names[component].partition("[")[0] + "," if several else ""
+    return f"{first}i,{inside}" if inside else f"{first}i"
+
+
+def _sides(system: LagrangianSystem, entries: Sequence[Derivative], own: ArgumentPlace) -> Sides:
+    """What a body i with all its neighbours gets from each summand."""
+    words = system.words
+    near = sp.Integer(0)
+    sides: Sides = ([], [])
+    for part, at, e in entries:
+        one = system.parts[part]
+        if at.of != own.of or not at.body.letter:
+            continue
+        if one.domain == "bodies":
+            near += moved(words, e, -at.body.number)
+            continue
+        if one.symmetric:
+            over, formula = "j!=i", r"j \neq i"
+        elif at.body.letter == "i":
+            over, formula = "j>i", "j > i"
+        else:
+            over, formula = "j<i", "j < i"
+            e = swapped(words, replace(one, expression=e))
+        sides[0].append(f"sum({over}, {text(e, words)})")
+        body = latex(e, words)
+        body = rf"\left( {body} \right)" if isinstance(e, sp.Add) else body
+        sides[1].append(rf"\sum_{{{formula}}} {body}")
+    if near != 0:
+        polynomial = near.is_polynomial(*(words.moving & near.free_symbols))
+        near = sp.expand(near) if polynomial else near
+        sides[0].insert(0, text(near, words))
+        sides[1].insert(0, latex(near, words))
+    return sides
 
 
 def numeric_equations(
-    problem: LagrangianSystem,
+    system: LagrangianSystem,
     values: Values,
     covariance: np.ndarray | None = None,
     uncertain: Sequence[str] = (),
@@ -58,84 +163,68 @@ def numeric_equations(
     holds them;
     `covariance` belongs to the symbols `uncertain`. Parameters take the study's own numbers.
     """
-    words = problem.words
-    numbers = dict(problem.values)
+    words = system.words
+    numbers = dict(system.values)
     numbers |= {words.constants[n]: v for n, (v, _) in values.items() if v is not None}
     symbols = [words.constants[name] for name in uncertain]
 
     def with_numbers(expression: sp.Expr) -> tuple[sp.Expr, Rounded]:
         return numeric(expression, words, numbers, covariance, symbols)
 
-    def held(*expressions: sp.Expr) -> Values:
+    def listed(*expressions: sp.Expr) -> Values:
         there = set[sp.Basic]().union(*(e.free_symbols for e in expressions))
         return {name: value for name, value in values.items() if words.constants[name] in there}
 
-    found = []
+    equations = []
     for name, sign, expression in (
-        ("Lagrangian", "L", problem.lagrangian),
-        ("Nonconservative part", "K", problem.nonconservative),
+        ("Lagrangian", "L", system.lagrangian),
+        ("Nonconservative part", "K", system.nonconservative),
     ):
         if expression is None:
             continue
         shown, rounded = with_numbers(expression)
         doubled = sign == "K"
-        found.append(
+        equations.append(
             Equation(
                 name,
                 f"{sign} = {latex(shown, words, rounded, doubled)}",
                 text(shown, words, rounded, doubled),
-                held(expression),
+                listed(expression),
             )
         )
-    for k, phi in enumerate(problem.constraints, 1):
+    for phi, name in zip(system.constraints, _constraint_names(system), strict=True):
         shown, rounded = with_numbers(phi)
-        found.append(
+        equations.append(
             Equation(
-                "Constraint" if len(problem.constraints) == 1 else f"Constraint {k}",
+                name,
                 f"{latex(shown, words, rounded)} = 0",
                 f"{text(shown, words, rounded)} = 0",
-                held(phi),
+                listed(phi),
             )
         )
-    for k, (left, right) in enumerate(_monic(problem)):
-        title = "Equation of motion" if problem.n == 1 else f"Motion of {words.names[k]}"
+    for k, (left, right) in enumerate(_monic(system)):
+        title = _motion_name(system, k)
         (shown_left, by_left), (shown, by) = with_numbers(left), with_numbers(right)
-        found.append(
+        equations.append(
             Equation(
                 title,
                 f"{latex(shown_left, words, by_left)} = {latex(shown, words, by)}",
                 f"{text(shown_left, words, by_left)} = {text(shown, words, by)}",
-                held(left, right),
+                listed(left, right),
             )
         )
-    return tuple(found)
+    return tuple(equations)
 
 
-def _monic(problem: LagrangianSystem) -> list[tuple[sp.Expr, sp.Expr]]:
+def _monic(system: LagrangianSystem) -> list[tuple[sp.Expr, sp.Expr]]:
     """Equations of motion, divided by the factor of the acceleration where there is just one."""
     sides = []
-    for k, (left, right) in enumerate(equations_of_motion(problem)):
-        factor = sp.diff(left, problem.words.a[k])
-        alone = sp.expand(left - factor * problem.words.a[k]) == 0
-        if alone and not factor.free_symbols & {*problem.words.q, *problem.words.v}:
+    for k, (left, right) in enumerate(equations_of_motion(system)):
+        factor = sp.diff(left, system.words.a[k])
+        alone = sp.expand(left - factor * system.words.a[k]) == 0
+        if alone and not factor.free_symbols & {*system.words.q, *system.words.v}:
             monic = sp.Add(*(term / factor for term in sp.Add.make_args(right)))
-            sides.append((problem.words.a[k], monic))
+            sides.append((system.words.a[k], monic))
         else:
             sides.append((left, right))
     return sides
-
-
-def _equation(name: str, sign: str, expression: sp.Expr, problem: LagrangianSystem) -> Equation:
-    doubled = sign == "K"
-    return Equation(
-        name,
-        f"{sign} = {latex(expression, problem.words, doubled=doubled)}",
-        text(expression, problem.words, doubled=doubled),
-    )
-
-
-def _momentum_name(problem: LagrangianSystem, k: int) -> str:
-    if problem.n == 1:
-        return r"\pi"
-    below = latex(problem.words.q[k], problem.words)
-    return rf"\pi_{{{below}}}"

@@ -46,3 +46,14 @@ def _folded(expression: sp.Basic, known: dict[sp.Basic, np.ndarray | float]):
             arguments = [_folded(a, known) for a in expression.args]
             known[expression] = TABLE[expression.func](*arguments)
     return known[expression]
+
+
+def points(expressions: Sequence[sp.Expr]) -> list[dict[sp.Symbol, sp.Expr]]:
+    """Three points at irrational numbers for the symbols of some expressions."""
+    symbols = sorted(set[sp.Symbol]().union(*(e.free_symbols for e in expressions)), key=str)
+    return [{s: sp.sqrt(k * shift + 2) / 3 for k, s in enumerate(symbols)} for shift in (1, 2, 3)]
+
+
+def vanishes(expression: sp.Expr) -> bool:
+    """Whether an expression is zero at three irrational points (where expand cannot see it)."""
+    return all(abs(sp.N(expression.subs(at), 30)) < 1e-20 for at in points([expression]))

@@ -1,28 +1,26 @@
-"""What a study of motion means beyond its equations: the doubled system and its symmetries."""
+"""Explanation of a Lagrangian system beyond its equations: doubled system and symmetries."""
 
 from __future__ import annotations
 
 import sympy as sp
 from actionrun.compiler.findings import Equation, Section
-from actionrun.spec.kinds.family import Family
-from actionrun.spec.kinds.ggl import Ggl
 
-from .lagrangian_system import LagrangianSystem, lagrangian_system
-from .noether import Symmetry, symmetries
+from .lagrangian_system import LagrangianSystem
+from .noether import Symmetry, charge_latex, charge_text, symmetries
 from .printing import latex, text
 
 LONG = 160  # operations of a doubled Lagrangian that are still worth reading
 
 
-def meaning(study: Ggl | Family) -> tuple[Section, ...]:
+def mechanics_sections(system: LagrangianSystem) -> tuple[Section, ...]:
     """The sections that every study of motion has."""
-    symbolic = lagrangian_system(study)
-    return _doubled(symbolic), _symmetries(symbolic)
+    doubled = () if system.body_count else (_doubled(system),)
+    return (*doubled, _symmetries(system))
 
 
-def _doubled(problem: LagrangianSystem) -> Section:
+def _doubled(system: LagrangianSystem) -> Section:
     """Galley's doubled Lagrangian, and where it is short its form in q+ and q-."""
-    part = " + K" if problem.nonconservative is not None else ""
+    part = " + K" if system.nonconservative is not None else ""
     equations = [
         Equation(
             "Doubled Lagrangian",
@@ -36,9 +34,9 @@ def _doubled(problem: LagrangianSystem) -> Section:
             "q_plus = (q1 + q2)/2, q_minus = q1 - q2",
         ),
     ]
-    whole = _difference(problem)
+    whole = _difference(system)
     if whole is not None:
-        words = problem.words
+        words = system.words
         equations.append(
             Equation(
                 "Doubled Lagrangian in these",
@@ -54,43 +52,41 @@ def _doubled(problem: LagrangianSystem) -> Section:
     )
 
 
-def _difference(problem: LagrangianSystem) -> sp.Expr | None:
+def _difference(system: LagrangianSystem) -> sp.Expr | None:
     """L(q+ + q-/2) - L(q+ - q-/2) + K, multiplied out; None where it is too long to read."""
-    words, law = problem.words, problem.lagrangian
+    words, law = system.words, system.lagrangian
     moving = {*words.q, *words.v}
     if sp.count_ops(law) > LONG or not law.is_polynomial(*moving):
         return None
     pairs = list(zip((*words.q, *words.v), (*words.minus, *words.minus_v), strict=True))
     first = law.xreplace({x: x + m / 2 for x, m in pairs})
     second = law.xreplace({x: x - m / 2 for x, m in pairs})
-    whole = sp.expand(first - second) + (problem.nonconservative or 0)
+    whole = sp.expand(first - second) + (system.nonconservative or 0)
     return whole if sp.count_ops(whole) <= LONG else None
 
 
-def _symmetries(problem: LagrangianSystem) -> Section:
-    found = symmetries(problem)
-    if not found:
+def _symmetries(system: LagrangianSystem) -> Section:
+    result = symmetries(system)
+    if not result:
         return Section("Symmetries", "None was found: no charge is conserved.")
-    return Section(
-        "Symmetries",
-        "What leaves the Lagrangian as it is, and the charge that belongs to it. "
-        + (
-            "All charges are conserved."
-            if all(s.rate == 0 for s in found)
-            else "K changes a charge at the rate that is given."
-        ),
-        tuple(equation for symmetry in found for equation in _charge(symmetry, problem)),
-    )
+    what = "What leaves the Lagrangian as it is, and the charge that belongs to it."
+    if not system.body_count:  # of bodies the rates through K are not known as formulas
+        what += (
+            " All charges are conserved."
+            if all(s.rate == 0 for s in result)
+            else " K changes a charge at the rate that is given."
+        )
+    return Section("Symmetries", what, tuple(e for one in result for e in _charge(one, system)))
 
 
-def _charge(symmetry: Symmetry, problem: LagrangianSystem) -> list[Equation]:
-    words, name = problem.words, symmetry.charge_name
-    kept = " (conserved)" if symmetry.rate == 0 else ""
-    charge, rate = symmetry.charge, symmetry.rate
+def _charge(symmetry: Symmetry, system: LagrangianSystem) -> list[Equation]:
+    words, name, rate = system.words, symmetry.charge_name, symmetry.rate
+    kept = " (conserved)" if rate == 0 and not system.body_count else ""
     title = f"{symmetry.name[:1].upper()}{symmetry.name[1:]}: {name}{kept}"
-    found = [Equation(title, f"Q = {latex(charge, words)}", text(charge, words))]
-    if symmetry.rate != 0:
-        found.append(
+    formula, short = charge_latex(system, symmetry), charge_text(system, symmetry)
+    equations = [Equation(title, f"Q = {formula}", short)]
+    if rate != 0:
+        equations.append(
             Equation(f"Rate of the {name}", rf"\dot{{Q}} = {latex(rate, words)}", text(rate, words))
         )
-    return found
+    return equations

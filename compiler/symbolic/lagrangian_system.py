@@ -1,48 +1,84 @@
-"""The one intermediate form: a symbolic problem.
+"""Lagrangian system: the one intermediate form, of few coordinates and of many bodies.
 
     d/dt P_i = F_i,    P_i = dL/dv_i + [dK/dv-_i]_PL,    F_i = dL/dq_i + [dK/dq-_i]_PL
 
 with the physical limit PL (minus variables to zero) taken symbolically, so that no doubled variable
 is left at run time (Galley, Phys. Rev. Lett. 110, 174301, 2013; Roberts, eq. 10-11, with q- = q1 -
-q2 not halved).
+q2 not halved). Sums over bodies are differentiated summand by summand, never written out; a law of
+few coordinates is one summand.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import sympy as sp
 from actionrun.compiler.errors import study_error
-from actionrun.spec import Study
+from actionrun.spec import Expression, Study
+from actionrun.spec.kinds.ggl import Ggl
 
+from .many_body_sums import (
+    Derivative,
+    HolonomicConstraint,
+    Summand,
+    derivatives,
+    holonomic_constraint,
+    summands,
+)
+from .regularity import diagonal_mass, require_odd, require_real, require_regular
 from .vocabulary import Vocabulary, vocabulary
+
+MOST_IN_PAIRS = 4000  # bodies of a sum over pairs: each pair is a number of every array
 
 
 @dataclass(frozen=True)
 class LagrangianSystem:
-    """A Lagrangian system in components; n is the number of degrees of freedom.
+    """A Lagrangian system in components: of few coordinates (`body_count` 0), or of many bodies
+    with the components `words.names` each.
 
-    `values` are the numbers of the parameters (and of coefficients that are fixed), `coefficients`
-    the unknowns of a family. `lagrangian` and `nonconservative` are in the components `q`, `v`, the
-    minus variables `minus`, `minus_v`, and `t`. `constraints` are the phi of holonomic constraints
-    phi = 0, whose forces sum_k lambda_k dphi_k/dq are not part of `force`.
+    `values` are the numbers of the parameters (and of coefficients that are fixed), `lists` those
+    of parameters with a number for each body, `coefficients` the unknowns of a family. Lagrangian,
+    nonconservative part and energy are sums; force (with `coupling_terms`, the part of K in it),
+    momentum and, of bodies, mass are derivatives of their summands. Of few coordinates the
+    properties `lagrangian`, `force`, ... are the whole expressions in the components `q`, `v`, the
+    minus variables `minus`, `minus_v`, and `t`. `holonomic` are the constraints phi = 0, whose
+    forces sum_k lambda_k dphi_k/dq are not part of the force. `written` are the laws L and K of
+    bodies as the study has them.
     """
 
     words: Vocabulary
-    lagrangian: sp.Expr
-    nonconservative: sp.Expr | None
-    force: tuple[sp.Expr, ...]
-    momentum: tuple[sp.Expr, ...]
-    energy: sp.Expr
+    lagrangian_terms: tuple[Summand, ...]
+    nonconservative_terms: tuple[Summand, ...]
+    force_terms: tuple[Derivative, ...]
+    coupling_terms: tuple[Derivative, ...]
+    momentum_terms: tuple[Derivative, ...]
+    mass_terms: tuple[Derivative, ...]
+    energy_terms: tuple[Summand, ...]
     values: dict[sp.Symbol, float]
+    lists: dict[str, tuple[float, ...]]
     coefficients: tuple[sp.Symbol, ...]
-    constraints: tuple[sp.Expr, ...] = ()
+    holonomic: tuple[HolonomicConstraint, ...]
+    written: dict[str, str]
+
+    @property
+    def body_count(self) -> int:
+        return self.words.body_count
 
     @property
     def n(self) -> int:
-        return len(self.words.q)
+        """Degrees of freedom."""
+        return len(self.words.names) * (self.body_count or 1)
+
+    @property
+    def parts(self) -> tuple[Summand, ...]:
+        return (*self.lagrangian_terms, *self.nonconservative_terms)
+
+    @property
+    def laws(self) -> tuple[Summand, ...]:
+        """What a symmetry leaves as it is: the Lagrangian and the constraints."""
+        return (*self.lagrangian_terms, *(part for one in self.holonomic for part in one.parts))
 
     @property
     def constants(self) -> tuple[sp.Symbol, ...]:
@@ -50,9 +86,51 @@ class LagrangianSystem:
         return (*self.values, *self.coefficients)
 
     @property
+    def conservative(self) -> bool:
+        """Whether the energy is a constant of the motion."""
+        return not self.nonconservative_terms and not self.timed
+
+    @property
+    def timed(self) -> bool:
+        """Whether the Lagrangian or a constraint holds t."""
+        return any(law.expression.has(self.words.t) for law in self.laws)
+
+    @cached_property
+    def lagrangian(self) -> sp.Expr:
+        return sp.Add(*(one.expression for one in self.lagrangian_terms))
+
+    @cached_property
+    def nonconservative(self) -> sp.Expr | None:
+        """K, None where there is none."""
+        whole = sp.Add(*(one.expression for one in self.nonconservative_terms))
+        return None if whole == 0 else whole
+
+    @cached_property
+    def force(self) -> tuple[sp.Expr, ...]:
+        return self._by_component(self.force_terms)
+
+    @cached_property
+    def momentum(self) -> tuple[sp.Expr, ...]:
+        return self._by_component(self.momentum_terms)
+
+    def _by_component(self, terms: tuple[Derivative, ...]) -> tuple[sp.Expr, ...]:
+        return tuple(
+            sp.Add(*(one.expression for one in terms if one.place.of == k))
+            for k in range(len(self.words.names))
+        )
+
+    @cached_property
+    def energy(self) -> sp.Expr:
+        return sp.Add(*(one.expression for one in self.energy_terms))
+
+    @cached_property
     def mass(self) -> sp.ImmutableMatrix:
         """dP_i/dv_j, shape (n, n)."""
         return sp.ImmutableMatrix([[sp.diff(p, v) for v in self.words.v] for p in self.momentum])
+
+    @cached_property
+    def constraints(self) -> tuple[sp.Expr, ...]:
+        return tuple(one.expression for one in self.holonomic)
 
     @property
     def multipliers(self) -> tuple[sp.Symbol, ...]:
@@ -63,56 +141,90 @@ class LagrangianSystem:
             stem += "_"
         return tuple(sp.Symbol(f"{stem}_{k + 1}", real=True) for k in range(count))
 
-    @property
-    def conservative(self) -> bool:
-        """Whether the energy is a constant of the motion."""
-        laws = (self.lagrangian, *self.constraints)
-        return self.nonconservative is None and not any(e.has(self.words.t) for e in laws)
+    def of_coordinate(self, rows: np.ndarray, name: str) -> np.ndarray:
+        """What belongs to a coordinate of rows (..., n): (..., bodies, components), less either
+        where there are no bodies, or the coordinate is a scalar."""
+        part = self.words.slices[name]
+        at = part if name in self.words.vectors else part.start
+        if not self.body_count:
+            return rows[..., at]
+        folded = rows.reshape((*rows.shape[:-1], len(self.words.names), self.body_count))
+        return np.moveaxis(folded[..., at, :], -2, -1) if at is part else folded[..., at, :]
+
+    def state_names(self, most: int) -> list[str]:
+        """Of the entries of a state; of bodies, the first few."""
+        names = [*self.words.names]
+        if not self.body_count:
+            return names
+        name, bracket, rest = names[0].partition("[")
+        return [f"{name}[{k + 1}]{bracket}{rest}" for k in range(min(self.body_count, most))]
 
 
 def lagrangian_system(study: Study) -> LagrangianSystem:
-    """The symbolic problem of a study. Raises Faults that point at the expression at fault."""
-    words = vocabulary(study)
+    """The system of a study. Raises Faults that point at the expression at fault."""
+    words = vocabulary(study, (isinstance(study, Ggl) and study.system.particles) or 0)
     lagrangian = _lagrangian(study, words)
-    coupling = None
+    coupling: tuple[Summand, ...] = ()
     if study.system.nonconservative is not None:
-        coupling = words.scalar(study.system.nonconservative)
-        _require_odd(study, words, coupling)
-        if coupling == 0:
-            coupling = None
-    at_limit = dict.fromkeys((*words.minus, *words.minus_v), sp.Integer(0))
-
-    def variation(of: sp.Symbol, partner: sp.Symbol) -> sp.Expr:
-        result = sp.diff(lagrangian, of)
-        if coupling is not None:
-            result += sp.diff(coupling, partner).subs(at_limit)
-        return result
-
-    force = tuple(variation(q, m) for q, m in zip(words.q, words.minus, strict=True))
-    momentum = tuple(variation(v, m) for v, m in zip(words.v, words.minus_v, strict=True))
-    energy = sp.Add(*(v * sp.diff(lagrangian, v) for v in words.v)) - lagrangian
-    values = {words.constants[name]: study.number(v) for name, v in study.parameters.items()}
+        coupling = summands(words, study.system.nonconservative)
+        for one in coupling:
+            require_odd(study, words, one)
+    holonomic = tuple(holonomic_constraint(words, one) for one in study.system.holonomic)
+    laws: list[tuple[Expression | None, tuple[Summand, ...]]] = [
+        (study.system.lagrangian or study.system.potential, lagrangian),
+        (study.system.nonconservative, coupling),
+        *((one.where, one.parts) for one in holonomic),
+    ]
+    require_real(study, laws)
+    if words.body_count > MOST_IN_PAIRS and any(
+        one.domain == "pairs" for one in (*lagrangian, *coupling)
+    ):
+        raise study_error(
+            study, ("system", "particles"), "too-many-bodies",
+            f"a sum over all pairs of {words.body_count} bodies, {MOST_IN_PAIRS} at most",
+            "take fewer bodies, or let neighbours alone act on each other: sum(i, ...q[i+1]...)",
+        )  # fmt: skip
+    limit = dict.fromkeys(words.of("minus", "minus_v"), sp.Integer(0))
+    force: list[Derivative] = []
+    pushes: list[Derivative] = []
+    momentum: list[Derivative] = []
+    for k, one in enumerate(lagrangian):
+        force += derivatives(k, one, "q")
+        momentum += derivatives(k, one, "v")
+    for k, one in enumerate(coupling, len(lagrangian)):
+        for terms, what in ((pushes, "minus"), (momentum, "minus_v")):
+            terms += [d._replace(expression=d.expression.subs(limit))
+                      for d in derivatives(k, one, what)]  # fmt: skip
+    force += pushes
+    mass = diagonal_mass(study, words, momentum) if words.body_count else ()
+    values = {
+        words.constants[name]: study.number(value)
+        for name, value in study.parameters.items()
+        if name not in words.lists
+    }
+    lists = {n: study.numbers(n) for n in words.lists} if isinstance(study, Ggl) else {}
     free: list[sp.Symbol] = []
     for name, coefficient in getattr(study, "coefficients", {}).items():
         if coefficient.fixed is not None:
             values[words.constants[name]] = study.number(coefficient.fixed)
         else:
             free.append(words.constants[name])
-    constraints = tuple(words.scalar(c) for c in study.system.holonomic)
-    found = LagrangianSystem(
-        words,
-        lagrangian,
-        coupling,
-        force,
-        momentum,
-        distributed(energy),
-        values,
-        tuple(free),
-        constraints,
-    )
-    _require_real(study, found)
-    _require_regular(study, found)
-    return found
+    system = LagrangianSystem(
+        words, lagrangian, coupling, tuple(force), tuple(pushes), tuple(momentum), mass,
+        tuple(_energy(one) for one in lagrangian), values,
+        lists, tuple(free), holonomic,
+        {sign: law.text for sign, (law, _) in zip("LK", laws, strict=False)
+         if law is not None and words.body_count},
+    )  # fmt: skip
+    if not words.body_count:
+        require_regular(study, laws[0][0], words.names, system.force, system.mass)
+    return system
+
+
+def _energy(one: Summand) -> Summand:
+    """v dL/dv - L of a summand."""
+    kinetic = sp.Add(*(v * sp.diff(one.expression, v) for v in one.symbols("v")))
+    return replace(one, expression=distributed(kinetic - one.expression))
 
 
 def distributed(expression: sp.Expr) -> sp.Expr:
@@ -121,10 +233,10 @@ def distributed(expression: sp.Expr) -> sp.Expr:
     return sp.Add(*terms)
 
 
-def _lagrangian(study: Study, words: Vocabulary) -> sp.Expr:
+def _lagrangian(study: Study, words: Vocabulary) -> tuple[Summand, ...]:
     if study.system.lagrangian is not None:
-        return words.scalar(study.system.lagrangian)
-    assert study.system.potential is not None
+        return summands(words, study.system.lagrangian)
+    assert study.system.potential is not None  # a study has one of them
     kinetic = sp.Integer(0)
     for name in study.system.coordinates:
         mass = study.system.mass
@@ -137,98 +249,5 @@ def _lagrangian(study: Study, words: Vocabulary) -> sp.Expr:
             if tree_name in words.constants:
                 m = words.constants[tree_name]
         kinetic += m * sp.Add(*(v**2 for v in words.v[words.slices[name]])) / 2
-    return kinetic - words.scalar(study.system.potential)
-
-
-def _require_odd(study: Study, words: Vocabulary, coupling: sp.Expr) -> None:
-    """K must change sign with the minus variables (Galley's antisymmetry under 1 <-> 2)."""
-    flip = {m: -m for m in (*words.minus, *words.minus_v)}
-    expanded = sp.expand(coupling)
-    for term in sp.Add.make_args(expanded):
-        if sp.expand(term + term.subs(flip, simultaneous=True)) != 0 and not vanishes(
-            term + term.subs(flip, simultaneous=True)
-        ):
-            from .printing import text
-
-            raise study_error(
-                study,
-                study.system.nonconservative,
-                "k-not-odd",
-                "K must be odd in the minus variables, but the term "
-                f"{text(term, words, doubled=True)} "
-                "is not",
-                "every term needs an odd number of factors q_minus or q_minus', "
-                "as in -lam*q_plus'*q_minus",
-            )
-
-
-def _points(expressions: Sequence[sp.Expr]) -> list[dict[sp.Symbol, sp.Expr]]:
-    """Three points at irrational numbers for the symbols of some expressions."""
-    symbols = sorted(set[sp.Symbol]().union(*(e.free_symbols for e in expressions)), key=str)
-    return [{s: sp.sqrt(k * shift + 2) / 3 for k, s in enumerate(symbols)} for shift in (1, 2, 3)]
-
-
-def vanishes(expression: sp.Expr) -> bool:
-    """Whether an expression is zero at three irrational points (where expand cannot see it)."""
-    return all(abs(sp.N(expression.subs(at), 30)) < 1e-20 for at in _points([expression]))
-
-
-def _require_real(study: Study, found: LagrangianSystem) -> None:
-    """Infinite and complex constants would fail later, and far from their place."""
-    odd = (sp.zoo, sp.nan, sp.oo, -sp.oo, sp.I)
-    parts = [(study.system.lagrangian or study.system.potential, found.lagrangian)]
-    if found.nonconservative is not None:
-        parts.append((study.system.nonconservative, found.nonconservative))
-    parts += zip(study.system.holonomic, found.constraints, strict=True)
-    for where, expression in parts:
-        if expression.has(*odd):
-            raise study_error(
-                study,
-                where,
-                "not-finite",
-                "a constant in this expression is not a finite real number",
-                "look for a division by zero, log(0) or the root of a negative number",
-            )
-    for entry in (*found.force, *found.mass):
-        if entry.has(sp.DiracDelta, *odd):
-            raise study_error(
-                study,
-                parts[0][0],
-                "kink",
-                "the equations of motion need derivatives that do not exist here",
-                "replace a kink such as |q'| by a smooth function, sqrt(q'^2 + eps^2)",
-            )
-
-
-def _require_regular(study: Study, found: LagrangianSystem) -> None:
-    """The velocities must follow from the momenta: dP/dv must not be singular for every motion.
-
-    Judged by numbers at three points: the determinant of symbols can take hours.
-    """
-    where = study.system.lagrangian or study.system.potential
-    for k, name in enumerate(found.words.names):
-        if all(entry == 0 for entry in found.mass.row(k)):
-            raise study_error(
-                study,
-                where,
-                "degenerate",
-                f"the Lagrangian has no kinetic term in {name}', "
-                "so its velocity does not follow from its momentum",
-                f"add a term in {name}'^2",
-            )
-    entries = list(found.mass)
-    ranks = []
-    for at in _points(entries):
-        numbers = [complex(sp.N(entry.subs(at), 15)) for entry in entries]
-        matrix = np.array(numbers).reshape(found.n, found.n)
-        if np.isfinite(matrix).all():
-            ranks.append(np.linalg.matrix_rank(matrix, tol=1e-10 * np.abs(matrix).max()))
-    if ranks and max(ranks) < found.n:
-        raise study_error(
-            study,
-            where,
-            "degenerate",
-            "the kinetic matrix d2L/dv dv is singular, so the velocities do not follow "
-            "from the momenta",
-            "give every coordinate a kinetic term of its own",
-        )
+    whole = kinetic - words.scalar(study.system.potential)
+    return (Summand("single", whole, words.places),)

@@ -1,45 +1,123 @@
-"""A symbolic problem as array functions: what the integrator and all that is built on it call."""
+"""Lowered system: a Lagrangian system as array functions, what integrators call.
+
+Of few coordinates each expression is one function of all numbers; of many bodies each summand is a
+kernel of the numbers of the bodies in it, which `numerics.integrators.many_body` sums.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import jax
 import numpy as np
+import sympy as sp
+from actionrun.compiler.numerics.integrators.many_body.mechanics import Place, Summed, Term
 from actionrun.compiler.numerics.integrators.mechanics import Mechanics
 
 from .lagrangian_system import LagrangianSystem
 from .lowering import lowered
+from .many_body_sums import Derivative, Summand
 from .structure import structure
+from .vocabulary import ArgumentPlace, Vocabulary
 
 
-def mechanics(problem: LagrangianSystem) -> Mechanics:
-    """Force, momentum, mass and energy of a problem, compiled; theta = `problem.constants`."""
-    words = problem.words
-    arguments = [*words.q, *words.v, words.t, *problem.constants]
-    found = structure(problem)
+def mechanics(system: LagrangianSystem) -> Mechanics:
+    """Force, momentum, mass and energy of few coordinates, compiled; theta = `system.constants`."""
+    words = system.words
+    arguments = [*words.q, *words.v, words.t, *system.constants]
+    of = structure(system)
     return Mechanics(
-        n=problem.n,
-        linear=found.linear,
-        positional=found.positional,
-        constant_mass=found.constant_mass,
-        diagonal_mass=found.diagonal_mass,
-        bare=found.bare,
-        affine_momentum=found.affine_momentum,
-        forces=lowered(problem.force, arguments),
-        momenta=lowered(problem.momentum, arguments),
-        masses=lowered(list(problem.mass), arguments),
-        energies=lowered([problem.energy], arguments),
+        n=system.n,
+        linear=of.linear,
+        positional=of.positional,
+        constant_mass=of.constant_mass,
+        diagonal_mass=of.diagonal_mass,
+        bare=of.bare,
+        affine_momentum=of.affine_momentum,
+        forces=lowered(system.force, arguments),
+        momenta=lowered(system.momentum, arguments),
+        masses=lowered(list(system.mass), arguments),
+        energies=lowered([system.energy], arguments),
     )
 
 
-def parameters(problem: LagrangianSystem) -> jax.Array:
-    """The numbers of the parameters, in the order of `problem.values`."""
-    return jax.device_put(np.array(list(problem.values.values()), dtype=np.float64))
+def many_body_mechanics(system: LagrangianSystem) -> Summed:
+    """Forces, momenta, masses and energy of all bodies, compiled."""
+    of = structure(system)
+    return Summed(
+        n=len(system.words.names),
+        scalars=len(system.values),
+        positional=of.positional,
+        bare=of.bare,
+        forces=_kernels(system, system.force_terms),
+        pushes=_kernels(system, system.coupling_terms),
+        momenta=_kernels(system, system.momentum_terms),
+        masses=_kernels(system, system.mass_terms),
+        energies=tuple(kernel(system, one, [one.expression], ()) for one in system.energy_terms),
+    )
 
 
-def components(problem: LagrangianSystem, by_name, number) -> np.ndarray:
+def parameters(system: LagrangianSystem) -> Any:
+    """theta: the numbers of the parameters (k,), in the order of `system.values`; of bodies a tuple
+    of them and then the lists (bodies,)."""
+    if not system.body_count:
+        return jax.device_put(np.array(list(system.values.values()), dtype=np.float64))
+    numbers = [np.float64(value) for value in system.values.values()]
+    return jax.device_put(
+        (*numbers, *(np.asarray(rows, np.float64) for rows in system.lists.values()))
+    )
+
+
+def argument(words: Vocabulary, place: ArgumentPlace) -> Place:
+    """Where the number of a place is found."""
+    of = words.lists.index(place.of) if isinstance(place.of, str) and place.of else place.of
+    return Place(place.what, of if isinstance(of, int) else 0, *place.body)
+
+
+def arguments_of(
+    system: LagrangianSystem, expressions: Sequence[sp.Expr]
+) -> tuple[list[sp.Symbol], tuple[Place, ...]]:
+    """The symbols of bodies in some expressions, by name, and where their numbers are found."""
+    words = system.words
+    free = set[sp.Basic]().union(*(e.free_symbols for e in expressions))
+    symbols = sorted((s for s in words.places if s in free), key=str)
+    return symbols, tuple(argument(words, words.places[s]) for s in symbols)
+
+
+def kernel(
+    system: LagrangianSystem, one: Summand, expressions: Sequence[sp.Expr],
+    targets: Sequence[ArgumentPlace],
+) -> Term:  # fmt: skip
+    """Expressions of a summand's symbols as array functions."""
+    words = system.words
+    symbols, places = arguments_of(system, expressions)
+    before, after = one.reach
+    return Term(
+        kind=one.domain,
+        symmetric=one.symmetric,
+        first=-before,
+        last=max(system.body_count - after, -before),
+        places=places,
+        values=lowered(expressions, [*symbols, words.t, *system.constants]),
+        targets=tuple(argument(words, place) for place in targets),
+    )
+
+
+def _kernels(system: LagrangianSystem, entries: Sequence[Derivative]) -> tuple[Term, ...]:
+    """One kernel a summand, all its derivatives at once, so that they share what they can."""
+    kernels = []
+    for k, one in enumerate(system.parts):
+        mine = [(place, e) for part, place, e in entries if part == k and e != 0]
+        if mine:
+            kernels.append(kernel(system, one, [e for _, e in mine], [at for at, _ in mine]))
+    return tuple(kernels)
+
+
+def components(system: LagrangianSystem, by_name, number) -> np.ndarray:
     """A table by coordinate (numbers or tuples) as an array (n,), in the order of components."""
     parts: list[float] = []
-    for name in problem.words.slices:
+    for name in system.words.slices:
         value = by_name[name]
         parts += [number(x) for x in value] if isinstance(value, tuple) else [number(value)]
     return np.array(parts, dtype=np.float64)

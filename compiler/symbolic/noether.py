@@ -1,4 +1,4 @@
-"""Symmetries of a Lagrangian, their charges, and what the nonconservative part does to them.
+"""Noether's theorem: symmetries of a Lagrangian, their charges, and what K does to them.
 
 A symmetry is a displacement delta q = xi(q) = A q + c that leaves L (and every constraint) as it
 is, or a shift of time. Its charge P . xi changes by Noether's theorem only through K,
@@ -12,15 +12,19 @@ rotations of the coordinates beyond; each is proved by SymPy before it is believ
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Literal, cast
 
 import numpy as np
 import sympy as sp
 
-from .evaluation import numbers
+from .evaluation import numbers, vanishes
 from .lagrangian_system import LagrangianSystem
+from .many_body_sums import Summand
+from .printing import latex, sums_latex, sums_text, text
+from .vocabulary import ArgumentPlace, BodyIndex, Vocabulary
 
 WHOLE = 9  # degrees of freedom up to which every affine symmetry is looked for
 LARGEST = 64  # beyond it only the energy is kept: the algebra would take longer than the run
@@ -28,40 +32,119 @@ DENOMINATOR = 12  # of the numbers in a displacement
 TOLERANCE = 1e-9
 
 
+Kind = Literal["time", "translation", "rotation", "linear"]
+
+
 @dataclass(frozen=True)
 class Symmetry:
-    """A displacement xi (empty for time), its charge, and the charge's rate of change through K.
+    """A displacement of few coordinates xi (empty for time), its charge, and the charge's rate of
+    change through K: expressions of q, v, t and (rate alone) the accelerations a.
 
-    `charge` and `rate` are expressions of q, v, t and (rate alone) the accelerations a.
+    Of bodies, all are shifted, or turned, alike: in the `components` that stand here, by pairs for
+    turns. Their charges are sums, which `charge_text` and `charge_latex` write.
     """
 
     name: str
-    kind: str  # "time", "translation", "rotation", "linear"
+    kind: Kind
     charge_name: str
-    displacement: tuple[sp.Expr, ...]
-    charge: sp.Expr
-    rate: sp.Expr
+    displacement: tuple[sp.Expr, ...] = ()
+    charge: sp.Expr = sp.S.Zero
+    rate: sp.Expr = sp.S.Zero
+    components: tuple[int, ...] = ()
 
 
-def symmetries(problem: LagrangianSystem) -> tuple[Symmetry, ...]:
+def symmetries(system: LagrangianSystem) -> tuple[Symmetry, ...]:
     """All that is found, time first."""
-    found = [_of_time(problem)] if _timeless(problem) else []
-    if problem.n <= LARGEST:
-        space = _candidates(problem) if problem.n > WHOLE else _null_space(problem)
-        found += [_of_space(problem, A, c) for A, c in space if _invariant(problem, A, c)]
-    return tuple(found)
+    if system.body_count:
+        return tuple(_of_bodies(system))
+    result = [] if system.timed else [_of_time(system)]
+    if system.n <= LARGEST:
+        space = _candidates(system) if system.n > WHOLE else _null_space(system)
+        result += [_of_space(system, A, c) for A, c in space if _invariant(system, A, c)]
+    return tuple(result)
 
 
-def _timeless(problem: LagrangianSystem) -> bool:
-    laws = (problem.lagrangian, *problem.constraints)
-    return not any(law.has(problem.words.t) for law in laws)
+def charge_text(system: LagrangianSystem, symmetry: Symmetry) -> str:
+    """The charge of a symmetry in the study language."""
+    words, of = system.words, symmetry.components
+    if not system.body_count:
+        return text(symmetry.charge, words)
+    if symmetry.kind == "time":
+        return sums_text(system.energy_terms, words)
+    x = [str(words.at("q", k, BodyIndex("i", 0))) for k in of]
+    if symmetry.kind == "translation":
+        return f"sum(i, pi_{x[0]})"
+    planes = zip(x[::2], x[1::2], strict=True)
+    return f"sum(i, {' + '.join(f'{a}*pi_{b} - {b}*pi_{a}' for a, b in planes)})"
 
 
-def _couplings(problem: LagrangianSystem) -> tuple[list[sp.Expr], list[sp.Expr]]:
+def charge_latex(system: LagrangianSystem, symmetry: Symmetry) -> str:
+    """The charge of a symmetry as LaTeX, without delimiters."""
+    words, of = system.words, symmetry.components
+    if not system.body_count:
+        return latex(symmetry.charge, words)
+    if symmetry.kind == "time":
+        return sums_latex(system.energy_terms, words)
+    x = [latex(words.at("q", k, BodyIndex("i", 0)), words) for k in of]
+    if symmetry.kind == "translation":
+        return rf"\sum_i \pi_{{{x[0]}}}"
+    turns = " + ".join(
+        rf"{a} \, \pi_{{{b}}} - {b} \, \pi_{{{a}}}" for a, b in zip(x[::2], x[1::2], strict=True)
+    )
+    return rf"\sum_i \left( {turns} \right)"
+
+
+def _of_bodies(system: LagrangianSystem) -> Iterator[Symmetry]:
+    """The symmetries of bodies, by algebra on summands: time, shifts and turns of all of them."""
+    words, laws = system.words, system.laws
+    if not system.timed:
+        yield Symmetry("shift of time", "time", "energy")
+    for a, name in enumerate(words.names):
+        if all(_kept(one, {a: {a: None}}) for one in laws):
+            shown = words.at("q", a, BodyIndex("i", 0))
+            yield Symmetry(f"shift of {shown} for all i", "translation",
+                           f"total momentum of {name}", components=(a,))  # fmt: skip
+    firsts: dict[int, list[int]] = {}  # first components of the vectors of a size
+    for name, part in words.slices.items():
+        if name in words.vectors:
+            firsts.setdefault(part.stop - part.start, []).append(part.start)
+    for size, starts in firsts.items():
+        for low, high in {2: [(0, 1)], 3: [(1, 2), (2, 0), (0, 1)]}.get(size, []):
+            turn = {f + low: {f + high: -1} for f in starts} | {
+                f + high: {f + low: 1} for f in starts
+            }
+            if all(_kept(one, turn) for one in laws):
+                planes = ", ".join(
+                    f"({words.names[f + low]}, {words.names[f + high]})" for f in starts
+                )
+                yield Symmetry(
+                    f"rotation of {planes} for all i", "rotation", f"angular momentum of {planes}",
+                    components=tuple(f + k for f in starts for k in (low, high)),
+                )  # fmt: skip
+
+
+def _kept(one: Summand, change: Mapping[int, Mapping[int, int | None]]) -> bool:
+    """Whether a summand stays as it is: component a of each body changes by `change[a]`, which
+    has the factors of the other components (None: a constant)."""
+    total, at = sp.Integer(0), {place: symbol for symbol, place in one.places.items()}
+    for symbol in one.symbols("q", "v"):
+        what, of, body = one.places[symbol]
+        for other, factor in change.get(cast("int", of), {}).items():
+            if factor is None:
+                total += sp.diff(one.expression, symbol) if what == "q" else 0
+                continue
+            partner = at.get(ArgumentPlace(what, other, body))
+            if partner is None:
+                return False
+            total += factor * partner * sp.diff(one.expression, symbol)
+    return total == 0 or sp.expand(total) == 0 or vanishes(total)
+
+
+def _couplings(system: LagrangianSystem) -> tuple[list[sp.Expr], list[sp.Expr]]:
     """[dK/dq-] and [dK/dv-] in the physical limit."""
-    words, K = problem.words, problem.nonconservative
+    words, K = system.words, system.nonconservative
     if K is None:
-        return [sp.Integer(0)] * problem.n, [sp.Integer(0)] * problem.n
+        return [sp.Integer(0)] * system.n, [sp.Integer(0)] * system.n
     limit = dict.fromkeys((*words.minus, *words.minus_v), sp.Integer(0))
     return (
         [sp.diff(K, m).subs(limit) for m in words.minus],
@@ -69,58 +152,53 @@ def _couplings(problem: LagrangianSystem) -> tuple[list[sp.Expr], list[sp.Expr]]
     )
 
 
-def _of_time(problem: LagrangianSystem) -> Symmetry:
-    words = problem.words
-    forces, momenta = _couplings(problem)
+def _of_time(system: LagrangianSystem) -> Symmetry:
+    words = system.words
+    forces, momenta = _couplings(system)
     rate = sp.Add(*(v * f for v, f in zip(words.v, forces, strict=True)))
     for v, momentum in zip(words.v, momenta, strict=True):
         if momentum == 0:
             continue
         rate -= v * sp.diff(momentum, words.t)
-        for k in range(problem.n):
+        for k in range(system.n):
             rate -= v * sp.diff(momentum, words.q[k]) * words.v[k]
             rate -= v * sp.diff(momentum, words.v[k]) * words.a[k]
-    return Symmetry("shift of time", "time", "energy", (), problem.energy, rate)
+    return Symmetry("shift of time", "time", "energy", (), system.energy, rate)
 
 
-def _of_space(problem: LagrangianSystem, A: sp.Matrix, c: sp.Matrix) -> Symmetry:
-    words = problem.words
-    forces, momenta = _couplings(problem)
+def _of_space(system: LagrangianSystem, A: sp.Matrix, c: sp.Matrix) -> Symmetry:
+    words = system.words
+    forces, momenta = _couplings(system)
     xi = list(A * sp.Matrix(words.q) + c)
     slope = list(A * sp.Matrix(words.v))
-    charge = sp.Add(*(p * x for p, x in zip(problem.momentum, xi, strict=True)))
+    charge = sp.Add(*(p * x for p, x in zip(system.momentum, xi, strict=True)))
     rate = sp.Add(
         *(f * x for f, x in zip(forces, xi, strict=True)),
         *(m * x for m, x in zip(momenta, slope, strict=True)),
     )
-    kind, name, charge_name = _named(problem, A, c)
+    kind, name, charge_name = _named(system, A, c)
     return Symmetry(name, kind, charge_name, tuple(xi), sp.expand_mul(charge), rate)
 
 
-def _invariant(problem: LagrangianSystem, A: sp.Matrix, c: sp.Matrix) -> bool:
+def _invariant(system: LagrangianSystem, A: sp.Matrix, c: sp.Matrix) -> bool:
     """Whether L and every constraint stay as they are: by algebra, else at thirty digits."""
-    words = problem.words
+    words = system.words
     xi, slope = A * sp.Matrix(words.q) + c, A * sp.Matrix(words.v)
-    for law in (problem.lagrangian, *problem.constraints):
+    for law in (system.lagrangian, *system.constraints):
         change = sp.Add(
             *(sp.diff(law, q) * x for q, x in zip(words.q, xi, strict=True) if x != 0),
             *(sp.diff(law, v) * x for v, x in zip(words.v, slope, strict=True) if x != 0),
         )
-        if change == 0 or sp.expand(change) == 0:
-            continue
-        symbols = sorted(change.free_symbols, key=str)
-        for shift in (1, 2, 3):
-            at = {s: sp.sqrt(k * shift + 2) / 3 for k, s in enumerate(symbols)}
-            if not abs(sp.N(change.subs(at), 30)) < 1e-20:
-                return False
+        if change != 0 and sp.expand(change) != 0 and not vanishes(change):
+            return False
     return True
 
 
-def _null_space(problem: LagrangianSystem) -> Iterator[tuple[sp.Matrix, sp.Matrix]]:
+def _null_space(system: LagrangianSystem) -> Iterator[tuple[sp.Matrix, sp.Matrix]]:
     """A and c of the affine displacements that leave L alone at many points, in a plain basis."""
-    n, words = problem.n, problem.words
-    rows = np.concatenate([_changes(problem, law) for law in (problem.lagrangian,
-                           *problem.constraints)])  # fmt: skip
+    n, words = system.n, system.words
+    rows = np.concatenate([_changes(system, law) for law in (system.lagrangian,
+                           *system.constraints)])  # fmt: skip
     rows = rows[np.isfinite(rows).all(axis=1) & (np.abs(rows).max(axis=1) > 0)]
     if len(rows) < n + n * n:
         return
@@ -131,25 +209,25 @@ def _null_space(problem: LagrangianSystem) -> Iterator[tuple[sp.Matrix, sp.Matri
         if np.max(np.abs(row - np.array(whole, float))) < 1e-6:
             plain = [sp.Rational(x.numerator, x.denominator) for x in whole]
             yield (
-                _oriented(sp.Matrix(n, n, plain[n:]), words.study.system),
+                _oriented(sp.Matrix(n, n, plain[n:]), words),
                 sp.Matrix(n, 1, plain[:n]),
             )
 
 
-def _changes(problem: LagrangianSystem, law: sp.Expr) -> np.ndarray:
+def _changes(system: LagrangianSystem, law: sp.Expr) -> np.ndarray:
     """d(law) for each unit entry of (c, A) at random points, (points, n + n^2)."""
-    words, n = problem.words, problem.n
+    words, n = system.words, system.n
     draw = np.random.default_rng(0)
     count = 3 * (n + n * n) + 10
     q = draw.uniform(0.3, 1.3, (n, count))
     v = draw.uniform(-0.3, 0.3, (n, count))
     t = draw.uniform(0.3, 1.3, count)
-    zeros = {s for s, value in problem.values.items() if value == 0}
+    zeros = {s for s, value in system.values.items() if value == 0}
     constants = [
         np.zeros(count) if s in zeros else np.full(count, draw.uniform(0.5, 1.5))
-        for s in problem.constants
+        for s in system.constants
     ]
-    symbols = [*words.q, *words.v, words.t, *problem.constants]
+    symbols = [*words.q, *words.v, words.t, *system.constants]
     at = dict(zip(symbols, [*q, *v, t, *constants], strict=True))
     values = numbers([sp.diff(law, x) for x in (*words.q, *words.v)], at)
     by_q, by_v = values[:n], values[n:]
@@ -175,17 +253,16 @@ def _reduced(basis: np.ndarray) -> np.ndarray:
     return rows
 
 
-def _candidates(problem: LagrangianSystem) -> Iterator[tuple[sp.Matrix, sp.Matrix]]:
+def _candidates(system: LagrangianSystem) -> Iterator[tuple[sp.Matrix, sp.Matrix]]:
     """Every coordinate shifted; all vectors of a dimension shifted or turned together."""
-    n, words = problem.n, problem.words
+    n, words = system.n, system.words
     still = sp.zeros(n, n)
     for k in range(n):
-        if not problem.lagrangian.has(words.q[k]):
+        if not system.lagrangian.has(words.q[k]):
             yield still, sp.Matrix(n, 1, [int(j == k) for j in range(n)])
-    system = words.study.system
     groups: dict[int, list[slice]] = {}
     for name, part in words.slices.items():
-        size = part.stop - part.start if system.is_vector(name) else 0
+        size = part.stop - part.start if name in words.vectors else 0
         groups.setdefault(size, []).append(part)
     for size, parts in groups.items():
         for axis in range(max(size, 1)):
@@ -198,28 +275,26 @@ def _candidates(problem: LagrangianSystem) -> Iterator[tuple[sp.Matrix, sp.Matri
                 for part in parts:
                     A[part.start + low, part.start + high] = 1
                     A[part.start + high, part.start + low] = -1
-                yield _oriented(A, system), sp.zeros(n, 1)
+                yield _oriented(A, words), sp.zeros(n, 1)
 
 
-def _oriented(A: sp.Matrix, system) -> sp.Matrix:
+def _oriented(A: sp.Matrix, words: Vocabulary) -> sp.Matrix:
     """A rotation in the positive sense: x to y to z to x for three axes."""
     if A != -A.T or not any(A):
         return A
     k, j = next((k, j) for k in range(A.rows) for j in range(A.cols) if A[k, j] != 0)
-    start = 0
-    for name, size in system.coordinates.items():
-        if system.is_vector(name) and size == 3 and start <= k < start + 3:
+    for name, part in words.slices.items():
+        if name in words.vectors and part.stop - part.start == 3 and part.start <= k < part.stop:
             cyclic = (j - k) % 3 == 1  # from axis k to axis j
             return -A if (A[k, j] > 0) == cyclic else A
-        start += size
     return -A if A[k, j] > 0 else A
 
 
-def _named(problem: LagrangianSystem, A: sp.Matrix, c: sp.Matrix) -> tuple[str, str, str]:
+def _named(system: LagrangianSystem, A: sp.Matrix, c: sp.Matrix) -> tuple[Kind, str, str]:
     """Kind of the symmetry, its name, and the name of its charge."""
-    names = problem.words.names
+    names = system.words.names
     if not any(A):
-        moved = [names[k] for k in range(problem.n) if c[k] != 0]
+        moved = [names[k] for k in range(system.n) if c[k] != 0]
         if len(moved) == 1:
             return "translation", f"shift of {moved[0]}", f"momentum of {moved[0]}"
         some = _listed(moved)
@@ -227,13 +302,13 @@ def _named(problem: LagrangianSystem, A: sp.Matrix, c: sp.Matrix) -> tuple[str, 
     if A == -A.T:
         planes = [
             (names[k], names[j])
-            for k in range(problem.n)
-            for j in range(k + 1, problem.n)
+            for k in range(system.n)
+            for j in range(k + 1, system.n)
             if A[k, j] != 0
         ]
         some = _listed([f"({one}, {two})" for one, two in planes])
         return "rotation", f"rotation of {some}", f"angular momentum of {some}"
-    moved = [names[k] for k in range(problem.n) if any(A.row(k)) or c[k] != 0]
+    moved = [names[k] for k in range(system.n) if any(A.row(k)) or c[k] != 0]
     return "linear", f"linear map of {_listed(moved)}", f"charge of {_listed(moved)}"
 
 

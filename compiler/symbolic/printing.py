@@ -1,5 +1,5 @@
-"""From SymPy back to what a person writes: the study language and LaTeX, numbers rounded by their
-uncertainty.
+"""Printers: SymPy back to what a person writes, the study language and LaTeX, sums over bodies
+among it, numbers rounded by their uncertainty.
 """
 
 from __future__ import annotations
@@ -7,13 +7,17 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import combinations
 
 import numpy as np
 import sympy as sp
 from sympy.printing.latex import LatexPrinter
 from sympy.printing.str import StrPrinter
 
-from .vocabulary import Vocabulary
+from .many_body_sums import Summand
+from .vocabulary import ALONE, BodyIndex, Vocabulary
+
+OVER = {"bodies": ("i, ", r"\sum_{i} "), "pairs": ("i<j, ", r"\sum_{i<j} "), "single": ("", "")}
 
 GREEK = {
     *("alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota", "kappa"),
@@ -59,34 +63,32 @@ def component_latex(component: str, mark: str = "", dots: int = 0) -> str:
 
 
 def _latex_names(words: Vocabulary, doubled: bool) -> dict[sp.Symbol, str]:
-    names, plus = {words.t: "t"}, "+" if doubled else ""
-    for k, component in enumerate(words.names):
-        names[words.q[k]] = component_latex(component, plus)
-        names[words.v[k]] = component_latex(component, plus, 1)
-        names[words.a[k]] = component_latex(component, dots=2)
-        names[words.minus[k]] = component_latex(component, "-")
-        names[words.minus_v[k]] = component_latex(component, "-", 1)
-    names.update({s: name_latex(name) for name, s in words.constants.items()})
+    names = {words.t: "t"}
+    for symbol, (what, of, body) in words.places.items():
+        if what == "number":
+            names[symbol] = str(body)
+        elif isinstance(of, str):
+            names[symbol] = component_latex(f"{of}[{body}]")
+        else:
+            mark = (
+                "-" if what.startswith("minus") else "+" if doubled and what in ("q", "v") else ""
+            )
+            coordinate, _, component = words.names[of].partition("[")
+            index = ",".join(x for x in (str(body), component.rstrip("]")) if x)
+            dots = {"v": 1, "minus_v": 1, "a": 2}.get(what, 0)
+            names[symbol] = component_latex(f"{coordinate}[{index}]", mark, dots)
     return names
 
 
 def _text_names(words: Vocabulary, doubled: bool) -> dict[sp.Symbol, str]:
-    names, plus = {words.t: "t"}, "_plus" if doubled else ""
-    for k, component in enumerate(words.names):
-        name, bracket, index = component.partition("[")
-        names[words.q[k]] = f"{name}{plus}{bracket}{index}"
-        names[words.v[k]] = f"{name}{plus}'{bracket}{index}"
-        names[words.a[k]] = f"{name}''{bracket}{index}"
-        names[words.minus[k]] = f"{name}_minus{bracket}{index}"
-        names[words.minus_v[k]] = f"{name}_minus'{bracket}{index}"
-    return names
+    return {s: words.spelling(place, doubled) for s, place in words.places.items()}
 
 
 Ranks = tuple[set[sp.Symbol], set[sp.Symbol], set[sp.Symbol]]
 
 
 def _ranks(words: Vocabulary) -> Ranks:
-    return {*words.a}, {*words.v, *words.minus_v}, {*words.q, *words.minus}
+    return words.of("a"), words.of("v", "minus_v"), words.of("q", "minus")
 
 
 def _by_motion(expression: sp.Expr, ranks: Ranks) -> list[sp.Expr]:
@@ -171,21 +173,35 @@ class Text(StrPrinter):
         return super()._print_Pow(expr, rational).replace("**", "^")
 
 
-def _with_lengths(expression: sp.Expr, words: Vocabulary) -> tuple[sp.Expr, dict]:
-    """`folded` over the vectors of a study.
+Length = tuple[str, tuple[BodyIndex, ...], int]  # coordinate, one body or two, order of derivative
 
-    Returns the expression with the symbols of the lengths: symbol -> (coordinate, order of
-    derivative).
-    """
-    lengths: dict[sp.Symbol, tuple[str, int]] = {}
+
+def _with_lengths(
+    expression: sp.Expr, words: Vocabulary
+) -> tuple[sp.Expr, dict[sp.Symbol, Length]]:
+    """The expression with lengths of vectors and distances of bodies as symbols of their own."""
+    lengths: dict[sp.Symbol, Length] = {}
     groups = []
+    there = expression.free_symbols & {*words.places}
+    bodies = sorted({words.places[s].body for s in there}, key=str)
+    apart: dict[sp.Basic, sp.Expr] = {}
     for name, part in words.slices.items():
-        if words.study.system.is_vector(name) and part.stop - part.start > 1:
-            for order, of in enumerate((words.q, words.v)):
-                length = sp.Symbol(f"|{name}{order}|", positive=True)
-                lengths[length] = (name, order)
-                groups.append(([x**2 for x in of[part]], length))
-    return folded(expression, groups), lengths
+        if part.stop - part.start < 2:
+            continue
+        places = range(part.start, part.stop)
+        for one, other in combinations(bodies, 2):
+            far = sp.Symbol(f"|{name} {one} {other}|", positive=True)
+            steps = [words.at("q", k, one) - words.at("q", k, other) for k in places]
+            for sign in (1, -1):
+                apart[sp.Add(*((sign * step) ** 2 for step in steps))] = far**2
+            lengths[far] = (name, (one, other), 0)
+        for body in bodies:
+            of = "" if body == ALONE else f" {body} "
+            for order, what in enumerate(("q", "v")):
+                length = sp.Symbol(f"|{name}{of}{order}|", positive=True)
+                lengths[length] = (name, (body,), order)
+                groups.append(([words.at(what, k, body) ** 2 for k in places], length))
+    return folded(expression.xreplace(apart), groups), lengths
 
 
 def folded(expression: sp.Expr, groups: Sequence[tuple[Sequence[sp.Expr], sp.Symbol]]) -> sp.Expr:
@@ -215,13 +231,16 @@ def latex(
 ) -> str:
     """LaTeX of an expression of the study, without delimiters; `doubled`: q is written q_+."""
     shown, lengths = _with_lengths(expression, words)
-    printer = Latex(_latex_names(words, doubled), _ranks(words), rounded or Rounded())
-    plus = "_{+}" if doubled else ""
-    for symbol, (name, order) in lengths.items():
-        body = rf"\mathbf{{{name_latex(name)}}}"
-        body = rf"\dot{{{body}}}" if order else body
-        printer.names[symbol] = rf"\left|{body}{plus}\right|"
-    return printer.doprint(shown)
+    names = _latex_names(words, doubled)
+    for symbol, (name, bodies, order) in lengths.items():
+        parts = []
+        for body in bodies:
+            letter = rf"\mathbf{{{name_latex(name)}}}"
+            letter = rf"\dot{{{letter}}}" if order else letter
+            below = ",".join(x for x in (str(body), "+" if doubled else "") if x)
+            parts.append(letter + (f"_{{{below}}}" if below else ""))
+        names[symbol] = rf"\left|{' - '.join(parts)}\right|"
+    return Latex(names, _ranks(words), rounded or Rounded()).doprint(shown)
 
 
 def text(
@@ -232,12 +251,55 @@ def text(
 ) -> str:
     """The expression in the study language, so that a study accepts it."""
     shown, lengths = _with_lengths(expression, words)
-    printer = Text(_text_names(words, doubled), _ranks(words), rounded or Rounded())
-    plus = "_plus" if doubled else ""
-    for symbol, (name, order) in lengths.items():
-        dash = "'" * order
-        printer.names[symbol] = f"|{name}{plus}{dash}|"
-    return printer.doprint(shown)
+    names = _text_names(words, doubled)
+    for symbol, (name, bodies, order) in lengths.items():
+        index = "" if bodies[0] == ALONE else f"[{','.join(map(str, bodies))}]"
+        plus, dash = "_plus" if doubled else "", "'" * order
+        one = f"|{name}{plus}{dash}{index}|"
+        names[symbol] = f"{name}{index}" if len(bodies) == 2 else one
+    return Text(names, _ranks(words), rounded or Rounded()).doprint(shown)
+
+
+def sums_text(parts: Sequence[Summand], words: Vocabulary, doubled: bool = False) -> str:
+    """Sums in the study language."""
+    if not words.body_count:
+        return text(sp.Add(*(one.expression for one in parts)), words, doubled=doubled)
+    terms = []
+    for one in parts:
+        sign, e = _signed(one.expression)
+        body = text(e, words, doubled=doubled)
+        terms.append(
+            sign + (f"sum({OVER[one.domain][0]}{body})" if one.domain != "single" else body)
+        )
+    return joined(terms)
+
+
+def sums_latex(parts: Sequence[Summand], words: Vocabulary, doubled: bool = False) -> str:
+    """Sums as LaTeX, without delimiters."""
+    if not words.body_count:
+        return latex(sp.Add(*(one.expression for one in parts)), words, doubled=doubled)
+    terms = []
+    for one in parts:
+        sign, e = _signed(one.expression)
+        body, shown = latex(e, words, doubled=doubled), _with_lengths(e, words)[0]
+        several = isinstance(shown, sp.Add) and one.domain != "single"
+        body = rf"\left( {body} \right)" if several else body
+        terms.append(sign + OVER[one.domain][1] + body)
+    return joined(terms)
+
+
+def _signed(expression: sp.Expr) -> tuple[str, sp.Expr]:
+    """A sum of negative terms is a negative sum."""
+    negative = expression.could_extract_minus_sign() and not isinstance(expression, sp.Add)
+    return ("-", -expression) if negative else ("", expression)
+
+
+def joined(terms: Sequence[str]) -> str:
+    """Terms with their signs as a sum."""
+    whole = terms[0] if terms else "0"
+    for term in terms[1:]:
+        whole += f" - {term[1:].lstrip()}" if term.startswith("-") else f" + {term}"
+    return whole
 
 
 def digits(value: float, std: float | None, most: int = 12) -> str:

@@ -1,4 +1,4 @@
-"""Mechanics that can be done with pencil and paper on a symbolic problem."""
+"""Structure of the equations of motion: Euler-Lagrange equations, and what they are affine in."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import sympy as sp
 from .lagrangian_system import LagrangianSystem
 
 
-def equations_of_motion(problem: LagrangianSystem) -> tuple[tuple[sp.Expr, sp.Expr], ...]:
+def equations_of_motion(system: LagrangianSystem) -> tuple[tuple[sp.Expr, sp.Expr], ...]:
     """Euler-Lagrange equations as (left, right): dP/dv a = F - dP/dq v - dP/dt + G^T lambda."""
-    words = problem.words
-    pairs, sides = list(zip(problem.multipliers, problem.constraints, strict=True)), []
-    for q, p, force in zip(words.q, problem.momentum, problem.force, strict=True):
+    words = system.words
+    pairs, sides = list(zip(system.multipliers, system.constraints, strict=True)), []
+    for q, p, force in zip(words.q, system.momentum, system.force, strict=True):
         left, right = sp.Integer(0), force - sp.diff(p, words.t)
         right += sp.Add(*(multiplier * sp.diff(phi, q) for multiplier, phi in pairs))
-        for k in range(problem.n):
+        for k in range(system.n):
             left += sp.diff(p, words.v[k]) * words.a[k]
             right -= sp.diff(p, words.q[k]) * words.v[k]
         sides.append((left, right))
@@ -45,21 +45,32 @@ class Structure:
     timed: bool
 
 
-def structure(problem: LagrangianSystem) -> Structure:
-    """The structure of a problem, by differentiation."""
-    words = problem.words
-    moving = {*words.q, *words.v}
-    both = (*problem.force, *problem.momentum)
+def structure(system: LagrangianSystem) -> Structure:
+    """The structure of a system, by differentiation; of bodies, whose masses are constant numbers,
+    by their summands."""
+    words, moving = system.words, system.words.of("q", "v")
+    speeds = words.of("v")
+    if system.body_count:
+        bare = all(
+            sp.expand(p - m * words.at("v", place.of, place.body)) == 0
+            for (_, place, p), (_, _, m) in zip(
+                system.momentum_terms, system.mass_terms, strict=True
+            )
+        )
+        free = not any(f.free_symbols & speeds for _, _, f in system.force_terms)
+        timed = any(one.expression.has(words.t) for one in system.parts)
+        return Structure(False, bare and free, True, True, bare, True, timed)
+    both = (*system.force, *system.momentum)
     timed = any(e.has(words.t) for e in both)
     slopes = [sp.expand(sp.diff(e, x)) for e in both for x in moving]
     linear = not timed and not any(s.free_symbols & moving for s in slopes)
-    mass = problem.mass
+    mass = system.mass
     constant_mass = not any(entry.free_symbols & (moving | {words.t}) for entry in mass)
     bare = constant_mass and all(
-        sp.expand(p - sum((mass[i, j] * words.v[j] for j in range(problem.n)), sp.Integer(0))) == 0
-        for i, p in enumerate(problem.momentum)
+        sp.expand(p - sum((mass[i, j] * words.v[j] for j in range(system.n)), sp.Integer(0))) == 0
+        for i, p in enumerate(system.momentum)
     )
-    positional = bare and not any(f.free_symbols & set(words.v) for f in problem.force)
-    affine = not any(entry.free_symbols & set(words.v) for entry in mass)
+    positional = bare and not any(f.free_symbols & speeds for f in system.force)
+    affine = not any(entry.free_symbols & speeds for entry in mass)
     diagonal = constant_mass and mass.is_diagonal()
     return Structure(linear, positional, constant_mass, diagonal, bare, affine, timed)

@@ -1,4 +1,8 @@
-"""Time transformation: the Lagrangian by s, dt = g(q) ds, and the clock that goes with it."""
+"""Time transformation (Sundman): the Lagrangian by s, dt = g(q) ds, and the clock to it.
+
+Velocities by s stand where those by t were. A nonconservative force Q changes the energy by
+Q v - dL/dt.
+"""
 
 from __future__ import annotations
 
@@ -6,61 +10,95 @@ from dataclasses import replace
 
 import sympy as sp
 from actionrun.compiler.errors import study_error
+from actionrun.compiler.numerics.integrators.many_body.mechanics import Summed
+from actionrun.compiler.numerics.integrators.many_body.time_transform import BodyClock, Formula
 from actionrun.compiler.numerics.integrators.mechanics import Clock
-from actionrun.spec.kinds.ggl import Ggl
+from actionrun.spec import Expression
 
 from .lagrangian_system import LagrangianSystem, distributed
+from .lowered_system import arguments_of, kernel
 from .lowering import lowered
+from .many_body_sums import Derivative, Summand
+from .vocabulary import ALONE, ArgumentPlace
 
 ENERGY = sp.Symbol("energy at the start of the step", real=True)  # no name of a study
 
 
-def transformed(study: Ggl, problem: LagrangianSystem) -> tuple[LagrangianSystem, Clock]:
-    """g (L(q, q'/g, t) + E) with E as its last constant, and dt/ds = g, dE/ds.
+def transformed(system: LagrangianSystem, transform: Expression) -> tuple[LagrangianSystem, Clock]:
+    """Of few coordinates: g (L(q, q'/g, t) + E) with E as its last constant, and dt/ds = g, dE/ds.
 
-    Velocities by s stand where those by t were. A nonconservative force Q changes the energy by
-    Q v - dL/dt. Raises Faults for a K with minus velocities, whose power holds accelerations.
+    Raises Faults for a K with minus velocities, whose power holds accelerations, and for
+    constraints that hold t.
     """
-    assert study.integrator.time_transform is not None
-    words = problem.words
-    for constraint, phi in zip(study.system.holonomic, problem.constraints, strict=True):
-        if phi.has(words.t):
-            raise study_error(
-                study,
-                constraint,
-                "not-built",
-                "constraints that hold t are not built yet together with time_transform",
-                "delete integrator.time_transform",
-            )
-    g = words.scalar(study.integrator.time_transform)
+    _require_built(system)
+    words = system.words
+    g = words.scalar(transform)
     slow = {v: v / g for v in words.v}
     lagrangian = sp.Add(
-        *(g * term for term in sp.Add.make_args(distributed(problem.lagrangian.xreplace(slow)))),
+        *(g * term for term in sp.Add.make_args(distributed(system.lagrangian.xreplace(slow)))),
         g * ENERGY,
     )
     force = [sp.diff(lagrangian, q) for q in words.q]
-    power = -g * sp.diff(problem.lagrangian, words.t).xreplace(slow)
-    if problem.nonconservative is not None:
-        at_limit = dict.fromkeys((*words.minus, *words.minus_v), sp.Integer(0))
-        if any(sp.diff(problem.nonconservative, m).subs(at_limit) != 0 for m in words.minus_v):
-            raise study_error(
-                study,
-                study.system.nonconservative,
-                "not-built",
-                "minus velocities in K are not built yet together with time_transform",
-                "integrate by parts: B*q_minus' acts as -B'*q_minus",
-            )
-        for k, minus in enumerate(words.minus):
-            pull = sp.diff(problem.nonconservative, minus).subs(at_limit).xreplace(slow)
-            force[k] += g * pull
-            power += pull * words.v[k]
-    found = replace(
-        problem,
-        lagrangian=lagrangian,
-        force=tuple(force),
-        momentum=tuple(sp.diff(lagrangian, v) for v in words.v),
-        coefficients=(*problem.coefficients, ENERGY),
+    power = -g * sp.diff(system.lagrangian, words.t).xreplace(slow)
+    for _, place, push in system.coupling_terms:
+        k, pull = words.q.index(words.at(*place)), push.xreplace(slow)
+        force[k] += g * pull
+        power += pull * words.v[k]
+    momentum = [sp.diff(lagrangian, v) for v in words.v]
+
+    def terms(what: str, expressions: list[sp.Expr]) -> tuple[Derivative, ...]:
+        places = (ArgumentPlace(what, k, ALONE) for k in range(len(expressions)))
+        return tuple(map(Derivative, [0] * len(expressions), places, expressions))
+
+    slowed = replace(
+        system,
+        lagrangian_terms=(Summand("single", lagrangian, words.places),),
+        force_terms=terms("q", force),
+        momentum_terms=terms("v", momentum),
+        coefficients=(*system.coefficients, ENERGY),
     )
-    arguments = [*words.q, *problem.constants]
-    timed = [*words.q, *words.v, words.t, *problem.constants]
-    return found, Clock(lowered([g], arguments), lowered([power], timed))
+    arguments = [*words.q, *system.constants]
+    timed = [*words.q, *words.v, words.t, *system.constants]
+    return slowed, Clock(lowered([g], arguments), lowered([power], timed))
+
+
+def many_body_clock(system: LagrangianSystem, transform: Expression, mechanics: Summed):
+    """Of bodies: dt/ds = g, one function of all positions, and dE/ds. Raises Faults likewise."""
+    _require_built(system)
+    rates = [(one, -sp.diff(one.expression, system.words.t)) for one in system.lagrangian_terms]
+    drifts = tuple(kernel(system, one, [rate], ()) for one, rate in rates if rate != 0)
+    return BodyClock(_formula(system, transform), mechanics, drifts, system.body_count)
+
+
+def _formula(system: LagrangianSystem, expression: Expression) -> Formula:
+    """A number of all bodies as a function of arrays: sums may stand anywhere in it."""
+    words = system.words
+    whole = words.scalar(expression)
+    marks = sorted((m for m in words.sums if whole.has(m)), key=str)
+    sums = [Summand(*words.sums[mark], words.places) for mark in marks]
+    singles, places = arguments_of(system, [whole])
+    return Formula(
+        tuple(kernel(system, one, [one.expression], ()) for one in sums),
+        places,
+        lowered([whole], [*marks, *singles, *system.constants]),
+        len(system.values),
+    )
+
+
+def _require_built(system: LagrangianSystem) -> None:
+    words = system.words
+    for one in system.holonomic:
+        if one.expression.has(words.t):
+            raise study_error(
+                words, one.where, "not-built",
+                "constraints that hold t are not built yet together with time_transform",
+                "delete integrator.time_transform",
+            )  # fmt: skip
+    first = len(system.lagrangian_terms)
+    if any(d.part >= first and d.expression != 0 for d in system.momentum_terms):
+        i = "[i]" if system.body_count else ""
+        raise study_error(
+            words, ("system", "nonconservative"), "not-built",
+            "minus velocities in K are not built yet together with time_transform",
+            f"integrate by parts: B*q_minus'{i} acts as -B'*q_minus{i}",
+        )  # fmt: skip

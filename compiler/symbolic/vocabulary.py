@@ -6,15 +6,25 @@ coordinates are the coordinates themselves, so that the physical limit is `minus
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Literal, NamedTuple
 
 import sympy as sp
 from actionrun.compiler.errors import study_error
-from actionrun.spec import Expression, Faults, Study
+from actionrun.compiler.units import UnitLabels
+from actionrun.spec import Expression, Fault, Faults, Study
 from actionrun.spec.expressions import syntax_tree as syntax
+from actionrun.spec.tables.per_body import numbered
 
 Vector = tuple[sp.Expr, ...]
 Meaning = sp.Expr | Vector
+Domain = Literal["bodies", "pairs", "single"]  # a sum over i, over i<j, or no sum
+MARKS = {  # of the symbols of the motion: behind a coordinate's name, then the dashes
+    "q": ("", ""), "v": ("", "'"), "a": ("", "''"), "minus": ("_minus", ""),
+    "minus_v": ("_minus", "'"),
+}  # fmt: skip
 
 FUNCTIONS = {
     "sin": sp.sin,
@@ -46,15 +56,44 @@ def component_names(name: str, dimension: int, vector: bool) -> tuple[str, ...]:
     return tuple(f"{name}[{k + 1}]" for k in range(dimension)) if vector else (name,)
 
 
+class BodyIndex(NamedTuple):
+    """Which body: ("i", 1) is the neighbour after i, ("j", 0) the other of a pair, ("", 3) one by
+    its number, `ALONE` none: the coordinate stands for itself."""
+
+    letter: str
+    number: int
+
+    def __str__(self) -> str:
+        if not self.letter:
+            return str(self.number or "")
+        return self.letter + (f"{self.number:+d}" if self.number else "")
+
+
+ALONE = BodyIndex("", 0)
+
+
+class ArgumentPlace(NamedTuple):
+    """What a symbol stands for: `what` is "q", "v", "a", "minus", "minus_v" (then `of` is a
+    component), "list" (a parameter's name) or "number" (of the body, from 1)."""
+
+    what: str
+    of: int | str
+    body: BodyIndex
+
+
 @dataclass(frozen=True)
 class Vocabulary:
-    """What every name of a study stands for.
+    """Symbol table: what every name of a study stands for.
 
-    `q`, `v`, `a` hold the components of all coordinates in order; `minus` and `minus_v` their
-    doubled partners. `names` are the components as a user writes them.
+    `names` are the components as a user writes them (of one body, where there are bodies), `slices`
+    their places by coordinate. `q`, `v`, `a` hold these components in order, `minus` and `minus_v`
+    their doubled partners; they are empty where there are bodies. `places` tell what a symbol of
+    the motion is (of bodies, one read so far), `sums` are the sums over bodies read so far, by
+    their marks; `lists` the parameters with a number for each body. `number` is that of a constant,
+    `fault` locates a message in the study's text.
     """
 
-    study: Study
+    body_count: int
     t: sp.Symbol
     names: tuple[str, ...]
     q: tuple[sp.Symbol, ...]
@@ -63,32 +102,73 @@ class Vocabulary:
     minus: tuple[sp.Symbol, ...]
     minus_v: tuple[sp.Symbol, ...]
     slices: dict[str, slice]
+    vectors: frozenset[str]
     constants: dict[str, sp.Symbol]
+    lists: tuple[str, ...]
+    define: Mapping[str, Expression]
+    number: Callable[[str], float | Fraction]
+    fault: Callable[..., Fault] = field(compare=False)
+    unit: UnitLabels = field(compare=False)
+    places: dict[sp.Symbol, ArgumentPlace] = field(default_factory=dict, compare=False)
+    sums: dict[sp.Symbol, tuple[Domain, sp.Expr]] = field(default_factory=dict, compare=False)
     cache: dict[str, Meaning] = field(default_factory=dict, compare=False)
+
+    def at(self, what: str, of: int | str, body: BodyIndex) -> sp.Symbol:
+        """The symbol of a place."""
+        place = ArgumentPlace(what, of, body)
+        if body == ALONE and isinstance(of, int):
+            return getattr(self, what)[of]
+        result = symbol(f"number of {body}" if what == "number" else self.spelling(place))
+        self.places[result] = place
+        return result
+
+    def spelling(self, place: ArgumentPlace, doubled: bool = False) -> str:
+        """A place in the study language; `doubled`: q is written q_plus."""
+        what, of, body = place
+        if what == "number":
+            return str(body)
+        index = "" if body == ALONE else f"[{body}]"
+        if isinstance(of, str):
+            return f"{of}{index}"
+        coordinate, bracket, component = self.names[of].partition("[")
+        sign, dash = MARKS[what]
+        sign = "_plus" if doubled and what in ("q", "v") else sign
+        return f"{coordinate}{sign}{dash}{index}{bracket}{component}"
+
+    def of(self, *whats: str) -> set[sp.Symbol]:
+        """The symbols of some kinds; of bodies, those read so far."""
+        return {s for s, place in self.places.items() if place.what in whats}
+
+    @property
+    def moving(self) -> set[sp.Symbol]:
+        return self.of(*MARKS)
 
     def components(self, name: str, of: tuple[sp.Symbol, ...]) -> Meaning:
         part = of[self.slices[name]]
-        return tuple(part) if self.study.system.is_vector(name) else part[0]
+        return tuple(part) if name in self.vectors else part[0]
 
     def meaning(self, expression: Expression) -> Meaning:
         """The SymPy expression (or vector) that an expression of the study stands for."""
         return Reader(self, expression).read(expression.tree)
 
-    def scalar(self, expression: Expression) -> sp.Expr:
-        """Like `meaning`, where only a number makes sense. Raises Faults for a vector."""
-        value = self.meaning(expression)
+    def scalar(self, expression: Expression, each: bool = False) -> sp.Expr:
+        """Like `meaning`, where only a number makes sense; `each`: of body i. Raises Faults for a
+        vector."""
+        reader = Reader(self, expression)
+        reader.bound = {"i": "i"} if each else {}
+        value = reader.read(expression.tree)
+        if isinstance(value, tuple) and self.body_count:
+            raise reader.fail(expression.tree, "vector-for-scalar", "a number is wanted here")
         if isinstance(value, tuple):
             raise study_error(
-                self.study,
-                expression,
-                "vector-for-scalar",
+                self, expression, "vector-for-scalar",
                 "this is a vector, but a number is needed here",
                 "use dot(a, b), norm(a) or a component such as q[1]",
-            )
+            )  # fmt: skip
         return value
 
 
-def vocabulary(study: Study) -> Vocabulary:
+def vocabulary(study: Study, body_count: int = 0) -> Vocabulary:
     """Symbols for every name that the study declares."""
     names: list[str] = []
     slices: dict[str, slice] = {}
@@ -96,18 +176,30 @@ def vocabulary(study: Study) -> Vocabulary:
         parts = component_names(name, dimension, study.system.is_vector(name))
         slices[name] = slice(len(names), len(names) + len(parts))
         names += parts
+    lists = [n for n, value in study.parameters.items() if body_count and isinstance(value, tuple)]
     constants = [*study.parameters, *getattr(study, "coefficients", {})]
+    of = {
+        what: tuple(symbol(n + sign + dash) for n in names if not body_count)
+        for what, (sign, dash) in MARKS.items()
+    }
     return Vocabulary(
-        study=study,
+        body_count=body_count,
         t=symbol("t"),
         names=tuple(names),
-        q=tuple(symbol(n) for n in names),
-        v=tuple(symbol(f"{n}'") for n in names),
-        a=tuple(symbol(f"{n}''") for n in names),
-        minus=tuple(symbol(f"{n}_minus") for n in names),
-        minus_v=tuple(symbol(f"{n}_minus'") for n in names),
+        q=of["q"],
+        v=of["v"],
+        a=of["a"],
+        minus=of["minus"],
+        minus_v=of["minus_v"],
         slices=slices,
-        constants={name: symbol(name) for name in constants},
+        vectors=frozenset(n for n in slices if study.system.is_vector(n)),
+        constants={name: symbol(name) for name in constants if name not in lists},
+        lists=tuple(lists),
+        define=study.define,
+        number=study.constant,
+        fault=study.fault,
+        unit=UnitLabels(study),
+        places={s: ArgumentPlace(w, k, ALONE) for w in of for k, s in enumerate(of[w])},
     )
 
 
@@ -117,9 +209,10 @@ class Reader:
     def __init__(self, words: Vocabulary, expression: Expression):
         self.words = words
         self.expression = expression
+        self.bound: Mapping[str, str] = {}  # the user's letters to i and j, in a sum over bodies
 
     def fail(self, node: syntax.Node, code: str, message: str, hint: str = "") -> Faults:
-        return Faults((self.words.study.fault(self.expression, node.span, code, message, hint),))
+        return Faults((self.words.fault(self.expression, node.span, code, message, hint),))
 
     def read(self, node: syntax.Node) -> Meaning:
         match node:
@@ -151,15 +244,26 @@ class Reader:
         raise AssertionError(node)
 
     def sum(self, node: syntax.Sum) -> Meaning:
+        """A mark; the summand is kept beside it."""
+        words = self.words
+        if words.body_count:
+            self.bound = dict(zip(node.indices, "ij", strict=False))
+            body = self.read(node.body)
+            self.bound = {}
+            if isinstance(body, tuple):
+                raise self.fail(node.body, "vector-for-scalar", "a number is wanted here")
+            mark = symbol(f"_sum_{len(words.sums) + 1}")
+            words.sums[mark] = ("bodies" if len(node.indices) == 1 else "pairs", body)
+            return mark
         raise self.fail(
-            node,
-            "not-built",
-            "sums over many bodies are not built yet for this kind of study",
+            node, "not-built", "sums over many bodies are not built yet for this kind of study",
             "write the terms out, one by one",
-        )
+        )  # fmt: skip
 
     def name(self, node: syntax.Name) -> Meaning:
         words, name = self.words, node.name
+        if name in self.bound:
+            return words.at("number", "", BodyIndex(self.bound[name], 0))
         if name in words.slices:
             return words.components(name, words.q)
         base, _, sign = name.rpartition("_")
@@ -167,15 +271,15 @@ class Reader:
             return words.components(base, words.q if sign == "plus" else words.minus)
         if name in words.constants:
             return words.constants[name]
-        if name in words.study.define:
+        if name in words.define:
             if name not in words.cache:
-                words.cache[name] = words.meaning(words.study.define[name])
+                words.cache[name] = words.meaning(words.define[name])
             return words.cache[name]
         if name == "t":
             return words.t
         if name == "pi":
             return sp.pi
-        value = words.study.constant(name)
+        value = words.number(name)
         return sp.Rational(value) if isinstance(value, int) else sp.Float(float(value), 17)
 
     def derivative(self, node: syntax.Derivative) -> Meaning:
@@ -241,6 +345,8 @@ class Reader:
         raise self.fail(node, "vector-size", "cross takes two 2-vectors or two 3-vectors")
 
     def index(self, node: syntax.Index) -> Meaning:
+        if self.words.body_count and not isinstance(node.base, syntax.Index):
+            return self.of_bodies(node, node.base)
         value = self.read(node.base)
         index = node.indices[0]
         if not (isinstance(value, tuple) and isinstance(index, syntax.Number)):
@@ -249,6 +355,45 @@ class Reader:
         if not 1 <= place <= len(value):
             raise self.fail(node, "index", f"this vector has components 1 to {len(value)}")
         return value[place - 1]
+
+    def of_bodies(self, node: syntax.Index, base: syntax.Name | syntax.Derivative) -> Meaning:
+        """A list's number, or a coordinate, of a body; the distance of two."""
+        bodies = [self.body(index) for index in node.indices]
+        named, order = (base.base, base.order) if isinstance(base, syntax.Derivative) else (base, 0)
+        name = named.name
+        if name in self.words.lists:
+            return self.words.at("list", name, bodies[0])
+        if len(bodies) == 1:
+            return self.of_body(node, name, order, bodies[0])
+        coordinates = [*self.words.slices]
+        name = coordinates[0] if name == "r" and name not in coordinates else name
+        ends = (self.of_body(node, name, 0, body) for body in bodies)
+        one, other = (x if isinstance(x, tuple) else (x,) for x in ends)
+        apart = [a - b for a, b in zip(one, other, strict=True)]
+        return _norm(tuple(apart)) if len(apart) > 1 else sp.Abs(apart[0])
+
+    def body(self, index: syntax.Node) -> BodyIndex:
+        if isinstance(index, syntax.Number):
+            return BodyIndex("", int(index.value))
+        letter = index.left if isinstance(index, syntax.Binary) else index
+        assert isinstance(letter, syntax.Name)
+        return BodyIndex(self.bound[letter.name], numbered(index, 0))
+
+    def of_body(self, node: syntax.Node, name: str, order: int, body: BodyIndex) -> Meaning:
+        """The coordinate of one body, or its derivative."""
+        words = self.words
+        base, _, sign = name.rpartition("_")
+        if name not in words.slices and sign in ("plus", "minus"):
+            name, what = base, "minus" if sign == "minus" else "q"
+        else:
+            what = "q"
+        if order > 1:
+            raise self.fail(node, "derivative-order", "a law of motion holds first derivatives")
+        if order:
+            what = "minus_v" if what == "minus" else "v"
+        part = words.slices[name]
+        parts = tuple(words.at(what, k, body) for k in range(part.start, part.stop))
+        return parts if name in words.vectors else parts[0]
 
 
 def _dot(x: Vector, y: Vector) -> sp.Expr:

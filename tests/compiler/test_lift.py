@@ -39,9 +39,9 @@ TEXTS = st.recursive(LEAVES, wider, max_leaves=5)
 
 def read(expression: str) -> tuple[Vocabulary, sp.Expr]:
     """The vocabulary of a study with coordinates q and x, and what the expression means in it."""
-    words = vocabulary(study(f'lagrangian = "{expression}"', "a = 1.5\nb_2 = 0.7", q=None, x=None))
-    assert words.study.system.lagrangian is not None
-    return words, words.scalar(words.study.system.lagrangian)
+    given = study(f'lagrangian = "{expression}"', "a = 1.5\nb_2 = 0.7", q=None, x=None)
+    words = vocabulary(given)
+    return words, words.scalar(given.system.lagrangian)
 
 
 def value(expression: sp.Expr, words) -> complex:

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from actionrun.compiler.ggl.diagnosis import Point, cause
 from actionrun.compiler.symbolic.lagrangian_system import lagrangian_system
-from actionrun.compiler.symbolic.many_body_system import many_body_system
 from actionrun.runtime import run
 from actionrun.runtime.errors import Diverged
 from actionrun.spec import loads
@@ -71,7 +70,7 @@ def test_of_bodies_the_sum_is_named():
     flat = [0.0, 1.0, -1.0, 0.0, 0.0, 0.0]
     near = [0.0, 1e-3, -1.0, 0.0, 0.0, 0.0]
     start, last = (Point(np.array(q), np.zeros(6), 0.0) for q in (flat, near))
-    told = cause(many_body_system(loads(BODIES)), start, last, 0.1)
+    told = cause(lagrangian_system(loads(BODIES)), start, last, 0.1)
     assert "sum(i<j, 1/r[i,j]) of the Lagrangian" in told and "close approach" in told, told
 
 

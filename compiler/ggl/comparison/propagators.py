@@ -35,7 +35,6 @@ from actionrun.compiler.numerics.integrators.time_transformed import Transformed
 from actionrun.compiler.numerics.integrators.variational import GGL
 from actionrun.compiler.symbolic.lagrangian_system import LagrangianSystem
 from actionrun.compiler.symbolic.lowering import Lowered, lowered
-from actionrun.compiler.symbolic.many_body_system import BodyProblem
 from actionrun.compiler.symbolic.structure import equations_of_motion
 
 BLOCK = 4096  # rows at once, at most
@@ -45,7 +44,7 @@ NUMBERS = 500_000  # positions in them, at most
 class Setting(NamedTuple):
     """A problem with its numbers, a start q, p (n,) at t = 0, and a step h."""
 
-    problem: LagrangianSystem | BodyProblem
+    problem: LagrangianSystem
     ggl: Stepper
     theta: jax.Array | tuple
     q: jax.Array
@@ -75,12 +74,12 @@ class Setting(NamedTuple):
     def _free(self) -> Motion:
         """The same without constraints, by physical time."""
         problem, mechanics = self.problem, self.ggl.mechanics
-        if isinstance(problem, BodyProblem):
+        if problem.body_count:
             of = mechanics.of if isinstance(mechanics, Flat) else mechanics
             assert isinstance(of, Summed)
             return MotionOfMany(of)
         assert isinstance(mechanics, Mechanics)
-        words, free = problem.words, replace(problem, constraints=())
+        words, free = problem.words, replace(problem, holonomic=())
         arguments = [*words.q, *words.v, words.t, *problem.constants]
         pulls = lowered([right for _, right in equations_of_motion(free)], arguments)
         return Motion(mechanics, pulls)
@@ -206,7 +205,7 @@ class Variational:
         nodes, problem, held = self.march.ggl.r + 2, self.setting.problem, self.setting.constraints
         passes, steps = int(self.x.monitor.passes), int(self.x.step)
         columns = (problem.n + (held.m if held else 0)) * (nodes - 1)
-        if isinstance(problem, BodyProblem) and not held:
+        if problem.body_count and not held:
             columns = krylov.columns(columns)
         columns *= self.march.solver == "newton"
         return (passes * (1 + columns) + steps) * nodes
@@ -216,7 +215,6 @@ class Exact:
     """The exact solution of a study, by its expressions of t and their derivatives."""
 
     def __init__(self, setting: Setting, positions: list[sp.Expr]):
-        assert isinstance(setting.problem, LagrangianSystem)
         words = setting.problem.words
         both = [*positions, *(sp.diff(x, words.t) for x in positions)]
         self.solution = lowered(both, [words.t, *setting.problem.constants])

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from actionrun.compiler.findings import Array, Axis, Curve, Figure, Findings, Panel
-from actionrun.compiler.ggl.charge_balance import Charge, entered, scale
+from actionrun.compiler.ggl.charge_balance import Book, balanced
 from actionrun.compiler.ggl.constraint_forces import Forces, forces
 from actionrun.compiler.ggl.findings import (
     Motion,
@@ -25,18 +25,16 @@ from actionrun.compiler.ggl.findings import (
 )
 from actionrun.compiler.ggl.stability_check import judged_bodies
 from actionrun.compiler.numerics.integrators.many_body.flattened import bodies_of
-from actionrun.compiler.numerics.integrators.many_body.mechanics import Bodies, BodyLedger, rows_of
+from actionrun.compiler.numerics.integrators.many_body.mechanics import Bodies, rows_of
 from actionrun.compiler.numerics.integrators.time_marching import (
     Trajectory,
     constraint_error,
     energy_error,
 )
-from actionrun.compiler.symbolic.many_body_system import BodyProblem, by_body
+from actionrun.compiler.symbolic.constraints import numbered
+from actionrun.compiler.symbolic.equations import symbolic_equations
+from actionrun.compiler.symbolic.lagrangian_system import LagrangianSystem
 from actionrun.spec.kinds.ggl import Ggl
-
-from .charges import named
-from .constraints import numbered
-from .explanation import equations
 
 SHOWN = 6  # bodies that are drawn
 MANY = 20  # bodies in a row from which on their positions are drawn against their number
@@ -48,7 +46,7 @@ class Run(NamedTuple):
     """A run of bodies: `motion` as that of any system, its problem in its own words."""
 
     motion: Motion
-    problem: BodyProblem
+    problem: LagrangianSystem
 
     @property
     def study(self) -> Ggl:
@@ -61,32 +59,26 @@ class Run(NamedTuple):
         return bodies_of(ggl.mechanics, ggl.r, self.problem.n)
 
 
-def found(run: Run, book_note: str, state: Trajectory, samples: Mapping[str, np.ndarray]):
+def found(run: Run, book: Book, state: Trajectory, samples: Mapping[str, np.ndarray]):
     """Findings of a finished run."""
     series = _series(run, samples)
     metrics = metrics_of(run.motion, state)
     findings = Findings(
         metrics=metrics,
-        equations=equations(run.study, run.problem),
+        equations=symbolic_equations(run.problem),
         extra={"final": _final(run, series)},
         summary=_summary(run, state, series),
         arrays=_arrays(run, series),
         figures=_figures(run, series),
         checks=checks_of(run.motion, state, metrics),
-        notes=(*notes_of(run.motion, state), *([book_note] if book_note else [])),
+        notes=(*notes_of(run.motion, state), *([book.note] if book.note else [])),
     )
     if run.study.integrator.time_transform is None and not run.problem.constraints:
         rows = series.t, series.q, series.p
         findings = judged_bodies(run.motion, findings, rows, run.stepper)
-    ledger = run.motion.march.ledger
-    if not isinstance(ledger, BodyLedger) or state.balance is None:
+    if state.balance is None:
         return findings
-    charges = [_charge(run, charge) for charge in ledger.charges]
-    q, p, t, energy = (jnp.asarray(x) for x in (series.q, series.p, series.t, series.energy))
-    values = np.asarray(ledger.values(q, p, t, run.motion.theta, energy))
-    size = scale(ledger, state)
-    return entered(run.study, run.problem.conservative, charges, size, state, series.t, values,
-                   samples, findings)  # fmt: skip
+    return balanced(run.motion, book, state, samples, findings)
 
 
 @eqx.filter_jit
@@ -105,21 +97,8 @@ def _series(run: Run, samples: Mapping[str, np.ndarray]) -> Series:
     return Series(t, q, p, np.asarray(v), np.asarray(energy), on)
 
 
-def _charge(run: Run, charge) -> Charge:
-    name, charge_name, text, latex = named(run.problem, charge)
-    energy, time = run.study.unit("lagrangian"), run.study.unit("t")
-    if charge[0] == "energy":
-        return Charge(name, "time", charge_name, text, latex, energy)
-    if charge[0] == "shift":
-        coordinate = run.problem.words.names[charge[1][0]].partition("[")[0]
-        unit = run.study.unit(f"pi_{coordinate}")
-        return Charge(name, "translation", charge_name, text, latex, unit)
-    unit = f"{energy}*{time}" if energy and time else energy
-    return Charge(name, "rotation", charge_name, text, latex, unit)
-
-
 def _by_body(run: Run, rows: np.ndarray, name: str) -> np.ndarray:
-    return by_body(run.problem, rows, name, run.study.system.is_vector(name))
+    return run.problem.of_coordinate(rows, name)
 
 
 def _final(run: Run, series: Series) -> dict[str, object]:
@@ -139,11 +118,11 @@ def _summary(run: Run, state: Trajectory, series: Series) -> tuple[tuple[str, st
     lines = [
         ("method", f"GGL r = {motion.march.ggl.r}, order {rule.order}, {way}"),
         ("steps", f"{int(state.step)} of {motion.h:.6g}{step_unit(study)}"),
-        ("bodies", f"{problem.count}, {problem.n} degrees of freedom"),
+        ("bodies", f"{problem.body_count}, {problem.n} degrees of freedom"),
     ]
     if study.integrator.precision == "single":
         lines.append(("precision", "single, 7 digits"))
-    for name in problem.words.slices if problem.count <= LISTED else ():
+    for name in problem.words.slices if problem.body_count <= LISTED else ():
         of = f" {study.unit(name)}".rstrip()
         for body, row in enumerate(_by_body(run, series.q[-1], name), 1):
             place = ", ".join(f"{x:.9g}" for x in np.atleast_1d(row))
@@ -209,7 +188,7 @@ def _figures(run: Run, series: Series) -> tuple[Figure, ...]:
         data = data if data.ndim == 3 else data[..., None]
         if size >= 2:
             figures.append(_paths(run, name, data))
-        if problem.count >= MANY and size == 1:
+        if problem.body_count >= MANY and size == 1:
             figures.append(_profiles(run, name, data[..., 0], series.t))
         figures.append(_against_time(run, name, data, series.t, time))
         if series.forces is not None:

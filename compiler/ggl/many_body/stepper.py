@@ -1,0 +1,117 @@
+"""From a ggl study of many bodies to its integrator, the state that it starts from, its exact
+solution and the balance of its charges."""
+
+from __future__ import annotations
+
+import equinox as eqx
+import jax
+import numpy as np
+from actionrun.compiler.errors import study_error
+from actionrun.compiler.ggl.charge_balance import Book
+from actionrun.compiler.ggl.stepper import given_speed, in_transformed_time
+from actionrun.compiler.numerics.integrators.constrained import Constrained
+from actionrun.compiler.numerics.integrators.many_body.flattened import Flat, bodies_of
+from actionrun.compiler.numerics.integrators.many_body.mechanics import (
+    AtAll,
+    Bodies,
+    BodyLedger,
+    Summed,
+)
+from actionrun.compiler.numerics.integrators.many_body.time_transform import SlowBodies
+from actionrun.compiler.numerics.integrators.time_transformed import Transformed
+from actionrun.compiler.numerics.integrators.variational import GGL
+from actionrun.compiler.symbolic.constraints import many_body_constraints, start_on_constraints
+from actionrun.compiler.symbolic.lagrangian_system import LagrangianSystem
+from actionrun.compiler.symbolic.lowered_system import arguments_of, many_body_mechanics
+from actionrun.compiler.symbolic.lowering import lowered
+from actionrun.compiler.symbolic.noether import symmetries
+from actionrun.compiler.symbolic.regularity import require_masses
+from actionrun.compiler.symbolic.time_transform import many_body_clock
+from actionrun.spec.kinds.ggl import Ggl
+
+MOST = 3000  # unknowns of a step with constraints: its matrix is dense
+CHARGES = {"time": "energy", "translation": "shift", "rotation": "turn"}
+
+
+@eqx.filter_jit
+def _momenta(mechanics: Summed, at, theta):
+    """Momenta and inverse masses at (q, v) (components, bodies)."""
+    q, v = at
+    return mechanics.momentum(q, v, 0.0, theta), mechanics.inverse_mass(q, v, 0.0, theta)
+
+
+def _start(
+    study: Ggl, system: LagrangianSystem, mechanics: Summed, theta
+) -> tuple[np.ndarray, np.ndarray]:
+    """Initial positions and discrete momenta (n,), component by component. Raises Faults for a body
+    without mass."""
+    given = study.start
+
+    def rows(by_name) -> np.ndarray:
+        parts = [np.array(study.bodies(by_name[name])).T for name in system.words.slices]
+        return np.concatenate(parts)
+
+    q = rows(given.position)
+    v = np.zeros(q.shape) if given.velocity is None else rows(given.velocity)
+    at = jax.device_put(q), jax.device_put(v)
+    p, inverse = map(np.asarray, _momenta(mechanics, at, theta))
+    p = p if given.momentum is None else rows(given.momentum)
+    require_masses(study, system.words, inverse)
+    return q.ravel(), p.ravel()
+
+
+def stepper(
+    study: Ggl, system: LagrangianSystem, theta
+) -> tuple[Bodies | Constrained | Transformed, np.ndarray, np.ndarray]:
+    """The integrator of the study and the state (q, p) that it starts from, as `ggl.stepper`."""
+    arrays, r, count = many_body_mechanics(system), study.integrator.r, system.body_count
+    q, p = _start(study, system, arrays, theta)
+    plain, surface = Bodies(GGL(arrays, r), count), None
+    flat = Flat(arrays, count)
+    if system.holonomic:
+        surface = many_body_constraints(system)
+        unknowns = (system.n + surface.m) * (r + 1)
+        if unknowns > MOST:
+            raise study_error(
+                study, ("system", "constraints"), "too-many-bodies",
+                f"a step of {count} bodies with constraints has {unknowns} unknowns, "
+                f"{MOST} at most",
+                "take fewer bodies, or a smaller integrator.r",
+            )  # fmt: skip
+        on = Constrained(GGL(flat, r), surface)
+        q, p = start_on_constraints(system, on, theta, q, p, given_speed(study))
+    transform = study.integrator.time_transform
+    if transform is None:
+        return plain if surface is None else Constrained(GGL(flat, r), surface), q, p
+    clock = many_body_clock(system, transform, arrays)
+    slow = GGL(Flat(SlowBodies(arrays, clock.rates), count), r, clock)
+    inner = slow if surface is None else Constrained(slow, surface)
+    return in_transformed_time(study, inner, flat, plain.energies, theta, q, p)
+
+
+def exact(study: Ggl, system: LagrangianSystem) -> AtAll | None:
+    """The true positions of all bodies at a time; None where the study does not give them."""
+    if not study.exact:
+        return None
+    words, parts = system.words, []
+    for name in words.slices:
+        given = study.exact[name]
+        parts += [words.scalar(e, each=True)
+                  for e in (given if isinstance(given, tuple) else (given,))]  # fmt: skip
+    symbols, places = arguments_of(system, parts)
+    values = lowered(parts, [*symbols, words.t, *system.constants])
+    return AtAll(system.body_count, len(system.values), places, values)
+
+
+def book_of(system: LagrangianSystem, stepper: Bodies | Constrained | Transformed) -> Book:
+    """The book of a system of bodies, for steps of any kind."""
+    if any(one.symbols("minus_v") for one in system.nonconservative_terms):
+        return Book((), None, "no ledger: minus velocities in K are not followed for many bodies "
+                              "in this version")  # fmt: skip
+    kept = symmetries(system)
+    if not kept:
+        return Book((), None)
+    charges = tuple((CHARGES[one.kind], one.components) for one in kept)
+    clock = stepper.clock if isinstance(stepper, Transformed) else None
+    plain = bodies_of(stepper.mechanics, stepper.r, system.n)
+    return Book(kept, BodyLedger(plain, charges, bool(system.nonconservative_terms), clock))
