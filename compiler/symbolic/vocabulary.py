@@ -144,8 +144,7 @@ class Vocabulary:
         return self.of(*MARKS)
 
     def components(self, name: str, of: tuple[sp.Symbol, ...]) -> Meaning:
-        part = of[self.slices[name]]
-        return tuple(part) if name in self.vectors else part[0]
+        return of[self.slices[name]] if name in self.vectors else of[self.slices[name]][0]
 
     def meaning(self, expression: Expression) -> Meaning:
         """The SymPy expression (or vector) that an expression of the study stands for."""
@@ -337,11 +336,8 @@ class Reader:
             case 2, 2:
                 return x[0] * y[1] - x[1] * y[0]
             case 3, 3:
-                return (
-                    x[1] * y[2] - x[2] * y[1],
-                    x[2] * y[0] - x[0] * y[2],
-                    x[0] * y[1] - x[1] * y[0],
-                )
+                pairs = ((1, 2), (2, 0), (0, 1))
+                return tuple(x[j] * y[k] - x[k] * y[j] for j, k in pairs)
         raise self.fail(node, "vector-size", "cross takes two 2-vectors or two 3-vectors")
 
     def index(self, node: syntax.Index) -> Meaning:
