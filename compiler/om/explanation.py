@@ -8,8 +8,8 @@ from actionrun.compiler.symbolic.printing import latex, text
 from actionrun.spec.kinds.om import Om
 
 from .cluster.explanation import transformation
-from .path_problem import FIRST_ORDER, Setting, concerns_cluster, most_iterations, setting
-from .reference_md import FINER, Reference
+from .path_problem import FIRST_ORDER, PathProblem, is_transformation, most_iterations, path_problem
+from .reference_md import FINER, ReferenceRun
 
 BASES = {
     "legendre": "Legendre polynomials of a stretched time (Kosloff and Tal-Ezer 1993)",
@@ -27,16 +27,16 @@ METHODS = {
 }
 
 
-def equations(setting: Setting) -> tuple[Equation, ...]:
+def equations(problem: PathProblem) -> tuple[Equation, ...]:
     """The potential, Newton's equation and the action, in symbols."""
-    bodies, found = setting.bodies, []
-    words, many = bodies.words, setting.study.system.particles is not None
+    bodies, found = problem.system, []
+    words, many = bodies.words, problem.study.system.particles is not None
     if bodies.pair is not None:
-        found.append(_equation("Potential of a pair", "U(r)", bodies.pair, setting))
+        found.append(_equation("Potential of a pair", "U(r)", bodies.pair, problem))
     if bodies.external is not None:
         sign = "V_1" if many else "V"
         found.append(_equation("External potential" if many else "Potential", sign,
-                               bodies.external, setting))  # fmt: skip
+                               bodies.external, problem))  # fmt: skip
     if many:
         terms, plain = [], []
         if bodies.pair is not None:
@@ -56,7 +56,7 @@ def equations(setting: Setting) -> tuple[Equation, ...]:
         assert bodies.external is not None
         masses = [sp.nsimplify(float(m)) for m in bodies.mass[:, 0, 0]]
         kinetic = sp.Add(*(m * v**2 / 2 for m, v in zip(masses, words.v, strict=True)))
-        found.append(_equation("Lagrangian", "L", kinetic - bodies.external, setting))
+        found.append(_equation("Lagrangian", "L", kinetic - bodies.external, problem))
         for name, q, a, mass in zip(bodies.names, words.q, words.a, masses, strict=True):
             push = sp.Add.make_args(-sp.diff(bodies.external, q))
             left, right = mass * a, sp.Add(*map(sp.factor_terms, push))
@@ -76,25 +76,25 @@ def equations(setting: Setting) -> tuple[Equation, ...]:
     return tuple(found)
 
 
-def _equation(name: str, sign: str, expression: sp.Expr, setting: Setting) -> Equation:
-    words = setting.bodies.words
+def _equation(name: str, sign: str, expression: sp.Expr, problem: PathProblem) -> Equation:
+    words = problem.system.words
     return Equation(name, f"{sign} = {latex(expression, words)}", text(expression, words))
 
 
-def _path_sections(setting: Setting) -> tuple[Section, ...]:
+def _path_sections(problem: PathProblem) -> tuple[Section, ...]:
     """The sections of `actionrun explain`."""
     return (
-        Section("System", _system(setting), equations(setting)),
-        Section("Ends", _ends(setting)),
-        Section("Path", _path(setting)),
-        Section("Loss", _loss(setting), (_loss_equation(setting),)),
-        Section("Minimisation", _minimisation(setting)),
-        Section("What is unique", _unique(setting)),
+        Section("System", _system(problem), equations(problem)),
+        Section("Ends", _ends(problem)),
+        Section("Path", _path(problem)),
+        Section("Loss", _loss(problem), (_loss_equation(problem),)),
+        Section("Minimisation", _minimisation(problem)),
+        Section("What is unique", _unique(problem)),
     )
 
 
-def _system(setting: Setting) -> str:
-    bodies, study = setting.bodies, setting.study
+def _system(problem: PathProblem) -> str:
+    bodies, study = problem.system, problem.study
     if study.system.particles is None:
         return f"{len(bodies.names)} coordinate{'s' * (len(bodies.names) > 1)}: " + ", ".join(
             bodies.names
@@ -110,27 +110,27 @@ def _system(setting: Setting) -> str:
     return "; ".join(said) + "."
 
 
-def _ends(setting: Setting) -> str:
-    study, given = setting.study, " and ".join(setting.study.ends.given)
+def _ends(problem: PathProblem) -> str:
+    study, given = problem.study, " and ".join(problem.study.ends.given)
     if study.ends.origin != "md":
         return f"{given.capitalize()} at both ends, from the study."
-    run = Reference(setting)
+    run = ReferenceRun(problem)
     return (
         f"{given.capitalize()} at both ends, from a reference run by velocity Verlet: a lattice "
         f"melted at 3 times the temperature, a thermostat, rest, {run.steps} steps of {run.dt:.6g} "
-        f"in all; then the stretch of {setting.duration:.6g} by steps of {run.finest:.6g} (dt/"
+        f"in all; then the stretch of {problem.duration:.6g} by steps of {run.finest:.6g} (dt/"
         f"{FINER}), whose two ends are given and whose interior only scores the result."
     )
 
 
-def _path(setting: Setting) -> str:
-    study, basis = setting.study, setting.basis
+def _path(problem: PathProblem) -> str:
+    study, basis = problem.study, problem.basis
     ends = (
         "The ends are exact by construction"
-        if setting.exact
+        if problem.exact
         else f"The ends are held by a penalty of weight {study.loss.boundary:g}"
     )
-    if setting.name == "network":
+    if problem.name == "network":
         assert study.network is not None
         layers = "-".join(map(str, study.network.hidden))
         return (
@@ -139,34 +139,34 @@ def _path(setting: Setting) -> str:
             f"{study.path.points} Gauss nodes of the stretched time. {ends}."
         )
     return (
-        f"{basis.count} functions of time for each component: {BASES[setting.name]}, "
+        f"{basis.count} functions of time for each component: {BASES[problem.name]}, "
         f"orthonormal in their second derivative at {study.path.points} Gauss nodes of the "
         f"stretched time. {ends}."
     )
 
 
-def _loss(setting: Setting) -> str:
-    terms, given = setting.study.loss, "the energy of the given start"
+def _loss(problem: PathProblem) -> str:
+    terms, given = problem.study.loss, "the energy of the given start"
     if not terms.energy:
         return f"The action with weight {terms.action:g}; lambda_1 is " + (
-            "not there: the ends are exact." if setting.exact else f"{terms.boundary:g}."
+            "not there: the ends are exact." if problem.exact else f"{terms.boundary:g}."
         )
-    level = given if setting.velocities else "the mean energy of the path"
+    level = given if problem.velocities else "the mean energy of the path"
     return f"Weights: action {terms.action:g}, energy {terms.energy:g}, with E_0 {level}."
 
 
-def _loss_equation(setting: Setting) -> Equation:
-    terms = setting.study.loss
+def _loss_equation(problem: PathProblem) -> Equation:
+    terms = problem.study.loss
     shown, plain = [f"{terms.action:g} \\, S"], [f"{terms.action:g}*S"]
-    if not setting.exact:
+    if not problem.exact:
         shown.append(rf"{terms.boundary:g} \left( |Q(0) - Q_0|^2 + |Q(T) - Q_T|^2 \right)")
         plain.append(f"{terms.boundary:g}*(|Q(0) - Q0|^2 + |Q(T) - QT|^2)")
     if terms.energy:
         shown.append(rf"{terms.energy:g} \, \frac{{1}}{{N_T}} \sum_t \left( E(t) - E_0 \right)^2")
         plain.append(f"{terms.energy:g}*mean((E - E0)^2)")
-    for _, value in setting.own_terms:
-        words = setting.bodies.words
-        many = setting.study.system.particles is not None
+    for _, value in problem.own_terms:
+        words = problem.system.words
+        many = problem.study.system.particles is not None
         sign, said = (r"\sum_i ", "sum(i, ") if many else ("", "(")
         shown.append(
             rf"\frac{{1}}{{T}} \int_0^T {sign}\left( {latex(value, words)} \right)^2 \mathrm{{d}}t"
@@ -175,28 +175,28 @@ def _loss_equation(setting: Setting) -> Equation:
     return Equation("Loss", "L = " + " + ".join(shown), "L = " + " + ".join(plain))
 
 
-def _minimisation(setting: Setting) -> str:
-    training = setting.study.training
-    rate = f", learning rate {training.learning_rate:g}" if setting.method in FIRST_ORDER else ""
+def _minimisation(problem: PathProblem) -> str:
+    training = problem.study.training
+    rate = f", learning rate {training.learning_rate:g}" if problem.method in FIRST_ORDER else ""
     return (
-        f"{METHODS[setting.method]}{rate}; at most {most_iterations(setting)} iterations. "
-        f"Start: {start_name(setting)}."
+        f"{METHODS[problem.method]}{rate}; at most {most_iterations(problem)} iterations. "
+        f"Start: {start_name(problem)}."
     )
 
 
-def start_name(setting: Setting) -> str:
+def start_name(problem: PathProblem) -> str:
     """What the minimisation begins with, by its name."""
-    if setting.marched:
+    if problem.marched:
         return "march from both ends (an integration by windows of collocation, order 16)"
-    if setting.pretrained:
+    if problem.pretrained:
         return "a random network, trained on free flight from both ends for as many epochs again"
-    if setting.name == "network" and not setting.exact:
+    if problem.name == "network" and not problem.exact:
         return "a random network"
-    return "Hermite polynomial of the ends" if setting.velocities else "straight line"
+    return "Hermite polynomial of the ends" if problem.velocities else "straight line"
 
 
-def _unique(setting: Setting) -> str:
-    if setting.velocities:
+def _unique(problem: PathProblem) -> str:
+    if problem.velocities:
         return (
             "With positions and velocities at both ends the path is unique: its distance from a "
             "reference run is an error."
@@ -211,7 +211,7 @@ def _unique(setting: Setting) -> str:
 
 def explain(study: Om) -> tuple[Section, ...]:
     """The sections of `actionrun explain` for an om study."""
-    found = setting(study)
-    if concerns_cluster(study):
+    found = path_problem(study)
+    if is_transformation(study):
         return (*_path_sections(found), *transformation(found))
     return _path_sections(found)

@@ -8,15 +8,15 @@ import numpy as np
 from actionrun.compiler.findings import Axis, Curve, Figure, Panel
 from actionrun.spec.units.unit_table import LENGTH
 
-from .result import Result
+from .result import PathResult
 
 SHOWN = 4  # bodies whose paths are drawn
 TINY = 1e-17
 SPREAD = 20  # largest over smallest value from which an axis is logarithmic
 
 
-def figures(result: Result) -> tuple[Figure, ...]:
-    found = [_bodies(result) if result.setting.bodies.shape[1] > 1 else _motion(result)]
+def path_figures(result: PathResult) -> tuple[Figure, ...]:
+    found = [_bodies(result) if result.problem.system.shape[1] > 1 else _motion(result)]
     if result.score is not None:
         found.append(_deviations(result))
     if (history := _history(result)) is not None:
@@ -27,12 +27,12 @@ def figures(result: Result) -> tuple[Figure, ...]:
     return tuple(found)
 
 
-def length(result: Result) -> str:
-    return result.setting.study.units.label(LENGTH)
+def length(result: PathResult) -> str:
+    return result.problem.study.units.label(LENGTH)
 
 
-def _time(result: Result, label: str = "time t") -> Axis:
-    return Axis(label, result.setting.study.unit("t"))
+def _time(result: PathResult, label: str = "time t") -> Axis:
+    return Axis(label, result.problem.study.unit("t"))
 
 
 def _furthest(q: np.ndarray) -> np.ndarray:
@@ -41,7 +41,7 @@ def _furthest(q: np.ndarray) -> np.ndarray:
     return np.argsort(np.linalg.norm(q[..., -1] - q[..., 0], axis=0) - way)[:SHOWN]
 
 
-def _bodies(result: Result) -> Figure:
+def _bodies(result: PathResult) -> Figure:
     """Paths of four bodies in the plane of their first two coordinates (the paper's Fig. 2)."""
     q, unit = result.found.path.q, length(result)
     other, name = None, ""
@@ -67,11 +67,11 @@ def _bodies(result: Result) -> Figure:
     return Figure("paths", caption, tuple(panels))
 
 
-def _motion(result: Result) -> Figure:
+def _motion(result: PathResult) -> Figure:
     """Coordinates against time, beside Newton's motion from the path's own start."""
-    study, path = result.setting.study, result.found.path
+    study, path = result.problem.study, result.found.path
     panels = []
-    for k, name in enumerate(result.setting.bodies.names):
+    for k, name in enumerate(result.problem.system.names):
         curves = [Curve(path.t, path.q[k, 0], "path of least action")]
         if result.found.again is not None:
             newton = result.found.again[k, 0]
@@ -84,7 +84,7 @@ def _motion(result: Result) -> Figure:
     return Figure("path", caption, tuple(panels))
 
 
-def _deviations(result: Result) -> Figure:
+def _deviations(result: PathResult) -> Figure:
     """RMSD of positions and momenta over time (the paper's Fig. 3)."""
     assert result.score is not None
     t, score = result.found.path.t, result.score
@@ -103,7 +103,7 @@ def _deviations(result: Result) -> Figure:
     return Figure("deviation", caption, panels)
 
 
-def _history(result: Result) -> Figure | None:
+def _history(result: PathResult) -> Figure | None:
     """The loss, and the largest RMSD, over iterations."""
     history = result.history
     if "iteration" not in history or len(history["iteration"]) < 2:
@@ -125,7 +125,7 @@ def _history(result: Result) -> Figure | None:
     return Figure("convergence", caption, tuple(panels))
 
 
-def _fluid(result: Result) -> Figure:
+def _fluid(result: PathResult) -> Figure:
     """g(r) and the velocity autocorrelation (the paper's Fig. 4)."""
     assert result.fluid is not None
     fluid, names = result.fluid, ("path of least action", "molecular dynamics")
@@ -157,9 +157,9 @@ def _fluid(result: Result) -> Figure:
     return Figure("fluid", caption, panels)
 
 
-def _energies(result: Result) -> Figure:
-    path, study = result.found.path, result.setting.study
-    n = result.setting.bodies.shape[1]
+def _energies(result: PathResult) -> Figure:
+    path, study = result.found.path, result.problem.study
+    n = result.problem.system.shape[1]
     each = " per body" if n > 1 else ""
     unit = study.unit("lagrangian")
     curves = tuple(

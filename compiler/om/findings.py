@@ -11,21 +11,21 @@ import jax.numpy as jnp
 import numpy as np
 from actionrun.compiler.findings import Array, Check, Findings, Table
 from actionrun.compiler.numerics.molecular.observables import (
-    deviations,
     first_peak,
     first_zero,
     radial_distribution,
+    rmsd,
     velocity_autocorrelation,
 )
-from actionrun.compiler.numerics.paths.network_path import parameters
+from actionrun.compiler.numerics.paths.network_path import parameter_count
 from actionrun.compiler.program import Tell
 
-from .diagnostics import Measured, Score, measured, score
+from .diagnostics import PathDiagnostics, ReferenceDeviation, path_diagnostics, reference_deviation
 from .explanation import equations, start_name
-from .figures import figures
-from .minimization import Relaxation, State
+from .figures import path_figures
+from .minimization import PathMinimization, State
 from .reference_md import SHELLS
-from .result import Fluid, Result, Start
+from .result import FluidStatistics, PathResult, StartResult
 from .structures import trajectory
 
 OTHERS, MOST = 4, 16  # further starts where the answer is not unique
@@ -36,71 +36,78 @@ APART = 1e-6  # of the way between the ends: paths further apart are different o
 class PathReport:
     """The findings of a finished minimisation."""
 
-    solver: Relaxation
+    solver: PathMinimization
 
     def __call__(self, state: State, samples: Mapping[str, np.ndarray], tell: Tell) -> Findings:
         return _findings(self.solver, jax.tree.map(jnp.asarray, state), samples, tell)
 
 
 def _findings(
-    program: Relaxation, state: State, samples: Mapping[str, np.ndarray], tell: Tell
+    program: PathMinimization, state: State, samples: Mapping[str, np.ndarray], tell: Tell
 ) -> Findings:
-    setting, given = program.setting, state["given"]
+    problem, given = program.problem, state["given"]
     starts = _starts(program, state, tell)
     best = min(starts, key=_rank)
     compared = None
-    if program.reference is not None and setting.velocities:
-        compared = score(setting, best.measured.path, state["reference"])
-    result = Result(
-        setting, program.reference, state["reference"], state["fit"], program.species,
+    if program.reference is not None and problem.velocities:
+        compared = reference_deviation(problem, best.measured.path, state["reference"])
+    result = PathResult(
+        problem, program.reference, state["reference"], state["fit"], program.species,
         best.measured, compared, starts,
         _fluid(program, best.measured, compared, state["reference"]), samples,
     )  # fmt: skip
     path = best.measured.path
     return Findings(
         metrics=_metrics(result),
-        equations=equations(setting),
+        equations=equations(problem),
         summary=_summary(result),
         arrays=_arrays(result),
-        figures=figures(result),
+        figures=path_figures(result),
         tables=_tables(result),
         trajectory=trajectory(
-            setting.study, setting.bodies, path.q, times=path.t, v=path.v, energies=path.potential,
+            problem.study, problem.system, path.q, times=path.t, v=path.v, energies=path.potential,
             species=program.species,
-        ) if setting.study.system.particles else None,
+        ) if problem.study.system.particles else None,
         checks=_checks(result, given),
         notes=_notes(result),
     )  # fmt: skip
 
 
-def _rank(start: Start) -> float:
+def _rank(start: StartResult) -> float:
     """Newton's motions rank alike, so that the first of them is shown; else the least action."""
     if start.newton:
         return -1.0
     return start.measured.action if np.isfinite(start.measured.action) else np.inf
 
 
-def _starts(program: Relaxation, state: State, tell: Tell) -> tuple[Start, ...]:
+def _starts(program: PathMinimization, state: State, tell: Tell) -> tuple[StartResult, ...]:
     """The path of the run and, where positions alone are given, those from further starts: OTHERS
     at least, and more until one of them is a motion of Newton's."""
-    setting, given, fit = program.setting, state["given"], state["fit"]
+    problem, given, fit = program.problem, state["given"], state["fit"]
     tell("measure", 0, 1, {})
-    starts = [Start(start_name(setting), measured(setting, fit.x, given), int(fit.ended))]
+    starts = [
+        StartResult(start_name(problem), path_diagnostics(problem, fit.x, given), int(fit.ended))
+    ]
     tell("measure", 1, 1, {})
-    for number in range(1, MOST + 1) if setting.several else ():
+    for number in range(1, MOST + 1) if problem.several else ():
         if number > OTHERS and any(start.newton for start in starts):
             break
         tell("further starts", number - 1, MOST, {})
         x, ended = program.relaxed(state, number, tell)
-        starts.append(Start(f"shaken line {number}", measured(setting, x, given), ended))
+        starts.append(
+            StartResult(f"shaken line {number}", path_diagnostics(problem, x, given), ended)
+        )
     return tuple(starts)
 
 
 def _fluid(
-    program: Relaxation, path: Measured, compared: Score | None, run: Mapping[str, Any]
-) -> Fluid | None:
-    edge = program.setting.bodies.edge
-    if edge is None or program.setting.bodies.shape[1] < 8:
+    program: PathMinimization,
+    path: PathDiagnostics,
+    compared: ReferenceDeviation | None,
+    run: Mapping[str, Any],
+) -> FluidStatistics | None:
+    edge = program.problem.system.edge
+    if edge is None or program.problem.system.shape[1] < 8:
         return None
     courses = [path.path] + ([compared.reference] if compared else [])
     both = [radial_distribution(c.q, edge, SHELLS) for c in courses]
@@ -109,11 +116,13 @@ def _fluid(
     if program.reference is not None and (seen := int(run["seen"])):
         g, memory = (np.asarray(run[name]) / seen for name in ("g", "vacf"))
         rest = g, program.reference.lags, memory
-    return Fluid(both[0][0], tuple(g for _, g in both), path.path.t[: len(vacf[0])], vacf, rest)
+    return FluidStatistics(
+        both[0][0], tuple(g for _, g in both), path.path.t[: len(vacf[0])], vacf, rest
+    )
 
 
-def _metrics(result: Result) -> dict[str, float | int]:
-    found, setting = result.found, result.setting
+def _metrics(result: PathResult) -> dict[str, float | int]:
+    found, problem = result.found, result.problem
     path = found.path
     metrics: dict[str, float | int | None] = {}
     if result.score is not None:  # first what tells most: sweeps draw the first few
@@ -121,8 +130,8 @@ def _metrics(result: Result) -> dict[str, float | int]:
         metrics["momentum_rmsd_max"] = float(np.max(result.score.momenta))
     metrics |= {
         "energy_error_max": found.energy_error,
-        "points": setting.study.path.points,
-        "coefficients": parameters(result.fit.x),
+        "points": problem.study.path.points,
+        "coefficients": parameter_count(result.fit.x),
         "action": found.action,
         "force_error_max": found.force_error,
         "reintegration_miss": found.miss,
@@ -139,7 +148,7 @@ def _metrics(result: Result) -> dict[str, float | int]:
         metrics["energy_from_reference"] = found.energy - energy
     for name, size in _own_terms(result).items():
         metrics[f"terms.{name}"] = size
-    if setting.several:
+    if problem.several:
         metrics["starts"] = len(result.starts)
         metrics["newtonian_paths"] = _different(result)
     if result.fluid is not None:
@@ -155,36 +164,36 @@ def _metrics(result: Result) -> dict[str, float | int]:
     return {name: x for name, x in metrics.items() if x is not None and np.isfinite(x)}
 
 
-def _own_terms(result: Result) -> dict[str, float]:
+def _own_terms(result: PathResult) -> dict[str, float]:
     """The study's own terms along the path: root mean square over time, bodies added."""
-    setting, path = result.setting, result.found.path
-    terms = setting.terms(path.t)
+    problem, path = result.problem, result.found.path
+    terms = problem.terms(path.t)
     if terms is None:
         return {}
     values = np.asarray(terms(jnp.asarray(path.q), jnp.asarray(path.v)))
     sizes = np.sqrt(np.mean(np.sum(values**2, axis=1), axis=1))
-    return dict(zip(setting.study.loss.terms, map(float, sizes), strict=True))
+    return dict(zip(problem.study.loss.terms, map(float, sizes), strict=True))
 
 
-def _different(result: Result) -> int:
+def _different(result: PathResult) -> int:
     """How many of Newton's motions among the paths differ from each other."""
     kept: list[np.ndarray] = []
     bar = APART * max(result.found.length, 1e-300)
     for start in result.starts:
         q = start.measured.path.q
-        if start.newton and all(np.max(deviations(q, other)) > bar for other in kept):
+        if start.newton and all(np.max(rmsd(q, other)) > bar for other in kept):
             kept.append(q)
     return len(kept)
 
 
-def _summary(result: Result) -> tuple[tuple[str, str], ...]:
-    found, setting, metrics = result.found, result.setting, _metrics(result)
-    study = setting.study
+def _summary(result: PathResult) -> tuple[tuple[str, str], ...]:
+    found, problem, metrics = result.found, result.problem, _metrics(result)
+    study = problem.study
     length = study.unit("x") if study.system.particles else ""
     lines = [
         (
             "path",
-            f"{setting.name}, {metrics['points']} points, start: {start_name(setting)}",
+            f"{problem.name}, {metrics['points']} points, start: {start_name(problem)}",
         ),
         ("action", f"{found.action:.3e}, largest force error {found.force_error:.1e} relative"),
         ("energy error", f"{found.energy_error:.2e} relative, largest along the path"),
@@ -196,7 +205,7 @@ def _summary(result: Result) -> tuple[tuple[str, str], ...]:
     if found.miss is not None:
         value = f"{found.miss:.2e} {length}".rstrip()
         lines.append(("re-integration miss", f"{value} at the end, from the path's own start"))
-    if setting.several:
+    if problem.several:
         lines.append(
             ("uniqueness", f"{metrics['newtonian_paths']} of Newton's motions found from "
              f"{len(result.starts)} starts; positions alone do not make it unique")
@@ -215,10 +224,10 @@ def _told_of_fluid(metrics: Mapping[str, float | int]) -> list[tuple[str, str]]:
     return lines
 
 
-def _arrays(result: Result) -> dict[str, Array]:
-    study, path = result.setting.study, result.found.path
+def _arrays(result: PathResult) -> dict[str, Array]:
+    study, path = result.problem.study, result.found.path
     bodies = study.system.particles is not None
-    names = result.setting.bodies.names
+    names = result.problem.system.names
     unit = study.unit("t")
     arrays = {"t": Array(path.t, ("t",), unit, "time")}
     if bodies:
@@ -251,12 +260,12 @@ def _arrays(result: Result) -> dict[str, Array]:
     return arrays
 
 
-def _tables(result: Result) -> tuple[Table, ...]:
+def _tables(result: PathResult) -> tuple[Table, ...]:
     tables = [_cost(result)]
     if len(result.starts) > 1:
         rows = tuple(
             (s.name, s.measured.action, s.measured.miss, s.measured.energy,
-             float(np.max(deviations(s.measured.path.q, result.found.path.q))),
+             float(np.max(rmsd(s.measured.path.q, result.found.path.q))),
              "yes" if s.newton else "no")
             for s in result.starts
         )  # fmt: skip
@@ -270,16 +279,16 @@ def _tables(result: Result) -> tuple[Table, ...]:
     return tuple(tables)
 
 
-def _cost(result: Result) -> Table:
+def _cost(result: PathResult) -> Table:
     """Work in evaluations of one configuration, which do not depend on the machine."""
-    setting, fit = result.setting, result.fit
-    nodes = setting.study.path.points
+    problem, fit = result.problem, result.fit
+    nodes = problem.study.path.points
     passes = int(getattr(fit, "passes", 0))
     iterations = int(fit.iterations)
-    products = 2 * passes if setting.method == "gauss-newton" else iterations
+    products = 2 * passes if problem.method == "gauss-newton" else iterations
     rows: list[tuple[str, int, int]] = [("this path", nodes * 2 * iterations, nodes * products)]
     if result.reference is not None:
-        duration = setting.duration
+        duration = problem.duration
         rows += [
             ("molecular dynamics, dt", round(duration / result.reference.dt), 0),
             ("molecular dynamics, dt/4", round(duration / result.reference.finest), 0),
@@ -292,13 +301,13 @@ def _cost(result: Result) -> Table:
     return Table("cost", caption, ("method", "forces", "Hessian products"), tuple(rows))
 
 
-def _checks(result: Result, given: Any) -> tuple[Check, ...]:
-    found, setting = result.found, result.setting
+def _checks(result: PathResult, given: Any) -> tuple[Check, ...]:
+    found, problem = result.found, result.problem
     ended = int(result.fit.ended)
     checks = [
-        Check("ends", found.ends_error <= 1e-9 * max(found.length, 1e-300) or not setting.exact,
+        Check("ends", found.ends_error <= 1e-9 * max(found.length, 1e-300) or not problem.exact,
               f"the path is within {found.ends_error:.1e} of the given ends"),
-        Check("convergence", ended == 1 or setting.first_order,
+        Check("convergence", ended == 1 or problem.first_order,
               ("the minimisation settled" if ended == 1 else
                "the minimisation was stopped after the epochs of the study" if ended == 0 else
                "no further step lowers the action")
@@ -308,7 +317,7 @@ def _checks(result: Result, given: Any) -> tuple[Check, ...]:
         Check("energy", found.energy_error < 1e-4,
               f"the energy stays within {found.energy_error:.1e} of its first value"),
     ]  # fmt: skip
-    if setting.several:
+    if problem.several:
         newton = any(start.newton for start in result.starts)
         text = (
             "a start led to one of Newton's motions"
@@ -322,14 +331,14 @@ def _checks(result: Result, given: Any) -> tuple[Check, ...]:
         scale = max(found.distance / np.sqrt(given.shape[1]), 1e-300)
         text = f"Newton's motion from the path's own start misses its end by {found.miss:.1e}"
         checks.append(Check("re-integration", found.miss < 1e-2 * scale, text))
-    if setting.bodies.cutoff is not None:
+    if problem.system.cutoff is not None:
         checks.append(Check("neighbour list", found.listed, "the lists held all pairs in reach"))
     return tuple(checks)
 
 
-def _notes(result: Result) -> tuple[str, ...]:
-    setting, notes = result.setting, []
-    if setting.marched:
+def _notes(result: PathResult) -> tuple[str, ...]:
+    problem, notes = result.problem, []
+    if problem.marched:
         notes.append(
             "the start is a march from both ends to the middle, an integration of Newton's "
             "equations; the minimisation then holds both ends at once"
@@ -339,17 +348,17 @@ def _notes(result: Result) -> tuple[str, ...]:
             "for the motion from a given start, molecular dynamics is cheaper than a path of least "
             "action (table of work); a path is for ends that are given"
         )
-    if setting.study.loss.terms:
+    if problem.study.loss.terms:
         notes.append(
             "[loss] terms bend the path: it is one of Newton's motions only where they vanish on it"
         )
-    if not setting.velocities:
+    if not problem.velocities:
         notes.append(
             "positions at the ends do not make the path unique: there may be other motions of "
             "other energies, so no distance from a reference run is given as an error"
         )
     if result.found.miss is None:
         notes.append("Newton's motion from the path's own start could not be integrated")
-    if int(result.fit.ended) == 0 and not setting.first_order:
+    if int(result.fit.ended) == 0 and not problem.first_order:
         notes.append("training.epochs ended the minimisation before it settled")
     return tuple(notes)

@@ -8,11 +8,11 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from actionrun.compiler.numerics.molecular.potential_energy import Landscape
+from actionrun.compiler.numerics.molecular.potential_energy import PotentialEnergy
 from actionrun.compiler.numerics.paths import gauss_collocation as collocation
-from actionrun.compiler.numerics.paths.network_path import fresh
+from actionrun.compiler.numerics.paths.network_path import initial_layers
 
-from .path_problem import Setting
+from .path_problem import PathProblem
 
 REACH = 0.8  # window of a march times the fastest frequency at the ends
 SPARE = 6  # doublings of the number of windows before the march gives up
@@ -21,123 +21,125 @@ ROOM = 1.4  # spare length of the lists of a march, which is not stopped to make
 WAVES = 3  # functions that a random start uses
 
 
-class NoStartError(ValueError):
+class StartError(ValueError):
     """The march from both ends cannot be taken."""
 
 
-def blind(setting: Setting, given: jax.Array) -> Any:
+def interpolated_start(problem: PathProblem, given: jax.Array) -> Any:
     """Parameters of the path that only knows its ends: their Hermite polynomial, a straight line
     where no velocities are given; of a network, random ones."""
-    dim, n = setting.bodies.shape
-    if setting.name == "network":
-        assert setting.study.network is not None
-        middle = np.zeros((dim, n)) if setting.exact else np.asarray(given[..., :2]).mean(axis=2)
-        key = jax.random.key(setting.study.seed)
-        layers = fresh(key, setting.study.network.hidden, middle, setting.dtype)
-        if setting.exact:  # nothing is added to the lift at first
+    dim, n = problem.system.shape
+    if problem.name == "network":
+        assert problem.study.network is not None
+        middle = np.zeros((dim, n)) if problem.exact else np.asarray(given[..., :2]).mean(axis=2)
+        key = jax.random.key(problem.study.seed)
+        layers = initial_layers(key, problem.study.network.hidden, middle, problem.dtype)
+        if problem.exact:  # nothing is added to the lift at first
             *rest, (w, b) = layers
             layers = (*rest, (jnp.zeros_like(w), b))
         return layers
-    c = jnp.zeros((dim, n, setting.basis.count))
-    return c if setting.exact else (given, c)
+    c = jnp.zeros((dim, n, problem.basis.count))
+    return c if problem.exact else (given, c)
 
 
-def shaken(setting: Setting, given: jax.Array, number: int) -> Any:
+def perturbed_start(problem: PathProblem, given: jax.Array, number: int) -> Any:
     """The blind start with random long waves of once or twice the size of the way (`number` >= 1
     is odd or even)."""
-    draw = np.random.default_rng((setting.study.seed, number))
-    x = blind(setting, given)
-    c = x if setting.exact else x[1]
+    draw = np.random.default_rng((problem.study.seed, number))
+    x = interpolated_start(problem, given)
+    c = x if problem.exact else x[1]
     way = float(jnp.sqrt(jnp.mean((given[..., 1] - given[..., 0]) ** 2)))
-    size = (1 + (number + 1) % 2) * 4 * way / setting.duration**1.5
+    size = (1 + (number + 1) % 2) * 4 * way / problem.duration**1.5
     waves = min(WAVES, c.shape[2])
-    c = c.at[..., :waves].set(draw.normal(size=(*c.shape[:2], waves)) * size) * setting.mass
-    return c if setting.exact else (given, c)
+    c = c.at[..., :waves].set(draw.normal(size=(*c.shape[:2], waves)) * size) * problem.mass
+    return c if problem.exact else (given, c)
 
 
-def marched(setting: Setting, given: jax.Array) -> Any:
+def marched_start(problem: PathProblem, given: jax.Array) -> Any:
     """Parameters of the path that is marched from both ends to the middle, an integration: the
     accelerations met on the way, as far as the basis holds them. Raises NoStartError."""
-    basis, landscape = setting.basis, setting.bodies.landscape
+    basis, potential = problem.basis, problem.system.potential
     half, t = basis.duration / 2, basis.nodes
     q, v = given[..., :2], given[..., 2:]
-    windows = windows_of(setting, q, half)
+    windows = window_count(problem, q, half)
     for _ in range(SPARE):
         h = np.array([half, -half]) / windows
         march = _march(
-            landscape, setting.mass, near_of(landscape, q), q, v, jnp.asarray(h), windows
+            potential, problem.mass, window_neighbors(potential, q), q, v, jnp.asarray(h), windows
         )
         if bool(jnp.all(march.settled)) and bool(jnp.all(march.listed)):
             break
         windows *= 2
     else:
-        raise NoStartError(
+        raise StartError(
             "the march from both ends did not settle: the forces at the ends or near them are "
             "too strong. Check that no two bodies overlap at the ends"
         )
-    left = collocation.along(march, h, np.minimum(t, half), 0)[0]
-    right = collocation.along(march, h, np.minimum(basis.duration - t, half), 1)[0]
+    left = collocation.dense_output(march, h, np.minimum(t, half), 0)[0]
+    right = collocation.dense_output(march, h, np.minimum(basis.duration - t, half), 1)[0]
     met = jnp.asarray(np.where(t < half, left, right))
-    a = _accelerations(landscape, setting.mass, landscape.near(met), met)
+    a = _accelerations(potential, problem.mass, potential.neighbor_list(met), met)
     bent = jnp.asarray(basis.functions(t)[2] * basis.weights[:, None])
     lift = given @ jnp.asarray(basis.lift(t)[2].T)
-    c = ((a - lift) @ bent) * setting.mass
-    return c if setting.exact else (given, c)
+    c = ((a - lift) @ bent) * problem.mass
+    return c if problem.exact else (given, c)
 
 
-def reintegrated(setting: Setting, q: jax.Array, v: jax.Array, t: np.ndarray) -> np.ndarray | None:
+def reintegration(
+    problem: PathProblem, q: jax.Array, v: jax.Array, t: np.ndarray
+) -> np.ndarray | None:
     """Positions (dim, N, len(t)) of Newton's motion from q, v (dim, N, 1), by collocation of order
     16; None where it does not settle."""
-    landscape = setting.bodies.landscape
-    windows = 2 * windows_of(setting, q, setting.duration)
+    potential = problem.system.potential
+    windows = 2 * window_count(problem, q, problem.duration)
     for _ in range(SPARE):
-        h = np.array([setting.duration / windows])
+        h = np.array([problem.duration / windows])
         march = _march(
-            landscape, setting.mass, near_of(landscape, q), q, v, jnp.asarray(h), windows
+            potential, problem.mass, window_neighbors(potential, q), q, v, jnp.asarray(h), windows
         )
         if bool(jnp.all(march.settled)) and bool(jnp.all(march.listed)):
-            return collocation.along(march, h, t, 0)[0]
+            return collocation.dense_output(march, h, t, 0)[0]
         windows *= 2
     return None
 
 
-def near_of(landscape: Landscape, q: jax.Array):
+def window_neighbors(potential: PotentialEnergy, q: jax.Array):
     """A list for the nodes of windows that begin at q, its rows with room for what follows."""
     q = jnp.repeat(q, collocation.NODES, axis=2)
-    near = landscape.near(q)
-    return landscape.near(q, int(ROOM * near.others.shape[1]))
+    neighbors = potential.neighbor_list(q)
+    return potential.neighbor_list(q, int(ROOM * neighbors.others.shape[1]))
 
 
-def windows_of(setting: Setting, q: jax.Array, duration: float) -> int:
+def window_count(problem: PathProblem, q: jax.Array, duration: float) -> int:
     """Windows of `duration` that resolve the fastest frequency at q (dim, N, images)."""
-    landscape = setting.bodies.landscape
-    fastest = float(_fastest(landscape, setting.mass, landscape.near(q), q))
+    potential = problem.system.potential
+    fastest = float(_fastest(potential, problem.mass, potential.neighbor_list(q), q))
     if not np.isfinite(fastest):
-        raise NoStartError(
-            "the forces at the ends are not finite. Check that no two bodies overlap"
-        )
+        raise StartError("the forces at the ends are not finite. Check that no two bodies overlap")
     return max(2, int(np.ceil(duration * np.sqrt(fastest) / REACH)))
 
 
 @eqx.filter_jit
-def _fastest(landscape: Landscape, mass: jax.Array, near, q: jax.Array) -> jax.Array:
+def _fastest(potential: PotentialEnergy, mass: jax.Array, neighbors, q: jax.Array) -> jax.Array:
     """The largest size of an eigenvalue of the Hessian over masses, of all images."""
 
     def turned(_, w):
-        w = landscape.hessian_product(q, w, near) / mass
+        w = potential.hessian_product(q, w, neighbors) / mass
         return w / (jnp.sqrt(jnp.sum(w * w, axis=(0, 1))) + 1e-300)
 
     w = jax.random.normal(jax.random.key(0), q.shape, q.dtype)
     w = jax.lax.fori_loop(0, PRODUCTS, turned, w)
-    w = landscape.hessian_product(q, w, near) / mass
+    w = potential.hessian_product(q, w, neighbors) / mass
     return jnp.max(jnp.sqrt(jnp.sum(w * w, axis=(0, 1))))
 
 
 @eqx.filter_jit
-def _march(landscape, mass, near, q, v, h, windows: int) -> collocation.March:
-    return collocation.march(landscape, mass, near, q, v, h, windows)[0]
+def _march(potential, mass, neighbors, q, v, h, windows: int) -> collocation.CollocationWindows:
+    return collocation.collocate(potential, mass, neighbors, q, v, h, windows)[0]
 
 
 @eqx.filter_jit
-def _accelerations(landscape: Landscape, mass: jax.Array, near, q: jax.Array) -> jax.Array:
-    return landscape.forces(q, near) / mass
+def _accelerations(
+    potential: PotentialEnergy, mass: jax.Array, neighbors, q: jax.Array
+) -> jax.Array:
+    return potential.forces(q, neighbors) / mass

@@ -12,24 +12,24 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from actionrun.compiler.numerics.molecular.neighbor_list import Near
-from actionrun.compiler.numerics.molecular.observables import deviations
+from actionrun.compiler.numerics.molecular.neighbor_list import NeighborList
+from actionrun.compiler.numerics.molecular.observables import rmsd
 from actionrun.compiler.numerics.optimizers import gauss_newton_cg as gauss_newton
 from actionrun.compiler.numerics.paths import gradient_descent as descent
-from actionrun.compiler.numerics.paths.action import Loss, squares
+from actionrun.compiler.numerics.paths.action import PathLoss, sum_of_squares
 from actionrun.compiler.numerics.paths.network_path import Layers
 from actionrun.compiler.program import Report, Tell
 
-from .initial_path import NoStartError, blind, marched, shaken
-from .path_problem import FIRST_ORDER, Setting, cast
-from .reference_md import Reference
+from .initial_path import StartError, interpolated_start, marched_start, perturbed_start
+from .path_problem import FIRST_ORDER, PathProblem, cast
+from .reference_md import ReferenceRun
 
 State = dict[str, Any]
 TOLD = 60  # iterations of a first-order method of which the loss and the distance are kept
 FURTHER = 200  # most iterations from a further start
 
 
-class Relaxation:
+class PathMinimization:
     """The program of an om study (see `program.Program`).
 
     Its steps are blocks of the reference run, one step that makes the start, and `epochs`
@@ -41,39 +41,39 @@ class Relaxation:
     quantum = 1
 
     def __init__(
-        self, setting: Setting, given: np.ndarray | None, species: tuple[str, ...] | None = None
+        self, problem: PathProblem, given: np.ndarray | None, species: tuple[str, ...] | None = None
     ):
-        self.setting, self.species = setting, species
+        self.problem, self.species = problem, species
         self.given = None if given is None else jnp.asarray(given)
-        self.reference = Reference(setting) if given is None else None
+        self.reference = ReferenceRun(problem) if given is None else None
         self.before = 0
         if self.reference is not None:
             self.before = self.reference.blocks + self.reference.stretches
-        self.epochs = setting.study.training.epochs
-        self.learn = self.epochs if setting.pretrained else 0
+        self.epochs = problem.study.training.epochs
+        self.learn = self.epochs if problem.pretrained else 0
         self.total = self.before + 1 + self.learn + self.epochs
-        self.told = _milestones(self.epochs) if setting.method in FIRST_ORDER else None
+        self.told = _milestones(self.epochs) if problem.method in FIRST_ORDER else None
 
     @cached_property
-    def descent(self) -> descent.Descent:
-        training = self.setting.study.training
+    def descent(self) -> descent.GradientDescent:
+        training = self.problem.study.training
         method = descent.optimizer(training.optimizer, training.learning_rate)
-        return descent.Descent(method, training.optimizer not in FIRST_ORDER)
+        return descent.GradientDescent(method, training.optimizer not in FIRST_ORDER)
 
     def start(self) -> State:
         state: State = {"reference": self.reference.start() if self.reference else {}}
-        dim, n = self.setting.bodies.shape
-        empty = jnp.zeros((dim, n, 4 if self.setting.velocities else 2))
+        dim, n = self.problem.system.shape
+        empty = jnp.zeros((dim, n, 4 if self.problem.velocities else 2))
         given = empty if self.given is None else self.given
         rows = jnp.asarray(0)
         return {**state, "given": given, "rows": rows, "fit": self._fresh(self._blind(given))}
 
     def _blind(self, given: jax.Array) -> Any:
-        return blind(self.setting, given)
+        return interpolated_start(self.problem, given)
 
     def _fresh(self, x: Any) -> Any:
         """The solver's state before its first iteration; costs are not known yet."""
-        if self.setting.method == "gauss-newton":
+        if self.problem.method == "gauss-newton":
             return gauss_newton.start(x)
         return descent.start(x, self.descent.method)
 
@@ -88,9 +88,9 @@ class Relaxation:
                 state, done = self._stepped(state, done, stop)
                 if (row := self._row(state, done)) is not None:
                     rows.append(row)
-        except (FloatingPointError, NoStartError) as error:
+        except (FloatingPointError, StartError) as error:
             return state, Report(diverged=f"{error}.")
-        if int(state["fit"].ended) == 2 and self.setting.first_order:
+        if int(state["fit"].ended) == 2 and self.problem.first_order:
             return state, Report(diverged=f"{self._lost(began)}. Likely cause: too long a step. "
                                  "Make training.learning_rate smaller.")  # fmt: skip
         samples = {
@@ -101,8 +101,8 @@ class Relaxation:
     def _lost(self, state: State) -> str:
         """Which terms of the loss are not finite, or the largest one, at the path of a state."""
         x = state["fit"].x
-        parts = self.setting.loss(state["given"], self.near(state, x)).residual(x)
-        sizes = {name: float(squares(part)) for name, part in parts.items()}
+        parts = self.problem.loss(state["given"], self.neighbors(state, x)).residual(x)
+        sizes = {name: float(sum_of_squares(part)) for name, part in parts.items()}
         if lost := [name for name, size in sizes.items() if not np.isfinite(size)]:
             return f"the loss is not finite any more, by its terms {', '.join(lost)}"
         name = max(sizes, key=lambda name: sizes[name])
@@ -116,10 +116,10 @@ class Relaxation:
             return None
         fit = state["fit"]
         row = {"iteration": np.asarray(epoch), "loss": np.asarray(fit.cost, dtype=float)}
-        if self.reference is not None and self.setting.velocities:
-            path = self.setting.path(fit.x, state["given"], self.reference.times)
+        if self.reference is not None and self.problem.velocities:
+            path = self.problem.path(fit.x, state["given"], self.reference.times)
             there = np.asarray(state["reference"]["kept_q"])
-            row["rmsd"] = deviations(np.asarray(path.q, dtype=float), there)
+            row["rmsd"] = rmsd(np.asarray(path.q, dtype=float), there)
         return row
 
     def _stepped(self, state: State, done: int, stop: int) -> tuple[State, int]:
@@ -136,13 +136,13 @@ class Relaxation:
             self.stage = "pretrain"
             count = min(stop - done, self.learn - epoch)
             return self._pretrained(state, count, epoch + count == self.learn), done + count
-        if self.setting.method == "gauss-newton":
+        if self.problem.method == "gauss-newton":
             return self._iterated(state), done + 1
         epoch -= self.learn
         count = stop - done
         if self.told is not None:
             count = min(count, min(n for n in self.told if n > epoch) - epoch)
-        elif self.setting.method == "lbfgs":
+        elif self.problem.method == "lbfgs":
             count = 1
         return self._descended(state, count), done + count
 
@@ -150,28 +150,28 @@ class Relaxation:
         given = state["given"]
         if self.reference is not None:
             given = self.reference.ends(state["reference"])
-        make = marched if self.setting.marched else blind
-        return {**state, "given": given, "fit": self._fresh(make(self.setting, given))}
+        make = marched_start if self.problem.marched else interpolated_start
+        return {**state, "given": given, "fit": self._fresh(make(self.problem, given))}
 
     # -- iterations ------------------------------------------------------------------------------
 
-    def near(self, state: State, x: Any) -> Near:
+    def neighbors(self, state: State, x: Any) -> NeighborList:
         """The neighbour list at the path x, rows at least as long as they have been."""
-        q = self.setting.ansatz(state["given"]).motion(x).q
-        near = self.setting.bodies.landscape.near(q.astype(float), int(state["rows"]))
-        return cast(near, self.setting.dtype)
+        q = self.problem.ansatz(state["given"]).motion(x).q
+        neighbors = self.problem.system.potential.neighbor_list(q.astype(float), int(state["rows"]))
+        return cast(neighbors, self.problem.dtype)
 
     def _iterated(self, state: State) -> State:
-        fit, near = state["fit"], self.near(state, state["fit"].x)
-        loss = self.setting.loss(state["given"], near)
+        fit, neighbors = state["fit"], self.neighbors(state, state["fit"].x)
+        loss = self.problem.loss(state["given"], neighbors)
         fit = _iteration(loss, fit)
-        return {**state, "fit": fit, "rows": jnp.asarray(near.others.shape[1])}
+        return {**state, "fit": fit, "rows": jnp.asarray(neighbors.others.shape[1])}
 
     def _descended(self, state: State, count: int) -> State:
         while True:
-            near = self.near(state, state["fit"].place)
-            state = {**state, "rows": jnp.asarray(near.others.shape[1])}
-            loss = self.setting.loss(state["given"], near)
+            neighbors = self.neighbors(state, state["fit"].place)
+            state = {**state, "rows": jnp.asarray(neighbors.others.shape[1])}
+            loss = self.problem.loss(state["given"], neighbors)
             before = int(state["fit"].iterations)
             fit, lost = _descent(self.descent, loss, state["fit"], jnp.asarray(count))
             state = {**state, "fit": fit}
@@ -182,8 +182,8 @@ class Relaxation:
             state["fit"] = fit._replace(place=fit.x)
 
     def _pretrained(self, state: State, count: int, last: bool) -> State:
-        target = _ballistic(self.setting, state["given"])
-        net = self.setting.ansatz(state["given"])
+        target = _ballistic(self.problem, state["given"])
+        net = self.problem.ansatz(state["given"])
         fit = _pretraining(self.descent, net, target, state["fit"], jnp.asarray(count))
         return {**state, "fit": self._fresh(fit.x) if last else fit}
 
@@ -192,13 +192,13 @@ class Relaxation:
             return {}
         fit = state["fit"]
         found = {"loss": float(fit.cost)}
-        if self.setting.method == "gauss-newton":
+        if self.problem.method == "gauss-newton":
             found["products"] = 2 * float(fit.passes)
         return {name: x for name, x in found.items() if np.isfinite(x)}
 
     def relaxed(self, state: State, number: int, tell: Tell) -> tuple[Any, int]:
         """The path from the shaken start `number`, and how its minimisation ended."""
-        fit = gauss_newton.start(shaken(self.setting, state["given"], number))
+        fit = gauss_newton.start(perturbed_start(self.problem, state["given"], number))
         most = min(self.epochs, FURTHER)
         state = {**state, "rows": jnp.asarray(0), "fit": fit}
         for n in range(most):
@@ -215,29 +215,33 @@ def _milestones(epochs: int) -> frozenset[int]:
 
 
 @eqx.filter_jit
-def _iteration(loss: Loss, fit: gauss_newton.State) -> gauss_newton.State:
+def _iteration(loss: PathLoss, fit: gauss_newton.GaussNewtonState) -> gauss_newton.GaussNewtonState:
     return gauss_newton.step(loss, fit)
 
 
 @eqx.filter_jit
-def _descent(steps: descent.Descent, loss: Loss, fit: descent.State, count: jax.Array):
+def _descent(
+    steps: descent.GradientDescent, loss: PathLoss, fit: descent.DescentState, count: jax.Array
+):
     return steps.steps(loss, fit, count)
 
 
-def _ballistic(setting: Setting, given: jax.Array) -> jax.Array:
+def _ballistic(problem: PathProblem, given: jax.Array) -> jax.Array:
     """Two halves of free flight (dim, N, P): what the paper's network learns first."""
-    t = jnp.asarray(setting.basis.nodes)
-    T = setting.duration
+    t = jnp.asarray(problem.basis.nodes)
+    T = problem.duration
     (q0, q1, v0, v1) = (given[..., k, None] for k in range(4))
-    return jnp.where(t < T / 2, q0 + t * v0, q1 - (T - t) * v1).astype(setting.dtype)
+    return jnp.where(t < T / 2, q0 + t * v0, q1 - (T - t) * v1).astype(problem.dtype)
 
 
 @eqx.filter_jit
-def _pretraining(steps: descent.Descent, net, target: jax.Array, fit: descent.State, count):
+def _pretraining(
+    steps: descent.GradientDescent, net, target: jax.Array, fit: descent.DescentState, count
+):
     def misfit(x: Layers) -> jax.Array:
         return jnp.mean((net.motion(x).q - target) ** 2)
 
-    def body(_, fit: descent.State) -> descent.State:
+    def body(_, fit: descent.DescentState) -> descent.DescentState:
         cost, slope = jax.value_and_grad(misfit)(fit.x)
         updates, following = steps.method.update(
             slope, fit.optimizer, fit.x, value=cost, grad=slope, value_fn=misfit

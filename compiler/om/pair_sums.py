@@ -16,7 +16,7 @@ from actionrun.spec import Expression, Faults, Study
 from actionrun.spec.expressions import syntax_tree as syntax
 
 
-class Energies(NamedTuple):
+class PotentialSums(NamedTuple):
     """U(r) of a pair, and V of one body where there is one."""
 
     pair: sp.Expr
@@ -78,7 +78,9 @@ class SumReader(Reader):
         ))  # fmt: skip
 
 
-def energies(study: Study, words: Vocabulary, where: Expression, axes: tuple[str, ...]) -> Energies:
+def potential_sums(
+    study: Study, words: Vocabulary, where: Expression, axes: tuple[str, ...]
+) -> PotentialSums:
     """What the sums of a potential add up, for a pair and for a body. Raises Faults."""
     reader = SumReader(words, where, axes, frozenset(study.parameters))
     whole = reader.scalar(where.tree)
@@ -111,4 +113,4 @@ def energies(study: Study, words: Vocabulary, where: Expression, axes: tuple[str
             study, where, "bodies.sum", "no two bodies act on each other",
             "write sum(i<j, U(r[i,j])) over pairs, e.g. sum(i<j, 4*(1/r[i,j]^12 - 1/r[i,j]^6))",
         )  # fmt: skip
-    return Energies(found[2], None if found[1] == 0 else found[1])
+    return PotentialSums(found[2], None if found[1] == 0 else found[1])

@@ -13,14 +13,14 @@ import jax.numpy as jnp
 import numpy as np
 import sympy as sp
 from actionrun.compiler.errors import study_error
-from actionrun.compiler.numerics.molecular.pair_potential import Pairs
-from actionrun.compiler.numerics.molecular.potential_energy import External, Landscape
+from actionrun.compiler.numerics.molecular.pair_potential import PairPotential
+from actionrun.compiler.numerics.molecular.potential_energy import OneBodyPotential, PotentialEnergy
 from actionrun.compiler.symbolic.lowering import Lowered, lowered
 from actionrun.compiler.symbolic.vocabulary import Vocabulary, symbol, vocabulary
 from actionrun.spec import Expression, Study, Value
 from actionrun.spec.tables.species import pair_of
 
-from .pair_sums import energies
+from .pair_sums import potential_sums
 
 SWITCH = 0.9  # of the cut-off: where the smooth cut-off begins
 AXES = ("x", "y", "z")
@@ -28,7 +28,7 @@ S, INVERSE, ROOT = (sp.Symbol(name, positive=True) for name in ("_s", "_u", "_r"
 
 
 @dataclass(frozen=True)
-class Bodies:
+class ParticleSystem:
     """N bodies in a space of `dim` dimensions, in the study's base units.
 
     `mass` broadcasts against (dim, N, T). `pair` is U(r) and `external` V of one body (or of the
@@ -39,7 +39,7 @@ class Bodies:
     names: tuple[str, ...]
     words: Vocabulary
     mass: np.ndarray
-    landscape: Landscape
+    potential: PotentialEnergy
     pair: sp.Expr | None
     external: sp.Expr | None
     cutoff: float | None
@@ -49,7 +49,7 @@ class Bodies:
     species: tuple[str, ...] | None = None
 
 
-def bodies(study: Study, order: Sequence[str] | None = None) -> Bodies:
+def particle_system(study: Study, order: Sequence[str] | None = None) -> ParticleSystem:
     """The bodies of a study; `order` is the species of each, by default as the study lists them.
 
     Raises Faults that point at the expression at fault.
@@ -60,7 +60,7 @@ def bodies(study: Study, order: Sequence[str] | None = None) -> Bodies:
     return _particles(study, boltzmann, order)
 
 
-def _particles(study: Study, boltzmann: float, order: Sequence[str] | None) -> Bodies:
+def _particles(study: Study, boltzmann: float, order: Sequence[str] | None) -> ParticleSystem:
     system = study.system
     n, dimension = system.particles, system.dimension
     assert n is not None and dimension is not None
@@ -77,7 +77,7 @@ def _particles(study: Study, boltzmann: float, order: Sequence[str] | None) -> B
     law, outer_law = system.pair, system.external
     if system.potential is not None:
         law = outer_law = system.potential
-        pair, external = energies(study, words, law, axes)
+        pair, external = potential_sums(study, words, law, axes)
     elif law is not None:
         pair = words.scalar(law)
         external = None if outer_law is None else words.scalar(outer_law)
@@ -91,7 +91,7 @@ def _particles(study: Study, boltzmann: float, order: Sequence[str] | None) -> B
     limits = [None if x is None else jnp.asarray(x) for x in (cutoff, switch, edge)]
     kinds = [*(study.system.species or {})]
     kind = jnp.asarray([kinds.index(name) for name in species]) if kinds and species else None
-    pairs = Pairs(_pair_terms(study, law, pair, theta), _numbers(theta), kind, *limits)
+    pairs = PairPotential(_pair_terms(study, law, pair, theta), _numbers(theta), kind, *limits)
     if external is not None:
         alike = {name: x for name, x in theta.items() if isinstance(x, float)}
         lacking = {x for x in theta if x not in alike} & external.free_symbols
@@ -101,9 +101,9 @@ def _particles(study: Study, boltzmann: float, order: Sequence[str] | None) -> B
                           f"{name} differs from pair to pair, and sum(i, ...) has one body",
                           "it has a meaning in sum(i<j, ...) only")  # fmt: skip
         outer = _external(study, outer_law, external, [symbol(x) for x in axes], alike)
-    mass, landscape = _mass(study, species, n), Landscape(pairs, outer)
-    return Bodies(
-        (dimension, n), axes, words, mass, landscape, pair, external, cutoff, switch, edge,
+    mass, potential = _mass(study, species, n), PotentialEnergy(pairs, outer)
+    return ParticleSystem(
+        (dimension, n), axes, words, mass, potential, pair, external, cutoff, switch, edge,
         boltzmann, species,
     )  # fmt: skip
 
@@ -190,7 +190,7 @@ def _by_powers(expression: sp.Expr) -> sp.Expr:
     return expression.replace(is_power, written)
 
 
-def _coordinates(study: Study, boltzmann: float) -> Bodies:
+def _coordinates(study: Study, boltzmann: float) -> ParticleSystem:
     system, words = study.system, vocabulary(study)
     theta = {words.constants[name]: study.number(x) for name, x in study.parameters.items()}
     where = system.potential or system.lagrangian
@@ -202,8 +202,8 @@ def _coordinates(study: Study, boltzmann: float) -> Bodies:
         message = "a path between two states has a potential without t"
         raise study_error(study, where, "time", message, "leave the time out")
     external = _external(study, where, potential, words.q, theta)
-    return Bodies(
-        (len(words.q), 1), words.names, words, mass[:, None, None], Landscape(None, external),
+    return ParticleSystem(
+        (len(words.q), 1), words.names, words, mass[:, None, None], PotentialEnergy(None, external),
         None, potential, None, None, None, boltzmann,
     )  # fmt: skip
 
@@ -252,13 +252,13 @@ def _floats(theta: dict[sp.Symbol, float]) -> dict[sp.Basic, sp.Basic]:
 def _external(
     study: Study, where: Expression | None, potential: sp.Expr, q: Sequence[sp.Symbol],
     theta: Mapping[sp.Symbol, Number],
-) -> External:  # fmt: skip
+) -> OneBodyPotential:  # fmt: skip
     slope = [sp.diff(potential, x) for x in q]
     curvature = [sp.diff(f, y) for k, f in enumerate(slope) for y in q[k:]]
     _require_smooth(study, where, [potential, *slope, *curvature])
     symbols = [*q, *theta]
     value, first, second = (lowered(x, symbols) for x in ([potential], slope, curvature))
-    return External(value, first, second, _numbers(theta))
+    return OneBodyPotential(value, first, second, _numbers(theta))
 
 
 def _require_smooth(study: Study, where: Expression | None, terms: Sequence[sp.Expr]) -> None:

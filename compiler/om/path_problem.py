@@ -12,16 +12,23 @@ import jax.numpy as jnp
 import numpy as np
 import sympy as sp
 from actionrun.compiler.errors import study_error
-from actionrun.compiler.numerics.molecular.neighbor_list import Near
-from actionrun.compiler.numerics.molecular.potential_energy import Landscape
-from actionrun.compiler.numerics.paths.action import Ansatz, Exact, Loose, Loss, Terms, Weights
-from actionrun.compiler.numerics.paths.basis import Basis, table
-from actionrun.compiler.numerics.paths.network_path import Perceptron
+from actionrun.compiler.numerics.molecular.neighbor_list import NeighborList
+from actionrun.compiler.numerics.molecular.potential_energy import PotentialEnergy
+from actionrun.compiler.numerics.paths.action import (
+    Ansatz,
+    FixedEnds,
+    FreeEnds,
+    LossWeights,
+    PathLoss,
+    PenaltyTerms,
+)
+from actionrun.compiler.numerics.paths.basis import PathBasis, tabulated
+from actionrun.compiler.numerics.paths.network_path import NetworkPath
 from actionrun.compiler.symbolic.lowering import lowered
 from actionrun.spec import Faults, Value
 from actionrun.spec.kinds.om import Om
 
-from .particle_system import Bodies, bodies
+from .particle_system import ParticleSystem, particle_system
 
 FIRST_ORDER = ("nadam", "adam", "adamw", "sgd")
 # A path between structures far apart, which overlap on the way, creeps long before it settles:
@@ -30,13 +37,13 @@ MOST_POINTS = 2000  # tables of a basis are dense
 
 
 @dataclass(frozen=True)
-class Setting:
+class PathProblem:
     """An om study with its numbers. `basis` gives nodes and lift even where a network is the
     path; arrays are (dim, N, ...)."""
 
     study: Om
-    bodies: Bodies
-    basis: Basis
+    system: ParticleSystem
+    basis: PathBasis
     velocities: bool
 
     @property
@@ -87,19 +94,19 @@ class Setting:
 
     @property
     def mass(self) -> jax.Array:
-        return jnp.asarray(self.bodies.mass)
+        return jnp.asarray(self.system.mass)
 
     def ansatz(self, given: jax.Array) -> Ansatz:
         """The path as a function of parameters, between the ends `given` (dim, N, E)."""
         basis, nodes = self.basis, self.basis.nodes
         if self.name != "network":
-            there = table(basis, nodes)
-            held = Exact(there, given, self.mass)
-            return held if self.exact else Loose(there, self.mass)
+            there = tabulated(basis, nodes)
+            held = FixedEnds(there, given, self.mass)
+            return held if self.exact else FreeEnds(there, self.mass)
         assert self.study.network is not None
         return self.network(given, nodes)
 
-    def network(self, given: jax.Array, t: np.ndarray) -> Perceptron:
+    def network(self, given: jax.Array, t: np.ndarray) -> NetworkPath:
         """The network as a path at times t."""
         assert self.study.network is not None
         lift = envelope = None
@@ -108,7 +115,7 @@ class Setting:
             envelope = jnp.asarray(self.basis.envelope(t, 1 + self.velocities))
         duration = jnp.asarray(self.duration)
         T = jnp.asarray(t / self.duration)
-        found = Perceptron(T, duration, lift, envelope, given, self.study.network.activation)
+        found = NetworkPath(T, duration, lift, envelope, given, self.study.network.activation)
         return cast(found, self.dtype)
 
     def path(self, x: Any, given: jax.Array, t: np.ndarray):
@@ -116,28 +123,28 @@ class Setting:
         if self.name == "network":
             return self.network(given, t).motion(x)
         ends, c = (given, x) if self.exact else x
-        return table(self.basis, t).motion(ends, c / self.mass)
+        return tabulated(self.basis, t).motion(ends, c / self.mass)
 
-    def loss(self, given: jax.Array, near: Near) -> Loss:
+    def loss(self, given: jax.Array, neighbors: NeighborList) -> PathLoss:
         """The loss between the ends `given`; `near` is the neighbour list at some path."""
         terms = self.study.loss
         boundary = None if terms.boundary == "exact" else jnp.asarray(float(terms.boundary))
         energy = jnp.asarray(terms.energy) if terms.energy else None
-        weights = Weights(jnp.asarray(terms.action), boundary, energy)
-        landscape, level = self.bodies.landscape, None
+        weights = LossWeights(jnp.asarray(terms.action), boundary, energy)
+        potential, level = self.system.potential, None
         if self.velocities:
             q, v = given[..., :1], given[..., 2:3]
-            level = _energy(landscape, self.mass, landscape.near(q), q, v)
+            level = _energy(potential, self.mass, potential.neighbor_list(q), q, v)
         quadrature = jnp.asarray(self.basis.weights)
         ansatz = self.ansatz(given)
-        loss = Loss(landscape, self.mass, ansatz, quadrature, given, weights, near, level,
+        loss = PathLoss(potential, self.mass, ansatz, quadrature, given, weights, neighbors, level,
                     self.terms(self.basis.nodes))  # fmt: skip
         return cast(loss, self.dtype)
 
     @property
     def own_terms(self) -> tuple[tuple[str, sp.Expr], ...]:
         """The terms that the study adds to the loss, by their names."""
-        words, found = self.bodies.words, []
+        words, found = self.system.words, []
         for name, expression in self.study.loss.terms.items():
             value = words.scalar(expression)
             if value.has(sp.zoo, sp.nan, sp.oo, sp.I):
@@ -146,24 +153,26 @@ class Setting:
             found.append((name, value))
         return tuple(found)
 
-    def terms(self, t: np.ndarray) -> Terms | None:
+    def terms(self, t: np.ndarray) -> PenaltyTerms | None:
         """They as functions of a path at times t."""
-        study, words = self.study, self.bodies.words
+        study, words = self.study, self.system.words
         if not study.loss.terms:
             return None
         bodies = study.system.particles is not None
-        q = [words.constants[x] for x in self.bodies.names] if bodies else words.q
+        q = [words.constants[x] for x in self.system.names] if bodies else words.q
         v = [sp.Dummy() for _ in q] if bodies else words.v
         theta = {n: x for n, x in study.parameters.items() if isinstance(x, Value)}
         names = [words.constants[name] for name in theta]
         formulas = lowered([x for _, x in self.own_terms], [*q, *v, words.t, *names])
         numbers = jnp.asarray([study.number(x) for x in theta.values()])
-        return Terms(formulas, jnp.asarray(t), numbers)
+        return PenaltyTerms(formulas, jnp.asarray(t), numbers)
 
 
 @eqx.filter_jit
-def _energy(landscape: Landscape, mass: jax.Array, near: Near, q: jax.Array, v: jax.Array):
-    return landscape.energy(q, near)[0] + jnp.sum(mass * v**2) / 2
+def _energy(
+    potential: PotentialEnergy, mass: jax.Array, neighbors: NeighborList, q: jax.Array, v: jax.Array
+):
+    return potential.energy(q, neighbors)[0] + jnp.sum(mass * v**2) / 2
 
 
 def cast(tree: Any, dtype: Any) -> Any:
@@ -171,7 +180,7 @@ def cast(tree: Any, dtype: Any) -> Any:
     return jax.tree.map(lambda x: x.astype(dtype) if eqx.is_inexact_array(x) else x, tree)
 
 
-def setting(study: Om, order: Sequence[str] | None = None) -> Setting:
+def path_problem(study: Om, order: Sequence[str] | None = None) -> PathProblem:
     """The setting of a study; `order` are the species of the bodies of its files.
 
     Raises Faults for what the mathematics forbids and for what is not built.
@@ -181,24 +190,24 @@ def setting(study: Om, order: Sequence[str] | None = None) -> Setting:
     name = study.path.basis or "legendre"
     kind = "legendre" if name == "network" else name
     duration = study.number(study.path.duration)
-    basis = Basis(kind, duration, study.path.points, velocities, study.seed)
-    found = Setting(study, bodies(study, order), basis, velocities)
+    basis = PathBasis(kind, duration, study.path.points, velocities, study.seed)
+    found = PathProblem(study, particle_system(study, order), basis, velocities)
     found.terms(basis.nodes)  # what is wrong with them is told before anything runs
     return found
 
 
-def concerns_cluster(study: Om) -> bool:
+def is_transformation(study: Om) -> bool:
     """Whether a study is one of a cluster's transformation."""
     files = isinstance(study.ends.start, str) and study.system.particles is not None
     return study.refine.barrier or (files and study.ends.align)
 
 
-def most_iterations(setting: Setting) -> int:
+def most_iterations(problem: PathProblem) -> int:
     """Of the minimisation: the study's epochs, fewer where it is one of a cluster."""
-    study, epochs = setting.study, setting.study.training.epochs
-    if setting.method in FIRST_ORDER or not concerns_cluster(study):
+    study, epochs = problem.study, problem.study.training.epochs
+    if problem.method in FIRST_ORDER or not is_transformation(study):
         return epochs
-    return min(epochs, max(LEAST, WORK // (setting.bodies.shape[1] * study.path.points)))
+    return min(epochs, max(LEAST, WORK // (problem.system.shape[1] * study.path.points)))
 
 
 def _require_built(study: Om) -> None:

@@ -16,7 +16,7 @@ from actionrun.compiler.numerics.molecular.observables import (
     velocity_autocorrelation,
 )
 
-from .path_problem import Setting
+from .path_problem import PathProblem
 
 BLOCK = 400  # steps of velocity Verlet in a step of the program
 FINER = 4  # the stretch is run with dt over this: its own error falls by 16
@@ -28,24 +28,24 @@ SHELLS = 200  # bins of g(r), up to half the edge
 
 
 @dataclass(frozen=True)
-class Reference:
+class ReferenceRun:
     """The run as a march of `blocks` + `stretches` steps. Its state is a dictionary of arrays of
     fixed shape: the neighbour list is made anew from where it was made (`place`)."""
 
-    setting: Setting
+    problem: PathProblem
 
     @property
     def dt(self) -> float:
-        given = self.setting.study.ends.md
+        given = self.problem.study.ends.md
         assert given is not None
-        return self.setting.study.number(given.dt)
+        return self.problem.study.number(given.dt)
 
     @property
     def steps(self) -> int:
         """Steps of the equilibration."""
-        given = self.setting.study.ends.md
+        given = self.problem.study.ends.md
         assert given is not None
-        return round(self.setting.study.number(given.equilibration) / self.dt)
+        return round(self.problem.study.number(given.equilibration) / self.dt)
 
     @property
     def blocks(self) -> int:
@@ -57,32 +57,32 @@ class Reference:
 
     @property
     def thermal_energy(self) -> float:
-        given = self.setting.study.ends.temperature
+        given = self.problem.study.ends.temperature
         assert given is not None
-        return self.setting.bodies.boltzmann * self.setting.study.number(given)
+        return self.problem.system.boltzmann * self.problem.study.number(given)
 
     @property
     def times(self) -> np.ndarray:
         """At which the stretch is kept (SAMPLES + 1,)."""
-        return np.linspace(0, self.setting.duration, SAMPLES + 1)
+        return np.linspace(0, self.problem.duration, SAMPLES + 1)
 
     @property
     def finest(self) -> float:
         """The time step of the stretch."""
-        interval = self.setting.duration / SAMPLES
+        interval = self.problem.duration / SAMPLES
         return interval / max(1, int(np.ceil(interval / self.dt * FINER * (1 - 1e-12))))
 
     @property
-    def verlet(self) -> md.Verlet:
-        return md.Verlet(self.setting.bodies.landscape, self.setting.mass)
+    def verlet(self) -> md.MDIntegrator:
+        return md.MDIntegrator(self.problem.system.potential, self.problem.mass)
 
     def start(self) -> dict[str, Any]:
         """A lattice with thermal velocities."""
-        bodies, seed = self.setting.bodies, self.setting.study.seed
+        bodies, seed = self.problem.system, self.problem.study.seed
         dim, n = bodies.shape
         assert bodies.edge is not None
         q = jnp.asarray(md.lattice(n, dim, bodies.edge, seed))
-        v = md.thermal(self.setting.mass, self.thermal_energy, q.shape, self._key(0))
+        v = md.thermal_velocities(self.problem.mass, self.thermal_energy, q.shape, self._key(0))
         kept = jnp.zeros((dim, n, SAMPLES + 1))
         energies = jnp.zeros((2, SAMPLES + 1))
         state = self._packed(self.verlet.start(q, v))
@@ -107,17 +107,17 @@ class Reference:
 
     def _resting(self, step: int) -> bool:
         """Whether a whole block runs without the thermostat."""
-        melt, cool = (round(share * self.steps) for share in (md.MELT, md.COOL))
+        melt, cool = (round(share * self.steps) for share in (md.MELT_SHARE, md.THERMOSTAT_SHARE))
         return step * BLOCK >= melt + cool and (step + 1) * BLOCK <= self.steps
 
-    def _watched(self, state: dict[str, Any], x: md.Motion) -> dict[str, Any]:
+    def _watched(self, state: dict[str, Any], x: md.MDState) -> dict[str, Any]:
         """A block of the liquid at rest, whose structure and memory are added up."""
-        edge, q, v = self.setting.bodies.edge, [], []
+        edge, q, v = self.problem.system.edge, [], []
         assert edge is not None
         for _ in range(WATCHED):
             q.append(np.asarray(x.q))
             v.append(np.asarray(x.v))
-            x = md.marched(self.verlet, x, BLOCK // WATCHED, self.dt)
+            x = md.propagated(self.verlet, x, BLOCK // WATCHED, self.dt)
         _, g = radial_distribution(np.concatenate(q[::SPARSE], axis=2), edge, SHELLS)
         vacf = velocity_autocorrelation(np.concatenate(v, axis=2))
         return {
@@ -125,27 +125,33 @@ class Reference:
             "g": state["g"] + g, "vacf": state["vacf"] + vacf, "seen": state["seen"] + 1,
         }  # fmt: skip
 
-    def _equilibrated(self, x: md.Motion, step: int) -> md.Motion:
-        melt, cool = (round(share * self.steps) for share in (md.MELT, md.COOL))
+    def _equilibrated(self, x: md.MDState, step: int) -> md.MDState:
+        melt, cool = (round(share * self.steps) for share in (md.MELT_SHARE, md.THERMOSTAT_SHARE))
         at, stop = step * BLOCK, min((step + 1) * BLOCK, self.steps)
         friction = jnp.asarray(md.RELAXATIONS / max(self.steps * self.dt, self.dt))
         edges = (melt, melt + cool, self.steps)
-        for border, heat in zip(edges, (md.HOT, 1.0, None), strict=True):
+        for border, heat in zip(edges, (md.MELT_TEMPERATURE, 1.0, None), strict=True):
             count = min(stop, border) - at
             if count <= 0:
                 continue
             bath = None
             if heat is not None:
-                bath = md.Bath(jnp.asarray(heat * self.thermal_energy), friction, self._key(1))
-            x = md.marched(self.verlet, x, count, self.dt, bath)
+                bath = md.LangevinThermostat(
+                    jnp.asarray(heat * self.thermal_energy), friction, self._key(1)
+                )
+            x = md.propagated(self.verlet, x, count, self.dt, bath)
             at += count
             if at == edges[1]:  # the thermostat leaves: the temperature is what was asked for
-                x = x._replace(v=md.tempered(x.v, self.setting.mass, self.thermal_energy))
+                x = x._replace(
+                    v=md.rescaled_velocities(x.v, self.problem.mass, self.thermal_energy)
+                )
         return x
 
-    def _sampled(self, state: dict[str, Any], x: md.Motion, first: int) -> dict[str, Any]:
-        interval = self.setting.duration / SAMPLES
-        part = md.course(self.verlet, x, interval * ROWS, self.finest * (1 + 1e-9), ROWS)
+    def _sampled(self, state: dict[str, Any], x: md.MDState, first: int) -> dict[str, Any]:
+        interval = self.problem.duration / SAMPLES
+        part = md.sampled_trajectory(
+            self.verlet, x, interval * ROWS, self.finest * (1 + 1e-9), ROWS
+        )
         stop = first + ROWS + 1
         energies = np.stack([part.kinetic, part.potential])
         last = self.verlet.start(jnp.asarray(part.q[..., -1:]), jnp.asarray(part.v[..., -1:]))
@@ -159,16 +165,16 @@ class Reference:
     def ends(self, state: dict[str, Any]) -> jax.Array:
         """q(0), q(T) and, where they are given, v(0), v(T): (dim, N, E)."""
         q, v = (state[name][..., jnp.asarray([0, -1])] for name in ("kept_q", "kept_v"))
-        return jnp.concatenate([q, v], axis=2) if self.setting.velocities else q
+        return jnp.concatenate([q, v], axis=2) if self.problem.velocities else q
 
     def _key(self, n: int) -> jax.Array:
-        return jax.random.fold_in(jax.random.key(self.setting.study.seed), n)
+        return jax.random.fold_in(jax.random.key(self.problem.study.seed), n)
 
-    def _packed(self, x: md.Motion) -> dict[str, Any]:
-        rows = jnp.asarray(x.near.others.shape[1])
-        return {"q": x.q, "v": x.v, "f": x.f, "step": x.step, "place": x.near.reference,
+    def _packed(self, x: md.MDState) -> dict[str, Any]:
+        rows = jnp.asarray(x.neighbors.others.shape[1])
+        return {"q": x.q, "v": x.v, "f": x.f, "step": x.step, "place": x.neighbors.reference,
                 "rows": rows}  # fmt: skip
 
-    def _unpacked(self, s: dict[str, Any]) -> md.Motion:
-        near = self.setting.bodies.landscape.near(s["place"], int(s["rows"]))
-        return md.Motion(s["q"], s["v"], s["f"], near, s["step"])
+    def _unpacked(self, s: dict[str, Any]) -> md.MDState:
+        neighbors = self.problem.system.potential.neighbor_list(s["place"], int(s["rows"]))
+        return md.MDState(s["q"], s["v"], s["f"], neighbors, s["step"])

@@ -8,15 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from .diagnostics import Measured, Score
-from .path_problem import Setting
-from .reference_md import Reference
+from .diagnostics import PathDiagnostics, ReferenceDeviation
+from .path_problem import PathProblem
+from .reference_md import ReferenceRun
 
 NEWTON = 1e-6  # largest error of a force, relative, of a path that is a motion of Newton's
 
 
 @dataclass(frozen=True)
-class Fluid:
+class FluidStatistics:
     """g(r) and the velocity autocorrelation over lags t, of a path and, where there is one, of the
     reference run: tuples of one or two arrays.
 
@@ -32,11 +32,11 @@ class Fluid:
 
 
 @dataclass(frozen=True)
-class Start:
+class StartResult:
     """Where another start led."""
 
     name: str
-    measured: Measured
+    measured: PathDiagnostics
     ended: int
 
     @property
@@ -46,17 +46,17 @@ class Start:
 
 
 @dataclass(frozen=True)
-class Result:
+class PathResult:
     """All that figures, tables and checks are made of: the path shown, its minimisation `fit`, and
     the state `run` of the reference run (where there is one)."""
 
-    setting: Setting
-    reference: Reference | None
+    problem: PathProblem
+    reference: ReferenceRun | None
     run: Mapping[str, Any]
     fit: Any
     species: tuple[str, ...] | None
-    found: Measured
-    score: Score | None
-    starts: tuple[Start, ...]
-    fluid: Fluid | None
+    found: PathDiagnostics
+    score: ReferenceDeviation | None
+    starts: tuple[StartResult, ...]
+    fluid: FluidStatistics | None
     history: Mapping[str, np.ndarray]

@@ -16,14 +16,14 @@ from actionrun.spec import Study
 from actionrun.spec.units.atomic_units import atomic
 from actionrun.spec.units.unit_table import LENGTH
 
-from .particle_system import Bodies
+from .particle_system import ParticleSystem
 
 STEEP = 1000  # energy of two bodies that overlap, over that of others
 WALL = 8  # energy at half the distance over it: steeper than 1/r^3
 
 
 @dataclass(frozen=True)
-class Given:
+class GivenStructure:
     """What the files of [ends] give: q (dim, N), v (dim, N) where there are velocities, names."""
 
     q: np.ndarray
@@ -32,8 +32,8 @@ class Given:
 
 
 def given_ends(
-    study: Study, bodies: Bodies, observations: Mapping[str, np.ndarray]
-) -> tuple[Given, Given]:
+    study: Study, bodies: ParticleSystem, observations: Mapping[str, np.ndarray]
+) -> tuple[GivenStructure, GivenStructure]:
     """Start and end from the structures that the runtime has read.
 
     Raises Faults for atoms that overlap, a cell that is not the study's box, velocities that the
@@ -43,8 +43,8 @@ def given_ends(
 
 
 def _given(
-    study: Study, bodies: Bodies, observations: Mapping[str, np.ndarray], name: str
-) -> Given:
+    study: Study, bodies: ParticleSystem, observations: Mapping[str, np.ndarray], name: str
+) -> GivenStructure:
     where = ("ends", name)
     q = np.asarray(observations[name], dtype=float).T
     cell, edge, label = observations.get(f"{name}_cell"), bodies.edge, study.units.label(LENGTH)
@@ -63,7 +63,7 @@ def _given(
             study, where, "ends.velocities", "the structure has no velocities (a column velo)",
             'write given = ["positions"] in [ends], or add Properties=...:velo:R:3 to the file',
         )  # fmt: skip
-    pair = overlap(bodies, q)
+    pair = overlapping_pair(bodies, q)
     if pair is not None:
         i, j, distance = pair
         raise study_error(
@@ -72,16 +72,18 @@ def _given(
             "correct the structure, or relax it first; are its units those of the study?",
         )  # fmt: skip
     species = tuple(map(str, observations[f"{name}_species"]))
-    return Given(q, None if velocities is None else np.asarray(velocities, dtype=float).T, species)
+    return GivenStructure(
+        q, None if velocities is None else np.asarray(velocities, dtype=float).T, species
+    )
 
 
-def overlap(bodies: Bodies, q: np.ndarray) -> tuple[int, int, float] | None:
+def overlapping_pair(bodies: ParticleSystem, q: np.ndarray) -> tuple[int, int, float] | None:
     """Two bodies of q (dim, N) that overlap, and their distance; None where there are none.
 
     The two that are nearest overlap where their energy is not finite, or where they are on a wall
     far above the depth of the well and the energy of pairs as far apart as the loneliest one.
     """
-    pairs, n = bodies.landscape.pairs, q.shape[1]
+    pairs, n = bodies.potential.pairs, q.shape[1]
     if pairs is None or n < 2:
         return None
     nearest, partner = (np.asarray(x) for x in _nearest(jnp.asarray(q), bodies.edge))
@@ -99,10 +101,10 @@ def overlap(bodies: Bodies, q: np.ndarray) -> tuple[int, int, float] | None:
 
 @jax.jit
 def _nearest(q: jax.Array, edge) -> tuple[jax.Array, jax.Array]:
-    from actionrun.compiler.numerics.molecular.neighbor_list import nearest_image
+    from actionrun.compiler.numerics.molecular.neighbor_list import minimum_image
 
     def row(i):
-        d = nearest_image(q - q[:, i, None], edge)
+        d = minimum_image(q - q[:, i, None], edge)
         s = jnp.sum(d * d, axis=0).at[i].set(jnp.inf)
         j = jnp.argmin(s)
         return jnp.sqrt(s[j]), j
@@ -112,7 +114,7 @@ def _nearest(q: jax.Array, edge) -> tuple[jax.Array, jax.Array]:
 
 def trajectory(
     study: Study,
-    bodies: Bodies,
+    bodies: ParticleSystem,
     q: np.ndarray,
     *,
     times: np.ndarray | None = None,

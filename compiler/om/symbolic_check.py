@@ -5,10 +5,10 @@ from __future__ import annotations
 from actionrun.spec import Fault
 from actionrun.spec.kinds.om import Om
 
-from .path_problem import setting
+from .path_problem import path_problem
 
 
 def check(study: Om) -> list[Fault]:
     """Every fault and note of the symbolic stage. Raises Faults."""
-    setting(study)
+    path_problem(study)
     return []

@@ -66,20 +66,20 @@ def ours(name, until=-np.inf):
     the barrier is not above `until`, and images of a string."""
     from pathlib import Path
 
-    from actionrun.compiler.om.cluster.endpoints import ends, of_files
-    from actionrun.compiler.om.cluster.pathway_search import Hunt
-    from actionrun.compiler.om.path_problem import setting
+    from actionrun.compiler.om.cluster.endpoints import endpoints, given_structures
+    from actionrun.compiler.om.cluster.pathway_search import PathwaySearch
+    from actionrun.compiler.om.path_problem import path_problem
     from actionrun.runtime import load
     from actionrun.runtime.data.observations import observations
 
     clock = time.process_time()
     study = load(Path(__file__).parents[2] / "studies" / f"{name}.toml")
-    found, start, end = of_files(setting(study), observations(study))
-    both = ends(found, start, end)
-    hunt = Hunt(found, both)
-    state, history = hunt.start(), []
-    for step in range(hunt.total):
-        hunt.advance(state, step)
+    found, start, end = given_structures(path_problem(study), observations(study))
+    both = endpoints(found, start, end)
+    search = PathwaySearch(found, both)
+    state, history = search.start(), []
+    for step in range(search.total):
+        search.advance(state, step)
         barrier = float(state["lid"]) - both.start.point.energy
         history.append((time.process_time() - clock, int(state["searches"]), barrier))
         if barrier <= until:

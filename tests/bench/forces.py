@@ -25,7 +25,7 @@ import jax  # noqa: E402
 import jax.numpy as jnp  # noqa: E402
 import numpy as np  # noqa: E402
 from actionrun.compiler.numerics.molecular.molecular_dynamics import lattice  # noqa: E402
-from actionrun.compiler.om.particle_system import Bodies, bodies  # noqa: E402
+from actionrun.compiler.om.particle_system import ParticleSystem, particle_system  # noqa: E402
 from actionrun.spec import load  # noqa: E402
 from ase import Atoms  # noqa: E402
 from ase.calculators.lj import LennardJones  # noqa: E402
@@ -52,13 +52,13 @@ def timed(work: Callable[[], Any]) -> float:
     return spent / count
 
 
-def ours(found: Bodies, q: jax.Array) -> tuple[float, np.ndarray]:
-    near = found.landscape.near(q)
-    forces = jax.jit(lambda q: found.landscape.forces(q, near))
+def ours(found: ParticleSystem, q: jax.Array) -> tuple[float, np.ndarray]:
+    neighbors = found.potential.neighbor_list(q)
+    forces = jax.jit(lambda q: found.potential.forces(q, neighbors))
     return timed(lambda: forces(q)) / q.shape[2], np.asarray(forces(q))
 
 
-def ases(found: Bodies, q: np.ndarray) -> float:
+def ases(found: ParticleSystem, q: np.ndarray) -> float:
     atoms = Atoms(f"Ar{q.shape[1]}", positions=q[..., 0].T, cell=[found.edge] * 3, pbc=True)
     atoms.calc = LennardJones(sigma=1.0, epsilon=1.0, rc=found.cutoff, smooth=False)
 
@@ -69,7 +69,7 @@ def ases(found: Bodies, q: np.ndarray) -> float:
     return timed(work)
 
 
-def openmms(found: Bodies, q: np.ndarray, custom: bool) -> tuple[float, np.ndarray]:
+def openmms(found: ParticleSystem, q: np.ndarray, custom: bool) -> tuple[float, np.ndarray]:
     import openmm  # pyright: ignore[reportMissingImports]
 
     assert found.edge is not None and found.cutoff is not None and found.switch is not None
@@ -109,7 +109,7 @@ def openmms(found: Bodies, q: np.ndarray, custom: bool) -> tuple[float, np.ndarr
 
 
 def main() -> None:
-    found = bodies(load(STUDIES / "lj_liquid.toml"))
+    found = particle_system(load(STUDIES / "lj_liquid.toml"))
     assert found.edge is not None
     dim, n = found.shape
     rng = np.random.default_rng(0)

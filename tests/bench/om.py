@@ -35,8 +35,8 @@ import jax  # noqa: E402
 import jax.numpy as jnp  # noqa: E402
 import numpy as np  # noqa: E402
 from actionrun.compiler import compile  # noqa: E402
-from actionrun.compiler.numerics.molecular.observables import deviations  # noqa: E402
-from actionrun.compiler.om.minimization import Relaxation  # noqa: E402
+from actionrun.compiler.numerics.molecular.observables import rmsd  # noqa: E402
+from actionrun.compiler.om.minimization import PathMinimization  # noqa: E402
 from actionrun.compiler.program import Reported  # noqa: E402
 from actionrun.spec import load  # noqa: E402
 from rich.console import Console  # noqa: E402
@@ -53,9 +53,9 @@ SIZES = ((13, 1.2), (108, 2.5), (256, 2.5), (500, 2.5))
 PRODUCTS = 20
 
 
-def program(name: str, *overrides: str) -> Relaxation:
+def program(name: str, *overrides: str) -> PathMinimization:
     compiled = compile(load(STUDIES / f"{name}.toml", overrides=overrides))
-    assert isinstance(compiled, Reported) and isinstance(compiled.solver, Relaxation)
+    assert isinstance(compiled, Reported) and isinstance(compiled.solver, PathMinimization)
     return compiled.solver
 
 
@@ -67,12 +67,12 @@ def timed(work: Callable[[], Any]) -> tuple[float, Any]:
     return time.process_time() - start, found
 
 
-def distance(one: Relaxation, state: dict[str, Any]) -> float:
+def distance(one: PathMinimization, state: dict[str, Any]) -> float:
     """Largest RMSD over time to the reference run."""
     assert one.reference is not None
-    path = one.setting.path(state["fit"].x, state["given"], one.reference.times)
+    path = one.problem.path(state["fit"].x, state["given"], one.reference.times)
     there = np.asarray(state["reference"]["kept_q"])
-    return float(np.max(deviations(np.asarray(path.q, dtype=float), there)))
+    return float(np.max(rmsd(np.asarray(path.q, dtype=float), there)))
 
 
 def referenced() -> dict[str, Any]:
@@ -140,7 +140,7 @@ def products(n: int, cutoff: float) -> tuple[float, float]:
 
     first, (second, state) = begun()[0], begun()
     x = state["fit"].x
-    loss = one.setting.loss(state["given"], one.near(state, x))
+    loss = one.problem.loss(state["given"], one.neighbors(state, x))
 
     @eqx.filter_jit
     def several(loss, x, d, count):

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from actionrun.compiler.om.particle_system import bodies
-from actionrun.compiler.om.structures import given_ends, overlap, trajectory
+from actionrun.compiler.om.particle_system import particle_system
+from actionrun.compiler.om.structures import given_ends, overlapping_pair, trajectory
 from actionrun.runtime.data.xyz import structures
 from actionrun.spec import Faults, loads
 
@@ -51,17 +51,17 @@ def cluster(name):
 def test_shipped_clusters_are_stationary(name, energy):
     """Their energies (Cambridge Cluster Database for the minima) to 1e-8, and no force."""
     q = cluster(name)
-    found = bodies(study(q.shape[1]))
-    assert found.landscape.energy(q[..., None])[0] == pytest.approx(energy, abs=1e-8)
-    assert np.max(np.abs(found.landscape.forces(q[..., None]))) < 1e-8
-    assert overlap(found, q) is None
+    found = particle_system(study(q.shape[1]))
+    assert found.potential.energy(q[..., None])[0] == pytest.approx(energy, abs=1e-8)
+    assert np.max(np.abs(found.potential.forces(q[..., None]))) < 1e-8
+    assert overlapping_pair(found, q) is None
 
 
 def test_ends_are_turned(cubes=((0, 0, 0), (1.1, 0, 0), (0, 1.2, 0))):
     v = np.arange(9.0).reshape(3, 3)
     one = study(given='["positions", "velocities"]', more="box = { length = 6.0 }")
     observed = seen(cubes, _velocities=v, _cell=np.array(6.0))
-    start, end = given_ends(one, bodies(one), observed)
+    start, end = given_ends(one, particle_system(one), observed)
     np.testing.assert_array_equal(start.q, np.transpose(cubes))
     np.testing.assert_array_equal(end.v, v.T)
     assert start.species == ("Ar", "Ar", "Ar")
@@ -84,7 +84,7 @@ def test_ends_are_turned(cubes=((0, 0, 0), (1.1, 0, 0), (0, 1.2, 0))):
 def test_ends_that_cannot_be_are_told(more, given, observed, message):
     one = study(more=more, given=given)
     with pytest.raises(Faults) as caught:
-        given_ends(one, bodies(one), observed)
+        given_ends(one, particle_system(one), observed)
     text = caught.value.faults[0].render(False)
     assert message in text
     assert 'start = "a.xyz"' in text
@@ -93,16 +93,16 @@ def test_ends_that_cannot_be_are_told(more, given, observed, message):
 def test_soft_bodies_may_be_close():
     """Without a wall there is no overlap; two bodies alone are judged by the potential's range."""
     close = np.array([[0, 0.1, 2], [0, 0, 0], [0, 0, 1.0]])
-    assert overlap(bodies(study(3, pair="exp(-r^2)")), close) is None
-    assert overlap(bodies(study(2)), close[:, [0, 2]]) is None
-    assert overlap(bodies(study(2)), close[:, :2]) == (0, 1, pytest.approx(0.1))
+    assert overlapping_pair(particle_system(study(3, pair="exp(-r^2)")), close) is None
+    assert overlapping_pair(particle_system(study(2)), close[:, [0, 2]]) is None
+    assert overlapping_pair(particle_system(study(2)), close[:, :2]) == (0, 1, pytest.approx(0.1))
 
 
 def test_trajectories_have_the_units_of_files():
     """A study in nm, ps, u: angstrom and fs; m v in sqrt(u eV); energies in eV."""
     more = 'mass = "40 u"\n[parameters]\ne = "1 eV"\ns = "0.3 nm"\n'
     one = study(2, more, pair="e*(s/r)^9", duration='"1 ps"')
-    found = bodies(one)
+    found = particle_system(one)
     q, v = np.ones((3, 2, 4)), np.full((3, 2, 4), 2.0)
     got = trajectory(one, found, q, times=np.arange(4.0), v=v, energies=np.ones(4))
     energy = got.masses[0] * got.velocities[0, 0, 0] ** 2  # u angstrom^2/fs^2
@@ -115,6 +115,6 @@ def test_trajectories_have_the_units_of_files():
     assert got.positions.shape == (4, 2, 3)
     scale = got.positions[0, 0, 0]
     assert got.velocities[0, 0, 0] == pytest.approx(2 * scale / got.times[1])
-    plain = trajectory(study(2), bodies(study(2)), q, v=v)
+    plain = trajectory(study(2), particle_system(study(2)), q, v=v)
     np.testing.assert_array_equal(plain.momenta, 2.0)
     assert plain.units == "reduced"

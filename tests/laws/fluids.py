@@ -2,7 +2,7 @@
 
 import jax.numpy as jnp
 import numpy as np
-from actionrun.compiler.om.particle_system import Bodies, bodies
+from actionrun.compiler.om.particle_system import ParticleSystem, particle_system
 from actionrun.spec import loads
 
 LENNARD_JONES = "4*((1/r)^12 - (1/r)^6)"
@@ -19,19 +19,21 @@ points = 32
 """
 
 
-def fluid(n, pair=LENNARD_JONES, *, dimension=3, cutoff=None, density=None, more="") -> Bodies:
+def fluid(
+    n, pair=LENNARD_JONES, *, dimension=3, cutoff=None, density=None, more=""
+) -> ParticleSystem:
     """Bodies of an om study; in a periodic box where there is a density."""
     box = "" if density is None else f"box = {{ density = {density!r} }}\n"
     limit = "" if cutoff is None else f"cutoff = {cutoff!r}\n"
     text = f'study = "om"\n[system]\nparticles = {n}\ndimension = {dimension}\n'
-    return bodies(loads(f'{text}pair = "{pair}"\n{limit}{box}{more}{RUN}'))
+    return particle_system(loads(f'{text}pair = "{pair}"\n{limit}{box}{more}{RUN}'))
 
 
-def few(system: str) -> Bodies:
+def few(system: str) -> ParticleSystem:
     """A system of coordinates x, y as bodies()."""
     ends = "[ends]\nstart = { x = -1.0, y = 0.0 }\nend = { x = 1.0, y = 0.0 }\n"
     path = "[path]\nduration = 1.0\npoints = 8\n"
-    return bodies(
+    return particle_system(
         loads(f'study = "om"\n[system]\ncoordinates = ["x", "y"]\n{system}\n{ends}{path}')
     )
 

@@ -7,13 +7,13 @@ from pathlib import Path
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from actionrun.compiler.numerics.molecular.alignment import candidates, sorted_alike
-from actionrun.compiler.numerics.molecular.invariants import invariants
-from actionrun.compiler.numerics.molecular.minimax_path import flood, way
-from actionrun.compiler.numerics.molecular.stationary_points import polished, whole
-from actionrun.compiler.numerics.molecular.steepest_descent import descents
+from actionrun.compiler.numerics.molecular.alignment import matching_order, nearest_alignments
+from actionrun.compiler.numerics.molecular.invariants import fingerprints
+from actionrun.compiler.numerics.molecular.minimax_path import minimax_energies, minimax_path
+from actionrun.compiler.numerics.molecular.stationary_points import stationary_point, zero_modes
+from actionrun.compiler.numerics.molecular.steepest_descent import descend_both_sides
 from actionrun.compiler.numerics.molecular.string_method import string
-from actionrun.compiler.om.particle_system import bodies
+from actionrun.compiler.om.particle_system import particle_system
 from actionrun.spec import loads
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -41,8 +41,8 @@ def structure(name):
     return np.array([[float(x) for x in line.split()[1:4]] for line in lines]).T
 
 
-def landscape(n, dim=3):
-    return bodies(loads(STUDY.format(n=n, dim=dim))).landscape
+def potential(n, dim=3):
+    return particle_system(loads(STUDY.format(n=n, dim=dim))).potential
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,9 @@ def landscape(n, dim=3):
 )  # fmt: skip
 def test_stationary_points_of_the_literature(name, energy, negative):
     q = structure(name)
-    found = polished(landscape(q.shape[1]), q + 1e-4 * np.sin(np.arange(q.size)).reshape(q.shape))
+    found = stationary_point(
+        potential(q.shape[1]), q + 1e-4 * np.sin(np.arange(q.size)).reshape(q.shape)
+    )
     assert abs(found.energy - energy) < 1e-8
     assert found.gradient < 1e-10
     assert found.negative == negative
@@ -61,7 +63,7 @@ def test_stationary_points_of_the_literature(name, energy, negative):
 @pytest.mark.parametrize("dim", [1, 2, 3])
 def test_motions_of_the_whole_cost_nothing(dim):
     q = np.random.default_rng(0).normal(size=(dim, 6)) * 3
-    rigid = whole(q)
+    rigid = zero_modes(q)
     assert rigid.shape[1] == dim + dim * (dim - 1) // 2
     assert np.allclose(rigid.T @ rigid, np.eye(rigid.shape[1]))
     d = np.linalg.norm(q[:, :, None] - q[:, None, :], axis=0)
@@ -77,7 +79,7 @@ def test_a_copy_is_found_again(seed, mirrored):
     q = draw.normal(size=(3, 9))
     turn = Rotation.random(random_state=seed).as_matrix() * (-1 if mirrored else 1)
     copy = turn @ q[:, draw.permutation(9)] + draw.normal(size=(3, 1))
-    near = candidates(q, copy, starts=300)[0]
+    near = nearest_alignments(q, copy, starts=300)[0]
     assert near.distance < 1e-10
     assert np.allclose(near.q, q, atol=1e-9)
 
@@ -86,7 +88,7 @@ def test_the_nearest_labels_are_those_of_all_labels():
     """Against all relabellings, each with its best rotation."""
     draw = np.random.default_rng(3)
     a, b = draw.normal(size=(2, 3, 5))
-    found = candidates(a, b, starts=200)[0].distance
+    found = nearest_alignments(a, b, starts=200)[0].distance
     x, y = (q - q.mean(axis=1, keepdims=True) for q in (a, b))
     best = np.inf
     for labels in permutations(range(5)):
@@ -96,8 +98,11 @@ def test_the_nearest_labels_are_those_of_all_labels():
 
 
 def test_known_distances():
-    assert abs(candidates(structure("lj13_cubo"), structure("lj13_ico"))[0].distance - 0.884) < 1e-3
-    found = candidates(structure("lj38_ico"), structure("lj38_fcc"), count=10, starts=1000)
+    assert (
+        abs(nearest_alignments(structure("lj13_cubo"), structure("lj13_ico"))[0].distance - 0.884)
+        < 1e-3
+    )
+    found = nearest_alignments(structure("lj38_ico"), structure("lj38_fcc"), count=10, starts=1000)
     assert found[0].distance <= 3.136
     distances = [one.distance for one in found]
     assert distances == sorted(distances)
@@ -108,11 +113,11 @@ def test_species_stay_themselves():
     draw = np.random.default_rng(5)
     q = draw.normal(size=(3, 6))
     kinds = ["A", "B", "A", "B", "B", "A"]
-    order = sorted_alike(kinds, ["A", "A", "A", "B", "B", "B"])
+    order = matching_order(kinds, ["A", "A", "A", "B", "B", "B"])
     assert [["A", "A", "A", "B", "B", "B"][k] for k in order] == kinds
     swapped = q[:, [1, 0, 2, 3, 4, 5]]  # an A where a B was
-    assert candidates(q, swapped, kinds, starts=100)[0].distance > 0.1
-    assert candidates(q, swapped, starts=100)[0].distance < 1e-10
+    assert nearest_alignments(q, swapped, kinds, starts=100)[0].distance > 0.1
+    assert nearest_alignments(q, swapped, starts=100)[0].distance < 1e-10
 
 
 @settings(max_examples=20)
@@ -124,10 +129,10 @@ def test_marks_do_not_see_turns_mirrors_and_labels(seed):
     turn = Rotation.random(random_state=seed).as_matrix() * draw.choice([-1, 1])
     copy = np.einsum("ab,bnk->ank", turn, q[:, order])
     kinds_there = kinds[order]
-    assert np.allclose(invariants(q, kinds), invariants(copy, kinds_there), rtol=1e-12)
+    assert np.allclose(fingerprints(q, kinds), fingerprints(copy, kinds_there), rtol=1e-12)
     other = q.copy()
     other[0, 0] += 1e-3
-    assert not np.allclose(invariants(q, kinds), invariants(other, kinds), rtol=1e-7)
+    assert not np.allclose(fingerprints(q, kinds), fingerprints(other, kinds), rtol=1e-7)
 
 
 @settings(max_examples=40)
@@ -146,9 +151,9 @@ def test_the_lowest_pass_is_that_of_all_ways(seed):
         if group[0] == group[1]:
             level = energies[s]
             break
-    found = flood(n, joins, energies, 0)
+    found = minimax_energies(n, joins, energies, 0)
     assert found.level[1] == level
-    path = way(found, joins, 1)
+    path = minimax_path(found, joins, 1)
     assert (path is None) == (level == np.inf)
     if path is not None:
         assert path.minima[0] == 0
@@ -159,9 +164,9 @@ def test_the_lowest_pass_is_that_of_all_ways(seed):
 
 
 def test_steepest_descent_from_the_cuboctahedron_ends_in_the_icosahedron():
-    land = landscape(13)
-    saddle = polished(land, structure("lj13_cubo"))
-    for side in descents(land, saddle.q, saddle.mode):
+    land = potential(13)
+    saddle = stationary_point(land, structure("lj13_cubo"))
+    for side in descend_both_sides(land, saddle.q, saddle.mode):
         assert side.ok
         assert abs(side.point.energy + 44.326801420) < 1e-8
 
@@ -169,14 +174,14 @@ def test_steepest_descent_from_the_cuboctahedron_ends_in_the_icosahedron():
 def test_a_string_finds_the_pass_of_three_bodies_in_a_row():
     """Three bodies in a plane: the middle one leaves the triangle's base for the other side; by
     symmetry the row is the top of the way, a saddle of known energy."""
-    land = landscape(3, dim=2)
+    land = potential(3, dim=2)
     r = 2 ** (1 / 6)
     h = r * np.sqrt(3) / 2
     start = np.array([[0.0, r, r / 2], [0.0, 0.0, h]])
     end = np.array([[0.0, r, r / 2], [0.0, 0.0, -h]])
     line = string(land, jnp.asarray(start), jnp.asarray(end), 21, jnp.asarray(100),
                   jnp.asarray(1 / 170.0))  # fmt: skip
-    found = polished(land, np.asarray(line.q[..., int(np.argmax(line.energy))]))
+    found = stationary_point(land, np.asarray(line.q[..., int(np.argmax(line.energy))]))
     x = np.linspace(1.0, 1.3, 300001)
     row = 2 * 4 * (x**-12 - x**-6) + 4 * ((2 * x) ** -12 - (2 * x) ** -6)
     assert found.negative == 1

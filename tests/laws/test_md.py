@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from actionrun.compiler.numerics.molecular import molecular_dynamics as md
 from actionrun.compiler.numerics.molecular.observables import (
-    deviations,
     first_peak,
     first_zero,
     radial_distribution,
+    rmsd,
     velocity_autocorrelation,
 )
 from fluids import fluid
@@ -21,7 +21,7 @@ from fluids import fluid
 def liquid():
     """108 atoms near the triple point, at rest with their bath."""
     found = fluid(108, cutoff=2.5, density=0.7876)
-    verlet = md.Verlet(found.landscape, jnp.asarray(found.mass))
+    verlet = md.MDIntegrator(found.potential, jnp.asarray(found.mass))
     start = md.lattice(108, 3, found.edge, 0)
     return found, verlet, md.equilibrated(verlet, start, 0.81, 0.002, 8.0, 0)
 
@@ -31,7 +31,7 @@ def test_energy_error_is_of_second_order(liquid):
     _, verlet, x = liquid
     errors = []
     for dt in (0.004, 0.002, 0.001):
-        run = md.course(verlet, x, 0.4, dt, 20)
+        run = md.sampled_trajectory(verlet, x, 0.4, dt, 20)
         energy = run.kinetic + run.potential
         errors.append(np.max(np.abs(energy - energy[0])) / abs(energy[0]))
         assert np.max(np.abs(np.sum(run.v, axis=1))) < 1e-11
@@ -71,7 +71,7 @@ def test_ase_finds_the_same_motion(liquid):
     atoms.set_velocities(np.asarray(x.v[..., 0]).T)
     energy = atoms.get_total_energy()
     VelocityVerlet(atoms, timestep=dt).run(steps)
-    run = md.course(verlet, x, steps * dt, dt, 1)
+    run = md.sampled_trajectory(verlet, x, steps * dt, dt, 1)
     assert run.kinetic[0] + run.potential[0] == pytest.approx(energy, rel=1e-12)
     assert np.max(np.abs(atoms.positions.T - run.q[..., -1])) < 1e-10
     assert np.max(np.abs(atoms.get_velocities().T - run.v[..., -1])) < 1e-9
@@ -80,11 +80,11 @@ def test_ase_finds_the_same_motion(liquid):
 def test_motion_converges_and_turns_back(liquid):
     """Errors of the places fall by 4; with the velocities turned round the start comes back."""
     _, verlet, x = liquid
-    runs = [md.course(verlet, x, 0.4, dt, 10) for dt in (0.002, 0.001, 0.0005)]
-    first, second = (np.max(deviations(a.q, b.q)) for a, b in pairwise(runs))
+    runs = [md.sampled_trajectory(verlet, x, 0.4, dt, 10) for dt in (0.002, 0.001, 0.0005)]
+    first, second = (np.max(rmsd(a.q, b.q)) for a, b in pairwise(runs))
     assert 1.7 < np.log2(first / second) < 2.3
-    there = md.marched(verlet, x, 200, 0.002)
-    back = md.marched(verlet, verlet.start(there.q, -there.v), 200, 0.002)
+    there = md.propagated(verlet, x, 200, 0.002)
+    back = md.propagated(verlet, verlet.start(there.q, -there.v), 200, 0.002)
     assert jnp.max(jnp.abs(back.q - x.q)) < 1e-8
 
 
@@ -99,25 +99,25 @@ def test_the_same_seed_gives_the_same_bits(liquid):
 
 def test_marches_do_not_depend_on_how_they_are_cut(liquid):
     _, verlet, x = liquid
-    whole = md.marched(verlet, x, 90, 0.002)
-    parts = md.marched(verlet, md.marched(verlet, x, 37, 0.002), 53, 0.002)
+    whole = md.propagated(verlet, x, 90, 0.002)
+    parts = md.propagated(verlet, md.propagated(verlet, x, 37, 0.002), 53, 0.002)
     assert jnp.array_equal(whole.q, parts.q)
 
 
 def test_the_bath_has_its_temperature(liquid):
     """The mean kinetic energy over a long run with the thermostat, within its noise."""
     _, verlet, x = liquid
-    bath = md.Bath(jnp.asarray(0.81), jnp.asarray(5.0), jax.random.key(1))
+    bath = md.LangevinThermostat(jnp.asarray(0.81), jnp.asarray(5.0), jax.random.key(1))
     seen = []
     for _ in range(60):
-        x = md.marched(verlet, x, 100, 0.004, bath)
+        x = md.propagated(verlet, x, 100, 0.004, bath)
         seen.append(float(0.5 * jnp.sum(verlet.mass * x.v**2)) * 2 / (3 * 108))
     assert abs(np.mean(seen) - 0.81) < 4 * np.std(seen) / np.sqrt(len(seen) / 2)
 
 
 def test_thermal_velocities():
     mass = jnp.asarray(np.linspace(1, 3, 50)[None, :, None])
-    v = md.thermal(mass, 0.7, (3, 50, 1), jax.random.key(0))
+    v = md.thermal_velocities(mass, 0.7, (3, 50, 1), jax.random.key(0))
     assert jnp.max(jnp.abs(jnp.sum(mass * v, axis=1))) < 1e-12
     assert md.temperature(v, mass)[0] == pytest.approx(0.7, rel=1e-13)
 
@@ -137,7 +137,7 @@ def test_lattices(n, dim, nearest):
 def test_the_liquid_has_its_structure(liquid):
     """First peak of g(r) at 1.06 to 1.09; no pairs closer than 0.8; velocities forget."""
     found, verlet, x = liquid
-    run = md.course(verlet, x, 2.0, 0.004, 200)
+    run = md.sampled_trajectory(verlet, x, 2.0, 0.004, 200)
     r, g = radial_distribution(run.q[..., ::10], found.edge, 80)
     assert np.all(g[r < 0.8] == 0)
     place, height = first_peak(r, g)
@@ -169,6 +169,6 @@ def test_autocorrelation_of_an_oscillator():
 def test_numbers_that_run_away_are_told(liquid):
     _, verlet, x = liquid
     with pytest.raises(FloatingPointError, match="smaller time step"):
-        md.course(verlet, x, 0.8, 0.04, 10)
+        md.sampled_trajectory(verlet, x, 0.8, 0.04, 10)
     with pytest.raises(FloatingPointError, match="run away"):
-        md.marched(verlet, x._replace(v=x.v * jnp.inf), 10, 0.002)
+        md.propagated(verlet, x._replace(v=x.v * jnp.inf), 10, 0.002)

@@ -11,19 +11,25 @@ import pytest
 from actionrun.compiler.numerics.optimizers import gauss_newton_cg as gauss_newton
 from actionrun.compiler.numerics.paths import gauss_collocation as collocation
 from actionrun.compiler.numerics.paths import gradient_descent as descent
-from actionrun.compiler.numerics.paths.action import Exact, Loose, Loss, Weights, squares
-from actionrun.compiler.numerics.paths.basis import Basis, table
-from actionrun.compiler.numerics.paths.network_path import Perceptron, fresh
-from actionrun.compiler.om.path_problem import setting
+from actionrun.compiler.numerics.paths.action import (
+    FixedEnds,
+    FreeEnds,
+    LossWeights,
+    PathLoss,
+    sum_of_squares,
+)
+from actionrun.compiler.numerics.paths.basis import PathBasis, tabulated
+from actionrun.compiler.numerics.paths.network_path import NetworkPath, initial_layers
+from actionrun.compiler.om.path_problem import path_problem
 from actionrun.spec import loads
 
 KINDS = ("legendre", "sine", "features")
 PLACES = [f"{kind}-{'qv' if v else 'q'}" for kind in KINDS for v in (0, 1)]
 
 
-def basis(name: str, points: int = 20, duration: float = 0.7) -> Basis:
+def basis(name: str, points: int = 20, duration: float = 0.7) -> PathBasis:
     kind, given = name.split("-")
-    return Basis(kind, duration, points, given == "qv")
+    return PathBasis(kind, duration, points, given == "qv")
 
 
 @pytest.mark.parametrize("name", PLACES)
@@ -50,7 +56,7 @@ def test_rates_and_curvatures_are_derivatives(name):
 
 @pytest.mark.parametrize("velocities", [False, True])
 def test_the_lift_is_the_identity_of_the_ends(velocities):
-    b = Basis("legendre", 0.7, 8, velocities)
+    b = PathBasis("legendre", 0.7, 8, velocities)
     found = b.lift(np.array([0.0, 0.7]))
     rows = np.concatenate([found[0], found[1]]) if velocities else found[0]
     assert np.allclose(rows, np.eye(4 if velocities else 2), atol=1e-13)
@@ -60,7 +66,7 @@ def test_more_points_are_better_without_end():
     """The stretched time costs no convergence: cos(20 t) on [0, 1]."""
     t, errors = np.linspace(0, 1, 301), []
     for points in (16, 32, 80):
-        b = Basis("legendre", 1.0, points, True)
+        b = PathBasis("legendre", 1.0, points, True)
         ends = np.array([1, np.cos(20), 0, -20 * np.sin(20)])
         bent = -400 * np.cos(20 * b.nodes) - b.lift(b.nodes)[2] @ ends
         c = b.functions(b.nodes)[2].T @ (b.weights * bent)
@@ -95,20 +101,22 @@ terms = { floor = "exp(-z)", wave = "sin(x + 2*y) - t" }
 
 @pytest.fixture(scope="module")
 def crystal():
-    found = setting(loads(FLUID))
+    found = path_problem(loads(FLUID))
     rng = np.random.default_rng(0)
     grid = np.stack(np.meshgrid(*[np.arange(3)] * 3), -1).reshape(-1, 3)[:13] * 1.2
     q = grid.T[..., None] + 0.05 * rng.normal(size=(3, 13, 2))
     return found, jnp.asarray(np.concatenate([q, rng.normal(size=(3, 13, 2))], axis=2))
 
 
-def loss_of(crystal, *, loose=False, energy=None, terms=None) -> tuple[Loss, object]:
+def loss_of(crystal, *, loose=False, energy=None, terms=None) -> tuple[PathLoss, object]:
     found, given = crystal
-    there = table(found.basis, found.basis.nodes)
-    landscape, mass = found.bodies.landscape, found.mass
-    near = landscape.near(there.motion(given, jnp.zeros((3, 13, found.basis.count))).q)
-    ansatz = Loose(there, mass) if loose else Exact(there, given, mass)
-    weights = Weights(
+    there = tabulated(found.basis, found.basis.nodes)
+    potential, mass = found.system.potential, found.mass
+    neighbors = potential.neighbor_list(
+        there.motion(given, jnp.zeros((3, 13, found.basis.count))).q
+    )
+    ansatz = FreeEnds(there, mass) if loose else FixedEnds(there, given, mass)
+    weights = LossWeights(
         jnp.asarray(0.7),
         jnp.asarray(20.0) if loose else None,
         None if energy is None else jnp.asarray(energy),
@@ -116,7 +124,7 @@ def loss_of(crystal, *, loose=False, energy=None, terms=None) -> tuple[Loss, obj
     c = jnp.asarray(np.random.default_rng(1).normal(size=(3, 13, found.basis.count)))
     quadrature = jnp.asarray(found.basis.weights)
     level = jnp.asarray(-3.0)
-    loss = Loss(landscape, mass, ansatz, quadrature, given, weights, near, level, terms)
+    loss = PathLoss(potential, mass, ansatz, quadrature, given, weights, neighbors, level, terms)
     return loss, (given + 0.01, c) if loose else c
 
 
@@ -170,7 +178,7 @@ duration = 2.0
 points = {points}
 """
     )
-    found = setting(study)
+    found = path_problem(study)
     ends = [[1.0, np.cos(2)], [0.0, 2 * np.sin(2)]]
     return found, jnp.asarray(np.array(ends)[:, None, :])
 
@@ -178,8 +186,8 @@ points = {points}
 def test_gauss_newton_finds_the_oscillator():
     found, given = oscillator()
     x = jnp.zeros((2, 1, found.basis.count))
-    near = found.bodies.landscape.near(found.ansatz(given).motion(x).q)
-    loss, fit = found.loss(given, near), gauss_newton.start(x)
+    neighbors = found.system.potential.neighbor_list(found.ansatz(given).motion(x).q)
+    loss, fit = found.loss(given, neighbors), gauss_newton.start(x)
     for _ in range(20):
         fit = gauss_newton.step(loss, fit)
         if int(fit.ended):
@@ -193,7 +201,7 @@ def test_gauss_newton_finds_the_oscillator():
 def test_a_term_of_ones_own_bends_a_free_motion_as_its_closed_form_says():
     """Least integral of q''^2 + w^2 q^2 from 0 to 1: D^4 q = -w^2 q, D^2 q = 0 at the ends."""
     w, points = 30.0, 20
-    found = setting(
+    found = path_problem(
         loads(
             f"""
 study = "om"
@@ -215,7 +223,7 @@ terms = {{ low = "w*x" }}
     )
     given = jnp.asarray([[[0.0, 1.0]]])
     x = jnp.zeros((1, 1, found.basis.count))
-    loss, fit = found.loss(given, found.bodies.landscape.near(x)), gauss_newton.start(x)
+    loss, fit = found.loss(given, found.system.potential.neighbor_list(x)), gauss_newton.start(x)
     for _ in range(4):
         fit = gauss_newton.step(loss, fit)
     t = np.linspace(0, 1, 21)
@@ -229,10 +237,10 @@ terms = {{ low = "w*x" }}
 def test_lbfgs_finds_the_same():
     found, given = oscillator()
     x = jnp.zeros((2, 1, found.basis.count))
-    near = found.bodies.landscape.near(found.ansatz(given).motion(x).q)
-    loss = found.loss(given, near)
+    neighbors = found.system.potential.neighbor_list(found.ansatz(given).motion(x).q)
+    loss = found.loss(given, neighbors)
     method = descent.optimizer("lbfgs", 0.0)
-    steps = descent.Descent(method, True)
+    steps = descent.GradientDescent(method, True)
     fit, lost = eqx.filter_jit(steps.steps)(loss, descent.start(x, method), jnp.asarray(200))
     assert not bool(lost) and int(fit.ended) == 1
     t = np.linspace(0, 2, 33)
@@ -243,8 +251,8 @@ def test_lbfgs_finds_the_same():
 def test_the_least_action_is_not_above_its_neighbours():
     found, given = oscillator(points=6)
     x = jnp.zeros((2, 1, found.basis.count))
-    near = found.bodies.landscape.near(found.ansatz(given).motion(x).q)
-    loss, fit = found.loss(given, near), gauss_newton.start(x)
+    neighbors = found.system.potential.neighbor_list(found.ansatz(given).motion(x).q)
+    loss, fit = found.loss(given, neighbors), gauss_newton.start(x)
     for _ in range(10):
         fit = gauss_newton.step(loss, fit)
     least = float(loss.cost(fit.x))
@@ -257,10 +265,10 @@ def test_the_least_action_is_not_above_its_neighbours():
 
 def test_a_network_knows_its_derivatives():
     given = jnp.asarray(np.random.default_rng(0).normal(size=(3, 2, 4)))
-    layers = fresh(jax.random.key(0), (7, 5), np.zeros((3, 2)), jnp.float64)
+    layers = initial_layers(jax.random.key(0), (7, 5), np.zeros((3, 2)), jnp.float64)
 
     def path(t):
-        net = Perceptron(t / 0.7, jnp.asarray(0.7), None, None, given, "sigmoid")
+        net = NetworkPath(t / 0.7, jnp.asarray(0.7), None, None, given, "sigmoid")
         return net.motion(layers)
 
     t, d = jnp.linspace(0.1, 0.6, 5), 1e-5
@@ -271,25 +279,27 @@ def test_a_network_knows_its_derivatives():
 
 def test_a_network_in_single_precision_stays_there():
     """Else its neighbour lists are of two precisions."""
-    layers = fresh(jax.random.key(0), (7, 5), np.zeros((3, 2)), jnp.float32)
+    layers = initial_layers(jax.random.key(0), (7, 5), np.zeros((3, 2)), jnp.float32)
     assert {x.dtype.name for x in jax.tree.leaves(layers)} == {"float32"}
 
 
 @pytest.mark.parametrize("sign", [1, -1])
 def test_the_march_is_of_order_16_and_goes_back(sign):
     found, _ = oscillator()
-    landscape, mass = found.bodies.landscape, found.mass
+    potential, mass = found.system.potential, found.mass
     q = jnp.asarray([[[1.0]], [[0.0]]])
     v = sign * jnp.asarray([[[0.0]], [[2.0]]])
     errors = []
     for windows in (2, 3):
         h = sign * 12.0 / windows
-        near = landscape.near(jnp.repeat(q, collocation.NODES, axis=2))
+        neighbors = potential.neighbor_list(jnp.repeat(q, collocation.NODES, axis=2))
         _, end, _ = jax.jit(
-            lambda q, v, near, h=h, windows=windows: collocation.march(
-                landscape, mass, near, q, v, jnp.asarray([h]), windows
+            lambda q, v, neighbors, h=h, windows=windows: collocation.collocate(
+                potential, mass, neighbors, q, v, jnp.asarray([h]), windows
             )
-        )(q, v, near)
+        )(q, v, neighbors)
         errors.append(float(jnp.hypot(end[0, 0, 0] - np.cos(12), end[1, 0, 0] - 2 * np.sin(12))))
     assert errors[1] < errors[0] * (2 / 3) ** 14 or errors[1] < 1e-10
-    assert float(squares(end)) == pytest.approx(np.cos(12) ** 2 + 4 * np.sin(12) ** 2, abs=1e-3)
+    assert float(sum_of_squares(end)) == pytest.approx(
+        np.cos(12) ** 2 + 4 * np.sin(12) ** 2, abs=1e-3
+    )

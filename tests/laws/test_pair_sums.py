@@ -4,8 +4,8 @@ import jax
 import numpy as np
 import pytest
 from actionrun.compiler import deep_check
-from actionrun.compiler.om.build import explain
-from actionrun.compiler.om.path_problem import setting
+from actionrun.compiler.om.explanation import explain
+from actionrun.compiler.om.path_problem import path_problem
 from actionrun.spec import Faults, loads
 
 STUDY = """
@@ -40,14 +40,14 @@ SUMS = [
 
 
 def forces(law: str) -> list[np.ndarray]:
-    landscape = setting(loads(STUDY.format(law=law))).bodies.landscape
+    potential = path_problem(loads(STUDY.format(law=law))).system.potential
     rng = np.random.default_rng(0)
     grid = np.stack(np.meshgrid(*[np.arange(3)] * 3), -1).reshape(-1, 3)[:9] * 1.1
     q = jax.numpy.asarray(grid.T[..., None] + 0.05 * rng.normal(size=(3, 9, 5)))
     v = jax.numpy.asarray(rng.normal(size=q.shape))
-    near = landscape.near(q)
-    found = landscape.energy(q, near), landscape.forces(q, near)
-    return [np.asarray(x) for x in (*found, landscape.hessian_product(q, v, near))]
+    neighbors = potential.neighbor_list(q)
+    found = potential.energy(q, neighbors), potential.forces(q, neighbors)
+    return [np.asarray(x) for x in (*found, potential.hessian_product(q, v, neighbors))]
 
 
 def test_sums_are_pairs_and_externals():
@@ -81,7 +81,7 @@ def test_what_is_no_potential_of_pairs_is_told_where_it_stands(law, code, at):
     text = STUDY.format(law=f'potential = "{law}"')
     study = loads(text)
     with pytest.raises(Faults) as caught:
-        setting(study)
+        path_problem(study)
     (fault,) = caught.value.faults
     line = text.splitlines()[fault.line - 1]
     assert fault.code == code and line[fault.column - 1 :].lstrip('"').startswith(at)

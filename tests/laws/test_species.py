@@ -4,7 +4,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from actionrun.compiler.numerics.molecular import molecular_dynamics as md
-from actionrun.compiler.om.particle_system import bodies
+from actionrun.compiler.om.particle_system import particle_system
 from actionrun.spec import Faults, loads, resolved_toml
 from fluids import RUN, fluid, places
 
@@ -29,7 +29,7 @@ SIGMA = np.array([[1.0, 1.04], [1.04, 1.07]])
 
 
 def mixture(text=MIXTURE, order=None):
-    return bodies(loads(text + RUN), order)
+    return particle_system(loads(text + RUN), order)
 
 
 @pytest.mark.parametrize("images", [1, 5])
@@ -48,10 +48,10 @@ def test_a_mixture_is_the_sum_over_its_pairs(images):
             pull = 4 * eps * (12 * (sigma / r) ** 12 - 6 * (sigma / r) ** 6) / r**2 * d
             forces[:, i] += pull
             forces[:, j] -= pull
-    np.testing.assert_allclose(found.landscape.energy(q), energy, rtol=1e-12)
+    np.testing.assert_allclose(found.potential.energy(q), energy, rtol=1e-12)
     scale = np.max(np.abs(forces))
-    for near in (None, found.landscape.near(q)):
-        got = found.landscape.forces(q, near)
+    for neighbors in (None, found.potential.neighbor_list(q)):
+        got = found.potential.forces(q, neighbors)
         np.testing.assert_allclose(got, forces, atol=1e-12 * scale)
 
 
@@ -61,7 +61,7 @@ def test_alike_species_are_one_species():
     plain = fluid(27, cutoff=1.6, density=0.75)
     for images in (1, 5):
         q = places(27, images)
-        assert jnp.array_equal(alike.landscape.forces(q), plain.landscape.forces(q))
+        assert jnp.array_equal(alike.potential.forces(q), plain.potential.forces(q))
 
 
 def test_species_and_masses_follow_the_order_of_a_file():
@@ -71,18 +71,18 @@ def test_species_and_masses_follow_the_order_of_a_file():
     assert found.mass[0, 6, 0] == 2.1
     assert found.mass[0, 7, 0] == 1.0
     q = places(27, 5)
-    turned = mixture().landscape.forces(jnp.roll(q, -7, axis=1))
-    np.testing.assert_allclose(found.landscape.forces(q), jnp.roll(turned, 7, axis=1), atol=1e-9)
+    turned = mixture().potential.forces(jnp.roll(q, -7, axis=1))
+    np.testing.assert_allclose(found.potential.forces(q), jnp.roll(turned, 7, axis=1), atol=1e-9)
     with pytest.raises(Faults, match="the structures have Ar21 Kr6, and the study Ar20 Kr7"):
         mixture(order=["Ar"] * 21 + ["Kr"] * 6)
 
 
 def test_a_mixture_keeps_energy_and_momentum():
     found = mixture()
-    verlet = md.Verlet(found.landscape, jnp.asarray(found.mass))
+    verlet = md.MDIntegrator(found.potential, jnp.asarray(found.mass))
     start = md.lattice(27, 3, found.edge, 0)
     x = md.equilibrated(verlet, start, 0.8, 0.002, 1.0, 0)
-    run = md.course(verlet, x, 0.5, 0.0005, 20)
+    run = md.sampled_trajectory(verlet, x, 0.5, 0.0005, 20)
     energy = run.kinetic + run.potential
     assert np.max(np.abs(energy - energy[0])) < 1e-4 * abs(energy[0])
     assert np.max(np.abs(np.sum(found.mass * run.v, axis=1))) < 1e-11

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import jax.numpy as jnp
 import numpy as np
-from actionrun.compiler.numerics.molecular.invariants import invariants
+from actionrun.compiler.numerics.molecular.invariants import fingerprints
 from actionrun.compiler.numerics.molecular.minimization import quench
-from actionrun.compiler.numerics.molecular.stationary_points import polished
-from actionrun.compiler.om.particle_system import bodies
+from actionrun.compiler.numerics.molecular.stationary_points import stationary_point
+from actionrun.compiler.om.particle_system import particle_system
 from actionrun.runtime.environment.jax_setup import set_switches
 from actionrun.spec import loads
 
@@ -33,19 +33,19 @@ MORSE = "exp(6*(1 - r))*(exp(6*(1 - r)) - 2)"
 LENNARD_JONES = "4*((1/r)^12 - (1/r)^6)"
 
 
-def landscape(n, dim, pair):
-    return bodies(loads(STUDY.format(n=n, dim=dim, pair=pair))).landscape
+def potential(n, dim, pair):
+    return particle_system(loads(STUDY.format(n=n, dim=dim, pair=pair))).potential
 
 
 def distinct(land, q):
     """Minima below q (dim, N, B), polished, the lowest first, no copies."""
     found = quench(land, jnp.asarray(q))
     ok = np.asarray(found.ok)
-    points = [polished(land, np.asarray(found.q)[..., k]) for k in np.flatnonzero(ok)]
+    points = [stationary_point(land, np.asarray(found.q)[..., k]) for k in np.flatnonzero(ok)]
     points = [p for p in points if p.negative == 0 and p.gradient < 1e-10]
     kept = []
     for p in sorted(points, key=lambda p: p.energy):
-        marks = invariants(p.q[..., None], np.zeros(p.q.shape[1]))[0]
+        marks = fingerprints(p.q[..., None], np.zeros(p.q.shape[1]))[0]
         if not any(
             abs(p.energy - o.energy) < 1e-8 and np.allclose(marks, m, rtol=1e-6) for o, m in kept
         ):
@@ -64,7 +64,7 @@ def write(name, point, words):
 
 
 def morse():
-    land = landscape(13, 3, MORSE)
+    land = potential(13, 3, MORSE)
     draw = np.random.default_rng(1)
     q = draw.normal(size=(3, 13, 150))
     q = 1.1 * q / np.linalg.norm(q, axis=0) * draw.uniform(0.2, 1, (1, 13, 150)) ** (1 / 3)
@@ -75,7 +75,7 @@ def morse():
 
 def island():
     """Rows of 5 and 4, and one body in a hollow of the upper row: in the middle, or at a side."""
-    land = landscape(10, 2, LENNARD_JONES)
+    land = potential(10, 2, LENNARD_JONES)
     a, h = 1.11, 1.11 * np.sqrt(3) / 2
     rows = [(k * a, 0.0) for k in range(5)] + [((k + 0.5) * a, h) for k in range(4)]
     found = []

@@ -19,14 +19,14 @@ ROUNDS = 60  # most turns of rotation and assignment; a few are usual
 SAME = 1e-4  # difference of distances below which two candidates are one, relative
 
 
-class Aligned(NamedTuple):
+class AlignedStructure(NamedTuple):
     """A copy q (dim, N) of a structure and its distance to the other, the norm over all bodies."""
 
     q: np.ndarray
     distance: float
 
 
-def candidates(
+def nearest_alignments(
     target: np.ndarray,
     moved: np.ndarray,
     kinds: Sequence[str] | None = None,
@@ -35,7 +35,7 @@ def candidates(
     starts: int = 200,
     seed: int = 0,
     turned: bool = True,
-) -> list[Aligned]:
+) -> list[AlignedStructure]:
     """Up to `count` copies of `moved` near `target`, the nearest first, all different.
 
     `kinds` are the species of the bodies in `target`'s order and in `moved`'s: only equals change
@@ -45,11 +45,13 @@ def candidates(
     dim, n = target.shape
     if not turned:
         labels = _assigned(target, moved, _groups(kinds, n))
-        return [Aligned(moved[:, labels], float(np.linalg.norm(moved[:, labels] - target)))]
+        return [
+            AlignedStructure(moved[:, labels], float(np.linalg.norm(moved[:, labels] - target)))
+        ]
     middle = target.mean(axis=1, keepdims=True)
     a, b = target - middle, moved - moved.mean(axis=1, keepdims=True)
     groups, draw = _groups(kinds, n), np.random.default_rng((seed, 7))
-    found: list[Aligned] = []
+    found: list[AlignedStructure] = []
     for trial in range(max(starts, count)):
         turn = np.eye(dim) if trial == 0 else _rotation(draw, dim)
         near = _settled(a, turn @ b, groups)
@@ -57,7 +59,7 @@ def candidates(
             found.append(near)
             found.sort(key=lambda x: x.distance)
             del found[count:]
-    return [Aligned(x.q + middle, x.distance) for x in found]
+    return [AlignedStructure(x.q + middle, x.distance) for x in found]
 
 
 def superposed(target: np.ndarray, moved: np.ndarray) -> np.ndarray:
@@ -67,7 +69,7 @@ def superposed(target: np.ndarray, moved: np.ndarray) -> np.ndarray:
     return _onto(a, b) @ b + middle
 
 
-def _settled(a: np.ndarray, b: np.ndarray, groups: list[np.ndarray]) -> Aligned:
+def _settled(a: np.ndarray, b: np.ndarray, groups: list[np.ndarray]) -> AlignedStructure:
     distance, last = np.inf, np.inf
     for _ in range(ROUNDS):
         b = b[:, _assigned(a, b, groups)]
@@ -76,7 +78,7 @@ def _settled(a: np.ndarray, b: np.ndarray, groups: list[np.ndarray]) -> Aligned:
         if distance >= last * (1 - 1e-12):
             break
         last = distance
-    return Aligned(b, min(distance, last))
+    return AlignedStructure(b, min(distance, last))
 
 
 def _onto(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -107,7 +109,7 @@ def _rotation(draw: np.random.Generator, dim: int) -> np.ndarray:
     return q * np.sign(np.diag(r))
 
 
-def sorted_alike(first: Sequence[str], second: Sequence[str]) -> np.ndarray:
+def matching_order(first: Sequence[str], second: Sequence[str]) -> np.ndarray:
     """Places of `second`'s bodies such that their species stand in `first`'s order."""
     order = np.argsort(np.asarray(second), kind="stable")
     back = np.argsort(np.argsort(np.asarray(first), kind="stable"), kind="stable")

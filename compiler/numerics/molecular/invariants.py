@@ -7,7 +7,7 @@ import numpy as np
 APART = 0.37  # by which the weights of species differ; any number that is no simple fraction
 
 
-def invariants(q: np.ndarray, kinds: np.ndarray, free: bool = True) -> np.ndarray:
+def fingerprints(q: np.ndarray, kinds: np.ndarray, free: bool = True) -> np.ndarray:
     """Two marks (B, 2) of q (dim, N, B), as lengths: sums over the distances of pairs, weighted by
     the kinds (N,) of their bodies. In an external field (`free` False) the place counts too."""
     weight = 1 + APART * kinds

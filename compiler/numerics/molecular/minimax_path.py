@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 
-class Flood(NamedTuple):
+class MinimaxTree(NamedTuple):
     """From one minimum: the `level` (M,) that each other one is reached at, inf where it is not,
     and the `saddle` (M,) by which, -1 at the source and where there is none."""
 
@@ -21,14 +21,16 @@ class Flood(NamedTuple):
     saddle: np.ndarray
 
 
-class Way(NamedTuple):
+class MinimaxPath(NamedTuple):
     """Minima (K + 1,) and the saddles (K,) between them, from source to target."""
 
     minima: list[int]
     saddles: list[int]
 
 
-def flood(count: int, joins: np.ndarray, energies: np.ndarray, source: int) -> Flood:
+def minimax_energies(
+    count: int, joins: np.ndarray, energies: np.ndarray, source: int
+) -> MinimaxTree:
     """Levels from the minimum `source` of `count`; joins (S, 2) minima by saddle, energies (S,).
 
     A saddle of energy inf joins nothing.
@@ -53,10 +55,10 @@ def flood(count: int, joins: np.ndarray, energies: np.ndarray, source: int) -> F
                 level[there], hops[there] = found
                 saddle[there] = s
                 heapq.heappush(queue, (*found, there))
-    return Flood(level, saddle)
+    return MinimaxTree(level, saddle)
 
 
-def way(found: Flood, joins: np.ndarray, target: int) -> Way | None:
+def minimax_path(found: MinimaxTree, joins: np.ndarray, target: int) -> MinimaxPath | None:
     """The way from the flood's source to `target`; None where there is none."""
     if not found.level[target] < np.inf:
         return None
@@ -65,4 +67,4 @@ def way(found: Flood, joins: np.ndarray, target: int) -> Way | None:
         a, b = map(int, joins[s])
         saddles.append(s)
         minima.append(b if minima[-1] == a else a)
-    return Way(minima[::-1], saddles[::-1])
+    return MinimaxPath(minima[::-1], saddles[::-1])

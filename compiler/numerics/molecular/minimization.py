@@ -16,15 +16,15 @@ import jax
 import jax.numpy as jnp
 from actionrun.compiler.numerics.task_pool import worked
 
-from .potential_energy import Landscape
+from .potential_energy import PotentialEnergy
 
 MEMORY = 4  # as GMIN; more costs more than it saves
 LANES = 64
 STRIDE = 8  # steps between two looks at who is done
-RISE = 1e-10  # of the energy, relative, that counts as rounding
+ENERGY_TOLERANCE = 1e-10  # of the energy, relative, that counts as rounding
 
 
-class Quenched(NamedTuple):
+class QuenchResult(NamedTuple):
     """Minima q (dim, N, B), energy (B,), largest component of the gradient (B,), whether it is
     below the tolerance (B,), and iterations of each (B,)."""
 
@@ -35,7 +35,7 @@ class Quenched(NamedTuple):
     iterations: jax.Array
 
 
-class Memory(NamedTuple):
+class LBFGSHistory(NamedTuple):
     """The last steps s and changes of the gradient y, (MEMORY, dim, N, B), with rho = 1/(s.y)
     (MEMORY, B), zero where nothing was learned; the newest in row `at`; `scale` (B,) is s.y/y.y of
     the last that taught something, zero before."""
@@ -52,14 +52,14 @@ def dot(a: jax.Array, b: jax.Array) -> jax.Array:
     return jnp.sum(a * b, axis=(-3, -2))
 
 
-def remembered(like: jax.Array) -> Memory:
+def empty(like: jax.Array) -> LBFGSHistory:
     """An empty memory."""
     none = jnp.zeros((MEMORY, *like.shape), like.dtype)
     rho = jnp.zeros((MEMORY, like.shape[-1]), like.dtype)
-    return Memory(none, none, rho, rho[0], jnp.asarray(0))
+    return LBFGSHistory(none, none, rho, rho[0], jnp.asarray(0))
 
 
-def updated(memory: Memory, s: jax.Array, y: jax.Array, keep: jax.Array) -> Memory:
+def push(memory: LBFGSHistory, s: jax.Array, y: jax.Array, keep: jax.Array) -> LBFGSHistory:
     """The memory with a step more, of which the configurations `keep` (B,) learn if it has a
     positive curvature."""
     sy, yy = dot(s, y), dot(y, y)
@@ -67,7 +67,7 @@ def updated(memory: Memory, s: jax.Array, y: jax.Array, keep: jax.Array) -> Memo
     inverse = 1 / jnp.where(keep, sy, 1)
     at = (memory.at + 1) % MEMORY
     put = jax.lax.dynamic_update_index_in_dim
-    return Memory(
+    return LBFGSHistory(
         put(memory.s, jnp.where(keep, s, 0), at, 0),
         put(memory.y, jnp.where(keep, y, 0), at, 0),
         put(memory.rho, jnp.where(keep, inverse, 0), at, 0),
@@ -76,13 +76,13 @@ def updated(memory: Memory, s: jax.Array, y: jax.Array, keep: jax.Array) -> Memo
     )
 
 
-def forgotten(memory: Memory, lanes: jax.Array) -> Memory:
+def reset(memory: LBFGSHistory, lanes: jax.Array) -> LBFGSHistory:
     """The memory without what the configurations `lanes` (B,) have learned."""
     rho, scale = jnp.where(lanes, 0, memory.rho), jnp.where(lanes, 0, memory.scale)
     return memory._replace(rho=rho, scale=scale)
 
 
-def direction(memory: Memory, gradient: jax.Array, scale: jax.Array) -> jax.Array:
+def two_loop_direction(memory: LBFGSHistory, gradient: jax.Array, scale: jax.Array) -> jax.Array:
     """-H g by the two loops; `scale` (B,) is H where nothing is known yet."""
     alphas, d = [], gradient
     rows = [(memory.at - k) % MEMORY for k in range(MEMORY)]
@@ -105,7 +105,7 @@ class _Lanes(NamedTuple):
     q: jax.Array
     energy: jax.Array
     g: jax.Array
-    memory: Memory
+    memory: LBFGSHistory
     scale: jax.Array  # of the first step
     shorter: jax.Array  # share of the step that is tried
     taken: jax.Array
@@ -114,8 +114,8 @@ class _Lanes(NamedTuple):
 
 @eqx.filter_jit
 def quench(
-    landscape: Landscape, q: jax.Array, tolerance=1e-6, most=1000, cap=0.4, lanes: int = LANES
-) -> Quenched:
+    potential: PotentialEnergy, q: jax.Array, tolerance=1e-6, most=1000, cap=0.4, lanes: int = LANES
+) -> QuenchResult:
     """The minimum below each configuration, by at most `most` evaluations of the forces.
 
     A configuration is done when no component of its gradient exceeds `tolerance`. `cap` is the
@@ -123,20 +123,22 @@ def quench(
     """
 
     def begun(q):
-        energy, forces = landscape.energy_and_forces(q)
+        energy, forces = potential.energy_and_forces(q)
         scale = jnp.minimum(1.0, 0.1 * cap / _size(forces))
         taken = jnp.zeros(energy.shape, int)
         done = _largest(forces) <= tolerance
         one = jnp.ones_like(energy)
-        return _Lanes(q, energy, -forces, remembered(q), scale, one, taken, done)
+        return _Lanes(q, energy, -forces, empty(q), scale, one, taken, done)
 
     def step(x: _Lanes) -> _Lanes:
-        step = direction(x.memory, x.g, x.scale)
+        step = two_loop_direction(x.memory, x.g, x.scale)
         step = jnp.where(dot(step, x.g) > 0, -step, step)
         step = x.shorter * capped(step, cap)
-        found, forces = landscape.energy_and_forces(x.q + step)
+        found, forces = potential.energy_and_forces(x.q + step)
         change = -forces - x.g
-        moved = (found <= x.energy + RISE * jnp.abs(x.energy)) & ~x.done  # not for a NaN
+        moved = (
+            found <= x.energy + ENERGY_TOLERANCE * jnp.abs(x.energy)
+        ) & ~x.done  # not for a NaN
         lost = (x.shorter < 1e-4) & ~x.done  # the memory misleads
         g = jnp.where(moved, x.g + change, x.g)
         taken = x.taken + ~x.done
@@ -144,16 +146,16 @@ def quench(
             q=jnp.where(moved, x.q + step, x.q),
             energy=jnp.where(moved, found, x.energy),
             g=g,
-            memory=forgotten(updated(x.memory, step, change, moved), lost),
+            memory=reset(push(x.memory, step, change, moved), lost),
             scale=x.scale,
             shorter=jnp.where(moved | lost, 1.0, jnp.where(x.done, x.shorter, 0.1 * x.shorter)),
             taken=taken,
             done=x.done | (_largest(g) <= tolerance) | (taken >= most),
         )
 
-    def result(x: _Lanes) -> Quenched:
+    def result(x: _Lanes) -> QuenchResult:
         gradient = _largest(x.g)
-        return Quenched(x.q, x.energy, gradient, gradient <= tolerance, x.taken)
+        return QuenchResult(x.q, x.energy, gradient, gradient <= tolerance, x.taken)
 
     return worked(q, lanes, begun, step, lambda x: x.done, result, STRIDE)
 

@@ -18,27 +18,30 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .neighbor_list import Near
-from .potential_energy import Landscape
+from .neighbor_list import NeighborList
+from .potential_energy import PotentialEnergy
 
 CHUNK = 2000  # steps between looks at the state
-HOT = 3.0  # temperature of the melt over that of the liquid
-MELT, COOL = 0.25, 0.5  # shares of the equilibration; what is left runs without thermostat
-CARELESS = 0.1  # change of the energy over the kinetic energy that no motion may have
+MELT_TEMPERATURE = 3.0  # temperature of the melt over that of the liquid
+MELT_SHARE, THERMOSTAT_SHARE = (
+    0.25,
+    0.5,
+)  # shares of the equilibration; what is left runs without thermostat
+ENERGY_CHANGE = 0.1  # change of the energy over the kinetic energy that no motion may have
 RELAXATIONS = 20  # of the thermostat in an equilibration
 
 
-class Motion(NamedTuple):
+class MDState(NamedTuple):
     """A state on its way: places, velocities, forces, the neighbour list, the step's number."""
 
     q: jax.Array
     v: jax.Array
     f: jax.Array
-    near: Near
+    neighbors: NeighborList
     step: jax.Array  # () int64
 
 
-class Bath(NamedTuple):
+class LangevinThermostat(NamedTuple):
     """A heat bath: k_B T as `heat`, friction (1/time), key of its random numbers."""
 
     heat: jax.Array
@@ -46,36 +49,36 @@ class Bath(NamedTuple):
     key: jax.Array
 
 
-class Verlet(eqx.Module):
+class MDIntegrator(eqx.Module):
     """Velocity Verlet of bodies in a landscape."""
 
-    landscape: Landscape
+    potential: PotentialEnergy
     mass: jax.Array
 
-    def start(self, q: jax.Array, v: jax.Array) -> Motion:
+    def start(self, q: jax.Array, v: jax.Array) -> MDState:
         """The motion at step 0. Not inside jit."""
-        near = self.landscape.near(q)
-        return Motion(q, v, _forces(self.landscape, q, near), near, jnp.asarray(0))
+        neighbors = self.potential.neighbor_list(q)
+        return MDState(q, v, _forces(self.potential, q, neighbors), neighbors, jnp.asarray(0))
 
-    def step(self, x: Motion, dt: jax.Array) -> Motion:
+    def step(self, x: MDState, dt: jax.Array) -> MDState:
         """One step: kick, drift, kick."""
         half = x.v + (0.5 * dt / self.mass) * x.f
         q = x.q + dt * half
-        near = jax.lax.cond(
-            self.landscape.outdated(x.near, q),
-            lambda: self.landscape.renewed(x.near, q),
-            lambda: x.near,
+        neighbors = jax.lax.cond(
+            self.potential.outdated(x.neighbors, q),
+            lambda: self.potential.updated_list(x.neighbors, q),
+            lambda: x.neighbors,
         )
-        f = self.landscape.forces(q, near)
-        return Motion(q, half + (0.5 * dt / self.mass) * f, f, near, x.step + 1)
+        f = self.potential.forces(q, neighbors)
+        return MDState(q, half + (0.5 * dt / self.mass) * f, f, neighbors, x.step + 1)
 
-    def energies(self, x: Motion) -> tuple[jax.Array, jax.Array]:
+    def energies(self, x: MDState) -> tuple[jax.Array, jax.Array]:
         """Kinetic and potential energy."""
         kinetic = 0.5 * jnp.sum(self.mass * x.v**2)
-        return kinetic, self.landscape.energy(x.q, x.near)[0]
+        return kinetic, self.potential.energy(x.q, x.neighbors)[0]
 
 
-class Course(NamedTuple):
+class MDTrajectory(NamedTuple):
     """Samples of a motion at K times: q, v (dim, N, K), kinetic and potential energy (K,)."""
 
     times: np.ndarray
@@ -104,11 +107,13 @@ def lattice(n: int, dim: int, edge: float, seed: int) -> np.ndarray:
     return sites[kept].T[:, :, None].copy()
 
 
-def thermal(mass: jax.Array, kT: float, shape: tuple[int, ...], key: jax.Array) -> jax.Array:
+def thermal_velocities(
+    mass: jax.Array, kT: float, shape: tuple[int, ...], key: jax.Array
+) -> jax.Array:
     """Velocities of Maxwell's distribution, without total momentum and of kinetic energy
     (dim/2)(N - 1) kT exactly."""
     v = jax.random.normal(key, shape) / jnp.sqrt(mass)
-    return tempered(v, mass, kT)
+    return rescaled_velocities(v, mass, kT)
 
 
 def temperature(v: jax.Array, mass: jax.Array) -> jax.Array:
@@ -117,7 +122,7 @@ def temperature(v: jax.Array, mass: jax.Array) -> jax.Array:
     return jnp.sum(mass * v * v, axis=(0, 1)) / free
 
 
-def tempered(v: jax.Array, mass: jax.Array, kT) -> jax.Array:
+def rescaled_velocities(v: jax.Array, mass: jax.Array, kT) -> jax.Array:
     """Velocities without total momentum, scaled to that k_B T."""
     heavy = jnp.broadcast_to(mass, (1, *v.shape[1:]))
     v = v - jnp.sum(heavy * v, axis=1, keepdims=True) / jnp.sum(heavy, axis=1, keepdims=True)
@@ -125,9 +130,9 @@ def tempered(v: jax.Array, mass: jax.Array, kT) -> jax.Array:
 
 
 def equilibrated(
-    verlet: Verlet, q: np.ndarray, kT: float, dt: float, duration: float, seed: int,
+    verlet: MDIntegrator, q: np.ndarray, kT: float, dt: float, duration: float, seed: int,
     tell: Done = lambda done, total: None,
-) -> Motion:  # fmt: skip
+) -> MDState:  # fmt: skip
     """A fluid in thermal motion: melted from q, cooled to kT, then left to itself.
 
     Of `duration` a quarter is spent at 3 kT, half at kT with the thermostat, a quarter without.
@@ -135,24 +140,26 @@ def equilibrated(
     """
     key = jax.random.key(seed)
     total = round(duration / dt)
-    melt, cool = (round(share * total) for share in (MELT, COOL))
+    melt, cool = (round(share * total) for share in (MELT_SHARE, THERMOSTAT_SHARE))
     places = jnp.asarray(q)
-    v = thermal(verlet.mass, kT, places.shape, jax.random.fold_in(key, 0))
+    v = thermal_velocities(verlet.mass, kT, places.shape, jax.random.fold_in(key, 0))
     x = verlet.start(places, v)
     friction = RELAXATIONS / max(duration, dt)
     at = 0
-    for steps, heat in ((melt, HOT), (cool, 1.0)):
-        bath = Bath(jnp.asarray(heat * kT), jnp.asarray(friction), jax.random.fold_in(key, 1))
-        x = marched(verlet, x, steps, dt, bath, lambda n, _, at=at: tell(at + n, total))
+    for steps, heat in ((melt, MELT_TEMPERATURE), (cool, 1.0)):
+        bath = LangevinThermostat(
+            jnp.asarray(heat * kT), jnp.asarray(friction), jax.random.fold_in(key, 1)
+        )
+        x = propagated(verlet, x, steps, dt, bath, lambda n, _, at=at: tell(at + n, total))
         at += steps
-    x = x._replace(v=tempered(x.v, verlet.mass, kT))
-    return marched(verlet, x, total - at, dt, None, lambda n, _: tell(at + n, total))
+    x = x._replace(v=rescaled_velocities(x.v, verlet.mass, kT))
+    return propagated(verlet, x, total - at, dt, None, lambda n, _: tell(at + n, total))
 
 
-def marched(
-    verlet: Verlet, x: Motion, steps: int, dt: float, bath: Bath | None = None,
+def propagated(
+    verlet: MDIntegrator, x: MDState, steps: int, dt: float, bath: LangevinThermostat | None = None,
     tell: Done = lambda done, total: None,
-) -> Motion:  # fmt: skip
+) -> MDState:  # fmt: skip
     """The motion `steps` steps later. Raises FloatingPointError where the numbers run away."""
     done = 0
     while done < steps:
@@ -163,10 +170,10 @@ def marched(
     return x
 
 
-def course(
-    verlet: Verlet, x: Motion, duration: float, dt: float, samples: int,
+def sampled_trajectory(
+    verlet: MDIntegrator, x: MDState, duration: float, dt: float, samples: int,
     tell: Done = lambda done, total: None,
-) -> Course:  # fmt: skip
+) -> MDTrajectory:  # fmt: skip
     """`samples` + 1 states at even times of [0, duration], by steps of at most dt.
 
     Raises FloatingPointError where the numbers run away, or the energy is not kept.
@@ -180,33 +187,35 @@ def course(
         tell(k + 1, samples)
     q, v, kinetic, potential = (np.stack(part, axis=-1) for part in zip(*rows, strict=True))
     change = np.max(np.abs(kinetic + potential - kinetic[0] - potential[0]))
-    if not change <= CARELESS * kinetic[0]:
+    if not change <= ENERGY_CHANGE * kinetic[0]:
         raise FloatingPointError(
             f"the energy of the molecular dynamics run changes by {change / kinetic[0]:.2g} of "
             "its kinetic energy: take a smaller time step"
         )
-    return Course(np.linspace(0, duration, samples + 1), q, v, kinetic, potential)
+    return MDTrajectory(np.linspace(0, duration, samples + 1), q, v, kinetic, potential)
 
 
-def _held(verlet: Verlet, x: Motion, march: Callable[[Motion], Motion]) -> Motion:
+def _held(verlet: MDIntegrator, x: MDState, march: Callable[[MDState], MDState]) -> MDState:
     """march(x), once more with longer rows where the neighbour list was too short."""
     found = march(x)
-    while bool(found.near.lost):
-        rows = x.near.others.shape[1] + max(4, x.near.others.shape[1] // 8)
-        x = x._replace(near=verlet.landscape.near(x.q, rows))
+    while bool(found.neighbors.lost):
+        rows = x.neighbors.others.shape[1] + max(4, x.neighbors.others.shape[1] // 8)
+        x = x._replace(neighbors=verlet.potential.neighbor_list(x.q, rows))
         found = march(x)
     if not bool(jnp.all(jnp.isfinite(found.q)) & jnp.all(jnp.isfinite(found.v))):
         raise FloatingPointError("the numbers of the molecular dynamics run have run away")
     return found
 
 
-def _row(verlet: Verlet, x: Motion) -> tuple[np.ndarray, ...]:
+def _row(verlet: MDIntegrator, x: MDState) -> tuple[np.ndarray, ...]:
     kinetic, potential = _energies(verlet, x)
     return tuple(map(np.asarray, (x.q[..., 0], x.v[..., 0], kinetic, potential)))
 
 
 @eqx.filter_jit
-def _march(verlet: Verlet, x: Motion, count: jax.Array, dt, bath: Bath | None) -> Motion:
+def _march(
+    verlet: MDIntegrator, x: MDState, count: jax.Array, dt, bath: LangevinThermostat | None
+) -> MDState:
     dt = jnp.asarray(dt)
 
     def body(_, x):
@@ -216,11 +225,11 @@ def _march(verlet: Verlet, x: Motion, count: jax.Array, dt, bath: Bath | None) -
     return jax.lax.fori_loop(0, count, body, x)
 
 
-def _bathed(verlet: Verlet, x: Motion, dt, bath: Bath) -> jax.Array:
+def _bathed(verlet: MDIntegrator, x: MDState, dt, bath: LangevinThermostat) -> jax.Array:
     kept = jnp.exp(-bath.friction * dt)
     noise = jax.random.normal(jax.random.fold_in(bath.key, x.step), x.v.shape, x.v.dtype)
     return kept * x.v + jnp.sqrt((1 - kept**2) * bath.heat / verlet.mass) * noise
 
 
-_forces = eqx.filter_jit(lambda landscape, q, near: landscape.forces(q, near))
+_forces = eqx.filter_jit(lambda potential, q, neighbors: potential.forces(q, neighbors))
 _energies = eqx.filter_jit(lambda verlet, x: verlet.energies(x))

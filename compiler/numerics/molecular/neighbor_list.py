@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 
 
-class Near(NamedTuple):
+class NeighborList(NamedTuple):
     """Row i of `others` holds `counts[i]` neighbours of body i, then i itself as padding.
 
     Valid while no body of any image is further than `margin` from its place in `reference`.
@@ -29,22 +29,22 @@ class Near(NamedTuple):
     lost: jax.Array  # () bool
 
 
-def nearest_image(d: jax.Array, edge: jax.Array | float | None) -> jax.Array:
+def minimum_image(d: jax.Array, edge: jax.Array | float | None) -> jax.Array:
     """Differences of coordinates by the nearest image in a cubic periodic box."""
     return d if edge is None else d - edge * jnp.round(d * (1 / edge))
 
 
-def everyone(q: jax.Array) -> Near:
+def all_neighbors(q: jax.Array) -> NeighborList:
     """The list that holds all others, which no motion outdates."""
     n = q.shape[1]
     others = jnp.arange(n - 1, dtype=jnp.int32)[None]
     rows = jnp.arange(n, dtype=jnp.int32)[:, None]
     index = others + (others >= rows)
     count = jnp.full((n,), n - 1, jnp.int32)
-    return Near(index, count, q, jnp.asarray(jnp.inf, q.dtype), jnp.asarray(False))
+    return NeighborList(index, count, q, jnp.asarray(jnp.inf, q.dtype), jnp.asarray(False))
 
 
-def neighbours(q: jax.Array, edge, reach, margin, capacity: int) -> Near:
+def neighbors_within(q: jax.Array, edge, reach, margin, capacity: int) -> NeighborList:
     """The bodies within `reach` of each body in any image, at most `capacity` a body.
 
     Columns are filled in the order of the bodies, so the list depends on the places alone.
@@ -55,7 +55,7 @@ def neighbours(q: jax.Array, edge, reach, margin, capacity: int) -> Near:
 
     def column(j, s):
         index, count = s
-        d = nearest_image(q - jax.lax.dynamic_slice_in_dim(q, j, 1, axis=1), edge)
+        d = minimum_image(q - jax.lax.dynamic_slice_in_dim(q, j, 1, axis=1), edge)
         near = (jnp.min(jnp.sum(d * d, axis=0), axis=-1) < limit) & (rows != j)
         place = jnp.where(near, count, capacity)
         index = index.at[rows, place].set(j, mode="drop", unique_indices=True)
@@ -66,22 +66,22 @@ def neighbours(q: jax.Array, edge, reach, margin, capacity: int) -> Near:
     index, count = jax.lax.fori_loop(0, n, column, start)
     lost = jnp.any(count > capacity)
     margin = jnp.asarray(margin, q.dtype)
-    return Near(index, jnp.minimum(count, capacity), q, margin, lost)
+    return NeighborList(index, jnp.minimum(count, capacity), q, margin, lost)
 
 
-def outdated(near: Near, q: jax.Array) -> jax.Array:
+def outdated(near: NeighborList, q: jax.Array) -> jax.Array:
     """Whether some body of some image has moved further than the margin since the list."""
     moved = q - near.reference
     return jnp.max(jnp.sum(moved * moved, axis=0)) > near.margin * near.margin
 
 
-def crowding(q: jax.Array, edge, reach) -> jax.Array:
+def most_neighbors(q: jax.Array, edge, reach) -> jax.Array:
     """The largest number of neighbours of a body: how long the rows have to be."""
     n = q.shape[1]
     limit = reach * reach
 
     def row(i, most):
-        d = nearest_image(q - jax.lax.dynamic_slice_in_dim(q, i, 1, axis=1), edge)
+        d = minimum_image(q - jax.lax.dynamic_slice_in_dim(q, i, 1, axis=1), edge)
         near = jnp.min(jnp.sum(d * d, axis=0), axis=-1) < limit
         return jnp.maximum(most, jnp.sum(near) - 1)
 

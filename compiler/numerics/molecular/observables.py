@@ -84,6 +84,6 @@ def first_peak(r: np.ndarray, g: np.ndarray) -> tuple[float, float] | None:
     return float(r[k] + shift * (r[1] - r[0])), float(top - 0.25 * (low - high) * shift)
 
 
-def deviations(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+def rmsd(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Root mean square over bodies of the distance between two motions, at each time (K,)."""
     return np.sqrt(np.mean(np.sum((a - b) ** 2, axis=0), axis=0))

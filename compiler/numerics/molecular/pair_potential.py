@@ -23,12 +23,12 @@ import jax
 import jax.numpy as jnp
 from actionrun.compiler.numerics.array_types import ArrayFunction
 
-from .neighbor_list import Near, everyone, nearest_image
+from .neighbor_list import NeighborList, all_neighbors, minimum_image
 
 FEW = 4  # images below which a loop over neighbours serves all bodies at once
 
 
-class Summand(NamedTuple):
+class PairKernel(NamedTuple):
     """A function of pairs to be summed: numbers of each image from e, e', e'' and the differences
     of the fields, then arrays (rows, ..., T) from these; rows 0 means a vector."""
 
@@ -37,17 +37,17 @@ class Summand(NamedTuple):
     rows: tuple[int, ...]
 
 
-ENERGY = Summand(lambda e, e1, e2, d: (e,), lambda e, d: (e[None],), (1,))
-FORCES = Summand(lambda e, e1, e2, d: (-2 * e1,), lambda a, d: (a * d,), (0,))
-BOTH = Summand(lambda e, e1, e2, d: (e, -2 * e1), lambda e, a, d: (e[None], a * d), (1, 0))
-PRODUCT = Summand(
+ENERGY = PairKernel(lambda e, e1, e2, d: (e,), lambda e, d: (e[None],), (1,))
+FORCES = PairKernel(lambda e, e1, e2, d: (-2 * e1,), lambda a, d: (a * d,), (0,))
+BOTH = PairKernel(lambda e, e1, e2, d: (e, -2 * e1), lambda e, a, d: (e[None], a * d), (1, 0))
+PRODUCT = PairKernel(
     lambda e, e1, e2, d, w: (2 * e1, 4 * e2 * jnp.sum(d * w, axis=0)),
     lambda a, c, d, w: (a * w + c * d,),
     (0,),
 )
 
 
-def switched(s: jax.Array, start, stop) -> tuple[jax.Array, jax.Array, jax.Array]:
+def switching_function(s: jax.Array, start, stop) -> tuple[jax.Array, jax.Array, jax.Array]:
     """The quintic that falls from 1 at s = start to 0 at s = stop, and two derivatives by s.
 
     All three are continuous; at s = stop they are exactly zero.
@@ -60,7 +60,7 @@ def switched(s: jax.Array, start, stop) -> tuple[jax.Array, jax.Array, jax.Array
     return value, -30 * scale * (x * y) ** 2, -60 * scale * scale * x * y * (y - x)
 
 
-class Pairs(eqx.Module):
+class PairPotential(eqx.Module):
     """A pair potential. `terms` gives (e, e', e'') by s, 1/s, sqrt(s) and the parameters theta.
 
     `theta` is (P,), or (P, K, K) where K species have their own, `kind` (N,) then the species of
@@ -74,24 +74,28 @@ class Pairs(eqx.Module):
     switch: jax.Array | None
     edge: jax.Array | None
 
-    def energy(self, q: jax.Array, near: Near | None) -> jax.Array:
+    def energy(self, q: jax.Array, neighbors: NeighborList | None) -> jax.Array:
         """Potential energy (T,) of each image; `near` None: of all pairs, without a list."""
-        (each,) = self._summed(ENERGY, near, q)
+        (each,) = self._summed(ENERGY, neighbors, q)
         return 0.5 * jnp.sum(each, axis=(0, 1))
 
-    def forces(self, q: jax.Array, near: Near | None) -> jax.Array:
+    def forces(self, q: jax.Array, neighbors: NeighborList | None) -> jax.Array:
         """-dV/dq (dim, N, T)."""
-        (found,) = self._summed(FORCES, near, q)
+        (found,) = self._summed(FORCES, neighbors, q)
         return found
 
-    def energy_and_forces(self, q: jax.Array, near: Near | None) -> tuple[jax.Array, jax.Array]:
+    def energy_and_forces(
+        self, q: jax.Array, neighbors: NeighborList | None
+    ) -> tuple[jax.Array, jax.Array]:
         """V (T,) and -dV/dq (dim, N, T) in one go."""
-        each, forces = self._summed(BOTH, near, q)
+        each, forces = self._summed(BOTH, neighbors, q)
         return 0.5 * jnp.sum(each, axis=(0, 1)), forces
 
-    def hessian_product(self, q: jax.Array, v: jax.Array, near: Near | None) -> jax.Array:
+    def hessian_product(
+        self, q: jax.Array, v: jax.Array, neighbors: NeighborList | None
+    ) -> jax.Array:
         """(d2V/dq dq) v (dim, N, T)."""
-        (found,) = self._summed(PRODUCT, near, q, v)
+        (found,) = self._summed(PRODUCT, neighbors, q, v)
         return found
 
     def energies(self, r: jax.Array, theta: jax.Array) -> jax.Array:
@@ -112,7 +116,7 @@ class Pairs(eqx.Module):
         start, stop = self.switch**2, self.cutoff**2
         s = jnp.minimum(s, stop)
         e, e1, e2 = self._bare(s, theta)
-        S, S1, S2 = switched(s, start, stop)
+        S, S1, S2 = switching_function(s, start, stop)
         return e * S, e1 * S + e * S1, e2 * S + 2 * e1 * S1 + e * S2
 
     def _bare(self, s, theta):
@@ -120,7 +124,7 @@ class Pairs(eqx.Module):
         return e, e1, e2
 
     def _summed(
-        self, what: Summand, near: Near | None, *fields: jax.Array
+        self, what: PairKernel, neighbors: NeighborList | None, *fields: jax.Array
     ) -> tuple[jax.Array, ...]:
         """The sum over j of `what` of each pair i, j: arrays (rows, N, T). The first of `fields`,
         (dim, N, T), is the place."""
@@ -131,7 +135,7 @@ class Pairs(eqx.Module):
             """What a set of pairs adds. The condition skips pairs that are apart in all images;
             and it keeps XLA from computing the coefficients anew for each component."""
             d, *more = differences
-            d = nearest_image(d, self.edge)
+            d = minimum_image(d, self.edge)
             s = jnp.sum(d * d, axis=0)
             # A NaN is not skipped; without cut-off nothing is.
             apart = s[0] >= jnp.inf if self.cutoff is None else jnp.min(s) >= self.cutoff**2
@@ -151,39 +155,41 @@ class Pairs(eqx.Module):
         if n < 2:
             return none
         if images < FEW:
-            return self._by_slot(what, near or everyone(fields[0]), none, fields)
-        return self._by_body(added, near, none, fields)
+            return self._by_slot(what, neighbors or all_neighbors(fields[0]), none, fields)
+        return self._by_body(added, neighbors, none, fields)
 
     def _filled(self, s, theta):
         return tuple(jnp.broadcast_to(x, s.shape) for x in self._terms(s, theta))
 
-    def _by_body(self, added, near: Near | None, none, fields):
+    def _by_body(self, added, neighbors: NeighborList | None, none, fields):
         """One body after the other, its neighbours one by one: what is at work then stays in the
         nearest cache."""
         n = none[0].shape[1]
 
         def body(i, out):
             def add(m, total):
-                j = m + (m >= i) if near is None else near.others[i, m]
+                j = m + (m >= i) if neighbors is None else neighbors.others[i, m]
                 value = added(self.between(i, j), [x[:, i] - x[:, j] for x in fields])
                 return tuple(a + b for a, b in zip(total, value, strict=True))
 
             nothing = tuple(x[:, 0] for x in none)
-            total = jax.lax.fori_loop(0, n - 1 if near is None else near.counts[i], add, nothing)
+            total = jax.lax.fori_loop(
+                0, n - 1 if neighbors is None else neighbors.counts[i], add, nothing
+            )
             return tuple(x.at[:, i].set(y) for x, y in zip(out, total, strict=True))
 
         return jax.lax.fori_loop(0, n, body, none)
 
-    def _by_slot(self, what: Summand, near: Near, none, fields):
+    def _by_slot(self, what: PairKernel, neighbors: NeighborList, none, fields):
         """One neighbour of every body after the other: where there are few images."""
-        n, longest = near.others.shape
+        n, longest = neighbors.others.shape
         far = 1.0 if self.cutoff is None else self.cutoff**2
 
         def slot(m, out):
-            j = near.others[:, m]
+            j = neighbors.others[:, m]
             d, *more = (x - x.at[:, j].get(mode="promise_in_bounds") for x in fields)
-            d = nearest_image(d, self.edge)
-            s = jnp.where((m < near.counts)[:, None], jnp.sum(d * d, axis=0), far)
+            d = minimum_image(d, self.edge)
+            s = jnp.where((m < neighbors.counts)[:, None], jnp.sum(d * d, axis=0), far)
             terms = self._filled(s, self._columns(jnp.arange(n), j))
             value = what.combined(*what.coefficients(*terms, d, *more), d, *more)
             return tuple(a + b for a, b in zip(out, value, strict=True))

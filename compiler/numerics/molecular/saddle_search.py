@@ -18,18 +18,18 @@ from actionrun.compiler.numerics.task_pool import worked
 
 from .minimization import (
     LANES,
-    Memory,
-    Quenched,
+    LBFGSHistory,
+    QuenchResult,
     capped,
-    direction,
     dot,
-    forgotten,
+    empty,
+    push,
     quench,
-    remembered,
-    updated,
+    reset,
+    two_loop_direction,
 )
-from .potential_energy import Landscape
-from .zero_modes import rigid, without
+from .potential_energy import PotentialEnergy
+from .zero_modes import project_out_zero_modes, rigid_body_modes
 
 LANCZOS = 4  # products with the Hessian a round
 DOWNHILL = 6  # steps of L-BFGS a round
@@ -39,7 +39,7 @@ LOOSE = 1e-3  # of the gradient, where it is enough to know that a saddle is too
 SIDEWAYS = 0.2  # longest step of L-BFGS
 
 
-class Found(NamedTuple):
+class SaddleSearchResult(NamedTuple):
     """Where searches ended: q, mode (dim, N, B), energy, largest component of the gradient and
     curvature along the mode (B,), whether that is a saddle (B,), rounds taken (B,)."""
 
@@ -58,16 +58,16 @@ class _Search(NamedTuple):
     g: jax.Array
     mode: jax.Array
     curvature: jax.Array
-    memory: Memory
+    memory: LBFGSHistory
     rounds: jax.Array
     done: jax.Array
 
 
 @eqx.filter_jit
-def saddles(
-    landscape: Landscape, q: jax.Array, mode: jax.Array, tolerance=1e-6, most=120,
+def eigenvector_following(
+    potential: PotentialEnergy, q: jax.Array, mode: jax.Array, tolerance=1e-6, most=120,
     lanes: int = LANES, bar: jax.Array | float = jnp.inf,
-) -> Found:  # fmt: skip
+) -> SaddleSearchResult:  # fmt: skip
     """Searches from q, first along `mode` (of any length), of at most `most` rounds each.
 
     A search is done where no component of the gradient exceeds `tolerance` and the curvature along
@@ -82,21 +82,23 @@ def saddles(
 
     def begun(task):
         q, mode = task
-        mode = _unit(without(rigid(q), mode))
-        energy, forces = landscape.energy_and_forces(q)
+        mode = _unit(project_out_zero_modes(rigid_body_modes(q), mode))
+        energy, forces = potential.energy_and_forces(q)
         none = jnp.zeros(energy.shape, int)
         zero = jnp.zeros_like(energy)
-        return _Search(q, energy, -forces, mode, zero, remembered(q), none, none > 0)
+        return _Search(q, energy, -forces, mode, zero, empty(q), none, none > 0)
 
     def step(x: _Search) -> _Search:
-        new = _round(landscape, x)
+        new = _round(potential, x)
         rounds = x.rounds + 1
         small = arrived(new)
         lost = ~jnp.isfinite(new.energy) | (rounds >= most)
         return new._replace(rounds=rounds, done=small | lost)
 
-    def result(x: _Search) -> Found:
-        return Found(x.q, x.energy, _largest(x.g), arrived(x), x.mode, x.curvature, x.rounds)
+    def result(x: _Search) -> SaddleSearchResult:
+        return SaddleSearchResult(
+            x.q, x.energy, _largest(x.g), arrived(x), x.mode, x.curvature, x.rounds
+        )
 
     return worked((q, mode), lanes, begun, step, lambda x: x.done, result)
 
@@ -105,31 +107,31 @@ def _largest(g: jax.Array) -> jax.Array:
     return jnp.max(jnp.abs(g), axis=(0, 1))
 
 
-def _round(landscape: Landscape, x: _Search) -> _Search:
-    curvature, mode = _lowest(landscape, x.q, x.mode)
+def _round(potential: PotentialEnergy, x: _Search) -> _Search:
+    curvature, mode = _lowest(potential, x.q, x.mode)
     along = dot(x.g, mode)
     uphill = jnp.where(along < 0, -1.0, 1.0)
     size = jnp.abs(curvature)
     ratio = 2 * jnp.abs(along) / (size + jnp.sqrt(size**2 + 4 * along**2) + 1e-300)
     least = jnp.where(curvature > 0, LEAST, 0.0)
     q = x.q + uphill * jnp.clip(ratio, least, UPHILL) * mode
-    energy, forces = landscape.energy_and_forces(q)
+    energy, forces = potential.energy_and_forces(q)
 
     def across(g):
         return g - dot(g, mode) * mode
 
-    memory = forgotten(x.memory, curvature > 0)
+    memory = reset(x.memory, curvature > 0)
     scale = 0.1 * SIDEWAYS / jnp.maximum(jnp.sqrt(dot(forces, forces)), 0.1 * SIDEWAYS)
 
     def down(_, s):
         q, energy, g, memory, shorter = s
         slope = across(g)
-        step = across(direction(memory, slope, scale))
+        step = across(two_loop_direction(memory, slope, scale))
         step = jnp.where(dot(step, slope) > 0, -step, step)
         step = shorter * capped(step, SIDEWAYS)
-        found, forces = landscape.energy_and_forces(q + step)
+        found, forces = potential.energy_and_forces(q + step)
         fine = found <= energy + 1e-9 * jnp.abs(energy)
-        memory = updated(memory, step, across(-forces - g), fine)
+        memory = push(memory, step, across(-forces - g), fine)
         shorter = jnp.where(fine, 1.0, 0.1 * shorter)
         return (
             jnp.where(fine, q + step, q), jnp.where(fine, found, energy),
@@ -141,12 +143,12 @@ def _round(landscape: Landscape, x: _Search) -> _Search:
     return x._replace(q=q, energy=energy, g=g, mode=mode, curvature=curvature, memory=memory)
 
 
-def _lowest(landscape: Landscape, q: jax.Array, v: jax.Array) -> tuple[jax.Array, jax.Array]:
+def _lowest(potential: PotentialEnergy, q: jax.Array, v: jax.Array) -> tuple[jax.Array, jax.Array]:
     """The lowest Ritz value (B,) and vector of the Hessian after a few Lanczos steps from v."""
-    zero = rigid(q)
+    zero = rigid_body_modes(q)
     basis, diagonal, beside = [v], [], []
     for k in range(LANCZOS):
-        w = without(zero, landscape.hessian_product(q, basis[k]))
+        w = project_out_zero_modes(zero, potential.hessian_product(q, basis[k]))
         diagonal.append(dot(basis[k], w))
         if k == LANCZOS - 1:
             break
@@ -171,34 +173,40 @@ def _unit(v: jax.Array) -> jax.Array:
 
 
 @eqx.filter_jit
-def softened(landscape: Landscape, q: jax.Array, push: jax.Array, rate, steps) -> jax.Array:
+def soft_direction(
+    potential: PotentialEnergy, q: jax.Array, push: jax.Array, rate, steps
+) -> jax.Array:
     """Directions `push` (dim, N, B) at minima q, made soft: unit vectors along (1 - rate H)^steps
     push, H the Hessian, without motions of the whole. 1 over the largest curvature is a good
     rate."""
-    zero = rigid(q)
+    zero = rigid_body_modes(q)
 
     def step(_, p):
-        return p - rate * landscape.hessian_product(q, p)
+        return p - rate * potential.hessian_product(q, p)
 
-    return _unit(without(zero, jax.lax.fori_loop(0, steps, step, without(zero, push))))
+    return _unit(
+        project_out_zero_modes(
+            zero, jax.lax.fori_loop(0, steps, step, project_out_zero_modes(zero, push))
+        )
+    )
 
 
-def sides(
-    landscape: Landscape,
+def quench_both_sides(
+    potential: PotentialEnergy,
     q: jax.Array,
     mode: jax.Array,
     push=0.1,
     tolerance=1e-6,
     most=1000,
     cap=0.4,
-) -> tuple[Quenched, Quenched]:
+) -> tuple[QuenchResult, QuenchResult]:
     """Minima on both sides of saddles by L-BFGS, from `push` along the mode and against it.
 
     L-BFGS is not steepest descent: now and then this is another minimum than the one that the
     saddle joins (`steepest.py` tells).
     """
     both = jnp.concatenate([q + push * mode, q - push * mode], axis=-1)
-    found = quench(landscape, both, tolerance, most, cap)
+    found = quench(potential, both, tolerance, most, cap)
     count = q.shape[-1]
     first = jax.tree.map(lambda x: x[..., :count], found)
     second = jax.tree.map(lambda x: x[..., count:], found)

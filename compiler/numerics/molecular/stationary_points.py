@@ -16,15 +16,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .potential_energy import Landscape
-from .zero_modes import rigid
+from .potential_energy import PotentialEnergy
+from .zero_modes import rigid_body_modes
 
 STEPS = 30  # of Newton's method; four are usual
 FLAT = 1e-7  # eigenvalues below this share of the largest are rounding, not curvature
-PULL = 0.1  # longest step of a body, in distances to its nearest
+LONGEST = 0.1  # longest step of a body, in distances to its nearest
 
 
-class Stationary(NamedTuple):
+class StationaryPoint(NamedTuple):
     """A configuration q (dim, N), its energy, the largest component of its gradient, the
     eigenvalues of its Hessian without the motions of the whole, ascending, the lowest mode
     (dim, N), and how many eigenvalues are negative."""
@@ -37,40 +37,44 @@ class Stationary(NamedTuple):
     negative: int
 
 
-def whole(q: np.ndarray, free: bool = True) -> np.ndarray:
+def zero_modes(q: np.ndarray, free: bool = True) -> np.ndarray:
     """Orthonormal motions of the whole (D, k): none in an external field (`free` False)."""
     found = np.asarray(_rigid(jnp.asarray(q)[..., None])).reshape(-1, q.size)
     return found[np.abs(found).max(axis=1) > 0].T if free else np.zeros((q.size, 0))
 
 
-_rigid = jax.jit(rigid)
+_rigid = jax.jit(rigid_body_modes)
 
 
 @eqx.filter_jit
-def local(landscape: Landscape, q: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
+def quadratic_expansion(
+    potential: PotentialEnergy, q: jax.Array
+) -> tuple[jax.Array, jax.Array, jax.Array]:
     """Energy, gradient (dim, N) and Hessian (D, D), symmetric but for rounding, at q (dim, N)."""
     dim, n = q.shape
     size = dim * n
     there = jnp.broadcast_to(q[..., None], (dim, n, size))
-    turned = landscape.hessian_product(there, jnp.eye(size).reshape(dim, n, size))
+    turned = potential.hessian_product(there, jnp.eye(size).reshape(dim, n, size))
     alone = q[..., None]
     return (
-        landscape.energy(alone)[0],
-        -landscape.forces(alone)[..., 0],
+        potential.energy(alone)[0],
+        -potential.forces(alone)[..., 0],
         turned.reshape(size, size),
     )
 
 
-def hessian(landscape: Landscape, q: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
+def hessian(potential: PotentialEnergy, q: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
     """Energy, gradient (D,) and Hessian (D, D) at q (dim, N)."""
-    energy, gradient, matrix = (np.asarray(x) for x in local(landscape, jnp.asarray(q)))
+    energy, gradient, matrix = (
+        np.asarray(x) for x in quadratic_expansion(potential, jnp.asarray(q))
+    )
     return float(energy), gradient.ravel(), (matrix + matrix.T) / 2
 
 
-def newton_step(landscape: Landscape, q: np.ndarray, free: bool = True) -> np.ndarray:
+def newton_step(potential: PotentialEnergy, q: np.ndarray, free: bool = True) -> np.ndarray:
     """What Newton's method would add to q (dim, N), without motions of the whole."""
-    _, gradient, matrix = hessian(landscape, q)
-    return _step(gradient, matrix, whole(q, free))[0].reshape(q.shape)
+    _, gradient, matrix = hessian(potential, q)
+    return _step(gradient, matrix, zero_modes(q, free))[0].reshape(q.shape)
 
 
 def _step(gradient: np.ndarray, matrix: np.ndarray, rigid: np.ndarray):
@@ -91,24 +95,24 @@ def _complement(rigid: np.ndarray) -> np.ndarray:
     return np.linalg.qr(np.concatenate([rigid, np.eye(size)], axis=1))[0][:, k:size]
 
 
-def polished(
-    landscape: Landscape, q: np.ndarray, free: bool = True, steps: int = STEPS
-) -> Stationary:
+def stationary_point(
+    potential: PotentialEnergy, q: np.ndarray, free: bool = True, steps: int = STEPS
+) -> StationaryPoint:
     """The stationary point that Newton's method finds from q (dim, N) near it, to rounding.
 
     Raises FloatingPointError where numbers leave the finite world.
     """
-    best: Stationary | None = None
-    reach = PULL * _spacing(q)
+    best: StationaryPoint | None = None
+    reach = LONGEST * _spacing(q)
     for _ in range(steps + 1):
-        energy, gradient, matrix = hessian(landscape, q)
-        step, values, vectors = _step(gradient, matrix, whole(q, free))
+        energy, gradient, matrix = hessian(potential, q)
+        step, values, vectors = _step(gradient, matrix, zero_modes(q, free))
         largest = float(np.max(np.abs(gradient)))
         if best is not None and largest >= best.gradient and best.gradient < 1e-6:
             break
         floor = FLAT * np.max(np.abs(values))
         mode, negative = vectors[:, 0].reshape(q.shape), int(np.sum(values < -floor))
-        best = Stationary(q, energy, largest, values, mode, negative)
+        best = StationaryPoint(q, energy, largest, values, mode, negative)
         longest = float(np.max(np.linalg.norm(step.reshape(q.shape), axis=0)))
         if longest == 0:
             break

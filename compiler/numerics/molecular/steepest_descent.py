@@ -19,8 +19,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .potential_energy import Landscape
-from .stationary_points import Stationary, local, polished
+from .potential_energy import PotentialEnergy
+from .stationary_points import StationaryPoint, quadratic_expansion, stationary_point
 
 PUSH = 0.01  # first displacement along the mode of descent
 ERROR = 1e-3  # of a step, a length in 3N dimensions
@@ -30,12 +30,12 @@ MOST = 1000  # steps
 LEAVES = 5  # saddles on the way
 
 
-class Descent(NamedTuple):
+class DescentPath(NamedTuple):
     """The minimum where it ended; its `course`, distances travelled and energies there (2, K); how
     often the descent ended on a saddle and was led off it; the length of its path; whether that is
     a minimum; steps taken."""
 
-    point: Stationary
+    point: StationaryPoint
     course: np.ndarray
     left: int
     length: float
@@ -43,34 +43,36 @@ class Descent(NamedTuple):
     steps: int
 
 
-def descents(landscape: Landscape, q: np.ndarray, mode: np.ndarray) -> tuple[Descent, Descent]:
+def descend_both_sides(
+    potential: PotentialEnergy, q: np.ndarray, mode: np.ndarray
+) -> tuple[DescentPath, DescentPath]:
     """The two minima below a saddle q, first along its `mode`, then against it."""
-    return descent(landscape, q, mode), descent(landscape, q, -np.asarray(mode))
+    return steepest_descent(potential, q, mode), steepest_descent(potential, q, -np.asarray(mode))
 
 
-def descent(landscape: Landscape, q: np.ndarray, mode: np.ndarray) -> Descent:
+def steepest_descent(potential: PotentialEnergy, q: np.ndarray, mode: np.ndarray) -> DescentPath:
     """The minimum at the end of the path of steepest descent from q, led off it along `mode`."""
     unit = np.asarray(mode) / np.sqrt(np.sum(np.square(mode)))
     at, steps, left = np.asarray(q, dtype=float) + PUSH * unit, 0, 0
-    course = [(0.0, float(local(landscape, jnp.asarray(q))[0]))]
+    course = [(0.0, float(quadratic_expansion(potential, jnp.asarray(q))[0]))]
     length = PUSH
     while True:
-        at, way, arrived = _followed(landscape, at)
+        at, way, arrived = _followed(potential, at)
         course += [(length + far, energy) for far, energy in way]
         length, steps = course[-1][0], steps + len(way) - 1
-        there = polished(landscape, at)
+        there = stationary_point(potential, at)
         near = float(np.sqrt(np.sum((there.q - at) ** 2)))
         sound = arrived and there.gradient < 1e-6 and near < 10 * NEAR
         if there.negative == 0 or not sound or left == LEAVES:
             ok, length = sound and there.negative == 0, length + near
             course.append((length, there.energy))
-            return Descent(there, np.array(course).T, left, length, ok, steps)
+            return DescentPath(there, np.array(course).T, left, length, ok, steps)
         side = 1.0 if np.sum(there.mode * (at - there.q)) >= 0 else -1.0
         at, left = there.q + side * PUSH * there.mode, left + 1
 
 
 def _followed(
-    landscape: Landscape, q: np.ndarray
+    potential: PotentialEnergy, q: np.ndarray
 ) -> tuple[np.ndarray, list[tuple[float, float]], bool]:
     """Downhill from q to the doorstep of a stationary point; distances and energies on the way,
     from q on; whether it got there.
@@ -79,7 +81,7 @@ def _followed(
     still, and the path that is led away by a negative mode has not begun to leave.
     """
     length, h = 0.0, 1e-3
-    energy, force, values, vectors = _local(landscape, q)
+    energy, force, values, vectors = _local(potential, q)
     way = [(length, energy)]
     for _ in range(MOST):
         along = force @ vectors
@@ -94,7 +96,7 @@ def _followed(
             size = float(np.linalg.norm(first))
             if size <= LONGEST:
                 trial = q + (vectors @ first).reshape(q.shape)
-                found = np.asarray(_forces(landscape, trial))
+                found = np.asarray(_forces(potential, trial))
                 residual = (found - force) @ vectors + values * first
                 correction = 2 * h * _phi3(z) * residual
                 error = float(np.linalg.norm(correction))
@@ -105,26 +107,28 @@ def _followed(
                 h *= max(0.1, 0.9 * LONGEST / size)
         q = trial + (vectors @ correction).reshape(q.shape)
         length += size
-        energy, force, values, vectors = _local(landscape, q)
+        energy, force, values, vectors = _local(potential, q)
         way.append((length, energy))
         h *= min(5.0, 0.9 * (ERROR / max(error, 1e-12)) ** (1 / 3))
     return q, way, False
 
 
-def _local(landscape: Landscape, q: np.ndarray) -> tuple[float, np.ndarray, np.ndarray, np.ndarray]:
+def _local(
+    potential: PotentialEnergy, q: np.ndarray
+) -> tuple[float, np.ndarray, np.ndarray, np.ndarray]:
     """Energy, force (D,), curvatures (D,) and modes (D, D), a column each."""
-    energy, force, values, vectors = _modes(landscape, q)
+    energy, force, values, vectors = _modes(potential, q)
     return float(energy), np.asarray(force), np.asarray(values), np.asarray(vectors)
 
 
 @eqx.filter_jit
-def _forces(landscape: Landscape, q: np.ndarray) -> jax.Array:
-    return landscape.forces(jnp.asarray(q)[..., None]).ravel()
+def _forces(potential: PotentialEnergy, q: np.ndarray) -> jax.Array:
+    return potential.forces(jnp.asarray(q)[..., None]).ravel()
 
 
 @eqx.filter_jit
-def _modes(landscape: Landscape, q: np.ndarray):
-    energy, gradient, matrix = local(landscape, jnp.asarray(q))
+def _modes(potential: PotentialEnergy, q: np.ndarray):
+    energy, gradient, matrix = quadratic_expansion(potential, jnp.asarray(q))
     values, vectors = jnp.linalg.eigh((matrix + matrix.T) / 2)
     return energy, -gradient.ravel(), values, vectors
 

@@ -16,7 +16,7 @@ import jax
 import jax.numpy as jnp
 
 from .minimization import capped, dot
-from .potential_energy import Landscape
+from .potential_energy import PotentialEnergy
 
 APART = 100  # steps that push atoms apart
 ROOM = 0.9  # of the nearest distance at the ends, that atoms keep on the straight way
@@ -36,20 +36,20 @@ class String(NamedTuple):
 
 @eqx.filter_jit
 def string(
-    landscape: Landscape, start: jax.Array, end: jax.Array, images: int, steps, rate
+    potential: PotentialEnergy, start: jax.Array, end: jax.Array, images: int, steps, rate
 ) -> String:
     """The string from start to end (dim, N), aligned, after `steps` steps of `rate` times the force
     (at most 0.1 long; 1 over the largest curvature is a good rate)."""
     share = jnp.linspace(0, 1, images)
     q = start[..., None] + share * (end - start)[..., None]
-    q = spread(apart(q))
+    q = reparametrize(remove_overlaps(q))
 
     def step(_, q):
-        moved = q + capped(rate * landscape.forces(q), STEP)
-        return spread(q.at[..., 1:-1].set(moved[..., 1:-1]))
+        moved = q + capped(rate * potential.forces(q), STEP)
+        return reparametrize(q.at[..., 1:-1].set(moved[..., 1:-1]))
 
     q = jax.lax.fori_loop(0, steps, step, q)
-    energy = landscape.energy(q)
+    energy = potential.energy(q)
     place = jnp.concatenate([jnp.zeros(1), jnp.cumsum(_lengths(q))])
     ahead = jnp.concatenate([q[..., 1:], q[..., -1:]], axis=-1)
     back = jnp.concatenate([q[..., :1], q[..., :-1]], axis=-1)
@@ -61,7 +61,7 @@ def string(
     return String(q, energy, tangent, place, top)
 
 
-def spread(q: jax.Array) -> jax.Array:
+def reparametrize(q: jax.Array) -> jax.Array:
     """The images at equal distances along the broken line through them."""
     images = q.shape[-1]
     place = jnp.concatenate([jnp.zeros(1), jnp.cumsum(_lengths(q))])
@@ -73,7 +73,7 @@ def spread(q: jax.Array) -> jax.Array:
     return moved.at[..., 0].set(q[..., 0]).at[..., -1].set(q[..., -1])
 
 
-def apart(q: jax.Array) -> jax.Array:
+def remove_overlaps(q: jax.Array) -> jax.Array:
     """Images without atoms nearer than 0.9 of the nearest at the ends, as far as pushing each such
     pair apart along its line can do it. Atoms that coincide are told apart by their numbers."""
     _, n, images = q.shape

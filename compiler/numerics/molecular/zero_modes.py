@@ -11,7 +11,7 @@ import jax.numpy as jnp
 STILL = 1e-9  # a rotation's share of a displacement that is none
 
 
-def rigid(q: jax.Array) -> jax.Array:
+def rigid_body_modes(q: jax.Array) -> jax.Array:
     """Orthonormal translations and rotations (Z, dim, N, B) of configurations.
 
     A rotation that moves nothing (of a row of atoms about itself) is a zero vector.
@@ -33,6 +33,6 @@ def rigid(q: jax.Array) -> jax.Array:
     return jnp.stack(found)
 
 
-def without(zero: jax.Array, v: jax.Array) -> jax.Array:
+def project_out_zero_modes(zero: jax.Array, v: jax.Array) -> jax.Array:
     """v (dim, N, B) without its part in the modes `zero` (Z, dim, N, B)."""
     return v - jnp.einsum("zdnb,zb->dnb", zero, jnp.einsum("zdnb,dnb->zb", zero, v))

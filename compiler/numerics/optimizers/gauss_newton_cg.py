@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
-from actionrun.compiler.numerics.paths.action import squares
+from actionrun.compiler.numerics.paths.action import sum_of_squares
 
 FORCING = 1e-2  # by which the linear problem is solved, of its right-hand side
 INNER = 400  # most passes of a linear problem
@@ -21,7 +21,7 @@ SETTLED = 1e-9  # change of the residuals at which the iteration ends, relative 
 STUCK = 1e12  # damping at which no step however short lowers the loss
 
 
-class Squares(Protocol):
+class LeastSquaresProblem(Protocol):
     """A sum of squares of residuals (a pytree) of x (a pytree)."""
 
     def residual(self, x: Any) -> Any: ...
@@ -31,7 +31,7 @@ class Squares(Protocol):
     def linearised(self, x: Any) -> tuple[Any, Callable[[Any], Any], Callable[[Any], Any]]: ...
 
 
-class State(NamedTuple):
+class GaussNewtonState(NamedTuple):
     """x, its cost (the sum of squares), the damping, iterations and passes of their linear
     problems so far, and how it ended: 0 not yet, 1 settled, 2 stuck (no step lowers the cost)."""
 
@@ -43,22 +43,22 @@ class State(NamedTuple):
     ended: jax.Array
 
 
-def start(x: Any) -> State:
+def start(x: Any) -> GaussNewtonState:
     """Before the first iteration; the cost is not known yet."""
     zero = jnp.asarray(0)
-    return State(x, jnp.asarray(jnp.inf), jnp.asarray(0.0), zero, zero, zero)
+    return GaussNewtonState(x, jnp.asarray(jnp.inf), jnp.asarray(0.0), zero, zero, zero)
 
 
-def step(problem: Squares, s: State) -> State:
+def step(problem: LeastSquaresProblem, s: GaussNewtonState) -> GaussNewtonState:
     """One iteration."""
     residual, push, pull = problem.linearised(s.x)
-    now = squares(residual)
+    now = sum_of_squares(residual)
     d, left, passes = _solved(push, pull, residual, s.damping)
     trial = jax.tree.map(jnp.add, s.x, d)
-    cost = squares(problem.residual(trial))
-    predicted = now - squares(left)
+    cost = sum_of_squares(problem.residual(trial))
+    predicted = now - sum_of_squares(left)
     ratio = (now - cost) / predicted
-    change = jnp.sqrt(squares(jax.tree.map(jnp.subtract, left, residual)))
+    change = jnp.sqrt(sum_of_squares(jax.tree.map(jnp.subtract, left, residual)))
     small = change <= SETTLED * problem.size(s.x)
     # At the bottom rounding decides whether the cost falls: a small step is taken on trust.
     better = jnp.isfinite(cost) & ((cost < now) | (small & (cost <= now * (1 + 1e-6))))
@@ -68,7 +68,7 @@ def step(problem: Squares, s: State) -> State:
     ended = jnp.where(small & jnp.isfinite(cost), 1, jnp.where(damping > STUCK, 2, 0))
     x = jax.tree.map(lambda new, old: jnp.where(better, new, old), trial, s.x)
     cost = jnp.where(better, cost, now)
-    return State(x, cost, damping, s.iterations + 1, s.passes + passes, ended)
+    return GaussNewtonState(x, cost, damping, s.iterations + 1, s.passes + passes, ended)
 
 
 def _solved(push, pull, residual: Any, damping: jax.Array):
@@ -77,16 +77,16 @@ def _solved(push, pull, residual: Any, damping: jax.Array):
     def advanced(s):
         d, left, slope, p, size, count = s
         w = push(p)
-        length = size / (squares(w) + damping * squares(p))
+        length = size / (sum_of_squares(w) + damping * sum_of_squares(p))
         d = jax.tree.map(lambda a, b: a + length * b, d, p)
         left = jax.tree.map(lambda a, b: a + length * b, left, w)
         slope = jax.tree.map(lambda a, b: -a - damping * b, pull(left), d)
-        new = squares(slope)
+        new = sum_of_squares(slope)
         p = jax.tree.map(lambda a, b: a + new / size * b, slope, p)
         return d, left, slope, p, new, count + 1
 
     slope = jax.tree.map(jnp.negative, pull(residual))
-    first = squares(slope)
+    first = sum_of_squares(slope)
     zero = jax.tree.map(jnp.zeros_like, slope)
     state = (zero, residual, slope, slope, first, jnp.asarray(0))
     found = jax.lax.while_loop(

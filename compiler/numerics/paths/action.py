@@ -17,16 +17,16 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 from actionrun.compiler.numerics.array_types import ArrayFunction
-from actionrun.compiler.numerics.molecular.neighbor_list import Near
-from actionrun.compiler.numerics.molecular.potential_energy import Landscape
+from actionrun.compiler.numerics.molecular.neighbor_list import NeighborList
+from actionrun.compiler.numerics.molecular.potential_energy import PotentialEnergy
 
-from .basis import Motion, Table
+from .basis import Kinematics, TabulatedBasis
 
 
 class Ansatz(Protocol):
     """How parameters x, a pytree, make a path."""
 
-    def motion(self, x: Any) -> Motion:
+    def motion(self, x: Any) -> Kinematics:
         """The path at the nodes, (dim, N, P)."""
         ...
 
@@ -35,34 +35,34 @@ class Ansatz(Protocol):
         ...
 
 
-class Exact(eqx.Module):
+class FixedEnds(eqx.Module):
     """Linear functions between ends that are held: x (dim, N, K) are coefficients times mass."""
 
-    table: Table
+    table: TabulatedBasis
     given: jax.Array
     mass: jax.Array
 
-    def motion(self, x: jax.Array) -> Motion:
+    def motion(self, x: jax.Array) -> Kinematics:
         return self.table.motion(self.given, x / self.mass)
 
     def ends(self, x: jax.Array) -> jax.Array:
         return self.given
 
 
-class Loose(eqx.Module):
+class FreeEnds(eqx.Module):
     """Linear functions between ends that are unknowns too: x = (ends (dim, N, E), as in Exact)."""
 
-    table: Table
+    table: TabulatedBasis
     mass: jax.Array
 
-    def motion(self, x: tuple[jax.Array, jax.Array]) -> Motion:
+    def motion(self, x: tuple[jax.Array, jax.Array]) -> Kinematics:
         return self.table.motion(x[0], x[1] / self.mass)
 
     def ends(self, x: tuple[jax.Array, jax.Array]) -> jax.Array:
         return x[0]
 
 
-class Weights(eqx.Module):
+class LossWeights(eqx.Module):
     """Of the terms of the loss; `boundary` None: the ends are held, and there is no such term."""
 
     action: jax.Array
@@ -70,7 +70,7 @@ class Weights(eqx.Module):
     energy: jax.Array | None
 
 
-class Terms(eqx.Module):
+class PenaltyTerms(eqx.Module):
     """Formulas of the components of one body's place, its velocity, the time and the parameters,
     whose squares are added to the loss."""
 
@@ -84,7 +84,7 @@ class Terms(eqx.Module):
         return jnp.stack([jnp.broadcast_to(x, q.shape[1:]).astype(q.dtype) for x in found])
 
 
-class Loss(eqx.Module):
+class PathLoss(eqx.Module):
     """The loss of a path by the squares of its residuals, a dictionary of arrays.
 
     `quadrature` (P,) are the weights of the nodes, `given` (dim, N, E) the ends, `level` the energy
@@ -92,53 +92,53 @@ class Loss(eqx.Module):
     another path is too far from it, a list of that path is made for the evaluation.
     """
 
-    landscape: Landscape
+    potential: PotentialEnergy
     mass: jax.Array
     ansatz: Ansatz
     quadrature: jax.Array
     given: jax.Array
-    weights: Weights
-    near: Near
+    weights: LossWeights
+    neighbors: NeighborList
     level: jax.Array | None = None
-    terms: Terms | None = None
+    terms: PenaltyTerms | None = None
 
     def residual(self, x: Any) -> dict[str, jax.Array]:
         path = self.ansatz.motion(x)
-        near = self.near_to(path.q)
-        return self._residual(x, path, self.landscape.forces(path.q, near), near)
+        neighbors = self.neighbors_at(path.q)
+        return self._residual(x, path, self.potential.forces(path.q, neighbors), neighbors)
 
     def cost(self, x: Any) -> jax.Array:
         """The loss."""
-        return squares(self.residual(x))
+        return sum_of_squares(self.residual(x))
 
     def size(self, x: Any) -> jax.Array:
         """The norm of what the residual is a difference of: masses times accelerations."""
         path = self.ansatz.motion(x)
         return jnp.linalg.norm(self._half * self.mass * path.a)
 
-    def near_to(self, q: jax.Array) -> Near:
+    def neighbors_at(self, q: jax.Array) -> NeighborList:
         """The neighbour list, renewed where q is too far from it."""
-        if self.landscape.pairs is None:
-            return self.near
+        if self.potential.pairs is None:
+            return self.neighbors
         return jax.lax.cond(
-            self.landscape.outdated(self.near, q),
-            lambda: self.landscape.renewed(self.near, q),
-            lambda: self.near,
+            self.potential.outdated(self.neighbors, q),
+            lambda: self.potential.updated_list(self.neighbors, q),
+            lambda: self.neighbors,
         )
 
     def linearised(self, x: Any):
         """The residual at x, its derivative as a function of a change of x, and the transpose."""
         path, change = jax.linearize(self.ansatz.motion, x)
         back = jax.linear_transpose(change, x)
-        near = self.near_to(path.q)
-        forces = self.landscape.forces(path.q, near)
+        neighbors = self.neighbors_at(path.q)
+        forces = self.potential.forces(path.q, neighbors)
         mass, half, e = self.mass, self._half, self._energy_scale
         own = None if self.terms is None else jax.linearize(self._own, path.q, path.v)[1]
         _, ends_change = jax.linearize(self.ansatz.ends, x)
         ends_back = jax.linear_transpose(ends_change, x)
 
         def hessian(v: jax.Array) -> jax.Array:
-            return self.landscape.hessian_product(path.q, v, near)
+            return self.potential.hessian_product(path.q, v, neighbors)
 
         def push(dx: Any) -> dict[str, jax.Array]:
             d = change(dx)
@@ -161,18 +161,18 @@ class Loss(eqx.Module):
             if own is not None:
                 of_q, of_v = jax.linear_transpose(own, path.q, path.v)(y["terms"])
                 q, v = q + of_q, v + of_v
-            (out,) = back(Motion(q, v, mass * bent))
+            (out,) = back(Kinematics(q, v, mass * bent))
             if self.weights.boundary is not None:
                 (more,) = ends_back(jnp.sqrt(self.weights.boundary) * y["boundary"])
                 out = jax.tree.map(jnp.add, out, more)
             return out
 
-        return self._residual(x, path, forces, near), push, pull
+        return self._residual(x, path, forces, neighbors), push, pull
 
-    def energy(self, path: Motion, near: Near) -> jax.Array:
+    def energy(self, path: Kinematics, neighbors: NeighborList) -> jax.Array:
         """Kinetic and potential energy along a path (P,)."""
         kinetic = jnp.sum(self.mass * path.v**2, axis=(0, 1)) / 2
-        return kinetic + self.landscape.energy(path.q, near)
+        return kinetic + self.potential.energy(path.q, neighbors)
 
     @property
     def _half(self) -> jax.Array:
@@ -190,12 +190,12 @@ class Loss(eqx.Module):
     def _centred(self, x: jax.Array) -> jax.Array:
         return x - jnp.mean(x) if self.level is None else x
 
-    def _residual(self, x: Any, path: Motion, forces: jax.Array, near: Near):
+    def _residual(self, x: Any, path: Kinematics, forces: jax.Array, neighbors: NeighborList):
         # A list that is too short would give wrong forces: no step may be taken on their word.
-        forces = jnp.where(near.lost, jnp.nan, forces)
+        forces = jnp.where(neighbors.lost, jnp.nan, forces)
         out = {"action": self._half * (self.mass * path.a - forces)}
         if (e := self._energy_scale) is not None:
-            energy = self.energy(path, near)
+            energy = self.energy(path, neighbors)
             out["energy"] = e * self._centred(energy if self.level is None else energy - self.level)
         if self.terms is not None:
             out["terms"] = self._own(path.q, path.v)
@@ -204,6 +204,6 @@ class Loss(eqx.Module):
         return out
 
 
-def squares(tree: Any) -> jax.Array:
+def sum_of_squares(tree: Any) -> jax.Array:
     """The sum of squares of all numbers of a pytree."""
     return sum((jnp.vdot(x, x) for x in jax.tree.leaves(tree)), jnp.zeros(()))

@@ -32,7 +32,7 @@ STRETCH = 2.5  # times sqrt(points): -log of the accuracy that the stretching le
 STEEPEST = 0.25  # of the number of nodes: slopes of the random features on [-1, 1]
 
 
-class Motion(NamedTuple):
+class Kinematics(NamedTuple):
     """Positions, velocities and accelerations (dim, N, times)."""
 
     q: jax.Array
@@ -40,13 +40,13 @@ class Motion(NamedTuple):
     a: jax.Array
 
 
-def gauss(count: int, duration: float) -> tuple[np.ndarray, np.ndarray]:
+def gauss_legendre(count: int, duration: float) -> tuple[np.ndarray, np.ndarray]:
     """Gauss-Legendre nodes (count,) on [0, duration] and weights of sum `duration`."""
     x, w = np.polynomial.legendre.leggauss(count)
     return (x + 1) * duration / 2, w * duration / 2
 
 
-def legendre(x: np.ndarray, degree: int) -> np.ndarray:
+def legendre_derivatives(x: np.ndarray, degree: int) -> np.ndarray:
     """Legendre polynomials P_0..P_degree at x, and two derivatives: (3, len(x), degree + 1)."""
     P = np.zeros((3, degree + 1, len(x)))
     P[0, 0] = 1
@@ -59,7 +59,7 @@ def legendre(x: np.ndarray, degree: int) -> np.ndarray:
 
 
 @dataclass(frozen=True)
-class Basis:
+class PathBasis:
     """Functions of time on [0, duration] for `points` Gauss nodes.
 
     `velocities`: whether the velocities at both ends are given, which costs each function two
@@ -147,7 +147,7 @@ class Basis:
         angle = np.arcsin(self._alpha)
         y, rate = (2 * t / self.duration - 1) * angle, 2 * angle / self.duration
         x, x1 = np.sin(y) / self._alpha, np.cos(y) / self._alpha * rate
-        P, P1, P2 = legendre(x, self.wanted - 1)
+        P, P1, P2 = legendre_derivatives(x, self.wanted - 1)
         bent = (x1**2)[:, None] * P2 - (rate**2 * x)[:, None] * P1
         return _product(
             self.envelope(t, 1 + self.velocities), np.stack([P, x1[:, None] * P1, bent])
@@ -187,7 +187,7 @@ def _product(e: np.ndarray, g: np.ndarray) -> np.ndarray:
     )
 
 
-class Table(eqx.Module):
+class TabulatedBasis(eqx.Module):
     """A basis at fixed times: `motion` maps coefficients (..., K) to the path there.
 
     `lift` (3, E, times), `functions` (3, K, times).
@@ -196,9 +196,9 @@ class Table(eqx.Module):
     lift: jax.Array
     functions: jax.Array
 
-    def motion(self, ends: jax.Array, c: jax.Array) -> Motion:
+    def motion(self, ends: jax.Array, c: jax.Array) -> Kinematics:
         """The path of coefficients c (dim, N, K) between `ends` (dim, N, E)."""
-        return Motion(
+        return Kinematics(
             *(
                 ends @ of_ends + c @ phi
                 for of_ends, phi in zip(self.lift, self.functions, strict=True)
@@ -206,7 +206,7 @@ class Table(eqx.Module):
         )
 
 
-def table(basis: Basis, t: np.ndarray) -> Table:
+def tabulated(basis: PathBasis, t: np.ndarray) -> TabulatedBasis:
     """The basis at times t."""
     lift, functions = (x.transpose(0, 2, 1) for x in (basis.lift(t), basis.functions(t)))
-    return Table(jnp.asarray(lift), jnp.asarray(functions))
+    return TabulatedBasis(jnp.asarray(lift), jnp.asarray(functions))

@@ -15,25 +15,27 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from actionrun.compiler.numerics.molecular.neighbor_list import Near
-from actionrun.compiler.numerics.molecular.potential_energy import Landscape
+from actionrun.compiler.numerics.molecular.neighbor_list import NeighborList
+from actionrun.compiler.numerics.molecular.potential_energy import PotentialEnergy
 
-from .basis import gauss, legendre
+from .basis import gauss_legendre, legendre_derivatives
 
 NODES = 8  # of a window: order 16
-PASSES = 60
+ITERATIONS = 60
 SETTLED = 1e-14  # change of the positions, relative to their size, at which passes stop
 TINY = 1e-300
 
 
 @lru_cache(maxsize=8)
-def integrals(count: int, x: tuple[float, ...]) -> tuple[np.ndarray, np.ndarray]:
+def integration_matrices(count: int, x: tuple[float, ...]) -> tuple[np.ndarray, np.ndarray]:
     """Matrices (len(x), count): nodal accelerations on [0, 1] to their first and second integral
     from 0 to x."""
-    nodes, w = gauss(count, 1.0)
+    nodes, w = gauss_legendre(count, 1.0)
     degree = np.arange(count)
-    coefficients = (2 * degree + 1)[:, None] * legendre(2 * nodes - 1, count - 1)[0].T * w
-    P = legendre(2 * np.asarray(x) - 1, count + 1)[0]
+    coefficients = (
+        (2 * degree + 1)[:, None] * legendre_derivatives(2 * nodes - 1, count - 1)[0].T * w
+    )
+    P = legendre_derivatives(2 * np.asarray(x) - 1, count + 1)[0]
 
     def below(columns: list[np.ndarray], n: int, lowest: np.ndarray) -> np.ndarray:
         return columns[n - 1] if n else lowest
@@ -45,7 +47,7 @@ def integrals(count: int, x: tuple[float, ...]) -> tuple[np.ndarray, np.ndarray]
     return np.stack(once[:count], axis=1) @ coefficients, np.stack(twice, axis=1) @ coefficients
 
 
-class March(NamedTuple):
+class CollocationWindows(NamedTuple):
     """Where every window began, (W, dim, N, B), its nodal accelerations (W, dim, N, B, s), and
     whether its passes settled and its neighbour list was good (W,)."""
 
@@ -56,57 +58,70 @@ class March(NamedTuple):
     listed: jax.Array
 
 
-def march(
-    landscape: Landscape, mass: jax.Array, near: Near, q: jax.Array, v: jax.Array, h: jax.Array,
+def collocate(
+    potential: PotentialEnergy,
+    mass: jax.Array,
+    neighbors: NeighborList,
+    q: jax.Array,
+    v: jax.Array,
+    h: jax.Array,
     windows: int,
-) -> tuple[March, jax.Array, jax.Array]:  # fmt: skip
+) -> tuple[CollocationWindows, jax.Array, jax.Array]:
     """March B motions from q, v (dim, N, B) over `windows` windows of length h (B,); a negative
-    length marches back in time. `near` is a list of q, each NODES times in a row. Returns the march
-    and q, v at its end."""
-    at = tuple(gauss(NODES, 1.0)[0])
-    _, inner = (jnp.asarray(m.T) for m in integrals(NODES, at))
-    once, twice = (jnp.asarray(m[0]) for m in integrals(NODES, (1.0,)))
+    length marches back in time. `neighbors` is a list of q, each NODES times in a row. Returns the
+    windows and q, v at the end."""
+    at = tuple(gauss_legendre(NODES, 1.0)[0])
+    _, inner = (jnp.asarray(m.T) for m in integration_matrices(NODES, at))
+    once, twice = (jnp.asarray(m[0]) for m in integration_matrices(NODES, (1.0,)))
     c = jnp.asarray(at)
 
-    def accelerations(x: jax.Array, near: Near) -> jax.Array:
+    def accelerations(x: jax.Array, neighbors: NeighborList) -> jax.Array:
         images = x.reshape(*x.shape[:2], -1)
-        return (landscape.forces(images, near) / mass).reshape(x.shape)
+        return (potential.forces(images, neighbors) / mass).reshape(x.shape)
 
     def window(carry, _):
-        q, v, last, near = carry
+        q, v, last, neighbors = carry
         free = q[..., None] + (h * v)[..., None] * c
-        near = landscape.renewed(near, free.reshape(*q.shape[:2], -1))
+        neighbors = potential.updated_list(neighbors, free.reshape(*q.shape[:2], -1))
 
         def swept(s):
             a, _, count = s
             x = free + h[:, None] ** 2 * (a @ inner)
-            new = accelerations(x, near)
+            new = accelerations(x, neighbors)
             step = h[:, None] ** 2 * ((new - a) @ inner)
             return new, jnp.max(jnp.abs(step)) / (jnp.max(jnp.abs(x)) + TINY), count + 1
 
         start = (jnp.broadcast_to(last, free.shape), jnp.asarray(jnp.inf, q.dtype), jnp.asarray(0))
         a, change, _ = jax.lax.while_loop(
-            lambda s: (s[1] > SETTLED) & (s[2] < PASSES), swept, start
+            lambda s: (s[1] > SETTLED) & (s[2] < ITERATIONS), swept, start
         )
         x = (free + h[:, None] ** 2 * (a @ inner)).reshape(*q.shape[:2], -1)
-        kept = (q, v, a, change < 100 * SETTLED, ~near.lost & ~landscape.outdated(near, x))
+        kept = (
+            q,
+            v,
+            a,
+            change < 100 * SETTLED,
+            ~neighbors.lost & ~potential.outdated(neighbors, x),
+        )
         q = q + h * v + h**2 * (a @ twice)
-        return (q, v + h * (a @ once), a[..., -1:], near), kept
+        return (q, v + h * (a @ once), a[..., -1:], neighbors), kept
 
     still = jnp.broadcast_to(q[..., None], (*q.shape, NODES))
-    first = accelerations(still, near)[..., -1:]
-    (q, v, _, _), kept = jax.lax.scan(window, (q, v, first, near), None, length=windows)
-    return March(*kept), q, v
+    first = accelerations(still, neighbors)[..., -1:]
+    (q, v, _, _), kept = jax.lax.scan(window, (q, v, first, neighbors), None, length=windows)
+    return CollocationWindows(*kept), q, v
 
 
-def along(marched: March, h: np.ndarray, t: np.ndarray, lane: int) -> tuple[np.ndarray, np.ndarray]:
+def dense_output(
+    marched: CollocationWindows, h: np.ndarray, t: np.ndarray, lane: int
+) -> tuple[np.ndarray, np.ndarray]:
     """Positions and velocities (dim, N, len(t)) of one motion at times t >= 0 from its start, by
     the windows' polynomials."""
     q, v, a = (np.asarray(x)[:, :, :, lane] for x in marched[:3])
     step = float(h[lane])
     place = np.clip((t / abs(step)).astype(int), 0, len(q) - 1)
     x = t / abs(step) - place
-    once, twice = integrals(NODES, tuple(x))
+    once, twice = integration_matrices(NODES, tuple(x))
     begin, rate = (np.moveaxis(y[place], 0, -1) for y in (q, v))
     where = begin + step * x * rate + step**2 * np.einsum("ts,tdns->dnt", twice, a[place])
     return where, rate + step * np.einsum("ts,tdns->dnt", once, a[place])

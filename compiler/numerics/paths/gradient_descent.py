@@ -14,13 +14,13 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from .action import Loss, squares
+from .action import PathLoss, sum_of_squares
 
 MEMORY = 20  # pairs of L-BFGS
 SETTLED = 1e-9  # norm of the slope, relative to the largest so far, at which L-BFGS ends
 
 
-class State(NamedTuple):
+class DescentState(NamedTuple):
     """Parameters x, those of the neighbour list, the optimiser's own, the last cost and the norm
     of its slope, the largest such norm, steps so far, how it ended: 0 not yet, 1 settled, 2 not
     finite."""
@@ -51,59 +51,65 @@ def optimizer(name: str, rate: float) -> optax.GradientTransformationExtraArgs:
     return optax.with_extra_args_support(found)
 
 
-def start(x: Any, method: optax.GradientTransformationExtraArgs) -> State:
+def start(x: Any, method: optax.GradientTransformationExtraArgs) -> DescentState:
     inf, zero = jnp.asarray(jnp.inf), jnp.asarray(0)
-    return State(x, x, method.init(x), inf, inf, jnp.asarray(0.0), zero, zero)
+    return DescentState(x, x, method.init(x), inf, inf, jnp.asarray(0.0), zero, zero)
 
 
-class Descent(eqx.Module):
+class GradientDescent(eqx.Module):
     """Steps of an optimiser; `settles`: whether it ends where the slope has vanished."""
 
     method: optax.GradientTransformationExtraArgs = eqx.field(static=True)
     settles: bool = eqx.field(static=True)
 
-    def steps(self, loss: Loss, state: State, count: jax.Array) -> tuple[State, jax.Array]:
+    def steps(
+        self, loss: PathLoss, state: DescentState, count: jax.Array
+    ) -> tuple[DescentState, jax.Array]:
         """`count` steps; and whether a neighbour list was too short on the way. `loss.near` must
         be the list at state.place."""
 
         def body(s):
-            state, near, n = s
+            state, neighbors, n = s
             q = loss.ansatz.motion(state.x).q
-            moved = loss.landscape.outdated(near, q)
-            near = jax.lax.cond(moved, lambda: loss.landscape.renewed(near, q), lambda: near)
+            moved = loss.potential.outdated(neighbors, q)
+            neighbors = jax.lax.cond(
+                moved, lambda: loss.potential.updated_list(neighbors, q), lambda: neighbors
+            )
             place = jax.tree.map(lambda a, b: jnp.where(moved, a, b), state.x, state.place)
-            here = eqx.tree_at(lambda loss: loss.near, loss, near)
-            return self._step(here, state._replace(place=place)), near, n + 1
+            here = eqx.tree_at(lambda loss: loss.neighbors, loss, neighbors)
+            return self._step(here, state._replace(place=place)), neighbors, n + 1
 
-        state, near, _ = jax.lax.while_loop(
+        state, neighbors, _ = jax.lax.while_loop(
             lambda s: (s[2] < count) & (s[0].ended == 0) & ~s[1].lost,
             body,
-            (state, loss.near, jnp.asarray(0)),
+            (state, loss.neighbors, jnp.asarray(0)),
         )
-        return state, near.lost
+        return state, neighbors.lost
 
-    def _step(self, loss: Loss, state: State) -> State:
-        cost, slope = slope_of(loss, state.x)
+    def _step(self, loss: PathLoss, state: DescentState) -> DescentState:
+        cost, slope = value_and_gradient(loss, state.x)
         updates, following = self.method.update(
             slope, state.optimizer, state.x, value=cost, grad=slope,
-            value_fn=lambda x: value_of(loss, x),
+            value_fn=lambda x: differentiable_value(loss, x),
         )  # fmt: skip
         x = optax.apply_updates(state.x, updates)
-        norm = jnp.sqrt(squares(slope)).astype(state.slope.dtype)
+        norm = jnp.sqrt(sum_of_squares(slope)).astype(state.slope.dtype)
         steepest = jnp.maximum(state.steepest, norm)
         cost = cost.astype(state.cost.dtype)
         ended = jnp.where(self.settles & (norm <= SETTLED * steepest), 1, 0)
         ended = jnp.where(jnp.isfinite(cost), ended, 2)
-        return State(x, state.place, following, cost, norm, steepest, state.iterations + 1, ended)
+        return DescentState(
+            x, state.place, following, cost, norm, steepest, state.iterations + 1, ended
+        )
 
 
-def slope_of(loss: Loss, x: Any) -> tuple[jax.Array, Any]:
+def value_and_gradient(loss: PathLoss, x: Any) -> tuple[jax.Array, Any]:
     """The loss and its gradient, by the transpose that the loss knows."""
     residual, _, pull = loss.linearised(x)
-    return squares(residual), jax.tree.map(lambda g: 2 * g, pull(residual))
+    return sum_of_squares(residual), jax.tree.map(lambda g: 2 * g, pull(residual))
 
 
-def value_of(loss: Loss, x: Any) -> jax.Array:
+def differentiable_value(loss: PathLoss, x: Any) -> jax.Array:
     """The loss as a function that JAX differentiates by `slope_of`."""
 
     @jax.custom_vjp
@@ -111,6 +117,7 @@ def value_of(loss: Loss, x: Any) -> jax.Array:
         return loss.cost(x)
 
     value.defvjp(
-        lambda x: slope_of(loss, x), lambda g, weight: (jax.tree.map(lambda y: weight * y, g),)
+        lambda x: value_and_gradient(loss, x),
+        lambda g, weight: (jax.tree.map(lambda y: weight * y, g),),
     )
     return value(x)

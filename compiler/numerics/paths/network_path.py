@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .basis import Motion
+from .basis import Kinematics
 
 ACTIVATIONS: dict[str, Callable[[jax.Array], jax.Array]] = {
     "silu": jax.nn.silu,
@@ -29,7 +29,7 @@ STEEP = 8.0  # slopes of the first layer over the duration
 Layers = tuple[tuple[jax.Array, jax.Array], ...]  # weights (in, out) and biases (out,)
 
 
-def fresh(key: jax.Array, hidden: tuple[int, ...], middle: np.ndarray, dtype) -> Layers:
+def initial_layers(key: jax.Array, hidden: tuple[int, ...], middle: np.ndarray, dtype) -> Layers:
     """Layers from one number, time, to dim N positions: weights of Glorot's variance, the last
     bias at `middle` (dim, N), so that training starts among the bodies.
 
@@ -48,7 +48,7 @@ def fresh(key: jax.Array, hidden: tuple[int, ...], middle: np.ndarray, dtype) ->
     return tuple((w, b) for w, b in layers)
 
 
-class Perceptron(eqx.Module):
+class NetworkPath(eqx.Module):
     """The path of a network of time over the nodes: x are its layers.
 
     `lift` (3, dim, N, times) and `envelope` (3, times) hold the ends; without them the network is
@@ -62,12 +62,12 @@ class Perceptron(eqx.Module):
     given: jax.Array  # (dim, N, E)
     activation: str = eqx.field(static=True)
 
-    def motion(self, x: Layers) -> Motion:
+    def motion(self, x: Layers) -> Kinematics:
         f = self._derivatives(x, self.t)
         if self.lift is None or self.envelope is None:
-            return Motion(*f)
+            return Kinematics(*f)
         (e, e1, e2), (p, p1, p2), (g, g1, g2) = self.envelope, self.lift, f
-        return Motion(p + e * g, p1 + e1 * g + e * g1, p2 + e2 * g + 2 * e1 * g1 + e * g2)
+        return Kinematics(p + e * g, p1 + e1 * g + e * g1, p2 + e2 * g + 2 * e1 * g1 + e * g2)
 
     def ends(self, x: Layers) -> jax.Array:
         if self.lift is not None:
@@ -94,6 +94,6 @@ class Perceptron(eqx.Module):
         return tuple(y.T.reshape(shape) for y in (f, f1 / T, f2 / T**2))
 
 
-def parameters(x: Any) -> int:
+def parameter_count(x: Any) -> int:
     """How many numbers a pytree holds."""
     return sum(leaf.size for leaf in jax.tree.leaves(x))

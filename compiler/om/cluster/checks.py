@@ -5,10 +5,10 @@ from __future__ import annotations
 from actionrun.compiler.findings import Check
 
 from .pathway_search import STATIONARY
-from .result import Result
+from .result import TransformationResult
 
 
-def checks(result: Result) -> tuple[Check, ...]:
+def checks(result: TransformationResult) -> tuple[Check, ...]:
     fit, ends, path = result.fit, result.ends, result.path
     ended, count = int(fit.ended), int(fit.iterations)
     settled = {1: "the minimisation settled", 2: "no further step lowers the action"}.get(
@@ -50,7 +50,7 @@ def checks(result: Result) -> tuple[Check, ...]:
     return tuple(found)
 
 
-def notes(result: Result) -> tuple[str, ...]:
+def notes(result: TransformationResult) -> tuple[str, ...]:
     ends, search, found = result.ends, result.search, []
     for name, end in (("start", ends.start), ("end", ends.end)):
         if end.point.negative == 1:

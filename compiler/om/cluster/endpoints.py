@@ -9,17 +9,21 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 import numpy as np
 from actionrun.compiler.errors import study_error
-from actionrun.compiler.numerics.molecular.alignment import Aligned, candidates, sorted_alike
-from actionrun.compiler.numerics.molecular.minimization import quench
-from actionrun.compiler.numerics.molecular.potential_energy import Landscape
-from actionrun.compiler.numerics.molecular.stationary_points import (
-    Stationary,
-    newton_step,
-    polished,
+from actionrun.compiler.numerics.molecular.alignment import (
+    AlignedStructure,
+    matching_order,
+    nearest_alignments,
 )
-from actionrun.compiler.om.particle_system import bodies
-from actionrun.compiler.om.path_problem import Setting
-from actionrun.compiler.om.structures import Given, given_ends
+from actionrun.compiler.numerics.molecular.minimization import quench
+from actionrun.compiler.numerics.molecular.potential_energy import PotentialEnergy
+from actionrun.compiler.numerics.molecular.stationary_points import (
+    StationaryPoint,
+    newton_step,
+    stationary_point,
+)
+from actionrun.compiler.om.particle_system import particle_system
+from actionrun.compiler.om.path_problem import PathProblem
+from actionrun.compiler.om.structures import GivenStructure, given_ends
 
 NEAR = 1e-3  # Newton's step, over the distance of neighbours, of a structure that is stationary
 SAME = 1e-3  # distance, over that of neighbours, below which two structures are one
@@ -31,14 +35,14 @@ MOST = 3000  # evaluations of a quench
 
 
 @dataclass(frozen=True)
-class End:
+class Endpoint:
     """One end: what the file gave, the configuration that is used, and what it is.
 
     `moved` is how far relaxing it went (the norm over all bodies), 0 where it was stationary.
     """
 
     given: np.ndarray
-    point: Stationary
+    point: StationaryPoint
     moved: float
 
     @property
@@ -51,13 +55,13 @@ class End:
 
 
 @dataclass(frozen=True)
-class Ends:
+class Endpoints:
     """Both ends; `aligned` are copies of the end near the start, the nearest first; `apart` the
     distance as the files have them. `length` is the distance of neighbours."""
 
-    start: End
-    end: End
-    aligned: tuple[Aligned, ...]
+    start: Endpoint
+    end: Endpoint
+    aligned: tuple[AlignedStructure, ...]
     apart: float
     species: tuple[str, ...]
     length: float
@@ -79,31 +83,31 @@ class Ends:
         return np.stack([self.start.q, self.aligned[0].q], axis=2)
 
 
-def of_files(
-    setting: Setting, observations: Mapping[str, np.ndarray]
-) -> tuple[Setting, Given, Given]:
+def given_structures(
+    problem: PathProblem, observations: Mapping[str, np.ndarray]
+) -> tuple[PathProblem, GivenStructure, GivenStructure]:
     """The ends as the files give them, the end's bodies in the order of the start's species, and
     the setting with its bodies in that order."""
-    study = setting.study
-    start, end = given_ends(study, setting.bodies, observations)
-    order = sorted_alike(start.species, end.species)
-    end = Given(end.q[:, order], None, start.species)
+    study = problem.study
+    start, end = given_ends(study, problem.system, observations)
+    order = matching_order(start.species, end.species)
+    end = GivenStructure(end.q[:, order], None, start.species)
     if study.system.species is not None:
-        setting = replace(setting, bodies=bodies(study, start.species))
-    return setting, start, end
+        problem = replace(problem, system=particle_system(study, start.species))
+    return problem, start, end
 
 
-def ends(setting: Setting, start: Given, end: Given) -> Ends:
+def endpoints(problem: PathProblem, start: GivenStructure, end: GivenStructure) -> Endpoints:
     """The ends, relaxed where a barrier is asked for, and aligned where that is.
 
     Raises Faults for a structure that does not relax, and for two copies of one.
     """
-    study, landscape = setting.study, setting.bodies.landscape
-    barrier, free = study.refine.barrier, landscape.external is None
+    study, potential = problem.study, problem.system.potential
+    barrier, free = study.refine.barrier, potential.external is None
     both = []
     for name, one in (("start", start), ("end", end)):
         try:
-            both.append(_end(setting, one.q, relaxed=barrier))
+            both.append(_end(problem, one.q, relaxed=barrier))
         except FloatingPointError:
             raise study_error(
                 study, ("ends", name), "ends.relax",
@@ -120,7 +124,7 @@ def ends(setting: Setting, start: Given, end: Given) -> Ends:
             f"neighbours are {length:.3g} apart: the steps of the search are made for distances "
             f"from {SMALLEST:g} to {LARGEST:g}", "write lengths in another unit, such as angstrom",
         )  # fmt: skip
-    search = candidates(
+    search = nearest_alignments(
         first.q, last.q, start.species, count=count, starts=STARTS, seed=study.seed, turned=free
     )
     if search[0].distance < SAME * length and (barrier or study.ends.align):
@@ -129,34 +133,34 @@ def ends(setting: Setting, start: Given, end: Given) -> Ends:
             "start and end are copies of one structure: turned, mirrored and relabelled they are "
             f"{search[0].distance:.1e} apart", "name two different minima in [ends]",
         )  # fmt: skip
-    aligned = tuple(search) if study.ends.align else (Aligned(last.q, apart),)
-    return Ends(first, last, aligned, apart, start.species, length)
+    aligned = tuple(search) if study.ends.align else (AlignedStructure(last.q, apart),)
+    return Endpoints(first, last, aligned, apart, start.species, length)
 
 
-def _end(setting: Setting, q: np.ndarray, *, relaxed: bool) -> End:
-    landscape = setting.bodies.landscape
-    free = landscape.external is None
+def _end(problem: PathProblem, q: np.ndarray, *, relaxed: bool) -> Endpoint:
+    potential = problem.system.potential
+    free = potential.external is None
     length = float(np.median(_neighbours(q)))
-    step = newton_step(landscape, q, free)
+    step = newton_step(potential, q, free)
     stationary = float(np.max(np.abs(step))) < NEAR * length
     if not relaxed or stationary:
-        point = polished(landscape, q, free, steps=0 if not relaxed else 30)
-        return End(q, point, 0.0)
-    force = float(np.max(np.abs(point_energy(landscape, q)))) / q.shape[1] / length
-    settled = quenched(landscape, q[..., None], length, force)
+        point = stationary_point(potential, q, free, steps=0 if not relaxed else 30)
+        return Endpoint(q, point, 0.0)
+    force = float(np.max(np.abs(point_energy(potential, q)))) / q.shape[1] / length
+    settled = quenched_structures(potential, q[..., None], length, force)
     if not bool(settled.ok[0]):
         raise FloatingPointError("not relaxed")
-    point = polished(landscape, settled.q[..., 0], free)
+    point = stationary_point(potential, settled.q[..., 0], free)
     if float(np.median(_neighbours(point.q))) > 2 * length:
         raise FloatingPointError("fell apart")
-    return End(q, point, float(np.linalg.norm(point.q - q)))
+    return Endpoint(q, point, float(np.linalg.norm(point.q - q)))
 
 
-def point_energy(landscape: Landscape, q: np.ndarray) -> np.ndarray:
-    return np.asarray(landscape.energy(jnp.asarray(q)[..., None]))
+def point_energy(potential: PotentialEnergy, q: np.ndarray) -> np.ndarray:
+    return np.asarray(potential.energy(jnp.asarray(q)[..., None]))
 
 
-class Settled(NamedTuple):
+class QuenchedStructures(NamedTuple):
     """Minima q (dim, N, B), energies and whether each settled (B,), as NumPy arrays."""
 
     q: np.ndarray
@@ -164,13 +168,15 @@ class Settled(NamedTuple):
     ok: np.ndarray
 
 
-def quenched(landscape: Landscape, q: np.ndarray, length: float, force: float) -> Settled:
+def quenched_structures(
+    potential: PotentialEnergy, q: np.ndarray, length: float, force: float
+) -> QuenchedStructures:
     """The minima below q (dim, N, B): gradients to TOLERANCE times `force`, steps of at most CAP
     times `length`."""
     # As arrays, so that other numbers do not compile again.
     limits: tuple[Any, ...] = tuple(jnp.asarray(x) for x in (TOLERANCE * force, MOST, CAP * length))
-    found = quench(landscape, jnp.asarray(q), *limits)
-    return Settled(np.asarray(found.q), np.asarray(found.energy), np.asarray(found.ok))
+    found = quench(potential, jnp.asarray(q), *limits)
+    return QuenchedStructures(np.asarray(found.q), np.asarray(found.energy), np.asarray(found.ok))
 
 
 def _neighbours(q: np.ndarray) -> np.ndarray:

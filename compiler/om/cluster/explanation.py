@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from actionrun.compiler.findings import Equation, Section
-from actionrun.compiler.om.path_problem import Setting
+from actionrun.compiler.om.path_problem import PathProblem
 
 from .parallel_tasks import LANES
 
 
-def transformation(setting: Setting) -> tuple[Section, ...]:
+def transformation(problem: PathProblem) -> tuple[Section, ...]:
     """Sections on the alignment of the ends and the search for the lowest barrier."""
-    study = setting.study
+    study = problem.study
     found = []
     if study.ends.align:
         found.append(
@@ -23,12 +23,12 @@ def transformation(setting: Setting) -> tuple[Section, ...]:
             )
         )
     if study.refine.barrier:
-        found.append(Section("Barrier", _barrier(setting), (_lid(),)))
+        found.append(Section("Barrier", _barrier(problem), (_lid(),)))
     return tuple(found)
 
 
-def _barrier(setting: Setting) -> str:
-    refine = setting.study.refine
+def _barrier(problem: PathProblem) -> str:
+    refine = problem.study.refine
     return (
         "Ends that are not stationary are relaxed. A graph of minima and saddles grows by "
         f"{refine.searches} searches for saddles, in batches of {LANES} or more: the first from "

@@ -7,14 +7,14 @@ import numpy as np
 from actionrun.compiler.findings import Axis, Curve, Figure, Panel
 from actionrun.spec.units.unit_table import LENGTH
 
-from .result import Result
+from .result import TransformationResult
 
 BOND = 1.25  # of the distance of neighbours: bodies nearer than this are joined
 LABELLED = 4  # bodies that are labelled: those that move most
 AXES = "xyz"
 
 
-def figures(result: Result) -> tuple[Figure, ...]:
+def transformation_figures(result: TransformationResult) -> tuple[Figure, ...]:
     found = [_structures(result)]
     if len(result.chain) > 2:
         found.append(_profile(result))
@@ -24,11 +24,11 @@ def figures(result: Result) -> tuple[Figure, ...]:
     return tuple(found)
 
 
-def _length(result: Result) -> str:
-    return result.setting.study.units.label(LENGTH)
+def _length(result: TransformationResult) -> str:
+    return result.problem.study.units.label(LENGTH)
 
 
-def _structures(result: Result) -> Figure:
+def _structures(result: TransformationResult) -> Figure:
     """Start, highest saddle and end (without a chain: the middle of the path), from one side."""
     if result.chain:
         shown = [(result.chain[0].name, result.chain[0].q)]
@@ -65,7 +65,9 @@ def _view(q: np.ndarray) -> np.ndarray:
     return turn @ tilt @ axes
 
 
-def _panel(result: Result, title: str, q: np.ndarray, names: tuple[str, ...]) -> Panel:
+def _panel(
+    result: TransformationResult, title: str, q: np.ndarray, names: tuple[str, ...]
+) -> Panel:
     q = q - q.mean(axis=1, keepdims=True)
     x, y, z = (q[k] if k < len(q) else np.zeros(q.shape[1]) for k in range(3))
     d = np.linalg.norm(q[:, :, None] - q[:, None, :], axis=0)
@@ -76,9 +78,9 @@ def _panel(result: Result, title: str, q: np.ndarray, names: tuple[str, ...]) ->
     return Panel(Axis("across", unit), Axis("up", unit), (curve,), title, equal=True)
 
 
-def _profile(result: Result) -> Figure:
+def _profile(result: TransformationResult) -> Figure:
     """Energies along the chain, above the start."""
-    unit = result.setting.study.unit("lagrangian")
+    unit = result.problem.study.unit("lagrangian")
     start = result.ends.start.point.energy
     along = np.array([stop.along for stop in result.chain])
     above = np.array([stop.point.energy for stop in result.chain]) - start
@@ -102,7 +104,7 @@ def _profile(result: Result) -> Figure:
     return Figure("profile", caption, (panel,))
 
 
-def _descent(result: Result, start: float) -> Curve:
+def _descent(result: TransformationResult, start: float) -> Curve:
     """Energies above the start along the paths of steepest descent, one after the other."""
     along, above = [], []
     for stop in result.chain:
@@ -113,9 +115,9 @@ def _descent(result: Result, start: float) -> Curve:
     return Curve(np.concatenate(along), np.concatenate(above))
 
 
-def _energies(result: Result) -> Figure:
+def _energies(result: TransformationResult) -> Figure:
     """Energies along the path before and after each image is quenched (the paper's Fig. 5)."""
-    study, path = result.setting.study, result.path.path
+    study, path = result.problem.study, result.path.path
     time, unit = Axis("time t", study.unit("t")), study.unit("lagrangian")
     before = Curve(path.t, path.potential, "before the quench")
     after = Curve(path.t, result.quenched, "after the quench", "steps")
@@ -128,11 +130,11 @@ def _energies(result: Result) -> Figure:
     return Figure("energies", caption, panels)
 
 
-def _searched(result: Result) -> int:
+def _searched(result: TransformationResult) -> int:
     return int(result.search["searches"]) if result.search else 0
 
 
-def _search(result: Result) -> Figure | None:
+def _search(result: TransformationResult) -> Figure | None:
     """How the barrier fell with the searches."""
     history = result.history
     searched = _searched(result)
@@ -141,7 +143,7 @@ def _search(result: Result) -> Figure | None:
     start = result.ends.start.point.energy
     known = np.isfinite(history["lid"])
     searches, lid = history["searches"][known], history["lid"][known]
-    unit = result.setting.study.unit("lagrangian")
+    unit = result.problem.study.unit("lagrangian")
     curve = Curve(searches.astype(float), lid - start, "", "steps")
     panel = Panel(Axis("searches for saddles"), Axis("lowest barrier so far", unit), (curve,))
     return Figure("search", "How the barrier from the start fell with the searches.", (panel,))

@@ -9,24 +9,24 @@ from typing import Any
 import jax
 import numpy as np
 from actionrun.compiler.findings import Array, Findings, Table
-from actionrun.compiler.om.diagnostics import measured
+from actionrun.compiler.om.diagnostics import path_diagnostics
 from actionrun.compiler.om.explanation import equations
 from actionrun.compiler.om.structures import trajectory
 from actionrun.compiler.program import Tell
 
 from .checks import checks, notes
-from .endpoints import quenched
-from .figures import figures
-from .pathway import chain
-from .result import Result
-from .transformation import Clusters
+from .endpoints import quenched_structures
+from .figures import transformation_figures
+from .pathway import pathway
+from .result import TransformationResult
+from .transformation import ClusterTransformation
 
 
 @dataclass(frozen=True)
 class TransformationReport:
     """The findings of a finished march."""
 
-    solver: Clusters
+    solver: ClusterTransformation
 
     def __call__(
         self, state: Mapping[str, Any], samples: Mapping[str, np.ndarray], tell: Tell
@@ -35,27 +35,30 @@ class TransformationReport:
 
 
 def _findings(
-    program: Clusters, state: Mapping[str, Any], samples: Mapping[str, np.ndarray], tell: Tell
+    program: ClusterTransformation,
+    state: Mapping[str, Any],
+    samples: Mapping[str, np.ndarray],
+    tell: Tell,
 ) -> Findings:
-    setting = program.setting
+    problem = program.problem
     tell("measure", 0, 3, {})
-    path = measured(setting, state["path"]["fit"].x, state["path"]["given"])
+    path = path_diagnostics(problem, state["path"]["fit"].x, state["path"]["given"])
     tell("measure", 1, 3, {})
     ends = program.ends
     force = abs(ends.end.point.energy) / len(ends.species) / ends.length
-    settled = quenched(setting.bodies.landscape, path.path.q, ends.length, force)
+    settled = quenched_structures(problem.system.potential, path.path.q, ends.length, force)
     levels = np.where(settled.ok, settled.energy, np.nan)
     tell("measure", 2, 3, {})
-    stops = chain(program.hunt, state["hunt"]) if program.hunt else ()
-    result = Result(
-        setting, ends, state["path"]["fit"], state["hunt"], path, levels, stops, samples
+    stops = pathway(program.search, state["search"]) if program.search else ()
+    result = TransformationResult(
+        problem, ends, state["path"]["fit"], state["search"], path, levels, stops, samples
     )
     return Findings(
         metrics=_metrics(result),
-        equations=equations(setting),
+        equations=equations(problem),
         summary=_summary(result),
         arrays=_arrays(result),
-        figures=figures(result),
+        figures=transformation_figures(result),
         tables=_tables(result),
         trajectory=_trajectory(result),
         checks=checks(result),
@@ -63,10 +66,10 @@ def _findings(
     )
 
 
-def _metrics(result: Result) -> dict[str, float | int]:
+def _metrics(result: TransformationResult) -> dict[str, float | int]:
     ends, path, search = result.ends, result.path, result.search
     metrics: dict[str, float | int | None] = {
-        "points": result.setting.study.path.points,
+        "points": result.problem.study.path.points,
         "action": path.action,
         "force_error_max": path.force_error,
         "energy_error_max": path.energy_error,
@@ -96,13 +99,13 @@ def _metrics(result: Result) -> dict[str, float | int]:
     return {name: x for name, x in metrics.items() if x is not None and np.isfinite(x)}
 
 
-def energy_text(result: Result, x: float, digits: int = 6) -> str:
+def energy_text(result: TransformationResult, x: float, digits: int = 6) -> str:
     """An energy with its unit."""
-    unit = result.setting.study.unit("lagrangian")
+    unit = result.problem.study.unit("lagrangian")
     return f"{x:.{digits}f} {unit}".rstrip()
 
 
-def _summary(result: Result) -> tuple[tuple[str, str], ...]:
+def _summary(result: TransformationResult) -> tuple[tuple[str, str], ...]:
     ends, path = result.ends, result.path
 
     def end(one) -> str:
@@ -134,8 +137,8 @@ def _summary(result: Result) -> tuple[tuple[str, str], ...]:
     return tuple(lines)
 
 
-def _arrays(result: Result) -> dict[str, Array]:
-    study, path = result.setting.study, result.path.path
+def _arrays(result: TransformationResult) -> dict[str, Array]:
+    study, path = result.problem.study, result.path.path
     unit, energy = study.unit("t"), study.unit("lagrangian")
 
     def rows(q: np.ndarray) -> np.ndarray:
@@ -163,10 +166,10 @@ def _arrays(result: Result) -> dict[str, Array]:
     return arrays
 
 
-def _tables(result: Result) -> tuple[Table, ...]:
+def _tables(result: TransformationResult) -> tuple[Table, ...]:
     ends, found = result.ends, []
     if result.chain:
-        unit = result.setting.study.unit("lagrangian")
+        unit = result.problem.study.unit("lagrangian")
         header = (
             "stop", f"energy [{unit}]" if unit else "energy", "above the start", "negative modes",
             "largest gradient", "distance from the last", "joined by",
@@ -191,13 +194,13 @@ def _tables(result: Result) -> tuple[Table, ...]:
     return tuple(found)
 
 
-def _trajectory(result: Result):
-    setting, path = result.setting, result.path.path
+def _trajectory(result: TransformationResult):
+    problem, path = result.problem, result.path.path
     species = result.ends.species
     if len(result.chain) < 2:
-        return trajectory(setting.study, setting.bodies, path.q, times=path.t, v=path.v,
+        return trajectory(problem.study, problem.system, path.q, times=path.t, v=path.v,
                           energies=path.potential, species=species)  # fmt: skip
     q = np.stack([stop.q for stop in result.chain], axis=2)
     energies = np.array([stop.point.energy for stop in result.chain])
-    return trajectory(setting.study, setting.bodies, q, energies=energies, species=species,
+    return trajectory(problem.study, problem.system, q, energies=energies, species=species,
                       labels=[stop.name for stop in result.chain])  # fmt: skip

@@ -10,11 +10,17 @@ from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
-from actionrun.compiler.numerics.molecular.alignment import candidates
-from actionrun.compiler.numerics.molecular.potential_energy import Landscape
-from actionrun.compiler.numerics.molecular.saddle_search import saddles, softened
-from actionrun.compiler.numerics.molecular.stationary_points import Stationary, polished
-from actionrun.compiler.numerics.molecular.steepest_descent import Descent, descents
+from actionrun.compiler.numerics.molecular.alignment import nearest_alignments
+from actionrun.compiler.numerics.molecular.potential_energy import PotentialEnergy
+from actionrun.compiler.numerics.molecular.saddle_search import (
+    eigenvector_following,
+    soft_direction,
+)
+from actionrun.compiler.numerics.molecular.stationary_points import (
+    StationaryPoint,
+    stationary_point,
+)
+from actionrun.compiler.numerics.molecular.steepest_descent import DescentPath, descend_both_sides
 from actionrun.compiler.numerics.molecular.string_method import string
 
 LANES = 256  # searches of a part
@@ -27,26 +33,26 @@ Task = tuple[str, tuple[Any, ...]]  # a part's name and its arrays
 Sharing = Callable[[Sequence[Task]], Sequence[Any]]
 
 
-class Left(NamedTuple):
+class SaddleDescent(NamedTuple):
     """A saddle, and what steepest descent finds on both its sides."""
 
-    point: Stationary
-    downs: tuple[Descent, Descent]
+    point: StationaryPoint
+    downs: tuple[DescentPath, DescentPath]
 
 
-class Parts:
+class SearchTasks:
     """Parts for one system. `length` is the distance of neighbours, `stiffness` the largest
     curvature at the ends."""
 
     def __init__(
         self,
-        landscape: Landscape,
+        potential: PotentialEnergy,
         species: Sequence[str],
         images: int,
         length: float,
         stiffness: float,
     ):
-        self.landscape, self.species, self.images = landscape, species, images
+        self.potential, self.species, self.images = potential, species, images
         self.length, self.stiffness = length, stiffness
 
     def do(self, name: str, arguments: tuple[Any, ...]) -> Any:
@@ -67,7 +73,7 @@ class Parts:
         places, ways = [], []
         for q, p in ends:
             found = string(
-                self.landscape, jnp.asarray(q), jnp.asarray(p), self.images, jnp.asarray(steps),
+                self.potential, jnp.asarray(q), jnp.asarray(p), self.images, jnp.asarray(steps),
                 jnp.asarray(1 / self.stiffness),
             )  # fmt: skip
             energy = np.asarray(found.energy)
@@ -83,9 +89,9 @@ class Parts:
     ) -> tuple[np.ndarray, np.ndarray]:
         """`tops` of strings from the first of each pair (K, 2, dim, N) to a near copy of the
         second: the nearest, or, where the pair was tried `again` (K,) times, the next ones."""
-        free, pairs = self.landscape.external is None, ends.copy()
+        free, pairs = self.potential.external is None, ends.copy()
         for pair, times in zip(pairs, again.tolist(), strict=True):
-            near = candidates(
+            near = nearest_alignments(
                 pair[0], pair[1], self.species, count=1 + times, starts=TURNS, seed=seed,
                 turned=free,
             )  # fmt: skip
@@ -98,18 +104,18 @@ class Parts:
         """Searches from q (dim, N, B) along `push`; where `size` (B,) is not 0, first pushed along
         soft modes by it, in KICK of the distance of neighbours. Places, energies, whether each is a
         saddle, modes; those above `bar` are known no better than that."""
-        soft = np.asarray(softened(
-            self.landscape, jnp.asarray(q), jnp.asarray(push), jnp.asarray(1 / self.stiffness),
+        soft = np.asarray(soft_direction(
+            self.potential, jnp.asarray(q), jnp.asarray(push), jnp.asarray(1 / self.stiffness),
             jnp.asarray(SOFTER),
         ))  # fmt: skip
         kicked = q + np.where(size > 0, KICK * self.length * size * soft, 0)
-        found = saddles(
-            self.landscape, jnp.asarray(kicked), jnp.asarray(np.where(size > 0, soft, push)),
+        found = eigenvector_following(
+            self.potential, jnp.asarray(kicked), jnp.asarray(np.where(size > 0, soft, push)),
             most=ROUNDS, bar=jnp.asarray(bar),
         )  # fmt: skip
         return tuple(np.asarray(x) for x in (found.q, found.energy, found.ok, found.mode))
 
-    def left(self, q: np.ndarray) -> Left:
+    def left(self, q: np.ndarray) -> SaddleDescent:
         """A saddle near q (dim, N), refined and left by steepest descent."""
-        point = polished(self.landscape, q, self.landscape.external is None)
-        return Left(point, descents(self.landscape, point.q, point.mode))
+        point = stationary_point(self.potential, q, self.potential.external is None)
+        return SaddleDescent(point, descend_both_sides(self.potential, point.q, point.mode))

@@ -7,19 +7,19 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from actionrun.compiler.numerics.molecular.alignment import candidates
-from actionrun.compiler.numerics.molecular.stationary_points import Stationary
-from actionrun.compiler.numerics.molecular.steepest_descent import Descent, descents
+from actionrun.compiler.numerics.molecular.alignment import nearest_alignments
+from actionrun.compiler.numerics.molecular.stationary_points import StationaryPoint
+from actionrun.compiler.numerics.molecular.steepest_descent import DescentPath, descend_both_sides
 
-from .endpoints import Ends
-from .pathway_search import Hunt
+from .endpoints import Endpoints
+from .pathway_search import PathwaySearch
 from .stationary_point_graph import TOLERANCE
 
 TURNS = 60  # rotations tried for each link
 
 
 @dataclass(frozen=True)
-class Stop:
+class StationaryStructure:
     """One structure of the chain: q (dim, N) turned and labelled to follow the one before,
     `along` the distance travelled so far by steepest descent.
 
@@ -30,37 +30,37 @@ class Stop:
 
     name: str
     is_saddle: bool
-    point: Stationary
+    point: StationaryPoint
     q: np.ndarray
     along: float = 0.0
     back: np.ndarray | None = None
     on: np.ndarray | None = None
 
 
-def chain(hunt: Hunt, state: Mapping[str, Any]) -> tuple[Stop, ...]:
+def pathway(search: PathwaySearch, state: Mapping[str, Any]) -> tuple[StationaryStructure, ...]:
     """The stops from start to end; empty where no verified way joins them."""
-    graph = hunt.graph(hunt.copied(dict(state)))
+    graph = search.graph(search.copied(dict(state)))
     way = graph.verified_way()
     if way is None:
         return ()
-    stops: list[Stop] = []
+    stops: list[StationaryStructure] = []
     s = graph.state
     for k, m in enumerate(way.minima):
         if k:
-            point = hunt.point(s["saddle_q"][way.saddles[k - 1]])
+            point = search.point(s["saddle_q"][way.saddles[k - 1]])
             # An end that is a saddle is there already.
-            if not (_is_end_saddle(hunt.ends, way.minima[k - 1 : k + 1], point)):
+            if not (_is_end_saddle(search.ends, way.minima[k - 1 : k + 1], point)):
                 stops.append(_stop("saddle", point))
-        end = {0: hunt.ends.start, 1: hunt.ends.end}.get(m)
+        end = {0: search.ends.start, 1: search.ends.end}.get(m)
         if end is None:
-            stops.append(_stop("minimum", hunt.point(s["minimum_q"][m])))
+            stops.append(_stop("minimum", search.point(s["minimum_q"][m])))
         else:
             named = _stop("saddle" if end.point.negative else "minimum", end.point)
             stops.append(replace(named, name="start" if m == 0 else "end"))
-    return _laid(_numbered(stops), hunt)
+    return _laid(_numbered(stops), search)
 
 
-def _is_end_saddle(both: Ends, minima: list[int], point: Stationary) -> bool:
+def _is_end_saddle(both: Endpoints, minima: list[int], point: StationaryPoint) -> bool:
     ends = (both.start, both.end)
     return any(
         m < 2 and ends[m].point.negative and abs(ends[m].point.energy - point.energy) < 1e-9
@@ -68,11 +68,11 @@ def _is_end_saddle(both: Ends, minima: list[int], point: Stationary) -> bool:
     )
 
 
-def _stop(kind: str, point: Stationary) -> Stop:
-    return Stop(kind, kind == "saddle", point, point.q)
+def _stop(kind: str, point: StationaryPoint) -> StationaryStructure:
+    return StationaryStructure(kind, kind == "saddle", point, point.q)
 
 
-def _numbered(stops: list[Stop]) -> list[Stop]:
+def _numbered(stops: list[StationaryStructure]) -> list[StationaryStructure]:
     counts = {"saddle": 0, "minimum": 0}
     found = []
     for stop in stops:
@@ -85,31 +85,35 @@ def _numbered(stops: list[Stop]) -> list[Stop]:
     return found
 
 
-def _laid(stops: list[Stop], hunt: Hunt) -> tuple[Stop, ...]:
-    species, free = hunt.ends.species, hunt.free
-    stops = [_descended(stops, k, hunt) for k in range(len(stops))]
+def _laid(
+    stops: list[StationaryStructure], search: PathwaySearch
+) -> tuple[StationaryStructure, ...]:
+    species, free = search.ends.species, search.free
+    stops = [_descended(stops, k, search) for k in range(len(stops))]
     found = [stops[0]]
     for stop in stops[1:]:
         before = found[-1]
-        near = candidates(before.q, stop.q, species, starts=TURNS, turned=free)[0]
+        near = nearest_alignments(before.q, stop.q, species, starts=TURNS, turned=free)[0]
         course = before.on if before.is_saddle else stop.back
         far = near.distance if course is None else float(course[0, -1])
         found.append(replace(stop, q=near.q, along=before.along + far))
     return tuple(found)
 
 
-def _descended(stops: list[Stop], k: int, hunt: Hunt) -> Stop:
+def _descended(
+    stops: list[StationaryStructure], k: int, search: PathwaySearch
+) -> StationaryStructure:
     """A saddle with the paths of steepest descent to the minima beside it."""
     stop = stops[k]
     if not stop.is_saddle:
         return stop
-    one, other = descents(hunt.landscape, stop.point.q, stop.point.mode)
+    one, other = descend_both_sides(search.potential, stop.point.q, stop.point.mode)
     beside = [stops[j].point if 0 <= j < len(stops) else None for j in (k - 1, k + 1)]
 
-    def course(down: Descent, minimum: Stationary | None) -> np.ndarray | None:
+    def course(down: DescentPath, minimum: StationaryPoint | None) -> np.ndarray | None:
         if minimum is None or not down.ok:
             return None
-        near = abs(down.point.energy - minimum.energy) < TOLERANCE * hunt.scale
+        near = abs(down.point.energy - minimum.energy) < TOLERANCE * search.scale
         return down.course if near else None
 
     straight = [course(one, beside[0]), course(other, beside[1])]

@@ -15,16 +15,27 @@ from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
-from actionrun.compiler.numerics.molecular.invariants import invariants
-from actionrun.compiler.numerics.molecular.saddle_search import sides
-from actionrun.compiler.numerics.molecular.stationary_points import Stationary, polished
-from actionrun.compiler.numerics.molecular.steepest_descent import Descent, descents
-from actionrun.compiler.om.path_problem import Setting
+from actionrun.compiler.numerics.molecular.invariants import fingerprints
+from actionrun.compiler.numerics.molecular.saddle_search import quench_both_sides
+from actionrun.compiler.numerics.molecular.stationary_points import (
+    StationaryPoint,
+    stationary_point,
+)
+from actionrun.compiler.numerics.molecular.steepest_descent import DescentPath, descend_both_sides
+from actionrun.compiler.om.path_problem import PathProblem
 
-from .endpoints import Ends
-from .parallel_tasks import LANES, Left, Parts, Sharing, Task
-from .search_starts import gaps, origins
-from .stationary_point_graph import ALIKE, REFUSED, TOLERANCE, VERIFIED, Graph, State, empty
+from .endpoints import Endpoints
+from .parallel_tasks import LANES, SaddleDescent, SearchTasks, Sharing, Task
+from .search_starts import bridging_pairs, search_origins
+from .stationary_point_graph import (
+    ALIKE,
+    REFUSED,
+    TOLERANCE,
+    VERIFIED,
+    State,
+    StationaryPointGraph,
+    empty,
+)
 
 MANY = 5000  # searches from which batches have SHARES parts, that several processes can do
 SHARES = 2
@@ -35,7 +46,7 @@ CREDIT = 3  # tries that a minimum is forgiven for a new saddle
 STATIONARY = 1e-8  # largest component of the gradient of a stationary point on the best way
 
 
-class Starts(NamedTuple):
+class SearchStarts(NamedTuple):
     """Places and directions (dim, N, B) of searches, sizes (B,) of the push away from a minimum,
     and that minimum (B,): 0 and -1 for the top of a string."""
 
@@ -45,34 +56,34 @@ class Starts(NamedTuple):
     origin: np.ndarray
 
 
-class Hunt:
+class PathwaySearch:
     """The search for the lowest barrier, as steps of the march."""
 
-    def __init__(self, setting: Setting, ends: Ends):
-        self.setting, self.ends = setting, ends
-        refine = setting.study.refine
+    def __init__(self, problem: PathProblem, ends: Endpoints):
+        self.problem, self.ends = problem, ends
+        refine = problem.study.refine
         self.shares = SHARES if refine.searches >= MANY else 1
         self.lanes = LANES * self.shares
         self.total = -(-refine.searches // self.lanes)
-        dim, n = setting.bodies.shape
+        dim, n = problem.system.shape
         room = min(ROOM, refine.searches + 4)
         self.shape = (dim, n)
         self.share: Sharing = lambda tasks: [self.parts.do(*task) for task in tasks]
         self.room = (2 * room + 4, room + 4, PAIRS * self.lanes // LANES * self.total)
 
     @cached_property
-    def parts(self) -> Parts:
+    def parts(self) -> SearchTasks:
         ends = self.ends
-        images = self.setting.study.refine.images
-        return Parts(self.landscape, ends.species, images, ends.length, self.stiffness)
+        images = self.problem.study.refine.images
+        return SearchTasks(self.potential, ends.species, images, ends.length, self.stiffness)
 
     @property
-    def landscape(self):
-        return self.setting.bodies.landscape
+    def potential(self):
+        return self.problem.system.potential
 
     @property
     def free(self) -> bool:
-        return self.landscape.external is None
+        return self.potential.external is None
 
     @property
     def scale(self) -> float:
@@ -97,12 +108,12 @@ class Hunt:
     def copied(self, state: State) -> State:
         return {name: np.array(x) for name, x in state.items()}
 
-    def graph(self, state: State) -> Graph:
-        return Graph(state, self.scale)
+    def graph(self, state: State) -> StationaryPointGraph:
+        return StationaryPointGraph(state, self.scale)
 
-    def marks(self, q: np.ndarray) -> np.ndarray:
+    def fingerprint(self, q: np.ndarray) -> np.ndarray:
         """Invariants (B, 2) of q (dim, N, B)."""
-        return invariants(q, self._kinds, self.free)
+        return fingerprints(q, self._kinds, self.free)
 
     @cached_property
     def _kinds(self):
@@ -117,7 +128,7 @@ class Hunt:
         if step == 0:
             self._begin(graph)
         if self._open(state):
-            draw = np.random.default_rng((self.setting.study.seed, 11, step))
+            draw = np.random.default_rng((self.problem.study.seed, 11, step))
             self._search(graph, self._starts(graph, draw, step))
             self._lower(graph)
         lid = float(state["lid"])
@@ -131,31 +142,35 @@ class Hunt:
         """Whether the lid can still fall."""
         return float(state["lid"]) > self.ends.floor + TOLERANCE * self.scale
 
-    def _begin(self, graph: Graph) -> None:
+    def _begin(self, graph: StationaryPointGraph) -> None:
         """The ends; an end that is a saddle joins itself with the two minima below it."""
         for end in (self.ends.start, self.ends.end):
             k = graph.minima
-            marks = self.marks(end.q[..., None])[0]
+            fingerprint = self.fingerprint(end.q[..., None])[0]
             s = graph.state
             s["minimum_q"][k], s["minimum_energy"][k] = end.q, end.point.energy
-            s["minimum_marks"][k] = marks
+            s["minimum_fingerprint"][k] = fingerprint
             s["minima"] = s["minima"] + 1
         for k, end in enumerate((self.ends.start, self.ends.end)):
             if end.is_minimum:
                 continue
-            for below in self._below(graph, descents(self.landscape, end.q, end.point.mode)):
-                marks = self.marks(end.q[..., None])[0]
-                graph.saddle(end.q, end.point.energy, marks, (k, below), VERIFIED)
+            for below in self._below(
+                graph, descend_both_sides(self.potential, end.q, end.point.mode)
+            ):
+                fingerprint = self.fingerprint(end.q[..., None])[0]
+                graph.saddle(end.q, end.point.energy, fingerprint, (k, below), VERIFIED)
         self._lower(graph)
 
-    def _starts(self, graph: Graph, draw: np.random.Generator, step: int) -> Starts:
+    def _starts(
+        self, graph: StationaryPointGraph, draw: np.random.Generator, step: int
+    ) -> SearchStarts:
         dim, n = self.shape
         pairs = np.empty((0, 2), dtype=np.int64)
         if step:
-            pairs = gaps(graph, self._bar(graph), PAIRS * self.shares, draw)
+            pairs = bridging_pairs(graph, self._bar(graph), PAIRS * self.shares, draw)
         place, way = self._tops(graph, pairs, draw, step)
         count, top = self.lanes, min(place.shape[2], self.lanes)
-        origin = origins(graph, self._bar(graph), count, draw, pairs)
+        origin = search_origins(graph, self._bar(graph), count, draw, pairs)
         origin[:top] = -1
         q = np.moveaxis(graph.state["minimum_q"][origin], 0, 2)
         push = draw.normal(size=(dim, n, count))
@@ -163,10 +178,10 @@ class Hunt:
         q[..., :top], push[..., :top] = place[..., :top], way[..., :top]
         tries = graph.state["minimum_tries"]
         tries += np.bincount(origin[origin >= 0], minlength=len(tries))
-        return Starts(q, push, size, origin)
+        return SearchStarts(q, push, size, origin)
 
     def _tops(
-        self, graph: Graph, pairs: np.ndarray, draw, step: int
+        self, graph: StationaryPointGraph, pairs: np.ndarray, draw, step: int
     ) -> tuple[np.ndarray, np.ndarray]:
         """The tops of strings between the ends, or across gaps (dim, N, T)."""
         if step == 0:
@@ -189,10 +204,10 @@ class Hunt:
     def _margin(self) -> float:
         return TOLERANCE * self.scale
 
-    def _bar(self, graph: Graph) -> float:
+    def _bar(self, graph: StationaryPointGraph) -> float:
         return float(graph.state["lid"]) - self._margin
 
-    def _search(self, graph: Graph, starts: Starts) -> None:
+    def _search(self, graph: StationaryPointGraph, starts: SearchStarts) -> None:
         """A batch of searches; what is new below the lid enters the graph."""
         s, bar, cut = graph.state, self._bar(graph), self.shares
         s["searches"] = s["searches"] + self.lanes
@@ -200,23 +215,30 @@ class Hunt:
         found = self.share([("searched", (*part, bar)) for part in parts])
         place, energy, ok, mode = (np.concatenate(x, axis=-1) for x in zip(*found, strict=True))
         s["converged"] = s["converged"] + int(np.sum(ok))
-        marks = self.marks(place)
-        fresh = self._fresh(graph, energy, marks, ok & (energy < bar))
+        fingerprint = self.fingerprint(place)
+        fresh = self._fresh(graph, energy, fingerprint, ok & (energy < bar))
         for at in range(0, len(fresh), LANES):
-            self._entered(graph, fresh[at : at + LANES], place, energy, marks, mode, starts.origin)
+            self._entered(
+                graph, fresh[at : at + LANES], place, energy, fingerprint, mode, starts.origin
+            )
 
-    def _fresh(self, graph: Graph, energy, marks, wanted: np.ndarray) -> list[int]:
+    def _fresh(
+        self, graph: StationaryPointGraph, energy, fingerprint, wanted: np.ndarray
+    ) -> list[int]:
         """Which saddles are not known yet, the first of each kind."""
         fresh: list[int] = []
         for k in np.flatnonzero(wanted).tolist():
-            if graph.known("saddle", float(energy[k]), marks[k]) >= 0:
+            if graph.known("saddle", float(energy[k]), fingerprint[k]) >= 0:
                 continue
             if not any(abs(energy[j] - energy[k]) < self._margin
-                       and np.allclose(marks[j], marks[k], rtol=ALIKE) for j in fresh):  # fmt: skip
+                       and np.allclose(fingerprint[j], fingerprint[k], rtol=ALIKE)
+                       for j in fresh):  # fmt: skip
                 fresh.append(k)
         return fresh
 
-    def _entered(self, graph: Graph, fresh, place, energy, marks, mode, origin) -> None:
+    def _entered(
+        self, graph: StationaryPointGraph, fresh, place, energy, fingerprint, mode, origin
+    ) -> None:
         """Fresh saddles enter the graph with the minima on both their sides."""
         s, count = graph.state, len(fresh)
         # A batch has one size; what is stationary already costs nothing.
@@ -224,32 +246,32 @@ class Hunt:
         pushes = np.zeros_like(tops)
         tops[..., :count], pushes[..., :count] = place[..., fresh], mode[..., fresh]
         joined = []
-        for settled in sides(self.landscape, jnp.asarray(tops), jnp.asarray(pushes)):
+        for settled in quench_both_sides(self.potential, jnp.asarray(tops), jnp.asarray(pushes)):
             q, level, fine = (np.asarray(x) for x in (settled.q, settled.energy, settled.ok))
-            there = self.marks(q)
+            there = self.fingerprint(q)
             joined.append([
                 graph.minimum(q[..., k], float(level[k]), there[k]) if fine[k] else -1
                 for k in range(count)
             ])  # fmt: skip
         for k, lane in enumerate(fresh):
-            joins = (joined[0][k], joined[1][k])
-            if min(joins) < 0:
+            endpoints = (joined[0][k], joined[1][k])
+            if min(endpoints) < 0:
                 continue
-            graph.saddle(place[..., lane], float(energy[lane]), marks[lane], joins, 0)
+            graph.saddle(place[..., lane], float(energy[lane]), fingerprint[lane], endpoints, 0)
             s["new"] = s["new"] + 1
             if (m := int(origin[lane])) >= 0:  # where something was found, there is more
                 s["minimum_tries"][m] = max(0, s["minimum_tries"][m] - CREDIT)
 
     # The lid.
 
-    def _lower(self, graph: Graph) -> None:
+    def _lower(self, graph: StationaryPointGraph) -> None:
         """Verify the saddles of the best way until all hold; then the lid falls to its top."""
         s = graph.state
         while (way := graph.way()) is not None:
             top = float(np.max(graph.energies[way.saddles]))
             if not top < self._bar(graph):
                 return
-            doubted = [k for k in way.saddles if s["saddle_word"][k] != VERIFIED]
+            doubted = [k for k in way.saddles if s["saddle_status"][k] != VERIFIED]
             if not doubted:
                 s["lid"] = np.asarray(top)
                 graph.prune(top, way)
@@ -258,28 +280,30 @@ class Hunt:
             for k, one in zip(doubted, left, strict=True):
                 self._judge(graph, k, one)
 
-    def _judge(self, graph: Graph, k: int, left: Left) -> None:
+    def _judge(self, graph: StationaryPointGraph, k: int, left: SaddleDescent) -> None:
         """Saddle k is what steepest descent from it says, or none."""
         s, point = graph.state, left.point
         moved = abs(point.energy - s["saddle_energy"][k])
-        said = sorted(s["saddle_joins"][k].tolist())
+        said = sorted(s["saddle_endpoints"][k].tolist())
         sound = point.negative == 1 and moved < 1e-5 * self.scale
-        joins = self._below(graph, left.downs) if sound else [-1, -1]
-        if min(joins) < 0:
-            s["saddle_word"][k], s["refused"] = REFUSED, s["refused"] + 1
+        endpoints = self._below(graph, left.downs) if sound else [-1, -1]
+        if min(endpoints) < 0:
+            s["saddle_status"][k], s["refused"] = REFUSED, s["refused"] + 1
             return
         s["saddle_q"][k], s["saddle_energy"][k] = point.q, point.energy
-        s["saddle_joins"][k], s["saddle_word"][k] = joins, VERIFIED
+        s["saddle_endpoints"][k], s["saddle_status"][k] = endpoints, VERIFIED
         s["verified"] = s["verified"] + 1
-        s["corrected"] = s["corrected"] + int(sorted(joins) != said)
+        s["corrected"] = s["corrected"] + int(sorted(endpoints) != said)
 
-    def _below(self, graph: Graph, downs: tuple[Descent, Descent]) -> list[int]:
+    def _below(
+        self, graph: StationaryPointGraph, downs: tuple[DescentPath, DescentPath]
+    ) -> list[int]:
         """The numbers of the minima below a saddle, -1 where descent did not end."""
-        marks = self.marks(np.stack([down.point.q for down in downs], axis=2))
+        fingerprint = self.fingerprint(np.stack([down.point.q for down in downs], axis=2))
         return [
             graph.minimum(down.point.q, down.point.energy, mark) if down.ok else -1
-            for down, mark in zip(downs, marks, strict=True)
+            for down, mark in zip(downs, fingerprint, strict=True)
         ]
 
-    def point(self, q: np.ndarray) -> Stationary:
-        return polished(self.landscape, q, self.free)
+    def point(self, q: np.ndarray) -> StationaryPoint:
+        return stationary_point(self.potential, q, self.free)

@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from actionrun.compiler.om.diagnostics import Measured
-from actionrun.compiler.om.path_problem import Setting
+from actionrun.compiler.om.diagnostics import PathDiagnostics
+from actionrun.compiler.om.path_problem import PathProblem
 
-from .endpoints import Ends
-from .pathway import Stop
+from .endpoints import Endpoints
+from .pathway import StationaryStructure
 
 
 @dataclass(frozen=True)
-class Result:
+class TransformationResult:
     """All that figures, tables and checks are made of.
 
     `fit` is the path's minimisation, `search` the state of the search for a barrier (empty where
@@ -23,13 +23,13 @@ class Result:
     `chain` is empty where no way was found or none was looked for.
     """
 
-    setting: Setting
-    ends: Ends
+    problem: PathProblem
+    ends: Endpoints
     fit: Any
     search: Mapping[str, Any]
-    path: Measured
+    path: PathDiagnostics
     quenched: np.ndarray
-    chain: tuple[Stop, ...]
+    chain: tuple[StationaryStructure, ...]
     history: Mapping[str, np.ndarray]
 
     @property
@@ -39,6 +39,6 @@ class Result:
         return max(tops) if tops else None
 
     @property
-    def top(self) -> Stop | None:
+    def top(self) -> StationaryStructure | None:
         tops = [stop for stop in self.chain if stop.is_saddle]
         return max(tops, key=lambda stop: stop.point.energy) if tops else None

@@ -12,15 +12,19 @@ from itertools import pairwise
 import numpy as np
 from scipy.sparse.csgraph import dijkstra
 
-from .stationary_point_graph import Graph
+from .stationary_point_graph import StationaryPointGraph
 
 MOST = 2000  # minima among which gaps are looked for
 NEARLY = 1e-9  # square of a distance, of minima that have one form
 AGAIN = 3.0  # by so many times itself a gap seems wider each time that it was tried
 
 
-def origins(
-    graph: Graph, bar: float, count: int, draw: np.random.Generator, pairs: np.ndarray
+def search_origins(
+    graph: StationaryPointGraph,
+    bar: float,
+    count: int,
+    draw: np.random.Generator,
+    pairs: np.ndarray,
 ) -> np.ndarray:
     """The minima (count,) that searches start from, the least tried first: half of them on the
     edges of gaps `pairs` (K, 2), the others in the start's group, in the end's, and on islands
@@ -41,7 +45,9 @@ def origins(
     return found
 
 
-def gaps(graph: Graph, bar: float, count: int, draw: np.random.Generator) -> np.ndarray:
+def bridging_pairs(
+    graph: StationaryPointGraph, bar: float, count: int, draw: np.random.Generator
+) -> np.ndarray:
     """`count` pairs (K, 2) of minima to join by strings, which are then known as tried: the gaps
     of the shortest ways from start to end, on which minima of one group are together. Fewer where
     there are not so many."""

@@ -10,13 +10,18 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from actionrun.compiler.numerics.molecular.minimax_path import Flood, Way, flood, way
+from actionrun.compiler.numerics.molecular.minimax_path import (
+    MinimaxPath,
+    MinimaxTree,
+    minimax_energies,
+    minimax_path,
+)
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 TOLERANCE = 1e-7  # difference of energies of one stationary point, in units of the energy scale
 ALIKE = 1e-5  # relative difference of its invariants
-UNSEEN, VERIFIED, REFUSED = 0, 1, 2  # a saddle's word: of L-BFGS, of steepest descent, none
+UNVERIFIED, VERIFIED, REFUSED = 0, 1, 2  # a saddle's word: of L-BFGS, of steepest descent, none
 
 State = dict[str, Any]
 
@@ -26,14 +31,14 @@ def empty(shape: tuple[int, int], minima: int, saddles: int, pairs: int) -> Stat
     return {
         "minimum_q": np.zeros((minima, *shape)),
         "minimum_energy": np.full(minima, np.inf),
-        "minimum_marks": np.zeros((minima, 2)),
+        "minimum_fingerprint": np.zeros((minima, 2)),
         "minimum_tries": np.zeros(minima, dtype=np.int64),
         "minima": np.zeros((), dtype=np.int64),
         "saddle_q": np.zeros((saddles, *shape)),
         "saddle_energy": np.full(saddles, np.inf),
-        "saddle_marks": np.zeros((saddles, 2)),
-        "saddle_joins": np.full((saddles, 2), -1, dtype=np.int64),
-        "saddle_word": np.zeros(saddles, dtype=np.int64),
+        "saddle_fingerprint": np.zeros((saddles, 2)),
+        "saddle_endpoints": np.full((saddles, 2), -1, dtype=np.int64),
+        "saddle_status": np.zeros(saddles, dtype=np.int64),
         "saddles": np.zeros((), dtype=np.int64),
         "pair_minima": np.full((pairs, 2), -1, dtype=np.int64),
         "pairs": np.zeros((), dtype=np.int64),
@@ -42,7 +47,7 @@ def empty(shape: tuple[int, int], minima: int, saddles: int, pairs: int) -> Stat
 
 
 @dataclass
-class Graph:
+class StationaryPointGraph:
     """A state's minima and saddles, changed in place; `scale` is the unit of energies.
 
     Minimum 0 is the start, minimum 1 the end, whatever they are.
@@ -60,50 +65,59 @@ class Graph:
         return int(self.state["saddles"])
 
     @property
-    def joins(self) -> np.ndarray:
-        return self.state["saddle_joins"][: self.saddles]
+    def endpoints(self) -> np.ndarray:
+        return self.state["saddle_endpoints"][: self.saddles]
 
     @property
     def energies(self) -> np.ndarray:
         """Energies (S,) of saddles that join something, inf where steepest descent refused."""
         found = self.state["saddle_energy"][: self.saddles]
-        return np.where(self.state["saddle_word"][: self.saddles] == REFUSED, np.inf, found)
+        return np.where(self.state["saddle_status"][: self.saddles] == REFUSED, np.inf, found)
 
-    def known(self, kind: str, energy: float, marks: np.ndarray) -> int:
+    def known(self, kind: str, energy: float, fingerprint: np.ndarray) -> int:
         """The minimum or saddle of this energy and these invariants, -1 where there is none."""
         s, count = self.state, int(self.state[{"minimum": "minima", "saddle": "saddles"}[kind]])
         near = np.abs(s[f"{kind}_energy"][:count] - energy) < TOLERANCE * self.scale
         for k in np.flatnonzero(near).tolist():
-            theirs = s[f"{kind}_marks"][k]
-            if np.all(np.abs(theirs - marks) <= ALIKE * np.abs(marks)):
+            theirs = s[f"{kind}_fingerprint"][k]
+            if np.all(np.abs(theirs - fingerprint) <= ALIKE * np.abs(fingerprint)):
                 return k
         return -1
 
-    def minimum(self, q: np.ndarray, energy: float, marks: np.ndarray) -> int:
+    def minimum(self, q: np.ndarray, energy: float, fingerprint: np.ndarray) -> int:
         """Its number, a new one where it was not known; -1 where there is no room."""
         s = self.state
-        found = self.known("minimum", energy, marks)
+        found = self.known("minimum", energy, fingerprint)
         if found >= 0:
             return found
         k = self.minima
         if k == len(s["minimum_energy"]):
             s["lost"] = s["lost"] + 1
             return -1
-        s["minimum_q"][k], s["minimum_energy"][k], s["minimum_marks"][k] = q, energy, marks
+        s["minimum_q"][k], s["minimum_energy"][k], s["minimum_fingerprint"][k] = (
+            q,
+            energy,
+            fingerprint,
+        )
         s["minimum_tries"][k] = 0
         s["minima"] = s["minima"] + 1
         return k
 
     def saddle(
-        self, q: np.ndarray, energy: float, marks: np.ndarray, joins: tuple[int, int], word: int
+        self,
+        q: np.ndarray,
+        energy: float,
+        fingerprint: np.ndarray,
+        endpoints: tuple[int, int],
+        word: int,
     ) -> int:
         """A new saddle's number; -1 where there is no room."""
         s, k = self.state, self.saddles
-        if k == len(s["saddle_energy"]) or min(joins) < 0:
+        if k == len(s["saddle_energy"]) or min(endpoints) < 0:
             s["lost"] = s["lost"] + 1
             return -1
-        s["saddle_q"][k], s["saddle_energy"][k], s["saddle_marks"][k] = q, energy, marks
-        s["saddle_joins"][k], s["saddle_word"][k] = joins, word
+        s["saddle_q"][k], s["saddle_energy"][k], s["saddle_fingerprint"][k] = q, energy, fingerprint
+        s["saddle_endpoints"][k], s["saddle_status"][k] = endpoints, word
         s["saddles"] = s["saddles"] + 1
         return k
 
@@ -120,25 +134,27 @@ class Graph:
 
     def groups(self, bar: float) -> np.ndarray:
         """For each minimum the number of the group (M,) that saddles below `bar` join it to."""
-        wanted = (self.energies < bar) & np.all(self.joins >= 0, axis=1)
-        one, other = self.joins[wanted].T
+        wanted = (self.energies < bar) & np.all(self.endpoints >= 0, axis=1)
+        one, other = self.endpoints[wanted].T
         edges = coo_array((np.ones(len(one)), (one, other)), (self.minima, self.minima))
         return connected_components(edges, directed=False)[1]
 
-    def flood(self, source: int) -> Flood:
-        return flood(self.minima, self.joins, self.energies, source)
+    def flood(self, source: int) -> MinimaxTree:
+        return minimax_energies(self.minima, self.endpoints, self.energies, source)
 
-    def way(self) -> Way | None:
+    def way(self) -> MinimaxPath | None:
         """The best way from start to end through all saddles, verified or not."""
-        return way(self.flood(0), self.joins, 1)
+        return minimax_path(self.flood(0), self.endpoints, 1)
 
-    def verified_way(self) -> Way | None:
+    def verified_way(self) -> MinimaxPath | None:
         """The best way from start to end through verified saddles."""
-        word = self.state["saddle_word"][: self.saddles]
+        word = self.state["saddle_status"][: self.saddles]
         energies = np.where(word == VERIFIED, self.energies, np.inf)
-        return way(flood(self.minima, self.joins, energies, 0), self.joins, 1)
+        return minimax_path(
+            minimax_energies(self.minima, self.endpoints, energies, 0), self.endpoints, 1
+        )
 
-    def prune(self, lid: float, kept: Way) -> None:
+    def prune(self, lid: float, kept: MinimaxPath) -> None:
         """Drop saddles at the lid or above it that are not on the way `kept`, then minima that no
         saddle joins."""
         s, count = self.state, self.saddles
@@ -147,9 +163,9 @@ class Graph:
         self._pack("saddle", "saddles", stay)
         used = np.zeros(self.minima, dtype=bool)
         used[:2] = True
-        used[self.joins[self.joins >= 0]] = True
+        used[self.endpoints[self.endpoints >= 0]] = True
         number = np.cumsum(used) - 1
-        self.joins[...] = np.where(self.joins >= 0, number[self.joins], -1)
+        self.endpoints[...] = np.where(self.endpoints >= 0, number[self.endpoints], -1)
         self._pack("minimum", "minima", used)
         pairs = self.state["pair_minima"]
         known = pairs[: int(self.state["pairs"])]
@@ -163,5 +179,5 @@ class Graph:
         for name, array in self.state.items():
             if name.startswith(f"{kind}_"):
                 array[:left] = array[: len(stay)][stay]
-                array[left:] = {"energy": np.inf, "joins": -1}.get(name.partition("_")[2], 0)
+                array[left:] = {"energy": np.inf, "endpoints": -1}.get(name.partition("_")[2], 0)
         self.state[counter] = np.asarray(left, dtype=np.int64)

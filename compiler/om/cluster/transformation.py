@@ -7,51 +7,51 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from actionrun.compiler.om.minimization import Relaxation
-from actionrun.compiler.om.path_problem import Setting, most_iterations
+from actionrun.compiler.om.minimization import PathMinimization
+from actionrun.compiler.om.path_problem import PathProblem, most_iterations
 from actionrun.compiler.program import Report
 
-from .endpoints import Ends
+from .endpoints import Endpoints
 from .parallel_tasks import Sharing
-from .pathway_search import Hunt
+from .pathway_search import PathwaySearch
 
 STRETCHES = 20  # steps of the march in which the path is relaxed
 
 State = dict[str, Any]
 
 
-class Clusters:
+class ClusterTransformation:
     """The program of a cluster's transformation (see `program.Program`)."""
 
     quantum = 1
 
-    def __init__(self, setting: Setting, ends: Ends):
-        self.setting, self.ends = setting, ends
+    def __init__(self, problem: PathProblem, ends: Endpoints):
+        self.problem, self.ends = problem, ends
         self.stage = "relax"
-        self.path = Relaxation(setting, ends.pair, ends.species)
-        refine = setting.study.refine
-        self.hunt = Hunt(setting, ends) if refine.barrier else None
+        self.path = PathMinimization(problem, ends.pair, ends.species)
+        refine = problem.study.refine
+        self.search = PathwaySearch(problem, ends) if refine.barrier else None
         self.learn = self._stretches
-        self.total = self.learn + (self.hunt.total if self.hunt else 0)
+        self.total = self.learn + (self.search.total if self.search else 0)
 
     @property
-    def sharing(self) -> Clusters | None:
+    def sharing(self) -> ClusterTransformation | None:
         return self if self.shares > 1 else None
 
     @property
     def shares(self) -> int:
         """Parts of one step that several processes can do; 1 where that is not worth it."""
-        return self.hunt.shares if self.hunt else 1
+        return self.search.shares if self.search else 1
 
     def part(self, name: str, arguments: tuple[Any, ...]) -> Any:
         """What a process does of a step: it depends on its arguments alone, to the last bit."""
-        assert self.hunt is not None
-        return self.hunt.parts.do(name, arguments)
+        assert self.search is not None
+        return self.search.parts.do(name, arguments)
 
     def shared(self, share: Sharing) -> None:
         """Let `share` do the parts, (name, arguments) each, in the order of the tasks."""
-        if self.hunt:
-            self.hunt.share = share
+        if self.search:
+            self.search.share = share
 
     @property
     def _stretches(self) -> int:
@@ -59,22 +59,22 @@ class Clusters:
 
     @property
     def _by_slope(self) -> bool:
-        return self.setting.first_order
+        return self.problem.first_order
 
     @property
     def iterations(self) -> int:
         """Steps of the path's own march that are taken."""
         total = self.path.total
-        return total if self._by_slope else min(total, 1 + most_iterations(self.setting))
+        return total if self._by_slope else min(total, 1 + most_iterations(self.problem))
 
     def start(self) -> State:
-        return {"path": self.path.start(), "hunt": self.hunt.start() if self.hunt else {}}
+        return {"path": self.path.start(), "search": self.search.start() if self.search else {}}
 
     def advance(self, state: State, done: int, count: int) -> tuple[State, Report]:
         metrics: dict[str, float] = {}
         rows: list[dict[str, np.ndarray]] = []
-        if self.hunt and done >= self.learn:
-            state = {**state, "hunt": self.hunt.copied(state["hunt"])}
+        if self.search and done >= self.learn:
+            state = {**state, "search": self.search.copied(state["search"])}
         for step in range(done, done + count):
             if step < self.learn:
                 first, stop = (self._place(n) for n in (step, step + 1))
@@ -86,11 +86,11 @@ class Clusters:
                     metrics = dict(report.metrics)
                 self.stage = self.path.stage
                 continue
-            assert self.hunt is not None
+            assert self.search is not None
             self.stage = "search"
             if step == self.learn:
-                state = {**state, "hunt": self.hunt.copied(state["hunt"])}
-            metrics, row = self.hunt.advance(state["hunt"], step - self.learn)
+                state = {**state, "search": self.search.copied(state["search"])}
+            metrics, row = self.search.advance(state["search"], step - self.learn)
             if row is not None:
                 rows.append(row)
         names = rows[0] if rows else ()
