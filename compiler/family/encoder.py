@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from actionrun.compiler.errors import study_error
 from actionrun.compiler.numerics.inference.encoder import Code, Encoder, Gauge, featured
+from actionrun.compiler.numerics.inference.observables import OBSERVABLES
 from actionrun.compiler.numerics.inference.population import Population
 from actionrun.compiler.numerics.inference.training import Dtype
 from actionrun.compiler.numerics.networks.architectures import (
@@ -35,7 +36,7 @@ def _gauge(symbolic: LagrangianSystem, variables: tuple[str, ...]) -> Gauge:
     """Which channels measure which scale, from the scalings of the Lagrangian."""
     words, n = symbolic.words, symbolic.n
     names = list(words.slices)
-    sees = {v: k for k, v in enumerate(variables)}
+    scaled = {key: OBSERVABLES[key].homogeneity for key in variables}
     width = n * len(variables)
     quantities: list[tuple[str, str]] = []
 
@@ -44,19 +45,22 @@ def _gauge(symbolic: LagrangianSystem, variables: tuple[str, ...]) -> Gauge:
             quantities.append((kind, name))
         return quantities.index((kind, name))
 
-    place = "q" if "q" in sees else "velocity" if "velocity" in sees else None
+    place, momentum = (
+        next((key for key in OBSERVABLES if scaled.get(key) == powers), None)
+        for powers in ((0, 1), (1, -1))
+    )
     found, readers = [], []
     for scaling in scalings(symbolic):
         if scaling.pivot:
             if place is not None:
                 found.append(scaling)
                 readers.append([quantity(place, scaling.pivot)])
-        elif "pi" in sees and place is not None:
+        elif momentum is not None and place is not None:
             found.append(scaling)
-            readers.append([quantity("pi", names[0]), quantity(place, names[0])])
+            readers.append([quantity(momentum, names[0]), quantity(place, names[0])])
     sums = np.zeros((max(len(quantities), 1), width))
     for row, (kind, name) in enumerate(quantities):
-        part, offset = words.slices[name], sees[kind] * n
+        part, offset = words.slices[name], variables.index(kind) * n
         count = part.stop - part.start
         sums[row, offset + part.start : offset + part.stop] = 1 / count
     if not quantities:
@@ -68,8 +72,9 @@ def _gauge(symbolic: LagrangianSystem, variables: tuple[str, ...]) -> Gauge:
         reader[j, read] = 1
         for name, part in words.slices.items():
             of_q = float(scaling.coordinates[name])
-            for kind, offset in sees.items():
-                power = float(scaling.action) - of_q if kind == "pi" else of_q
+            for offset, key in enumerate(variables):
+                action, coordinate = scaled[key]
+                power = action * float(scaling.action) + coordinate * of_q
                 channels[offset * n + part.start : offset * n + part.stop, j] = power
         exponents[:, j] = [float(scaling.coefficients[c.name]) for c in symbolic.coefficients]
     return Gauge(

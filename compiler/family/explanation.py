@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import sympy as sp
 from actionrun.compiler.findings import Equation, Section
+from actionrun.compiler.numerics.inference.observables import OBSERVABLES
 from actionrun.compiler.symbolic.equations import symbolic_equations
 from actionrun.compiler.symbolic.explanation import mechanics_sections
 from actionrun.compiler.symbolic.lagrangian_system import LagrangianSystem, lagrangian_system
@@ -15,8 +16,6 @@ from actionrun.spec.kinds.family import Family
 
 from .bounds import Ranges, ranges
 from .symbolic_identifiability import determined
-
-OBSERVED = {"q": "q", "velocity": r"\dot{q}", "pi": r"\pi"}
 
 
 def explain(study: Family) -> tuple[Section, ...]:
@@ -194,7 +193,7 @@ def _loss_section(study: Family, problem: LagrangianSystem) -> Section:
             f"they make with the one seen ({training.loss}), with weight {training.alpha:g} for "
             f"positions and {training.beta:g} for the rest, over fresh systems.",
         )
-    seen = ", ".join(OBSERVED[name] for name in study.observe.variables)
+    seen = ", ".join(OBSERVABLES[name].latex for name in study.observe.variables)
     net = rf"u_k^{{\mathrm{{net}}}}[{seen}]"
     error, plain = rf"{net} - u_k", "u_net[k] - u[k]"
     said = (

@@ -4,27 +4,22 @@ from __future__ import annotations
 
 import numpy as np
 from actionrun.compiler.findings import Axis, Curve, Figure, Panel
+from actionrun.compiler.numerics.inference.observables import OBSERVABLES
 from actionrun.compiler.symbolic.vocabulary import component_names
 from actionrun.spec.kinds.family import Family
-
-SIGNS = {"q": "", "velocity": "'", "pi": ""}
+from actionrun.spec.tables.observables import OBSERVABLES as NAMES
 
 
 def channel_labels(study: Family, variables: tuple[str, ...]) -> list[tuple[str, str]]:
     """(label, unit) of each observed channel, in their order."""
-    labels = []
-    for variable in variables:
+    labels, alone = [], len(study.system.coordinates) == 1
+    for key in variables:
+        observable = OBSERVABLES[key]
+        label = observable.alone if alone and observable.alone else observable.label
         for name, size in study.system.coordinates.items():
-            key = {"q": name, "velocity": f"{name}'", "pi": f"pi_{name}"}[variable]
+            unit = study.unit(NAMES[key].quantity.format(name))
             for part in component_names(name, size, study.system.is_vector(name)):
-                said = {
-                    "q": part,
-                    "velocity": f"velocity of {part}",
-                    "pi": "momentum π"
-                    if len(study.system.coordinates) == 1
-                    else f"momentum of {part}",
-                }[variable]
-                labels.append((said, study.unit(key)))
+                labels.append((label.format(part), unit))
     return labels
 
 

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from actionrun.compiler.errors import study_error
 from actionrun.compiler.findings import Findings
-from actionrun.compiler.numerics.inference.trajectory_residual import Shot
+from actionrun.compiler.numerics.inference.trajectory_residual import TrajectoryResidual
 from actionrun.compiler.numerics.inference.weak_form import weak_fit, weak_form
 from actionrun.compiler.numerics.optimizers.levenberg_marquardt import (
     Fit,
@@ -98,21 +98,21 @@ class Fitting:
         iterations = refine.iterations if refine.method != "none" else 0
         for k, share in enumerate(STRETCHES):
             tell("refine", k, stretches, {})
-            fit = _refined(self._shot(share, contracts), x, low, high, iterations,
+            fit = _refined(self._trajectory(share, contracts), x, low, high, iterations,
                            self.study.refine.tolerance)  # fmt: skip
             x = fit.x
         assert fit is not None
         tell("refine", stretches, stretches, {"cost": float(jnp.nanmin(fit.cost))})
-        fit, choice, shot = _best(fit), None, self._shot(1.0, contracts)
+        fit, choice, trajectory = _best(fit), None, self._trajectory(1.0, contracts)
         if refine.sparse:
             names = [c.name for c in self.symbolic.coefficients]
             rows = int((self.observed.weight > 0).sum())
             tell("choice of terms", 0, 1, {})
             choice = chosen(fit, names, low, high, rows, lambda x, low, high: _refined(
-                shot, x, low, high, iterations, refine.tolerance))  # fmt: skip
+                trajectory, x, low, high, iterations, refine.tolerance))  # fmt: skip
             tell("choice of terms", 1, 1, {})
             fit = choice.fit
-        return fitted_findings(self._measured(fit, shot), choice)
+        return fitted_findings(self._measured(fit, trajectory), choice)
 
     # -- starting points -------------------------------------------------------------------------
 
@@ -149,12 +149,9 @@ class Fitting:
                 break
         return np.asarray(fit.x)[:, chosen]
 
-    def _channel(self, variable: str) -> list[int]:
-        return [k for k, (v, _) in enumerate(self.observed.names) if v == variable]
-
     def _joined(self) -> list[tuple[np.ndarray, np.ndarray, np.ndarray | None]]:
         """Complete samples of each trial for the weak form: t, q and momenta where observed."""
-        places, momenta = self._channel("q"), self._channel("pi")
+        places, momenta = map(self.observed.channels, ("position", "momentum"))
         motions = []
         for trial in range(self.observed.t.shape[1]):
             values, weight = self.observed.values[..., trial], self.observed.weight[..., trial]
@@ -218,27 +215,19 @@ class Fitting:
         """Whether fixed-point passes converge over the whole motion from the best candidate."""
         if self.symbolic.constraints or self.ggl.linear:
             return False
-        worst = _worst(self._shot(1.0, True), x[:, :1])
+        worst = _worst(self._trajectory(1.0, True), x[:, :1])
         return bool(np.all(np.asarray(worst) < 1e-10))
 
-    def _shot(self, share: float, contracts: bool) -> Shot:
+    def _trajectory(self, share: float, contracts: bool) -> TrajectoryResidual:
         o = self.observed
         span = np.nanmax(o.t - o.t[:1], axis=0)
         used = o.weight * ((o.t - o.t[:1]) <= share * span + 1e-12)[:, None]
-        return Shot(
-            self.ggl,
-            self.fixed,
-            self.grid,
-            jnp.asarray(o.values),
-            jnp.asarray(used),
-            jnp.asarray(o.t),
-            tuple(o.names),
-            len(self.low),
-            contracts,
-            self.walls,
-        )
+        return TrajectoryResidual(
+            self.ggl, self.fixed, self.grid, jnp.asarray(o.values), jnp.asarray(used),
+            jnp.asarray(o.t), o.names, len(self.low), True, contracts, self.walls,
+        )  # fmt: skip
 
-    def _measured(self, fit: Fit, shot: Shot) -> Measured:
+    def _measured(self, fit: Fit, trajectory: TrajectoryResidual) -> Measured:
         lane, cost = fit, float(np.asarray(fit.cost)[0])
         rows = int((self.observed.weight > 0).sum())
         on = ties(lane, self.walls)[0]
@@ -247,7 +236,7 @@ class Fitting:
         noise = self.study.observe.noise
         variance = noise**2 if noise else cost / max(rows - free, 1)
         spread = np.asarray(covariance(lane, jnp.asarray(variance)))[..., 0]
-        model, jacobian = _modelled(shot, lane.x)
+        model, jacobian = _modelled(trajectory, lane.x)
         return Measured(
             self.study,
             self.symbolic,
@@ -276,16 +265,18 @@ def _best(fit: Fit) -> Fit:
 
 
 @eqx.filter_jit
-def _refined(shot: Shot, x, low, high, iterations, tolerance) -> Fit:
-    return levenberg_marquardt(shot.residual, x, low, high, iterations, tolerance, shot.walls)
+def _refined(trajectory: TrajectoryResidual, x, low, high, iterations, tolerance) -> Fit:
+    return levenberg_marquardt(
+        trajectory.residual, x, low, high, iterations, tolerance, trajectory.walls
+    )
 
 
 @eqx.filter_jit
-def _worst(shot: Shot, x):
-    return shot.motion(x)[1]
+def _worst(trajectory: TrajectoryResidual, x):
+    return trajectory.motion(x)[1]
 
 
 @eqx.filter_jit
-def _modelled(shot: Shot, x):
+def _modelled(trajectory: TrajectoryResidual, x):
     """The modelled channels, and the Jacobian of the weighted residuals."""
-    return shot.motion(x)[0], slopes(shot.residual, x)[1]
+    return trajectory.motion(x)[0], slopes(trajectory.residual, x)[1]

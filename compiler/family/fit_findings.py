@@ -16,6 +16,7 @@ from actionrun.compiler.symbolic.identifiability import (
 from actionrun.compiler.symbolic.lagrangian_system import LagrangianSystem
 from actionrun.compiler.symbolic.printing import digits, spread
 from actionrun.spec.kinds.family import Family
+from actionrun.spec.tables.observables import OBSERVABLES
 
 from .figures import channel_labels
 from .observations import STRAY, far, missing
@@ -139,9 +140,8 @@ def _coefficients(m: Measured, names, known: Identifiability) -> dict[str, dict[
 
 
 def _variable_name(m: Measured, channel: int) -> str:
-    variable, component = m.names[channel]
-    name = m.problem.words.names[component]
-    return {"q": name, "velocity": f"v_{name}", "pi": f"pi_{name}"}[variable]
+    key, component = m.names[channel]
+    return OBSERVABLES[key].column(m.problem.words.names[component])
 
 
 def _residuals(m: Measured) -> dict[str, float]:

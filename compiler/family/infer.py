@@ -16,7 +16,7 @@ from actionrun.compiler.findings import Inference
 from actionrun.compiler.numerics.inference.encoder import Encoder
 from actionrun.compiler.numerics.inference.initial_guess import weak_answer
 from actionrun.compiler.numerics.inference.population import Population
-from actionrun.compiler.numerics.integrators.shooting import Grid, motions_on
+from actionrun.compiler.numerics.inference.trajectory_residual import TrajectoryResidual
 from actionrun.compiler.numerics.optimizers.levenberg_marquardt import (
     Fit,
     covariance,
@@ -26,6 +26,7 @@ from actionrun.compiler.numerics.sharding import dealt
 from actionrun.compiler.symbolic.identifiability import identified_coefficients
 from actionrun.compiler.symbolic.lagrangian_system import LagrangianSystem
 from actionrun.spec.kinds.family import Family
+from actionrun.spec.tables.observables import OBSERVABLES
 from scipy.interpolate import CubicSpline
 
 from .bounds import ties
@@ -123,15 +124,23 @@ def inferred(training: Training, state: Any, observations: Mapping[str, np.ndarr
         weak = _by_weak_form(population, times, jnp.asarray(series), jnp.asarray(named))
     values, weight, t = (dealt(jnp.asarray(x)) for x in (o.values, o.weight, o.t))
     places = grid(o.t, float(population.h))
-    shots = Shots(population, places, values, weight, t, o.names, len(named))
+    trajectory = TrajectoryResidual(
+        population.ggl, population.fixed, places, values, weight, t, o.names, len(named), False,
+        walls=population.walls,
+    )  # fmt: skip
     start = dealt(jnp.concatenate([jnp.asarray(named), jnp.asarray(q), jnp.asarray(v)]))
     iterations = study.refine.iterations if study.refine.method != "none" else 0
     fit, before, model, share = _refined(
-        shots, start, weak, jnp.asarray(low), jnp.asarray(high), iterations, study.refine.tolerance
+        trajectory,
+        start,
+        weak,
+        jnp.asarray(low),
+        jnp.asarray(high),
+        iterations,
+        study.refine.tolerance,
     )
     names = tuple(c.name for c in symbolic.coefficients)
-    marks = {"q": "", "velocity": "v_", "pi": "pi_"}
-    channels = tuple(marks[v] + symbolic.words.names[i] for v, i in o.names)
+    channels = tuple(OBSERVABLES[key].column(symbolic.words.names[i]) for key, i in o.names)
     return _told(
         study, population.walls, names, named, fit, before, model, share, o, observations, channels
     )
@@ -210,53 +219,9 @@ def resampled(study: Family, population: Population, o: Observed, names: np.ndar
             spline = CubicSpline(o.t[there, k], o.values[there, channel, k])
             series[:, place, k] = spline(o.t[0, k] + times)
             variable, i = o.names[channel]
-            if variable == "q":
+            if OBSERVABLES[variable].state == "position":
                 q[i, k], v[i, k] = spline(o.t[0, k]), spline(o.t[0, k], 1)
     return series, q, v
-
-
-class Shots(eqx.Module):
-    """Coefficients, positions and velocities (k + 2n, trials) -> weighted residuals, a motion a
-    lane."""
-
-    population: Population
-    grid: Grid
-    values: jax.Array
-    weight: jax.Array
-    t: jax.Array
-    names: tuple[tuple[str, int], ...] = eqx.field(static=True)
-    k: int = eqx.field(static=True)
-
-    def _start(self, x: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
-        """Constants (constants, trials), starting q and p (n, trials)."""
-        m, n = self.population.ggl.mechanics, self.population.ggl.mechanics.n
-        theta = self.population.theta(x[: self.k])
-        q, v = x[self.k : self.k + n], x[self.k + n :]
-        return theta, q, m.momentum(q, v, self.t[0], theta)
-
-    def motion(self, x: jax.Array) -> jax.Array:
-        """Modelled channels (samples, channels, trials)."""
-        m = self.population.ggl.mechanics
-        theta, q, p = self._start(x)
-        found = motions_on(self.population.ggl, theta, q, p, self.grid)
-        parts: list[jax.Array] = []
-        for variable, i in self.names:
-            match variable:
-                case "q":
-                    parts.append(found.q[:, i])
-                case "pi":
-                    parts.append(found.p[:, i])
-                case _:
-                    both = found.q.swapaxes(0, 1), found.p.swapaxes(0, 1)
-                    parts.append(m.velocity(*both, self.t, theta[:, None])[i])
-        return jnp.stack(parts, axis=1)
-
-    def residual(self, x: jax.Array) -> jax.Array:
-        rows = ((self.motion(x) - self.values) * self.weight).reshape((-1, x.shape[-1]))
-        theta, q, p = self._start(x)
-        span = jnp.max(self.t - self.t[0], axis=0)
-        off = self.population.ggl.departure(q, p, self.t[0], theta, span)
-        return jnp.concatenate([rows, off])
 
 
 @eqx.filter_jit
@@ -270,28 +235,29 @@ def _by_weak_form(population: Population, times: tuple[float, ...], series, name
 
 
 @eqx.filter_jit
-def _refined(shots: Shots, start, weak, low, high, iterations, tolerance):
+def _refined(trajectory: TrajectoryResidual, start, weak, low, high, iterations, tolerance):
     """The fit, from the network's answer or the weak form's where that leaves less; the network's
     own cost; the refined motion; which coefficients it determines."""
-    free = jnp.full_like(start[shots.k :], jnp.inf)
-    low = jnp.concatenate([low + 0 * start[: shots.k], -free])
-    high = jnp.concatenate([high + 0 * start[: shots.k], free])
+    k = trajectory.k
+    free = jnp.full_like(start[k:], jnp.inf)
+    low = jnp.concatenate([low + 0 * start[:k], -free])
+    high = jnp.concatenate([high + 0 * start[:k], free])
 
     # The network knows nothing of the start: that is fitted first, to be fair to both.
     def begun(at):
         def with_start(y):
-            return shots.residual(jnp.concatenate([at, y]))
+            return trajectory.residual(jnp.concatenate([at, y]))
 
-        fit = levenberg_marquardt(with_start, start[shots.k :], -free, free, iterations, tolerance)
+        fit = levenberg_marquardt(with_start, start[k:], -free, free, iterations, tolerance)
         return jnp.concatenate([at, fit.x]), jnp.where(jnp.isfinite(fit.cost), fit.cost, jnp.inf)
 
-    at = start[: shots.k]
+    at = start[:k]
     if weak is None:
         begin, before = begun(at)
     else:
         both, costs = jax.lax.map(begun, jnp.stack([at, weak]))  # compiled once
         begin, before = jnp.where(costs[1] < costs[0], both[1], both[0]), costs[0]
     fit = levenberg_marquardt(
-        shots.residual, begin, low, high, iterations, tolerance, shots.population.walls
+        trajectory.residual, begin, low, high, iterations, tolerance, trajectory.walls
     )
-    return fit, before, shots.motion(fit.x), identified_coefficients(fit.normal, shots.k)
+    return fit, before, trajectory.motion(fit.x)[0], identified_coefficients(fit.normal, k)

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from actionrun.compiler.findings import Axis, Curve, Figure, Panel
 from actionrun.compiler.numerics.inference.encoder import sizes
+from actionrun.compiler.numerics.inference.observables import OBSERVABLES
 from actionrun.compiler.numerics.inference.population import Population
 
 REACH, POINTS = 4.0, 81  # factors from 1/REACH to REACH
@@ -30,11 +31,10 @@ def landscape(population: Population, names: list[str], case: int, c, q, p) -> F
     misfit = misfit.reshape(len(population.variables), len(ways) + 1, POINTS)
     labels = [names[k] for k in ways] + ["all together (the gauge)"]
     styles = ["line"] * len(ways) + ["dashed"]
-    said = {"q": "positions", "velocity": "velocities", "pi": "momenta"}
     panels = tuple(
         Panel(
             Axis("coefficient / its true value", log=True),
-            Axis(f"misfit of {said[variable]}"),
+            Axis(f"misfit of {OBSERVABLES[variable].plural}"),
             tuple(
                 Curve(factors, misfit[v, w], label, style)  # type: ignore[arg-type]
                 for w, (label, style) in enumerate(zip(labels, styles, strict=True))

@@ -11,6 +11,7 @@ from actionrun.compiler.errors import study_error
 from actionrun.compiler.numerics.integrators.shooting import Grid
 from actionrun.compiler.symbolic.lagrangian_system import LagrangianSystem
 from actionrun.spec.kinds.family import Family
+from actionrun.spec.tables.observables import OBSERVABLES
 
 STRAY = 5.0  # robust standard deviations
 ROUND_OFF = 1e-9  # of a channel's size: so near to the fit nothing is far from it
@@ -27,22 +28,26 @@ class Observed(NamedTuple):
     size: np.ndarray  # (channels,) RMS over all samples
     names: tuple[tuple[str, int], ...]
 
+    def channels(self, state: str) -> list[int]:
+        """The channels that are this part of the state."""
+        return [k for k, (key, _) in enumerate(self.names) if OBSERVABLES[key].state == state]
+
 
 def observed(
     study: Family, symbolic: LagrangianSystem, observations: Mapping[str, np.ndarray]
 ) -> Observed:
-    """Samples by trial, channels in the order q, velocity, pi; each trial sorted by time."""
+    """Samples by trial, channels in the order of the table of observables, trials by time."""
     words = symbolic.words
     columns: list[np.ndarray] = []
     names: list[tuple[str, int]] = []
-    for variable, prefix in (("q", ""), ("velocity", "v_"), ("pi", "pi_")):
+    for key, observable in OBSERVABLES.items():
         for name, part in words.slices.items():
-            if prefix + name in observations:
-                values = np.atleast_2d(np.asarray(observations[prefix + name], float).T).T
+            if (column := observable.column(name)) in observations:
+                values = np.atleast_2d(np.asarray(observations[column], float).T).T
                 for i in range(part.stop - part.start):
-                    names.append((variable, part.start + i))
+                    names.append((key, part.start + i))
                     columns.append(values[:, i])
-    if {i for v, i in names if v == "q"} != set(range(symbolic.n)):
+    if {i for key, i in names if OBSERVABLES[key].state == "position"} != set(range(symbolic.n)):
         raise study_error(
             study,
             ("data", "columns"),

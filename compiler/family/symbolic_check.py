@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
+from actionrun.compiler.numerics.inference.observables import by_state
 from actionrun.compiler.symbolic.identifiability import monomial
 from actionrun.compiler.symbolic.lagrangian_system import LagrangianSystem, lagrangian_system
 from actionrun.compiler.symbolic.linear_stability import limit
@@ -43,7 +44,7 @@ def _identified(study: Family, symbolic: LagrangianSystem) -> Iterator[Fault]:
     known = " and ".join(monomial(c) for c in found.combinations) or "nothing"
     lost = [c.name for c in symbolic.coefficients if c.name in found.lost]
     hint = f"fix one of {', '.join(lost)}, e.g. {lost[0]} = {{ fixed = 1.0 }}"
-    if "pi" not in study.observe.variables and study.data is None:
+    if "momentum" not in by_state(study.observe.variables) and study.data is None:
         hint += '; or observe momenta: variables = ["q", "pi"]'
     elif study.data is not None:
         hint += "; or measure momenta too"

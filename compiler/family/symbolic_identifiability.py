@@ -1,7 +1,7 @@
 """Which coefficients a family's motions can determine at all, whatever the motion.
 
-Seen positions fix the acceleration as a function of the state, and the constraints; seen momenta
-fix the momentum too.
+Seen positions fix the acceleration as a function of the state, and the constraints; an observable
+that holds coefficients, as momenta do, is fixed too.
 The rank of these functions' derivatives by log c, at generic states, is the number of combinations
 of coefficients that motions determine.
 """
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 import sympy as sp
+from actionrun.compiler.numerics.inference.observables import OBSERVABLES
 from actionrun.compiler.symbolic.constraints import sum_of_sizes
 from actionrun.compiler.symbolic.evaluation import numbers
 from actionrun.compiler.symbolic.identifiability import (
@@ -20,6 +21,7 @@ from actionrun.compiler.symbolic.identifiability import (
 from actionrun.compiler.symbolic.lagrangian_system import LagrangianSystem
 from actionrun.compiler.symbolic.structure import equations_of_motion
 from actionrun.spec.kinds.family import Family
+from actionrun.spec.tables.observables import OBSERVABLES as NAMES
 
 POINTS = 48  # generic states
 SEED = 5
@@ -45,7 +47,12 @@ def _jacobian(study: Family, problem: LagrangianSystem) -> np.ndarray | None:
     stack = [*matrix, *right]
     for c in free:
         stack += [sp.diff(e, c) for e in (*matrix, *right)]
-    seen = list(problem.momentum) if "pi" in _seen(study) else []
+    seen = [
+        x
+        for key in _observed(study)
+        for x in OBSERVABLES[key].expressions(problem)
+        if x.free_symbols & {*free}
+    ]
     slopes = [c * sp.diff(x, c) for x in (*seen, *problem.constraints) for c in free]
     terms = [sum_of_sizes(phi) for phi in problem.constraints]
     every = [*stack, *slopes, *terms]
@@ -96,10 +103,15 @@ def _along(problem: LagrangianSystem, x: sp.Expr) -> sp.Expr:
     return sp.Add(sp.diff(x, words.t), *moved)
 
 
-def _seen(study: Family) -> tuple[str, ...]:
+def _observed(study: Family) -> tuple[str, ...]:
+    """The keys of the observables, of a study or of its columns."""
     if study.data is None:
         return study.observe.variables
-    return tuple("pi" for name in study.data.columns if name.startswith("pi_"))
+    return tuple(
+        key
+        for key, observable in NAMES.items()
+        if any(observable.column(name) in study.data.columns for name in study.system.coordinates)
+    )
 
 
 def _number(value) -> float:

@@ -12,6 +12,7 @@ import optax
 from actionrun.compiler.findings import Findings
 from actionrun.compiler.numerics.inference.encoder import Encoder
 from actionrun.compiler.numerics.inference.losses import Judgement
+from actionrun.compiler.numerics.inference.observables import OBSERVABLES
 from actionrun.compiler.numerics.inference.population import Population
 from actionrun.compiler.numerics.inference.training import Dtype, Progress, Trainer
 from actionrun.compiler.numerics.sharding import everywhere
@@ -177,8 +178,12 @@ def _optimizer(study: Family) -> optax.GradientTransformation:
 def judgement(study: Family) -> Judgement:
     """The loss of training; how the channels weigh in one that compares motions."""
     training, n = study.training, sum(study.system.coordinates.values())
-    weights = {"q": training.alpha}
-    channels = [w for v in study.observe.variables for w in [weights.get(v, training.beta)] * n]
+    weights = {"position": training.alpha}
+    channels = [
+        weights.get(OBSERVABLES[key].state or "", training.beta)
+        for key in study.observe.variables
+        for _ in range(n)
+    ]
     return Judgement(
         training.loss, jnp.asarray(channels), training.exponent, not study.network.scaled
     )

@@ -15,6 +15,7 @@ import numpy as np
 from actionrun.spec.expressions.errors import ExpressionFault
 from actionrun.spec.tables.common import Columns, Data, Observe
 from actionrun.spec.tables.leaves import Column
+from actionrun.spec.tables.observables import OBSERVABLES
 from actionrun.spec.tables.system import System
 from actionrun.spec.text.source import Fault, Faults, quoted
 from actionrun.spec.units.quantities import Units, unit
@@ -49,8 +50,10 @@ def motions_in(study: Observing, path: Path) -> dict[str, np.ndarray]:
     motions: dict[str, np.ndarray] = {}
     for key, names in _columns(study, table).items():
         parts = [table.numbers(name, key) * _factor(study, table, name) for name in names]
-        vector = key.removeprefix("v_").removeprefix("pi_") in study.system.coordinates and (
-            study.system.is_vector(key.removeprefix("v_").removeprefix("pi_"))
+        vector = any(
+            key == one.column(name) and study.system.is_vector(name)
+            for name in study.system.coordinates
+            for one in OBSERVABLES.values()
         )
         motions[key] = np.stack(parts, axis=1) if vector else parts[0]
     table.check_rows()
@@ -94,15 +97,16 @@ def _by_name(study: Observing, table: Table) -> dict[str, list[str]]:
     """Headings by the names of the coordinates."""
     wanted: dict[str, list[str]] = {"t": ["t"], "trial": ["trial"]}
     single = len(study.system.coordinates) == 1
-    for variable, prefix in (("q", ""), ("velocity", "v_"), ("pi", "pi_")):
-        if variable not in study.observe.variables:
+    for key, one in OBSERVABLES.items():
+        if key not in study.observe.variables:
             continue
         for name, size in study.system.coordinates.items():
+            column = one.column(name)
             if study.system.is_vector(name):
-                wanted[prefix + name] = [f"{prefix}{name}_{i + 1}" for i in range(size)]
+                wanted[column] = [f"{column}_{i + 1}" for i in range(size)]
             else:
-                short = single and variable in table.header and prefix + name not in table.header
-                wanted[prefix + name] = [variable if short and prefix else prefix + name]
+                short = single and key in table.header and column not in table.header
+                wanted[column] = [key if short and one.prefix else column]
     return wanted
 
 

@@ -18,6 +18,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from .leaves import Column, Expression, Reading, Row, Value, described
+from .observables import ObservableKey, short_columns
 
 NAME_PATTERN = r"^[A-Za-z][A-Za-z0-9_]{0,39}$"
 
@@ -91,7 +92,7 @@ class Compare(Table):
 class Observe(Table):
     """What is seen of a motion."""
 
-    variables: tuple[Literal["q", "velocity", "pi"], ...] = Field(
+    variables: tuple[ObservableKey, ...] = Field(
         default=("q", "pi"),
         min_length=1,
         description="All positions, velocities, discrete momenta.",
@@ -112,8 +113,7 @@ def read_columns(raw: Any, info: ValidationInfo) -> dict[str, Any]:
             "value.type", "{what} where a table of columns is wanted",
             {"what": described(raw), "hint": 'write { t = "t", q = "x [m]" }'},
         )  # fmt: skip
-    single = next(iter(reading.coordinates), None) if len(reading.coordinates) == 1 else None
-    short = {"velocity": f"v_{single}", "pi": f"pi_{single}"} if single else {}
+    short = short_columns([*reading.coordinates])
     found: dict[str, Any] = {}
     for key, item in raw.items():
         name = short.get(str(key), str(key))

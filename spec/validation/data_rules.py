@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from actionrun.spec.tables.columns import tabular
+from actionrun.spec.tables.observables import OBSERVABLES, short_columns
 from actionrun.spec.text.source import nearest
 
 from .rule_context import RuleContext
@@ -27,8 +28,8 @@ def check_data(context: RuleContext) -> None:
 
 def _columns(context: RuleContext, columns: dict[str, Any]) -> None:
     names = [*context.coordinates]
-    short = ["velocity", "pi"] if len(names) == 1 else []
-    known = ["t", "trial", *names, *(f"{p}_{q}" for p in ("v", "pi") for q in names), *short]
+    every = (one.column(name) for one in OBSERVABLES.values() for name in names)
+    known = ["t", "trial", *every, *short_columns(names)]
     if context.coordinates:
         for name in columns:
             if name not in known:

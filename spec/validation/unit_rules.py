@@ -9,6 +9,7 @@ from actionrun.spec.expressions.errors import ExpressionFault
 from actionrun.spec.expressions.name_resolution import FIXED
 from actionrun.spec.kinds.registry import Kind
 from actionrun.spec.tables.columns import tabular
+from actionrun.spec.tables.observables import OBSERVABLES, short_columns
 from actionrun.spec.text.span import Key
 from actionrun.spec.units.quantities import dimension_power, dimension_product
 from actionrun.spec.units.unit_table import LENGTH, NONE, Dimension
@@ -96,19 +97,18 @@ def coordinate_dimensions(context: UnitContext) -> None:
 def _options(context: UnitContext, name: str) -> Iterator[Dimension]:
     """What start and columns say of the dimension of a coordinate."""
     time = context.state.units.time
-    places = [
-        (("start", "position", name), NONE),
-        (("data", "columns", name), NONE),
-        (("start", "velocity", name), time),
-        (("data", "columns", f"v_{name}"), time),
-    ]
-    if len(context.coordinate_names) == 1:
-        places.append((("data", "columns", "velocity"), time))
-    for key, factor in places:
+    places: list[tuple[tuple[str, str, str], int]] = []
+    for one in OBSERVABLES.values():
+        if one.rate is not None:
+            short = [one.key] if one.prefix and len(context.coordinate_names) == 1 else []
+            columns = [("data", "columns", key) for key in (one.column(name), *short)]
+            start = [("start", one.state, name)] if one.state else []
+            places += [(key, one.rate) for key in (*start, *columns)]
+    for key, rate in places:
         item = context.given(*key[:-1]).get(key[-1])
         for leaf in context.leaves(key, item) if item is not None else ():
             if (found := context.of(leaf)) is not None:
-                yield dimension_product(found, factor)
+                yield dimension_product(found, time, rate)
 
 
 def _law_agrees(context: UnitContext, trial: dict[str, Dimension]) -> bool:
@@ -179,11 +179,11 @@ def _masses(context: UnitContext) -> None:
 
 def check_start_units(context: UnitContext) -> None:
     """Positions, velocities and momenta."""
-    for part, dimension in (("position", context.known.get), ("velocity", context.velocity),
-                            ("momentum", context.momentum)):  # fmt: skip
-        for name, item in context.given("start", part).items():
+    for one in OBSERVABLES.values():
+        part = one.state or ""
+        for name, item in context.given("start", part).items() if part else ():
             for leaf in context.leaves(("start", part, name), item):
-                context.expect(leaf, dimension(name), f"the {part} of {name}")
+                context.expect(leaf, one.dimension(context, name), f"the {part} of {name}")
 
 
 def check_times(context: UnitContext) -> None:
@@ -208,19 +208,18 @@ def check_data_columns(context: UnitContext) -> None:
     """Columns of a measured motion."""
     if tabular(context.state.raw):
         return
-    single = context.coordinate_names[0] if len(context.coordinate_names) == 1 else ""
+    short = short_columns(context.coordinate_names)
     for key, item in context.given("data", "columns").items():
-        name = {"velocity": f"v_{single}", "pi": f"pi_{single}"}.get(key, key)
-        kind, _, base = name.partition("_")
+        name = short.get(key, key)
         wanted: Dimension | None = None
         if name == "t":
             wanted = context.state.units.time
         elif name in context.known:
             wanted = context.known[name]
-        elif kind == "v":
-            wanted = context.velocity(base)
-        elif kind == "pi":
-            wanted = context.momentum(base)
+        else:
+            for one in OBSERVABLES.values():
+                if one.prefix and name.startswith(one.prefix):
+                    wanted = one.dimension(context, name.removeprefix(one.prefix))
         for leaf in context.leaves(("data", "columns", key), item):
             context.expect(leaf, wanted, "the time" if name == "t" else f"the column of {name}")
 
@@ -239,8 +238,8 @@ def derived_dimensions(context: UnitContext) -> None:
     context.known.setdefault("t", context.state.units.time)
     context.known.setdefault("lagrangian", context.energy)
     for name in context.coordinate_names:
-        context.known.setdefault(f"{name}'", context.velocity(name))
-        context.known.setdefault(f"pi_{name}", context.momentum(name))
+        for one in OBSERVABLES.values():
+            context.known.setdefault(one.quantity.format(name), one.dimension(context, name))
         context.known.setdefault(f"force_{name}", context.conjugate(context.known.get(name)))
     for key, one in context.expressions.items():
         if key[:2] == ("system", "constraints"):

@@ -11,6 +11,7 @@ import numpy as np
 from actionrun.compiler.numerics.optimizers.levenberg_marquardt import Residual, levenberg_marquardt
 from scipy.interpolate import CubicSpline
 
+from .observables import by_state
 from .population import Population
 from .weak_form import residuals, weak_form_of_many
 
@@ -22,10 +23,10 @@ def weak_answer(
 ) -> jax.Array | None:
     """Coefficients (k, batch) by the weak form of series (samples, channels, batch) at times
     (samples,), searched from `named`; None where positions are not observed."""
-    if "q" not in population.variables:
+    seen = _by_state(population, series)
+    if "position" not in seen:
         return None
-    seen = _by_variable(population, series)
-    weak = weak_form_of_many(times, seen["q"], seen.get("pi"))
+    weak = weak_form_of_many(times, seen["position"], seen.get("momentum"))
 
     def residual(c: jax.Array) -> jax.Array:
         return residuals(population.ggl, weak, population.theta(c))
@@ -39,30 +40,35 @@ def seen_start(
 ) -> tuple[jax.Array, jax.Array]:
     """Starting positions and momenta (n, batch) as the first samples show them, for coefficients c
     (k, batch); what they do not show is in the middle of its range."""
-    seen, shape = _by_variable(population, series), (len(population.q_low), c.shape[-1])
+    seen, shape = _by_state(population, series), (len(population.q_low), c.shape[-1])
 
     def middle(low: jax.Array, high: jax.Array) -> jax.Array:
         return jnp.broadcast_to(((low + high) / 2)[:, None], shape)
 
-    q = seen["q"][:, 0] if "q" in seen else middle(population.q_low, population.q_high)
-    if "pi" in seen:
-        return q, seen["pi"][:, 0]
+    q = (
+        seen["position"][:, 0]
+        if "position" in seen
+        else middle(population.q_low, population.q_high)
+    )
+    if "momentum" in seen:
+        return q, seen["momentum"][:, 0]
     if "velocity" in seen:
         v = seen["velocity"][:, 0]
-    elif "q" in seen:
+    elif "position" in seen:
         slope = CubicSpline(times, np.eye(len(times)))(times[0], 1)
-        v = jnp.einsum("s,nsb->nb", jnp.asarray(slope), seen["q"])
+        v = jnp.einsum("s,nsb->nb", jnp.asarray(slope), seen["position"])
     else:
         return q, population.momenta(c, q, middle(population.rate_low, population.rate_high))
     return q, population.ggl.mechanics.momentum(q, v, jnp.zeros((), q.dtype), population.theta(c))
 
 
-def _by_variable(population: Population, series: jax.Array) -> dict[str, jax.Array]:
-    """Series (n, samples, batch) of each observed variable."""
-    n = len(population.q_low)
+def _by_state(population: Population, series: jax.Array) -> dict[str, jax.Array]:
+    """Series (n, samples, batch) of each observable that is part of the state."""
+    n, variables = len(population.q_low), population.variables
     return {
-        variable: series[:, k * n : k * n + n].swapaxes(0, 1)
-        for k, variable in enumerate(population.variables)
+        state: series[:, k * n : k * n + n].swapaxes(0, 1)
+        for state, key in by_state(variables).items()
+        for k in (variables.index(key),)
     }
 
 

@@ -8,6 +8,8 @@ import jax.numpy as jnp
 from actionrun.compiler.numerics.integrators.shooting import Moving, motions
 from actionrun.compiler.numerics.optimizers.inequality_constraints import Walls
 
+from .observables import observe
+
 MOST = 20_000  # rounds of drawing; with 1 % allowed, 0.99^20000 = 1e-87 of the members are left
 
 
@@ -115,7 +117,10 @@ class Population(eqx.Module):
         """Observed series (samples, channels, batch), and the worst change of the iteration."""
         h = self.h.astype(q.dtype)
         motion = motions(self.ggl, self.theta(c), q, p, h, self.steps, self.every, self.contracts)
-        return observed(self, motion.q, motion.p, c), motion.change
+        t = (self.h * self.every * jnp.arange(motion.q.shape[0]))[:, None].astype(q.dtype)
+        mechanics = self.ggl.mechanics
+        parts = observe(self.variables, mechanics, motion.q, motion.p, t, self.theta(c))
+        return jnp.concatenate([parts[key] for key in self.variables], axis=1), motion.change
 
     def departure(self, c, q, p) -> jax.Array:
         """How far starts lie off the surface of the constraints and leave it, (2m, batch)."""
@@ -139,21 +144,3 @@ def _even(key: jax.Array, low: jax.Array, high: jax.Array, count: int) -> jax.Ar
     """Evenly drawn numbers (len(low), count)."""
     u = jax.random.uniform(key, (len(low), count), jnp.float64)
     return low[:, None] + (high - low)[:, None] * u
-
-
-def observed(population: Population, q, p, c) -> jax.Array:
-    """The observed variables of motions q, p (samples, n, batch): (samples, channels, batch)."""
-    parts = []
-    for variable in population.variables:
-        if variable == "q":
-            parts.append(q)
-        elif variable == "pi":
-            parts.append(p)
-        else:
-            theta = population.theta(c)[:, None]
-            times = population.h * population.every * jnp.arange(q.shape[0])
-            v = population.ggl.mechanics.velocity(
-                q.swapaxes(0, 1), p.swapaxes(0, 1), times[:, None].astype(q.dtype), theta
-            )
-            parts.append(v.swapaxes(0, 1))
-    return jnp.concatenate(parts, axis=1)

@@ -1,63 +1,77 @@
-"""Coefficients and starts to weighted residuals: shooting at measured motions."""
+"""Single shooting: the residuals of modelled trajectories at measured samples.
+
+Bock (Springer Series in Chemical Physics 18, 102, 1981); the unknowns are coefficients and initial
+states, and derivatives go through the integrator.
+"""
 
 from __future__ import annotations
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 from actionrun.compiler.numerics.integrators.shooting import Grid, Moving, motions_on
 from actionrun.compiler.numerics.optimizers.inequality_constraints import Walls
+from jaxtyping import Array, Float
+
+from .observables import observe
 
 
-class Shot(eqx.Module):
-    """Coefficients and starts -> weighted residuals. Batch: (trials, lanes)."""
+class TrajectoryResidual(eqx.Module):
+    """Coefficients and initial states x -> weighted residuals.
+
+    Where `pooled`, all trials have the same coefficients: x is (k + 2 n trials, lanes), k
+    coefficients and then q and v of each trial, and the batch is (trials, lanes). Otherwise each
+    has its own: x is (k + 2 n, trials), a trial a lane.
+    `values`, `weight` (samples, channels, trials), `t` (samples, trials); `names`: observable and
+    component of each channel; `contracts`: fixed-point iterations are known to converge.
+    """
 
     ggl: Moving
-    fixed: jax.Array
+    fixed: Float[Array, " parameters"]
     grid: Grid
-    values: jax.Array
-    weight: jax.Array
-    t: jax.Array
+    values: Float[Array, "samples channels trials"]
+    weight: Float[Array, "samples channels trials"]
+    t: Float[Array, "samples trials"]
     names: tuple[tuple[str, int], ...] = eqx.field(static=True)
     k: int = eqx.field(static=True)
-    contracts: bool = eqx.field(static=True)
+    pooled: bool = eqx.field(static=True)
+    contracts: bool = eqx.field(static=True, default=False)
     walls: Walls | None = None
 
-    def _start(self, x):
-        """Constants (constants, trials, lanes), starting q and p (n, trials, lanes)."""
-        n, trials, lanes = self.ggl.mechanics.n, self.values.shape[-1], x.shape[-1]
-        c = jnp.broadcast_to(x[: self.k][:, None], (self.k, trials, lanes))
-        fixed = jnp.broadcast_to(self.fixed[:, None, None], (*self.fixed.shape, trials, lanes))
-        theta = jnp.concatenate([fixed, c])
-        state = x[self.k :].reshape((trials, 2, n, lanes))
-        q, v = jnp.moveaxis(state[:, 0], 0, 1), jnp.moveaxis(state[:, 1], 0, 1)
-        return theta, q, self.ggl.mechanics.momentum(q, v, self.t[0][:, None], theta)
+    def _lanes(self, x: Array) -> Array:
+        """An array that ends with trials, to broadcast with the batch."""
+        return x[..., None] if self.pooled else x
 
-    def motion(self, x):
-        """Modelled channels (samples, channels, trials, lanes), and the worst change."""
-        m = self.ggl.mechanics
-        theta, q, p = self._start(x)
-        found = motions_on(self.ggl, theta, q, p, self.grid, self.contracts)
-        parts, velocity = [], None
-        for variable, i in self.names:
-            if variable == "q":
-                parts.append(found.q[:, i])
-            elif variable == "pi":
-                parts.append(found.p[:, i])
-            else:
-                if velocity is None:
-                    times = self.t[..., None]
-                    velocity = m.velocity(
-                        found.q.swapaxes(0, 1), found.p.swapaxes(0, 1), times, theta[:, None]
-                    )
-                parts.append(velocity[i])
-        return jnp.stack(parts, axis=1), found.change
+    def _initial(self, x: Array) -> tuple[Array, Array, Array]:
+        """Constants (constants, *batch), initial q and p (n, *batch)."""
+        n, c, state = self.ggl.mechanics.n, x[: self.k], x[self.k :]
+        if self.pooled:
+            trials, lanes = self.values.shape[-1], x.shape[-1]
+            c = jnp.broadcast_to(c[:, None], (self.k, trials, lanes))
+            state = jnp.moveaxis(state.reshape((trials, 2, n, lanes)), 0, 2)
+        else:
+            state = state.reshape((2, n, -1))
+        fixed = self.fixed.reshape((-1,) + (1,) * (c.ndim - 1))
+        fixed = jnp.broadcast_to(fixed, (*self.fixed.shape, *c.shape[1:]))
+        theta, (q, v) = jnp.concatenate([fixed, c]), state
+        return theta, q, self.ggl.mechanics.momentum(q, v, self._lanes(self.t[0]), theta)
 
-    def residual(self, x):
+    def motion(
+        self, x: Float[Array, "unknowns lanes"]
+    ) -> tuple[Float[Array, "samples channels *batch"], Float[Array, "*batch"]]:
+        """Modelled channels, and the worst change of the integrator's iteration."""
+        theta, q, p = self._initial(x)
+        motion = motions_on(self.ggl, theta, q, p, self.grid, self.contracts)
+        keys = [key for key, _ in self.names]
+        t = self._lanes(self.t)
+        modelled = observe(keys, self.ggl.mechanics, motion.q, motion.p, t, theta)
+        return jnp.stack([modelled[key][:, i] for key, i in self.names], axis=1), motion.change
+
+    def residual(self, x: Float[Array, "unknowns lanes"]) -> Float[Array, "rows lanes"]:
+        """Weighted misfits, and how far the initial states lie off the constraints."""
         modelled, _ = self.motion(x)
-        miss = (modelled - self.values[..., None]) * self.weight[..., None]
-        theta, q, p = self._start(x)
-        span = jnp.max(self.t - self.t[0], axis=0)[:, None]
-        off = self.ggl.departure(q, p, self.t[0][:, None], theta, span)
+        miss = (modelled - self._lanes(self.values)) * self._lanes(self.weight)
+        theta, q, p = self._initial(x)
+        span = self._lanes(jnp.max(self.t - self.t[0], axis=0))
+        off = self.ggl.departure(q, p, self._lanes(self.t[0]), theta, span)
         rows = (miss.reshape((-1, x.shape[-1])), off.reshape((-1, x.shape[-1])))
         return jnp.concatenate(rows)
