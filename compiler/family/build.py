@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
-from actionrun.compiler.program import Program
+from actionrun.compiler.program import Program, Reported
 from actionrun.compiler.symbolic.lagrangian_system import lagrangian_system
 from actionrun.spec import Faults
 from actionrun.spec.kinds.family import Family
 
 from .bounds import ranges
 from .fit import Fitting
-from .fit_with_network import Reading
-from .train import Training
+from .fit_findings import FitReport
+from .fit_with_network import FitWithNetwork, measured_population
+from .train import Training, population
+from .training_findings import TrainingReport
 
 
 def build(study: Family, observations: Mapping[str, np.ndarray] | None) -> Program:
@@ -24,12 +26,18 @@ def build(study: Family, observations: Mapping[str, np.ndarray] | None) -> Progr
     require_built(study)
     symbolic = lagrangian_system(study)
     within = ranges(study, symbolic)
-    if study.data is not None:
-        assert observations is not None
-        if study.network.kind != "none":
-            return Reading(study, symbolic, within, observations)
-        return Fitting(study, symbolic, within, observations)
-    return Training(study, symbolic, within)
+    minutes = study.training.minutes
+    if study.data is None or observations is None:
+        assert study.integrator.steps is not None
+        drawn = population(study, symbolic, within, study.integrator.steps)
+        training = Training(study, symbolic, drawn)
+        return Reported(training, TrainingReport(training), minutes)
+    fitting = Fitting(study, symbolic, within, observations)
+    if study.network.kind == "none":
+        return Reported(fitting, FitReport(fitting))
+    drawn = measured_population(study, symbolic, within, fitting.observed)
+    training = Training(study, symbolic, drawn)
+    return Reported(training, FitWithNetwork(training, fitting), minutes)
 
 
 def require_built(study: Family) -> None:

@@ -11,14 +11,14 @@ import numpy as np
 from actionrun.compiler.findings import Check, Table
 from actionrun.compiler.numerics.optimizers.levenberg_marquardt import covariance
 
-from .evaluation import Batch
+from .evaluation import EvaluationBatch
 
 RESAMPLED = 200  # sets of systems drawn for the bootstrap
 MOST = 100_000  # systems of which it is made
 NORMAL_95 = 1.959963984540054
 
 
-def uncertainty(names: list[str], test: Batch, noise: float) -> dict[str, float]:
+def uncertainty(names: list[str], test: EvaluationBatch, noise: float) -> dict[str, float]:
     """Metrics `coverage.c`, the share of 95 % intervals that hold the truth, and `cramer_rao.c`
     and `network_cramer_rao.c`, the root mean square of error over bound, of the refined estimate
     and of the network's.
@@ -67,7 +67,9 @@ def uncertainty_table(names: list[str], metrics, noise: float) -> Table:
     return Table("uncertainty", caption, header, rows)
 
 
-def beside_refinement(names: list[str], test: Batch) -> tuple[dict[str, float], Table, Check]:
+def beside_refinement(
+    names: list[str], test: EvaluationBatch
+) -> tuple[dict[str, float], Table, Check]:
     """The 95th percentiles of the relative errors of network and refinement over the same systems:
     metrics `p95_over_refined.c`, and `bare_error_p95.c` of the network before its scoring layers;
     a table with the 95 % intervals of the ratio by the bootstrap of pairs (Efron & Tibshirani, An

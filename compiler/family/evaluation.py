@@ -1,7 +1,8 @@
-"""Systems put before a trained network: named, refined through the integrator, and compared."""
+"""Evaluation of a trained network on systems: read, refined through the integrator, compared."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import equinox as eqx
@@ -18,7 +19,6 @@ from actionrun.compiler.numerics.optimizers.levenberg_marquardt import (
     levenberg_marquardt,
     slopes,
 )
-from actionrun.compiler.numerics.sharding import dealt
 from actionrun.compiler.symbolic.identifiability import (
     Identifiability,
     identifiability,
@@ -28,7 +28,7 @@ from actionrun.compiler.symbolic.lagrangian_system import LagrangianSystem
 from actionrun.spec.kinds.family import Family
 
 
-class Batch(NamedTuple):
+class EvaluationBatch(NamedTuple):
     """Systems and what was made of them: coefficients (k, batch), starts (n, batch), series
     (samples, channels, batch) as seen, estimates of the network and after refinement. Motions of
     the network's answer start as the true ones did."""
@@ -46,7 +46,7 @@ class Batch(NamedTuple):
     bare: jax.Array | None  # the network's estimates before its scoring layers, if it has any
 
 
-def lanes(batch: Batch, lanes: slice) -> Batch:
+def lanes(batch: EvaluationBatch, lanes: slice) -> EvaluationBatch:
     """Some systems of a batch."""
     return jax.tree.map(lambda x: x[..., lanes] if jnp.ndim(x) else x, batch)
 
@@ -69,24 +69,39 @@ def given(study: Family, symbolic: LagrangianSystem, population: Population):
     return c, q, population.momenta(c, q, rate)
 
 
-def batch_of(study: Family, population: Population, encoder: Encoder, c, q, p, key) -> Batch:
-    known_start = population.known_start and not population.by_velocity
-    iterations = study.refine.iterations if study.refine.method != "none" else 0
-    c, q, p = dealt(c), dealt(q), dealt(p)
-    times = study.number(study.integrator.dt) * population.every * np.arange(
-        population.steps // population.every + 1
-    )  # fmt: skip
-    return _examine(
-        population, encoder, c, q, p, key, known_start, iterations, study.refine.tolerance,
-        tuple(times.tolist()), study.refine.start == "better", scoring(study, population),
+@dataclass(frozen=True)
+class Refinement:
+    """How systems are read and refined: at most `iterations` to `tolerance` from the network's
+    answer, or `weakly` from the weak form's where that leaves less; `times` of the samples; how
+    many scoring layers end the network."""
+
+    known_start: bool
+    iterations: int
+    tolerance: float
+    times: tuple[float, ...]
+    weakly: bool
+    layers: int
+
+
+def refinement(study: Family, population: Population) -> Refinement:
+    """The refinement of unseen systems as the study has it."""
+    steps = np.arange(population.steps // population.every + 1)
+    times = study.number(study.integrator.dt) * population.every * steps
+    return Refinement(
+        population.known_start and not population.by_velocity,
+        study.refine.iterations if study.refine.method != "none" else 0,
+        study.refine.tolerance, tuple(times.tolist()), study.refine.start == "better",
+        scoring_layers(study),
     )  # fmt: skip
 
 
 @eqx.filter_jit
-def _examine(
-    population: Population, encoder: Encoder, c, q, p, key, known_start, iterations, tolerance,
-    times: tuple[float, ...], weakly: bool, layers: int,
-) -> Batch:  # fmt: skip
+def evaluate(
+    population: Population, encoder: Encoder, refinement: Refinement, c, q, p, key: jax.Array
+) -> EvaluationBatch:
+    """Systems with coefficients c (k, batch) and starts q, p (n, batch), read and refined."""
+    known_start, iterations = refinement.known_start, refinement.iterations
+    times, layers = refinement.times, refinement.layers
     low, high, k = population.low[:, None], population.high[:, None], len(c)
     series, _ = population.series(c, q, p)
     series = population.noisy(series, key)
@@ -108,14 +123,16 @@ def _examine(
         return x if known_start else jnp.concatenate([x, *seen_start(population, when, series, x)])
 
     start, by_weak_form = joined(named), jnp.zeros(c.shape[-1], bool)
-    if iterations and weakly:
+    if iterations and refinement.weakly:
         weak = weak_answer(population, when, series, named)
         start, by_weak_form = better(residual, joined, named, weak)
     ends = low, high
     if not known_start:
         free = jnp.full_like(jnp.concatenate([q, p]), jnp.inf)
         ends = jnp.concatenate([low + 0 * c, -free]), jnp.concatenate([high + 0 * c, free])
-    fit = levenberg_marquardt(residual, start, *ends, iterations, tolerance, population.walls)
+    fit = levenberg_marquardt(
+        residual, start, *ends, iterations, refinement.tolerance, population.walls
+    )
     refined, _ = population.series(*parts(fit.x))
     by_network, _ = population.series(named, q, p)
     truth = None
@@ -124,17 +141,18 @@ def _examine(
         J = slopes(residual, at)[1]
         normal = jnp.einsum("mi...,mj...->ij...", J, J)
         truth = fit._replace(x=at, normal=normal, held=jnp.zeros(at.shape, bool), walls=None)
-    return Batch(
+    return EvaluationBatch(
         c, q, p, series, named, fit, refined, by_network, truth, by_weak_form,
         bare if layers else None,
     )  # fmt: skip
 
 
-def scoring(study: Family, population: Population) -> int:
-    """How many scoring layers the network ends with."""
-    # On the surface of holonomic constraints a step would leave it.
+def scoring_layers(study: Family) -> int:
+    """How many scoring layers the network ends with: none without noise or on plain numbers, for
+    measured motions, whose samples are others, and on the surface of holonomic constraints, which
+    a step would leave."""
     fit = study.observe.noise and study.network.scaled and not study.system.holonomic
-    return study.network.scoring if fit and population.sampled is None else 0
+    return study.network.scoring if fit and study.data is None else 0
 
 
 def read(

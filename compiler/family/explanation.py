@@ -15,6 +15,7 @@ from actionrun.compiler.symbolic.scaling import Scaling, scalings
 from actionrun.spec.kinds.family import Family
 
 from .bounds import Ranges, ranges
+from .evaluation import scoring_layers
 from .symbolic_identifiability import determined
 
 
@@ -134,10 +135,9 @@ def _network(study: Family) -> str:
         said = "; ".join(" and ".join(", ".join(g).rsplit(", ", 1)) for g in groups)
         what += f", {len(groups)} more of whose numbers {'are' if len(groups) > 1 else 'is a'} "
         what += f"common factor{'s' if len(groups) > 1 else ''}: of {said}"
-    noisy = study.observe.noise and study.data is None and not study.system.holonomic
-    if noisy and asked.scaled and asked.scoring:
-        layers = "layers" if asked.scoring > 1 else "layer"
-        what += f", ended by {asked.scoring} {layers} of Fisher scoring through the integrator"
+    if count := scoring_layers(study):
+        layers = "layers" if count > 1 else "layer"
+        what += f", ended by {count} {layers} of Fisher scoring through the integrator"
     return what + ("" if asked.scaled else ", on motions and coefficients as plain numbers")
 
 

@@ -7,13 +7,13 @@ over a growing stretch of the motion, then the covariance at the solution.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 from actionrun.compiler.errors import study_error
-from actionrun.compiler.findings import Findings
 from actionrun.compiler.numerics.inference.trajectory_residual import TrajectoryResidual
 from actionrun.compiler.numerics.inference.weak_form import weak_fit, weak_form
 from actionrun.compiler.numerics.optimizers.levenberg_marquardt import (
@@ -29,21 +29,43 @@ from actionrun.spec.kinds.family import Family
 
 from .bounds import Ranges, ties
 from .constraints import integrator, require_on, require_surface
-from .fit_findings import Measured, fitted_findings
 from .observations import grid, observed
-from .term_selection import chosen
+from .term_selection import Choice, chosen
 
 STARTS = 64  # random starting points of the weak form
 LANES = 4  # of them go through the integrator
 STRETCHES = (0.15, 0.4, 1.0)  # of the motion, one after the other
 
 
+class FittedMotion(NamedTuple):
+    """A finished fit. Samples (samples, [channels,] trials); x, held, covariance over coefficients
+    and then q, v of each trial; jacobian (rows, parameters) of the weighted residuals; `choice`:
+    what was made of terms that may vanish."""
+
+    study: Family
+    problem: LagrangianSystem
+    t: np.ndarray
+    values: np.ndarray
+    weight: np.ndarray
+    size: np.ndarray
+    names: tuple[tuple[str, int], ...]
+    model: np.ndarray
+    jacobian: np.ndarray
+    x: np.ndarray
+    covariance: np.ndarray
+    held: np.ndarray
+    converged: bool
+    noise: float  # of the samples over their RMS: given, or estimated from the residuals
+    noise_given: bool
+    ties: tuple[str, ...]  # the constraints that the fit ended on
+    choice: Choice | None
+
+
 class Fitting:
-    """The program of a family study with [data] and no network (see `program.Program`)."""
+    """The solver of a family study with [data] and no network (see `program`): nothing to march,
+    the fit itself is made when it is reported."""
 
     stage = "fit"
-    minutes = None
-    sharing = None
     total = 0
     quantum = 1
 
@@ -56,9 +78,11 @@ class Fitting:
     ):
         self.study, self.symbolic = study, symbolic
         self.low, self.high, self.walls = within.low, within.high, within.walls
+        self.observed = observed(study, symbolic, observations)
+        self.motions = self._complete_motions()
+        self.given_start = self._given_start()
         self.ggl = integrator(study, symbolic)
         self.fixed = parameters(symbolic)
-        self.observed = observed(study, symbolic, observations)
         self.grid = grid(self.observed.t, study.number(study.integrator.dt))
         self.key = jax.random.key(study.seed)
         self._require_surface()
@@ -68,10 +92,10 @@ class Fitting:
         if not self.symbolic.constraints:
             return
         theta = jnp.concatenate([self.fixed, jnp.asarray((self.low + self.high) / 2)])
-        q = self._joined()[0][1][0]
+        q = self.motions[0][1][0]
         require_surface(self.symbolic, self.ggl, theta, q, np.zeros_like(q))
-        if self.study.start is not None and self.study.network.kind == "none":
-            q = self._given_start()[: self.symbolic.n]
+        if self.given_start is not None:
+            q = self.given_start[: self.symbolic.n]
             require_on(self.study, self.symbolic, self.ggl, theta, q, np.zeros_like(q))
 
     def start(self) -> dict[str, np.ndarray]:
@@ -80,28 +104,26 @@ class Fitting:
     def advance(self, state, done: int, count: int):
         return state, Report()
 
-    def findings(self, state, samples: Mapping[str, np.ndarray], tell: Tell) -> Findings:
-        return self.fitted(tell, None)
-
-    def fitted(self, tell: Tell, named: np.ndarray | None) -> Findings:
-        """Findings of the fit from the weak form's answers, and from a network's where there is
-        one: named (k,)."""
+    def fit(self, tell: Tell, named: np.ndarray | None = None) -> FittedMotion:
+        """The fit from the weak form's answers, and from a network's where there is one: named
+        (k,)."""
         tell("weak form", 0, 1, {})
         candidates = self._candidates()
         if named is not None:
             candidates = np.concatenate([candidates, named[:, None]], axis=1)
         tell("weak form", 1, 1, {})
-        fit, stretches = None, len(STRETCHES)
+        stretches = len(STRETCHES)
         x, low, high = self._starts(candidates)
         contracts = self._contracts(x)
         refine = self.study.refine
         iterations = refine.iterations if refine.method != "none" else 0
+        fits = []
         for k, share in enumerate(STRETCHES):
             tell("refine", k, stretches, {})
-            fit = _refined(self._trajectory(share, contracts), x, low, high, iterations,
-                           self.study.refine.tolerance)  # fmt: skip
-            x = fit.x
-        assert fit is not None
+            fits.append(_refined(self._trajectory(share, contracts), x, low, high, iterations,
+                                 refine.tolerance))  # fmt: skip
+            x = fits[-1].x
+        fit = fits[-1]
         tell("refine", stretches, stretches, {"cost": float(jnp.nanmin(fit.cost))})
         fit, choice, trajectory = _best(fit), None, self._trajectory(1.0, contracts)
         if refine.sparse:
@@ -112,7 +134,7 @@ class Fitting:
                 trajectory, x, low, high, iterations, refine.tolerance))  # fmt: skip
             tell("choice of terms", 1, 1, {})
             fit = choice.fit
-        return fitted_findings(self._measured(fit, trajectory), choice)
+        return self._fitted_motion(fit, trajectory, choice)
 
     # -- starting points -------------------------------------------------------------------------
 
@@ -126,7 +148,7 @@ class Fitting:
         start = np.where(
             wide[:, None], safe * (high / safe) ** np.asarray(drawn), low + (high - low) * drawn
         )
-        weak = weak_form(self._joined())
+        weak = weak_form(self.motions)
         fit = weak_fit(
             self.ggl,
             weak,
@@ -149,7 +171,7 @@ class Fitting:
                 break
         return np.asarray(fit.x)[:, chosen]
 
-    def _joined(self) -> list[tuple[np.ndarray, np.ndarray, np.ndarray | None]]:
+    def _complete_motions(self) -> list[tuple[np.ndarray, np.ndarray, np.ndarray | None]]:
         """Complete samples of each trial for the weak form: t, q and momenta where observed."""
         places, momenta = map(self.observed.channels, ("position", "momentum"))
         motions = []
@@ -172,7 +194,7 @@ class Fitting:
     def _starts(self, candidates: np.ndarray):
         """x (k + 2 n trials, lanes) with its bounds: coefficients, then q and v of each trial."""
         n, parts = self.symbolic.n, []
-        for t, q, _ in self._joined():
+        for t, q, _ in self.motions:
             # A short polynomial through the first samples: robust against their noise.
             first = min(len(t), 12)
             degree = 3 if first > 6 else 2
@@ -182,9 +204,9 @@ class Fitting:
             v0 = np.array([f.deriv()(0.0) for f in fits])
             parts += [q0, v0]
         state = np.concatenate(parts)
-        known = self.study.start is not None and self.study.network.kind == "none"
-        if known:
-            state = self._given_start()
+        known = self.given_start is not None
+        if self.given_start is not None:
+            state = self.given_start
         lanes = candidates.shape[1]
         x = np.concatenate([candidates, np.repeat(state[:, None], lanes, axis=1)])
         free = np.full(len(state), 0.0 if known else np.inf)
@@ -193,10 +215,11 @@ class Fitting:
         high = np.concatenate([self.high, middle + free])
         return jnp.asarray(x), jnp.asarray(low)[:, None], jnp.asarray(high)[:, None]
 
-    def _given_start(self) -> np.ndarray:
-        """q and v of every trial as [start] gives them."""
+    def _given_start(self) -> np.ndarray | None:
+        """q and v of every trial as [start] gives them, where it does."""
         start = self.study.start
-        assert start is not None
+        if start is None or self.study.network.kind != "none":
+            return None
         if start.velocity is None:
             raise study_error(
                 self.study,
@@ -227,7 +250,9 @@ class Fitting:
             jnp.asarray(o.t), o.names, len(self.low), True, contracts, self.walls,
         )  # fmt: skip
 
-    def _measured(self, fit: Fit, trajectory: TrajectoryResidual) -> Measured:
+    def _fitted_motion(
+        self, fit: Fit, trajectory: TrajectoryResidual, choice: Choice | None
+    ) -> FittedMotion:
         lane, cost = fit, float(np.asarray(fit.cost)[0])
         rows = int((self.observed.weight > 0).sum())
         on = ties(lane, self.walls)[0]
@@ -237,7 +262,7 @@ class Fitting:
         variance = noise**2 if noise else cost / max(rows - free, 1)
         spread = np.asarray(covariance(lane, jnp.asarray(variance)))[..., 0]
         model, jacobian = _modelled(trajectory, lane.x)
-        return Measured(
+        return FittedMotion(
             self.study,
             self.symbolic,
             self.observed.t,
@@ -254,6 +279,7 @@ class Fitting:
             float(np.sqrt(variance)),
             noise is not None and noise > 0,
             on,
+            choice,
         )
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from actionrun.compiler.findings import Array, Axis, Check, Curve, Figure, Findings, Panel, Table
+from actionrun.compiler.program import Tell
 from actionrun.compiler.symbolic.equations import numeric_equations, symbolic_equations
 from actionrun.compiler.symbolic.identifiability import (
     Identifiability,
@@ -13,40 +16,27 @@ from actionrun.compiler.symbolic.identifiability import (
     monomial,
     term_exponents,
 )
-from actionrun.compiler.symbolic.lagrangian_system import LagrangianSystem
 from actionrun.compiler.symbolic.printing import digits, spread
-from actionrun.spec.kinds.family import Family
 from actionrun.spec.tables.observables import OBSERVABLES
 
 from .figures import channel_labels
+from .fit import FittedMotion, Fitting
 from .observations import STRAY, far, missing
 from .term_selection import Choice
 
 
-class Measured(NamedTuple):
-    """A finished fit. Samples (samples, [channels,] trials); x, held, covariance over coefficients
-    and then q, v of each trial; jacobian (rows, parameters) of the weighted residuals."""
+@dataclass(frozen=True)
+class FitReport:
+    """The report of a fit (see `program.Reported`)."""
 
-    study: Family
-    problem: LagrangianSystem
-    t: np.ndarray
-    values: np.ndarray
-    weight: np.ndarray
-    size: np.ndarray
-    names: tuple[tuple[str, int], ...]
-    model: np.ndarray
-    jacobian: np.ndarray
-    x: np.ndarray
-    covariance: np.ndarray
-    held: np.ndarray
-    converged: bool
-    noise: float  # of the samples over their RMS: given, or estimated from the residuals
-    noise_given: bool
-    ties: tuple[str, ...] = ()  # the constraints that the fit ended on
+    fitting: Fitting
+
+    def __call__(self, state, samples: Mapping[str, np.ndarray], tell: Tell) -> Findings:
+        return fit_findings(self.fitting.fit(tell))
 
 
-def fitted_findings(m: Measured, choice: Choice | None = None) -> Findings:
-    """Findings of a fit; `choice` is what was made of terms that may vanish."""
+def fit_findings(m: FittedMotion) -> Findings:
+    """Findings of a fit."""
     names = [c.name for c in m.problem.coefficients]
     known = _identified(m, names)
     combined = _combined(m, names, known)
@@ -76,13 +66,13 @@ def fitted_findings(m: Measured, choice: Choice | None = None) -> Findings:
         summary=_summary(coefficients, combined, residual, known, missing(m.t, m.weight)),
         arrays=_arrays(m),
         figures=_figures(m),
-        tables=(_table(coefficients), *((choice.table,) if choice else ())),
-        checks=(*_checks(m, names, residual, known, choice), *((choice.check,) if choice else ())),
+        tables=(_table(coefficients), *((_choice_table(m.choice),) if m.choice else ())),
+        checks=_checks(m, names, residual, known),
         notes=strays(m),
     )
 
 
-def _identified(m: Measured, names: list[str]) -> Identifiability:
+def _identified(m: FittedMotion, names: list[str]) -> Identifiability:
     """Rank of the data in the coefficients, the unknown start projected out."""
     k = len(names)
     scale = np.where(m.x[:k] != 0, np.abs(m.x[:k]), 1.0)
@@ -98,7 +88,7 @@ def _identified(m: Measured, names: list[str]) -> Identifiability:
     return identifiability(of_c, names, terms)
 
 
-def _combined(m: Measured, names: list[str], known: Identifiability) -> dict[str, object]:
+def _combined(m: FittedMotion, names: list[str], known: Identifiability) -> dict[str, object]:
     """The identifiability with the values that the data give its combinations.
 
     The variance of a combination is taken in the directions that the data do determine.
@@ -127,7 +117,7 @@ def _combined(m: Measured, names: list[str], known: Identifiability) -> dict[str
     return found | {"combinations": rows}
 
 
-def _coefficients(m: Measured, names, known: Identifiability) -> dict[str, dict[str, Any]]:
+def _coefficients(m: FittedMotion, names, known: Identifiability) -> dict[str, dict[str, Any]]:
     found = {}
     for k, name in enumerate(names):
         lost = name in known.lost
@@ -139,12 +129,12 @@ def _coefficients(m: Measured, names, known: Identifiability) -> dict[str, dict[
     return found
 
 
-def _variable_name(m: Measured, channel: int) -> str:
+def _variable_name(m: FittedMotion, channel: int) -> str:
     key, component = m.names[channel]
     return OBSERVABLES[key].column(m.problem.words.names[component])
 
 
-def _residuals(m: Measured) -> dict[str, float]:
+def _residuals(m: FittedMotion) -> dict[str, float]:
     """RMS misfit over RMS of each observed channel."""
     found = {}
     for k in range(len(m.names)):
@@ -186,7 +176,7 @@ def _table(coefficients) -> Table:
     return Table("coefficients", "Coefficients with one standard deviation.", header, rows)
 
 
-def _arrays(m: Measured) -> dict[str, Array]:
+def _arrays(m: FittedMotion) -> dict[str, Array]:
     unit, arrays = m.study.unit("t"), {}
     labels = channel_labels(m.study, tuple(dict.fromkeys(v for v, _ in m.names)))
     for trial in range(m.t.shape[1]):
@@ -204,7 +194,7 @@ def _arrays(m: Measured) -> dict[str, Array]:
     return arrays
 
 
-def _figures(m: Measured) -> tuple[Figure, ...]:
+def _figures(m: FittedMotion) -> tuple[Figure, ...]:
     time = Axis("time t", m.study.unit("t"))
     labels = channel_labels(m.study, tuple(dict.fromkeys(v for v, _ in m.names)))
     figures = []
@@ -231,7 +221,7 @@ def _figures(m: Measured) -> tuple[Figure, ...]:
 SHOWN = 5  # samples named
 
 
-def strays(m: Measured) -> tuple[str, ...]:
+def strays(m: FittedMotion) -> tuple[str, ...]:
     """Samples that lie far from the fit, by the median absolute deviation of their channel."""
     found = []
     for k in range(len(m.names)):
@@ -252,7 +242,8 @@ def strays(m: Measured) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _checks(m: Measured, names, residual, known, choice: Choice | None) -> tuple[Check, ...]:
+def _checks(m: FittedMotion, names, residual, known) -> tuple[Check, ...]:
+    choice = m.choice
     dropped = {t.name for t in choice.terms if not t.kept} if choice else set()
     at_bound = [n for n, h in zip(names, m.held, strict=False) if h and n not in dropped]
     worst = max(residual.values())
@@ -271,4 +262,25 @@ def _checks(m: Measured, names, residual, known, choice: Choice | None) -> tuple
         checks.append(Check("constraints", False, text))
     source = "given in the study" if m.noise_given else "estimated from the residuals"
     checks.append(Check("noise", True, f"noise {100 * m.noise:.3g} % of the RMS, {source}"))
-    return tuple(checks)
+    return (*checks, *([_choice_check(choice)] if choice else []))
+
+
+def _choice_table(choice: Choice) -> Table:
+    rows = tuple(
+        (term.name, "kept" if term.kept else "dropped", term.evidence, term.probability)
+        for term in choice.terms
+    )
+    caption = (
+        "Terms that may vanish, judged by the Bayesian information criterion: how much it "
+        "rises without the term, and the probability of the term that this stands for, if the "
+        "residuals are noise."
+    )
+    return Table("terms", caption, ("coefficient", "term", "evidence", "probability"), rows)
+
+
+def _choice_check(choice: Choice) -> Check:
+    kept = ", ".join(t.name for t in choice.terms if t.kept) or "none"
+    gone = ", ".join(t.name for t in choice.terms if not t.kept) or "none"
+    sure = min((max(t.probability, 1 - t.probability) for t in choice.terms), default=1.0)
+    text = f"terms kept: {kept}; dropped: {gone}; the least certain with {100 * sure:.3g} %"
+    return Check("choice of terms", sure > 0.95, text)

@@ -1,14 +1,14 @@
-"""One measured motion, or several trials of it, read by a network that is trained for its times.
+"""Fit with a network: measured motions are read by one that is trained for their times.
 
-The network is trained on motions that are sampled as the measured ones are: at their times, with
-their gaps and their noise, and brought by splines to the equal times that it reads. Its answer is
-one more start of the fit through the samples as they are (`family_fit`).
+It is trained on motions that are sampled as the measured ones are: at their times, with their gaps
+and their noise, and brought by splines to the equal times that it reads. Its answer is one more
+start of the fit through the samples as they are (`fit`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import equinox as eqx
 import jax
@@ -26,7 +26,8 @@ from scipy.interpolate import CubicSpline
 
 from .bounds import Ranges
 from .fit import Fitting
-from .infer import SHORT, require_seen, resampled
+from .fit_findings import fit_findings
+from .infer import SHORT, require_observed, resampled
 from .observations import Observed, roughness
 from .train import TEST_KEY, Training, population
 
@@ -34,55 +35,51 @@ TRIALS = 8  # whose samples the systems of training take on, at most
 LEAST = 8  # steps of a motion that a network reads
 
 
-class Reading(Training):
-    """The program of a family study with [data] and a network (see `program.Program`)."""
-
-    def __init__(
-        self,
-        study: Family,
-        symbolic: LagrangianSystem,
-        within: Ranges,
-        observations: Mapping[str, np.ndarray],
-    ):
-        self.fitting = Fitting(study, symbolic, within, observations)
-        self.seen = self.fitting.observed
-        require_seen(study, symbolic, self.seen)
-        super().__init__(study, symbolic, within)
-
-    def _population(self, within: Ranges) -> Population:
-        study, o = self.study, self.seen
-        steps = study.integrator.steps
-        if steps is None:
-            span = np.min(np.max(o.t, axis=0) - o.t[0])
-            steps = int(span / study.number(study.integrator.dt) + SHORT)
-            steps -= steps % study.observe.every
-        if steps < LEAST * study.observe.every:
-            raise study_error(study, ("integrator", "dt"), "data.short",
+def measured_population(
+    study: Family, symbolic: LagrangianSystem, within: Ranges, o: Observed
+) -> Population:
+    """What a network for these motions is trained on: systems with their noise, seen at their
+    times. Raises Faults where the motions are too short, or have other variables."""
+    require_observed(study, symbolic, o)
+    steps = study.integrator.steps
+    if steps is None:
+        span = np.min(np.max(o.t, axis=0) - o.t[0])
+        steps = int(span / study.number(study.integrator.dt) + SHORT)
+        steps -= steps % study.observe.every
+    if steps < LEAST * study.observe.every:
+        raise study_error(study, ("integrator", "dt"), "data.short",
                           f"the shortest motion has {steps} steps, too few to read",
                           "make dt smaller")  # fmt: skip
-        drawn = population(study, self.symbolic, within, steps)
-        order = [
-            o.names.index((v, i)) for v in study.observe.variables for i in range(self.symbolic.n)
-        ]
-        times = float(drawn.h) * drawn.every * np.arange(steps // drawn.every + 1)
-        noise = study.observe.noise if study.observe.noise is not None else roughness(o)
-        return replace(drawn, noise=noise, sampled=sampled(study, o, order, times))
+    drawn = population(study, symbolic, within, steps)
+    order = [o.names.index((v, i)) for v in study.observe.variables for i in range(symbolic.n)]
+    times = float(drawn.h) * drawn.every * np.arange(steps // drawn.every + 1)
+    noise = study.observe.noise if study.observe.noise is not None else roughness(o)
+    return replace(drawn, noise=noise, sampled=sampled(study, o, order, times))
 
-    def findings(self, state: Progress, samples: Mapping[str, np.ndarray], tell: Tell) -> Findings:
-        encoder, names = self.encoder(state), [c.name for c in self.symbolic.coefficients]
-        series, _, _ = resampled(
-            self.study, self.population, self.seen, np.arange(1, self.seen.t.shape[1] + 1)
-        )
-        said = np.asarray(_read(encoder, jnp.asarray(series)), float)
-        low, high = np.asarray(self.population.low), np.asarray(self.population.high)
-        named = np.clip(np.median(said, axis=1), low, high)
+
+@dataclass(frozen=True)
+class FitWithNetwork:
+    """The report of a training for measured motions: what the network reads off them, and the fit
+    through their samples that starts there too (see `program.Reported`)."""
+
+    training: Training
+    fitting: Fitting
+
+    def __call__(self, state: Progress, samples: Mapping[str, np.ndarray], tell: Tell) -> Findings:
+        training, drawn, o = self.training, self.training.population, self.fitting.observed
+        study, names = training.study, [c.name for c in training.symbolic.coefficients]
+        encoder = training.encoder(state)
+        series, _, _ = resampled(study, drawn, o, np.arange(1, o.t.shape[1] + 1))
+        answers = np.asarray(_read(encoder, jnp.asarray(series)), float)
+        low, high = np.asarray(drawn.low), np.asarray(drawn.high)
+        named = np.clip(np.median(answers, axis=1), low, high)
         named = np.where(np.isfinite(named), named, (low + high) / 2)
-        count = self.study.test.systems
-        key = jax.random.fold_in(self.key, TEST_KEY)
+        count = study.test.systems
+        key = jax.random.fold_in(training.key, TEST_KEY)
         tell("examine", 0, count, {})
-        errors = _errors(self.population, encoder, key, count, names) if count else {}
+        errors = _errors(drawn, encoder, key, count, names) if count else {}
         tell("examine", count, count, {})
-        found = self.fitting.fitted(tell, named)
+        findings = fit_findings(self.fitting.fit(tell, named))
         rows = tuple(
             (n, float(named[k]), errors.get(f"error_median.{n}"), errors.get(f"error_p95.{n}"))
             for k, n in enumerate(names)
@@ -95,12 +92,13 @@ class Reading(Training):
             rows,
         )
         line = ", ".join(f"{n} = {named[k]:.5g}" for k, n in enumerate(names))
+        network = dict(zip(names, named.tolist(), strict=True))
         return replace(
-            found,
-            metrics=dict(found.metrics) | {"systems": count} | errors,
-            extra=dict(found.extra) | {"network": dict(zip(names, named.tolist(), strict=True))},
-            summary=(*found.summary, ("network", line)),
-            tables=(*found.tables, table),
+            findings,
+            metrics=dict(findings.metrics) | {"systems": count} | errors,
+            extra=dict(findings.extra) | {"network": network},
+            summary=(*findings.summary, ("network", line)),
+            tables=(*findings.tables, table),
         )
 
 

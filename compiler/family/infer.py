@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -23,6 +23,7 @@ from actionrun.compiler.numerics.optimizers.levenberg_marquardt import (
     levenberg_marquardt,
 )
 from actionrun.compiler.numerics.sharding import dealt
+from actionrun.compiler.program import Reported
 from actionrun.compiler.symbolic.identifiability import identified_coefficients
 from actionrun.compiler.symbolic.lagrangian_system import LagrangianSystem
 from actionrun.spec.kinds.family import Family
@@ -30,21 +31,21 @@ from actionrun.spec.tables.observables import OBSERVABLES
 from scipy.interpolate import CubicSpline
 
 from .bounds import ties
-from .evaluation import read, scoring
+from .evaluation import read, scoring_layers
 from .observations import Observed, far, grid, observed
 from .train import Training
 
 SHORT = 0.5  # of a step: how much shorter than those of training a motion may be
 
 
-def infer(training: Training, state: Any, motions: Mapping[str, np.ndarray]) -> Inference:
+def infer(program: Reported[Training], state: Any, motions: Mapping[str, np.ndarray]) -> Inference:
     """What a training's last state says of new motions (see `kinds`)."""
-    result = inferred(training, state, motions)
+    result = infer_motions(program.solver, state, motions)
     return Inference(result.names, result.units, result.data())
 
 
 @dataclass(frozen=True)
-class Inferred:
+class InferredMotions:
     """What was made of new motions. Coefficients (k, trials) by the network, refined and their
     standard deviations (NaN where the motion does not determine one); relative RMS misfit (trials,)
     of both; whether each refinement converged, and the constraints that it ended on. Samples as in
@@ -101,7 +102,9 @@ class Inferred:
         return found
 
 
-def inferred(training: Training, state: Any, observations: Mapping[str, np.ndarray]) -> Inferred:
+def infer_motions(
+    training: Training, state: Any, observations: Mapping[str, np.ndarray]
+) -> InferredMotions:
     """The coefficients behind new motions, from a training's last state.
 
     `observations` as for `compile`; each trial is one motion. A motion is resampled by splines for
@@ -110,13 +113,13 @@ def inferred(training: Training, state: Any, observations: Mapping[str, np.ndarr
     """
     study, symbolic, population = training.study, training.symbolic, training.population
     o = observed(study, symbolic, observations)
-    require_seen(study, symbolic, o)
-    encoder = training.encoder(state)
+    require_observed(study, symbolic, o)
     trials = np.unique(observations.get("trial", np.ones(1, int)))
     series, q, v = resampled(study, population, o, trials)
+    encoder = training.encoder(state)
     times = tuple((float(population.h) * population.every * np.arange(len(series))).tolist())
     named = np.asarray(
-        _read(population, encoder, dealt(jnp.asarray(series)), times, scoring(study, population))
+        _read(population, encoder, dealt(jnp.asarray(series)), times, scoring_layers(study))
     )
     low, high = np.asarray(population.low)[:, None], np.asarray(population.high)[:, None]
     weak = None
@@ -130,23 +133,29 @@ def inferred(training: Training, state: Any, observations: Mapping[str, np.ndarr
     )  # fmt: skip
     start = dealt(jnp.concatenate([jnp.asarray(named), jnp.asarray(q), jnp.asarray(v)]))
     iterations = study.refine.iterations if study.refine.method != "none" else 0
-    fit, before, model, share = _refined(
-        trajectory,
-        start,
-        weak,
-        jnp.asarray(low),
-        jnp.asarray(high),
-        iterations,
-        study.refine.tolerance,
-    )
+    refined = _refined(trajectory, start, weak, jnp.asarray(low), jnp.asarray(high), iterations,
+                       study.refine.tolerance)  # fmt: skip
+    fit, share, count = refined.fit, np.asarray(refined.identified), (o.weight > 0).sum((0, 1))
+    trial = np.asarray(observations.get("trial", np.zeros(len(observations["t"]), int)))
     names = tuple(c.name for c in symbolic.coefficients)
-    channels = tuple(OBSERVABLES[key].column(symbolic.words.names[i]) for key, i in o.names)
-    return _told(
-        study, population.walls, names, named, fit, before, model, share, o, observations, channels
+    return InferredMotions(
+        names,
+        tuple(study.unit(name) for name in names),
+        np.unique(trial),
+        named,
+        np.where(share, np.asarray(fit.x)[: len(names)], np.nan),
+        _standard_deviations(study, refined, count),
+        np.sqrt(np.asarray(refined.network_cost) / count),
+        np.sqrt(np.asarray(fit.cost) / count),
+        np.asarray(fit.converged),
+        ties(fit, population.walls),
+        o,
+        np.asarray(refined.model),
+        tuple(OBSERVABLES[key].column(symbolic.words.names[i]) for key, i in o.names),
     )
 
 
-def require_seen(study: Family, symbolic: LagrangianSystem, o: Observed) -> None:
+def require_observed(study: Family, symbolic: LagrangianSystem, o: Observed) -> None:
     """Raises Faults where the channels are not those that the network reads."""
     variables = study.observe.variables
     if {*o.names} != {(v, i) for v in variables for i in range(symbolic.n)}:
@@ -158,10 +167,10 @@ def require_seen(study: Family, symbolic: LagrangianSystem, o: Observed) -> None
         )  # fmt: skip
 
 
-def _told(study, walls, names, named, fit: Fit, before, model, share, o: Observed, observations,
-          channels: tuple[str, ...]) -> Inferred:  # fmt: skip
-    k = len(names)
-    count = (o.weight > 0).sum(axis=(0, 1))
+def _standard_deviations(study: Family, refined: RefinedMotions, count: np.ndarray) -> np.ndarray:
+    """Of the coefficients (k, trials) with `count` (trials,) samples each, NaN where the motion
+    does not tell them apart or they ended at a bound."""
+    fit, share = refined.fit, np.asarray(refined.identified)
     lost = 0 if fit.walls is None else np.any(np.asarray(fit.walls) != 0, axis=1).sum(axis=0)
     lost = lost + 2 * len(study.system.holonomic)  # of a start, by the surface that it lies on
     free = np.maximum(count - (~np.asarray(fit.held)).sum(axis=0) + lost, 1)
@@ -169,24 +178,8 @@ def _told(study, walls, names, named, fit: Fit, before, model, share, o: Observe
     if study.observe.noise:
         variance = np.full_like(variance, study.observe.noise**2)
     spread = np.asarray(covariance(fit, jnp.asarray(variance)))
-    std = np.sqrt(np.maximum(np.einsum("ii...->i...", spread)[:k], 0))
-    std = np.where(np.asarray(fit.held)[:k] | ~np.asarray(share), np.nan, std)
-    trial = np.asarray(observations.get("trial", np.zeros(len(observations["t"]), int)))
-    return Inferred(
-        names,
-        tuple(study.unit(name) for name in names),
-        np.unique(trial),
-        named,
-        np.where(np.asarray(share), np.asarray(fit.x)[:k], np.nan),
-        std,
-        np.sqrt(np.asarray(before) / count),
-        np.sqrt(np.asarray(fit.cost) / count),
-        np.asarray(fit.converged),
-        ties(fit, walls),
-        o,
-        np.asarray(model),
-        channels,
-    )
+    std = np.sqrt(np.maximum(np.einsum("ii...->i...", spread)[: len(share)], 0))
+    return np.where(np.asarray(fit.held)[: len(share)] | ~share, np.nan, std)
 
 
 def resampled(study: Family, population: Population, o: Observed, names: np.ndarray):
@@ -234,10 +227,21 @@ def _by_weak_form(population: Population, times: tuple[float, ...], series, name
     return weak_answer(population, np.array(times), series, named)
 
 
+class RefinedMotions(NamedTuple):
+    """A fit of each motion (trials); the cost of the network's answer, with the start fitted; the
+    refined motions (samples, channels, trials); which coefficients (k, trials) are identified."""
+
+    fit: Fit
+    network_cost: jax.Array
+    model: jax.Array
+    identified: jax.Array
+
+
 @eqx.filter_jit
-def _refined(trajectory: TrajectoryResidual, start, weak, low, high, iterations, tolerance):
-    """The fit, from the network's answer or the weak form's where that leaves less; the network's
-    own cost; the refined motion; which coefficients it determines."""
+def _refined(
+    trajectory: TrajectoryResidual, start, weak, low, high, iterations, tolerance
+) -> RefinedMotions:
+    """The fit from the network's answer, or the weak form's where that leaves less."""
     k = trajectory.k
     free = jnp.full_like(start[k:], jnp.inf)
     low = jnp.concatenate([low + 0 * start[:k], -free])
@@ -260,4 +264,5 @@ def _refined(trajectory: TrajectoryResidual, start, weak, low, high, iterations,
     fit = levenberg_marquardt(
         trajectory.residual, begin, low, high, iterations, tolerance, trajectory.walls
     )
-    return fit, before, trajectory.motion(fit.x)[0], identified_coefficients(fit.normal, k)
+    model, identified = trajectory.motion(fit.x)[0], identified_coefficients(fit.normal, k)
+    return RefinedMotions(fit, before, model, identified)

@@ -14,7 +14,6 @@ from math import exp, log
 import jax
 import jax.numpy as jnp
 import numpy as np
-from actionrun.compiler.findings import Check, Table
 from actionrun.compiler.numerics.optimizers.levenberg_marquardt import Fit
 
 FLOOR = 1e-26  # of the mean square of relative residuals: below it lies round-off
@@ -40,27 +39,6 @@ class Term:
 class Choice:
     fit: Fit  # one lane
     terms: tuple[Term, ...]
-
-    @property
-    def table(self) -> Table:
-        rows = tuple(
-            (term.name, "kept" if term.kept else "dropped", term.evidence, term.probability)
-            for term in self.terms
-        )
-        caption = (
-            "Terms that may vanish, judged by the Bayesian information criterion: how much it "
-            "rises without the term, and the probability of the term that this stands for, if the "
-            "residuals are noise."
-        )
-        return Table("terms", caption, ("coefficient", "term", "evidence", "probability"), rows)
-
-    @property
-    def check(self) -> Check:
-        kept = ", ".join(t.name for t in self.terms if t.kept) or "none"
-        gone = ", ".join(t.name for t in self.terms if not t.kept) or "none"
-        sure = min((max(t.probability, 1 - t.probability) for t in self.terms), default=1.0)
-        text = f"terms kept: {kept}; dropped: {gone}; the least certain with {100 * sure:.3g} %"
-        return Check("choice of terms", sure > 0.95, text)
 
 
 def chosen(

@@ -1,22 +1,19 @@
-"""Training a network for a family, and its examination on systems that it has not seen."""
+"""Training a network that reads the coefficients of a family off a motion."""
 
 from __future__ import annotations
-
-from collections.abc import Mapping
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from actionrun.compiler.findings import Findings
 from actionrun.compiler.numerics.inference.encoder import Encoder
 from actionrun.compiler.numerics.inference.losses import Judgement
 from actionrun.compiler.numerics.inference.observables import OBSERVABLES
 from actionrun.compiler.numerics.inference.population import Population
 from actionrun.compiler.numerics.inference.training import Dtype, Progress, Trainer
 from actionrun.compiler.numerics.sharding import everywhere
-from actionrun.compiler.program import Report, Tell
+from actionrun.compiler.program import Report
 from actionrun.compiler.symbolic.lagrangian_system import LagrangianSystem
 from actionrun.compiler.symbolic.lowered_system import parameters
 from actionrun.spec import Range
@@ -25,7 +22,6 @@ from actionrun.spec.kinds.family import Family
 from .bounds import Ranges
 from .constraints import integrator, require_starts
 from .encoder import encoder_of
-from .training_findings import examined
 
 SECOND_MOMENT = 0.95  # of Adam: fresh systems every step let it forget fast; 0.999 was twice worse
 LARGEST_WEIGHT = 1e4  # of a network that has been trained well
@@ -33,27 +29,20 @@ TRAIN_KEY, TEST_KEY = 2, 3  # 0 and 1: the survey and the network
 
 
 class Training:
-    """The program of a family study that trains a network (see `program.Program`)."""
+    """The solver that trains a network on systems drawn from a population (see `program`)."""
 
     stage = "train"
-    sharing = None
     quantum = 1
 
-    def __init__(self, study: Family, symbolic: LagrangianSystem, within: Ranges):
-        self.study, self.symbolic = study, symbolic
+    def __init__(self, study: Family, symbolic: LagrangianSystem, population: Population):
+        self.study, self.symbolic, self.population = study, symbolic, population
         self.total = study.training.total
-        self.minutes = study.training.minutes  # a cap that the runtime keeps
         self.key = jax.random.key(study.seed)
-        self.population = self._population(within)
         encoder = encoder_of(study, symbolic, self.population, self.key)
         self.trainer = Trainer(
             self.population, encoder, study.training.batch, _optimizer(study), judgement(study)
         )
         self.step = eqx.filter_jit(self.trainer.step)
-
-    def _population(self, within: Ranges) -> Population:
-        assert self.study.integrator.steps is not None
-        return population(self.study, self.symbolic, within, self.study.integrator.steps)
 
     def start(self) -> Progress:
         return eqx.filter(self.trainer.start(), eqx.is_array)
@@ -104,11 +93,6 @@ class Training:
         still = eqx.filter(self.trainer.start(), eqx.is_array, inverse=True)
         progress = eqx.combine(everywhere(state), still)
         return self.trainer.with_network(progress.network)
-
-    def findings(self, state: Progress, samples: Mapping[str, np.ndarray], tell: Tell) -> Findings:
-        encoder = self.encoder(state)
-        key = jax.random.fold_in(self.key, TEST_KEY)
-        return examined(self.study, self.symbolic, self.population, encoder, key, tell)
 
 
 def population(study: Family, symbolic: LagrangianSystem, within: Ranges, steps: int) -> Population:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import jax
@@ -10,7 +12,9 @@ import numpy as np
 from actionrun.compiler.findings import Array, Check, Equation, Findings, Table
 from actionrun.compiler.numerics.inference.encoder import Encoder
 from actionrun.compiler.numerics.inference.population import Population
+from actionrun.compiler.numerics.inference.training import Progress
 from actionrun.compiler.numerics.optimizers.levenberg_marquardt import covariance
+from actionrun.compiler.numerics.sharding import dealt
 from actionrun.compiler.program import Tell
 from actionrun.compiler.symbolic.equations import numeric_equations, symbolic_equations
 from actionrun.compiler.symbolic.identifiability import Identifiability
@@ -18,14 +22,27 @@ from actionrun.compiler.symbolic.lagrangian_system import LagrangianSystem
 from actionrun.spec.kinds.family import Family
 
 from .cramer_rao import beside_refinement, uncertainty, uncertainty_checks, uncertainty_table
-from .evaluation import Batch, batch_of, given, identified, lanes
+from .evaluation import EvaluationBatch, evaluate, given, identified, lanes, refinement
 from .figures import case_figure, error_figure
 from .misfit_profiles import landscape
+from .train import TEST_KEY, Training
 
 ROUND_OFF = 1e-13  # relative noise that even a noise-free motion has, many roundings later
 
 
-def examined(
+@dataclass(frozen=True)
+class TrainingReport:
+    """The report of a training (see `program.Reported`)."""
+
+    training: Training
+
+    def __call__(self, state: Progress, samples: Mapping[str, np.ndarray], tell: Tell) -> Findings:
+        training, encoder = self.training, self.training.encoder(state)
+        key = jax.random.fold_in(training.key, TEST_KEY)
+        return _findings(training.study, training.symbolic, training.population, encoder, key, tell)
+
+
+def _findings(
     study: Family,
     symbolic: LagrangianSystem,
     population: Population,
@@ -33,7 +50,6 @@ def examined(
     key: jax.Array,
     tell: Tell,
 ) -> Findings:
-    """Findings of a trained family network."""
     names = [c.name for c in symbolic.coefficients]
     keys = jax.random.split(key, 3)
     metrics: dict[str, float | int] = {"systems": study.test.systems}
@@ -47,7 +63,8 @@ def examined(
             c, q, rate = population.drawn(keys[0], count)
             parts.append((c, q, population.momenta(c, q, rate)))
         c, q, p = (jnp.concatenate(x, axis=1) for x in zip(*parts, strict=True))
-        whole = batch_of(study, population, encoder, c, q, p, keys[1])
+        c, q, p = dealt(c), dealt(q), dealt(p)
+        whole = evaluate(population, encoder, refinement(study, population), c, q, p, keys[1])
         cases = lanes(whole, slice(0, named)) if named else None
         test = lanes(whole, slice(named, None)) if count else None
         tell("examine", named + count, named + count, {})
@@ -84,7 +101,7 @@ def _relative(estimate: np.ndarray, truth: np.ndarray) -> np.ndarray:
 
 
 def _metrics(
-    population: Population, names: list[str], test: Batch, refines: bool
+    population: Population, names: list[str], test: EvaluationBatch, refines: bool
 ) -> dict[str, float]:
     """Errors over the unseen systems, of the network and, where there is one, after refinement
     (runs.md)."""
@@ -128,7 +145,7 @@ def _metrics(
     return metrics
 
 
-def _case_list(names: list[str], cases: Batch) -> list[dict[str, Any]]:
+def _case_list(names: list[str], cases: EvaluationBatch) -> list[dict[str, Any]]:
     def by_name(column: np.ndarray) -> dict[str, float]:
         return {name: float(x) for name, x in zip(names, column, strict=False)}
 
@@ -148,7 +165,7 @@ def _equations(
     symbolic: LagrangianSystem,
     population: Population,
     names: list[str],
-    cases: Batch | None,
+    cases: EvaluationBatch | None,
 ) -> tuple[Equation, ...]:
     """The family in symbols, and each case with its refined numbers, or else the network's."""
     found = list(symbolic_equations(symbolic))
@@ -230,7 +247,7 @@ def _table(names: list[str], metrics, refines: bool) -> Table:
     return Table("errors", caption, ("coefficient", *columns.values()), rows)
 
 
-def _arrays(study: Family, names: list[str], test: Batch | None) -> dict[str, Array]:
+def _arrays(study: Family, names: list[str], test: EvaluationBatch | None) -> dict[str, Array]:
     if test is None:
         return {}
     found = {}

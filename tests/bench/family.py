@@ -25,13 +25,14 @@ import jax  # noqa: E402
 import jax.numpy as jnp  # noqa: E402
 import numpy as np  # noqa: E402
 from actionrun.compiler import compile  # noqa: E402
-from actionrun.compiler.family.evaluation import read, scoring  # noqa: E402
+from actionrun.compiler.family.evaluation import read, scoring_layers  # noqa: E402
 from actionrun.compiler.family.train import Training  # noqa: E402
 from actionrun.compiler.numerics.inference.encoder import sizes  # noqa: E402
 from actionrun.compiler.numerics.optimizers.levenberg_marquardt import (  # noqa: E402
     covariance,
     levenberg_marquardt,
 )
+from actionrun.compiler.program import Reported  # noqa: E402
 from actionrun.spec import load  # noqa: E402
 
 STUDIES = Path(__file__).parents[2] / "studies"
@@ -46,7 +47,8 @@ def trained(noise: float, steps: int, name: str = "dho_family") -> tuple[Trainin
     if name == "dho_family":
         overrides.append(f"training.steps={steps}")
     program = compile(load(STUDIES / f"{name}.toml", overrides=overrides))
-    assert isinstance(program, Training)
+    assert isinstance(program, Reported) and isinstance(program.solver, Training)
+    program = program.solver
     state = program.start()
     for done in range(0, program.total, 100):
         state, _ = program.advance(state, done, 100)
@@ -66,7 +68,7 @@ def network(program: Training, state) -> Method:
 def scored(program: Training, state) -> Method:
     """The network with the scoring layers that it ends with where there is noise."""
     encoder, population = program.encoder(state), program.population
-    times, layers = tuple((DT * np.arange(SAMPLES)).tolist()), scoring(program.study, population)
+    times, layers = tuple((DT * np.arange(SAMPLES)).tolist()), scoring_layers(program.study)
 
     @eqx.filter_jit
     def named(series):
@@ -211,7 +213,7 @@ def main() -> None:
             ("scipy least_squares + LSODA", scipy_shooting, options.slow, False),
             ("diffrax + optax", diffrax_adam, options.slow, False),
         ]
-        if scoring(program.study, population):
+        if scoring_layers(program.study):
             layered = (
                 "network with its last layers",
                 scored(program, state),

@@ -44,7 +44,7 @@ set_switches()
 import jax
 import numpy as np
 from actionrun.compiler import compile
-from actionrun.compiler.family_infer import inferred
+from actionrun.compiler.family.infer import infer_motions
 from actionrun.compiler.modules import devices
 from actionrun.runtime.checkpoint import flat, restored
 from actionrun.spec import load
@@ -63,7 +63,7 @@ for both in (True, False):
     leaves, shape = flat(state)
     state, _ = program.advance(restored(leaves, shape, start, "here"), 2, 2)  # as after a kill
     print(json.dumps([leaf.ravel()[:3].tolist() for leaf in flat(state)[0]]))
-    print(json.dumps(inferred(program, state, motions).refined.tolist()))
+    print(json.dumps(infer_motions(program.solver, state, motions).refined.tolist()))
     alone = jax.devices()[:1]
     jax.devices = lambda: alone
     jax.clear_caches()

@@ -7,6 +7,7 @@ from actionrun.compiler import compile, deep_check, explain
 from actionrun.compiler.family.bounds import ranges
 from actionrun.compiler.family.fit import Fitting
 from actionrun.compiler.family.train import population
+from actionrun.compiler.program import Reported
 from actionrun.compiler.symbolic.lagrangian_system import lagrangian_system
 from actionrun.spec import Faults, loads
 from actionrun.spec.kinds.family import Family
@@ -131,7 +132,7 @@ kind = "none"
 
 def fit(constraints, coefficients, seen):
     program = compile(loads(DATA % (constraints, coefficients)), seen)
-    assert isinstance(program, Fitting)
+    assert isinstance(program, Reported) and isinstance(program.solver, Fitting)
     return program.findings(program.start(), {}, lambda *_: None)
 
 

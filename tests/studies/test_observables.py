@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from actionrun.compiler import compile, explain
 from actionrun.compiler.numerics.inference.observables import OBSERVABLES, Observable
+from actionrun.compiler.program import Reported
 from actionrun.spec import loads
 from actionrun.spec.tables import observables as language
 
@@ -70,6 +71,7 @@ def test_a_network_reads_a_new_observable(double):
     loss = next(s for s in explain(study) if s.title == "Loss")
     assert "q, 2\\pi" in loss.equations[0].latex
     program = compile(study)
+    assert isinstance(program, Reported)
     state, report = program.advance(program.start(), 0, 20)
     assert report.diverged is None
     findings = program.findings(state, {}, lambda *a: None)
@@ -88,6 +90,7 @@ def test_a_fit_reads_a_column_of_a_new_observable(double):
     q, v = np.cos(rate * t), -rate * np.sin(rate * t)
     observations = {"t": t, "q": q, "double_q": 2 * 1.5 * v}
     program = compile(loads(STUDY + DATA), observations)
+    assert isinstance(program, Reported)
     findings = program.findings(program.start(), {}, lambda *a: None)
     assert set(findings.extra["residual"]) == {"q", "double_q"}
     assert findings.extra["coefficients"]["c1"]["value"] == pytest.approx(1.5, rel=1e-3)
