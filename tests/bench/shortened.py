@@ -27,8 +27,7 @@ SHORT: dict[str, tuple[str, ...]] = {
     "dho_family_free": FAMILY,
     "dho_family_losses": (
         *FAMILY,
-        'sweep.training.loss=["mae"]',
-        'sweep.training.embedding=[[], [["c2", "c3"]]]',
+        'sweep={"training.loss"=["mae"], "training.embedding"=[[], [["c2", "c3"]]]}',
     ),
     "family_coupled": FAMILY,
     "family_double_pendulum": FAMILY,
@@ -45,7 +44,7 @@ SHORT: dict[str, tuple[str, ...]] = {
     "lj_liquid_sizes": (
         "path.points=8",
         "ends.md.equilibration=1.0",
-        "sweep.system.particles=[108, 120]",
+        'sweep={"system.particles"=[108, 120]}',
     ),
     "lj_liquid_2d": ("path.points=8", "ends.md.equilibration=1.0"),
     "lj_liquid_paper": (*LIQUID, "training.epochs=20"),
@@ -54,11 +53,11 @@ SHORT: dict[str, tuple[str, ...]] = {
     "lj2d_hop": CLUSTER,
     "lj38": (*CLUSTER, "refine.alignments=1", "refine.searches=100"),
     "melting": PNN,
-    "melting_paper": PNN,
+    "melting_paper": (*PNN, 'sweep={"search.parsimony"=[0.03, 1.0]}'),
     "law_recovery": PNN,
     "verlet_pnn": MAPS,
     "verlet_pnn_2d": MAPS,
-    "verlet_pnn_paper": MAPS,
+    "verlet_pnn_paper": (*MAPS, 'sweep={"search.parsimony"=[0.3, 3.0]}'),
     "damped_pnn": MAPS,
 }
 
