@@ -92,8 +92,8 @@ def _unconverged(
     study: GglStudy, reference: Motion, folder: Path, coarse: dict[str, float]
 ) -> dict[str, object]:
     """Those of the errors that do not fall as the step does: by less than 8 times on a fourth of
-    the step. Where a force jumps, the impulse errs by about the jump times the step, more or less by
-    where in a step it falls: then a sixteenth of the step is to halve the error at least."""
+    the step. Where a force jumps, the impulse errs by about the jump times the step, more or less
+    by where in a step it falls: then a sixteenth of the step is to halve the error at least."""
     refine, fall = (16, 2.0) if study.kinked else (4, 8.0)
     try:
         done = finished(study.toml(refine, events=False), folder)
