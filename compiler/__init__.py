@@ -26,7 +26,6 @@ def compile(study: Study, observations: Mapping[str, np.ndarray] | None = None) 
 
     Raises `spec.Faults` where the mathematics does not work out, pointing into the study.
     """
-    require_built(study)
     return KINDS[study.study].build(study, observations)
 
 
@@ -43,22 +42,3 @@ def deep_check(study: Study) -> list[Fault]:
         return KINDS[study.study].check(study)
     except Faults as faults:
         return list(faults.faults)
-
-
-def require_built(study: Study) -> None:
-    """Raises Faults for what this version reads and cannot run yet: some tables."""
-    lacking = (
-        (
-            ("system", "particles"),
-            "a system of many bodies",
-            study.study not in ("om", "ggl") and study.system.particles,
-            None,
-        ),
-    )
-    faults = [
-        study.fault(key, None, "not-built", f"{what} is not built yet in this version", hint)
-        for key, what, wanted, hint in lacking
-        if wanted
-    ]
-    if faults:
-        raise Faults(faults)

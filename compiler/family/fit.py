@@ -218,16 +218,8 @@ class Fitting:
     def _given_start(self) -> np.ndarray | None:
         """q and v of every trial as [start] gives them, where it does."""
         start = self.study.start
-        if start is None or self.study.network.kind != "none":
+        if start is None or start.velocity is None or self.study.network.kind != "none":
             return None
-        if start.velocity is None:
-            raise study_error(
-                self.study,
-                ("start", "momentum"),
-                "not-built",
-                "with [data], a start is given by position and velocity in this version",
-                "write velocity, or leave [start] out to have it estimated",
-            )
         q = components(self.symbolic, start.position, self.study.number)
         v = components(self.symbolic, start.velocity, self.study.number)
         return np.concatenate([q, v] * self.observed.t.shape[1])

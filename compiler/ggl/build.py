@@ -23,12 +23,11 @@ from .dense_output import between, between_bodies
 from .integration import Integration
 from .many_body import stepper as bodies
 from .stepper import solver, stepper
-from .supported import require_built, require_room
+from .supported import require_room
 
 
 def build(study: Ggl, observations: Mapping[str, np.ndarray] | None = None) -> Integration:
     """The program of a ggl study. Raises Faults for what the mathematics forbids."""
-    require_built(study)
     if study.system.particles is not None:
         return _of_bodies(study)
     symbolic = lagrangian_system(study)

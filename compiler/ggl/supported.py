@@ -1,4 +1,4 @@
-"""What a ggl study may ask for and this version cannot do, and what single precision costs."""
+"""Single precision: the range of its numbers, and what it costs."""
 
 from __future__ import annotations
 
@@ -6,25 +6,6 @@ import numpy as np
 from actionrun.compiler.errors import study_error
 from actionrun.compiler.symbolic.lagrangian_system import LagrangianSystem
 from actionrun.spec.kinds.ggl import Ggl
-
-
-def require_built(study: Ggl) -> None:
-    """Raises Faults for combinations that are not built yet."""
-    constrained, transform = study.system.holonomic, study.integrator.time_transform
-    asked = (
-        ("constraints", ("system", "constraints"), constrained),
-        ("a time_transform", ("integrator", "time_transform"), transform is not None),
-        ("comparisons", ("compare",), study.compare is not None),
-        ("outputs between the steps", ("output",), study.output is not None),
-        ("events", ("events",), study.events),
-    )
-    for what, _, given in asked:
-        if given and study.integrator.precision == "single":
-            raise study_error(
-                study, ("integrator", "precision"), "not-built",
-                f"not built yet in single precision in this version: {what}",
-                'write precision = "double"',
-            )  # fmt: skip
 
 
 def require_room(study: Ggl, problem: LagrangianSystem, h: float, q, p) -> None:

@@ -78,16 +78,10 @@ def _particles(study: Study, boltzmann: float, order: Sequence[str] | None) -> P
     if system.potential is not None:
         law = outer_law = system.potential
         pair, external = potential_sums(study, words, law, axes)
-    elif law is not None:
+    else:
+        assert law is not None  # as `check` has seen to
         pair = words.scalar(law)
         external = None if outer_law is None else words.scalar(outer_law)
-    else:
-        raise study_error(
-            study, system.lagrangian, "not-built",
-            "a Lagrangian of many bodies is not built yet in this version",
-            'write mass, and their potential instead: potential = "sum(i<j, 4*(1/r[i,j]^12 - '
-            '1/r[i,j]^6))"',
-        )  # fmt: skip
     limits = [None if x is None else jnp.asarray(x) for x in (cutoff, switch, edge)]
     kinds = [*(study.system.species or {})]
     kind = jnp.asarray([kinds.index(name) for name in species]) if kinds and species else None

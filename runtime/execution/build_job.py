@@ -19,7 +19,6 @@ from .job import Job
 def build_job(study: Study) -> Job:
     """The job of a study. Raises Faults where its data file is not there, and for a point of its
     sweep that is no study."""
-    compiler.require_built(study)
 
     def program() -> Program:
         compiled = compiler.compile(study, observations(study))

@@ -15,6 +15,8 @@ from pydantic import Field, PlainValidator, ValidationInfo, WithJsonSchema
 
 from .experiment import Experiment
 
+MOST_TIMES = 1_000_000  # of output
+
 
 def read_exact(raw: Any, info: ValidationInfo) -> Any:
     reading: Reading = info.context  # type: ignore[assignment]

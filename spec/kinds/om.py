@@ -167,6 +167,11 @@ class PathTraining(Table):
         default=None, gt=0, description="Cap in wall time; a cut run says so."
     )
 
+    @property
+    def first_order(self) -> bool:
+        """Whether the optimizer goes by the gradient alone, at a learning rate."""
+        return self.optimizer not in ("gauss-newton", "lbfgs")
+
 
 class Saddles(Table):
     """From the path to verified saddles and the minima between them."""

@@ -48,7 +48,7 @@ HERE, RULES = __package__, "actionrun.spec.validation"
 KINDS = {
     kind.name: kind
     for kind in (
-        Kind("ggl", f"{HERE}.ggl", "Ggl", "how does it move?"),
+        Kind("ggl", f"{HERE}.ggl", "Ggl", "how does it move?", f"{RULES}.ggl_rules"),
         Kind("family", f"{HERE}.family", "Family", "which law made this motion?",
              f"{RULES}.family_rules"),
         Kind("om", f"{HERE}.om", "Om", "which path joins two states?", f"{RULES}.om_rules"),

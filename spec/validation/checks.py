@@ -25,6 +25,7 @@ from actionrun.spec.text.span import Key
 
 from .check_state import CheckState
 from .rule_context import RuleContext
+from .supported import refusals
 from .table_rules import check_all_tables
 from .unit_rules import check_all_units
 
@@ -47,6 +48,10 @@ def check_meaning(
     context = RuleContext(state)
     check_all_tables(context, kind)
     state.faults += context.faults
+    if study is not None and not broken:
+        for key, fault in refusals(study):
+            if not any(key[: len(other)] == other[: len(key)] for other, _ in state.faults):
+                state.faults.append((key, fault))
     if study is not None and not state.faults:
         study._meaning = Meaning(
             source, raw, state.units, state.constants, state.dimensions, lists=state.lists

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from actionrun.spec.expressions.errors import ExpressionFault
+from actionrun.spec.expressions.name_resolution import uses
 from actionrun.spec.expressions.shape_inference import brief
 from actionrun.spec.expressions.syntax_tree import Binary, Derivative, Index, Name, Node
 from actionrun.spec.kinds.pnn import Samples
@@ -18,6 +19,7 @@ from actionrun.spec.units.unit_table import NONE, Dimension
 from .rule_context import RuleContext
 from .unit_context import UnitContext
 
+MOST_CONSTANTS = 12  # of a rival formula
 MAP_KEYS = ("energies", "energy_unit", "dt", "points")
 LIKELY = (  # units of what a column of a table usually holds
     "GPa", "g/cm^3", "u", "K", "angstrom", "eV", "s", "angstrom^3", "m/s", "Hz", "N", "m^2", "C",
@@ -34,6 +36,7 @@ def check_tables(context: RuleContext) -> None:
         context.add(("data", "energies"), "key.missing", "motions by energy, without a [system]",
                     "add [system] with coordinates and lagrangian")  # fmt: skip
     _search(context, context.table("search"), tabular(raw))
+    _rivals(context)
 
 
 def _data(context: RuleContext, data: dict[str, Any], table: bool) -> None:
@@ -110,6 +113,18 @@ def _search(context: RuleContext, search: dict[str, Any], table: bool) -> None:
     weights = search.get("weights")
     for index in range(len(weights) if isinstance(weights, list) else 0):
         context.number(("search", "weights", index))
+
+
+def _rivals(context: RuleContext) -> None:
+    """Rival formulas have few constants to fit: names that nothing else declares."""
+    for name in context.table("compare"):
+        leaf = context.state.reading.expressions.get(("compare", name))
+        words = context.state.names
+        free = {one for one in uses(leaf.tree) if words.kinds(one) is None} if leaf else ()
+        if len(free) > MOST_CONSTANTS:
+            context.add(("compare", name), "compare.constants",
+                        f"{name} has {len(free)} constants to fit, and {MOST_CONSTANTS} can be",
+                        "declare those that are known in [parameters]")  # fmt: skip
 
 
 def _leaves(context: RuleContext, name: str) -> Iterator[tuple[int, Any]]:

@@ -29,14 +29,14 @@ steps = 10
 )
 def test_what_is_not_built_is_refused_at_its_place(text, place):
     with pytest.raises(Faults) as caught:
-        compile(loads(text))
+        loads(text)
     (fault,) = caught.value.faults
     assert fault.code == "not-built" and fault.line_text == place
 
 
 def test_epochs_want_a_set_to_pass_over():
     with pytest.raises(Faults) as caught:
-        compile(loads(FAMILY + "[training]\nepochs = 3\n"))
+        loads(FAMILY + "[training]\nepochs = 3\n")
     (fault,) = caught.value.faults
     assert fault.code == "training.epochs" and "systems = 100000" in (fault.hint or "")
     study = loads(FAMILY + "[training]\nepochs = 3\nsystems = 1000\nbatch = 100\n")

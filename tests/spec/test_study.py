@@ -144,7 +144,6 @@ velocity = { q = ["half", [0, "two"]], p = [1] }
 [integrator]
 dt = 0.1
 steps = 5
-time_transform = "|q|"
 [network]
 hidden = 125
 """

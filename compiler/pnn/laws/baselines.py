@@ -18,7 +18,6 @@ from .formula import LawFormula, shortest_number
 from .table import Groups, TableRows
 
 STARTS = (1.0, -1.0, 1e-3, 1e3, 1e-6, 1e6)
-MOST_CONSTANTS = 12
 STEPS, FOLD_STEPS = 200, 100
 
 
@@ -48,12 +47,6 @@ def _fitted_baseline(study: Pnn, name: str, groups: Groups, rows: TableRows) -> 
     known = groups.words.constants
     unknown = [node.name for node in walk(given.tree) if isinstance(node, Name)]
     free = tuple(symbol(one) for one in dict.fromkeys(unknown) if _is_free(study, one, known))
-    if len(free) > MOST_CONSTANTS:
-        raise study_error(
-            study, given, "compare.constants",
-            f"{name} has {len(free)} constants to fit, and {MOST_CONSTANTS} can be",
-            "declare those that are known in [parameters]",
-        )  # fmt: skip
     words = replace(groups.words, constants={**known, **{s.name: s for s in free}}, cache={})
     said = words.scalar(given)
     left = groups.output if groups.target is None else groups.target

@@ -29,12 +29,6 @@ def law_search(
             "the published algorithm selects by the rows held out, and none are",
             "write fraction = 0.2 in [test]",
         )  # fmt: skip
-    if study.training.optimizer != "levenberg-marquardt":
-        raise study_error(
-            study, ("training", "optimizer"), "training.optimizer",
-            "laws are fitted by least squares to convergence",
-            'write optimizer = "levenberg-marquardt", or leave it out',
-        )  # fmt: skip
     space, notes = group_layout(study, relation)
     search = LawSearch(
         study,

@@ -77,12 +77,7 @@ def law_groups(study: Pnn) -> Groups:
     """
     assert study.data.columns is not None
     columns = tuple(study.data.columns)
-    wanted, *further = study.search.outputs
-    if further:
-        raise study_error(
-            study, ("search", "outputs", 1), "search.outputs", "a law predicts one quantity",
-            "write a study for each",
-        )  # fmt: skip
+    (wanted,) = study.search.outputs
     inner = vocabulary(study)
     inner = replace(inner, constants={**inner.constants, **{n: symbol(n) for n in columns}})
     numbers = {symbol(n): _number(float(study.constant(n))) for n in study.parameters}

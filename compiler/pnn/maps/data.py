@@ -96,20 +96,7 @@ def moving_system(study: Pnn) -> MovingSystem:
     """The system of a study. Raises Faults where its force is not a function of position."""
     symbolic = lagrangian_system(study)
     words, values = symbolic.words, symbolic.values
-    if symbolic.constraints:
-        raise study_error(
-            study, ("system", "constraints"), "not-built",
-            "maps of constrained systems are not built yet in this version",
-            "choose coordinates without constraints",
-        )  # fmt: skip
     widths = {part.stop - part.start for part in words.slices.values()}
-    vectors = {study.system.is_vector(name) for name in words.slices}
-    if len(widths) > 1 or len(vectors) > 1:
-        raise study_error(
-            study, ("system", "coordinates"), "map.width",
-            "a network moves coordinates of one kind: numbers, or vectors of one size",
-            "write all coordinates as numbers",
-        )  # fmt: skip
     where = study.system.lagrangian or study.system.potential
     moving = {*words.v, words.t}
     forces = [sp.diff(symbolic.lagrangian, q) for q in words.q]
@@ -264,14 +251,6 @@ def measured_pairs(
     """Pairs of rows dt apart in the user's file, by trial. Raises Faults."""
     words = moving.problem.words
     names = [*words.slices]
-    missing = [f"v_{name}" for name in names if f"v_{name}" not in observations]
-    missing += [name for name in ("t", *names) if name not in observations]
-    if missing:
-        raise study_error(
-            study, ("data", "columns"), "data.state",
-            f"a map needs the whole state: {' and '.join(missing)} is missing",
-            f'write {missing[0]} = "COLUMN"',
-        )  # fmt: skip
     assert study.data.dt is not None
     dt, t = study.number(study.data.dt), observations["t"]
     rows = len(t)

@@ -1,0 +1,184 @@
+"""What the language can say and this version does not run: one table.
+
+`check` reads it, and so does every run, which loads its study first; nobody asks a second time.
+What only algebra or a file can tell is refused by the compiler, before anything is compiled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+from actionrun.spec.expressions.errors import ExpressionFault
+from actionrun.spec.expressions.syntax_tree import Sum, walk
+from actionrun.spec.text.span import WHOLE, Key
+
+MOST_POINTS = 2000  # of a path: tables of a basis are dense
+SOON = "is not built yet in this version"
+DOUBLE = 'write precision = "double"'
+POSITIONS = 'write given = ["positions"]'
+
+
+class Refusal(NamedTuple):
+    """A study of a kind that asks for this is refused, with a fault at a place."""
+
+    kind: str
+    asked: Callable[[Any], object]
+    place: Key | Callable[[Any], Key]
+    message: str | Callable[[Any], str]
+    hint: str | Callable[[Any], str] | None = None
+    code: str = "not-built"
+
+
+def refusals(study: Any) -> Iterator[tuple[Key, ExpressionFault]]:
+    """What this version does not run of a study."""
+    for row in TABLE:
+        if row.kind == study.study and row.asked(study):
+            place = row.place(study) if callable(row.place) else row.place
+            message = row.message(study) if callable(row.message) else row.message
+            hint = row.hint(study) if callable(row.hint) else row.hint
+            yield place, ExpressionFault(row.code, message, WHOLE, hint)
+
+
+def _in_single(what: str, asked: Callable[[Any], object]) -> Refusal:
+    return Refusal(
+        "ggl", lambda s: s.integrator.precision == "single" and asked(s),
+        ("integrator", "precision"),
+        f"not built yet in single precision in this version: {what}", DOUBLE,
+    )  # fmt: skip
+
+
+def _no_position(study: Any) -> bool:
+    """Whether a fit has no column for a coordinate."""
+    return study.data is not None and not {*study.system.coordinates} <= {*study.data.columns}
+
+
+def _is_transformation(study: Any) -> bool:
+    """Whether a cluster is turned, or taken over barriers, between two structures of files."""
+    files = isinstance(study.ends.start, str) and study.system.particles is not None
+    return files and (study.refine.barrier or study.ends.align)
+
+
+def _transformation(study: Any) -> Key:
+    return ("refine", "barrier") if study.refine.barrier else ("ends", "align")
+
+
+def _holds_field(study: Any) -> bool:
+    """Whether single bodies have an energy of their own."""
+    law = study.system.potential
+    return study.system.external is not None or (law is not None and any(
+        isinstance(node, Sum) and len(node.indices) == 1 for node in walk(law.tree)
+    ))  # fmt: skip
+
+
+def _few_points(study: Any) -> bool:
+    return not MOST_POINTS >= study.path.points > 2 + 2 * ("velocities" in study.ends.given)
+
+
+def _of_states(study: Any) -> bool:
+    """Whether a map is to be found in a file."""
+    return bool(study.system.coordinates) and study.data.file is not None
+
+
+def _is_table(study: Any) -> bool:
+    """Whether a law is to be found, in a table."""
+    return not study.system.coordinates and study.data.energies is None
+
+
+def _lacking_state(study: Any) -> list[str]:
+    """The columns that a map's file has to have, and the study does not name."""
+    names, columns = [*study.system.coordinates], study.data.columns or {}
+    return [name for name in (*(f"v_{q}" for q in names), *names) if name not in columns]
+
+
+TABLE = (
+    Refusal("family", lambda s: s.system.particles, ("system", "particles"),
+            f"a system of many bodies {SOON}"),
+    Refusal("pnn", lambda s: s.system.particles, ("system", "particles"),
+            f"a system of many bodies {SOON}"),
+    _in_single("constraints", lambda s: s.system.holonomic),
+    _in_single("a time_transform", lambda s: s.integrator.time_transform),
+    _in_single("comparisons", lambda s: s.compare),
+    _in_single("outputs between the steps", lambda s: s.output),
+    _in_single("events", lambda s: s.events),
+    Refusal("family", lambda s: s.integrator.time_transform, ("integrator", "time_transform"),
+            f"time_transform {SOON}"),
+    Refusal("family", lambda s: s.data is None and s.network.kind == "none", ("network", "kind"),
+            'network kind "none" fits one measured motion, but the study has no [data]',
+            "add [data] with file and columns, or leave out network.kind", "nothing-to-do"),
+    Refusal("family", lambda s: s.training.epochs is not None and s.training.systems is None,
+            ("training", "epochs"),
+            "an epoch is a pass over a fixed set of systems, but every step draws fresh ones",
+            "add systems = 100000, the size of the set, or write steps instead of epochs",
+            "training.epochs"),
+    Refusal("family", lambda s: s.data and s.start is None and s.network.kind != "none",
+            ("system",), "training systems need a [start]",
+            "add [start] with position and velocity or momentum; ranges are drawn from. Or write "
+            'kind = "none" in [network]: a fit without one needs none', "start-missing"),
+    Refusal("family", lambda s: s.data and s.network.kind == "none" and s.start is not None
+            and s.start.velocity is None, ("start", "momentum"),
+            "with [data], a start is given by position and velocity in this version",
+            "write velocity, or leave [start] out to have it estimated"),
+    Refusal("family", _no_position, ("data", "columns"),
+            "a fit needs the positions of all coordinates in this version",
+            "add a column for each coordinate"),
+    Refusal("om", lambda s: s.training.minutes is not None, ("training", "minutes"),
+            f"a cap in minutes {SOON}", "write epochs, the number of iterations"),
+    Refusal("om", lambda s: s.system.nonconservative, ("system", "nonconservative"),
+            f"a path with friction {SOON}"),
+    Refusal("om", lambda s: s.system.constraints, ("system", "constraints"),
+            f"a path with constraints {SOON}"),
+    Refusal("om", lambda s: s.system.particles and s.system.lagrangian, ("system", "lagrangian"),
+            f"a Lagrangian of many bodies {SOON}",
+            'write mass, and their potential instead: potential = "sum(i<j, 4*(1/r[i,j]^12 - '
+            '1/r[i,j]^6))"'),
+    Refusal("om", lambda s: "positions" not in s.ends.given, ("ends", "given"),
+            "a path needs the positions at its ends", 'write given = ["positions", "velocities"]',
+            "ends.given"),
+    Refusal("om", lambda s: "velocities" in s.ends.given and dict in map(type, (s.ends.start,
+            s.ends.end)), ("ends", "given"), "[ends] start and end give positions alone",
+            POSITIONS, "ends.given"),
+    Refusal("om", lambda s: s.ends.origin == "md" and not s.system.particles, ("ends", "from"),
+            "a reference run needs bodies in [system]",
+            "write start = { q = 0.0 } and end = { q = 1.0 }", "ends.from"),
+    Refusal("om", lambda s: s.ends.origin == "md" and s.system.particles and not s.system.box,
+            ("ends", "from"), "a reference run of a fluid needs a box",
+            "write box = { density = 0.8 } in [system]", "ends.from"),
+    Refusal("om", _few_points, ("path", "points"),
+            f"a path has from 5 to {MOST_POINTS} points in this version", "write points = 32",
+            "path.points"),
+    Refusal("om", lambda s: s.path.basis == "network" and s.network is None, ("path", "basis"),
+            "a network without its table",
+            'write [network] with hidden = 125 and activation = "sigmoid"', "path.basis"),
+    Refusal("om", lambda s: s.training.first_order and s.path.basis != "network"
+            and s.network is None and s.loss.action == 0, ("loss", "action"),
+            "a loss without the action has no path", "write action = 1.0", "loss.action"),
+    Refusal("om", lambda s: s.refine.barrier and not _is_transformation(s), ("refine", "barrier"),
+            "a barrier is looked for between two structures of atoms, from files, in this version",
+            'write start = "a.xyz" and end = "b.xyz" in [ends], or delete [refine]'),
+    Refusal("om", lambda s: _is_transformation(s) and s.system.box, _transformation,
+            "alignments and barriers are built for clusters in this version, without a box",
+            "delete box in [system]"),
+    Refusal("om", lambda s: _is_transformation(s) and s.refine.barrier and _holds_field(s),
+            lambda s: ("system", "external" if s.system.external else "potential"),
+            f"a barrier in an external field {SOON}", "leave out external, or delete [refine]"),
+    Refusal("om", lambda s: _is_transformation(s) and "velocities" in s.ends.given,
+            _transformation, "velocities at the ends, where these are turned or relaxed",
+            f"{POSITIONS} in [ends]", "ends.given"),
+    Refusal("pnn", lambda s: s.system.holonomic, ("system", "constraints"),
+            "maps of constrained systems are not built yet in this version",
+            "choose coordinates without constraints"),
+    Refusal("pnn", lambda s: len({*s.system.coordinates.values()}) > 1, ("system", "coordinates"),
+            "a network moves coordinates of one kind: numbers, or vectors of one size",
+            "write all coordinates as numbers", "map.width"),
+    Refusal("pnn", lambda s: _of_states(s) and _lacking_state(s), ("data", "columns"),
+            lambda s: f"a map needs the whole state: {' and '.join(_lacking_state(s))} is missing",
+            lambda s: f'write {_lacking_state(s)[0]} = "COLUMN"', "data.state"),
+    Refusal("pnn", lambda s: _is_table(s) and len(s.search.outputs) > 1,
+            ("search", "outputs", 1), "a law predicts one quantity", "write a study for each",
+            "search.outputs"),
+    Refusal("pnn", lambda s: _is_table(s) and s.training.optimizer != "levenberg-marquardt",
+            ("training", "optimizer"),
+            "laws are fitted by least squares to convergence",
+            'write optimizer = "levenberg-marquardt", or leave it out', "training.optimizer"),
+)  # fmt: skip
