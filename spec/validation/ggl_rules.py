@@ -18,7 +18,7 @@ def check_tables(context: RuleContext) -> None:
     if not isinstance(output, dict) or context.broken:
         return
     if ("times" in output) == ("every" in output):
-        context.add(("output",), "output", "[output] takes times or every, and one of them",
+        context.add(("output",), "output.times", "[output] takes times or every, and one of them",
                     "write every = 0.01, or times = [0.5, 1.0]")  # fmt: skip
         return
     dt, steps = context.number(("integrator", "dt")), integrator.get("steps")
@@ -29,7 +29,7 @@ def check_tables(context: RuleContext) -> None:
     size = sum(context.coordinates.values()) * max(1, context.state.names.count)
     if count * size > MOST_NUMBERS:
         context.add(
-            ("output",), "output",
+            ("output",), "output.times",
             f"{count} times of {size} positions: at most {MOST_NUMBERS:.0e} numbers",
             "ask for fewer times",
         )  # fmt: skip
@@ -41,7 +41,7 @@ def _spaced(context: RuleContext, end: float) -> int:
         return 0
     if not every > 0 or (end / every > MOST_TIMES and end < math.inf):
         context.add(
-            ("output", "every"), "output",
+            ("output", "every"), "output.times",
             f"the spacing of outputs is {every:.4g}: it has to be positive, and give at most "
             f"{MOST_TIMES} times up to {end:.6g}",
         )  # fmt: skip
@@ -56,7 +56,7 @@ def _listed(context: RuleContext, end: float, dt: float) -> int:
         time = context.number(key)
         if time is not None and not 0 <= time <= end + NEAR * dt:
             context.add(
-                key, "output",
+                key, "output.times",
                 f"the run goes from t = 0 to {end:.6g}, and this time lies outside",
                 "make integrator.steps larger, or take the time out",
             )  # fmt: skip

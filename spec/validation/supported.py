@@ -53,6 +53,11 @@ def _no_position(study: Any) -> bool:
     return study.data is not None and not {*study.system.coordinates} <= {*study.data.columns}
 
 
+def _by_coordinate(study: Any) -> bool:
+    """Whether an end is given by coordinate, and not by a file."""
+    return isinstance(study.ends.start, dict) or isinstance(study.ends.end, dict)
+
+
 def _is_transformation(study: Any) -> bool:
     """Whether a cluster is turned, or taken over barriers, between two structures of files."""
     files = isinstance(study.ends.start, str) and study.system.particles is not None
@@ -105,7 +110,7 @@ TABLE = (
             f"time_transform {SOON}"),
     Refusal("family", lambda s: s.data is None and s.network.kind == "none", ("network", "kind"),
             'network kind "none" fits one measured motion, but the study has no [data]',
-            "add [data] with file and columns, or leave out network.kind", "nothing-to-do"),
+            "add [data] with file and columns, or leave out network.kind", "network.kind"),
     Refusal("family", lambda s: s.training.epochs is not None and s.training.systems is None,
             ("training", "epochs"),
             "an epoch is a pass over a fixed set of systems, but every step draws fresh ones",
@@ -114,7 +119,7 @@ TABLE = (
     Refusal("family", lambda s: s.data and s.start is None and s.network.kind != "none",
             ("system",), "training systems need a [start]",
             "add [start] with position and velocity or momentum; ranges are drawn from. Or write "
-            'kind = "none" in [network]: a fit without one needs none', "start-missing"),
+            'kind = "none" in [network]: a fit without one needs none', "start.missing"),
     Refusal("family", lambda s: s.data and s.network.kind == "none" and s.start is not None
             and s.start.velocity is None, ("start", "momentum"),
             "with [data], a start is given by position and velocity in this version",
@@ -135,9 +140,8 @@ TABLE = (
     Refusal("om", lambda s: "positions" not in s.ends.given, ("ends", "given"),
             "a path needs the positions at its ends", 'write given = ["positions", "velocities"]',
             "ends.given"),
-    Refusal("om", lambda s: "velocities" in s.ends.given and dict in map(type, (s.ends.start,
-            s.ends.end)), ("ends", "given"), "[ends] start and end give positions alone",
-            POSITIONS, "ends.given"),
+    Refusal("om", lambda s: "velocities" in s.ends.given and _by_coordinate(s), ("ends", "given"),
+            "[ends] start and end give positions alone", POSITIONS, "ends.given"),
     Refusal("om", lambda s: s.ends.origin == "md" and not s.system.particles, ("ends", "from"),
             "a reference run needs bodies in [system]",
             "write start = { q = 0.0 } and end = { q = 1.0 }", "ends.from"),

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from actionrun.compiler.pnn.laws.formula import law_formula, shortest_number
 from actionrun.compiler.pnn.laws.model_selection import hypervolume, knee
+from actionrun.spec import Faults
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tables import TRUE, csv, fault, genome, laws, plain, study
+from tables import TRUE, csv, genome, laws, plain, study
 
 PLAIN = csv(**plain())
 RIVALS = """
@@ -70,8 +71,10 @@ def test_what_would_take_forever_is_refused_or_left_as_it_is(tmp_path):
     shown = law_formula(one.layout, genome(one.layout, TRUE, True)[0], weights[0], None, one.groups)
     assert len(shown.text) < 2000
     rival = " + ".join(f"a{k}*x1^{k}" for k in range(20))
-    told = fault(study(tmp_path, PLAIN, more=f'[compare]\nlong = "{rival}"'))
-    assert told.code == "compare.constants" and "20 constants" in told.message
+    with pytest.raises(Faults) as refused:
+        study(tmp_path, PLAIN, more=f'[compare]\nlong = "{rival}"')
+    (constants,) = refused.value.faults
+    assert constants.code == "compare.constants" and "20 constants" in constants.message
 
 
 @pytest.mark.slow

@@ -48,7 +48,8 @@ def answered(text: str) -> bool:
 
 
 def shows(fault: Fault, text: str) -> None:
-    assert isinstance(fault, Fault) and fault.message and "." in fault.code
+    assert isinstance(fault, Fault) and fault.message
+    assert "." in fault.code or fault.code == "not-built"
     shown = fault.render(color=False)
     assert not any(ord(char) < 32 and char != "\n" for char in shown)
     if fault.line:
