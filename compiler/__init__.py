@@ -35,7 +35,7 @@ def explain(study: Study) -> tuple[Section, ...]:
     return KINDS[study.study].explain(study)
 
 
-def deep_check(study: Study) -> list[Fault]:
+def symbolic_check(study: Study) -> list[Fault]:
     """Every fault and note of the symbolic stage, without a run. Raises nothing for what a study
     says."""
     try:

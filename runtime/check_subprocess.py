@@ -81,7 +81,7 @@ def _answer(asked: dict[str, Any]) -> dict[str, Any]:
         study = spec.load(
             asked["path"], overrides=asked["overrides"], seed=asked["seed"], data=data
         )
-        return {"faults": [fault.as_dict() for fault in compiler.deep_check(study)]}
+        return {"faults": [fault.as_dict() for fault in compiler.symbolic_check(study)]}
     except Faults as faults:
         return {"faults": [fault.as_dict() for fault in faults.faults]}
     except MemoryError:

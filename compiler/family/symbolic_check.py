@@ -58,7 +58,7 @@ def _family_step(study: Family, symbolic: LagrangianSystem) -> Iterator[Fault]:
     if study.start is None or study.integrator.time_transform is not None or symbolic.constraints:
         return
     dice = np.random.default_rng(study.seed)
-    fast = fastest_rates(study, symbolic, lambda value: study.number(value), dice)
+    fast = fastest_rates(symbolic, study.start, study.number, study.coefficients, dice)
     fast = fast[np.isfinite(fast)]
     if not len(fast):
         return

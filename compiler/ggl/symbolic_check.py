@@ -32,8 +32,7 @@ def _step(study: Ggl, symbolic: LagrangianSystem) -> Iterator[Fault]:
     """The step of a ggl study against the limit of stability, where its motion starts."""
     if symbolic.constraints or study.integrator.time_transform is not None:
         return
-    assert study.start is not None
-    fast = fastest_rates(study, symbolic, lambda value: study.number(value))
+    fast = fastest_rates(symbolic, study.start, study.number)
     if not np.isfinite(fast).all() or not len(fast):
         return
     r, h = study.integrator.r, study.number(study.integrator.dt)

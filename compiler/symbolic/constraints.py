@@ -104,8 +104,8 @@ def start_on_constraints(
     faults = list(surface.dependences(q)) or [*surface.frozen(len(q)), *surface.distances(q)]
     if faults:
         raise Faults(tuple(faults))
-    q = surface.nearest(q, range(stepper.constraints.m))
-    assert q is not None
+    on = surface.nearest(q, range(stepper.constraints.m))
+    q = q if on is None else on
     faults = list(surface.departures(q, given))
     if faults:
         raise Faults(tuple(faults))

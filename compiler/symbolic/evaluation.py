@@ -1,5 +1,5 @@
-"""Expressions as plain numbers at many points at once: for what pencil and paper must decide by
-trial, without compiling anything.
+"""Numerical evaluation of expressions at many points at once, without compiling anything; and the
+test whether an expression vanishes identically.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ def numbers(
     known: dict[sp.Basic, np.ndarray | float] = dict(at)
     with np.errstate(all="ignore"):
         rows = [np.broadcast_to(_folded(e, known), (size,)) for e in expressions]
-    found = np.array(rows, dtype=float).reshape(len(rows), size)
-    return np.where(np.isfinite(found), found, np.nan)
+    values = np.array(rows, dtype=float).reshape(len(rows), size)
+    return np.where(np.isfinite(values), values, np.nan)
 
 
 def _folded(expression: sp.Basic, known: dict[sp.Basic, np.ndarray | float]):
@@ -46,6 +46,14 @@ def _folded(expression: sp.Basic, known: dict[sp.Basic, np.ndarray | float]):
             arguments = [_folded(a, known) for a in expression.args]
             known[expression] = TABLE[expression.func](*arguments)
     return known[expression]
+
+
+def null_space(matrix: np.ndarray, tolerance: float) -> np.ndarray:
+    """Directions (k - rank, k) that a matrix (rows, k) maps to nothing: of singular values up to
+    `tolerance` of the largest."""
+    _, values, directions = np.linalg.svd(matrix, full_matrices=True)
+    rank = int(np.sum(values > tolerance * values[0])) if values.any() else 0
+    return directions[rank:]
 
 
 def points(expressions: Sequence[sp.Expr]) -> list[dict[sp.Symbol, sp.Expr]]:

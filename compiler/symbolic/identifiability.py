@@ -19,6 +19,8 @@ import jax.numpy as jnp
 import numpy as np
 import sympy as sp
 
+from .evaluation import null_space
+
 NOTHING = 1e-8  # singular values below this share of the largest do not count
 NO_INFORMATION = 1e-9  # an eigenvalue of the scaled information below this share is none
 POWERS = (0, 1, -1, 2, -2)  # tried where no term of the Lagrangian is a combination itself
@@ -44,8 +46,8 @@ class Identifiability:
         """The short answer."""
         if self.rank == self.of:
             return f"rank {self.rank} of {self.of}: all coefficients are identified"
-        found = ", ".join(monomial(c) for c in self.combinations) or "no combination"
-        return f"rank {self.rank} of {self.of}: only {found}"
+        known = ", ".join(monomial(c) for c in self.combinations) or "no combination"
+        return f"rank {self.rank} of {self.of}: only {known}"
 
     @property
     def advice(self) -> str:
@@ -89,14 +91,14 @@ def monomial(exponents: Exponents) -> str:
 
 def term_exponents(expressions: Iterable[sp.Expr], names: Sequence[str]) -> list[np.ndarray]:
     """Exponents (k,) of the coefficients in every term of L and K that is a product of powers."""
-    found = []
+    rows = []
     for expression in expressions:
         for term in sp.Add.make_args(sp.expand(expression)):
             powers = term.as_powers_dict()
             row = [powers.get(sp.Symbol(name, real=True), sp.Integer(0)) for name in names]
             if any(x != 0 for x in row) and all(x.is_Rational for x in row):
-                found.append(np.array([float(x) for x in row]))
-    return found
+                rows.append(np.array([float(x) for x in row]))
+    return rows
 
 
 def identifiability(
@@ -109,10 +111,8 @@ def identifiability(
     k = len(names)
     size = np.linalg.norm(jacobian, axis=0)
     quiet = size <= NOTHING * size.max() if size.max() > 0 else np.ones(k, bool)
-    _, values, ways = np.linalg.svd(jacobian, full_matrices=True)
-    values = np.concatenate([values, np.zeros(k - len(values))])
-    rank = int(np.sum(values > NOTHING * values[0])) if values[0] > 0 else 0
-    free = _reduced(ways[rank:])
+    free = _reduced(null_space(jacobian, NOTHING))
+    rank = k - len(free)
     lost = {n for n, x in zip(names, quiet, strict=True) if x}
     lost |= {n for way in free for n, x in zip(names, way, strict=True) if abs(x) > 1e-6}
     combinations = _combinations(free, rank, k, terms) if rank < k else []

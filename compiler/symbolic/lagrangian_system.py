@@ -168,14 +168,14 @@ def lagrangian_system(study: Study) -> LagrangianSystem:
     if study.system.nonconservative is not None:
         coupling = summands(words, study.system.nonconservative)
         for one in coupling:
-            require_odd(study, words, one)
+            require_odd(words, one)
     holonomic = tuple(holonomic_constraint(words, one) for one in study.system.holonomic)
     laws: list[tuple[Expression | None, tuple[Summand, ...]]] = [
         (study.system.lagrangian or study.system.potential, lagrangian),
         (study.system.nonconservative, coupling),
         *((one.where, one.parts) for one in holonomic),
     ]
-    require_real(study, laws)
+    require_real(words, laws)
     if words.body_count > MOST_IN_PAIRS and any(
         one.domain == "pairs" for one in (*lagrangian, *coupling)
     ):
@@ -196,7 +196,7 @@ def lagrangian_system(study: Study) -> LagrangianSystem:
             terms += [d._replace(expression=d.expression.subs(limit))
                       for d in derivatives(k, one, what)]  # fmt: skip
     force += pushes
-    mass = diagonal_mass(study, words, momentum) if words.body_count else ()
+    mass = diagonal_mass(words, momentum) if words.body_count else ()
     values = {
         words.constants[name]: study.number(value)
         for name, value in study.parameters.items()
@@ -217,7 +217,7 @@ def lagrangian_system(study: Study) -> LagrangianSystem:
          if law is not None and words.body_count},
     )  # fmt: skip
     if not words.body_count:
-        require_regular(study, laws[0][0], words.names, system.force, system.mass)
+        require_regular(words, laws[0][0], system.force, system.mass)
     return system
 
 

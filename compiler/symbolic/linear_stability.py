@@ -1,4 +1,4 @@
-"""How large a step may be: the GGL step's map of a harmonic oscillator, and the rates of a system.
+"""Linear stability: the GGL step's map of a harmonic oscillator, and the rates of a system.
 
 Letters: x = h*omega, r interior points, P and F momentum and force, M = dP/dv.
 """
@@ -71,14 +71,14 @@ def rates(mass: np.ndarray, damping: np.ndarray, stiffness: np.ndarray) -> np.nd
     return np.abs(np.linalg.eigvals(companion))
 
 
-def fastest(problem: LagrangianSystem, at: Mapping[sp.Symbol, Any], count: int) -> np.ndarray:
+def fastest(system: LagrangianSystem, at: Mapping[sp.Symbol, Any], count: int) -> np.ndarray:
     """The largest rate of the motion linearised at `count` states, (count,): NaN where it has none.
 
     `at` has an array (count,) of t, every coordinate and velocity, and numbers of the constants.
     """
-    words, n = problem.words, problem.n
-    sides, at = equations_of_motion(problem), dict(at)
-    mass = numbers(list(problem.mass), at).T.reshape(-1, n, n)
+    words, n = system.words, system.n
+    sides, at = equations_of_motion(system), dict(at)
+    mass = numbers(list(system.mass), at).T.reshape(-1, n, n)
     mass = np.broadcast_to(mass, (count, n, n))
     force = np.broadcast_to(numbers([right for _, right in sides], at).T, (count, n))
     fast = np.full(count, np.nan)
@@ -114,14 +114,14 @@ class Linear(NamedTuple):
         return float(np.max(np.linalg.eigvals(companion).real))
 
 
-def linear(problem: LagrangianSystem) -> Linear:
+def linear(system: LagrangianSystem) -> Linear:
     """The matrices of a problem whose P and F are affine in q and v and free of t."""
-    n, words, at = problem.n, problem.words, problem.values
+    n, words, at = system.n, system.words, system.values
 
     def matrix(rows, columns) -> np.ndarray:
         return numbers([sp.expand(sp.diff(e, x)) for e in rows for x in columns], at).reshape(n, n)
 
-    momentum, force = problem.momentum, problem.force
+    momentum, force = system.momentum, system.force
     return Linear(
         matrix(momentum, words.v), matrix(momentum, words.q),
         matrix(force, words.q), matrix(force, words.v),
@@ -131,7 +131,8 @@ def linear(problem: LagrangianSystem) -> Linear:
 def step_map(system: Linear, h: float, r: int) -> np.ndarray:
     """One step (q, p) -> (q', p') of a linear system as a matrix (2n, 2n), without its constants.
 
-    The equations of `modules.ggl`, solved for the Legendre coefficients of the velocity.
+    The equations of `numerics.integrators.variational`, solved for the Legendre coefficients of the
+    velocity.
     """
     mass, tilt, pull, drag = system
     ggl, n, eye = rule(r), len(mass), np.eye(len(mass))

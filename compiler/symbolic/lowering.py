@@ -1,4 +1,4 @@
-"""SymPy to JAX: one table, folded over expressions.
+"""Lowering: SymPy to JAX by one table, folded over expressions.
 
 Powers are lowered with care, since they are most of the time of a force: integers by repeated
 multiplication, half-integers through a square root, never `pow` where it can be avoided.
@@ -130,11 +130,8 @@ def _power(expression: sp.Pow, known):
     value = _fold(base, known)
     if isinstance(exponent, sp.Rational) and exponent.q in (1, 2) and abs(exponent) <= 64:
         whole, half = divmod(abs(exponent.p), exponent.q)
-        result = _whole_power(value, whole) if whole else None
-        if half:
-            root = jnp.sqrt(value)
-            result = root if result is None else _multiply(result, root)
-        assert result is not None
+        factors = [_whole_power(value, whole)] if whole else []
+        result = reduce(_multiply, [*factors, jnp.sqrt(value)] if half else factors)
         return _divide(1.0, result) if exponent < 0 else result
     return jnp.power(value, _fold(exponent, known))
 

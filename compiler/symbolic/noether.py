@@ -20,7 +20,7 @@ from typing import Literal, cast
 import numpy as np
 import sympy as sp
 
-from .evaluation import numbers, vanishes
+from .evaluation import null_space, numbers, vanishes
 from .lagrangian_system import LagrangianSystem
 from .many_body_sums import Summand
 from .printing import latex, sums_latex, sums_text, text
@@ -203,8 +203,7 @@ def _null_space(system: LagrangianSystem) -> Iterator[tuple[sp.Matrix, sp.Matrix
     if len(rows) < n + n * n:
         return
     rows /= np.abs(rows).max(axis=1, keepdims=True)
-    _, sizes, basis = np.linalg.svd(rows)
-    for row in _reduced(basis[np.sum(sizes > TOLERANCE * sizes[0]) :]):
+    for row in _reduced(null_space(rows, TOLERANCE)):
         whole = [Fraction(float(x)).limit_denominator(DENOMINATOR) for x in row]
         if np.max(np.abs(row - np.array(whole, float))) < 1e-6:
             plain = [sp.Rational(x.numerator, x.denominator) for x in whole]

@@ -10,17 +10,18 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import sympy as sp
 from actionrun.compiler.errors import study_error
-from actionrun.spec import Expression, Study
+from actionrun.spec import Expression
 
 from .evaluation import points, vanishes
 from .many_body_sums import Derivative, Summand
 from .printing import text
 from .vocabulary import Vocabulary
 
+L, K = ("system", "lagrangian"), ("system", "nonconservative")  # where they stand
 NOT_REAL = (sp.zoo, sp.nan, sp.oo, -sp.oo, sp.I)
 
 
-def require_odd(study: Study, words: Vocabulary, one: Summand) -> None:
+def require_odd(words: Vocabulary, one: Summand) -> None:
     """K must change sign with the minus variables (Galley's antisymmetry under 1 <-> 2). Raises
     Faults."""
     flip = {m: -m for m in one.symbols("minus", "minus_v")}
@@ -33,7 +34,7 @@ def require_odd(study: Study, words: Vocabulary, one: Summand) -> None:
                 else "q_minus or q_minus', as in -lam*q_plus'*q_minus"
             )
             raise study_error(
-                study, study.system.nonconservative, "k-not-odd",
+                words, K, "k-not-odd",
                 "K must be odd in the minus variables, but the term "
                 f"{text(term, words, doubled=True)} is not",
                 f"every term needs an odd number of factors {hint}",
@@ -41,37 +42,37 @@ def require_odd(study: Study, words: Vocabulary, one: Summand) -> None:
 
 
 def require_real(
-    study: Study, laws: Iterable[tuple[Expression | None, tuple[Summand, ...]]]
+    words: Vocabulary, laws: Iterable[tuple[Expression | None, tuple[Summand, ...]]]
 ) -> None:
     """Infinite and complex constants would fail later, and far from their place. Raises Faults."""
     for where, parts in laws:
         if any(one.expression.has(*NOT_REAL) for one in parts):
             raise study_error(
-                study, where, "not-finite",
+                words, where, "not-finite",
                 "a constant in this expression is not a finite real number",
                 "look for a division by zero, log(0) or the root of a negative number",
             )  # fmt: skip
 
 
 def require_regular(
-    study: Study, where: Expression | None, names: Sequence[str], force: Sequence[sp.Expr],
+    words: Vocabulary, where: Expression | None, force: Sequence[sp.Expr],
     mass: sp.ImmutableMatrix,
 ) -> None:  # fmt: skip
     """Few velocities must follow from their momenta: dP/dv must not be singular for every motion.
 
     Judged by numbers at three points: the determinant of symbols can take hours. Raises Faults.
     """
-    entries, n = list(mass), len(names)
+    entries, n = list(mass), len(words.names)
     if any(entry.has(sp.DiracDelta, *NOT_REAL) for entry in (*force, *entries)):
         raise study_error(
-            study, where, "kink",
+            words, where, "kink",
             "the equations of motion need derivatives that do not exist here",
             "replace a kink such as |q'| by a smooth function, sqrt(q'^2 + eps^2)",
         )  # fmt: skip
-    for k, name in enumerate(names):
+    for k, name in enumerate(words.names):
         if all(entry == 0 for entry in mass.row(k)):
             raise study_error(
-                study, where, "degenerate",
+                words, where, "degenerate",
                 f"the Lagrangian has no kinetic term in {name}', "
                 "so its velocity does not follow from its momentum",
                 f"add a term in {name}'^2",
@@ -84,25 +85,23 @@ def require_regular(
             ranks.append(np.linalg.matrix_rank(matrix, tol=1e-10 * np.abs(matrix).max()))
     if ranks and max(ranks) < n:
         raise study_error(
-            study, where, "degenerate",
+            words, where, "degenerate",
             "the kinetic matrix d2L/dv dv is singular, so the velocities do not follow "
             "from the momenta",
             "give every coordinate a kinetic term of its own",
         )  # fmt: skip
 
 
-def diagonal_mass(
-    study: Study, words: Vocabulary, momentum: Sequence[Derivative]
-) -> tuple[Derivative, ...]:
+def diagonal_mass(words: Vocabulary, momentum: Sequence[Derivative]) -> tuple[Derivative, ...]:
     """dP/dv of each momentum of a body. Raises Faults where it is more than a
     constant mass."""
-    law, masses = study.system.lagrangian, []
+    masses = []
     for part, place, expression in momentum:
         own = words.at("v", place.of, place.body)
         for other in sorted(words.of("v"), key=str):
             if other != own and sp.expand(sp.diff(expression, other)) != 0:
                 raise study_error(
-                    study, law, "mass-not-diagonal",
+                    words, L, "mass-not-diagonal",
                     f"the momentum of {own} holds the velocity {other}: the kinetic energy of "
                     "many bodies is a sum of squares",
                     "write sum(i, m[i]*dot(r'[i], r'[i])/2), or mass times velocity^2 a body",
@@ -110,7 +109,7 @@ def diagonal_mass(
         mass = sp.expand(sp.diff(expression, own))
         if mass.free_symbols & (words.moving | {words.t}):
             raise study_error(
-                study, law, "mass-not-constant",
+                words, L, "mass-not-constant",
                 f"the mass in {own} changes with the motion: {text(mass, words)}",
                 "the masses of many bodies are constant numbers; write such a system with "
                 "coordinates of its own, without particles",
@@ -119,7 +118,7 @@ def diagonal_mass(
     return tuple(masses)
 
 
-def require_masses(study: Study, words: Vocabulary, inverse: np.ndarray) -> None:
+def require_masses(words: Vocabulary, inverse: np.ndarray) -> None:
     """Raises Faults where a mass, given by its inverse (components, bodies), is none."""
     bad = ~(np.isfinite(inverse) & (inverse != 0))
     if not bad.any():
@@ -128,7 +127,7 @@ def require_masses(study: Study, words: Vocabulary, inverse: np.ndarray) -> None
     coordinate, bracket, rest = words.names[component].partition("[")
     name = f"{coordinate}'[{body + 1}]{bracket}{rest}"
     raise study_error(
-        study, study.system.lagrangian, "degenerate",
+        words, L, "degenerate",
         f"the Lagrangian has no kinetic term in {name}, so its velocity does not follow from "
         "its momentum",
         "a sum runs over those i for which every body in it exists: with q[i+1] it ends one "

@@ -1,4 +1,4 @@
-"""How the coefficients of a family go with the scales of its motion.
+"""Scaling symmetries: how the coefficients of a family go with the scales of its motion.
 
 A scaling multiplies every coordinate, the action and every coefficient by powers of a number so
 that the form of L and K stays as it is: dimensional analysis with the coefficients' dimensions
@@ -31,9 +31,9 @@ class Scaling:
     coefficients: dict[str, sp.Rational]
 
 
-def scalings(problem: LagrangianSystem) -> tuple[Scaling, ...]:
+def scalings(system: LagrangianSystem) -> tuple[Scaling, ...]:
     """A basis of the scalings of a family, one pivot each, coordinates first."""
-    words = problem.words
+    words = system.words
     weights: dict[sp.Symbol, sp.Expr] = {words.t: sp.Integer(0)}
     unknown: list[sp.Symbol] = []
     names: list[str] = []
@@ -44,20 +44,20 @@ def scalings(problem: LagrangianSystem) -> tuple[Scaling, ...]:
         for of in (words.q, words.v, words.minus, words.minus_v):
             weights |= dict.fromkeys(of[part], w)
     unknown.append(ACTION)
-    free = {words.constants[c.name]: sp.Symbol(f"c_{c.name}") for c in problem.coefficients}
+    free = {words.constants[c.name]: sp.Symbol(f"c_{c.name}") for c in system.coefficients}
     unknown += free.values()
     weights |= free
-    weights |= dict.fromkeys(problem.values, sp.Integer(0))
+    weights |= dict.fromkeys(system.values, sp.Integer(0))
     balance: list[sp.Expr] = []
-    for expression in (problem.lagrangian, problem.nonconservative):
+    for expression in (system.lagrangian, system.nonconservative):
         if expression is not None:
             for term in sp.Add.make_args(sp.expand(expression)):
                 balance.append(_weight(term, weights, balance) - ACTION)
-    for phi in problem.constraints:
+    for phi in system.constraints:
         _weight(sp.expand(phi), weights, balance)
     rows = [[equation.coeff(u) for u in unknown] for equation in map(sp.expand, balance)]
     matrix = sp.Matrix(rows) if rows else sp.zeros(1, len(unknown))
-    return _pivoted(matrix.nullspace(), names, [c.name for c in problem.coefficients])
+    return _pivoted(matrix.nullspace(), names, [c.name for c in system.coefficients])
 
 
 def _weight(part: sp.Expr, weights: dict, balance: list[sp.Expr]) -> sp.Expr:
@@ -88,12 +88,12 @@ def _pivoted(basis, names: list[str], coefficients: list[str]) -> tuple[Scaling,
     if not basis:
         return ()
     reduced, pivots = sp.Matrix.hstack(*basis).T.rref()
-    found = []
+    basis_vectors = []
     for row, column in enumerate(pivots):
         if column > len(names):
             continue  # moves coefficients alone: a redundancy, seen by identifiability
         vector = reduced.row(row)
-        found.append(
+        basis_vectors.append(
             Scaling(
                 names[column] if column < len(names) else "",
                 {name: vector[k] for k, name in enumerate(names)},
@@ -101,4 +101,4 @@ def _pivoted(basis, names: list[str], coefficients: list[str]) -> tuple[Scaling,
                 {name: vector[len(names) + 1 + k] for k, name in enumerate(coefficients)},
             )
         )
-    return tuple(found)
+    return tuple(basis_vectors)

@@ -1,4 +1,4 @@
-"""The step against the fastest rate of the motion linearised at its start."""
+"""Step limits: the fastest rate of the motion linearised at its start."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import sympy as sp
 from actionrun.spec import Range, Value
-from actionrun.spec.kinds.family import Family
-from actionrun.spec.kinds.ggl import Ggl
+from actionrun.spec.kinds.family import Coefficient
+from actionrun.spec.tables.start import Start
 
 from .evaluation import numbers
 from .lagrangian_system import LagrangianSystem
@@ -19,56 +19,52 @@ DRAWS = 200  # systems of a family whose rates are looked at
 
 
 def fastest_rates(
-    study: Ggl | Family, symbolic: LagrangianSystem, number: Callable[[Value], float],
-    dice: np.random.Generator | None = None,
+    system: LagrangianSystem, start: Start, number: Callable[[Value], float],
+    coefficients: Mapping[str, Coefficient] | None = None, dice: np.random.Generator | None = None,
 ) -> np.ndarray:  # fmt: skip
-    """The largest rate of the motion linearised at its start, (N,): of one system, or of draws."""
+    """The largest rate of the motion linearised at its start, (N,): of one system, or of draws of a
+    family's `coefficients`."""
     count = 1 if dice is None else DRAWS
-    words = symbolic.words
-    at: dict[sp.Symbol, Any] = {s: np.full(count, v) for s, v in symbolic.values.items()}
+    words = system.words
+    at: dict[sp.Symbol, Any] = {s: np.full(count, v) for s, v in system.values.items()}
     at[words.t] = np.zeros(count)
-    coefficients = study.coefficients if isinstance(study, Family) else {}
-    for c in symbolic.coefficients:
-        given = coefficients[c.name]
+    for c in system.coefficients:
+        given = (coefficients or {})[c.name]
         low, high = number(given.low), number(given.high)
         share = np.random.default_rng(1).random(count) if dice is None else dice.random(count)
         at[c] = low * (high / low) ** share if given.log and low > 0 else low + (high - low) * share
-    start = study.start
-    assert start is not None
     at |= dict(zip(words.q, _drawn(words, start.position, number, count, dice), strict=True))
-    speeds = start.velocity if start.velocity is not None else start.momentum
-    assert speeds is not None
-    given = _drawn(words, speeds, number, count, dice)
+    speeds = _drawn(words, start.velocity or start.momentum or {}, number, count, dice)
     if start.velocity is None:
-        given = _velocities(symbolic, at, given)
-    at |= dict(zip(words.v, given, strict=True))
-    return fastest(symbolic, at, count)
+        speeds = _velocities(system, at, speeds)
+    at |= dict(zip(words.v, speeds, strict=True))
+    return fastest(system, at, count)
 
 
 def _drawn(
     words, given: Mapping[str, Any], number: Callable[[Value], float], count: int, dice
 ) -> list[np.ndarray]:
     """The components of a start, each (count,); ranges are drawn from."""
-    found = []
+    components = []
     for name in words.slices:
         items = given[name] if isinstance(given[name], tuple) else (given[name],)
         for item in items:
             if isinstance(item, Range):
                 low, high = number(item.low), number(item.high)
-                found.append(low + (high - low) * dice.random(count))
+                components.append(low + (high - low) * dice.random(count))
             else:
-                found.append(np.full(count, number(item)))
-    return found
+                components.append(np.full(count, number(item)))
+    return components
 
 
-def _velocities(symbolic: LagrangianSystem, at: dict[sp.Symbol, Any], p: list[np.ndarray]):
+def _velocities(system: LagrangianSystem, at: dict[sp.Symbol, Any], p: list[np.ndarray]):
     """The velocities of momenta p, by Newton from rest."""
-    words, n = symbolic.words, symbolic.n
+    words, n = system.words, system.n
     v = np.zeros((n, len(p[0])))
     for _ in range(30):
         point = {**at, **dict(zip(words.v, v, strict=True))}
-        lack = np.array(p) - numbers(list(symbolic.momentum), point)
-        mass = numbers(list(symbolic.mass), point).T.reshape(-1, n, n)
+        lack = np.array(p) - numbers(list(system.momentum), point)
+        mass = numbers(list(system.mass), point).T.reshape(-1, n, n)
         good = np.array(np.isfinite(mass).all((1, 2)) & np.isfinite(lack).all(0))
         good[good] = np.linalg.cond(mass[good]) < 1e12
         v[:, good] += np.linalg.solve(mass[good], lack.T[good][..., None])[..., 0].T

@@ -6,6 +6,7 @@ coordinates are the coordinates themselves, so that the physical limit is `minus
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -44,6 +45,10 @@ FUNCTIONS = {
     "min": sp.Min,
     "max": sp.Max,
 }
+OPERATORS: dict[str, Callable[[sp.Expr, sp.Expr], sp.Expr]] = {
+    "+": operator.add, "-": operator.sub, "*": operator.mul, "/": operator.truediv,
+    "^": operator.pow,
+}  # fmt: skip
 
 
 def symbol(name: str) -> sp.Symbol:
@@ -293,28 +298,20 @@ class Reader:
         raise self.fail(node, "derivative-of", f"{name} has no time derivative here")
 
     def binary(self, node: syntax.Binary) -> Meaning:
-        left, right = self.read(node.left), self.read(node.right)
-        vectors = isinstance(left, tuple), isinstance(right, tuple)
-        if node.op in "+-":
-            if vectors[0] != vectors[1]:
-                raise self.fail(node, "vector-for-scalar", "a vector is added to a number")
-            sign = 1 if node.op == "+" else -1
-            if isinstance(left, tuple) and isinstance(right, tuple):
-                return tuple(x + sign * y for x, y in zip(left, right, strict=True))
-            return left + sign * right  # type: ignore[operator]
-        if node.op == "*" and not all(vectors):
-            if isinstance(left, tuple):
-                return tuple(x * right for x in left)  # type: ignore[operator]
-            if isinstance(right, tuple):
-                return tuple(left * x for x in right)
-            return left * right
-        if node.op == "/" and not vectors[1]:
-            if right == 0:
-                raise self.fail(node, "division-by-zero", "this divides by zero")
-            return tuple(x / right for x in left) if isinstance(left, tuple) else left / right
-        if node.op == "^" and not any(vectors):
-            return left**right  # type: ignore[operator]
-        raise self.fail(node, "vector-for-scalar", f"'{node.op}' is not defined for vectors")
+        op, left, right = node.op, self.read(node.left), self.read(node.right)
+        if op in "+-" and isinstance(left, tuple) != isinstance(right, tuple):
+            raise self.fail(node, "vector-for-scalar", "a vector is added to a number")
+        if op == "/" and right == 0:
+            raise self.fail(node, "division-by-zero", "this divides by zero")
+        if not isinstance(left, tuple) and not isinstance(right, tuple):
+            return OPERATORS[op](left, right)
+        if isinstance(left, tuple) and isinstance(right, tuple) and op in "+-":
+            return tuple(OPERATORS[op](x, y) for x, y in zip(left, right, strict=True))
+        if isinstance(left, tuple) and not isinstance(right, tuple) and op in "*/":
+            return tuple(OPERATORS[op](x, right) for x in left)
+        if isinstance(right, tuple) and not isinstance(left, tuple) and op == "*":
+            return tuple(left * x for x in right)
+        raise self.fail(node, "vector-for-scalar", f"'{op}' is not defined for vectors")
 
     def call(self, node: syntax.Call) -> Meaning:
         arguments = [self.read(x) for x in node.arguments]

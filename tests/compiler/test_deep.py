@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 import sympy as sp
-from actionrun.compiler import deep_check
+from actionrun.compiler import symbolic_check
 from actionrun.compiler.numerics.integrators.variational import GGL
 from actionrun.compiler.symbolic.evaluation import numbers
 from actionrun.compiler.symbolic.lagrangian_system import lagrangian_system
@@ -57,7 +57,7 @@ steps = 10
 
 
 def codes(text: str) -> list[str]:
-    return [fault.code for fault in deep_check(loads(text))]
+    return [fault.code for fault in symbolic_check(loads(text))]
 
 
 def ranges(names: str) -> str:
@@ -81,7 +81,7 @@ def ranges(names: str) -> str:
 )  # fmt: skip
 def test_what_motions_determine(law, names, seen, answer):
     text = FAMILY.format(law=law, coefficients=ranges(names), seen=seen)
-    (note,) = (fault for fault in deep_check(loads(text)) if fault.code == "deep.rank")
+    (note,) = (fault for fault in symbolic_check(loads(text)) if fault.code == "deep.rank")
     assert note.message.startswith(answer) and note.severity == "note"
     assert note.line_text == "[coefficients]"
     assert bool(note.hint) == ("all coefficients" not in answer)
@@ -139,7 +139,7 @@ def test_constraints():
     assert codes(ROD.format(constraints='["x^2 + y^2 = 1"]')) == []
     for two in ('["x^2 + y^2 = 1", "2*x^2 + 2*y^2 = 2"]', '["x^2 + y^2 = 1", "x^2 + y^2 = 4"]',
                 '["x^2 + y^2 = 4"]'):  # fmt: skip
-        (fault,) = deep_check(loads(ROD.format(constraints=two)))
+        (fault,) = symbolic_check(loads(ROD.format(constraints=two)))
         assert (fault.severity == "error" and "constraints" in fault.key) or "start" in fault.key
 
 

@@ -3,7 +3,7 @@
 import jax
 import numpy as np
 import pytest
-from actionrun.compiler import compile, deep_check, explain
+from actionrun.compiler import compile, explain, symbolic_check
 from actionrun.compiler.family.bounds import ranges
 from actionrun.compiler.family.fit import Fitting
 from actionrun.compiler.family.train import population
@@ -101,7 +101,7 @@ def test_members_meet_the_constraints():
     ids=["empty", "thin", "bound", "both", "case"],
 )
 def test_what_leaves_nothing_is_told(constraints, cases, words):
-    (fault,) = deep_check(study(*constraints, cases=cases))
+    (fault,) = symbolic_check(study(*constraints, cases=cases))
     assert words in str(fault) and fault.line is not None
 
 

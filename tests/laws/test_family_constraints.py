@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from actionrun.compiler import compile, deep_check
+from actionrun.compiler import compile, symbolic_check
 from actionrun.compiler.family.constraints import integrator
 from actionrun.compiler.family.symbolic_identifiability import determined
 from actionrun.compiler.numerics.inference.weak_form import residuals, weak_form_of_many
@@ -203,4 +203,4 @@ def test_constraints_that_cannot_be_are_told(system, start, code):
     with pytest.raises(Faults) as caught:
         compile(wrong)
     assert {fault.code for fault in caught.value.faults} == {code}
-    assert [fault.code for fault in deep_check(wrong)] == [code]
+    assert [fault.code for fault in symbolic_check(wrong)] == [code]

@@ -3,7 +3,7 @@
 import jax
 import numpy as np
 import pytest
-from actionrun.compiler import deep_check
+from actionrun.compiler import symbolic_check
 from actionrun.compiler.om.explanation import explain
 from actionrun.compiler.om.path_problem import path_problem
 from actionrun.spec import Faults, loads
@@ -85,7 +85,7 @@ def test_what_is_no_potential_of_pairs_is_told_where_it_stands(law, code, at):
     (fault,) = caught.value.faults
     line = text.splitlines()[fault.line - 1]
     assert fault.code == code and line[fault.column - 1 :].lstrip('"').startswith(at)
-    assert [f.code for f in deep_check(study)] == [code]
+    assert [f.code for f in symbolic_check(study)] == [code]
 
 
 def test_a_potential_and_a_pair_are_one_too_many():

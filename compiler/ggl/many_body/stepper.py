@@ -56,7 +56,7 @@ def _start(
     at = jax.device_put(q), jax.device_put(v)
     p, inverse = map(np.asarray, _momenta(mechanics, at, theta))
     p = p if given.momentum is None else rows(given.momentum)
-    require_masses(study, system.words, inverse)
+    require_masses(system.words, inverse)
     return q.ravel(), p.ravel()
 
 
