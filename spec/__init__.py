@@ -34,15 +34,15 @@ if TYPE_CHECKING:
 
     from .json_schema import schema
     from .resolved import keyed, resolved_toml
-    from .study import check, load, loads
+    from .study import check, checked_study, load, loads
     from .templates import template
 
 __all__ = [
     "Coefficient", "Column", "Compare", "Data", "Experiment", "Expression", "Family", "Fault",
     "Faults", "Ggl", "Integrator", "Network", "Observe", "Om", "Pnn", "Point", "Range", "Refine",
     "Source", "Span", "Start", "Study", "Swept", "System", "Test", "Training", "Unit", "Units",
-    "UsageFault", "Value", "check", "keyed", "load", "loads", "points", "resolved_toml", "schema",
-    "swept", "template",
+    "UsageFault", "Value", "check", "checked_study", "keyed", "load", "loads", "points",
+    "resolved_toml", "schema", "swept", "template",
 ]  # fmt: skip
 
 HOMES = {
@@ -52,7 +52,8 @@ HOMES = {
     "tables.leaves": "Column Expression Range Value",
     "tables.common": "Compare Data Integrator Observe", "tables.start": "Start",
     "tables.system": "System", "units.quantities": "Unit Units",
-    "resolved": "keyed resolved_toml", "json_schema": "schema", "study": "check load loads",
+    "resolved": "keyed resolved_toml", "json_schema": "schema",
+    "study": "check checked_study load loads",
     "sweep.points": "Point points", "sweep.sweep": "Swept swept", "templates": "template",
 }  # fmt: skip
 HOME = {name: module for module, names in HOMES.items() for name in names.split()}

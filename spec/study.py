@@ -66,13 +66,22 @@ def check(
     data: Path | None = None,
 ) -> list[Fault]:  # fmt: skip
     """Every fault and note of a file, in file order. Never raises for what is wrong with it."""
+    return checked_study(path, overrides=overrides, seed=seed, data=data)[1]
+
+
+def checked_study(
+    path: str | Path, *, overrides: Sequence[str] = (), seed: int | None = None,
+    data: Path | None = None,
+) -> tuple[Study | None, list[Fault]]:  # fmt: skip
+    """The study of a file, None where it cannot be read, and what `check` says of it."""
     path = Path(path)
     try:
         text = _text(path)
     except Faults as faults:
-        return [*faults.faults]
+        return None, [*faults.faults]
     source = Source(text.replace("\r\n", "\n"), str(path), path, path.parent)
-    return _sorted(source, _read(source, overrides, seed, data)[1])
+    study, faults = _read(source, overrides, seed, data)
+    return study, _sorted(source, faults)
 
 
 def _text(path: Path) -> str:
@@ -245,4 +254,4 @@ def _sorted(source: Source, faults: Sequence[Fault]) -> list[Fault]:
     return found
 
 
-__all__ = ["ExpressionFault", "check", "load", "loads"]
+__all__ = ["ExpressionFault", "check", "checked_study", "load", "loads"]

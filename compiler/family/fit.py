@@ -13,7 +13,6 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from actionrun.compiler.errors import study_error
 from actionrun.compiler.numerics.inference.trajectory_residual import TrajectoryResidual
 from actionrun.compiler.numerics.inference.weak_form import weak_fit, weak_form
 from actionrun.compiler.numerics.optimizers.levenberg_marquardt import (
@@ -180,13 +179,6 @@ class Fitting:
             whole = (weight[:, places] > 0).all(axis=1)
             if momenta:
                 whole &= (weight[:, momenta] > 0).all(axis=1)
-            if whole.sum() < 5:
-                raise study_error(
-                    self.study,
-                    ("data", "file"),
-                    "too-few-samples",
-                    f"trial {trial + 1} has {int(whole.sum())} complete samples, and 5 are needed",
-                )
             t, part = self.observed.t[whole, trial], values[whole]
             motions.append((t, part[:, places], part[:, momenta] if momenta else None))
         return motions

@@ -22,7 +22,14 @@ def check(options: Namespace) -> int:
     faults: list[Fault] = []
     for path in options.study:
         require_study(path)
-        faults += spec.check(path, **changes)
+        study, of_study = spec.checked_study(path, **changes)
+        faults += of_study
+        if study is None or _wrong(of_study) or not (study.data_table or study.structure_files):
+            continue
+        # at start-up: numpy, for studies that name files
+        from actionrun.runtime.data.observations import file_faults
+
+        faults += file_faults(study)
     if options.deep and not _wrong(faults):
         from actionrun.runtime.check_subprocess import deep_faults  # at start-up: --deep alone
 

@@ -1,4 +1,4 @@
-"""A measured motion: the CSV file of [data], in the study's units, its faults located.
+"""What a study's files hold, in its units: columns of a CSV file or structures; faults located.
 
 Lines that begin with # are comments, the first other line is the header, fields are separated by
 commas (semicolons or tabs where the header has no comma). An empty cell and `nan` are a missing
@@ -7,21 +7,21 @@ sample.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from fractions import Fraction
-from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
+from actionrun.spec.kinds.experiment import DataTable
+from actionrun.spec.kinds.registry import KINDS, Study
+from actionrun.spec.tables.common import Columns
+from actionrun.spec.tables.leaves import Column
 from actionrun.spec.text.source import Fault, Faults, nearest, quoted
+from actionrun.spec.units.quantities import Units
+from actionrun.spec.validation.sample_context import EndStructure, SampleContext
 
 from .csv_table import Table, table_of
 from .structures import ends
-
-if TYPE_CHECKING:
-    from actionrun.spec import Study
-    from actionrun.spec.tables.common import Columns
-    from actionrun.spec.tables.leaves import Column
-    from actionrun.spec.units.quantities import Units
 
 MOST_BYTES = 100 * 2**20
 
@@ -29,69 +29,131 @@ Observations = dict[str, np.ndarray]
 
 
 def observations(study: Study) -> Observations | None:
-    """The columns of [data] by what they hold, (N,) or (N, dimension), NaN where missing; None for
-    a study without data. `trial` is whole numbers. For a table of a pnn study `#label` (N,) names
-    the rows, `#line` (N,) is where they stand in the file. Of a path, the structures that its
-    [ends] name. Raises Faults."""
-    if getattr(study, "ends", None) is not None:
-        require(study)
-        return ends(study)  # type: ignore[arg-type]
-    data = getattr(study, "data", None)
-    if data is None or data.file is None:
+    """What a study's files hold, as `read_files`. Raises Faults, also where that is too little for
+    a study of this kind, or no structures of this study."""
+    columns = read_files(study)
+    if columns is None:
         return None
+    context = SampleContext(study)
+    if study.structure_files is not None:
+        context.ends = _end_structures(columns)
+    else:
+        context.rows = MeasuredRows(columns, by_trial=not study.is_table)
+    KINDS[study.study].apply("check_samples", context)
+    if context.faults:
+        raise Faults(context.faults)
+    return columns
+
+
+def read_files(study: Study) -> Observations | None:
+    """The columns of [data] by what they hold, (N,) or (N, dimension), NaN where missing; None for
+    a study without data. `trial` is whole numbers. For a table that is no motion `#label` (N,)
+    names the rows, `#line` (N,) is where they stand in the file. Of a path, the structures that
+    its [ends] name. Raises Faults."""
     require(study)
-    table = table_of(data.path)
-    _find_columns(study, data.columns, table)
-    static = study.study == "pnn" and not study.system.coordinates
-    found: Observations = {}
-    for key, columns in data.columns.items():
+    if study.structure_files is not None:
+        return ends(study, study.structure_files)
+    return None if study.data_table is None else _columns(study, study.data_table)
+
+
+def file_faults(study: Study) -> list[Fault]:
+    """What is wrong with the files that a study names; nothing where one is not there yet."""
+    files, table = study.structure_files, study.data_table
+    paths = [*files.paths.values()] if files else []
+    paths += [table.path] if table else []
+    if not all(path.is_file() for path in paths):
+        return []
+    try:
+        observations(study)
+    except Faults as faults:
+        return [*faults.faults]
+    return []
+
+
+@dataclass(frozen=True)
+class MeasuredRows:
+    """Counts of the rows of a data file (`sample_context.Rows`)."""
+
+    columns: Observations
+    by_trial: bool
+
+    @property
+    def count(self) -> int:
+        return len(next(iter(self.columns.values())))
+
+    def complete(self, names: Sequence[str]) -> list[int]:
+        whole, trial = self._whole(names), self._trial
+        return [int(whole[trial == one].sum()) for one in np.unique(trial)]
+
+    def pairs(self, names: Sequence[str], dt: float) -> int:
+        whole, trial = self._whole(names), self._trial
+        follows = (trial[1:] == trial[:-1]) & (np.abs(np.diff(self.columns["t"]) / dt - 1) < 1e-6)
+        return int((follows & whole[1:] & whole[:-1]).sum())
+
+    @property
+    def _trial(self) -> np.ndarray:
+        none = np.zeros(self.count, dtype=int)
+        return self.columns.get("trial", none) if self.by_trial else none
+
+    def _whole(self, names: Sequence[str]) -> np.ndarray:
+        parts = [self.columns[name].reshape(self.count, -1) for name in names]
+        return np.all(np.isfinite(np.concatenate(parts, axis=1)), axis=1)
+
+
+def _end_structures(columns: Observations) -> dict[str, EndStructure]:
+    return {
+        name: EndStructure(
+            tuple(map(str, columns[f"{name}_species"])),
+            float(columns[f"{name}_cell"]) if f"{name}_cell" in columns else None,
+            f"{name}_velocities" in columns,
+        )
+        for name in ("start", "end")
+    }
+
+
+def _columns(study: Study, named: DataTable) -> Observations:
+    """The columns that a study names. Raises Faults."""
+    table = table_of(named.path)
+    _find_columns(study, named.columns, table)
+    read: Observations = {}
+    for key, columns in named.columns.items():
         several = columns if isinstance(columns, tuple) else (columns,)
         # In a table t and trial are columns like others.
-        parts = [table.numbers(column.name, "" if static else key) for column in several]
+        parts = [table.numbers(one.name, "" if study.is_table else key) for one in several]
         # Whatever cannot be read is NaN here, and a fault below.
         scaled = [
-            part * scale_of(study.units, column)
-            for part, column in zip(parts, several, strict=True)
+            part * scale_of(study.units, one) for part, one in zip(parts, several, strict=True)
         ]
-        found[key] = np.stack(scaled, axis=1) if isinstance(columns, tuple) else scaled[0]
+        read[key] = np.stack(scaled, axis=1) if isinstance(columns, tuple) else scaled[0]
     table.check_rows()
-    if static:
-        found |= {"#label": table.labels(), "#line": np.array(table.places, dtype=np.int64)}
-    elif "t" in data.columns:
-        table.check_times(found, data.columns["t"].name)
+    if study.is_table:
+        read |= {"#label": table.labels(), "#line": np.array(table.places, dtype=np.int64)}
+    elif "t" in named.columns:
+        table.check_times(read, named.columns["t"].name)
     if table.faults:
         raise Faults(table.faults)
-    if "trial" in found and not static:
-        found["trial"] = found["trial"].astype(np.int64)
-    return found
+    if "trial" in read and not study.is_table:
+        read["trial"] = read["trial"].astype(np.int64)
+    return read
 
 
 def require(study: Study) -> None:
     """Raise Faults unless the study's files are there and of a size that can be read."""
-    _require_ends(study)
-    data = getattr(study, "data", None)
-    if data is None or data.file is None:
+    files = study.structure_files
+    for name, path in files.paths.items() if files else ():
+        if not path.is_file():
+            hint = "put it there: XYZ or extended XYZ"
+            message = f"there is no file {path}"
+            raise Faults([study.fault(("ends", name), None, "data.missing", message, hint)])
+    if study.data_table is None:
         return
-    path = Path(data.path)
-    where = ("data", "file")
+    path, where = study.data_table.path, ("data", "file")
     if not path.is_file():
         hint = "put it there, or name another one with --data FILE"
         raise Faults([study.fault(where, None, "data.missing", f"there is no file {path}", hint)])
     if (count := path.stat().st_size) > MOST_BYTES:
         message = f"{path} has {count / 2**20:.0f} MB, and {MOST_BYTES // 2**20} MB can be read"
         raise Faults([study.fault(where, None, "data.size", message, "thin it out")])
-
-
-def _require_ends(study: Study) -> None:
-    ends = getattr(study, "ends", None)
-    if ends is None:
-        return
-    for name in ("start", "end"):
-        file = getattr(ends, name)
-        if isinstance(file, str) and not ends.path(file).is_file():
-            message = f"there is no file {ends.path(file)}"
-            hint = "put it there: XYZ or extended XYZ"
-            raise Faults([study.fault(("ends", name), None, "data.missing", message, hint)])
 
 
 def _find_columns(study: Study, wanted: Columns, table: Table) -> None:

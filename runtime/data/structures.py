@@ -7,16 +7,15 @@ with units places are in angstrom and velocities in angstrom/fs, else both are p
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 
 import numpy as np
+from actionrun.compiler.findings import Trajectory
+from actionrun.spec.kinds.experiment import StructureFiles
+from actionrun.spec.kinds.registry import Study
+from actionrun.spec.tables.system import System
 from actionrun.spec.units.atomic_units import atomic
 
 from .xyz import PLAIN, Structure, structures
-
-if TYPE_CHECKING:
-    from actionrun.compiler.findings import Trajectory
-    from actionrun.spec.kinds.om import Om
 
 ELEMENTS = (
     "X H He Li Be B C N O F Ne Na Mg Al Si P S Cl Ar K Ca Sc Ti V Cr Mn Fe Co Ni Cu Zn Ga Ge As Se "
@@ -27,59 +26,58 @@ ELEMENTS = (
 NOT_WORDS = re.compile(r"[^\w .,:+-]")
 
 
-def ends(study: Om) -> dict[str, np.ndarray] | None:
+def ends(study: Study, files: StructureFiles) -> dict[str, np.ndarray] | None:
     """What the files of [ends] hold, in the study's base units: `start`, `end` (N, dim), with
     `_species` (N,) names, `_velocities` (N, dim) where the file has them, `_cell` () the edge.
 
-    None for ends that are not files. Raises Faults: what is wrong in a file, and files that do not
+    None where only one end is a file. Raises Faults: what is wrong in a file, and files that do not
     fit the study or each other.
     """
-    files = {name: getattr(study.ends, name) for name in ("start", "end")}
-    if not all(isinstance(file, str) for file in files.values()):
+    if len(files.paths) < 2:
         return None
-    first = next(structures(study.ends.path(files["start"])))
-    *_, last = structures(study.ends.path(files["end"]))
+    first = next(structures(files.paths["start"]))
+    *_, last = structures(files.paths["end"])
     scale = atomic(study.units)
-    found: dict[str, np.ndarray] = {}
+    columns: dict[str, np.ndarray] = {}
     for name, one in (("start", first), ("end", last)):
-        _require_count(study, one)
-        found[name] = _within(study, one) / scale.length
-        found[f"{name}_species"] = one.species
+        _require_count(study.system, one)
+        columns[name] = _within(study.system, one) / scale.length
+        columns[f"{name}_species"] = one.species
         if one.velocities is not None:
             speed = scale.length / scale.time
-            found[f"{name}_velocities"] = one.velocities[:, : found[name].shape[1]] / speed
+            columns[f"{name}_velocities"] = one.velocities[:, : columns[name].shape[1]] / speed
         if one.edge is not None:
-            found[f"{name}_cell"] = np.array(one.edge / scale.length)
-    _require_alike(first, last, study.ends.align)
-    return found
+            columns[f"{name}_cell"] = np.array(one.edge / scale.length)
+    _require_alike(first, last, files.align)
+    return columns
 
 
-def extended_xyz(found: Trajectory) -> str:
+def extended_xyz(trajectory: Trajectory) -> str:
     """A trajectory as text that ASE, OVITO and VMD read.
 
     Beside velocities (`velo`) stand masses and momenta: ASE knows these two. It knows no species
     but the elements, so another name stands in a column of its own behind an X.
     """
-    count, n, dim = found.positions.shape
-    columns = [found.positions]
+    count, n, dim = trajectory.positions.shape
+    columns = [trajectory.positions]
     properties = PLAIN
-    if found.masses is not None:
-        columns.append(np.broadcast_to(np.asarray(found.masses)[None, :, None], (count, n, 1)))
+    if trajectory.masses is not None:
+        columns.append(np.broadcast_to(np.asarray(trajectory.masses)[None, :, None], (count, n, 1)))
         properties += ":masses:R:1"
-    for name, part in (("velo", found.velocities), ("momenta", found.momenta)):
+    for name, part in (("velo", trajectory.velocities), ("momenta", trajectory.momenta)):
         if part is not None:
             columns.append(part)
             properties += f":{name}:R:3"
-    names, elements = list(found.species), set(ELEMENTS.split())
+    names, elements = list(trajectory.species), set(ELEMENTS.split())
     if not elements.issuperset(names):
         names = [name if name in elements else "X" for name in names]
-        names = [f"{name} {own}" for name, own in zip(names, found.species, strict=True)]
+        names = [f"{name} {own}" for name, own in zip(names, trajectory.species, strict=True)]
         properties = properties.replace(":S:1:", ":S:1:name:S:1:", 1)
     padded = [_padded(part, dim) for part in columns]
     text: list[str] = []
     for frame in range(count):
         rows = np.concatenate([part[frame] for part in padded], axis=1).tolist()
-        text += [str(n), _comment(found, frame, properties, dim)]
+        text += [str(n), _comment(trajectory, frame, properties, dim)]
         for name, row in zip(names, rows, strict=True):
             text.append(f"{name} " + " ".join(f"{x:.12g}" for x in row))
     return "\n".join(text) + "\n"
@@ -91,26 +89,26 @@ def _padded(part: np.ndarray, dim: int) -> np.ndarray:
     return np.pad(part, ((0, 0), (0, 0), (0, 3 - size))) if size == dim and dim < 3 else part
 
 
-def _comment(found: Trajectory, frame: int, properties: str, dim: int) -> str:
+def _comment(trajectory: Trajectory, frame: int, properties: str, dim: int) -> str:
     parts: list[str] = []
-    if found.edge is not None:
-        sides = [found.edge if k < dim else 1.0 for k in range(3)]
+    if trajectory.edge is not None:
+        sides = [trajectory.edge if k < dim else 1.0 for k in range(3)]
         cell = [f"{sides[k] if k == m else 0:.12g}" for k in range(3) for m in range(3)]
         parts.append(f'Lattice="{" ".join(cell)}"')
     parts.append(f"Properties={properties}")
-    if found.times is not None:
-        parts.append(f"Time={found.times[frame]:.12g}")
-    if found.energies is not None:
-        parts.append(f"energy={found.energies[frame]:.12g}")
-    if found.labels:
-        parts.append(f'label="{NOT_WORDS.sub(" ", found.labels[frame])}"')
-    periodic = ["T" if found.edge is not None and k < dim else "F" for k in range(3)]
-    return " ".join([*parts, f'units="{found.units}"', f'pbc="{" ".join(periodic)}"'])
+    if trajectory.times is not None:
+        parts.append(f"Time={trajectory.times[frame]:.12g}")
+    if trajectory.energies is not None:
+        parts.append(f"energy={trajectory.energies[frame]:.12g}")
+    if trajectory.labels:
+        parts.append(f'label="{NOT_WORDS.sub(" ", trajectory.labels[frame])}"')
+    periodic = ["T" if trajectory.edge is not None and k < dim else "F" for k in range(3)]
+    return " ".join([*parts, f'units="{trajectory.units}"', f'pbc="{" ".join(periodic)}"'])
 
 
-def _within(study: Om, one: Structure) -> np.ndarray:
+def _within(system: System, one: Structure) -> np.ndarray:
     """Places in the study's dimension; what is beyond it must be one plane or line."""
-    size = study.system.dimension or 3
+    size = system.dimension or 3
     beyond = one.positions[:, size:]
     if beyond.size and not np.allclose(beyond, beyond[:1], rtol=0, atol=1e-9):
         atom = int(np.argmax(np.abs(beyond - beyond[:1]).max(axis=1) > 1e-9))
@@ -119,8 +117,8 @@ def _within(study: Om, one: Structure) -> np.ndarray:
     return one.positions[:, :size]
 
 
-def _require_count(study: Om, one: Structure) -> None:
-    wanted, count = study.system.particles, len(one.positions)
+def _require_count(system: System, one: Structure) -> None:
+    wanted, count = system.particles, len(one.positions)
     if wanted is not None and count != wanted:
         raise one.fault(
             "structure.count", f"{count} atoms here, and the study has particles = {wanted}",

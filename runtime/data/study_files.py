@@ -16,14 +16,14 @@ def _name_beside(file: str) -> str:
 def with_files_beside(study: Study) -> tuple[Study, dict[str, Path]]:
     """The study as it is in the run folder, so that the same files in another place are the same
     study; and where the files that it names are now, by their place below the run folder."""
-    data, ends = getattr(study, "data", None), getattr(study, "ends", None)
+    table, structures = study.data_table, study.structure_files
     files: dict[str, Path] = {}
-    if data is not None and data.file is not None:
-        name = _name_beside(data.file)
-        files[name] = data.path
-        if name != data.file:
-            study = study.model_copy(update={"data": data.model_copy(update={"file": name})})
-    if ends is not None:
-        named = [end for end in (ends.start, ends.end) if isinstance(end, str)]
-        files |= {end: ends.path(end) for end in named}
+    if table is not None:
+        name = _name_beside(str(table.file))
+        files[name] = table.path
+        if name != table.file:
+            moved = table.model_copy(update={"file": name})
+            study = study.model_copy(update={"data": moved})
+    if structures is not None:
+        files |= {name: structures.paths[key] for key, name in structures.names.items()}
     return study, files

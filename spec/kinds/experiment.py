@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Any, Literal
+from pathlib import Path
+from typing import Any, Literal, Protocol
 
 from actionrun.spec.expressions.constant_evaluation import evaluated
 from actionrun.spec.expressions.errors import ExpressionFault
@@ -29,6 +30,28 @@ class Meaning:
     constants: Mapping[str, float] = field(default_factory=dict)
     dimensions: Mapping[str, Dimension | None] = field(default_factory=dict)
     lists: Mapping[str, tuple[float, ...]] = field(default_factory=dict)  # a number for each body
+
+
+class DataTable(Protocol):
+    """A CSV file of [data], as it is written and where it is on this machine, and its columns."""
+
+    file: Any
+    columns: Any
+
+    @property
+    def path(self) -> Path: ...
+
+    def model_copy(self, *, update: Mapping[str, Any]) -> Any: ...
+
+
+@dataclass(frozen=True)
+class StructureFiles:
+    """The files of a path's ends, by `start` and `end`: as they are written, and where they are on
+    this machine; `align`: their atoms may stand in another order."""
+
+    names: Mapping[str, str]
+    paths: Mapping[str, Path]
+    align: bool
 
 
 class Experiment(Table):
@@ -56,6 +79,21 @@ class Experiment(Table):
     def units(self) -> Units:
         """The coherent system that the study computes in."""
         return self._meaning.units
+
+    @property
+    def data_table(self) -> DataTable | None:
+        """The CSV file that [data] names; None where there is none."""
+        return None
+
+    @property
+    def is_table(self) -> bool:
+        """Whether the rows of the data file are no motion."""
+        return False
+
+    @property
+    def structure_files(self) -> StructureFiles | None:
+        """The files that [ends] names; None where there are none."""
+        return None
 
     @property
     def trains_network(self) -> bool:

@@ -101,5 +101,9 @@ class Family(Experiment):
     test: Test = Field(default_factory=lambda: Test(), description="Held-out evaluation.")
 
     @property
+    def data_table(self) -> Data | None:
+        return self.data
+
+    @property
     def trains_network(self) -> bool:
         return self.network.kind != "none"

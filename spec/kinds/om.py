@@ -22,7 +22,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from .experiment import Experiment
+from .experiment import Experiment, StructureFiles
 
 
 class Reference(Table):
@@ -198,3 +198,10 @@ class Om(Experiment):
         default_factory=lambda: PathTraining(), description="How the action is minimised."
     )
     refine: Saddles = Field(default_factory=lambda: Saddles(), description="Saddles on the way.")
+
+    @property
+    def structure_files(self) -> StructureFiles | None:
+        named = {"start": self.ends.start, "end": self.ends.end}
+        names = {key: file for key, file in named.items() if isinstance(file, str)}
+        paths = {key: self.ends.path(file) for key, file in names.items()}
+        return StructureFiles(names, paths, self.ends.align) if names else None

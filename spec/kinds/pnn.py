@@ -202,3 +202,11 @@ class Pnn(Experiment):
     compare: dict[str, Expression] = Field(
         default={}, description="Named rival formulas; names not declared are constants to fit."
     )
+
+    @property
+    def data_table(self) -> Samples | None:
+        return None if self.data.file is None else self.data
+
+    @property
+    def is_table(self) -> bool:
+        return not self.system.coordinates

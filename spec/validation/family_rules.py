@@ -8,7 +8,9 @@ from actionrun.spec.text.source import nearest
 from actionrun.spec.text.span import Key
 
 from .rule_context import RuleContext
+from .sample_context import SampleContext
 
+LEAST_SAMPLES = 5  # complete ones of a measured motion
 LEAST_STEPS = 2  # that are seen of a motion
 
 
@@ -134,3 +136,21 @@ def _cases(context: RuleContext) -> None:
 def _is_fixed(context: RuleContext, name: str) -> bool:
     item = context.table("coefficients")[name]
     return isinstance(item, dict) and "fixed" in item
+
+
+def check_samples(context: SampleContext) -> None:
+    """Enough of a measured motion to estimate its start and its accelerations."""
+    study, rows = context.study, context.rows
+    if rows is None:
+        return
+    names = [*study.system.coordinates]
+    if not {*names} <= {*study.data.columns}:
+        return
+    names += [f"pi_{name}" for name in names if f"pi_{name}" in study.data.columns]
+    for trial, count in enumerate(rows.complete(names), 1):
+        if count < LEAST_SAMPLES:
+            context.add(
+                ("data", "file"), "too-few-samples",
+                f"trial {trial} has {count} complete samples, and {LEAST_SAMPLES} are needed",
+            )  # fmt: skip
+            return

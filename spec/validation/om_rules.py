@@ -6,9 +6,11 @@ from typing import Any
 
 from actionrun.spec.kinds.om import Ends
 from actionrun.spec.tables.common import field_keys
-from actionrun.spec.units.unit_table import TEMPERATURE
+from actionrun.spec.text.span import Key
+from actionrun.spec.units.unit_table import LENGTH, TEMPERATURE
 
 from .rule_context import RuleContext
+from .sample_context import SampleContext
 from .unit_context import UnitContext
 
 
@@ -74,3 +76,50 @@ def check_units(context: UnitContext) -> None:
         for name, item in context.given("ends", end).items():
             for leaf in context.leaves(("ends", end, name), item):
                 expect(leaf, context.known.get(name), f"the position of {name}")
+
+
+def check_samples(context: SampleContext) -> None:
+    """Structures that are those of the study: their species, their cell, their velocities."""
+    if not context.ends:
+        return
+    system = context.study.system
+    order = context.ends["start"].species
+    if system.species and sorted(order) != sorted(
+        name for name, count in system.species.items() for _ in range(count)
+    ):
+        there = " ".join(f"{name}{order.count(name)}" for name in sorted({*order}))
+        wanted = " ".join(f"{name}{count}" for name, count in sorted(system.species.items()))
+        context.add(("system", "species"), "species.count",
+                    f"the structures have {there}, and the study {wanted}",
+                    "write the species and numbers of the structures")  # fmt: skip
+    for name, end in context.ends.items():
+        _check_cell(context, ("ends", name), end.edge)
+        if "velocities" in context.study.ends.given and not end.velocities:
+            context.add(
+                ("ends", name), "ends.velocities",
+                "the structure has no velocities (a column velo)",
+                'write given = ["positions"] in [ends], or add Properties=...:velo:R:3 to the file',
+            )  # fmt: skip
+
+
+def box_edge(study: Any) -> float | None:
+    """The edge of a study's periodic box in base units; None where there is none."""
+    box = study.system.box
+    if box is None:
+        return None
+    if box.length is not None:
+        return study.number(box.length)
+    return (study.system.particles / study.number(box.density)) ** (1 / study.system.dimension)
+
+
+def _check_cell(context: SampleContext, where: Key, cell: float | None) -> None:
+    edge, label = box_edge(context.study), context.study.units.label(LENGTH)
+    if cell is None or (edge is not None and abs(cell - edge) <= 1e-6 * edge):
+        return
+    length = f"{cell:.10g} {label}".strip()
+    quoted = f'"{length}"'
+    ours = "the study has none" if edge is None else f"the study's box {edge:.10g} {label}"
+    context.add(where, "ends.box",
+                f"the structure's cell has an edge of {length}, {ours.strip()}",
+                f"write box = {{ length = {quoted if label else length} }} in [system]",
+                )  # fmt: skip

@@ -17,9 +17,12 @@ from actionrun.spec.units.quantities import unit
 from actionrun.spec.units.unit_table import NONE, Dimension
 
 from .rule_context import RuleContext
+from .sample_context import SampleContext
 from .unit_context import UnitContext
 
 MOST_CONSTANTS = 12  # of a rival formula
+FEWEST_ROWS = 8  # of a table to learn from: with less no fold says anything
+FEWEST_PAIRS = 10  # of states of a measured motion
 MAP_KEYS = ("energies", "energy_unit", "dt", "points")
 LIKELY = (  # units of what a column of a table usually holds
     "GPa", "g/cm^3", "u", "K", "angstrom", "eV", "s", "angstrom^3", "m/s", "Hz", "N", "m^2", "C",
@@ -232,3 +235,44 @@ def _groups(context: UnitContext) -> None:
         fault = ExpressionFault("unit.group", f"{what} is a plain number, and this is "
                                 f"{words(found)}", WHOLE, hint)  # fmt: skip
         context.state.add(key, fault)
+
+
+def check_samples(context: SampleContext) -> None:
+    """Enough rows of a table to learn from, or enough pairs of states of a motion."""
+    study, rows = context.study, context.rows
+    if rows is None:
+        return
+    names = [*study.data.columns]
+    if study.is_table:
+        _check_rows(context, rows.count, sum(rows.complete(names)))
+        return
+    coordinates = [*study.system.coordinates]
+    state = [*coordinates, *(f"v_{name}" for name in coordinates)]
+    if study.data.dt is None or not {"t", *state} <= {*names}:
+        return
+    count = rows.pairs(state, study.number(study.data.dt))
+    if count < FEWEST_PAIRS:
+        context.add(
+            ("data", "dt"), "data.pairs",
+            f"the file has {count} pairs of rows dt apart, at least {FEWEST_PAIRS} are needed",
+            "give the dt of the file",
+        )  # fmt: skip
+
+
+def _check_rows(context: SampleContext, rows: int, count: int) -> None:
+    """`count` of the rows lack nothing."""
+    test = context.study.test
+    held_out = round(test.fraction * count)
+    left, fewest = count - held_out, max(FEWEST_ROWS, test.folds)
+    if left >= fewest:
+        return
+    whole = "" if count == rows else f", {count} of them without gaps,"
+    held = f" and {held_out} held out for the test" if held_out else ""
+    context.add(
+        ("data", "file"), "data.few",
+        f"{rows} rows{whole}{held} leave {left} to learn from, and {test.folds} folds "
+        f"need {fewest}",
+        "bring more rows"
+        + (", or fewer folds" if test.folds > FEWEST_ROWS else "")
+        + (", or lower fraction in [test]" if held else ""),
+    )  # fmt: skip

@@ -7,7 +7,7 @@ import csv
 import numpy as np
 import pytest
 from actionrun.runtime.data.csv_table import cell_span
-from actionrun.runtime.data.observations import observations
+from actionrun.runtime.data.observations import read_files
 from actionrun.runtime.execution.build_job import build_job
 from actionrun.runtime.runner import run
 from actionrun.spec import Faults, load, loads
@@ -53,7 +53,7 @@ kind = "none"
 
 def read(tmp_path, text: str, study: str = STUDY):
     (tmp_path / "motion.csv").write_text(text, encoding="utf-8")
-    return observations(loads(study, folder=tmp_path))
+    return read_files(loads(study, folder=tmp_path))
 
 
 def faults(tmp_path, text: str, study: str = STUDY):
@@ -141,12 +141,12 @@ def test_broken_files(tmp_path, text, word):
 def test_bytes_that_are_no_text(tmp_path):
     (tmp_path / "motion.csv").write_bytes(b"time,place\n\xff\xfe")
     with pytest.raises(Faults, match="UTF-8"):
-        observations(loads(STUDY, folder=tmp_path))
+        read_files(loads(STUDY, folder=tmp_path))
 
 
 def test_missing_file(tmp_path):
     with pytest.raises(Faults, match=r"no file .*motion\.csv"):
-        observations(loads(STUDY, folder=tmp_path))
+        read_files(loads(STUDY, folder=tmp_path))
 
 
 @given(st.lists(st.text(alphabet='ab ,;"', max_size=6), min_size=1, max_size=5))

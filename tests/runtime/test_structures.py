@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from actionrun.compiler.findings import Trajectory
-from actionrun.runtime.data.observations import observations
+from actionrun.runtime.data.observations import read_files
 from actionrun.runtime.data.structures import extended_xyz
 from actionrun.runtime.data.xyz import structures
 from actionrun.spec import Faults, load
@@ -59,7 +59,7 @@ def told(action) -> str:
 def test_both_ends_are_read(tmp_path):
     moved = 'Properties=pos:R:3:velo:R:3:species:S:1 Lattice="4 0 0 0 4 0 0 0 4" "odd words" x\n'
     end = f"2\n{moved}0 0 1 1 2 3 Ar\n0 0 2.5 4 5 6 Ar\n"
-    found = observations(study(tmp_path, b=end))
+    found = read_files(study(tmp_path, b=end))
     np.testing.assert_array_equal(found["start"], [[0, 0, 0], [1.5, 0, 0]])
     np.testing.assert_array_equal(found["end"], [[0, 0, 1], [0, 0, 2.5]])
     np.testing.assert_array_equal(found["end_velocities"], [[1, 2, 3], [4, 5, 6]])
@@ -70,20 +70,20 @@ def test_both_ends_are_read(tmp_path):
 
 def test_units_are_angstrom(tmp_path):
     """A study in eV, u, nm, ps: lengths come out in nm."""
-    found = observations(study(tmp_path, units=True))
+    found = read_files(study(tmp_path, units=True))
     np.testing.assert_allclose(found["start"][1], [0.15, 0, 0], rtol=1e-14)
 
 
 def test_a_plane_has_two_columns(tmp_path):
     flat = study(tmp_path, dimension=2)
-    assert observations(flat)["start"].shape == (2, 2)
+    assert read_files(flat)["start"].shape == (2, 2)
     tilted = study(tmp_path, a=GOOD.replace("1.5 0.0 0.0", "1.5 0.0 0.1"), dimension=2)
-    assert "a.xyz:4:1: the study has 2 dimensions" in told(lambda: observations(tilted))
+    assert "a.xyz:4:1: the study has 2 dimensions" in told(lambda: read_files(tilted))
 
 
 def test_of_several_structures_the_first_and_the_last(tmp_path):
     several = GOOD + GOOD.replace("1.5", "1.6") + GOOD.replace("1.5", "1.7") + "\n\n"
-    found = observations(study(tmp_path, several, several))
+    found = read_files(study(tmp_path, several, several))
     assert found["start"][1, 0] == 1.5
     assert found["end"][1, 0] == 1.7
 
@@ -114,24 +114,24 @@ FAULTY = {
 @pytest.mark.parametrize("text", FAULTY, ids=range(len(FAULTY)))
 def test_faults_have_a_place(tmp_path, text):
     faulty = study(tmp_path, a=text)
-    message = told(lambda: observations(faulty)).replace(f"{tmp_path}/", "")
+    message = told(lambda: read_files(faulty)).replace(f"{tmp_path}/", "")
     assert FAULTY[text] in message
 
 
 def test_ends_that_do_not_fit(tmp_path):
     krypton = GOOD.replace("Ar 1.5", "Kr 1.5")
     swapped = GOOD.replace("Ar 0.0", "Kr 0.0")
-    message = told(lambda: observations(study(tmp_path, b=krypton)))
+    message = told(lambda: read_files(study(tmp_path, b=krypton)))
     assert "b.xyz:1:1: the end has Ar1 Kr1, the start Ar2" in message
-    message = told(lambda: observations(study(tmp_path, a=swapped, b=krypton)))
+    message = told(lambda: read_files(study(tmp_path, a=swapped, b=krypton)))
     assert "b.xyz:3:1: atom 1 is Ar here and Kr at the start" in message
     assert "align = true" in message
-    assert observations(study(tmp_path, a=swapped, b=krypton, align="true"))
+    assert read_files(study(tmp_path, a=swapped, b=krypton, align="true"))
     (tmp_path / "b.xyz").unlink()
     gone = load(tmp_path / "path.toml")
-    assert "there is no file" in told(lambda: observations(gone))
+    assert "there is no file" in told(lambda: read_files(gone))
     (tmp_path / "b.xyz").write_bytes(b"\xff\xfe")
-    assert "no UTF-8" in told(lambda: observations(gone))
+    assert "no UTF-8" in told(lambda: read_files(gone))
 
 
 @given(st.text(alphabet="0123456789 .-\n\"'=:ArLaticeProps", max_size=120))

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 import jax.numpy as jnp
 import numpy as np
 import sympy as sp
-from actionrun.compiler.errors import study_error
 from actionrun.compiler.pnn.genome import Layout, layout
 from actionrun.compiler.symbolic.lowering import lowered
 from actionrun.compiler.symbolic.vocabulary import Vocabulary, symbol, vocabulary
@@ -19,7 +18,6 @@ from actionrun.spec.units.unit_table import CONSTANTS
 
 from .dimensionless_groups import buckingham_groups
 
-FEWEST_ROWS = 8  # to learn from: with less no fold says anything
 MOST_NAMED = 8
 
 
@@ -153,7 +151,6 @@ def table_rows(study: Pnn, groups: Groups, observations: Mapping[str, np.ndarray
     notes = _lacking(study, values, labels, whole)
     values = {name: column[whole] for name, column in values.items()}
     labels, lines = labels[whole], np.asarray(observations["#line"])[whole]
-    _enough(study, len(labels), len(whole))
     notes += [
         f"the column of {name} holds {column[0]:.6g} in every row: it cannot tell rows apart"
         for name, column in values.items()
@@ -212,23 +209,6 @@ def split(study: Pnn, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 def _held(study: Pnn, count: int) -> int:
     return round(study.test.fraction * count)
-
-
-def _enough(study: Pnn, count: int, all_rows: int) -> None:
-    left = count - _held(study, count)
-    fewest = max(FEWEST_ROWS, study.test.folds)
-    if left >= fewest:
-        return
-    whole = "" if count == all_rows else f", {count} of them without gaps,"
-    held = f" and {_held(study, count)} held out for the test" if _held(study, count) else ""
-    raise study_error(
-        study, ("data", "file"), "data.few",
-        f"{all_rows} rows{whole}{held} leave {left} to learn from, and {study.test.folds} folds "
-        f"need {fewest}",
-        "bring more rows"
-        + (", or fewer folds" if study.test.folds > FEWEST_ROWS else "")
-        + (", or lower fraction in [test]" if held else ""),
-    )  # fmt: skip
 
 
 def _lacking(

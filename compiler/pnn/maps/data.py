@@ -265,12 +265,6 @@ def measured_pairs(
         k = np.flatnonzero(follows & (trial[:-1] == one))
         pairs.append(StatePairs(q[k], v[k], q[k + 1], v[k + 1]))
     pairs = [part for part in pairs if len(part)]
-    if sum(map(len, pairs)) < 10:
-        raise study_error(
-            study, ("data", "dt"), "data.pairs",
-            f"the file has {sum(map(len, pairs))} pairs of rows dt apart, at least 10 are needed",
-            "give the dt of the file",
-        )  # fmt: skip
     held = max(1, round(study.test.fraction * len(pairs))) if len(pairs) > 1 else 0
     if held:
         known, test = tuple(pairs[:-held]), tuple(pairs[-held:])
