@@ -17,7 +17,7 @@ def explain(study: Ggl) -> tuple[Section, ...]:
     system = lagrangian_system(study)
     of = structure(system)
     order = 2 * study.integrator.r + 2
-    transform, unit = study.integrator.time_transform, f" {study.unit('t')}".rstrip()
+    transform, unit = study.integrator.time_transform, system.words.unit.behind("t")
     steps = "explicit" if study.integrator.r == 0 and of.positional else "iterated to round-off"
     if of.linear:
         steps = "one linear map a step, since L and K are quadratic"

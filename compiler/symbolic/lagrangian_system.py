@@ -10,6 +10,7 @@ few coordinates is one summand.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -107,13 +108,14 @@ class LagrangianSystem:
 
     @cached_property
     def force(self) -> tuple[sp.Expr, ...]:
-        return self._by_component(self.force_terms)
+        return self.by_component(self.force_terms)
 
     @cached_property
     def momentum(self) -> tuple[sp.Expr, ...]:
-        return self._by_component(self.momentum_terms)
+        return self.by_component(self.momentum_terms)
 
-    def _by_component(self, terms: tuple[Derivative, ...]) -> tuple[sp.Expr, ...]:
+    def by_component(self, terms: Sequence[Derivative]) -> tuple[sp.Expr, ...]:
+        """Sums of derivatives by what few coordinates there are, (n,)."""
         return tuple(
             sp.Add(*(one.expression for one in terms if one.place.of == k))
             for k in range(len(self.words.names))

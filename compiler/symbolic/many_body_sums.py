@@ -1,4 +1,4 @@
-"""Sums over bodies and pairs as single expressions: their algebra does not grow with the bodies.
+"""Summands of a law: sums over bodies and pairs whose algebra does not grow with the bodies.
 
 A summand is an expression of symbols that each stand for a number of one body: of body i, of its
 neighbour i+1, of the other body j of a pair, or of body 3 by its number. A law of few coordinates

@@ -54,7 +54,7 @@ class Symmetry:
 
 
 def symmetries(system: LagrangianSystem) -> tuple[Symmetry, ...]:
-    """All that is found, time first."""
+    """The symmetries of a system, time first."""
     if system.body_count:
         return tuple(_of_bodies(system))
     result = [] if system.timed else [_of_time(system)]
@@ -140,16 +140,11 @@ def _kept(one: Summand, change: Mapping[int, Mapping[int, int | None]]) -> bool:
     return total == 0 or sp.expand(total) == 0 or vanishes(total)
 
 
-def _couplings(system: LagrangianSystem) -> tuple[list[sp.Expr], list[sp.Expr]]:
+def _couplings(system: LagrangianSystem) -> tuple[tuple[sp.Expr, ...], tuple[sp.Expr, ...]]:
     """[dK/dq-] and [dK/dv-] in the physical limit."""
-    words, K = system.words, system.nonconservative
-    if K is None:
-        return [sp.Integer(0)] * system.n, [sp.Integer(0)] * system.n
-    limit = dict.fromkeys((*words.minus, *words.minus_v), sp.Integer(0))
-    return (
-        [sp.diff(K, m).subs(limit) for m in words.minus],
-        [sp.diff(K, m).subs(limit) for m in words.minus_v],
-    )
+    first = len(system.lagrangian_terms)
+    momenta = [d for d in system.momentum_terms if d.part >= first]
+    return system.by_component(system.coupling_terms), system.by_component(momenta)
 
 
 def _of_time(system: LagrangianSystem) -> Symmetry:

@@ -1,4 +1,4 @@
-"""Syntax tree to SymPy: the only place where a user's words become symbols.
+"""Vocabulary, or symbol table: syntax trees to SymPy, the only place where words become symbols.
 
 Every name of a study has one symbol (or one per component). The plus variables of Galley's doubled
 coordinates are the coordinates themselves, so that the physical limit is `minus = 0`.

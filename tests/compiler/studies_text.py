@@ -10,9 +10,9 @@ def of(system: str, parameters: str = "", **coordinates: int | None) -> Lagrangi
 
 
 def study(system: str, parameters: str = "", **coordinates: int | None) -> Ggl:
-    found = loads(text(system, parameters, **coordinates))
-    assert isinstance(found, Ggl)
-    return found
+    result = loads(text(system, parameters, **coordinates))
+    assert isinstance(result, Ggl)
+    return result
 
 
 def text(system: str, parameters: str = "", **coordinates: int | None) -> str:

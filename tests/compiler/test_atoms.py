@@ -51,10 +51,10 @@ def cluster(name):
 def test_shipped_clusters_are_stationary(name, energy):
     """Their energies (Cambridge Cluster Database for the minima) to 1e-8, and no force."""
     q = cluster(name)
-    found = particle_system(study(q.shape[1]))
-    assert found.potential.energy(q[..., None])[0] == pytest.approx(energy, abs=1e-8)
-    assert np.max(np.abs(found.potential.forces(q[..., None]))) < 1e-8
-    assert overlapping_pair(found, q) is None
+    result = particle_system(study(q.shape[1]))
+    assert result.potential.energy(q[..., None])[0] == pytest.approx(energy, abs=1e-8)
+    assert np.max(np.abs(result.potential.forces(q[..., None]))) < 1e-8
+    assert overlapping_pair(result, q) is None
 
 
 def test_ends_are_turned(cubes=((0, 0, 0), (1.1, 0, 0), (0, 1.2, 0))):
@@ -102,9 +102,9 @@ def test_trajectories_have_the_units_of_files():
     """A study in nm, ps, u: angstrom and fs; m v in sqrt(u eV); energies in eV."""
     more = 'mass = "40 u"\n[parameters]\ne = "1 eV"\ns = "0.3 nm"\n'
     one = study(2, more, pair="e*(s/r)^9", duration='"1 ps"')
-    found = particle_system(one)
+    result = particle_system(one)
     q, v = np.ones((3, 2, 4)), np.full((3, 2, 4), 2.0)
-    got = trajectory(one, found, q, times=np.arange(4.0), v=v, energies=np.ones(4))
+    got = trajectory(one, result, q, times=np.arange(4.0), v=v, energies=np.ones(4))
     energy = got.masses[0] * got.velocities[0, 0, 0] ** 2  # u angstrom^2/fs^2
     kinetic = got.momenta[0, 0, 0] ** 2 / got.masses[0]  # eV
     assert got.units == "angstrom fs u eV"

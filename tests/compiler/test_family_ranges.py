@@ -45,30 +45,30 @@ cases = %s
 
 
 def study(*constraints, cases="[]"):
-    found = loads(STUDY % (", ".join(f'"{c}"' for c in constraints), cases))
-    assert isinstance(found, Family)
-    return found
+    result = loads(STUDY % (", ".join(f'"{c}"' for c in constraints), cases))
+    assert isinstance(result, Family)
+    return result
 
 
 def of(*constraints, cases="[]"):
-    found = study(*constraints, cases=cases)
-    return ranges(found, lagrangian_system(found))
+    result = study(*constraints, cases=cases)
+    return ranges(result, lagrangian_system(result))
 
 
 def test_a_straight_line_in_one_coefficient_is_a_bound():
-    found = of("c1 > 2*m", "3*c2 - m^2 <= 6", "m < c3 + 1")
-    assert found.walls is None
-    np.testing.assert_allclose(found.low, [1.5, 0.5, 0.0])
-    np.testing.assert_allclose(found.high, [4.0, (6 + 0.75**2) / 3, 2.0])
+    result = of("c1 > 2*m", "3*c2 - m^2 <= 6", "m < c3 + 1")
+    assert result.walls is None
+    np.testing.assert_allclose(result.low, [1.5, 0.5, 0.0])
+    np.testing.assert_allclose(result.high, [4.0, (6 + 0.75**2) / 3, 2.0])
 
 
 def test_the_share_of_the_ranges_that_is_left():
     """c2 < 2 c1 over the rectangle leaves 12.25 - ... by plane geometry."""
-    found = of("c2 < 2*c1")
+    result = of("c2 < 2*c1")
     whole = 3.5 * 7.5
     below = np.trapezoid([0.5, 7.5], [0.5, 4.0])  # 2 c1 - 0.5 from c1 = 0.5 to 4
-    assert found.share == pytest.approx(below / whole, abs=0.01)
-    assert found.walls is not None and found.walls.texts == ("c2 < 2*c1",)
+    assert result.share == pytest.approx(below / whole, abs=0.01)
+    assert result.walls is not None and result.walls.texts == ("c2 < 2*c1",)
     assert "members with c2 < 2*c1: " in explain(study("c2 < 2*c1"))[1].text
 
 
@@ -76,8 +76,8 @@ def drawn(*constraints):
     """Coefficients (3, 4000) of the population that training draws from."""
     asked = study(*constraints)
     symbolic = lagrangian_system(asked)
-    found = population(asked, symbolic, ranges(asked, symbolic), 30)
-    return np.asarray(found.drawn(jax.random.key(1), 4000)[0])
+    result = population(asked, symbolic, ranges(asked, symbolic), 30)
+    return np.asarray(result.drawn(jax.random.key(1), 4000)[0])
 
 
 def test_members_meet_the_constraints():
@@ -148,8 +148,8 @@ def test_a_fit_that_ends_on_a_border_is_the_fit_of_the_equation():
     ranges = "[coefficients]\nc1 = [0.1, 10.0]\nc3 = [0.0, 5.0]"
     bound = fit('"c2 <= c1"', ranges + "\nc2 = [0.1, 10.0]", seen)
     equal = fit("", f'[define]\nc2 = "c1"\n{ranges}', seen)
-    told = next(c for c in bound.checks if c.name == "constraints")
-    assert not told.passed and "border of c2 <= c1" in told.text
+    message = next(c for c in bound.checks if c.name == "constraints")
+    assert not message.passed and "border of c2 <= c1" in message.text
     one, two = bound.extra["coefficients"], equal.extra["coefficients"]
     assert one["c2"]["value"] == pytest.approx(one["c1"]["value"], rel=1e-9)
     for name in ("c1", "c3"):

@@ -21,35 +21,35 @@ def of(names: str, *functions: str, terms: str = ""):
 
 
 def test_all_are_identified():
-    found = of("a b", "a", "a*b")
-    assert (found.rank, found.of, found.unidentified, found.combinations) == (2, 2, (), ())
-    assert found.lost == frozenset()
+    result = of("a b", "a", "a*b")
+    assert (result.rank, result.of, result.unidentified, result.combinations) == (2, 2, (), ())
+    assert result.lost == frozenset()
 
 
 def test_only_ratios_of_a_family_seen_by_its_positions():
-    found = of("c1 c2 c3", "c2/c1", "c3/c1", terms="c1*q**2 - c2*q**3 - c3*q")
-    assert (found.rank, found.of) == (2, 3)
-    assert [monomial(w) for w in found.unidentified] == ["c1*c2*c3"]
-    assert [monomial(c) for c in found.combinations] == ["c2/c1", "c3/c1"]
-    assert found.lost == {"c1", "c2", "c3"}
+    result = of("c1 c2 c3", "c2/c1", "c3/c1", terms="c1*q**2 - c2*q**3 - c3*q")
+    assert (result.rank, result.of) == (2, 3)
+    assert [monomial(w) for w in result.unidentified] == ["c1*c2*c3"]
+    assert [monomial(c) for c in result.combinations] == ["c2/c1", "c3/c1"]
+    assert result.lost == {"c1", "c2", "c3"}
 
 
 def test_a_pendulum_is_told_its_terms():
-    found = of("m l g", "m*l**2", "m*g*l", terms="m*l**2*q**2/2 + m*g*l*q")
-    assert {monomial(c) for c in found.combinations} == {"m*l^2", "m*l*g"}
-    (way,) = found.unidentified
+    result = of("m l g", "m*l**2", "m*g*l", terms="m*l**2*q**2/2 + m*g*l*q")
+    assert {monomial(c) for c in result.combinations} == {"m*l^2", "m*l*g"}
+    (way,) = result.unidentified
     assert np.isclose(way["m"] + 2 * way["l"], 0) and np.isclose(way["m"] + way["l"] + way["g"], 0)
 
 
 def test_only_the_product_of_two():
-    found = of("G M", "G*M")
-    assert [monomial(c) for c in found.combinations] == ["G*M"]
-    assert "fixed value" in found.advice
+    result = of("G M", "G*M")
+    assert [monomial(c) for c in result.combinations] == ["G*M"]
+    assert "fixed value" in result.advice
 
 
 def test_a_coefficient_without_effect_is_lost():
-    found = of("a b", "a")
-    assert found.lost == {"b"} and [monomial(c) for c in found.combinations] == ["a"]
+    result = of("a b", "a")
+    assert result.lost == {"b"} and [monomial(c) for c in result.combinations] == ["a"]
 
 
 @pytest.mark.parametrize(

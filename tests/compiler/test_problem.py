@@ -1,4 +1,4 @@
-"""From a study to a symbolic problem: momenta, physical limit, structure, and located faults."""
+"""From a study to a Lagrangian system: momenta, physical limit, structure, and located faults."""
 
 import pytest
 import sympy as sp
@@ -13,22 +13,22 @@ def same(left, right) -> bool:
 
 
 def test_physical_limit_of_a_drag():
-    found = of(
+    result = of(
         'lagrangian = "m*q\'^2/2 - k*q^2/2"\nnonconservative = "-lam*q_plus\'*q_minus"',
         "m = 2\nk = 3\nlam = 0.1",
     )
-    (q,), (v,), c = found.words.q, found.words.v, found.words.constants
-    assert same(found.force[0], -c["k"] * q - c["lam"] * v)
-    assert same(found.momentum[0], c["m"] * v)
-    assert same(found.energy, c["m"] * v**2 / 2 + c["k"] * q**2 / 2)
-    assert found.values == {c["m"]: 2.0, c["k"]: 3.0, c["lam"]: 0.1}
-    assert not found.conservative
-    assert not found.force[0].free_symbols & {*found.words.minus, *found.words.minus_v}
+    (q,), (v,), c = result.words.q, result.words.v, result.words.constants
+    assert same(result.force[0], -c["k"] * q - c["lam"] * v)
+    assert same(result.momentum[0], c["m"] * v)
+    assert same(result.energy, c["m"] * v**2 / 2 + c["k"] * q**2 / 2)
+    assert result.values == {c["m"]: 2.0, c["k"]: 3.0, c["lam"]: 0.1}
+    assert not result.conservative
+    assert not result.force[0].free_symbols & {*result.words.minus, *result.words.minus_v}
 
 
 def test_k_may_add_to_the_momentum():
-    found = of('lagrangian = "q\'^2/2"\nnonconservative = "0.3*q_plus*q_minus\'"')
-    assert same(found.momentum[0], found.words.v[0] + sp.Rational(3, 10) * found.words.q[0])
+    result = of('lagrangian = "q\'^2/2"\nnonconservative = "0.3*q_plus*q_minus\'"')
+    assert same(result.momentum[0], result.words.v[0] + sp.Rational(3, 10) * result.words.q[0])
 
 
 def test_cubic_minus_terms_vanish_in_the_limit():
@@ -38,18 +38,18 @@ def test_cubic_minus_terms_vanish_in_the_limit():
 
 def test_poynting_robertson_drag_takes_energy_out():
     """F = -beta GM/(c r^2) (v + (v.q) q/r^2), and its power is negative whatever the motion."""
-    found = of(
+    result = of(
         "lagrangian = \"dot(q', q')/2 + (1 - beta)*GM/|q|\"\n"
         "nonconservative = \"-beta*GM/(c*|q_plus|^2)*(dot(q_plus', q_minus)"
         " + dot(q_plus', q_plus)*dot(q_plus, q_minus)/|q_plus|^2)\"",
         "beta = 0.01\nGM = 39.5\nc = 63241.0",
         q=2,
     )
-    q, v, k = sp.Matrix(found.words.q), sp.Matrix(found.words.v), found.words.constants
+    q, v, k = sp.Matrix(result.words.q), sp.Matrix(result.words.v), result.words.constants
     r2 = q.dot(q)
     drag = -k["beta"] * k["GM"] / (k["c"] * r2) * (v + v.dot(q) / r2 * q)
     gravity = -(1 - k["beta"]) * k["GM"] * q / r2 ** sp.Rational(3, 2)
-    for force, expected in zip(found.force, gravity + drag, strict=True):
+    for force, expected in zip(result.force, gravity + drag, strict=True):
         assert same(force, expected)
     power = (v.dot(drag)).subs(dict(zip([*q, *v], [1.0, -0.4, 0.3, 0.2], strict=True)))
     assert power.subs({k["beta"]: 0.01, k["GM"]: 39.5, k["c"]: 63241.0}) < 0
@@ -65,9 +65,9 @@ def test_mass_and_potential_are_a_lagrangian():
 
 def test_definitions_in_any_order():
     body = text('lagrangian = "q\'^2/2 - w2*q^2/2"', "k = 3\nm = 2")
-    found = lagrangian_system(loads(body + '[define]\nw2 = "a^2"\na = "sqrt(k/m)"\n'))
-    k, m = found.words.constants["k"], found.words.constants["m"]
-    assert same(found.force[0], -k / m * found.words.q[0])
+    result = lagrangian_system(loads(body + '[define]\nw2 = "a^2"\na = "sqrt(k/m)"\n'))
+    k, m = result.words.constants["k"], result.words.constants["m"]
+    assert same(result.force[0], -k / m * result.words.q[0])
 
 
 @pytest.mark.parametrize(
@@ -88,16 +88,16 @@ def test_definitions_in_any_order():
     ],
 )  # fmt: skip
 def test_structure(system, coordinates, linear, positional, constant_mass, timed):
-    found = structure(of(system, "", **coordinates))
-    assert (found.linear, found.positional) == (linear, positional)
-    assert (found.constant_mass, found.timed) == (constant_mass, timed)
+    result = structure(of(system, "", **coordinates))
+    assert (result.linear, result.positional) == (linear, positional)
+    assert (result.constant_mass, result.timed) == (constant_mass, timed)
 
 
 def test_equations_of_motion_hold_on_the_exact_solution():
     """Bead on a parabola: (1 + 4x^2) x'' + 4 x x'^2 + 2 x = 0."""
-    found = of('lagrangian = "(1 + 4*x^2)*x\'^2/2 - x^2"', x=None)
-    ((left, right),) = equations_of_motion(found)
-    (x,), (v,), (a,) = found.words.q, found.words.v, found.words.a
+    result = of('lagrangian = "(1 + 4*x^2)*x\'^2/2 - x^2"', x=None)
+    ((left, right),) = equations_of_motion(result)
+    (x,), (v,), (a,) = result.words.q, result.words.v, result.words.a
     assert same(left - right, (1 + 4 * x**2) * a + 4 * x * v**2 + 2 * x)
 
 
@@ -134,6 +134,6 @@ def test_coefficients_are_unknowns_unless_fixed():
         "[start]\nposition = { q = 0.0 }\nmomentum = { q = 1.0 }\n"
         "[integrator]\nr = 2\ndt = 0.1\nsteps = 40\n"
     )
-    found = lagrangian_system(loads(family))
-    assert [str(c) for c in found.coefficients] == ["c2"]
-    assert {str(c): v for c, v in found.values.items()} == {"c1": 0.5}
+    result = lagrangian_system(loads(family))
+    assert [str(c) for c in result.coefficients] == ["c2"]
+    assert {str(c): v for c, v in result.values.items()} == {"c1": 0.5}

@@ -62,16 +62,18 @@ def at(q: float, v: float = 0.0, t: float = 0.0) -> Point:
     ids=["bounds", "runaway", "close", "stiff", "drag"],
 )  # fmt: skip
 def test_the_term_and_its_cause_are_named(law, further, start, last, words):
-    told = cause(lagrangian_system(study(law, further)), start, last, 0.1)
-    assert all(word in told for word in words), told
+    message = cause(lagrangian_system(study(law, further)), start, last, 0.1)
+    assert all(word in message for word in words), message
 
 
 def test_of_bodies_the_sum_is_named():
     flat = [0.0, 1.0, -1.0, 0.0, 0.0, 0.0]
     near = [0.0, 1e-3, -1.0, 0.0, 0.0, 0.0]
     start, last = (Point(np.array(q), np.zeros(6), 0.0) for q in (flat, near))
-    told = cause(lagrangian_system(loads(BODIES)), start, last, 0.1)
-    assert "sum(i<j, 1/r[i,j]) of the Lagrangian" in told and "close approach" in told, told
+    message = cause(lagrangian_system(loads(BODIES)), start, last, 0.1)
+    assert "sum(i<j, 1/r[i,j]) of the Lagrangian" in message and "close approach" in message, (
+        message
+    )
 
 
 def test_a_run_stops_at_that_step_with_the_state_before_it(tmp_path):

@@ -100,11 +100,11 @@ def test_limits_of_the_step():
 )
 def test_the_trace_is_that_of_the_integrator(r):
     x = np.array([0.3, 1.1, 1.9])
-    found = half_trace(x, r)
+    result = half_trace(x, r)
     study = loads(OSCILLATOR.format(k=1, r=r, dt=0.1))
     symbolic = lagrangian_system(study)
     ggl, theta = GGL(mechanics(symbolic), r), parameters(symbolic)
-    for h, trace in zip(x, found, strict=True):
+    for h, trace in zip(x, result, strict=True):
         columns = []
         for q, p in (([1.0], [0.0]), ([0.0], [1.0])):
             q, p = np.array(q), np.array(p)
@@ -112,7 +112,7 @@ def test_the_trace_is_that_of_the_integrator(r):
             columns.append((float(step.q[0]), float(step.p[0])))
         assert (columns[0][0] + columns[1][1]) / 2 == pytest.approx(trace, abs=1e-11)
     if r >= 3:  # the motion itself turns by cos(h)
-        assert found == pytest.approx(np.cos(x), abs=1e-5)
+        assert result == pytest.approx(np.cos(x), abs=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -131,8 +131,8 @@ def test_steps_are_judged(k, r, dt, answer):
 
 
 def test_rates_of_a_damped_oscillator():
-    found = rates(np.eye(1) * 2, np.eye(1) * 0.4, np.eye(1) * 8)
-    assert found == pytest.approx([2, 2])
+    result = rates(np.eye(1) * 2, np.eye(1) * 0.4, np.eye(1) * 8)
+    assert result == pytest.approx([2, 2])
 
 
 def test_constraints():
@@ -154,12 +154,12 @@ def test_numbers_agree_with_sympy_and_jax():
     expressions = [sp.sin(x) * y**2 / sp.sqrt(x), sp.Abs(x - y) ** sp.Rational(-3, 2), sp.pi * x,
                    sp.Min(x, y) + sp.log(x) - sp.atan2(y, x), sp.Integer(3)]  # fmt: skip
     at = {x: np.array([0.3, 1.7, 4.0]), y: np.array([0.2, -1.1, 2.5])}
-    found = numbers(expressions, at)
-    for row, expression in zip(found, expressions, strict=True):
+    result = numbers(expressions, at)
+    for row, expression in zip(result, expressions, strict=True):
         true = [float(expression.subs({x: a, y: b})) for a, b in zip(at[x], at[y], strict=True)]
         assert row == pytest.approx(true, rel=1e-14)
     arrays = lowered(expressions, [x, y])(at[x], at[y])
-    for row, array in zip(found, arrays, strict=True):
+    for row, array in zip(result, arrays, strict=True):
         assert row == pytest.approx(np.broadcast_to(array, 3), rel=1e-14)
     assert np.isnan(numbers([sp.log(x), 1 / x], {x: np.array([-1.0, 0.0])})).tolist() == [
         [True, True],

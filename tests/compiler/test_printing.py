@@ -1,4 +1,4 @@
-"""Lifting: text that a study accepts and that means the same, LaTeX, and rounding."""
+"""Printing: text that a study accepts and that means the same, LaTeX, and rounding."""
 
 import math
 
@@ -67,7 +67,7 @@ def test_what_is_written_is_read_again(expression):
 
 
 def test_symbolic_equations_of_the_damped_oscillator():
-    found = {
+    result = {
         e.name: e
         for e in symbolic_equations(
             of(
@@ -76,11 +76,11 @@ def test_symbolic_equations_of_the_damped_oscillator():
             )
         )
     }
-    assert squeezed(found["Lagrangian"].latex) == r"L=\frac{m\dot{q}^{2}}{2}-\frac{kq^{2}}{2}"
-    assert squeezed(found["Nonconservative part"].latex) == r"K=-\lambda\dot{q}_{+}q_{-}"
-    assert squeezed(found["Equation of motion"].latex) == r"m\ddot{q}=-\lambda\dot{q}-kq"
-    assert found["Momentum"].text == "m*q'"
-    assert found["Energy"].text == "m*q'^2/2 + k*q^2/2"
+    assert squeezed(result["Lagrangian"].latex) == r"L=\frac{m\dot{q}^{2}}{2}-\frac{kq^{2}}{2}"
+    assert squeezed(result["Nonconservative part"].latex) == r"K=-\lambda\dot{q}_{+}q_{-}"
+    assert squeezed(result["Equation of motion"].latex) == r"m\ddot{q}=-\lambda\dot{q}-kq"
+    assert result["Momentum"].text == "m*q'"
+    assert result["Energy"].text == "m*q'^2/2 + k*q^2/2"
 
 
 def squeezed(latex: str) -> str:
@@ -107,21 +107,21 @@ def test_names_in_latex(name, expected):
 @given(st.from_regex(r"[A-Za-z][A-Za-z0-9_]{0,12}", fullmatch=True))
 def test_no_name_breaks_out_of_its_latex(name):
     """No raw underscore outside a subscript, balanced braces, only known commands."""
-    found = name_latex(name)
+    result = name_latex(name)
     depth = 0
-    for character in found:
+    for character in result:
         depth += (character == "{") - (character == "}")
         assert depth >= 0
         assert character.isalnum() or character in "\\{}_,"
-    assert depth == 0 and found
-    assert found.count("_") <= 1  # a second subscript on one base is an error in LaTeX
+    assert depth == 0 and result
+    assert result.count("_") <= 1  # a second subscript on one base is an error in LaTeX
 
 
 def test_vectors_in_text_and_latex():
-    found = of("lagrangian = \"dot(q', q')/2 - q[1]^2*q'[2]\"", q=2)
-    written = text(found.momentum[1], found.words)
+    result = of("lagrangian = \"dot(q', q')/2 - q[1]^2*q'[2]\"", q=2)
+    written = text(result.momentum[1], result.words)
     assert written == "q'[2] - q[1]^2"
-    assert squeezed(latex(found.momentum[1], found.words)) == r"\dot{q}_{2}-q_{1}^{2}"
+    assert squeezed(latex(result.momentum[1], result.words)) == r"\dot{q}_{2}-q_{1}^{2}"
 
 
 @pytest.mark.parametrize(
@@ -138,8 +138,8 @@ def test_vectors_in_text_and_latex():
     ],
 )
 def test_rounded_as_the_uncertainty_allows(number, std, expected):
-    found = digits(number, std)
-    assert found.replace("e-04", "e-4") == expected
+    result = digits(number, std)
+    assert result.replace("e-04", "e-4") == expected
 
 
 @given(
@@ -153,15 +153,15 @@ def test_rounding_stays_within_a_twentieth_of_the_uncertainty(value, relative):
 
 def test_numbers_with_uncertainty_are_put_in():
     """2*c1 is one number whose uncertainty is twice that of c1."""
-    found = of('lagrangian = "c1*q\'^2 - c2*q^2"', "c1 = 1.0\nc2 = 1.0")
-    c1, c2 = (found.words.constants[n] for n in ("c1", "c2"))
+    result = of('lagrangian = "c1*q\'^2 - c2*q^2"', "c1 = 1.0\nc2 = 1.0")
+    c1, c2 = (result.words.constants[n] for n in ("c1", "c2"))
     covariance = np.diag([0.001**2, 0.02**2])
     momentum, rounded = numeric(
-        found.momentum[0], found.words, {c1: 1.23456, c2: 4.0}, covariance, [c1, c2]
+        result.momentum[0], result.words, {c1: 1.23456, c2: 4.0}, covariance, [c1, c2]
     )
-    assert text(momentum, found.words, rounded) == "2.4691*q'"
+    assert text(momentum, result.words, rounded) == "2.4691*q'"
     (lagrangian, *_, motion) = numeric_equations(
-        found, {"c1": (1.23456, 0.001), "c2": (4.0, 0.02)}, covariance, ["c1", "c2"]
+        result, {"c1": (1.23456, 0.001), "c2": (4.0, 0.02)}, covariance, ["c1", "c2"]
     )
     assert lagrangian.text == "1.2346*q'^2 - 4.000*q^2"
     assert lagrangian.values["c2"] == (4.0, 0.02)
