@@ -34,6 +34,9 @@ class SumReader(Reader):
     sums: dict[sp.Symbol, tuple[int, sp.Expr]] = field(default_factory=dict)
     letters: tuple[str, ...] = ()
 
+    def __post_init__(self):
+        super().__init__(self.words, self.expression)
+
     def sum(self, node: syntax.Sum) -> Meaning:
         self.letters = node.indices
         body = self.scalar(node.body)
