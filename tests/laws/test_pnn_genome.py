@@ -5,8 +5,14 @@ from dataclasses import replace
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from actionrun.compiler.numerics.genomes.batched_adam import fit_batch_by_adam as by_adam
-from actionrun.compiler.numerics.genomes.batched_least_squares import FitData, fit_batch
+from actionrun.compiler.numerics.genomes.batched_adam import fit_batch_by_adam
+from actionrun.compiler.numerics.genomes.batched_least_squares import (
+    FitData,
+    FitOptions,
+    FitProblem,
+    NetworkBatch,
+    fit_batch,
+)
 from actionrun.compiler.numerics.genomes.network import GenomeNetwork
 from actionrun.compiler.pnn.canonical_form import CanonicalForm
 from actionrun.compiler.pnn.canonical_least import least_complex
@@ -180,11 +186,12 @@ def test_sums_and_rows_find_the_same(verlet):
     row = genome(verlet, PUBLISHED)[None]
     layout, data = verlet.layout, verlet.data(thinned(verlet.train, 1203))
     starts = verlet.starts(row)[1]
-    codes, fixed, rows = row[:, :6], layout.fixed(row), np.array([0])
+    problem = FitProblem(layout.net, verlet.map.force, data)
     found = [
-        fit_batch(layout.net, verlet.map.force, data, (codes, fixed, kind), starts, rows, 60, 1e-12)
-        for kind in (np.array([True]), np.array([False]))
-    ]
+        fit_batch(problem, NetworkBatch(row[:, :6], layout.fixed(row), starts, np.array([kind])),
+                  FitOptions(60, 1e-12))
+        for kind in (True, False)
+    ]  # fmt: skip
     np.testing.assert_allclose(found[0].cost, found[1].cost, rtol=1e-6)
 
 
@@ -198,8 +205,10 @@ def test_row_weights_choose_rows():
     data = FitData(jnp.asarray(x[None, :, None]), jnp.asarray(y[None, :, None]), jnp.ones(1),
                 jnp.asarray(sets))  # fmt: skip
     rows = np.repeat(np.full((1, 2), 2), 3, axis=0)
-    spec = rows[:, :0], layout.fixed(rows), np.zeros(3, bool)
-    found = fit_batch(layout.net, None, data, spec, np.zeros((3, 2)), np.arange(3), 60, 1e-14)
+    batch = NetworkBatch(
+        rows[:, :0], layout.fixed(rows), np.zeros((3, 2)), np.zeros(3, bool), np.arange(3)
+    )
+    found = fit_batch(FitProblem(layout.net, None, data), batch, FitOptions(60, 1e-14))
     for k, chosen in enumerate(sets.astype(bool)):
         np.testing.assert_allclose(found.weights[k], np.polyfit(x[chosen], y[chosen], 1), rtol=1e-7)
 
@@ -214,15 +223,20 @@ def test_adam_as_the_papers_ran_it_ends_at_the_same_fit():
     data = FitData(jnp.asarray(x[None, :, None]), jnp.asarray(y[None, :, None]), jnp.ones(1),
                 jnp.ones((1, 30)))  # fmt: skip
     rows = np.array([[2, 2], [2, 0], [1, 2]])  # both, the slope alone, the other one alone
-    spec = rows[:, :0], layout.fixed(rows)
-    found = by_adam(layout.net, None, data, spec, np.zeros((3, 2)), (20_000, 0.02))
+    problem = FitProblem(layout.net, None, data)
+
+    def batch(some):
+        count = len(rows[some])
+        return NetworkBatch(rows[some][:, :0], layout.fixed(rows[some]), np.zeros((count, 2)),
+                            np.zeros(count, bool))  # fmt: skip
+
+    found = fit_batch_by_adam(problem, batch(slice(None)), 20_000, 0.02)
     assert found.converged.all()
     np.testing.assert_allclose(found.weights[0], np.polyfit(x, y, 1), rtol=1e-3)
     slope = float(x @ y / (x @ x))
     np.testing.assert_allclose(found.weights[1], np.array([slope, 0.0]), rtol=1e-3)
     np.testing.assert_allclose(found.weights[2], np.array([1.0, np.mean(y - x)]), rtol=1e-3)
-    alone = by_adam(layout.net, None, data, (spec[0][2:], spec[1][2:]), np.zeros((1, 2)),
-                    (20_000, 0.02))  # fmt: skip
+    alone = fit_batch_by_adam(problem, batch(slice(2, 3)), 20_000, 0.02)
     np.testing.assert_array_equal(alone.weights[0], found.weights[2])
-    short = by_adam(layout.net, None, data, spec, np.zeros((3, 2)), (20, 0.02))
+    short = fit_batch_by_adam(problem, batch(slice(None)), 20, 0.02)
     assert not short.converged.any() and np.all(short.cost > found.cost)

@@ -7,8 +7,9 @@ from fractions import Fraction
 import numpy as np
 import pytest
 import sympy as sp
-from actionrun.compiler.numerics.genomes import batched_least_squares as genome_fit
+from actionrun.compiler.numerics.genomes.batched_least_squares import fit_batch
 from actionrun.compiler.pnn.genome_expression import network_outputs
+from actionrun.compiler.pnn.laws import fit
 from actionrun.compiler.pnn.laws.baselines import covariance
 from actionrun.compiler.pnn.laws.dimensionless_groups import small_basis
 from actionrun.compiler.pnn.laws.formula import law_formula
@@ -185,18 +186,15 @@ def test_cross_validation_is_that_of_linear_least_squares(table):
 
 def test_folds_do_not_begin_where_all_rows_were_fitted(table, monkeypatch):
     """Those weights have seen the rows left out: a fit that is stuck would pass that on."""
-    from actionrun.compiler.pnn.laws import fit as pnn_laws_fit
-
     chosen = genome(table.layout, TRUE, True)
     weights = table.judged(chosen).weights
     begun = []
-    fitted = genome_fit.fit_batch
 
-    def watched(net, force, data, genomes, starts, *rest):
-        begun.append(starts)
-        return fitted(net, force, data, genomes, starts, *rest)
+    def watched(problem, batch, options):
+        begun.append(batch.starts)
+        return fit_batch(problem, batch, options)
 
-    monkeypatch.setattr(pnn_laws_fit, "fitted", watched)
+    monkeypatch.setattr(fit, "fit_batch", watched)
     table.fitter.folded(chosen, weights)
     free = np.isnan(table.layout.fixed(chosen[0]))
     apart = np.abs(begun[0][:, free] / weights[0, free] - 1)
@@ -255,7 +253,6 @@ def test_equal_laws_are_equal_functions(table):
 
 def _reaches(layout, row, goal, inputs) -> bool:
     """Whether a genome can say the goal, by SciPy from many starts."""
-    from actionrun.compiler.pnn.laws.fit import network_values
     from scipy.optimize import least_squares
 
     fixed = layout.fixed(row)
@@ -264,7 +261,7 @@ def _reaches(layout, row, goal, inputs) -> bool:
     def missed(x):
         weights = fixed.copy()
         weights[free] = x
-        given = network_values(layout, row[None], weights[None], inputs.T)[0]
+        given = fit.network_values(layout, row[None], weights[None], inputs.T)[0]
         return np.nan_to_num((given - goal) / goal.std(), nan=1e3, posinf=1e3, neginf=-1e3)
 
     draw = np.random.default_rng(0)

@@ -1,4 +1,7 @@
-"""Fits of networks as the papers ran them: Adam on all rows at once, lane by lane."""
+"""Adam (Kingma & Ba, arXiv 1412.6980) for many small networks, each on all rows at once.
+
+So the papers fitted theirs: until as many epochs have brought nothing (early stopping).
+"""
 
 from __future__ import annotations
 
@@ -7,9 +10,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from jaxtyping import Array, Float
 
-from .batched_least_squares import BatchedFit, FitData
-from .network import ForceFunction, GenomeNetwork
+from .batched_least_squares import BatchedFit, FitProblem, NetworkBatch
 
 LANES = 32
 PATIENCE = 100  # epochs without a better one, as in the paper
@@ -19,7 +22,7 @@ class _AdamState(eqx.Module):
     weights: jax.Array
     best: jax.Array
     cost: jax.Array
-    memory: optax.OptState
+    moments: optax.OptState
     waited: jax.Array
     epoch: jax.Array
 
@@ -27,34 +30,34 @@ class _AdamState(eqx.Module):
 class AdamFitter(eqx.Module):
     """Adam on the trainable weights of one network."""
 
-    net: GenomeNetwork
-    force: ForceFunction | None
-    data: FitData
-    rate: jax.Array
+    problem: FitProblem
+    rate: Float[Array, ""]
 
     def cost(self, weights, codes, present):
-        data = self.data
-        given = jnp.stack(self.net.values(codes, present, weights, list(data.inputs), self.force))
+        net, data = self.problem.net, self.problem.data
+        given = jnp.stack(
+            net.values(codes, present, weights, list(data.inputs), self.problem.force)
+        )
         scales = data.scales[:, None, None] * data.roots[0][:, None]
         return jnp.sum(((given - data.targets) * scales) ** 2)
 
-    def fitted(self, codes, present, free, start, epochs):
+    def fit(self, codes, present, free, start, epochs):
         optimizer = optax.adam(self.rate)
 
-        def going(walk: _AdamState):
-            return (walk.epoch < epochs) & (walk.waited < PATIENCE)
+        def going(state: _AdamState):
+            return (state.epoch < epochs) & (state.waited < PATIENCE)
 
-        def epoch(walk: _AdamState) -> _AdamState:
-            cost, slope = jax.value_and_grad(self.cost)(walk.weights, codes, present)
-            better = cost < walk.cost
-            updates, memory = optimizer.update(jnp.where(free, slope, 0), walk.memory)
+        def epoch(state: _AdamState) -> _AdamState:
+            cost, slope = jax.value_and_grad(self.cost)(state.weights, codes, present)
+            better = cost < state.cost
+            updates, moments = optimizer.update(jnp.where(free, slope, 0), state.moments)
             return _AdamState(
-                walk.weights + jnp.where(free, updates, 0),  # type: ignore[operator]
-                jnp.where(better, walk.weights, walk.best),
-                jnp.where(better, cost, walk.cost),
-                memory,
-                jnp.where(better, 0, walk.waited + 1),
-                walk.epoch + 1,
+                optax.apply_updates(state.weights, jnp.where(free, updates, 0)),
+                jnp.where(better, state.weights, state.best),
+                jnp.where(better, cost, state.cost),
+                moments,
+                jnp.where(better, 0, state.waited + 1),
+                state.epoch + 1,
             )
 
         first = _AdamState(
@@ -66,28 +69,22 @@ class AdamFitter(eqx.Module):
 
 
 @eqx.filter_jit
-def _batch(descent: AdamFitter, codes, present, free, starts, epochs):
-    return jax.vmap(descent.fitted, in_axes=(0, 0, 0, 0, None))(
-        codes, present, free, starts, epochs
-    )
+def _batch(fitter: AdamFitter, codes, present, free, starts, epochs):
+    return jax.vmap(fitter.fit, in_axes=(0, 0, 0, 0, None))(codes, present, free, starts, epochs)
 
 
 def fit_batch_by_adam(
-    net: GenomeNetwork, force: ForceFunction | None, data: FitData,
-    genomes: tuple[np.ndarray, np.ndarray], starts: np.ndarray, how: tuple[int, float],
-) -> BatchedFit:  # fmt: skip
-    """The best weights of n lanes within `how` = (epochs, learning rate); arguments as those of
-    `genome_fit.fitted`."""
-    codes, fixed = genomes
-    free = np.isnan(fixed)
-    start = np.where(free, starts, fixed)
-    descent = AdamFitter(net, force, data, jnp.asarray(how[1]))
+    problem: FitProblem, batch: NetworkBatch, epochs: int, rate: float
+) -> BatchedFit:
+    """The best weights of n networks within so many epochs, at one learning rate."""
+    fitter = AdamFitter(problem, jnp.asarray(rate))
+    fixed, first_weights, count = batch.fixed, batch.first, len(batch.fixed)
     batches: list[list[np.ndarray]] = []
-    for first in range(0, len(codes), LANES):
+    for first in range(0, count, LANES):
         block = np.arange(first, first + LANES)
-        block = np.where(block < len(codes), block, first)
-        parts = (codes[block], fixed[block] != 0, free[block], start[block])
-        batch = _batch(descent, *parts, jnp.asarray(how[0]))
-        batches.append([np.asarray(x)[: len(codes) - first] for x in batch])
+        block = np.where(block < count, block, first)
+        parts = (batch.codes[block], fixed[block] != 0, np.isnan(fixed[block]))
+        fits = _batch(fitter, *parts, first_weights[block], jnp.asarray(epochs))
+        batches.append([np.asarray(x)[: count - first] for x in fits])
     weights, cost, converged = (np.concatenate(parts) for parts in zip(*batches, strict=True))
     return BatchedFit(weights, cost, converged & np.isfinite(cost))

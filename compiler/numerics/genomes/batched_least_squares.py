@@ -1,12 +1,14 @@
-"""Fits of many small networks at once: Levenberg-Marquardt over lanes.
+"""Batched nonlinear least squares: Levenberg-Marquardt for many small networks at once.
 
-A lane is one genome from one start on one set of row weights. Lanes never see each other and every
-program has one shape, so what a lane gives is the same, to the last bit, whatever else is in the
-batch. Lanes that have converged leave it between calls, and others take their places.
+Marquardt's scaling by the diagonal of J^T J (SIAM J. Appl. Math. 11, 431, 1963). A lane is one
+genome from one start on one set of row weights. Lanes never see each other and every program has
+one shape, so what a lane gives is the same, to the last bit, whatever else is in the batch. Lanes
+that have converged leave it between calls, and others take their places.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -14,25 +16,79 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from actionrun.compiler.numerics.linalg import solve
+from actionrun.compiler.numerics.optimizers.damping import DampingSchedule
+from jaxtyping import Array, Bool, Float, Int
 
-from .network import ForceFunction, GenomeNetwork
+from .network import ForceFunction, GenomeNetwork, no_force
 
 ROUND = 6  # iterations of one call
-TRIED = 12  # iterations after which a cost above `hopeless` ends a lane
+TRIED = 12  # iterations after which a cost above `abandon_cost` ends a lane
 SLOTS = (4, 8)  # trainable weights for which bent nets have a program of its own
 TURN = 500  # rows of a turn, where there are many
 LANE_ROWS = 8192  # rows times lanes of one call: what stays in a core's cache
+DAMPING = DampingSchedule(start=1e-2, floor=1e-12, failed=1e-6)
+GOING, CONVERGED, ABANDONED = 0, 1, 2  # how a lane stands
 
 
 class FitData(eqx.Module):
-    """Rows to fit: inputs (inputs, rows, width), targets (outputs, rows, width), all broadcast over
-    the width (components of a vector); residuals are multiplied by scales (outputs,) and roots
-    (sets, rows), the square roots of the row weights."""
+    """Rows to fit, all broadcast over the width (components of a vector); residuals are multiplied
+    by the scales and by `roots`, the square roots of the row weights, of which there are sets."""
 
-    inputs: jax.Array
-    targets: jax.Array
-    scales: jax.Array
-    roots: jax.Array
+    inputs: Float[Array, "inputs rows width"]
+    targets: Float[Array, "outputs rows width"]
+    scales: Float[Array, " outputs"]
+    roots: Float[Array, "sets rows"]
+
+
+class FitProblem(eqx.Module):
+    """What every network of a batch is fitted to; `force` None: none acts."""
+
+    net: GenomeNetwork
+    force: ForceFunction | None
+    data: FitData
+
+
+@dataclass(frozen=True)
+class NetworkBatch:
+    """n networks to fit, each from one start: activation codes, fixed weights (NaN where
+    trainable), and first values of the trainable ones. `linear`: whether all of its units are;
+    `sets`: which set of row weights counts, the first where left out."""
+
+    codes: Int[np.ndarray, "n units"]
+    fixed: Float[np.ndarray, "n weights"]
+    starts: Float[np.ndarray, "n weights"]
+    linear: Bool[np.ndarray, " n"]
+    sets: Int[np.ndarray, " n"] | int = 0
+
+    @property
+    def first(self) -> Float[np.ndarray, "n weights"]:
+        """All weights before the fit."""
+        return np.where(np.isnan(self.fixed), self.starts, self.fixed)
+
+    def lanes(self, indices: Int[np.ndarray, " lanes"], size: int) -> Lane:
+        """Some of the networks for a program of `size` trainable weights."""
+        codes, fixed = self.codes[indices], self.fixed[indices]
+        free = np.isnan(fixed)
+        slot = np.where(free, np.cumsum(free, axis=1) - 1, -1)
+        of = np.full((len(indices), size), -1)
+        lane, weight = np.nonzero(free)
+        of[lane, slot[lane, weight]] = weight
+        return Lane(
+            codes.astype(np.int32), fixed != 0, np.where(free, 0, fixed), slot.astype(np.int32),
+            of.astype(np.int32), np.broadcast_to(self.sets, len(self.fixed))[indices].astype(np.int32),
+        )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class FitOptions:
+    """When a fit ends: after so many iterations, where a further step promises to take off no more
+    than `tolerance` of the cost, or where the cost is above `abandon_cost` after 12 iterations. At
+    most `batch_size` lanes are iterated at once."""
+
+    iterations: int
+    tolerance: float = 1e-7
+    abandon_cost: float = float("inf")
+    batch_size: int = 256
 
 
 class Lane(NamedTuple):
@@ -63,30 +119,30 @@ class LMState(NamedTuple):
 
 
 class BatchedFit(NamedTuple):
-    """weights (n, weights), cost (n,), the weighted sum of squares; whether each converged."""
+    """Fitted weights, the weighted sums of squares, and whether each fit has converged."""
 
-    weights: np.ndarray
-    cost: np.ndarray
-    converged: np.ndarray
+    weights: Float[np.ndarray, "n weights"]
+    cost: Float[np.ndarray, " n"]
+    converged: Bool[np.ndarray, " n"]
 
 
 class NetworkFitter(eqx.Module):
-    """Fits networks to `data`. Where `linear`, all units are, and the normal matrix is formed from
-    the sums over rows of the few functions that a linear net is made of."""
+    """Fits networks. Where `linear`, all units are, and the normal matrix is formed from the sums
+    over rows of the few functions that a linear net is made of."""
 
-    net: GenomeNetwork
-    force: ForceFunction | None
-    data: FitData
+    problem: FitProblem
     linear: bool = eqx.field(static=True)
-    tolerance: jax.Array
-    hopeless: jax.Array
+    tolerance: Float[Array, ""]
+    abandon_cost: Float[Array, ""]
 
-    def measured(self, lane: Lane, theta: jax.Array):
-        """Cost at theta (k,), J^T J (k, k) and J^T r (k,)."""
+    def normal_equations(
+        self, lane: Lane, theta: Float[Array, " k"]
+    ) -> tuple[Float[Array, ""], Float[Array, "k k"], Float[Array, " k"]]:
+        """Cost at theta, J^T J and J^T r."""
         used = lane.of >= 0
         weights = jnp.where(lane.slot >= 0, theta[lane.slot], lane.fixed)
         place = jnp.where(used, lane.of, 0)
-        root = self.data.roots[lane.rows][:, None]
+        root = self.problem.data.roots[lane.rows][:, None]
         cost, normal, gradient = (self._summed if self.linear else self._rowed)(
             lane, weights, place, root
         )
@@ -96,15 +152,16 @@ class NetworkFitter(eqx.Module):
     def _rowed(self, lane: Lane, weights: jax.Array, place: jax.Array, root: jax.Array):
         """By reverse mode, each row with weights of its own; many rows in turns, which stay in the
         cache."""
-        data, scales = self.data, self.data.scales[:, None, None]
+        net, force, data = self.problem.net, self.problem.force, self.problem.data
+        scales = data.scales[:, None, None]
         count = data.inputs.shape[1]
 
-        def measured(inputs, targets, root):
+        def of_rows(inputs, targets, root):
             size = inputs.shape[1]
             rows = jnp.broadcast_to(weights[:, None, None], (*weights.shape, size, 1))
 
             def outputs(rows):
-                values = self.net.values(lane.codes, lane.present, rows, list(inputs), self.force)
+                values = net.values(lane.codes, lane.present, rows, list(inputs), force)
                 return jnp.stack(values)
 
             given, pull = jax.vjp(outputs, rows)
@@ -120,7 +177,7 @@ class NetworkFitter(eqx.Module):
             return jnp.sum(residual * residual), normal, gradient
 
         if count <= TURN:
-            return measured(data.inputs, data.targets, root)
+            return of_rows(data.inputs, data.targets, root)
         turns = -(-count // TURN)
         short = ((0, 0), (0, turns * TURN - count), (0, 0))
 
@@ -129,24 +186,25 @@ class NetworkFitter(eqx.Module):
             return jnp.moveaxis(rows.reshape(rows.shape[0], turns, TURN, -1), 1, 0)
 
         parts = (turned(data.inputs, "edge"), turned(data.targets, "edge"))
-        weighed = jnp.pad(root, short[1:], "constant").reshape(turns, TURN, 1)
+        weights_of_rows = jnp.pad(root, short[1:], "constant").reshape(turns, TURN, 1)
 
         def added(total, part):
-            return jax.tree.map(jnp.add, total, measured(*part)), None
+            return jax.tree.map(jnp.add, total, of_rows(*part)), None
 
         k = len(place)
         nothing = (jnp.zeros(()), jnp.zeros((k, k)), jnp.zeros(k))
-        return jax.lax.scan(added, nothing, (*parts, weighed))[0]
+        return jax.lax.scan(added, nothing, (*parts, weights_of_rows))[0]
 
     def _summed(self, lane: Lane, weights: jax.Array, place: jax.Array, root: jax.Array):
         """A linear net is A u + B F(P u) for its inputs u: the rows enter by (A, B, P) alone."""
-        data, net = self.data, self.net
+        net, data = self.problem.net, self.problem.data
+        force = self.problem.force or no_force
         (A, B, P), push = jax.linearize(lambda w: linear_map(net, lane.present, w), weights)
         u = data.inputs * root
         pushed, slopes = [], None
-        if self.force is not None:
+        if len(P):
             sums = [jnp.tensordot(row, data.inputs, 1) for row in P]
-            pushed, tangent = jax.linearize(lambda *x: list(self.force(x)), *sums)  # type: ignore
+            pushed, tangent = jax.linearize(lambda *x: list(force(x)), *sums)
             slopes = jnp.stack(
                 [
                     jnp.stack(
@@ -173,108 +231,90 @@ class NetworkFitter(eqx.Module):
             gradient = gradient + chain @ jnp.sum(columns * residual[o].reshape(-1), axis=1)
         return jnp.sum(residual * residual), normal, gradient
 
-    def _aimed(self, walk: LMState) -> LMState:
+    def _with_trial(self, state: LMState) -> LMState:
         """The next trial; ended where it promises nothing."""
-        scale = jnp.sqrt(jnp.maximum(jnp.diagonal(walk.normal), 1e-300))
-        scaled = walk.normal / (scale[:, None] * scale[None])
-        scaled = scaled + jnp.diag(jnp.where(jnp.diagonal(scaled) > 0, walk.damping, 1.0))
-        step = -solve(scaled, (walk.gradient / scale)[:, None])[:, 0] / scale
-        promise = -2 * walk.gradient @ step - step @ walk.normal @ step
-        calm = (promise <= self.tolerance * walk.cost) & (walk.damping <= 1e-2)
-        stuck = (walk.damping > 1e9) | (walk.cost == 0)
+        scale = jnp.sqrt(jnp.maximum(jnp.diagonal(state.normal), 1e-300))
+        scaled = state.normal / (scale[:, None] * scale[None])
+        scaled = scaled + jnp.diag(jnp.where(jnp.diagonal(scaled) > 0, state.damping, 1.0))
+        step = -solve(scaled, (state.gradient / scale)[:, None])[:, 0] / scale
+        promise = -2 * state.gradient @ step - step @ state.normal @ step
+        calm = (promise <= self.tolerance * state.cost) & (state.damping <= 1e-2)
+        stuck = (state.damping > 1e9) | (state.cost == 0)
         sound = jnp.all(jnp.isfinite(step))
-        ended = jnp.where(walk.ended > 0, walk.ended, jnp.where(calm | stuck | ~sound, 1, 0))
-        return walk._replace(trial=walk.theta + step, ended=ended)
+        over = jnp.where(calm | stuck | ~sound, CONVERGED, GOING)
+        ended = jnp.where(state.ended > 0, state.ended, over)
+        return state._replace(trial=state.theta + step, ended=ended)
 
-    def stepped(self, lane: Lane, walk: LMState) -> LMState:
+    def iteration(self, lane: Lane, state: LMState) -> LMState:
         """One iteration; a lane that has ended stays as it is."""
-        cost, normal, gradient = self.measured(lane, walk.trial)
-        better = cost < walk.cost
-        eased = jnp.where(
-            better, jnp.maximum(walk.damping * 0.1, 1e-12), jnp.maximum(walk.damping * 8, 1e-6)
-        )
+        cost, normal, gradient = self.normal_equations(lane, state.trial)
+        better = cost < state.cost
         new = LMState(
-            jnp.where(better, walk.trial, walk.theta),
-            jnp.where(better, cost, walk.cost),
-            jnp.where(better, normal, walk.normal),
-            jnp.where(better, gradient, walk.gradient),
-            walk.trial,
-            eased,
-            walk.count + 1,
-            walk.ended,
+            jnp.where(better, state.trial, state.theta),
+            jnp.where(better, cost, state.cost),
+            jnp.where(better, normal, state.normal),
+            jnp.where(better, gradient, state.gradient),
+            state.trial,
+            DAMPING.next(state.damping, better),
+            state.count + 1,
+            state.ended,
         )
-        new = self._aimed(new)
-        lost = (new.count >= TRIED) & (new.cost > self.hopeless)
-        new = new._replace(ended=jnp.where(lost & (new.ended == 0), 2, new.ended))
-        return jax.tree.map(lambda a, b: jnp.where(walk.ended > 0, a, b), walk, new)
+        new = self._with_trial(new)
+        hopeless = (new.count >= TRIED) & (new.cost > self.abandon_cost) & (new.ended == GOING)
+        new = new._replace(ended=jnp.where(hopeless, ABANDONED, new.ended))
+        return jax.tree.map(lambda a, b: jnp.where(state.ended > 0, a, b), state, new)
 
 
-def linear_map(net: GenomeNetwork, present: jax.Array, weights: jax.Array):
-    """(A, B, P) of a linear net, A u + B F(P u): A (outputs, inputs), B (outputs, pushes), P
-    (pushes, inputs). Without a force B and P are empty."""
+def linear_map(
+    net: GenomeNetwork, present: Bool[Array, " weights"], weights: Float[Array, " weights"]
+) -> tuple[
+    Float[Array, "outputs inputs"], Float[Array, "outputs forces"], Float[Array, "forces inputs"]
+]:
+    """(A, B, P) of a linear net, A u + B F(P u). Without a force B and P are empty."""
     basis = jnp.eye(net.inputs, dtype=weights.dtype)
     count = net.force_components
     wide = jnp.concatenate([basis, jnp.zeros((net.inputs, count), weights.dtype)], axis=1)
-    heard: list[jax.Array] = []
+    positions: list[jax.Array] = []
 
     def force(arguments):
-        heard.extend(arguments)
+        positions.extend(arguments)
         return list(jnp.eye(net.inputs + count, dtype=weights.dtype)[net.inputs :])
 
     out = jnp.stack(net.values(None, present, weights, list(wide), force))
-    P = jnp.stack(heard)[:, : net.inputs] if heard else jnp.zeros((0, net.inputs))
+    P = jnp.stack(positions)[:, : net.inputs] if positions else jnp.zeros((0, net.inputs))
     return out[:, : net.inputs], out[:, net.inputs :], P
 
 
-def _gram(columns: jax.Array) -> jax.Array:
-    """columns columns^T, (k, rows) to (k, k), as sums: a small product of matrices is slower."""
+def _gram(columns: Float[Array, "k rows"]) -> Float[Array, "k k"]:
+    """columns columns^T, as sums: a small product of matrices is slower."""
     k = columns.shape[0]
     upper = {(i, j): jnp.sum(columns[i] * columns[j]) for i in range(k) for j in range(i, k)}
     return jnp.stack([jnp.stack([upper[min(i, j), max(i, j)] for j in range(k)]) for i in range(k)])
 
 
 @eqx.filter_jit
-def _advance(fitter: NetworkFitter, lanes: Lane, walks: LMState) -> LMState:
-    step = jax.vmap(fitter.stepped)
-    return jax.lax.fori_loop(0, ROUND, lambda _, w: step(lanes, w), walks)
+def _advance(fitter: NetworkFitter, lanes: Lane, states: LMState) -> LMState:
+    step = jax.vmap(fitter.iteration)
+    return jax.lax.fori_loop(0, ROUND, lambda _, s: step(lanes, s), states)
 
 
-def fit_batch(
-    net: GenomeNetwork,
-    force: ForceFunction | None,
-    data: FitData,
-    genomes: tuple[np.ndarray, np.ndarray, np.ndarray],
-    starts: np.ndarray,
-    rows: np.ndarray,
-    iterations: int,
-    tolerance: float = 1e-7,
-    hopeless: float = float("inf"),
-    together: int = 256,
-) -> BatchedFit:
-    """The best weights of n lanes within `iterations` of Levenberg-Marquardt; a lane whose cost is
-    above `hopeless` after 12 of them is given up. At most `together` lanes march at once: a batch
-    is always full, and where the last lanes take long, a small one is made of fewer idle ones.
+def fit_batch(problem: FitProblem, batch: NetworkBatch, options: FitOptions) -> BatchedFit:
+    """The best weights of n lanes within so many iterations of Levenberg-Marquardt.
 
-    `genomes`: activation codes (n, units), fixed weights (n, weights), NaN where trainable, and
-    whether all units are linear (n,). `starts` (n, weights) holds the first values of trainable
-    weights, `rows` (n,) says which set of row weights counts.
+    A batch is always full, and where the last lanes take long, a small one is made of fewer idle
+    ones.
     """
-    codes, fixed, linear = genomes
-    free = np.isnan(fixed)
-    count = free.sum(axis=1)
-    result = BatchedFit(
-        np.where(free, starts, fixed), np.full(len(fixed), np.inf), np.zeros(len(fixed), bool)
-    )
-    low = 0
-    limits = jnp.asarray(tolerance), jnp.asarray(hopeless)  # arrays: no program of their own
-    for straight in (True, False):
+    count = np.isnan(batch.fixed).sum(axis=1)
+    result = BatchedFit(batch.first, np.full(len(count), np.inf), np.zeros(len(count), bool))
+    limits = map(jnp.asarray, (options.tolerance, options.abandon_cost))  # no program of their own
+    tolerance, abandon_cost = limits
+    for linear in (True, False):
+        fitter = NetworkFitter(problem, linear, tolerance, abandon_cost)
         low = -1
-        for size in program_sizes(net, straight):
-            indices = np.flatnonzero((count > low) & (count <= size) & (linear == straight))
+        for size in program_sizes(problem.net, linear):
+            indices = np.flatnonzero((count > low) & (count <= size) & (batch.linear == linear))
             if len(indices):
-                fitter = NetworkFitter(net, force, data, straight, *limits)
-                lanes = _lanes(codes, fixed, rows, size, indices)
-                _run(fitter, lanes, result, indices, size, iterations, together)
+                _fit_lanes(fitter, batch.lanes(indices, size), result, indices, options)
             low = size
     return result
 
@@ -285,30 +325,17 @@ def program_sizes(net: GenomeNetwork, linear: bool) -> list[int]:
     return sorted({min(k, net.weights) for k in (*(() if linear else SLOTS), net.weights)})
 
 
-def _lanes(codes, fixed, rows, size: int, indices: np.ndarray) -> Lane:
-    codes, fixed, rows = codes[indices], fixed[indices], rows[indices]
-    free = np.isnan(fixed)
-    slot = np.where(free, np.cumsum(free, axis=1) - 1, -1)
-    of = np.full((len(indices), size), -1)
-    lane, weight = np.nonzero(free)
-    of[lane, slot[lane, weight]] = weight
-    return Lane(
-        codes.astype(np.int32), fixed != 0, np.where(free, 0, fixed), slot.astype(np.int32),
-        of.astype(np.int32), rows.astype(np.int32),
-    )  # fmt: skip
-
-
-def _run(
-    fitter: NetworkFitter, lanes: Lane, result: BatchedFit, indices: np.ndarray, size: int,
-    iterations: int, together: int,
-) -> None:  # fmt: skip
-    """March the lanes to their ends, a full batch at a time, and write them into `found`."""
-    n, rows = len(indices), fitter.data.inputs.shape[1] * fitter.data.inputs.shape[2]
-    batch = min(2 ** int(np.clip(np.log2(LANE_ROWS / rows), 0, 8)), together)
+def _fit_lanes(
+    fitter: NetworkFitter, lanes: Lane, result: BatchedFit, indices: np.ndarray, options: FitOptions
+) -> None:
+    """Iterate the lanes to their ends, a full batch at a time, and write them into `result`."""
+    n, size = lanes.of.shape
+    _, rows, width = fitter.problem.data.inputs.shape
+    batch = min(2 ** int(np.clip(np.log2(LANE_ROWS / (rows * width)), 0, 8)), options.batch_size)
     theta = np.take_along_axis(result.weights[indices], np.maximum(lanes.of, 0), axis=1)
-    walks = LMState(
+    states = LMState(
         theta, np.full(n, np.inf), np.zeros((n, size, size)), np.zeros((n, size)), theta.copy(),
-        np.full(n, 1e-2), np.zeros(n, np.int64), np.zeros(n, np.int64),
+        np.full(n, DAMPING.start), np.zeros(n, np.int64), np.zeros(n, np.int64),
     )  # fmt: skip
     waiting = list(range(n - 1, -1, -1))
     active: list[int] = []
@@ -316,13 +343,12 @@ def _run(
         while waiting and len(active) < batch:
             active.append(waiting.pop())
         padded = active + [active[0]] * (batch - len(active))
-        gathered = [Lane(*(x[padded] for x in lanes)), LMState(*(x[padded] for x in walks))]
-        marched = _advance(fitter, *gathered)
-        for array, new in zip(walks, marched, strict=True):
+        gathered = [Lane(*(x[padded] for x in lanes)), LMState(*(x[padded] for x in states))]
+        advanced = _advance(fitter, *gathered)
+        for array, new in zip(states, advanced, strict=True):
             array[active] = np.asarray(new)[: len(active)]
-        active = [k for k in active if not walks.ended[k] and walks.count[k] < iterations]
-    used = lanes.of >= 0
-    lane, slot = np.nonzero(used)
-    result.weights[indices[lane], lanes.of[lane, slot]] = walks.theta[lane, slot]
-    result.cost[indices] = walks.cost
-    result.converged[indices] = (walks.ended == 1) & np.isfinite(walks.cost)
+        active = [k for k in active if not states.ended[k] and states.count[k] < options.iterations]
+    lane, slot = np.nonzero(lanes.of >= 0)
+    result.weights[indices[lane], lanes.of[lane, slot]] = states.theta[lane, slot]
+    result.cost[indices] = states.cost
+    result.converged[indices] = (states.ended == CONVERGED) & np.isfinite(states.cost)

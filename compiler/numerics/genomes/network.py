@@ -49,6 +49,12 @@ class GenomeNetwork(eqx.Module):
     weights: int = eqx.field(static=True)
 
     @property
+    def neurons(self) -> list[Neuron]:
+        """All units in order: the arguments of the force too, the outputs last."""
+        inner = [s.arguments if isinstance(s, ForceEvaluation) else (s,) for s in self.steps]
+        return [unit for several in (*inner, self.outputs) for unit in several]
+
+    @property
     def force_components(self) -> int:
         """Components of the force."""
         return sum(len(step.arguments) for step in self.steps if isinstance(step, ForceEvaluation))

@@ -10,7 +10,14 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from actionrun.compiler.numerics.genomes.batched_least_squares import FitData, fit_batch
+from actionrun.compiler.numerics.genomes.batched_least_squares import (
+    BatchedFit,
+    FitData,
+    FitOptions,
+    FitProblem,
+    NetworkBatch,
+    fit_batch,
+)
 from actionrun.compiler.numerics.genomes.network import GenomeNetwork
 from actionrun.compiler.pnn.genome import Layout
 
@@ -71,8 +78,8 @@ class LawFitter:
         sizes = np.ones(layout.weights)
         typical = np.median(np.abs(self.rows.inputs), axis=0)
         typical[typical == 0] = 1
-        for unit in [*layout.net.steps, *layout.net.outputs]:
-            for source, weight in zip(unit.sources, unit.weights, strict=True):  # type: ignore
+        for unit in layout.net.neurons:
+            for source, weight in zip(unit.sources, unit.weights, strict=True):
                 if source < layout.inputs:
                     sizes[weight] = 1 / typical[source]
         drawn = np.random.default_rng([self.seed, 10**6])
@@ -88,14 +95,16 @@ class LawFitter:
         errors = np.full((n, repeats), np.inf)
         squares = np.full((n, len(self.rows.learn)), np.inf)
         weights, cost = self.whole(genomes)
-        sound = np.flatnonzero(np.isfinite(cost) & (free < fewest))
-        if len(sound):
-            given = self.folded(genomes[sound], weights[sound])
-            missed = np.where(self.left_out, given - self.rows.output[self.rows.learn], 0.0)
+        fitted = np.flatnonzero(np.isfinite(cost) & (free < fewest))
+        if len(fitted):
+            predicted = self.folded(genomes[fitted], weights[fitted])
+            missed = np.where(self.left_out, predicted - self.rows.output[self.rows.learn], 0.0)
             missed = np.where(np.isfinite(missed), missed, np.inf)
-            square = np.square(missed).reshape(len(sound), repeats, -1, missed.shape[2]).sum(axis=2)
-            errors[sound] = np.sqrt(square.mean(axis=2))
-            squares[sound] = square.mean(axis=1)
+            square = (
+                np.square(missed).reshape(len(fitted), repeats, -1, missed.shape[2]).sum(axis=2)
+            )
+            errors[fitted] = np.sqrt(square.mean(axis=2))
+            squares[fitted] = square.mean(axis=1)
         return LawFits(weights, cost, errors, squares)
 
     def folded(self, genomes: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -106,40 +115,36 @@ class LawFitter:
         would pass on what they know.
         """
         folds = len(self.left_out)
-        codes, fixed = genomes[:, : self.layout.units], self.layout.fixed(genomes)
         draw = np.random.default_rng([self.seed, 10**6 + 1])
         moved = np.exp(AWAY * draw.normal(size=(folds, weights.shape[1])))
-        start = (weights[:, None] * moved).reshape(len(genomes) * folds, -1)
-        sets = np.arange(1, folds + 1)
-        parts = self._fitted(codes, fixed, start, folds, sets)
+        parts = self._fit(genomes, weights[:, None] * moved, np.arange(1, folds + 1))
         several = np.repeat(genomes, folds, axis=0)
-        given = self.predicted(several, parts.weights, self.rows.learn)
-        given[~np.isfinite(parts.cost)] = np.nan
-        return given.reshape(len(genomes), folds, -1)
+        predicted = self.predicted(several, parts.weights, self.rows.learn)
+        predicted[~np.isfinite(parts.cost)] = np.nan
+        return predicted.reshape(len(genomes), folds, -1)
 
     def whole(self, genomes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Weights (n, weights) and mean square (n,) of fits to all rows to learn from."""
         n = len(genomes)
-        codes, fixed = genomes[:, : self.layout.units], self.layout.fixed(genomes)
-        result = self._fitted(codes, fixed, np.tile(self.first, (n, 1)), self.starts, 0)
+        starts = np.broadcast_to(self.first, (n, *self.first.shape))
+        result = self._fit(genomes, starts, np.zeros(self.starts, int))
         costs = np.where(np.isfinite(result.cost), result.cost, np.inf).reshape(n, self.starts)
         best = np.argmin(costs, axis=1)
         weights = result.weights.reshape(n, self.starts, -1)[np.arange(n), best]
         scale = float(self.data.scales[0])
         return weights, costs[np.arange(n), best] / (len(self.rows.learn) * scale**2)
 
-    def _fitted(self, codes, fixed, starts, each: int, sets):
-        """Each genome `each` times, the k-th time on set k of row weights."""
-        n = len(codes)
-        genomes = (
-            np.repeat(codes, each, axis=0),
-            np.repeat(fixed, each, axis=0),
-            np.zeros(n * each, bool),
-        )
-        rows = np.tile(np.broadcast_to(sets, (each,)), n)
-        return fit_batch(
-            self.layout.net, None, self.data, genomes, starts, rows, self.steps, TOLERANCE
-        )
+    def _fit(self, genomes: np.ndarray, starts: np.ndarray, sets: np.ndarray) -> BatchedFit:
+        """Each genome from each of its starts (n, starts, weights), the k-th on set k of `sets`
+        (starts,) of row weights."""
+        n, each, _ = starts.shape
+        several = np.repeat(genomes, each, axis=0)
+        batch = NetworkBatch(
+            several[:, : self.layout.units], self.layout.fixed(several),
+            starts.reshape(n * each, -1), np.zeros(n * each, bool), np.tile(sets, n),
+        )  # fmt: skip
+        problem = FitProblem(self.layout.net, None, self.data)
+        return fit_batch(problem, batch, FitOptions(self.steps, TOLERANCE))
 
     def predicted(
         self, genomes: np.ndarray, weights: np.ndarray, rows: Sequence[int] | np.ndarray

@@ -12,7 +12,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from actionrun.compiler.errors import study_error
-from actionrun.compiler.numerics.genomes.batched_least_squares import BatchedFit, FitData, fit_batch
+from actionrun.compiler.numerics.genomes.batched_adam import fit_batch_by_adam
+from actionrun.compiler.numerics.genomes.batched_least_squares import (
+    BatchedFit,
+    FitData,
+    FitOptions,
+    FitProblem,
+    NetworkBatch,
+    fit_batch,
+)
 from actionrun.compiler.numerics.genomes.map_network import FittedGenome, MapMetrics, MapNetwork
 from actionrun.compiler.numerics.genomes.network import ForceEvaluation
 from actionrun.compiler.pnn.canonical_form import CanonicalForm
@@ -29,8 +37,8 @@ FEW_ROWS = 100  # of motions that were computed: they have no noise
 ROWS_A_WEIGHT = 5  # at least
 SAMPLE = 16
 BATCH = 32
-TOGETHER = 16  # networks of a generation differ much in how long they take
-HOPELESS = 1e3  # a cost: leaving every state as it is costs about 2
+BATCH_SIZE = 16  # of fits: networks of a generation differ much in how long they take
+ABANDON_COST = 1e3  # a cost: leaving every state as it is costs about 2
 FLOOR = 1e-12  # structure that holds to round-off
 
 
@@ -146,13 +154,9 @@ class MapModel:
         size."""
         present = self.layout.fixed(genomes) != 0
         share = np.ones(present.shape)
-        steps = self.layout.net.steps
-        units = [
-            u for s in steps for u in (s.arguments if isinstance(s, ForceEvaluation) else (s,))
-        ]
-        for one in (*units, *self.layout.net.outputs):
-            heard = [w for w in one.weights if w >= 0]
-            share[:, heard] = 1 / np.maximum(present[:, heard].sum(1, keepdims=True), 1)
+        for neuron in self.layout.net.neurons:
+            own = [w for w in neuron.weights if w >= 0]
+            share[:, own] = 1 / np.maximum(present[:, own].sum(1, keepdims=True), 1)
         return share * self.sizes * self.spreads[:, None]
 
     @cached_property
@@ -186,22 +190,13 @@ class MapModel:
         layout, several = self.layout, len(starts)
         spec = genomes[:, : layout.units], layout.fixed(genomes), layout.linear(genomes)
         codes, fixed, linear = (np.concatenate([part] * several) for part in spec)
-        count = several * len(genomes)
-        train = self.study.training
+        batch = NetworkBatch(codes, fixed, starts.reshape(len(codes), -1), linear)
+        problem, train = FitProblem(layout.net, self.map.force, data), self.study.training
         if train.optimizer == "adam":
-            from actionrun.compiler.numerics.genomes.batched_adam import (
-                fit_batch_by_adam as by_adam,
-            )
-
-            how = (train.epochs, train.learning_rate)
-            result = by_adam(
-                layout.net, self.map.force, data, (codes, fixed), starts.reshape(count, -1), how
-            )
+            result = fit_batch_by_adam(problem, batch, train.epochs, train.learning_rate)
         else:
-            result = fit_batch(
-                layout.net, self.map.force, data, (codes, fixed, linear), starts.reshape(count, -1),
-                np.zeros(count, int), train.epochs, tolerance, HOPELESS, TOGETHER,
-            )  # fmt: skip
+            options = FitOptions(train.epochs, tolerance, ABANDON_COST, BATCH_SIZE)
+            result = fit_batch(problem, batch, options)
         cost = np.where(np.isfinite(result.cost), result.cost, np.inf).reshape(several, -1)
         best, lane = np.argmin(cost, axis=0), np.arange(len(genomes))
         shape = (several, len(genomes))
