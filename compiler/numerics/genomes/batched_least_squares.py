@@ -73,9 +73,10 @@ class NetworkBatch:
         of = np.full((len(indices), size), -1)
         lane, weight = np.nonzero(free)
         of[lane, slot[lane, weight]] = weight
+        rows = np.broadcast_to(self.sets, len(self.fixed))[indices]
         return Lane(
             codes.astype(np.int32), fixed != 0, np.where(free, 0, fixed), slot.astype(np.int32),
-            of.astype(np.int32), np.broadcast_to(self.sets, len(self.fixed))[indices].astype(np.int32),
+            of.astype(np.int32), rows.astype(np.int32),
         )  # fmt: skip
 
 
