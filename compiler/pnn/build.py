@@ -20,4 +20,6 @@ def build(study: Pnn, observations: Mapping[str, np.ndarray] | None = None) -> S
     Raises Faults."""
     if study.system.coordinates:
         return map_search(study, observations)
+    if observations is None:
+        raise TypeError("a study of a table is built with its columns")
     return law_search(study, observations)

@@ -120,6 +120,11 @@ class Layout:
         linear = self.activations.index("linear") if "linear" in self.activations else -1
         return linear if linear in best else best[0]
 
+    @cached_property
+    def costs(self) -> np.ndarray:
+        """Complexity of each setting of a weight."""
+        return np.array([2 if v is None else int(v != 0) for v in self.values])
+
     def fixed(self, rows: np.ndarray) -> np.ndarray:
         """Values of the weights of genomes (..., genes): NaN where trainable, (..., weights)."""
         table = np.array([np.nan if v is None else float(v) for v in self.values])
@@ -127,9 +132,8 @@ class Layout:
 
     def complexity(self, rows: np.ndarray) -> np.ndarray:
         """Of genomes (..., genes) as they stand, without looking for simpler equals."""
-        cost = np.array([2 if v is None else int(v != 0) for v in self.values])
-        squared = np.square(np.array(self.scores))
-        return squared[rows[..., : self.units]].sum(-1) + cost[rows[..., self.units :]].sum(-1)
+        squared, costs = np.square(np.array(self.scores)), self.costs
+        return squared[rows[..., : self.units]].sum(-1) + costs[rows[..., self.units :]].sum(-1)
 
     def linear(self, rows: np.ndarray) -> np.ndarray:
         """Whether each genome (..., genes) is linear in its inputs and the force, (...): all units
@@ -143,10 +147,10 @@ class Layout:
         return np.asarray(straight)
 
     def dense(self) -> np.ndarray:
-        """The genome with every weight trainable and the plainest activations."""
-        trainable = self.code(None)
-        assert trainable is not None
-        return np.array([self.plain] * self.units + [trainable] * self.weights)
+        """The genome with every weight of the dearest setting, trainable where that is one, and the
+        plainest activations."""
+        dearest = int(np.argmax(self.costs))
+        return np.array([self.plain] * self.units + [dearest] * self.weights)
 
 
 def layout(

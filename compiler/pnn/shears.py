@@ -32,7 +32,7 @@ class Shears:
     def __init__(self, layout: Layout, units: Wired, hearers: Hearers):
         self._values = [None if v is None else float(v) for v in layout.values]
         self._codes = {value: code for code, value in enumerate(self._values)}
-        self._cost = [2 if v is None else int(v != 0) for v in self._values]
+        self._cost = layout.costs.tolist()
         self._zero = self._codes.get(0.0, NONE)
         self._linear = [name == "linear" for name in layout.activations]
         self._product = [name == "product" for name in layout.activations]

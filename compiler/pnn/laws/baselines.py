@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import sympy as sp
@@ -108,8 +109,6 @@ class _Model:
 
     def slopes(self, values: np.ndarray) -> np.ndarray:
         """(n, k)"""
-        import jax
-
         return np.asarray(jax.jacfwd(self._output)(jnp.asarray(values)))
 
     def fitted(self, seen: np.ndarray, start: np.ndarray | None) -> np.ndarray | None:

@@ -16,11 +16,8 @@ from .search import LawSearch
 from .table import group_layout, law_groups, table_rows
 
 
-def law_search(
-    study: Pnn, observations: Mapping[str, np.ndarray] | None
-) -> ReportedSearch[LawSearch]:
+def law_search(study: Pnn, observations: Mapping[str, np.ndarray]) -> ReportedSearch[LawSearch]:
     """The search of a study of a table. Raises Faults for what does not work out."""
-    assert observations is not None, "a study of a table has a file"
     relation = law_groups(study)
     table = table_rows(study, relation, observations)
     if study.search.method == "paper" and not len(table.test):

@@ -88,12 +88,9 @@ def law_formula(
 ) -> LawFormula:
     """The law of a genome with its fitted weights (weights,); `covariance` (free, free) of the
     trained ones, None where the data do not determine them."""
-    fixed = layout.fixed(genome)
-    trained = {symbol(f"#{w}"): float(weights[w]) for w in np.flatnonzero(np.isnan(fixed))}
-    names = iter(trained)
-    filled = [
-        next(names) if np.isnan(v) else _exact(layout, genome, w) for w, v in enumerate(fixed)
-    ]
+    settings = [layout.values[code] for code in genome[layout.units :]]
+    trained = {symbol(f"#{w}"): float(weights[w]) for w, v in enumerate(settings) if v is None}
+    filled = [symbol(f"#{w}") if v is None else _exact(v) for w, v in enumerate(settings)]
     (network,) = network_outputs(layout, genome, filled, groups.inputs, pieces=True)
     output = groups.back(network)
     options = [output]
@@ -117,14 +114,10 @@ def law_formula(
     return LawFormula(left, expression, tuple(parts), tuple(values), tuple(stds), short, groups)
 
 
-def _exact(layout: Layout, genome: np.ndarray, weight: int) -> sp.Expr:
-    value = layout.values[genome[layout.units + weight]]
-    assert value is not None
-    return (
-        sp.Rational(value.numerator, value.denominator)
-        if isinstance(value, Fraction)
-        else sp.Float(value, 17)
-    )
+def _exact(value: Fraction | float) -> sp.Expr:
+    if isinstance(value, Fraction):
+        return sp.Rational(value.numerator, value.denominator)
+    return sp.Float(value, 17)
 
 
 def _terms(expression: sp.Expr) -> int:

@@ -73,8 +73,7 @@ def law_groups(study: Pnn) -> Groups:
 
     Raises Faults.
     """
-    assert study.data.columns is not None
-    columns = tuple(study.data.columns)
+    columns = tuple(study.data.columns or ())
     (wanted,) = study.search.outputs
     inner = vocabulary(study)
     inner = replace(inner, constants={**inner.constants, **{n: symbol(n) for n in columns}})
@@ -218,8 +217,7 @@ def _lacking(
     bad = np.flatnonzero(~whole)
     if not len(bad):
         return []
-    assert study.data.columns is not None
-    names = {name: column.name for name, column in study.data.columns.items()}
+    names = {name: column.name for name, column in (study.data.columns or {}).items()}
     told = []
     for i in bad:
         gone = [names[name] for name, column in values.items() if not np.isfinite(column[i])]

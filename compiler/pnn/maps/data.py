@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -68,13 +69,14 @@ class ForceField(eqx.Module):
 
 @dataclass(frozen=True)
 class MovingSystem:
-    """What moves: a problem with the numbers of its parameters put in.
+    """What moves, and the time `dt` of a step: a problem with the numbers of its parameters put in.
 
     `width`: components of each coordinate; `count`: coordinates; `mass` (n, n), `force` the F(q) of
     the Lagrangian, `reference` the motion under all forces.
     """
 
     problem: LagrangianSystem
+    dt: float
     width: int
     count: int
     mass: np.ndarray
@@ -125,6 +127,7 @@ def moving_system(study: Pnn) -> MovingSystem:
     potential = -symbolic.lagrangian.subs(dict.fromkeys(words.v, 0)).subs(values)
     return MovingSystem(
         problem=symbolic,
+        dt=study.number(_given(study, "dt")),
         width=width,
         count=symbolic.n // width,
         mass=numbers,
@@ -135,6 +138,15 @@ def moving_system(study: Pnn) -> MovingSystem:
     )
 
 
+def _given(study: Pnn, name: str) -> Any:
+    """An entry of [data] that a map has. Raises Faults where it is missing."""
+    value = getattr(study.data, name)
+    if value is None:
+        message = f'"{name}" is missing in [data]'
+        raise study_error(study, ("data",), "key.missing", message)
+    return value
+
+
 def motion_pairs(
     study: Pnn, moving: MovingSystem, observations: Mapping[str, np.ndarray] | None, shrink: int = 1
 ) -> MotionPairs:
@@ -142,8 +154,8 @@ def motion_pairs(
     if observations is not None:
         return measured_pairs(study, moving, observations)
     data = study.data
-    assert data.energies is not None and data.points is not None and data.dt is not None
-    parts = {name: getattr(data.energies, name) for name in ("train", "validation", "test")}
+    given, points = _given(study, "energies"), _given(study, "points")
+    parts = {name: getattr(given, name) for name in ("train", "validation", "test")}
     energies = {k: tuple(study.number(e) for e in part) for k, part in parts.items()}
     unit = 1.0 if data.energy_unit is None else study.number(data.energy_unit)
     q, lowest = potential_minimum(study, moving)
@@ -158,9 +170,9 @@ def motion_pairs(
         raise Faults(faults)
     v = np.stack([inward_velocity(moving, q, k, one) for k, one in enumerate(kinetic)], axis=1)
     start = jnp.broadcast_to(jnp.asarray(q)[:, None], v.shape)
-    dt = study.number(data.dt) / shrink
+    dt = moving.dt / shrink
     qs, vs = moving.reference.motion(
-        start, jnp.asarray(v), jnp.asarray(dt), jnp.asarray(data.substeps), data.points
+        start, jnp.asarray(v), jnp.asarray(dt), jnp.asarray(data.substeps), points
     )
     qs, vs = np.asarray(qs), np.asarray(vs)
     for k, key in enumerate(keys):
@@ -251,8 +263,7 @@ def measured_pairs(
     """Pairs of rows dt apart in the user's file, by trial. Raises Faults."""
     words = moving.problem.words
     names = [*words.slices]
-    assert study.data.dt is not None
-    dt, t = study.number(study.data.dt), observations["t"]
+    dt, t = moving.dt, observations["t"]
     rows = len(t)
     q = np.concatenate([observations[n].reshape(rows, -1) for n in names], axis=1)
     v = np.concatenate([observations[f"v_{n}"].reshape(rows, -1) for n in names], axis=1)

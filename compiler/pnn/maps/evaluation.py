@@ -112,8 +112,7 @@ def features(force, width: int, q, v) -> jax.Array:
 def baselines(model: MapModel) -> dict[str, Callable[[], StepFunction]]:
     """What makes each of the peers: position Verlet, Euler, and two feed-forward networks, to be
     trained on the same rows."""
-    assert model.study.data.dt is not None
-    dt = jnp.asarray(model.study.number(model.study.data.dt))
+    dt = jnp.asarray(model.system.dt)
     reference, force = model.system.reference, model.map.force
     makers: dict[str, Callable[[], StepFunction]] = {
         "Verlet": lambda: TextbookScheme(reference, dt, "verlet"),

@@ -16,7 +16,6 @@ def explain_map(study: Pnn) -> tuple[Section, ...]:
     symbolic = lagrangian_system(study)
     moving = moving_system(study)
     search, data = study.search, study.data
-    assert data.dt is not None  # a map has one: spec/laws.py
     layer = (len(search.layers) + 1) // 2 if search.force == "network" else search.force
     shape, notes = layout(study, force=layer, force_components=moving.count)
     force = "feels no force"
@@ -42,14 +41,14 @@ def explain_map(study: Pnn) -> tuple[Section, ...]:
         network += " " + "; ".join(notes) + "."
     if data.energies is not None:
         rows = (
-            f"Velocity Verlet with dt/{data.substeps}, dt = {study.number(data.dt):.6g} "
+            f"Velocity Verlet with dt/{data.substeps}, dt = {moving.dt:.6g} "
             f"{study.unit('t')}, from the minimum of the potential moving inward; {data.points} "
             f"pairs of states for each of {len(data.energies.train)} energies to fit, "
             f"{len(data.energies.validation)} to select (none: every fifth pair), "
             f"{len(data.energies.test)} to report."
         )
     else:
-        rows = f"Pairs of rows {study.number(data.dt):.6g} {study.unit('t')} apart in {data.file}."
+        rows = f"Pairs of rows {moving.dt:.6g} {study.unit('t')} apart in {data.file}."
     training = study.training
     nsga2 = search.method == "nsga2"
     how = (

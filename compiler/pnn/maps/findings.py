@@ -150,7 +150,7 @@ def _limit(model: MapModel, best: FrontEntry, tell: Tell) -> ContinuumLimit | No
     study, forms = model.study, best.matrices
     if forms is None or best.scheme is None or study.data.energies is None:
         return None
-    if study.search.force == "network" or study.data.dt is None:
+    if study.search.force == "network":
         return None
     levels = [in_natural_units(model, forms, best.genome, best.weights)]
     for level in range(1, LEVELS + model.system.damped):
@@ -165,7 +165,7 @@ def _limit(model: MapModel, best: FrontEntry, tell: Tell) -> ContinuumLimit | No
     k = len(levels[0].P)
     even = best.proof is not None and best.proof.reversible
     factor = richardson_limit([np.diag(one.B[k:]) for one in levels], even)
-    dt = study.number(study.data.dt)
+    dt = model.system.dt
     loss = [(1 - np.diag(one.A[k:, k:])) * 2**i / dt for i, one in enumerate(levels)]
     mass = np.diag(model.system.mass)[:: model.system.width]
     return ContinuumLimit(levels, factor / mass, richardson_limit(loss, even))

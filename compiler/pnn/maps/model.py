@@ -30,6 +30,7 @@ from actionrun.spec.kinds.pnn import Pnn
 from actionrun.spec.units.quantities import unit
 
 from .data import MotionPairs, MovingSystem, StatePairs, joined, motion_pairs, moving_system
+from .learned_force import trained_force
 
 FITNESS_ROWS = 400
 FINAL_ROWS = 4000  # that the front is fitted on when the search is over
@@ -103,8 +104,8 @@ class MapModel:
         the fit does not see the change of a position beside the position. 1 where nothing ever
         changes."""
         rows = self.train
-        pairs = ((rows.next_q - rows.q).std(), (rows.next_v - rows.v).std())
-        return tuple(float(one) if one > 0 else 1.0 for one in pairs)  # type: ignore[return-value]
+        q, v = float((rows.next_q - rows.q).std()), float((rows.next_v - rows.v).std())
+        return q if q > 0 else 1.0, v if v > 0 else 1.0
 
     @cached_property
     def units(self) -> tuple[float, float, str]:
@@ -162,8 +163,7 @@ class MapModel:
     @cached_property
     def sizes(self) -> np.ndarray:
         """What a weight is about, (weights,), where hidden units are positions."""
-        assert self.study.data.dt is not None
-        dt = self.study.number(self.study.data.dt)
+        dt = self.system.dt
         sizes, net = np.ones(self.layout.weights), self.layout.net
         source = np.ones(net.inputs + 1 + len(net.steps) + net.force_components)
         if self.plain:
@@ -299,8 +299,6 @@ def map_model(study: Pnn, observations: Mapping[str, np.ndarray] | None) -> MapM
     data = motion_pairs(study, moving, observations)
     field = moving.force if layer is not None else None
     if force == "network":
-        from .learned_force import trained_force
-
         field, note = trained_force(study, moving, data)
         notes = (*notes, note)
     net = MapNetwork(shape.net, field, reader, _places(study, moving), moving.damped)

@@ -88,9 +88,8 @@ def _nodes(model: MapModel, genome: np.ndarray) -> list[DiagramNode]:
     layers = [number for number, size in enumerate(layout.layers, 1) for _ in range(size)]
     for step in net.steps:
         if isinstance(step, ForceEvaluation):
-            assert layout.force is not None
             for name, argument in zip(plain.forces, step.arguments, strict=True):
-                nodes.append(DiagramNode(f"{name}(·)", layout.force, hears(argument), "force"))
+                nodes.append(DiagramNode(f"{name}(·)", layers[0], hears(argument), "force"))
         else:
             name = layout.activations[genome[step.activation]]
             nodes.append(DiagramNode("Σ" if name == "linear" else name, layers.pop(0), hears(step)))

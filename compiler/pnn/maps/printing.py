@@ -186,13 +186,12 @@ def map_equations(
 ) -> tuple[Equation, ...]:
     """The map of a fitted genome, an equation an output, as the study lists them."""
     plain, tex = notations(model)
-    assert model.study.data.dt is not None
     places = model.map.places
     if forms is None:
         texts, latexes = nonlinear_sides(model, row, weights)
     else:
         free = np.isnan(model.layout.fixed(row))
-        one = natural_matrices(model, forms, weights[free], model.study.number(model.study.data.dt))
+        one = natural_matrices(model, forms, weights[free])
         texts = [linear_sides(plain, one)[i] for i in places]
         latexes = [linear_sides(tex, one)[i] for i in places]
     kinds = ["velocity" if i >= model.system.count else "position" for i in places]

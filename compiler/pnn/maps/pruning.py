@@ -97,8 +97,7 @@ def front_of(scored: ScoredMaps) -> ScoredMaps:
 def _simpler(model: MapModel, genome: np.ndarray) -> np.ndarray:
     """All genomes that differ in one weight and cost less."""
     layout = model.layout
-    cost = np.array([2 if v is None else int(v != 0) for v in layout.values])
-    weights = genome[layout.units :]
+    cost, weights = layout.costs, genome[layout.units :]
     changes = [
         (w, code)
         for w in range(layout.weights)

@@ -381,8 +381,7 @@ def _front_figure(model: MapModel, entries: tuple[FrontEntry, ...], best: FrontE
 def _limit_figure(model: MapModel, limit: ContinuumLimit) -> Figure:
     k = len(limit.levels[0].P)
     names = [*model.study.system.coordinates]
-    dt = model.study.number(model.study.data.dt) if model.study.data.dt is not None else 1.0
-    steps = np.array([dt / 2**level for level in range(len(limit.levels))])
+    steps = np.array([model.system.dt / 2**level for level in range(len(limit.levels))])
     mass = np.diag(model.system.mass)[:: model.system.width]
     curves = []
     for j, name in enumerate(names):

@@ -78,8 +78,7 @@ class MapResult:
 
 def in_natural_units(model: MapModel, forms: MapMatrices, genome, weights) -> NaturalMatrices:
     free = np.isnan(model.layout.fixed(genome))
-    assert model.study.data.dt is not None
-    return natural_matrices(model, forms, weights[free], model.study.number(model.study.data.dt))
+    return natural_matrices(model, forms, weights[free])
 
 
 def resting_error(model: MapModel) -> float:

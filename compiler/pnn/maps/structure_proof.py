@@ -29,10 +29,11 @@ class MapMatrices:
 
     def numeric(self, values: Iterable[float]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         put = dict(zip(self.symbols, map(float, values), strict=True))
-        return tuple(
+        A, B, P = (
             np.array(part.subs(put).tolist(), dtype=float).reshape(part.shape)
             for part in (self.A, self.B, self.P)
-        )  # type: ignore[return-value]
+        )
+        return A, B, P
 
 
 def map_matrices(model: MapModel, row: np.ndarray) -> MapMatrices | None:
@@ -167,8 +168,10 @@ class NaturalMatrices:
 
 
 def natural_matrices(
-    model: MapModel, forms: MapMatrices, values: Iterable[float], dt: float
+    model: MapModel, forms: MapMatrices, values: Iterable[float]
 ) -> NaturalMatrices:
+    """Those of a genome with its fitted weights."""
+    dt = model.system.dt
     A, B, P = forms.numeric(values)
     k, width = model.system.count, model.system.width
     time = np.array([1.0] * k + [dt] * k)  # a velocity times dt is a length

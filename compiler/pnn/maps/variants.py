@@ -166,7 +166,7 @@ def _force_networks(
 ) -> list[tuple[ForceNetwork | CentralForceNetwork, Layers]]:
     """Force sub-nets before they have learned, and the layers to start them from."""
     q, n = fit.start[0], model.system.n
-    dt = model.study.number(model.study.data.dt)  # type: ignore[arg-type]
+    dt = model.system.dt
     pace = np.asarray(fit.wanted[1][0] - fit.start[1]) / dt * np.diag(model.system.mass)
     key = jax.random.fold_in(jax.random.key(model.study.seed), 300)
 
