@@ -62,6 +62,6 @@ HOME = {name: module for module, names in HOMES.items() for name in names.split(
 def __getattr__(name: str) -> object:
     if name not in HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    found = getattr(import_module(f".{HOME[name]}", __name__), name)
-    globals()[name] = found
-    return found
+    value = getattr(import_module(f".{HOME[name]}", __name__), name)
+    globals()[name] = value
+    return value

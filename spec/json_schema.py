@@ -17,8 +17,8 @@ def schema() -> dict[str, Any]:
     """
     models = {name: kind.model() for name, kind in KINDS.items()}
     study = Annotated[Union[tuple(models.values())], Field(discriminator="study")]  # noqa: UP007
-    found = _without_null(TypeAdapter(study).json_schema(mode="validation"))
-    kinds = {kind: found["$defs"][model.__name__] for kind, model in models.items()}
+    whole = _without_null(TypeAdapter(study).json_schema(mode="validation"))
+    kinds = {kind: whole["$defs"][model.__name__] for kind, model in models.items()}
     names = dict.fromkeys(name for kind in kinds.values() for name in kind["properties"])
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -34,7 +34,7 @@ def schema() -> dict[str, Any]:
             }
             for kind, model in models.items()
         ],
-        "$defs": found["$defs"],
+        "$defs": whole["$defs"],
     }
 
 
@@ -55,10 +55,10 @@ def _without_null(thing: Any) -> Any:
         return [_without_null(item) for item in thing if item != {"type": "null"}]
     if not isinstance(thing, dict):
         return thing
-    found = {name: _without_null(item) for name, item in thing.items()}
+    kept = {name: _without_null(item) for name, item in thing.items()}
     if "default" in thing and thing["default"] is None:
-        del found["default"]
-    if isinstance(choices := found.get("anyOf"), list) and len(choices) == 1:
-        del found["anyOf"]
-        found = {**choices[0], **found}
-    return found
+        del kept["default"]
+    if isinstance(choices := kept.get("anyOf"), list) and len(choices) == 1:
+        del kept["anyOf"]
+        kept = {**choices[0], **kept}
+    return kept

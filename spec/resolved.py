@@ -6,14 +6,13 @@ import json
 import re
 from collections.abc import Mapping
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import tomli
+from actionrun.spec.kinds.experiment import Experiment
 from actionrun.spec.tables.common import Table, field_keys
 from actionrun.spec.tables.leaves import Column, Expression, Range, Value
 from actionrun.spec.tables.system import Coordinates
-
-if TYPE_CHECKING:
-    from actionrun.spec.kinds.experiment import Experiment
 
 BARE = re.compile(r"[A-Za-z0-9_-]+")
 
@@ -41,9 +40,9 @@ def written(thing: Any, raw: Any = None) -> Any:
             given = raw if isinstance(raw, Mapping) else {}
             fields = field_keys(type(thing))
             names = [*(n for n in given if n in fields), *(n for n in fields if n not in given)]
-            found = {name: written(getattr(thing, fields[name]), given.get(name)) for name in names}
+            items = {name: written(getattr(thing, fields[name]), given.get(name)) for name in names}
             return {
-                name: item for name, item in found.items()
+                name: item for name, item in items.items()
                 if item is not None and item != {} and (item != [] or name in given)
             }  # fmt: skip
         case Value(text, number, unit):
@@ -77,19 +76,17 @@ def keyed(text: str) -> dict[str, str]:
 
     Raises ValueError for what is no TOML.
     """
-    import tomli
-
-    found: dict[str, str] = {}
+    values: dict[str, str] = {}
 
     def walk(table: Mapping[str, Any], path: str) -> None:
         for name, item in table.items():
             if isinstance(item, dict) and item:
                 walk(item, f"{path}{name}.")
             else:
-                found[f"{path}{name}"] = value(item)
+                values[f"{path}{name}"] = value(item)
 
     walk(tomli.loads(text), "")
-    return found
+    return values
 
 
 def key(name: str) -> str:

@@ -151,8 +151,7 @@ def _read(
     study, more = validate(source, raw, kind, broken)
     faults += more
     if "sweep" in raw:
-        # at start-up: few studies have a sweep
-        from actionrun.spec.sweep.sweep import sweep_faults
+        from actionrun.spec.sweep.sweep import sweep_faults  # at start-up: few studies have one
 
         sound = study is not None and not any(one.severity == "error" for one in faults)
         point_study = partial(validate, kind=kind) if sound else None
@@ -247,11 +246,11 @@ def _sorted(source: Source, faults: Sequence[Fault]) -> list[Fault]:
     def place(fault: Fault) -> tuple[bool, bool, int, int]:
         return fault.file != source.name, fault.line == 0, fault.line, fault.column
 
-    found = sorted(dict.fromkeys(faults), key=place)
-    if len(found) > MAX_FAULTS:
-        more = len(found) - MAX_FAULTS
-        found[MAX_FAULTS:] = [Fault("file.faults", f"and {more} faults more", source.name)]
-    return found
+    ordered = sorted(dict.fromkeys(faults), key=place)
+    if len(ordered) > MAX_FAULTS:
+        more = len(ordered) - MAX_FAULTS
+        ordered[MAX_FAULTS:] = [Fault("file.faults", f"and {more} faults more", source.name)]
+    return ordered
 
 
 __all__ = ["ExpressionFault", "check", "checked_study", "load", "loads"]

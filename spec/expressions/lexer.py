@@ -41,22 +41,22 @@ def tokens(text: str) -> list[Token]:
             "expression.size", f"this formula has {len(text)} characters, {MAX_CHARACTERS} at most",
             Span(0, 1), "name parts of it in [define]",
         )  # fmt: skip
-    found: list[Token] = []
+    listed: list[Token] = []
     at = 0
     while at < len(text):
         if text[at] in " \t\n\u00a0\u2009\u202f":
             at += 1
             continue
         token = _token(text, at)
-        found.append(token)
+        listed.append(token)
         at = token.span.stop
-        if len(found) > MAX_TOKENS:
+        if len(listed) > MAX_TOKENS:
             raise ExpressionFault(
                 "expression.size", f"this formula has more than {MAX_TOKENS} symbols", token.span,
                 "name parts of it in [define]",
             )  # fmt: skip
-    found.append(Token("end", Span(len(text), len(text))))
-    return found
+    listed.append(Token("end", Span(len(text), len(text))))
+    return listed
 
 
 def _token(text: str, at: int) -> Token:

@@ -116,24 +116,24 @@ class Names:
     def declared(self, allowed: Iterable[str]) -> list[str]:
         """Names to suggest."""
         kinds = {*allowed}
-        found: list[str] = []
+        names: list[str] = []
         if kinds & {"coordinate", "velocity"}:
-            found += self.coordinates
+            names += self.coordinates
         if "doubled" in kinds:
-            found += [f"{q}{sign}" for q in self.coordinates for sign in ("_plus", "_minus")]
+            names += [f"{q}{sign}" for q in self.coordinates for sign in ("_plus", "_minus")]
         if "column" in kinds:
-            found += self.columns
+            names += self.columns
         if "step" in kinds and self.step:
-            found.append("dt")
+            names.append("dt")
         if "bodies" in kinds and self.bodies:
-            found.append("r")
+            names.append("r")
         if "parameter" in kinds:
-            found += [*self.parameters, *self.define]
+            names += [*self.parameters, *self.define]
         if "coefficient" in kinds:
-            found += self.coefficients
+            names += self.coefficients
         if "constant" in kinds and self.units:
-            found += CONSTANTS
-        return found
+            names += CONSTANTS
+        return names
 
 
 def occurrences(tree: Node) -> Iterator[tuple[Name, int, Node, frozenset[str]]]:

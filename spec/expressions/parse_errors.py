@@ -9,7 +9,7 @@ from .errors import ExpressionFault
 from .lexer import Token
 from .syntax_tree import FUNCTIONS, Node
 
-RELATIONS = ("=", "==", "<", "<=", ">", ">=", "!=")
+RELATION_TOKENS = ("=", "==", "<", "<=", ">", ">=", "!=")
 USUAL = {  # what other languages call a function
     "ln": "log", "cosine": "cos", "sine": "sin", "tangent": "tan", "root": "sqrt", "arcsin": "asin",
     "arccos": "acos", "arctan": "atan", "arctan2": "atan2", "fabs": "abs", "length": "norm",
@@ -141,7 +141,7 @@ class Complaints:
                 return ExpressionFault(
                     "expression.operator", "// is no operator here", token.span, "write a/b"
                 )
-            case kind if kind in RELATIONS:
+            case kind if kind in RELATION_TOKENS:
                 return self.misplaced_relation(token)
             case "power" | "^" | "**":
                 return ExpressionFault("expression.power", "a power of nothing", token.span)

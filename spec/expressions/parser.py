@@ -13,6 +13,7 @@ and nothing is ever evaluated as Python.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from itertools import pairwise
 
 from actionrun.spec.text.span import Span
@@ -20,9 +21,11 @@ from actionrun.spec.text.span import Span
 from .constant_limits import check_constants
 from .errors import ExpressionFault
 from .lexer import Token, tokens
-from .parse_errors import RELATIONS, Complaints
+from .parse_errors import RELATION_TOKENS, Complaints
 from .syntax_tree import (
     FUNCTIONS,
+    OPERATORS,
+    RELATIONS,
     Bars,
     Binary,
     Call,
@@ -95,7 +98,7 @@ class Parser(Complaints):
             )  # fmt: skip
         tree = self.sum()
         token = self.next
-        if token.kind in RELATIONS:
+        if token.kind in RELATION_TOKENS:
             tree = self.relation(tree, relation)
         if self.next.kind != "end":
             raise self.unexpected(self.next)
@@ -111,14 +114,13 @@ class Parser(Complaints):
                 "write an equation (x^2 + y^2 = l^2) or an inequality (c1 > 0)",
             )  # fmt: skip
         right = self.sum()
-        if self.next.kind in RELATIONS:
+        if self.next.kind in RELATION_TOKENS:
             raise ExpressionFault(
                 "expression.relation", "two relations in one constraint", self.next.span,
                 'write two entries: constraints = ["a < b", "b < c"]',
             )  # fmt: skip
-        op = "=" if token.kind == "==" else token.kind
         span = Span(left.span.start, right.span.stop)
-        return Relation(op, left, right, span)  # type: ignore[arg-type]
+        return Relation(RELATIONS[token.kind], left, right, span)
 
     def sum(self) -> Node:
         left = self.product()
@@ -146,7 +148,8 @@ class Parser(Complaints):
     bars = 0  # open at this place, inside the innermost parentheses
 
     def binary(self, left: Node, op: str, right: Node) -> Binary:
-        return Binary(op, left, right, Span(left.span.start, right.span.stop))  # type: ignore[arg-type]
+        span = Span(left.span.start, right.span.stop)
+        return Binary(OPERATORS[op], left, right, span)
 
     def unary(self) -> Node:
         token = self.next
@@ -388,6 +391,4 @@ class Parser(Complaints):
 
 def _respanned(node: Node, span: Span) -> Node:
     """The node with the parentheses around it in its span."""
-    from dataclasses import replace
-
     return replace(node, span=span)

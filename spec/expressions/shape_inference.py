@@ -286,19 +286,20 @@ class Shapes:
                 raise ExpressionFault("bodies.index", f"the bodies are numbered 1 to {count}",
                                       one.span)  # fmt: skip
             return
+        step = one.right if isinstance(one, Binary) else None
         letter = one.left if isinstance(one, Binary) else one
-        assert isinstance(letter, Name)
+        if not isinstance(letter, Name):
+            return  # the parser reads no other index
         if letter.name not in bound:
             raise ExpressionFault(
                 "shape.index", f"{letter.name} is no index here", letter.span,
                 f"write the number of a body, or sum({letter.name}, ...) around it",
             )  # fmt: skip
-        if isinstance(one, Binary):
-            assert isinstance(one.right, Number)
+        if isinstance(step, Number):
             if len(bound) > 1:
                 raise ExpressionFault("bodies.index", "a neighbour in a sum over pairs", one.span,
                                       "neighbours belong into sum(i, ...)")  # fmt: skip
-            if one.right.value >= count:
+            if step.value >= count:
                 raise ExpressionFault("bodies.index", f"there are {count} bodies", one.span)
 
 

@@ -69,9 +69,17 @@ class Negate:
     span: Span = field(default=NOWHERE, compare=False, repr=False)
 
 
+BinaryOp = Literal["+", "-", "*", "/", "^"]
+RelationOp = Literal["=", "<", "<=", ">", ">="]
+OPERATORS: dict[str, BinaryOp] = {"+": "+", "-": "-", "*": "*", "/": "/", "^": "^"}
+RELATIONS: dict[str, RelationOp] = {
+    "=": "=", "==": "=", "<": "<", "<=": "<=", ">": ">", ">=": ">="
+}  # fmt: skip
+
+
 @dataclass(frozen=True, slots=True)
 class Binary:
-    op: Literal["+", "-", "*", "/", "^"]
+    op: BinaryOp
     left: Node
     right: Node
     span: Span = field(default=NOWHERE, compare=False, repr=False)
@@ -114,7 +122,7 @@ class Sum:
 class Relation:
     """An equation or inequality; only in constraints."""
 
-    op: Literal["=", "<", "<=", ">", ">="]
+    op: RelationOp
     left: Node
     right: Node
     span: Span = field(default=NOWHERE, compare=False, repr=False)

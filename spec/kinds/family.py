@@ -59,16 +59,19 @@ class Coefficient(Table):
     @property
     def low(self) -> Value:
         """The lower bound; where only `fixed` is given, that."""
-        found = self.range[0] if self.range else self.fixed
-        assert found is not None
-        return found
+        return self._ends[0]
 
     @property
     def high(self) -> Value:
         """The upper bound; where only `fixed` is given, that."""
-        found = self.range[1] if self.range else self.fixed
-        assert found is not None
-        return found
+        return self._ends[1]
+
+    @property
+    def _ends(self) -> tuple[Value, Value]:
+        if self.range is not None:
+            return self.range
+        assert self.fixed is not None  # one of them is given, as the rules have seen to
+        return self.fixed, self.fixed
 
 
 class Family(Experiment):

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from actionrun.spec.expressions.errors import ExpressionFault
 from actionrun.spec.tables.common import VALUE_SCHEMA, Compare, Integrator, Table, attempt
-from actionrun.spec.tables.leaves import Expression, Reading, Row, Value
+from actionrun.spec.tables.leaves import Expression, Row, Value, reading_of
 from actionrun.spec.tables.per_body import Parameter, each
 from actionrun.spec.tables.start import Start
 from actionrun.spec.tables.system import System
@@ -19,7 +19,7 @@ MOST_TIMES = 1_000_000  # of output
 
 
 def read_exact(raw: Any, info: ValidationInfo) -> Any:
-    reading: Reading = info.context  # type: ignore[assignment]
+    reading = reading_of(info)
     if isinstance(raw, Row):
         return tuple(attempt(Expression.read, item, reading) for item in raw)
     return Expression.read(raw, reading)
@@ -83,16 +83,16 @@ class Ggl(Experiment):
 
     def bodies(self, given: Any) -> tuple[tuple[float, ...], ...]:
         """A coordinate of [start] in base units, a row of its components for each body."""
-        count = self.system.particles
-        assert count is not None
+        count = self.system.particles or 0
         meaning = self._meaning
 
         def worked_out(value: Value, count: int) -> tuple[float, ...]:
             try:
                 return each(value, count, meaning.units, meaning.constants, meaning.lists)
             except ExpressionFault as fault:
-                found = self.fault(value, fault.span, fault.code, fault.message, fault.hint)
-                raise Faults([found]) from None
+                raise Faults(
+                    [self.fault(value, fault.span, fault.code, fault.message, fault.hint)]
+                ) from None
 
         if isinstance(given, Value):
             return tuple((x,) for x in worked_out(given, count))

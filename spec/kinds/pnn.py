@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from actionrun.spec.tables.common import COLUMNS_SCHEMA, VALUE_SCHEMA, Table, read_columns
-from actionrun.spec.tables.leaves import Expression, Reading, Value, described
+from actionrun.spec.tables.leaves import Expression, Reading, Text, Value, described, reading_of
 from actionrun.spec.tables.system import System
 from pydantic import (
     Field,
@@ -37,17 +37,17 @@ class Output(Expression):
     def read(cls, raw: Any, reading: Reading) -> Self:
         if not isinstance(raw, str) or (match := LATER.search(raw)) is None:
             return super().read(raw, reading)
-        now = type(raw)(raw[: match.start()])
-        now.path = getattr(raw, "path", ())  # type: ignore[attr-defined]
-        found = super().read(now, reading)
+        now = Text(raw[: match.start()])
+        now.path = getattr(raw, "path", ())
+        output = super().read(now, reading)
         if rest := raw[match.end() :].strip():
             reading.blame(
-                found.path, "expression.later", f'"{rest[:40]}" after the time t+dt',
+                output.path, "expression.later", f'"{rest[:40]}" after the time t+dt',
                 "an output of a map is one coordinate or velocity: x(t+dt), x'(t+dt)",
             )  # fmt: skip
-        later = cls(str(raw), found.tree, found.path)
-        if found.path in reading.expressions:
-            reading.expressions[found.path] = later
+        later = cls(str(raw), output.tree, output.path)
+        if output.path in reading.expressions:
+            reading.expressions[output.path] = later
         return later
 
     @property
@@ -57,7 +57,7 @@ class Output(Expression):
 
 
 def read_weight(raw: Any, info: ValidationInfo) -> Any:
-    return "trainable" if raw == "trainable" else Value.read(raw, info.context)  # type: ignore[arg-type]
+    return "trainable" if raw == "trainable" else Value.read(raw, reading_of(info))
 
 
 Weight = Annotated[

@@ -105,11 +105,11 @@ def sweep_faults(
                 (one, one.values[at], one.where(at))
                 for one, at in zip(entries, choice, strict=True)
             ]
-            _, found = validate(*placed(source, raw, settings))
+            _, more = validate(*placed(source, raw, settings))
         except UsageFault as fault:
             blame(entry.place, "sweep.key", str(fault).removeprefix("--set "), None)
             break
-        wrong = [fault for fault in found if fault.severity == "error"]
+        wrong = [fault for fault in more if fault.severity == "error"]
         place = entry.where(choice[entries.index(entry)])
         for one in wrong:
             if (one.code, one.key, one.message) not in seen:
@@ -214,15 +214,15 @@ def _drawn(
         return None
     given = [_number(end) for end in ends] if isinstance(ends, list) else []
     pair = [end for end in given if end is not None]
-    told = (*place, "log_range" if log else "range")
+    ends_key = (*place, "log_range" if log else "range")
     if not len(pair) == len(given) == 2 or pair[0][1] != pair[1][1]:
         message = "a range has two ends: numbers, or quantities in one unit"
-        blame(told, "sweep.range", message, 'write [1e-3, 1e2] or ["0.1 fs", "2 fs"]')
+        blame(ends_key, "sweep.range", message, 'write [1e-3, 1e2] or ["0.1 fs", "2 fs"]')
         return None
     (low, unit), (high, _) = pair
     if not low < high or (log and low <= 0):
         lower = " and above 0" if log and low <= 0 else ""
-        blame(told, "sweep.range", f"the lower end comes first{lower}", "write [low, high]")
+        blame(ends_key, "sweep.range", f"the lower end comes first{lower}", "write [low, high]")
         return None
     whole = _is_whole(model, key) and all(type(end) is int for end in ends)
     if guided:
@@ -247,13 +247,13 @@ def _draw(share: float, low: float, high: float, log: bool, whole: bool) -> floa
 
 def _number(end: Any) -> tuple[float, str] | None:
     """A number and its unit's text, "" for none; None for what is neither number nor quantity."""
-    found: tuple[Any, Unit] | None = None
+    number_unit: tuple[Any, Unit] | None = None
     if isinstance(end, str):
         try:
-            found = quantity(end)
+            number_unit = quantity(end)
         except ExpressionFault:
             return None
-        return None if found is None else (float(found[0]), found[1].text)
+        return None if number_unit is None else (float(number_unit[0]), number_unit[1].text)
     if isinstance(end, bool) or not isinstance(end, int | float) or not math.isfinite(end):
         return None
     return float(end), ""
@@ -324,5 +324,5 @@ def _beside(source: Source, entry: Swept, place: Key, fault: Fault, first: bool)
     if fault.key.startswith(".".join(map(str, place)) if not first else "sweep"):
         return fault
     where = f"line {fault.line}" if fault.line else fault.key
-    told = f"with this {entry.name}, in {where}: {fault.message}"
-    return source.fault(place, fault.code, told, hint=fault.hint)
+    message = f"with this {entry.name}, in {where}: {fault.message}"
+    return source.fault(place, fault.code, message, hint=fault.hint)

@@ -17,7 +17,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from .leaves import Column, Expression, Reading, Row, Value, described
+from .leaves import Column, Expression, Reading, Row, Value, described, reading_of
 from .observables import ObservableKey, short_columns
 
 NAME_PATTERN = r"^[A-Za-z][A-Za-z0-9_]{0,39}$"
@@ -29,7 +29,7 @@ class Table(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, defer_build=True)
 
     def __eq__(self, other: object) -> bool:
-        return type(self) is type(other) and dict(self) == dict(other)  # type: ignore[call-overload]
+        return type(self) is type(other) and self.__dict__ == other.__dict__
 
     __hash__ = None  # type: ignore[assignment]
 
@@ -107,21 +107,21 @@ class Observe(Table):
 
 
 def read_columns(raw: Any, info: ValidationInfo) -> dict[str, Any]:
-    reading: Reading = info.context  # type: ignore[assignment]
+    reading = reading_of(info)
     if not isinstance(raw, dict):
         raise PydanticCustomError(
             "value.type", "{what} where a table of columns is wanted",
             {"what": described(raw), "hint": 'write { t = "t", q = "x [m]" }'},
         )  # fmt: skip
     short = short_columns([*reading.coordinates])
-    found: dict[str, Any] = {}
+    columns: dict[str, Any] = {}
     for key, item in raw.items():
         name = short.get(str(key), str(key))
         if isinstance(item, Row):
-            found[name] = tuple(attempt(Column.read, one, reading) for one in item)
+            columns[name] = tuple(attempt(Column.read, one, reading) for one in item)
         else:
-            found[name] = attempt(Column.read, item, reading)
-    return found
+            columns[name] = attempt(Column.read, item, reading)
+    return columns
 
 
 COLUMNS_SCHEMA = {

@@ -10,14 +10,14 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, cast
 
 from actionrun.spec.expressions.errors import ExpressionFault
 from actionrun.spec.expressions.parser import parse
 from actionrun.spec.expressions.syntax_tree import Node, Number
 from actionrun.spec.text.span import WHOLE, Key
 from actionrun.spec.units.quantities import QUANTITY, Unit, quantity, unit
-from pydantic import GetJsonSchemaHandler
+from pydantic import GetJsonSchemaHandler, ValidationInfo
 from pydantic_core import PydanticCustomError, core_schema
 
 MAX_CHARACTERS = 200_000  # of all formulas of a file together
@@ -108,6 +108,11 @@ class Reading:
         self.faults.append((key, ExpressionFault(code, message, WHOLE, hint)))
 
 
+def reading_of(info: ValidationInfo) -> Reading:
+    """The reading that a model is validated with."""
+    return cast("Reading", info.context)
+
+
 class Leaf:
     """What `read(raw, reading)` makes of a leaf, and what the JSON schema says of it."""
 
@@ -166,8 +171,8 @@ class Value(Leaf):
                                       "write a finite number, |x| <= 1e300")  # fmt: skip
             number = Fraction(int(raw)) if isinstance(raw, int) else float(raw)
             return cls(plain(raw), number, path=path)
-        if found := quantity(raw):
-            return cls(str(raw), found[0], found[1], path=path)
+        if number_unit := quantity(raw):
+            return cls(str(raw), number_unit[0], number_unit[1], path=path)
         try:
             tree = reading.parse(raw)
         except ExpressionFault as fault:
@@ -217,9 +222,9 @@ class Expression(Leaf):
         path: Key = getattr(raw, "path", ())
         words = plain(raw)
         try:
-            found = cls(words, reading.parse(words, cls.relation), path)
-            reading.expressions[path] = found
-            return found
+            expression = cls(words, reading.parse(words, cls.relation), path)
+            reading.expressions[path] = expression
+            return expression
         except ExpressionFault as fault:
             reading.faults.append((path, fault))
             return cls(words, Number(Fraction(0)), path)

@@ -19,12 +19,12 @@ from pydantic import PlainValidator, ValidationInfo, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from .common import VALUE_SCHEMA, VALUES_SCHEMA, attempt
-from .leaves import Reading, Row, Value
+from .leaves import Reading, Row, Value, reading_of
 
 
 def read_parameter(raw: Any, info: ValidationInfo) -> Any:
     """A number, or a list with one for each body. Raises PydanticCustomError."""
-    reading: Reading = info.context  # type: ignore[assignment]
+    reading = reading_of(info)
     if not isinstance(raw, Row):
         return Value.read(raw, reading)
     if not reading.bodies:
@@ -71,14 +71,14 @@ def read_bodies(raw: Any, reading: Reading, name: str) -> Any:
         return None
     if not rows:
         return tuple(attempt(Value.read, item, reading) for item in raw)
-    found = []
+    bodies = []
     for item in raw:
         if not isinstance(item, Row) or len(item) != size:
             reading.blame(getattr(item, "path", raw.path), "start.shape",
                           f"a body has {size} components of {name}", f"write {one}")  # fmt: skip
             return None
-        found.append(tuple(attempt(Value.read, part, reading) for part in item))
-    return tuple(found)
+        bodies.append(tuple(attempt(Value.read, part, reading) for part in item))
+    return tuple(bodies)
 
 
 def each(

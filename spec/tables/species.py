@@ -23,7 +23,7 @@ from pydantic import PlainValidator, ValidationInfo, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from .common import attempt
-from .leaves import Reading, Value
+from .leaves import Reading, Value, reading_of
 
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,15}")
 MOST = 10
@@ -90,31 +90,31 @@ def read_of_pairs(raw: Mapping[str, Any], reading: Reading) -> dict[str, Value]:
              "write species = { Ar = 20, Kr = 12 } in [system]"},
         )  # fmt: skip
     wanted = [f"{a}-{b}" for a, b in pairs(species)]
-    found: dict[tuple[str, str], Value] = {}
+    values: dict[tuple[str, str], Value] = {}
     for key, item in raw.items():
         pair = pair_of(str(key), species)
-        if pair is None or pair in found:
+        if pair is None or pair in values:
             close = nearest(str(key), wanted)
-            told = "is given twice" if pair else "is no pair of species"
+            what = "is given twice" if pair else "is no pair of species"
             raise PydanticCustomError(
                 "species.pair", "{key} {told}",
-                {"key": str(key)[:40], "told": told,
+                {"key": str(key)[:40], "told": what,
                  "hint": f'did you mean "{close}"?' if close and not pair else
                  f"the pairs are {quoted(wanted[:10], 'and')}"},
             )  # fmt: skip
-        found[pair] = attempt(Value.read, item, reading)
-    lacking = [f"{a}-{b}" for a, b in pairs(species) if (a, b) not in found]
+        values[pair] = attempt(Value.read, item, reading)
+    lacking = [f"{a}-{b}" for a, b in pairs(species) if (a, b) not in values]
     if lacking:
         raise PydanticCustomError(
             "species.pair", "{pair} is missing",
             {"pair": lacking[0], "hint": f"a number for each of {quoted(wanted[:10], 'and')}"},
         )  # fmt: skip
-    return {str(key): found[pair] for key in raw if (pair := pair_of(str(key), species))}
+    return {str(key): values[pair] for key in raw if (pair := pair_of(str(key), species))}
 
 
 def read_parameter(raw: Any, info: ValidationInfo) -> Any:
     """A number, or a table with one for each pair of species. Raises PydanticCustomError."""
-    reading: Reading = info.context  # type: ignore[assignment]
+    reading = reading_of(info)
     if isinstance(raw, Mapping):
         return read_of_pairs(raw, reading)
     return Value.read(raw, reading)

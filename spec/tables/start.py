@@ -8,14 +8,14 @@ from pydantic import Field, PlainValidator, ValidationInfo, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from .common import VALUE_SCHEMA, Table, attempt
-from .leaves import Range, Reading, Row, Value, described
+from .leaves import Range, Reading, Row, Value, described, reading_of
 from .per_body import read_bodies
 
 Component = Value | Range | tuple[Value | Range, ...] | tuple[tuple[Value, ...], ...]
 
 
 def read_components(raw: Any, info: ValidationInfo) -> dict[str, Any]:
-    reading: Reading = info.context  # type: ignore[assignment]
+    reading = reading_of(info)
     if not isinstance(raw, dict):
         raise PydanticCustomError(
             "value.type", "{what} where a table by coordinate is wanted",

@@ -9,7 +9,7 @@ from pydantic import Field, PlainValidator, ValidationInfo, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from .common import NAME_PATTERN, VALUE_SCHEMA, Table, attempt
-from .leaves import Constraint, Expression, Reading, Value
+from .leaves import Constraint, Expression, Value, reading_of
 from .species import Species
 
 
@@ -21,8 +21,6 @@ class Coordinates(dict[str, int]):
 
     def __eq__(self, other: object) -> bool:
         return super().__eq__(other) and self.vectors == getattr(other, "vectors", False)
-
-    __hash__ = None  # type: ignore[assignment]
 
 
 MAX_DIMENSION = 1000
@@ -38,8 +36,8 @@ def read_coordinates(raw: Any) -> Coordinates:
             raise PydanticCustomError("name.clash", "a coordinate is listed twice", {"hint": hint})
         return Coordinates((str(name), 1) for name in raw)
     if isinstance(raw, dict) and 0 < len(raw) <= MAX_DIMENSION:
-        found = Coordinates()
-        found.vectors = True
+        coordinates = Coordinates()
+        coordinates.vectors = True
         for name, size in raw.items():
             if (
                 isinstance(size, bool)
@@ -50,8 +48,8 @@ def read_coordinates(raw: Any) -> Coordinates:
                     "value.type", "the dimension of {name} is a whole number from 1",
                     {"hint": hint, "name": name},
                 )  # fmt: skip
-            found[name] = int(size)
-        return found
+            coordinates[name] = int(size)
+        return coordinates
     raise PydanticCustomError("value.type", "names of coordinates are wanted", {"hint": hint})
 
 
@@ -59,7 +57,7 @@ def read_each(read: Any) -> Any:
     """A validator of a value, or of a table of values by coordinate."""
 
     def reader(raw: Any, info: ValidationInfo) -> Any:
-        reading: Reading = info.context  # type: ignore[assignment]
+        reading = reading_of(info)
         if isinstance(raw, dict):
             return {name: attempt(read, item, reading, name) for name, item in raw.items()}
         return read(raw, reading)

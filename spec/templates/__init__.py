@@ -2,11 +2,11 @@
 
 from importlib.resources import files
 
+from actionrun.spec.text.source import UsageFault, quoted
+
 
 def template(kind: str) -> str:
     """A commented starter study of a kind. Raises UsageFault where there is none."""
-    from actionrun.spec.text.source import UsageFault, quoted
-
     kinds = sorted(
         f.name.removesuffix(".toml") for f in files(__name__).iterdir() if f.name.endswith(".toml")
     )

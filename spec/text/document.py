@@ -1,4 +1,4 @@
-"""A TOML text to plain values, its syntax faults told with advice, overrides applied."""
+"""A TOML text to plain values, its syntax faults with advice, overrides applied."""
 
 from __future__ import annotations
 
@@ -40,7 +40,9 @@ def document(source: Source) -> tuple[dict[str, Any], list[Fault], str]:
         try:
             return tomli.loads(text), faults, text
         except tomli.TOMLDecodeError as error:
-            fault, (start, stop) = _told(source, text, _offset(text, str(error)), str(error))
+            fault, (start, stop) = _syntax_fault(
+                source, text, _offset(text, str(error)), str(error)
+            )
         except (ValueError, RecursionError):
             return {}, [*faults, source.at(0, 1, "toml.number", "a number of too many digits")], ""
         faults.append(fault)
@@ -89,7 +91,7 @@ def _offset(text: str, message: str) -> int:
     return min(start + int(match.group(2)) - 1, len(text))
 
 
-def _told(source: Source, text: str, at: int, raw: str) -> tuple[Fault, tuple[int, int]]:
+def _syntax_fault(source: Source, text: str, at: int, raw: str) -> tuple[Fault, tuple[int, int]]:
     """The fault in our words, and the range of the text to leave out."""
     message = WHERE.sub("", raw)
     if at == len(text):
@@ -100,8 +102,8 @@ def _told(source: Source, text: str, at: int, raw: str) -> tuple[Fault, tuple[in
         fault = source.at(start, start + 1, "toml.syntax", "this list is never closed",
                           hint="add the ]; its entries are separated by commas")  # fmt: skip
         return fault, (opening, max(start + 1, _line_start(text, at)))
-    if message.startswith(("Expected", "Unterminated")) and (found := _open_string(text, message)):
-        quote, start, stop = found
+    if message.startswith(("Expected", "Unterminated")) and (opened := _open_string(text, message)):
+        quote, start, stop = opened
         fault = source.at(
             start,
             start + len(quote),
@@ -114,8 +116,8 @@ def _told(source: Source, text: str, at: int, raw: str) -> tuple[Fault, tuple[in
     end = _line_end(text, at)
     line, column = text[start:end], at - start
     for advise in ADVICE if len(line) <= MOST else ():
-        if found := advise(message, line, column):
-            said, begin, stop, hint = found
+        if advice := advise(message, line, column):
+            said, begin, stop, hint = advice
             fault = source.at(start + begin, start + stop, "toml.syntax", said, hint=hint)
             return fault, _left_out(text, line, start, end)
     fault = source.at(
@@ -149,8 +151,8 @@ def _line_end(text: str, at: int) -> int:
 def _statement(text: str, at: int, bracket: str) -> int:
     """The start of the line before `at` that opens a value with the bracket."""
     pattern = rf"^[^\S\n]*[^\n#=]+=[^\n]*\{bracket}"
-    found = [match.start() for match in re.finditer(pattern, text[:at], re.M)]
-    return found[-1] if found else _line_start(text, at)
+    starts = [match.start() for match in re.finditer(pattern, text[:at], re.M)]
+    return starts[-1] if starts else _line_start(text, at)
 
 
 def _left_out(text: str, line: str, start: int, end: int) -> tuple[int, int]:

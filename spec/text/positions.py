@@ -11,6 +11,8 @@ import re
 from contextlib import suppress
 from typing import NamedTuple
 
+import tomli
+
 from .span import Key
 
 Range = tuple[int, int]
@@ -47,14 +49,14 @@ def places(text: str) -> Places:
     scanner = Scanner(text)
     with suppress(Lost, RecursionError):
         scanner.document()
-    return scanner.found
+    return scanner.places
 
 
 class Scanner:
     def __init__(self, text: str):
         self.text = text
         self.at = 0
-        self.found: Places = {}
+        self.places: Places = {}
         self.tables: dict[Key, int] = {}  # elements so far of arrays of tables
 
     def document(self) -> None:
@@ -91,7 +93,7 @@ class Scanner:
                 self.tables[key] = self.tables.get(key, -1) + 1
             if key in self.tables:
                 key = (*key, self.tables[key])
-            self.found.setdefault(key, Place((start, self.at), None))
+            self.places.setdefault(key, Place((start, self.at), None))
         return key
 
     def key(self) -> list[tuple[str, Range]]:
@@ -120,9 +122,9 @@ class Scanner:
         self.expect("=")
         for name, where in names:
             key = (*key, name)
-            self.found.setdefault(key, Place(where, None))
+            self.places.setdefault(key, Place(where, None))
         value = self.value(key)
-        self.found[key] = Place(names[-1][1], value)
+        self.places[key] = Place(names[-1][1], value)
 
     def value(self, key: Key) -> Range:
         self.skip(BLANK)
@@ -135,8 +137,8 @@ class Scanner:
             case "{":
                 self.inline(key)
             case _:
-                found = SCALAR.match(self.text, start)
-                word = found.group().rstrip() if found else ""
+                scalar = SCALAR.match(self.text, start)
+                word = scalar.group().rstrip() if scalar else ""
                 if not word:
                     raise Lost
                 self.at = start + len(word)
@@ -151,7 +153,7 @@ class Scanner:
                 self.at += 1
                 return
             where = self.value((*key, index))
-            self.found[(*key, index)] = Place(where, where)
+            self.places[(*key, index)] = Place(where, where)
             index += 1
             self.skip(SPACE)
             if self.text.startswith(",", self.at):
@@ -211,8 +213,6 @@ def decoded_offsets(token: str) -> list[int] | None:
 
 def decoded(token: str) -> str:
     """What a quoted key says. Keys are compared with what `tomli` read, so it reads this too."""
-    import tomli
-
     try:
         return str(tomli.loads(f"k = {token}")["k"])
     except (tomli.TOMLDecodeError, RecursionError) as error:

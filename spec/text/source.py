@@ -230,7 +230,7 @@ def columns(text: str) -> int:
 
 def nearest(word: str, words: Iterable[str]) -> str | None:
     """The word that was probably meant, or None."""
-    from difflib import get_close_matches
+    from difflib import get_close_matches  # at start-up: only a mistake needs it
 
     word = word[:60]
     alike = (choice for choice in words if abs(len(choice) - len(word)) <= 5)

@@ -46,9 +46,9 @@ class Dimensions:
             case Name(name):
                 return self._name(name)
             case Derivative(base, order):
-                found = self._name(base.name)
+                dimension = self._name(base.name)
                 time = dimension_power(self.units.time, order)
-                return None if found is None else dimension_product(found, time, -1)
+                return None if dimension is None else dimension_product(dimension, time, -1)
             case Negate(operand) | Bars(operand) | Sum(_, operand):
                 return self.of(operand)
             case Index(base):
@@ -130,18 +130,18 @@ class Dimensions:
             )  # fmt: skip
         return dimension_power(base, exact)
 
-    def _call(self, node: Call, found: list[Dimension | None]) -> Dimension | None:
+    def _call(self, node: Call, given: list[Dimension | None]) -> Dimension | None:
         function, arguments = node.function, node.arguments
         match function:
             case "abs" | "norm":
-                return found[0]
+                return given[0]
             case "sqrt":
-                return None if found[0] is None else dimension_power(found[0], Fraction(1, 2))
+                return None if given[0] is None else dimension_power(given[0], Fraction(1, 2))
             case "dot" | "cross":
-                a, b = found
+                a, b = given
                 return None if a is None or b is None else dimension_product(a, b)
             case "min" | "max" | "atan2":
-                known = [(a, d) for a, d in zip(arguments, found, strict=True) if d is not None]
+                known = [(a, d) for a, d in zip(arguments, given, strict=True) if d is not None]
                 for argument, dimension in known[1:]:
                     if dimension != known[0][1]:
                         raise ExpressionFault(
@@ -154,10 +154,10 @@ class Dimensions:
                         )
                 return NONE if function == "atan2" else known[0][1] if known else None
             case _:
-                if found[0] not in (None, NONE):
+                if given[0] not in (None, NONE):
                     raise ExpressionFault(
                         "unit.argument",
-                        f"{function} of {self.words(found[0])}",
+                        f"{function} of {self.words(given[0])}",
                         arguments[0].span,
                         f"the argument of {function} is a plain number: "
                         "divide by a quantity of the same unit",

@@ -8,12 +8,13 @@ angstrom and fs; its energies are u*angstrom^2/fs^2.
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 
 from actionrun.spec.expressions.errors import ExpressionFault
-from actionrun.spec.expressions.lexer import NUMBER
+from actionrun.spec.expressions.lexer import NUMBER, tokens
 from actionrun.spec.text.characters import SUPERSCRIPTS
 from actionrun.spec.text.source import nearest
 from actionrun.spec.text.span import Span
@@ -126,13 +127,11 @@ class UnitReader:
         if match is None:
             raise self.fault("no unit", start, len(self.text))
         self.at = match.end()
-        import unicodedata
-
         symbol = unicodedata.normalize("NFC", match.group()).replace("µ", "u").replace("μ", "u")
-        found = known_unit(symbol)
-        if found is None:
+        known = known_unit(symbol)
+        if known is None:
             raise self.unknown(match.group(), start)
-        name, (factor, dimension) = found
+        name, (factor, dimension) = known
         return self.powered((factor, dimension, [(name, 1)]), start)
 
     def powered(self, base: Product, start: int) -> Product:
@@ -179,8 +178,6 @@ def quantity(text: str) -> tuple[Fraction, Unit] | None:
     match = QUANTITY.match(text)
     if match is None:
         return None
-    from actionrun.spec.expressions.lexer import tokens
-
     number = tokens(match.group(2))[0].value  # the same limits as in an expression
     rest = text[match.end() :]
     if any(char in rest for char in "+|[]'<>=,"):
@@ -241,9 +238,9 @@ def coherent(units: Iterable[Unit]) -> Units:
     used = [False] * 6
     for one in units:
         for symbol, _ in one.parts:
-            found = known_unit(symbol)
-            assert found is not None
-            _, (factor, dimension) = found
+            if (known := known_unit(symbol)) is None:
+                continue
+            _, (factor, dimension) = known
             present = [i for i, power in enumerate(dimension) if power]
             for i in present:
                 used[i] = True

@@ -128,8 +128,8 @@ CONSTANTS = {  # known by name wherever units are used
 def known_unit(symbol: str) -> tuple[str, Known] | None:
     """The unit of a symbol in its usual spelling, with any SI prefix; None if there is none."""
     symbol = SPELLINGS.get(symbol, symbol)
-    if found := PREFIXED.get(symbol) or PLAIN.get(symbol):
-        return symbol, found
+    if known := PREFIXED.get(symbol) or PLAIN.get(symbol):
+        return symbol, known
     for size in (1, 2):
         prefix, rest = symbol[:size], symbol[size:]
         if prefix in PREFIXES and rest in PREFIXED:

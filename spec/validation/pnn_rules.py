@@ -170,14 +170,14 @@ def column_dimensions(context: UnitContext) -> None:
     if not names or context.state.faults or context.state.odd or _sound(context, {}):
         return
     likely = [unit(one) for one in LIKELY]
-    found = [
+    repairs = [
         (name, other)
         for name in names
         for other in likely
         if other.dimension != context.known[name] and _sound(context, {name: other.dimension})
     ]
-    if len(found) == 1:
-        (name, other), words = found[0], context.state.dimensional.words
+    if len(repairs) == 1:
+        (name, other), words = repairs[0], context.state.dimensional.words
         leaf = context.state.reading.columns[("data", "columns", name)]
         text = str(context.given("data", "columns")[name])
         start = text.rfind("[") if leaf.unit else -1
@@ -221,10 +221,10 @@ def _groups(context: UnitContext) -> None:
     if any(fault.code == "name.clash" for _, fault in context.state.faults):
         return  # a name means two things: its dimension is anybody's guess
     for key, tree in _formulas(context):
-        found = context.of(context.expressions[key])
-        if found in (None, NONE) or getattr(context.expressions[key], "later", False):
+        dimension = context.of(context.expressions[key])
+        later = getattr(context.expressions[key], "later", False)
+        if dimension is None or dimension == NONE or later:
             continue
-        assert found is not None
         what = "an input" if key[1] == "inputs" else "an output"
         hint = "divide it by a quantity of the same unit"
         if isinstance(tree, Binary) and tree.op in "*/":
@@ -233,7 +233,7 @@ def _groups(context: UnitContext) -> None:
             if left is not None and right is not None:
                 hint = f"{brief(tree.left)} is {words(left)}, {brief(tree.right)} is {words(right)}"
         fault = ExpressionFault("unit.group", f"{what} is a plain number, and this is "
-                                f"{words(found)}", WHOLE, hint)  # fmt: skip
+                                f"{words(dimension)}", WHOLE, hint)  # fmt: skip
         context.state.add(key, fault)
 
 

@@ -25,9 +25,9 @@ def translate_pydantic_errors(
     """The faults of a document that does not fit its model. With `broken` some lines could not be
     read, and what is missing may have stood there."""
     faults: list[Fault] = []
-    found = error.errors(include_url=False, include_input=True)[:MAX_FAULTS]
-    within = {one["loc"][:-1] for one in found}  # whose entries are at fault themselves
-    for details in found:
+    errors = error.errors(include_url=False, include_input=True)[:MAX_FAULTS]
+    within = {one["loc"][:-1] for one in errors}  # whose entries are at fault themselves
+    for details in errors:
         if details["type"] == "too_short" and details["loc"] in within:
             continue
         key = _key(details["loc"], raw, details["type"] == "missing")

@@ -107,8 +107,8 @@ def _options(context: UnitContext, name: str) -> Iterator[Dimension]:
     for key, rate in places:
         item = context.given(*key[:-1]).get(key[-1])
         for leaf in context.leaves(key, item) if item is not None else ():
-            if (found := context.of(leaf)) is not None:
-                yield dimension_product(found, time, rate)
+            if (dimension := context.of(leaf)) is not None:
+                yield dimension_product(dimension, time, rate)
 
 
 def _law_agrees(context: UnitContext, trial: dict[str, Dimension]) -> bool:
@@ -192,8 +192,8 @@ def check_times(context: UnitContext) -> None:
     transform = context.expressions.get(("integrator", "time_transform"))
     what = "dt"
     if transform is not None:
-        found = context.of(transform)
-        wanted = None if found is None else dimension_product(context.state.units.time, found, -1)
+        rate = context.of(transform)
+        wanted = None if rate is None else dimension_product(context.state.units.time, rate, -1)
         what = "dt, which the time transform multiplies,"
     context.expect(context.values.get(("integrator", "dt")), wanted, what)
     for key, leaf in context.values.items():
