@@ -1,4 +1,4 @@
-"""Where the coefficients of a family may be: their ranges, and the inequalities between them."""
+"""Bounds of the coefficients: their ranges, and the inequalities between them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import sympy as sp
 from actionrun.compiler.errors import study_error
-from actionrun.compiler.numerics.optimizers.inequality_constraints import Walls
+from actionrun.compiler.numerics.optimizers.inequality_constraints import InequalityConstraints
 from actionrun.compiler.numerics.optimizers.levenberg_marquardt import Fit
 from actionrun.compiler.symbolic.evaluation import numbers
 from actionrun.compiler.symbolic.lagrangian_system import LagrangianSystem
@@ -22,21 +22,23 @@ DRAWS = 20_000  # members by which the share that the constraints leave is judge
 LEAST = 0.01  # of the ranges that they must leave: members are drawn until they are allowed
 
 
-def ties(fit: Fit, walls: Walls | None) -> list[tuple[str, ...]]:
+def active_constraints(
+    fit: Fit, inequalities: InequalityConstraints | None
+) -> list[tuple[str, ...]]:
     """For each lane of a fit the constraints that it ended on."""
-    if walls is None or fit.walls is None:
+    if inequalities is None or fit.active_normals is None:
         return [()] * fit.x.shape[-1]
-    on = np.any(np.asarray(fit.walls) != 0, axis=1)
-    return [tuple(np.array(walls.texts)[lane].tolist()) for lane in on.T]
+    on = np.any(np.asarray(fit.active_normals) != 0, axis=1)
+    return [tuple(np.array(inequalities.texts)[lane].tolist()) for lane in on.T]
 
 
 class Ranges(NamedTuple):
-    """Bounds (k,) of the free coefficients, and the walls between them, if any; the share of the
-    ranges that these leave."""
+    """Bounds (k,) of the free coefficients, and the inequalities between them, if any; the share
+    of the ranges that these leave."""
 
     low: np.ndarray
     high: np.ndarray
-    walls: Walls | None
+    inequalities: InequalityConstraints | None
     share: float = 1.0
 
 
@@ -104,10 +106,10 @@ def _empty(study: Family, constraint: Expression, text: str):
 
 
 def _walled(study: Family, symbolic: LagrangianSystem, low, high, between) -> Ranges:
-    """The walls with the sizes of their gaps over the ranges."""
+    """The inequalities with the sizes of their gaps over the ranges."""
     gaps = [gap for _, gap in between]
-    found = numbers(gaps, symbolic.values | _drawn(study, symbolic, low, high))
-    allowed = found >= 0
+    result = numbers(gaps, symbolic.values | _drawn(study, symbolic, low, high))
+    allowed = result >= 0
     for (constraint, _), each in zip(between, allowed, strict=True):
         if not each.any():
             raise _empty(study, constraint, f"none of {DRAWS} members drawn from the ranges of "
@@ -122,27 +124,27 @@ def _walled(study: Family, symbolic: LagrangianSystem, low, high, between) -> Ra
             "narrow the ranges around the part that is allowed",
         )  # fmt: skip
     _require_cases(study, symbolic, between)
-    sizes = np.nanstd(found, axis=1)
-    walls = Walls(
+    sizes = np.nanstd(result, axis=1)
+    inequalities = InequalityConstraints(
         lowered(gaps, symbolic.constants),
         len(symbolic.coefficients),
         parameters(symbolic),
         jnp.asarray(np.where(sizes > 0, sizes, 1.0)),
         tuple(constraint.text for constraint, _ in between),
     )
-    return Ranges(low, high, walls, share)
+    return Ranges(low, high, inequalities, share)
 
 
 def _drawn(study: Family, symbolic: LagrangianSystem, low, high) -> dict[sp.Symbol, np.ndarray]:
     """Members drawn from the ranges, as those of training are."""
-    dice, found = np.random.default_rng(study.seed), {}
+    dice, result = np.random.default_rng(study.seed), {}
     for k, c in enumerate(symbolic.coefficients):
         asked = study.coefficients[c.name]
         first, last = np.log([low[k], high[k]]) if asked.log else (low[k], high[k])
         even = dice.uniform(first, last, DRAWS)
         off = dice.uniform(size=DRAWS) < asked.zero
-        found[c] = np.where(off, 0.0, np.exp(even) if asked.log else even)
-    return found
+        result[c] = np.where(off, 0.0, np.exp(even) if asked.log else even)
+    return result
 
 
 def _require_cases(study: Family, symbolic: LagrangianSystem, between) -> None:

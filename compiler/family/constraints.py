@@ -32,7 +32,7 @@ def require_starts(study: Family, symbolic: LagrangianSystem, drawn: Population)
     ggl = drawn.ggl
     if not isinstance(ggl, Constrained):
         return
-    c, q, rate = drawn.drawn(jax.random.key(study.seed), STARTS)
+    c, q, rate = drawn.draw(jax.random.key(study.seed), STARTS)
     theta, p = drawn.theta(c), drawn.momenta(c, q, rate)
     require_surface(symbolic, ggl, theta[:, 0], q[:, 0], p[:, 0])
     if bool(jnp.all(drawn.q_low == drawn.q_high)):

@@ -1,6 +1,6 @@
-"""Error bars put to the test: how often they hold the truth, and how far from the bound they are.
+"""Cramer-Rao bounds and the coverage of error bars over systems whose truth is known.
 
-The Cramer-Rao bound of a system is the least variance that any unbiased estimate can have from
+The bound of a system is the least variance that any unbiased estimate can have from
 motions with this noise: the inverse of the Fisher information at the true coefficients.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 import jax.numpy as jnp
 import numpy as np
 from actionrun.compiler.findings import Check, Table
-from actionrun.compiler.numerics.optimizers.levenberg_marquardt import covariance
+from actionrun.compiler.numerics.optimizers.levenberg_marquardt import Fit, covariance
 
 from .evaluation import EvaluationBatch
 
@@ -18,7 +18,9 @@ MOST = 100_000  # systems of which it is made
 NORMAL_95 = 1.959963984540054
 
 
-def uncertainty(names: list[str], test: EvaluationBatch, noise: float) -> dict[str, float]:
+def uncertainty(
+    names: list[str], test: EvaluationBatch, truth: Fit, noise: float
+) -> dict[str, float]:
     """Metrics `coverage.c`, the share of 95 % intervals that hold the truth, and `cramer_rao.c`
     and `network_cramer_rao.c`, the root mean square of error over bound, of the refined estimate
     and of the network's.
@@ -30,21 +32,20 @@ def uncertainty(names: list[str], test: EvaluationBatch, noise: float) -> dict[s
     k = len(names)
     c, refined = np.asarray(test.c), np.asarray(test.fit.x)[:k]
     std = _std(test.fit, noise)[:k]
-    assert test.truth is not None  # there is noise
-    bound = _std(test.truth, noise)[:k]
-    sound = np.isfinite(std).all(axis=0) & np.asarray(test.fit.converged)
-    if test.fit.walls is not None:
-        sound &= ~np.any(np.asarray(test.fit.walls) != 0, axis=(0, 1))
-    found: dict[str, float] = {}
+    bound = _std(truth, noise)[:k]
+    finite = np.isfinite(std).all(axis=0) & np.asarray(test.fit.converged)
+    if test.fit.active_normals is not None:
+        finite &= ~np.any(np.asarray(test.fit.active_normals) != 0, axis=(0, 1))
+    result: dict[str, float] = {}
     for i, name in enumerate(names):
-        use = sound & (c[i] != 0) & ~np.asarray(test.fit.held)[i]
+        use = finite & (c[i] != 0) & ~np.asarray(test.fit.at_bound)[i]
         error = np.abs(refined[i] - c[i])[use]
-        found[f"coverage.{name}"] = float(np.mean(error <= NORMAL_95 * std[i, use]))
-        found[f"cramer_rao.{name}"] = float(np.sqrt(np.mean((error / bound[i, use]) ** 2)))
+        result[f"coverage.{name}"] = float(np.mean(error <= NORMAL_95 * std[i, use]))
+        result[f"cramer_rao.{name}"] = float(np.sqrt(np.mean((error / bound[i, use]) ** 2)))
         ratio = np.sort(np.abs(np.asarray(test.network)[i] - c[i])[use] / bound[i, use])
         ratio = ratio[: max(1, int(0.99 * len(ratio)))]
-        found[f"network_cramer_rao.{name}"] = float(np.sqrt(np.mean(ratio**2)))
-    return found
+        result[f"network_cramer_rao.{name}"] = float(np.sqrt(np.mean(ratio**2)))
+    return result
 
 
 def _std(fit, noise: float) -> np.ndarray:

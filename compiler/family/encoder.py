@@ -9,7 +9,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from actionrun.compiler.errors import study_error
-from actionrun.compiler.numerics.inference.encoder import Code, Encoder, Gauge, featured
+from actionrun.compiler.numerics.inference.encoder import (
+    CoefficientTransform,
+    Encoder,
+    ScalingTransform,
+    motion_features,
+)
 from actionrun.compiler.numerics.inference.observables import OBSERVABLES
 from actionrun.compiler.numerics.inference.population import Population
 from actionrun.compiler.numerics.inference.training import Dtype
@@ -32,7 +37,7 @@ LEAST = 1e-2  # of the survey: with fewer sound motions there is nothing to trai
 SURVEY_KEY, NETWORK_KEY = 0, 1
 
 
-def _gauge(symbolic: LagrangianSystem, variables: tuple[str, ...]) -> Gauge:
+def _gauge(symbolic: LagrangianSystem, variables: tuple[str, ...]) -> ScalingTransform:
     """Which channels measure which scale, from the scalings of the Lagrangian."""
     words, n = symbolic.words, symbolic.n
     names = list(words.slices)
@@ -49,14 +54,14 @@ def _gauge(symbolic: LagrangianSystem, variables: tuple[str, ...]) -> Gauge:
         next((key for key in OBSERVABLES if scaled.get(key) == powers), None)
         for powers in ((0, 1), (1, -1))
     )
-    found, readers = [], []
+    result, readers = [], []
     for scaling in scalings(symbolic):
         if scaling.pivot:
             if place is not None:
-                found.append(scaling)
+                result.append(scaling)
                 readers.append([quantity(place, scaling.pivot)])
         elif momentum is not None and place is not None:
-            found.append(scaling)
+            result.append(scaling)
             readers.append([quantity(momentum, names[0]), quantity(place, names[0])])
     sums = np.zeros((max(len(quantities), 1), width))
     for row, (kind, name) in enumerate(quantities):
@@ -65,10 +70,10 @@ def _gauge(symbolic: LagrangianSystem, variables: tuple[str, ...]) -> Gauge:
         sums[row, offset + part.start : offset + part.stop] = 1 / count
     if not quantities:
         sums[0] = 1 / width
-    reader = np.zeros((len(found), len(sums)))
-    channels = np.zeros((width, len(found)))
-    exponents = np.zeros((len(symbolic.coefficients), len(found)))
-    for j, (scaling, read) in enumerate(zip(found, readers, strict=True)):
+    reader = np.zeros((len(result), len(sums)))
+    channels = np.zeros((width, len(result)))
+    exponents = np.zeros((len(symbolic.coefficients), len(result)))
+    for j, (scaling, read) in enumerate(zip(result, readers, strict=True)):
         reader[j, read] = 1
         for name, part in words.slices.items():
             of_q = float(scaling.coordinates[name])
@@ -77,12 +82,12 @@ def _gauge(symbolic: LagrangianSystem, variables: tuple[str, ...]) -> Gauge:
                 power = action * float(scaling.action) + coordinate * of_q
                 channels[offset * n + part.start : offset * n + part.stop, j] = power
         exponents[:, j] = [float(scaling.coefficients[c.name]) for c in symbolic.coefficients]
-    return Gauge(
+    return ScalingTransform(
         jnp.asarray(sums), jnp.asarray(reader), jnp.asarray(channels), jnp.asarray(exponents)
     )
 
 
-def encoder_of(
+def fresh_encoder(
     study: Family, symbolic: LagrangianSystem, drawn: Population, key: jax.Array
 ) -> Encoder:
     """A fresh network with its code standardised over a survey of the population."""
@@ -93,20 +98,20 @@ def encoder_of(
 
     @eqx.filter_jit
     def survey(drawn, key):
-        c, q, rate = (x.astype(Dtype) for x in drawn.drawn(key, SURVEY))
-        clean, sound = drawn.seen(c, q, drawn.momenta(c, q, rate))
-        series = drawn.noisy(clean, jax.random.fold_in(key, 1))
-        features, logs = featured(gauge, series)
-        return c / gauge.units(logs), features, featured(gauge, clean)[0], sound
+        c, q, rate = (x.astype(Dtype) for x in drawn.draw(key, SURVEY))
+        clean, finite = drawn.observed(c, q, drawn.momenta(c, q, rate))
+        series = drawn.add_noise(clean, jax.random.fold_in(key, 1))
+        features, logs = motion_features(gauge, series)
+        return c / gauge.units(logs), features, motion_features(gauge, clean)[0], finite
 
-    *found, sound = (np.asarray(x) for x in survey(drawn, jax.random.fold_in(key, SURVEY_KEY)))
-    if sound.sum() < LEAST * SURVEY:
+    *result, finite = (np.asarray(x) for x in survey(drawn, jax.random.fold_in(key, SURVEY_KEY)))
+    if finite.sum() < LEAST * SURVEY:
         raise study_error(
             study, ("integrator", "dt"), "family.unsound",
-            f"of {SURVEY} systems drawn {sound.sum()} have a motion that the integrator follows",
+            f"of {SURVEY} systems drawn {finite.sum()} have a motion that the integrator follows",
             "take a smaller dt, a larger r, or narrower ranges in [coefficients] and [start]",
         )  # fmt: skip
-    c, features, clean = (x[:, sound].astype(float) for x in found)
+    c, features, clean = (x[:, finite].astype(float) for x in result)
     mean, spread = features.mean(axis=1), np.maximum(features.std(axis=1), 1e-3)
     turns = bool(drawn.noise) and scaled and study.network.kind == "mlp"
     axes = _axes((clean - mean[:, None]) / spread[:, None],
@@ -116,9 +121,11 @@ def encoder_of(
     soft = jnp.asarray(np.where(positive, 0.0, SOFT * middle))
     if not scaled:
         soft = jnp.asarray(STRAIGHT * np.abs(c).max(axis=1))
-    plain = Code(soft, jnp.zeros(len(c)), jnp.ones(len(c)))
+    plain = CoefficientTransform(soft, jnp.zeros(len(c)), jnp.ones(len(c)))
     codes = np.asarray(plain.encoded(jnp.asarray(c)))
-    code = Code(soft, jnp.asarray(codes.mean(axis=1)), jnp.asarray(codes.std(axis=1)))
+    code = CoefficientTransform(
+        soft, jnp.asarray(codes.mean(axis=1)), jnp.asarray(codes.std(axis=1))
+    )
     channels = symbolic.n * len(study.observe.variables)
     samples = drawn.steps // drawn.every + 1
     names = [one.name for one in symbolic.coefficients]
@@ -174,10 +181,10 @@ def _network(
             )
 
 
-def _raw(symbolic: LagrangianSystem, study: Family) -> Gauge:
+def _raw(symbolic: LagrangianSystem, study: Family) -> ScalingTransform:
     """No scales at all: the network sees the numbers of the motion as they are."""
     width = symbolic.n * len(study.observe.variables)
-    return Gauge(
+    return ScalingTransform(
         jnp.ones((1, width)),
         jnp.zeros((0, 1)),
         jnp.zeros((width, 0)),

@@ -10,14 +10,18 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from actionrun.compiler.numerics.inference.encoder import Encoder, sizes
-from actionrun.compiler.numerics.inference.initial_guess import better, seen_start, weak_answer
+from actionrun.compiler.numerics.inference.initial_guess import (
+    lower_residual_start,
+    observed_start,
+    weak_form_estimate,
+)
 from actionrun.compiler.numerics.inference.population import Population
-from actionrun.compiler.numerics.inference.posterior import scored
+from actionrun.compiler.numerics.inference.posterior import fisher_scoring
 from actionrun.compiler.numerics.inference.training import Dtype
+from actionrun.compiler.numerics.optimizers.inequality_constraints import value_and_jacobian
 from actionrun.compiler.numerics.optimizers.levenberg_marquardt import (
     Fit,
     levenberg_marquardt,
-    slopes,
 )
 from actionrun.compiler.symbolic.identifiability import (
     Identifiability,
@@ -46,12 +50,12 @@ class EvaluationBatch(NamedTuple):
     bare: jax.Array | None  # the network's estimates before its scoring layers, if it has any
 
 
-def lanes(batch: EvaluationBatch, lanes: slice) -> EvaluationBatch:
+def select_systems(batch: EvaluationBatch, systems: slice) -> EvaluationBatch:
     """Some systems of a batch."""
-    return jax.tree.map(lambda x: x[..., lanes] if jnp.ndim(x) else x, batch)
+    return jax.tree.map(lambda x: x[..., systems] if jnp.ndim(x) else x, batch)
 
 
-def given(study: Family, symbolic: LagrangianSystem, population: Population):
+def named_cases(study: Family, symbolic: LagrangianSystem, population: Population):
     """Coefficients, positions and momenta of the named cases; starts in the middle of ranges."""
     middle = np.asarray((population.low + population.high) / 2)
     rows = []
@@ -104,7 +108,7 @@ def evaluate(
     times, layers = refinement.times, refinement.layers
     low, high, k = population.low[:, None], population.high[:, None], len(c)
     series, _ = population.series(c, q, p)
-    series = population.noisy(series, key)
+    series = population.add_noise(series, key)
     size = sizes(series)
     bare, named = read(population, encoder, series, times, layers)
 
@@ -120,27 +124,31 @@ def evaluate(
     when = np.array(times)
 
     def joined(x):
-        return x if known_start else jnp.concatenate([x, *seen_start(population, when, series, x)])
+        return (
+            x if known_start else jnp.concatenate([x, *observed_start(population, when, series, x)])
+        )
 
     start, by_weak_form = joined(named), jnp.zeros(c.shape[-1], bool)
     if iterations and refinement.weakly:
-        weak = weak_answer(population, when, series, named)
-        start, by_weak_form = better(residual, joined, named, weak)
+        weak = weak_form_estimate(population, when, series, named)
+        start, by_weak_form = lower_residual_start(residual, joined, named, weak)
     ends = low, high
     if not known_start:
         free = jnp.full_like(jnp.concatenate([q, p]), jnp.inf)
         ends = jnp.concatenate([low + 0 * c, -free]), jnp.concatenate([high + 0 * c, free])
     fit = levenberg_marquardt(
-        residual, start, *ends, iterations, refinement.tolerance, population.walls
+        residual, start, *ends, iterations, refinement.tolerance, population.inequalities
     )
     refined, _ = population.series(*parts(fit.x))
     by_network, _ = population.series(named, q, p)
     truth = None
     if population.noise:
         at = c if known_start else jnp.concatenate([c, q, p])
-        J = slopes(residual, at)[1]
+        J = value_and_jacobian(residual, at)[1]
         normal = jnp.einsum("mi...,mj...->ij...", J, J)
-        truth = fit._replace(x=at, normal=normal, held=jnp.zeros(at.shape, bool), walls=None)
+        truth = fit._replace(
+            x=at, normal=normal, at_bound=jnp.zeros(at.shape, bool), active_normals=None
+        )
     return EvaluationBatch(
         c, q, p, series, named, fit, refined, by_network, truth, by_weak_form,
         bare if layers else None,
@@ -165,24 +173,24 @@ def read(
     bare = jnp.clip(jnp.where(jnp.isfinite(named), named, (low + high) / 2), low, high)
     if not layers:
         return bare, bare
-    q, p = seen_start(population, np.array(times), series, bare)
+    q, p = observed_start(population, np.array(times), series, bare)
     rate = p
     if population.by_velocity:
         theta = population.theta(bare)
         rate = population.ggl.mechanics.velocity(q, p, jnp.zeros((), q.dtype), theta)
     q = jnp.clip(q, population.q_low[:, None], population.q_high[:, None])
     rate = jnp.clip(rate, population.rate_low[:, None], population.rate_high[:, None])
-    return bare, scored(population, bare, q, rate, series, layers)
+    return bare, fisher_scoring(population, bare, q, rate, series, layers)
 
 
-def identified(
+def population_identifiability(
     symbolic: LagrangianSystem, population: Population, names: list[str], key
 ) -> Identifiability:
     """Rank over a few members of the family drawn at random; the best of them counts."""
 
     @eqx.filter_jit
     def jacobians(population, key):
-        c, q, rate = population.drawn(key, 8)
+        c, q, rate = population.draw(key, 8)
         c = jnp.where(c == 0, (population.low + population.high)[:, None] / 2, c)
 
         def series(logs):
@@ -192,10 +200,10 @@ def identified(
                 seen / sizes(population.series(c, q, population.momenta(c, q, rate))[0])
             ).reshape((-1, 8))
 
-        return slopes(series, jnp.zeros_like(c))[1]
+        return value_and_jacobian(series, jnp.zeros_like(c))[1]
 
-    found = np.asarray(jacobians(population, key))
-    sound = [found[..., i] for i in range(found.shape[-1]) if np.isfinite(found[..., i]).all()]
+    result = np.asarray(jacobians(population, key))
+    finite = [result[..., i] for i in range(result.shape[-1]) if np.isfinite(result[..., i]).all()]
     parts = (symbolic.lagrangian, symbolic.nonconservative)
     terms = term_exponents([p for p in parts if p is not None], names)
-    return max((identifiability(j, names, terms) for j in sound), key=lambda x: x.rank)
+    return max((identifiability(j, names, terms) for j in finite), key=lambda x: x.rank)

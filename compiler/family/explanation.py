@@ -16,7 +16,7 @@ from actionrun.spec.kinds.family import Family
 
 from .bounds import Ranges, ranges
 from .evaluation import scoring_layers
-from .symbolic_identifiability import determined
+from .symbolic_identifiability import symbolic_identifiability
 
 
 def explain(study: Family) -> tuple[Section, ...]:
@@ -39,14 +39,14 @@ def _ranges_text(study: Family, symbolic: LagrangianSystem, within: Ranges) -> s
     for c, low, high in zip(symbolic.coefficients, within.low, within.high, strict=True):
         lines.append(f"{c.name} from {low:.6g} to {high:.6g} {study.unit(c.name)}".rstrip())
     text = "; ".join(lines) + "."
-    if within.walls is None:
+    if within.inequalities is None:
         return text
-    between = " and ".join(within.walls.texts)
+    between = " and ".join(within.inequalities.texts)
     return f"{text} Of these, members with {between}: {100 * within.share:.3g} %."
 
 
-def _scaling_text(study: Family, found: tuple[Scaling, ...]) -> str:
-    if not found:
+def _scaling_text(study: Family, result: tuple[Scaling, ...]) -> str:
+    if not result:
         return "No scaling of the motion maps the family onto itself."
     text = "The family maps onto itself when the motion is scaled and the coefficients with it."
     if study.network.kind == "none" or not study.network.scaled:
@@ -226,10 +226,10 @@ def _loss_section(study: Family, problem: LagrangianSystem) -> Section:
 def _identifiable(study: Family, problem: LagrangianSystem) -> list[Section]:
     if not problem.coefficients:
         return []
-    found = determined(study, problem)
-    if found is None:
+    result = symbolic_identifiability(study, problem)
+    if result is None:
         return [Section("Identifiability", "No state with finite numbers was found to judge it.")]
-    return [Section("Identifiability", f"For generic motions: {found.advice}.")]
+    return [Section("Identifiability", f"For generic motions: {result.advice}.")]
 
 
 def _listed(names: Sequence[str]) -> str:

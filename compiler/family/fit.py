@@ -15,21 +15,21 @@ import jax.numpy as jnp
 import numpy as np
 from actionrun.compiler.numerics.inference.trajectory_residual import TrajectoryResidual
 from actionrun.compiler.numerics.inference.weak_form import weak_fit, weak_form
+from actionrun.compiler.numerics.optimizers.inequality_constraints import value_and_jacobian
 from actionrun.compiler.numerics.optimizers.levenberg_marquardt import (
     Fit,
     covariance,
     levenberg_marquardt,
-    slopes,
 )
 from actionrun.compiler.program import Report, Tell
 from actionrun.compiler.symbolic.lagrangian_system import LagrangianSystem
 from actionrun.compiler.symbolic.lowered_system import components, parameters
 from actionrun.spec.kinds.family import Family
 
-from .bounds import Ranges, ties
+from .bounds import Ranges, active_constraints
 from .constraints import integrator, require_on, require_surface
-from .observations import grid, observed
-from .term_selection import Choice, chosen
+from .observations import grid, observed_motions
+from .term_selection import TermSelection, select_terms
 
 STARTS = 64  # random starting points of the weak form
 LANES = 4  # of them go through the integrator
@@ -52,12 +52,12 @@ class FittedMotion(NamedTuple):
     jacobian: np.ndarray
     x: np.ndarray
     covariance: np.ndarray
-    held: np.ndarray
+    at_bound: np.ndarray
     converged: bool
     noise: float  # of the samples over their RMS: given, or estimated from the residuals
     noise_given: bool
-    ties: tuple[str, ...]  # the constraints that the fit ended on
-    choice: Choice | None
+    active_constraints: tuple[str, ...]  # the constraints that the fit ended on
+    choice: TermSelection | None
 
 
 class Fitting:
@@ -76,8 +76,8 @@ class Fitting:
         observations: Mapping[str, np.ndarray],
     ):
         self.study, self.symbolic = study, symbolic
-        self.low, self.high, self.walls = within.low, within.high, within.walls
-        self.observed = observed(study, symbolic, observations)
+        self.low, self.high, self.inequalities = within.low, within.high, within.inequalities
+        self.observed = observed_motions(study, symbolic, observations)
         self.motions = self._complete_motions()
         self.given_start = self._given_start()
         self.ggl = integrator(study, symbolic)
@@ -129,7 +129,7 @@ class Fitting:
             names = [c.name for c in self.symbolic.coefficients]
             rows = int((self.observed.weight > 0).sum())
             tell("choice of terms", 0, 1, {})
-            choice = chosen(fit, names, low, high, rows, lambda x, low, high: _refined(
+            choice = select_terms(fit, names, low, high, rows, lambda x, low, high: _refined(
                 trajectory, x, low, high, iterations, refine.tolerance))  # fmt: skip
             tell("choice of terms", 1, 1, {})
             fit = choice.fit
@@ -231,16 +231,16 @@ class Fitting:
         used = o.weight * ((o.t - o.t[:1]) <= share * span + 1e-12)[:, None]
         return TrajectoryResidual(
             self.ggl, self.fixed, self.grid, jnp.asarray(o.values), jnp.asarray(used),
-            jnp.asarray(o.t), o.names, len(self.low), True, contracts, self.walls,
+            jnp.asarray(o.t), o.names, len(self.low), True, contracts, self.inequalities,
         )  # fmt: skip
 
     def _fitted_motion(
-        self, fit: Fit, trajectory: TrajectoryResidual, choice: Choice | None
+        self, fit: Fit, trajectory: TrajectoryResidual, choice: TermSelection | None
     ) -> FittedMotion:
         lane, cost = fit, float(np.asarray(fit.cost)[0])
         rows = int((self.observed.weight > 0).sum())
-        on = ties(lane, self.walls)[0]
-        free = int((~np.asarray(lane.held)[:, 0]).sum()) - len(on)
+        on = active_constraints(lane, self.inequalities)[0]
+        free = int((~np.asarray(lane.at_bound)[:, 0]).sum()) - len(on)
         free -= 2 * len(self.symbolic.constraints) * self.observed.t.shape[1]  # of the starts
         noise = self.study.observe.noise
         variance = noise**2 if noise else cost / max(rows - free, 1)
@@ -258,7 +258,7 @@ class Fitting:
             np.asarray(jacobian)[..., 0],
             np.asarray(lane.x)[:, 0],
             spread,
-            np.asarray(lane.held)[:, 0],
+            np.asarray(lane.at_bound)[:, 0],
             bool(np.asarray(lane.converged)[0]),
             float(np.sqrt(variance)),
             noise is not None and noise > 0,
@@ -277,7 +277,7 @@ def _best(fit: Fit) -> Fit:
 @eqx.filter_jit
 def _refined(trajectory: TrajectoryResidual, x, low, high, iterations, tolerance) -> Fit:
     return levenberg_marquardt(
-        trajectory.residual, x, low, high, iterations, tolerance, trajectory.walls
+        trajectory.residual, x, low, high, iterations, tolerance, trajectory.inequalities
     )
 
 
@@ -289,4 +289,4 @@ def _worst(trajectory: TrajectoryResidual, x):
 @eqx.filter_jit
 def _modelled(trajectory: TrajectoryResidual, x):
     """The modelled channels, and the Jacobian of the weighted residuals."""
-    return trajectory.motion(x)[0], slopes(trajectory.residual, x)[1]
+    return trajectory.motion(x)[0], value_and_jacobian(trajectory.residual, x)[1]

@@ -21,8 +21,8 @@ from actionrun.spec.tables.observables import OBSERVABLES
 
 from .figures import channel_labels
 from .fit import FittedMotion, Fitting
-from .observations import STRAY, far, missing
-from .term_selection import Choice
+from .observations import STRAY, missing, outliers
+from .term_selection import TermSelection
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ def _combined(m: FittedMotion, names: list[str], known: Identifiability) -> dict
     size = np.where(size > 0, size, 1.0)
     inner = np.linalg.pinv((scaled / size).T @ (scaled / size), rcond=1e-14)
     variance = m.noise**2 * inner / np.outer(size, size)
-    found = known.data()
+    result = known.data()
     rows = []
     for combination in known.combinations:
         powers = np.array([combination.get(n, 0.0) for n in names])
@@ -114,19 +114,19 @@ def _combined(m: FittedMotion, names: list[str], known: Identifiability) -> dict
                 "std": std,
             }
         )
-    return found | {"combinations": rows}
+    return result | {"combinations": rows}
 
 
 def _coefficients(m: FittedMotion, names, known: Identifiability) -> dict[str, dict[str, Any]]:
-    found = {}
+    result = {}
     for k, name in enumerate(names):
         lost = name in known.lost
-        found[name] = {
+        result[name] = {
             "value": None if lost else float(m.x[k]),
-            "std": None if lost or m.held[k] else float(np.sqrt(m.covariance[k, k])),
+            "std": None if lost or m.at_bound[k] else float(np.sqrt(m.covariance[k, k])),
             "unit": m.study.unit(name),
         }
-    return found
+    return result
 
 
 def _variable_name(m: FittedMotion, channel: int) -> str:
@@ -136,11 +136,11 @@ def _variable_name(m: FittedMotion, channel: int) -> str:
 
 def _residuals(m: FittedMotion) -> dict[str, float]:
     """RMS misfit over RMS of each observed channel."""
-    found = {}
+    result = {}
     for k in range(len(m.names)):
         miss = (m.model[:, k] - m.values[:, k])[m.weight[:, k] > 0]
-        found[_variable_name(m, k)] = float(np.sqrt(np.mean(miss**2)) / m.size[k])
-    return found
+        result[_variable_name(m, k)] = float(np.sqrt(np.mean(miss**2)) / m.size[k])
+    return result
 
 
 def with_error(value: float | None, std: float | None, unit: str = "") -> str:
@@ -223,29 +223,29 @@ SHOWN = 5  # samples named
 
 def strays(m: FittedMotion) -> tuple[str, ...]:
     """Samples that lie far from the fit, by the median absolute deviation of their channel."""
-    found = []
+    result = []
     for k in range(len(m.names)):
         there = m.weight[:, k] > 0
         miss = np.where(there, m.model[:, k] - m.values[:, k], 0.0)
-        slips = np.argwhere(far(miss, there, m.size[k]))
+        slips = np.argwhere(outliers(miss, there, m.size[k]))
         if not len(slips):
             continue
         order = np.argsort(-np.abs(miss[tuple(slips.T)]), kind="stable")[:SHOWN]
         where = ", ".join(f"{m.t[i, j]:.6g}" for i, j in slips[order])
         more = f" and {len(slips) - SHOWN} more" if len(slips) > SHOWN else ""
         place = f"{where}{more} {m.study.unit('t')}".strip()
-        found.append(
+        result.append(
             f"{len(slips)} of {int(there.sum())} samples of {_variable_name(m, k)} lie more than "
             f"{STRAY:g} robust standard deviations from the fit: at t = {place}. They "
             "count like the others; if they are slips of the measurement, empty their cells"
         )
-    return tuple(found)
+    return tuple(result)
 
 
 def _checks(m: FittedMotion, names, residual, known) -> tuple[Check, ...]:
     choice = m.choice
     dropped = {t.name for t in choice.terms if not t.kept} if choice else set()
-    at_bound = [n for n, h in zip(names, m.held, strict=False) if h and n not in dropped]
+    at_bound = [n for n, h in zip(names, m.at_bound, strict=False) if h and n not in dropped]
     worst = max(residual.values())
     checks = [
         Check("convergence", m.converged, "least squares converged" if m.converged else
@@ -256,8 +256,8 @@ def _checks(m: FittedMotion, names, residual, known) -> tuple[Check, ...]:
     if at_bound:
         text = f"{', '.join(at_bound)} ended at a bound of the range; its error is not known"
         checks.append(Check("bounds", False, text))
-    if m.ties:
-        border = " and ".join(m.ties)
+    if m.active_constraints:
+        border = " and ".join(m.active_constraints)
         text = f"the fit ended on the border of {border}: its errors are those along it"
         checks.append(Check("constraints", False, text))
     source = "given in the study" if m.noise_given else "estimated from the residuals"
@@ -265,7 +265,7 @@ def _checks(m: FittedMotion, names, residual, known) -> tuple[Check, ...]:
     return (*checks, *([_choice_check(choice)] if choice else []))
 
 
-def _choice_table(choice: Choice) -> Table:
+def _choice_table(choice: TermSelection) -> Table:
     rows = tuple(
         (term.name, "kept" if term.kept else "dropped", term.evidence, term.probability)
         for term in choice.terms
@@ -278,7 +278,7 @@ def _choice_table(choice: Choice) -> Table:
     return Table("terms", caption, ("coefficient", "term", "evidence", "probability"), rows)
 
 
-def _choice_check(choice: Choice) -> Check:
+def _choice_check(choice: TermSelection) -> Check:
     kept = ", ".join(t.name for t in choice.terms if t.kept) or "none"
     gone = ", ".join(t.name for t in choice.terms if not t.kept) or "none"
     sure = min((max(t.probability, 1 - t.probability) for t in choice.terms), default=1.0)

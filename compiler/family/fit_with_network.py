@@ -28,7 +28,7 @@ from .bounds import Ranges
 from .fit import Fitting
 from .fit_findings import fit_findings
 from .infer import SHORT, require_observed, resampled
-from .observations import Observed, roughness
+from .observations import ObservedMotions, roughness
 from .train import TEST_KEY, Training, population
 
 TRIALS = 8  # whose samples the systems of training take on, at most
@@ -36,7 +36,7 @@ LEAST = 8  # steps of a motion that a network reads
 
 
 def measured_population(
-    study: Family, symbolic: LagrangianSystem, within: Ranges, o: Observed
+    study: Family, symbolic: LagrangianSystem, within: Ranges, o: ObservedMotions
 ) -> Population:
     """What a network for these motions is trained on: systems with their noise, seen at their
     times. Raises Faults where the motions are too short, or have other variables."""
@@ -102,7 +102,7 @@ class FitWithNetwork:
         )
 
 
-def sampled(study: Family, o: Observed, order: list[int], times: np.ndarray) -> Sampled:
+def sampled(study: Family, o: ObservedMotions, order: list[int], times: np.ndarray) -> Sampled:
     """How motions at `times` are seen through the samples of o; `order` of the channels."""
     trials = min(o.t.shape[1], TRIALS)
     again = np.zeros((trials, len(order), len(times), len(times)))
@@ -134,19 +134,19 @@ def _read(encoder: Encoder, series: jax.Array) -> jax.Array:
 def _unseen(population: Population, encoder: Encoder, key: jax.Array, count: int):
     """True and named coefficients (k, count) of systems that the network has not seen."""
     keys = jax.random.split(key, 2)
-    c, q, rate = population.drawn(keys[0], count)
-    clean, _ = population.seen(c, q, population.momenta(c, q, rate))
-    return c, encoder.estimates(population.noisy(clean, keys[1]).astype(Dtype))
+    c, q, rate = population.draw(keys[0], count)
+    clean, _ = population.observed(c, q, population.momenta(c, q, rate))
+    return c, encoder.estimates(population.add_noise(clean, keys[1]).astype(Dtype))
 
 
 def _errors(
     population: Population, encoder: Encoder, key: jax.Array, count: int, names: list[str]
 ) -> dict[str, float]:
     c, named = (np.asarray(x, float) for x in _unseen(population, encoder, key, count))
-    found: dict[str, float] = {}
+    result: dict[str, float] = {}
     for k, name in enumerate(names):
         there = c[k] != 0
         error = np.abs(named[k, there] / c[k, there] - 1)
-        found[f"error_median.{name}"] = float(np.median(error))
-        found[f"error_p95.{name}"] = float(np.percentile(error, 95))
-    return found
+        result[f"error_median.{name}"] = float(np.median(error))
+        result[f"error_p95.{name}"] = float(np.percentile(error, 95))
+    return result

@@ -1,5 +1,5 @@
-"""New motions put before a trained network: each trial is a system of its own, named by the network
-and refined through the integrator, all of them in one compiled program."""
+"""Inference on new motions by a trained network: each trial is a system of its own, read by the
+network and refined through the integrator, all of them in one compiled program."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import numpy as np
 from actionrun.compiler.errors import study_error
 from actionrun.compiler.findings import Inference
 from actionrun.compiler.numerics.inference.encoder import Encoder
-from actionrun.compiler.numerics.inference.initial_guess import weak_answer
+from actionrun.compiler.numerics.inference.initial_guess import weak_form_estimate
 from actionrun.compiler.numerics.inference.population import Population
 from actionrun.compiler.numerics.inference.trajectory_residual import TrajectoryResidual
 from actionrun.compiler.numerics.optimizers.levenberg_marquardt import (
@@ -22,7 +22,7 @@ from actionrun.compiler.numerics.optimizers.levenberg_marquardt import (
     covariance,
     levenberg_marquardt,
 )
-from actionrun.compiler.numerics.sharding import dealt
+from actionrun.compiler.numerics.sharding import shard_batch
 from actionrun.compiler.program import Reported
 from actionrun.compiler.symbolic.identifiability import identified_coefficients
 from actionrun.compiler.symbolic.lagrangian_system import LagrangianSystem
@@ -30,9 +30,9 @@ from actionrun.spec.kinds.family import Family
 from actionrun.spec.tables.observables import OBSERVABLES
 from scipy.interpolate import CubicSpline
 
-from .bounds import ties
+from .bounds import active_constraints
 from .evaluation import read, scoring_layers
-from .observations import Observed, far, grid, observed
+from .observations import ObservedMotions, grid, observed_motions, outliers
 from .train import Training
 
 SHORT = 0.5  # of a step: how much shorter than those of training a motion may be
@@ -60,8 +60,8 @@ class InferredMotions:
     network_residual: np.ndarray
     residual: np.ndarray
     converged: np.ndarray
-    ties: list[tuple[str, ...]]
-    seen: Observed
+    active_constraints: list[tuple[str, ...]]
+    seen: ObservedMotions
     model: np.ndarray
     channels: tuple[str, ...]
 
@@ -86,7 +86,7 @@ class InferredMotions:
                 "network_residual": number(self.network_residual[i]),
                 "residual": number(self.residual[i]),
                 "converged": bool(self.converged[i]),
-                "ended_on": list(self.ties[i]),
+                "ended_on": list(self.active_constraints[i]),
                 "strays": self._strays(i),
             }
             for i, trial in enumerate(self.trials)
@@ -94,12 +94,12 @@ class InferredMotions:
 
     def _strays(self, trial: int) -> list[dict[str, Any]]:
         """Samples of a motion that lie far from its fit: their variable and time."""
-        o, found = self.seen, []
+        o, result = self.seen, []
         for k, name in enumerate(self.channels):
             miss = self.model[:, k, trial] - o.values[:, k, trial]
-            slips = far(miss, o.weight[:, k, trial] > 0, float(o.size[k]))
-            found += [{"variable": name, "t": float(t)} for t in o.t[slips, trial]]
-        return found
+            slips = outliers(miss, o.weight[:, k, trial] > 0, float(o.size[k]))
+            result += [{"variable": name, "t": float(t)} for t in o.t[slips, trial]]
+        return result
 
 
 def infer_motions(
@@ -112,26 +112,26 @@ def infer_motions(
     motion is shorter than those of training, or has other variables.
     """
     study, symbolic, population = training.study, training.symbolic, training.population
-    o = observed(study, symbolic, observations)
+    o = observed_motions(study, symbolic, observations)
     require_observed(study, symbolic, o)
     trials = np.unique(observations.get("trial", np.ones(1, int)))
     series, q, v = resampled(study, population, o, trials)
     encoder = training.encoder(state)
     times = tuple((float(population.h) * population.every * np.arange(len(series))).tolist())
     named = np.asarray(
-        _read(population, encoder, dealt(jnp.asarray(series)), times, scoring_layers(study))
+        _read(population, encoder, shard_batch(jnp.asarray(series)), times, scoring_layers(study))
     )
     low, high = np.asarray(population.low)[:, None], np.asarray(population.high)[:, None]
     weak = None
     if study.refine.start == "better":
         weak = _by_weak_form(population, times, jnp.asarray(series), jnp.asarray(named))
-    values, weight, t = (dealt(jnp.asarray(x)) for x in (o.values, o.weight, o.t))
+    values, weight, t = (shard_batch(jnp.asarray(x)) for x in (o.values, o.weight, o.t))
     places = grid(o.t, float(population.h))
     trajectory = TrajectoryResidual(
         population.ggl, population.fixed, places, values, weight, t, o.names, len(named), False,
-        walls=population.walls,
+        inequalities=population.inequalities,
     )  # fmt: skip
-    start = dealt(jnp.concatenate([jnp.asarray(named), jnp.asarray(q), jnp.asarray(v)]))
+    start = shard_batch(jnp.concatenate([jnp.asarray(named), jnp.asarray(q), jnp.asarray(v)]))
     iterations = study.refine.iterations if study.refine.method != "none" else 0
     refined = _refined(trajectory, start, weak, jnp.asarray(low), jnp.asarray(high), iterations,
                        study.refine.tolerance)  # fmt: skip
@@ -148,14 +148,14 @@ def infer_motions(
         np.sqrt(np.asarray(refined.network_cost) / count),
         np.sqrt(np.asarray(fit.cost) / count),
         np.asarray(fit.converged),
-        ties(fit, population.walls),
+        active_constraints(fit, population.inequalities),
         o,
         np.asarray(refined.model),
         tuple(OBSERVABLES[key].column(symbolic.words.names[i]) for key, i in o.names),
     )
 
 
-def require_observed(study: Family, symbolic: LagrangianSystem, o: Observed) -> None:
+def require_observed(study: Family, symbolic: LagrangianSystem, o: ObservedMotions) -> None:
     """Raises Faults where the channels are not those that the network reads."""
     variables = study.observe.variables
     if {*o.names} != {(v, i) for v in variables for i in range(symbolic.n)}:
@@ -171,18 +171,22 @@ def _standard_deviations(study: Family, refined: RefinedMotions, count: np.ndarr
     """Of the coefficients (k, trials) with `count` (trials,) samples each, NaN where the motion
     does not tell them apart or they ended at a bound."""
     fit, share = refined.fit, np.asarray(refined.identified)
-    lost = 0 if fit.walls is None else np.any(np.asarray(fit.walls) != 0, axis=1).sum(axis=0)
+    lost = (
+        0
+        if fit.active_normals is None
+        else np.any(np.asarray(fit.active_normals) != 0, axis=1).sum(axis=0)
+    )
     lost = lost + 2 * len(study.system.holonomic)  # of a start, by the surface that it lies on
-    free = np.maximum(count - (~np.asarray(fit.held)).sum(axis=0) + lost, 1)
+    free = np.maximum(count - (~np.asarray(fit.at_bound)).sum(axis=0) + lost, 1)
     variance = np.asarray(fit.cost) / free
     if study.observe.noise:
         variance = np.full_like(variance, study.observe.noise**2)
     spread = np.asarray(covariance(fit, jnp.asarray(variance)))
     std = np.sqrt(np.maximum(np.einsum("ii...->i...", spread)[: len(share)], 0))
-    return np.where(np.asarray(fit.held)[: len(share)] | ~share, np.nan, std)
+    return np.where(np.asarray(fit.at_bound)[: len(share)] | ~share, np.nan, std)
 
 
-def resampled(study: Family, population: Population, o: Observed, names: np.ndarray):
+def resampled(study: Family, population: Population, o: ObservedMotions, names: np.ndarray):
     """Series (samples, channels, trials) at the times of training, in its order of channels, and
     the first positions and velocities (n, trials)."""
     step = float(population.h) * population.every
@@ -224,7 +228,7 @@ def _read(population: Population, encoder: Encoder, series, times: tuple[float, 
 
 @eqx.filter_jit
 def _by_weak_form(population: Population, times: tuple[float, ...], series, named):
-    return weak_answer(population, np.array(times), series, named)
+    return weak_form_estimate(population, np.array(times), series, named)
 
 
 class RefinedMotions(NamedTuple):
@@ -262,7 +266,7 @@ def _refined(
         both, costs = jax.lax.map(begun, jnp.stack([at, weak]))  # compiled once
         begin, before = jnp.where(costs[1] < costs[0], both[1], both[0]), costs[0]
     fit = levenberg_marquardt(
-        trajectory.residual, begin, low, high, iterations, tolerance, trajectory.walls
+        trajectory.residual, begin, low, high, iterations, tolerance, trajectory.inequalities
     )
     model, identified = trajectory.motion(fit.x)[0], identified_coefficients(fit.normal, k)
     return RefinedMotions(fit, before, model, identified)

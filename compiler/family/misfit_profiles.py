@@ -1,10 +1,12 @@
-"""How the misfit of a motion rises around the truth: along each coefficient and along the gauge.
+"""Misfit profiles around the truth: along each coefficient and along the gauge.
 
 The gauge multiplies all coefficients at once, which changes no equation of motion: what the misfit
 says along it comes from the momenta alone (the paper's Fig. 8, and why its training failed).
 """
 
 from __future__ import annotations
+
+from typing import Literal
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -17,7 +19,7 @@ from actionrun.compiler.numerics.inference.population import Population
 REACH, POINTS = 4.0, 81  # factors from 1/REACH to REACH
 
 
-def landscape(population: Population, names: list[str], case: int, c, q, p) -> Figure:
+def misfit_profile(population: Population, names: list[str], case: int, c, q, p) -> Figure:
     """The figure for one system: coefficients (k,), starting q and p (n,)."""
     factors = np.geomspace(1 / REACH, REACH, POINTS)
     ways = [k for k in range(len(names)) if float(c[k]) != 0]
@@ -30,13 +32,13 @@ def landscape(population: Population, names: list[str], case: int, c, q, p) -> F
     misfit = np.asarray(_misfits(population, jnp.asarray(c), jnp.asarray(trial), q, p))
     misfit = misfit.reshape(len(population.variables), len(ways) + 1, POINTS)
     labels = [names[k] for k in ways] + ["all together (the gauge)"]
-    styles = ["line"] * len(ways) + ["dashed"]
+    styles: list[Literal["line", "dashed"]] = [*["line"] * len(ways), "dashed"]
     panels = tuple(
         Panel(
             Axis("coefficient / its true value", log=True),
             Axis(f"misfit of {OBSERVABLES[variable].plural}"),
             tuple(
-                Curve(factors, misfit[v, w], label, style)  # type: ignore[arg-type]
+                Curve(factors, misfit[v, w], label, style)
                 for w, (label, style) in enumerate(zip(labels, styles, strict=True))
             ),
         )

@@ -18,7 +18,7 @@ ROUND_OFF = 1e-9  # of a channel's size: so near to the fit nothing is far from 
 SLACK = 0.02  # an interval may exceed a whole number of steps by this share of a step
 
 
-class Observed(NamedTuple):
+class ObservedMotions(NamedTuple):
     """Samples of all trials: t (samples, trials); values, weight (samples, channels, trials), the
     weight zero where a sample is missing; `names` (variable, component) of the channels."""
 
@@ -33,9 +33,9 @@ class Observed(NamedTuple):
         return [k for k, (key, _) in enumerate(self.names) if OBSERVABLES[key].state == state]
 
 
-def observed(
+def observed_motions(
     study: Family, symbolic: LagrangianSystem, observations: Mapping[str, np.ndarray]
-) -> Observed:
+) -> ObservedMotions:
     """Samples by trial, channels in the order of the table of observables, trials by time."""
     words = symbolic.words
     columns: list[np.ndarray] = []
@@ -72,7 +72,7 @@ def observed(
         times[len(rows) :, k] = t[rows[-1]]
         block[: len(rows), :, k] = np.where(seen[rows], values[rows], 0)
         weight[: len(rows), :, k] = np.where(seen[rows], 1 / size, 0)
-    return Observed(times, block, weight, size, tuple(names))
+    return ObservedMotions(times, block, weight, size, tuple(names))
 
 
 def missing(t: np.ndarray, weight: np.ndarray) -> tuple[int, int]:
@@ -83,7 +83,7 @@ def missing(t: np.ndarray, weight: np.ndarray) -> tuple[int, int]:
     return cells - int((weight > 0).sum()), cells
 
 
-def far(miss: np.ndarray, there: np.ndarray, size: float) -> np.ndarray:
+def outliers(miss: np.ndarray, there: np.ndarray, size: float) -> np.ndarray:
     """Which samples of a channel lie far from its fit, by the median absolute deviation of their
     misfits `miss`; `there` says which samples there are (same shape), `size` is their RMS."""
     if not there.any():
@@ -92,10 +92,10 @@ def far(miss: np.ndarray, there: np.ndarray, size: float) -> np.ndarray:
     return there & (np.abs(miss) > STRAY * typical + ROUND_OFF * size)
 
 
-def roughness(o: Observed) -> float:
+def roughness(o: ObservedMotions) -> float:
     """Noise over the RMS of a variable, as samples tell it that lie off the cubic through the two
     before and the two after them."""
-    found = []
+    result = []
     for trial in range(o.t.shape[1]):
         for k in range(len(o.names)):
             there = o.weight[:, k, trial] > 0
@@ -113,8 +113,8 @@ def roughness(o: Observed) -> float:
             )  # fmt: skip
             values = np.stack([x[0:-4], x[1:-3], x[3:-1], x[4:]])
             miss = x[2:-2] - np.sum(share * values, axis=0)
-            found.append(miss**2 / (1 + np.sum(share**2, axis=0)) / o.size[k] ** 2)
-    return float(np.sqrt(np.mean(np.concatenate(found)))) if found else 0.0
+            result.append(miss**2 / (1 + np.sum(share**2, axis=0)) / o.size[k] ** 2)
+    return float(np.sqrt(np.mean(np.concatenate(result)))) if result else 0.0
 
 
 def grid(t: np.ndarray, dt: float) -> Grid:

@@ -14,7 +14,7 @@ from actionrun.spec import Fault
 from actionrun.spec.kinds.family import Family
 
 from .bounds import ranges
-from .symbolic_identifiability import determined
+from .symbolic_identifiability import symbolic_identifiability
 from .train import population
 
 
@@ -30,19 +30,19 @@ def check(study: Family) -> list[Fault]:
 def _identified(study: Family, symbolic: LagrangianSystem) -> Iterator[Fault]:
     if not symbolic.coefficients:
         return
-    found = determined(study, symbolic)
-    if found is None:
+    result = symbolic_identifiability(study, symbolic)
+    if result is None:
         yield study.fault(("coefficients",), None, "deep.rank",
                           "no state with finite numbers was found to judge what is identifiable",
                           severity="note")  # fmt: skip
         return
-    rank = f"rank {found.rank} of {found.of}"
-    if found.rank == found.of:
+    rank = f"rank {result.rank} of {result.of}"
+    if result.rank == result.of:
         message = f"{rank}: motions determine all coefficients"
         yield study.fault(("coefficients",), None, "deep.rank", message, severity="note")
         return
-    known = " and ".join(monomial(c) for c in found.combinations) or "nothing"
-    lost = [c.name for c in symbolic.coefficients if c.name in found.lost]
+    known = " and ".join(monomial(c) for c in result.combinations) or "nothing"
+    lost = [c.name for c in symbolic.coefficients if c.name in result.lost]
     hint = f"fix one of {', '.join(lost)}, e.g. {lost[0]} = {{ fixed = 1.0 }}"
     if "momentum" not in by_state(study.observe.variables) and study.data is None:
         hint += '; or observe momenta: variables = ["q", "pi"]'

@@ -1,4 +1,4 @@
-"""Which coefficients a family's motions can determine at all, whatever the motion.
+"""Structural identifiability: which coefficients a family's motions can determine at all.
 
 Seen positions fix the acceleration as a function of the state, and the constraints; an observable
 that holds coefficients, as momenta do, is fixed too.
@@ -29,7 +29,7 @@ PASSES = 30  # of Newton, towards the surface of the constraints
 STILL = 1e-9  # a constraint that moves by less, of the size of its terms, stays
 
 
-def determined(study: Family, problem: LagrangianSystem) -> Identifiability | None:
+def symbolic_identifiability(study: Family, problem: LagrangianSystem) -> Identifiability | None:
     """What motions of a family determine; None where no generic state has finite numbers."""
     jacobian = _jacobian(study, problem)
     if jacobian is None:
@@ -141,15 +141,15 @@ def _on_surface(problem: LagrangianSystem, at: dict[sp.Symbol, np.ndarray | floa
     gradients = [sp.diff(phi, x) for phi in problem.constraints for x in words.q]
     drifts = [sp.diff(phi, words.t) for phi in problem.constraints]
     for step in range(PASSES + 1):
-        found = {**at, **dict(zip(words.q, q, strict=True)), **dict(zip(words.v, v, strict=True))}
-        phi, G = numbers(problem.constraints, found), numbers(gradients, found)
+        result = {**at, **dict(zip(words.q, q, strict=True)), **dict(zip(words.v, v, strict=True))}
+        phi, G = numbers(problem.constraints, result), numbers(gradients, result)
         phi, G = phi.T[..., None], G.T.reshape(-1, m, problem.n)
-        sound = np.isfinite(phi[:, :, 0]).all(axis=1) & np.isfinite(G).all(axis=(1, 2))
-        inverse = np.linalg.pinv(np.where(np.reshape(sound, (-1, 1, 1)), G, 0))
-        q = np.where(sound, q - (inverse @ phi)[..., 0].T, np.nan)
+        finite = np.isfinite(phi[:, :, 0]).all(axis=1) & np.isfinite(G).all(axis=(1, 2))
+        inverse = np.linalg.pinv(np.where(np.reshape(finite, (-1, 1, 1)), G, 0))
+        q = np.where(finite, q - (inverse @ phi)[..., 0].T, np.nan)
         if step == PASSES:
-            size = numbers([sum_of_sizes(one) for one in problem.constraints], found)
+            size = numbers([sum_of_sizes(one) for one in problem.constraints], result)
             q = np.where((np.abs(phi[..., 0].T) <= STILL * size).all(axis=0), q, np.nan)
-            drift = numbers(drifts, found).T[..., None]
+            drift = numbers(drifts, result).T[..., None]
             v = v - (inverse @ (G @ v.T[..., None] + drift))[..., 0].T
     return {**at, **dict(zip(words.q, q, strict=True)), **dict(zip(words.v, v, strict=True))}

@@ -1,4 +1,4 @@
-"""Which terms the data support: coefficients that may vanish are dropped one by one.
+"""Term selection: coefficients that may vanish are dropped one by one where the data allow.
 
 Backward elimination by the Bayesian information criterion, N ln(cost/N) + k ln N (Schwarz, Ann.
 Statist. 6, 461, 1978), each model refitted through the integrator; all that may go next are tried
@@ -36,14 +36,14 @@ class Term:
 
 
 @dataclass(frozen=True)
-class Choice:
+class TermSelection:
     fit: Fit  # one lane
     terms: tuple[Term, ...]
 
 
-def chosen(
+def select_terms(
     fit: Fit, names: list[str], low: jax.Array, high: jax.Array, rows: int, refit: Refit
-) -> Choice:
+) -> TermSelection:
     """The model that the criterion prefers, from a fit of all terms (one lane).
 
     `low`, `high` (k + starts, 1) are the bounds, `rows` the number of samples, `refit` minimises
@@ -82,4 +82,4 @@ def chosen(
     terms = tuple(
         Term(names[k], k in active, float(evidence[k])) for k in sorted([*active, *dropped])
     )
-    return Choice(fit, terms)
+    return TermSelection(fit, terms)

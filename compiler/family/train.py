@@ -8,11 +8,11 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 from actionrun.compiler.numerics.inference.encoder import Encoder
-from actionrun.compiler.numerics.inference.losses import Judgement
+from actionrun.compiler.numerics.inference.losses import TrainingLoss
 from actionrun.compiler.numerics.inference.observables import OBSERVABLES
 from actionrun.compiler.numerics.inference.population import Population
 from actionrun.compiler.numerics.inference.training import Dtype, Progress, Trainer
-from actionrun.compiler.numerics.sharding import everywhere
+from actionrun.compiler.numerics.sharding import replicate
 from actionrun.compiler.program import Report
 from actionrun.compiler.symbolic.lagrangian_system import LagrangianSystem
 from actionrun.compiler.symbolic.lowered_system import parameters
@@ -21,7 +21,7 @@ from actionrun.spec.kinds.family import Family
 
 from .bounds import Ranges
 from .constraints import integrator, require_starts
-from .encoder import encoder_of
+from .encoder import fresh_encoder
 
 SECOND_MOMENT = 0.95  # of Adam: fresh systems every step let it forget fast; 0.999 was twice worse
 LARGEST_WEIGHT = 1e4  # of a network that has been trained well
@@ -38,9 +38,9 @@ class Training:
         self.study, self.symbolic, self.population = study, symbolic, population
         self.total = study.training.total
         self.key = jax.random.key(study.seed)
-        encoder = encoder_of(study, symbolic, self.population, self.key)
+        encoder = fresh_encoder(study, symbolic, self.population, self.key)
         self.trainer = Trainer(
-            self.population, encoder, study.training.batch, _optimizer(study), judgement(study)
+            self.population, encoder, study.training.batch, _optimizer(study), training_loss(study)
         )
         self.step = eqx.filter_jit(self.trainer.step)
 
@@ -51,7 +51,7 @@ class Training:
         """One compiled call a step: XLA runs a step's matrix products on all cores, which it does
         not inside of a compiled loop."""
         still = eqx.filter(self.trainer.start(), eqx.is_array, inverse=True)
-        progress = eqx.combine(everywhere(state), still)
+        progress = eqx.combine(replicate(state), still)
         key = jax.random.fold_in(self.key, TRAIN_KEY)
         rounds = self.study.training.rounds or self.total
         for n in range(done, done + count):
@@ -59,7 +59,7 @@ class Training:
         loss = float(progress.loss)
         diverged = None
         if not np.isfinite(loss):
-            diverged = self._trouble(everywhere(state), key, done)
+            diverged = self._trouble(replicate(state), key, done)
         rate = float(_schedule(self.study)(done + count))
         report = Report({"loss": loss, "learning_rate": rate}, diverged=diverged)
         return eqx.filter(progress, eqx.is_array), report
@@ -69,7 +69,7 @@ class Training:
         population, count = self.population, self.study.training.batch
         told = f"step {n + 1}: the loss of training is not finite"
         weights = [float(jnp.max(jnp.abs(x))) for x in jax.tree.leaves(state.network) if x.size]
-        c, q, rate = population.drawn(jax.random.fold_in(key, n), count)
+        c, q, rate = population.draw(jax.random.fold_in(key, n), count)
         series, _ = population.series(c, q, population.momenta(c, q, rate))
         sizes = jnp.sum(series.astype(Dtype) ** 2, axis=(0, 1))  # as the training sees them
         bad = ~np.isfinite(np.asarray(sizes))
@@ -91,7 +91,7 @@ class Training:
     def encoder(self, state: Progress) -> Encoder:
         """The network as a state of this training has it."""
         still = eqx.filter(self.trainer.start(), eqx.is_array, inverse=True)
-        progress = eqx.combine(everywhere(state), still)
+        progress = eqx.combine(replicate(state), still)
         return self.trainer.with_network(progress.network)
 
 
@@ -121,7 +121,7 @@ def population(study: Family, symbolic: LagrangianSystem, within: Ranges, steps:
         variables=study.observe.variables,
         contracts=False,
         noise=study.observe.noise or 0.0,
-        walls=within.walls,
+        inequalities=within.inequalities,
         known_start=bool(jnp.all(q_low == q_high) & jnp.all(rate_low == rate_high)),
     )
     require_starts(study, symbolic, drawn)
@@ -159,7 +159,7 @@ def _optimizer(study: Family) -> optax.GradientTransformation:
             return optax.sgd(_schedule(study), momentum=0.9)
 
 
-def judgement(study: Family) -> Judgement:
+def training_loss(study: Family) -> TrainingLoss:
     """The loss of training; how the channels weigh in one that compares motions."""
     training, n = study.training, sum(study.system.coordinates.values())
     weights = {"position": training.alpha}
@@ -168,6 +168,6 @@ def judgement(study: Family) -> Judgement:
         for key in study.observe.variables
         for _ in range(n)
     ]
-    return Judgement(
+    return TrainingLoss(
         training.loss, jnp.asarray(channels), training.exponent, not study.network.scaled
     )

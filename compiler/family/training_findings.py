@@ -14,7 +14,7 @@ from actionrun.compiler.numerics.inference.encoder import Encoder
 from actionrun.compiler.numerics.inference.population import Population
 from actionrun.compiler.numerics.inference.training import Progress
 from actionrun.compiler.numerics.optimizers.levenberg_marquardt import covariance
-from actionrun.compiler.numerics.sharding import dealt
+from actionrun.compiler.numerics.sharding import shard_batch
 from actionrun.compiler.program import Tell
 from actionrun.compiler.symbolic.equations import numeric_equations, symbolic_equations
 from actionrun.compiler.symbolic.identifiability import Identifiability
@@ -22,9 +22,16 @@ from actionrun.compiler.symbolic.lagrangian_system import LagrangianSystem
 from actionrun.spec.kinds.family import Family
 
 from .cramer_rao import beside_refinement, uncertainty, uncertainty_checks, uncertainty_table
-from .evaluation import EvaluationBatch, evaluate, given, identified, lanes, refinement
+from .evaluation import (
+    EvaluationBatch,
+    evaluate,
+    named_cases,
+    population_identifiability,
+    refinement,
+    select_systems,
+)
 from .figures import case_figure, error_figure
-from .misfit_profiles import landscape
+from .misfit_profiles import misfit_profile
 from .train import TEST_KEY, Training
 
 ROUND_OFF = 1e-13  # relative noise that even a noise-free motion has, many roundings later
@@ -58,24 +65,24 @@ def _findings(
     cases = test = None
     if named + count:
         tell("examine", 0, named + count, {})
-        parts = [given(study, symbolic, population)] if named else []
+        parts = [named_cases(study, symbolic, population)] if named else []
         if count:
-            c, q, rate = population.drawn(keys[0], count)
+            c, q, rate = population.draw(keys[0], count)
             parts.append((c, q, population.momenta(c, q, rate)))
         c, q, p = (jnp.concatenate(x, axis=1) for x in zip(*parts, strict=True))
-        c, q, p = dealt(c), dealt(q), dealt(p)
+        c, q, p = shard_batch(c), shard_batch(q), shard_batch(p)
         whole = evaluate(population, encoder, refinement(study, population), c, q, p, keys[1])
-        cases = lanes(whole, slice(0, named)) if named else None
-        test = lanes(whole, slice(named, None)) if count else None
+        cases = select_systems(whole, slice(0, named)) if named else None
+        test = select_systems(whole, slice(named, None)) if count else None
         tell("examine", named + count, named + count, {})
     beside = None
     if test is not None:
         metrics |= _metrics(population, names, test, refines)
-        if population.noise and refines:
-            metrics |= uncertainty(names, test, population.noise)
+        if test.truth is not None and refines:
+            metrics |= uncertainty(names, test, test.truth, population.noise)
             beside = beside_refinement(names, test)
             metrics |= beside[0]
-    known = identified(symbolic, population, names, keys[0])
+    known = population_identifiability(symbolic, population, names, keys[0])
     return Findings(
         metrics=metrics,
         equations=_equations(study, symbolic, population, names, cases),
@@ -168,9 +175,9 @@ def _equations(
     cases: EvaluationBatch | None,
 ) -> tuple[Equation, ...]:
     """The family in symbols, and each case with its refined numbers, or else the network's."""
-    found = list(symbolic_equations(symbolic))
+    result = list(symbolic_equations(symbolic))
     if cases is None:
-        return tuple(found)
+        return tuple(result)
     samples = cases.series.shape[0] * cases.series.shape[1]
     starts = len(cases.fit.x) > len(names)
     bound = 2 * len(symbolic.constraints) if starts else 0  # of a start, by the constraints
@@ -190,8 +197,8 @@ def _equations(
         spread_of = block if refines else None
         for equation in numeric_equations(symbolic, values, spread_of, names if refines else ()):
             title = f"Case {i + 1}: {equation.name}"
-            found.append(Equation(title, equation.latex, equation.text, equation.values))
-    return tuple(found)
+            result.append(Equation(title, equation.latex, equation.text, equation.values))
+    return tuple(result)
 
 
 def _summary(names, metrics, cases, known: Identifiability, refined: bool):
@@ -250,7 +257,7 @@ def _table(names: list[str], metrics, refines: bool) -> Table:
 def _arrays(study: Family, names: list[str], test: EvaluationBatch | None) -> dict[str, Array]:
     if test is None:
         return {}
-    found = {}
+    result = {}
     for k, name in enumerate(names):
         unit = study.unit(name)
         found_by = {"truth": test.c, "network": test.network}
@@ -258,8 +265,8 @@ def _arrays(study: Family, names: list[str], test: EvaluationBatch | None) -> di
             found_by["refined"] = test.fit.x
         for of, values in found_by.items():
             long = f"{name} of the unseen systems: {of}"
-            found[f"{name}_{of}"] = Array(np.asarray(values[k]), ("system",), unit, long)
-    return found
+            result[f"{name}_{of}"] = Array(np.asarray(values[k]), ("system",), unit, long)
+    return result
 
 
 def _figures(study: Family, population: Population, names, cases, test):
@@ -278,7 +285,7 @@ def _figures(study: Family, population: Population, names, cases, test):
                 )
             )
             here = (np.asarray(x)[:, i] for x in (cases.c, cases.q, cases.p))
-            figures.append(landscape(population, names, i, *here))
+            figures.append(misfit_profile(population, names, i, *here))
     if test is not None:
         refined = np.asarray(test.fit.x)[: len(names)] if refines else None
         bare = None if test.bare is None else np.asarray(test.bare)

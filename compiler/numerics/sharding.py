@@ -1,4 +1,4 @@
-"""Batches dealt out to all devices of this process, where it has several.
+"""Data parallelism: batches sharded over all devices of this process, where it has several.
 
 With one device, arrays and programs are what they are without this. On several, sums over a batch
 are added in another order, so that last bits differ: a checkpoint knows how many there were.
@@ -17,7 +17,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 NAME = "systems"
 
 
-def dealt(x: jax.Array) -> jax.Array:
+def shard_batch(x: jax.Array) -> jax.Array:
     """x (..., batch) with an equal share of the batch on each device, where it divides."""
     devices = jax.devices()
     if len(devices) == 1 or x.shape[-1] % len(devices):
@@ -26,7 +26,7 @@ def dealt(x: jax.Array) -> jax.Array:
     return jax.lax.with_sharding_constraint(x, NamedSharding(_mesh(devices), places))
 
 
-def everywhere(tree: Any) -> Any:
+def replicate(tree: Any) -> Any:
     """The arrays of a tree, whole on each device."""
     devices = jax.devices()
     if len(devices) == 1:

@@ -203,8 +203,8 @@ def main() -> None:
     for noise in (0.0, 0.01, 0.05):
         program, state = trained(noise, options.steps)
         population, key = program.population, jax.random.key(11)
-        c, q, rate = population.drawn(key, options.systems)
-        series = population.noisy(population.series(c, q, rate)[0], jax.random.fold_in(key, 1))
+        c, q, rate = population.draw(key, options.systems)
+        series = population.add_noise(population.series(c, q, rate)[0], jax.random.fold_in(key, 1))
         truth, series = np.asarray(c), np.asarray(series)
         rows: list[tuple[str, Method, int, bool]] = [
             ("network", network(program, state), options.systems, True),

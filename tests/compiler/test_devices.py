@@ -81,8 +81,8 @@ def test_a_batch_on_two_devices_is_as_on_one(tmp_path):
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     lines = done.stdout.replace("(", "[").replace(")", "]").splitlines()
-    dealt, leaves, named, leaves_alone, named_alone = map(json.loads, lines)
-    assert dealt == [2, [3, 8]]
+    shard_batch, leaves, named, leaves_alone, named_alone = map(json.loads, lines)
+    assert shard_batch == [2, [3, 8]]
     for two, one in zip(leaves, leaves_alone, strict=True):
         np.testing.assert_allclose(two, one, rtol=1e-3, atol=1e-6)
     # q'' = -(c2/c1) q and pi = 2 c1 q', as far as steps of order 2 tell: (0.1*1.5)^2/6 = 0.4 %.

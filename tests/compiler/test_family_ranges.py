@@ -57,7 +57,7 @@ def of(*constraints, cases="[]"):
 
 def test_a_straight_line_in_one_coefficient_is_a_bound():
     result = of("c1 > 2*m", "3*c2 - m^2 <= 6", "m < c3 + 1")
-    assert result.walls is None
+    assert result.inequalities is None
     np.testing.assert_allclose(result.low, [1.5, 0.5, 0.0])
     np.testing.assert_allclose(result.high, [4.0, (6 + 0.75**2) / 3, 2.0])
 
@@ -68,7 +68,7 @@ def test_the_share_of_the_ranges_that_is_left():
     whole = 3.5 * 7.5
     below = np.trapezoid([0.5, 7.5], [0.5, 4.0])  # 2 c1 - 0.5 from c1 = 0.5 to 4
     assert result.share == pytest.approx(below / whole, abs=0.01)
-    assert result.walls is not None and result.walls.texts == ("c2 < 2*c1",)
+    assert result.inequalities is not None and result.inequalities.texts == ("c2 < 2*c1",)
     assert "members with c2 < 2*c1: " in explain(study("c2 < 2*c1"))[1].text
 
 
@@ -77,7 +77,7 @@ def drawn(*constraints):
     asked = study(*constraints)
     symbolic = lagrangian_system(asked)
     result = population(asked, symbolic, ranges(asked, symbolic), 30)
-    return np.asarray(result.drawn(jax.random.key(1), 4000)[0])
+    return np.asarray(result.draw(jax.random.key(1), 4000)[0])
 
 
 def test_members_meet_the_constraints():

@@ -8,8 +8,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from actionrun.compiler import compile
-from actionrun.compiler.numerics.inference.initial_guess import better, seen_start, weak_answer
-from actionrun.compiler.numerics.inference.posterior import ideal, scored
+from actionrun.compiler.numerics.inference.initial_guess import (
+    lower_residual_start,
+    observed_start,
+    weak_form_estimate,
+)
+from actionrun.compiler.numerics.inference.posterior import fisher_scoring, posterior_mean
 from actionrun.compiler.numerics.optimizers.levenberg_marquardt import levenberg_marquardt
 from actionrun.spec import loads
 
@@ -40,9 +44,9 @@ SYSTEMS = 300
 def motions(noise: float):
     """The population, its coefficients, starts, clean and noisy series."""
     population = compile(loads(STUDY % noise)).population
-    c, q, p = population.drawn(jax.random.key(4), SYSTEMS)
+    c, q, p = population.draw(jax.random.key(4), SYSTEMS)
     clean, _ = eqx.filter_jit(population.series)(c, q, p)
-    return population, c, q, p, clean, population.noisy(clean, jax.random.key(5))
+    return population, c, q, p, clean, population.add_noise(clean, jax.random.key(5))
 
 
 def fitted(population, q, p, seen, start):
@@ -59,7 +63,7 @@ def fitted(population, q, p, seen, start):
 def test_the_ideal_reader_is_the_efficient_one():
     """Where noise is small and zero is far the posterior mean is the least squares solution."""
     population, c, q, p, clean, noisy = motions(1e-3)
-    mean, spread = eqx.filter_jit(ideal)(population, c, q, p, clean, noisy)
+    mean, spread = eqx.filter_jit(posterior_mean)(population, c, q, p, clean, noisy)
     _, best = fitted(population, q, p, noisy, c)
     inner = np.asarray((c - population.low[:, None] > 6 * spread)
                        & (population.high[:, None] - c > 6 * spread)).all(axis=0)  # fmt: skip
@@ -73,7 +77,7 @@ def test_the_ideal_reader_is_the_efficient_one():
 @pytest.mark.slow
 def test_the_prior_makes_the_ideal_reader_no_worse():
     population, c, q, p, clean, noisy = motions(0.05)
-    mean, spread = eqx.filter_jit(ideal)(population, c, q, p, clean, noisy)
+    mean, spread = eqx.filter_jit(posterior_mean)(population, c, q, p, clean, noisy)
     _, best = fitted(population, q, p, noisy, c)
     for k in range(2):
         ours, theirs = (np.mean(np.asarray((x - c) / spread)[k] ** 2) for x in (mean, best))
@@ -90,15 +94,15 @@ def test_scoring_goes_to_the_mean_of_the_posterior():
     wide = {name: jnp.full(1, end) for name, end in ends.items()}
     draw = np.random.default_rng(1).normal(size=(4, SYSTEMS))
     for population in (known, replace(known, known_start=False, **wide)):
-        mean, spread = eqx.filter_jit(ideal)(population, c, q, p, clean, noisy)
+        mean, spread = eqx.filter_jit(posterior_mean)(population, c, q, p, clean, noisy)
         starts = (q, p) if population is known else (q + 0.005 * draw[2], p + 0.01 * draw[3])
         near = jnp.maximum(c + 0.5 * spread * draw[:2], 0)
-        found = eqx.filter_jit(scored)(population, near, *starts, noisy, 3)
+        found = eqx.filter_jit(fisher_scoring)(population, near, *starts, noisy, 3)
         off = np.abs(np.asarray((found - mean) / spread))
         assert np.percentile(off, 90) < 0.1
         assert np.percentile(np.abs(np.asarray((near - mean) / spread)), 90) > 0.7
     lost = jnp.broadcast_to(known.high[:, None], c.shape)  # too far to come back at once
-    stays = eqx.filter_jit(scored)(known, lost, q, p, noisy, 1)
+    stays = eqx.filter_jit(fisher_scoring)(known, lost, q, p, noisy, 1)
 
     def misfit(c):
         return np.asarray(jnp.sum((known.series(c, q, p)[0] - noisy) ** 2, axis=(0, 1)))
@@ -112,13 +116,13 @@ def test_the_weak_form_names_a_linear_law_from_anywhere():
     population, c, q, p, clean, _ = motions(0.0)
     times = 0.1 * np.arange(21)
     far = jnp.full_like(c, 2.0)
-    found = weak_answer(population, times, clean, far)
+    found = weak_form_estimate(population, times, clean, far)
     assert np.median(np.abs(np.asarray(found / c - 1))[:, np.asarray(c[1] > 0)]) < 1e-4
     residual, _ = fitted(population, q, p, clean, c)
-    start, by_weak_form = better(residual, lambda x: x, far, found)
+    start, by_weak_form = lower_residual_start(residual, lambda x: x, far, found)
     assert np.asarray(by_weak_form).mean() > 0.99
     assert np.allclose(start, found, rtol=0, atol=0) or not np.asarray(by_weak_form).all()
-    start, by_weak_form = better(residual, lambda x: x, c, found)
+    start, by_weak_form = lower_residual_start(residual, lambda x: x, c, found)
     assert not np.asarray(by_weak_form).any() and (start == c).all()
-    seen = seen_start(population, times, clean, c)
+    seen = observed_start(population, times, clean, c)
     assert seen[0] == pytest.approx(np.asarray(q)) and seen[1] == pytest.approx(np.asarray(p))

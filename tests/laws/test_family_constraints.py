@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from actionrun.compiler import compile, symbolic_check
 from actionrun.compiler.family.constraints import integrator
-from actionrun.compiler.family.symbolic_identifiability import determined
-from actionrun.compiler.numerics.inference.weak_form import residuals, weak_form_of_many
+from actionrun.compiler.family.symbolic_identifiability import symbolic_identifiability
+from actionrun.compiler.numerics.inference.weak_form import weak_form_of_many, weak_residuals
 from actionrun.compiler.numerics.integrators.shooting import Grid, motions, motions_on
 from actionrun.compiler.symbolic.lagrangian_system import lagrangian_system
 from actionrun.compiler.symbolic.scaling import scalings
@@ -150,17 +150,17 @@ def test_the_weak_form_knows_no_forces_of_constraint():
     for every in (2, 1):
         q, p = (jnp.swapaxes(x, 0, 1)[:, ::every] for x in (rod.q, rod.p))
         weak = weak_form_of_many(np.linspace(0, 2.0, 40 // every + 1), q, p)
-        worst.append(float(jnp.max(jnp.abs(residuals(ggl, weak, jnp.asarray(MEMBERS))))))
+        worst.append(float(jnp.max(jnp.abs(weak_residuals(ggl, weak, jnp.asarray(MEMBERS))))))
     for k in range(4):
         wrong = np.array(MEMBERS)
         wrong[k] += 0.1
-        miss = np.abs(residuals(ggl, weak, jnp.asarray(wrong)))
+        miss = np.abs(weak_residuals(ggl, weak, jnp.asarray(wrong)))
         assert miss.max(axis=0).min() > 5 * worst[-1]
     assert worst[1] < worst[0] / 4 and worst[1] < 0.01
 
 
 def told(family: Family) -> tuple[int, set[str]]:
-    found = determined(family, lagrangian_system(family))
+    found = symbolic_identifiability(family, lagrangian_system(family))
     assert found is not None
     return found.rank, set(found.lost)
 

@@ -6,7 +6,11 @@ import numpy as np
 import pytest
 from actionrun.compiler import compile
 from actionrun.compiler.family.encoder import _axes
-from actionrun.compiler.numerics.inference.encoder import Code, Encoder, Gauge
+from actionrun.compiler.numerics.inference.encoder import (
+    CoefficientTransform,
+    Encoder,
+    ScalingTransform,
+)
 from actionrun.compiler.numerics.networks.architectures import (
     Convolution,
     Perceptron,
@@ -106,8 +110,10 @@ def test_dropout_keeps_the_mean_and_only_drops_in_training():
 def test_a_common_factor_multiplies_its_group(raw):
     """c2 and c3 have one in common, all three another: eq. 30b of the paper."""
     none = jnp.zeros((1, 0))
-    gauge = Gauge(jnp.ones((1, 1)), none.T, none, none, raw=raw)
-    code = Code(jnp.array([0.0, 3.0, 3.0]), jnp.array([0.2, 0.0, 0.5]), jnp.array([1.0, 2.0, 0.7]))
+    gauge = ScalingTransform(jnp.ones((1, 1)), none.T, none, none, raw=raw)
+    code = CoefficientTransform(
+        jnp.array([0.0, 3.0, 3.0]), jnp.array([0.2, 0.0, 0.5]), jnp.array([1.0, 2.0, 0.7])
+    )
     shared = ((1, 2), (0, 1, 2))
     encoder = Encoder(lambda x: x, gauge, code, jnp.zeros(5), jnp.ones(5), shared)  # type: ignore
     answer = jnp.array([0.3, -0.4, 0.8, 0.5, 0.25])[:, None]

@@ -5,7 +5,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from actionrun.compiler.numerics.optimizers.inequality_constraints import Walls
+from actionrun.compiler.numerics.optimizers.inequality_constraints import InequalityConstraints
 from actionrun.compiler.numerics.optimizers.levenberg_marquardt import (
     covariance,
     levenberg_marquardt,
@@ -43,9 +43,9 @@ def test_least_squares_end_on_a_wall_where_the_closed_form_does():
     fit = fitted(jnp.asarray(aims))
     assert 10 < np.sum(short > 0) < 30
     np.testing.assert_allclose(fit.x, true, atol=1e-9)
-    assert bool(jnp.all(fit.converged)) and not bool(jnp.any(fit.held))
-    assert fit.walls is not None
-    on = np.any(np.asarray(fit.walls) != 0, axis=(0, 1))
+    assert bool(jnp.all(fit.converged)) and not bool(jnp.any(fit.at_bound))
+    assert fit.active_normals is not None
+    on = np.any(np.asarray(fit.active_normals) != 0, axis=(0, 1))
     assert np.array_equal(on, short > 0)
     along = S - np.outer(S @ NORMAL, S @ NORMAL) / (NORMAL @ S @ NORMAL)
     spread = np.asarray(covariance(fit, jnp.asarray(1.0)))
@@ -82,7 +82,12 @@ def test_where_the_bounds_leave_nothing_the_fit_has_not_converged():
 
 
 def test_allowed_members():
-    walls = Walls(lambda a, c1, c2: [c1 - a * c2], 2, jnp.array([2.0]), jnp.ones(1), ("c1 > a*c2",))
+    inequalities = InequalityConstraints(
+        lambda a, c1, c2: [c1 - a * c2], 2, jnp.array([2.0]), jnp.ones(1), ("c1 > a*c2",)
+    )
     c = jnp.asarray([[1.0, 1.0, jnp.nan], [0.4, 0.6, 0.0]])
-    assert walls.allowed(c).tolist() == [True, False, False]
-    assert jax.eval_shape(walls, jnp.ones((5, 7))).shape == (1, 7)  # more rows than coefficients
+    assert inequalities.allowed(c).tolist() == [True, False, False]
+    assert jax.eval_shape(inequalities, jnp.ones((5, 7))).shape == (
+        1,
+        7,
+    )  # more rows than coefficients

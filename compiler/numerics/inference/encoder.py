@@ -1,4 +1,4 @@
-"""The network that reads a motion and names the coefficients of its Lagrangian.
+"""Encoder: a network from a motion to the coefficients of its Lagrangian.
 
 Equivariant by construction: it sees the motion divided by its own scales and answers in units of
 them, c_k = prod_j S_j^e_kj * g_k(u_k), with exponents e derived from the Lagrangian (`scaling`).
@@ -13,8 +13,8 @@ import jax.numpy as jnp
 from actionrun.compiler.numerics.networks.architectures import Network
 
 
-class Gauge(eqx.Module):
-    """The scales of a motion and how channels and coefficients go with them. All constants.
+class ScalingTransform(eqx.Module):
+    """Scaling transform: the scales of a motion, and how channels and coefficients go with them.
 
     `sums` (quantities, channels) adds the mean squares of the channels of one quantity, `reader`
     (scales, quantities) makes scales of them (an action is a position times a momentum);
@@ -44,8 +44,8 @@ def sizes(series: jax.Array) -> jax.Array:
     return jnp.sqrt(jnp.mean(series * series, axis=0) + tiny)
 
 
-class Code(eqx.Module):
-    """Coefficients in units of the motion <-> numbers of order one that a network can give.
+class CoefficientTransform(eqx.Module):
+    """Coefficient transform: in units of the motion <-> numbers of order one for a network.
 
     Logarithmic for a coefficient that is positive, asinh(c / soft) for one that may vanish or
     change sign: linear at zero, logarithmic far from it. Standardised over the population.
@@ -89,8 +89,8 @@ class Encoder(eqx.Module):
     """
 
     network: Network
-    gauge: Gauge
-    code: Code
+    gauge: ScalingTransform
+    code: CoefficientTransform
     feature_mean: jax.Array
     feature_spread: jax.Array
     shared: tuple[tuple[int, ...], ...] = eqx.field(static=True, default=())
@@ -98,7 +98,7 @@ class Encoder(eqx.Module):
 
     def estimates(self, series: jax.Array) -> jax.Array:
         """Coefficients (k, batch) of motions (samples, channels, batch)."""
-        features, logs = featured(self.gauge, series)
+        features, logs = motion_features(self.gauge, series)
         return self.code.decoded(self.codes(features)) * self.gauge.units(logs)
 
     def codes(self, features: jax.Array, key: jax.Array | None = None) -> jax.Array:
@@ -125,7 +125,7 @@ class Encoder(eqx.Module):
         return self.code.encoded(c)
 
 
-def featured(gauge: Gauge, series: jax.Array) -> tuple[jax.Array, jax.Array]:
+def motion_features(gauge: ScalingTransform, series: jax.Array) -> tuple[jax.Array, jax.Array]:
     """What the network sees (width, batch) and the logs of the scales (scales, batch).
 
     Each channel in units of its own RMS, and the logs of those RMS in units of the scales, which

@@ -1,5 +1,5 @@
-"""Where the refinement of many motions starts: the network's answer or the weak form's, whichever
-leaves less of the motion unexplained."""
+"""Initial guesses of a refinement: the network's answer or the weak form's, whichever has the lower
+residual."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from scipy.interpolate import CubicSpline
 
 from .observables import by_state
 from .population import Population
-from .weak_form import residuals, weak_form_of_many
+from .weak_form import weak_form_of_many, weak_residuals
 
 ITERATIONS, TOLERANCE = 12, 1e-6  # one iteration solves a law that is linear in its coefficients
 
 
-def weak_answer(
+def weak_form_estimate(
     population: Population, times: np.ndarray, series: jax.Array, named: jax.Array
 ) -> jax.Array | None:
     """Coefficients (k, batch) by the weak form of series (samples, channels, batch) at times
@@ -29,13 +29,13 @@ def weak_answer(
     weak = weak_form_of_many(times, seen["position"], seen.get("momentum"))
 
     def residual(c: jax.Array) -> jax.Array:
-        return residuals(population.ggl, weak, population.theta(c))
+        return weak_residuals(population.ggl, weak, population.theta(c))
 
     low, high = population.low[:, None], population.high[:, None]
     return levenberg_marquardt(residual, named, low, high, ITERATIONS, TOLERANCE).x
 
 
-def seen_start(
+def observed_start(
     population: Population, times: np.ndarray, series: jax.Array, c: jax.Array
 ) -> tuple[jax.Array, jax.Array]:
     """Starting positions and momenta (n, batch) as the first samples show them, for coefficients c
@@ -72,7 +72,7 @@ def _by_state(population: Population, series: jax.Array) -> dict[str, jax.Array]
     }
 
 
-def better(
+def lower_residual_start(
     residual: Residual, joined: Callable[[jax.Array], jax.Array], named: jax.Array,
     weak: jax.Array | None,
 ) -> tuple[jax.Array, jax.Array]:  # fmt: skip

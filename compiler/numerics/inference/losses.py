@@ -1,4 +1,4 @@
-"""What a network in training is judged by: its codes, or the motion that its answer makes.
+"""Training losses of a network: errors of the coefficients, or of the motion that they make.
 
 The losses on motions are those of the paper on families of Lagrangians (eqs. 28 and 29 and its
 Section 5.3), system by system: alpha |q - q_true| + beta |pi - pi_true| in some norm over the
@@ -29,7 +29,7 @@ def pseudo_huber(error: jax.Array, elbow: float) -> jax.Array:
     return 2 * elbow**2 * (jnp.sqrt(1 + (error / elbow) ** 2) - 1)
 
 
-class Judgement(eqx.Module):
+class TrainingLoss(eqx.Module):
     """`channels` (channels,) are the weights alpha and beta; `exponent`: n of the norm L^n;
     `raw`: errors as they are, not relative to the size of each channel."""
 
@@ -42,25 +42,27 @@ class Judgement(eqx.Module):
     def of_codes(self) -> bool:
         return self.kind == "gauge"
 
-    def codes(self, given: jax.Array, wanted: jax.Array) -> jax.Array:
+    def coefficient_loss(self, given: jax.Array, wanted: jax.Array) -> jax.Array:
         """(batch,) from codes (k, batch)."""
         return jnp.mean(pseudo_huber(given - wanted, ELBOW), axis=0)
 
-    def blurred(self, given: jax.Array, wanted: jax.Array, spread: jax.Array) -> jax.Array:
+    def noise_scaled_loss(
+        self, given: jax.Array, wanted: jax.Array, spread: jax.Array
+    ) -> jax.Array:
         """(batch,) from codes (k, batch) that noise lets be known within `spread`: an error counts
         by the share that it adds to the unavoidable one."""
         unit = jnp.sqrt(spread**2 + FINEST**2)
         return jnp.mean(pseudo_huber((given - wanted) / unit, 1.0), axis=0)
 
-    def motions(self, population: Population, named, c, q, p, seen) -> jax.Array:
+    def trajectory_loss(self, population: Population, named, c, q, p, seen) -> jax.Array:
         """(batch,) of coefficients named (k, batch) for motions seen (samples, channels, batch).
 
         A motion that leaves the finite numbers costs the cap, and has no gradient: its lane is
         integrated with the true coefficients instead, so that no NaN enters the others.
         """
-        trial, sound = population.seen(jax.lax.stop_gradient(named), q, p)
+        trial, finite = population.observed(jax.lax.stop_gradient(named), q, p)
         worth = self._norm(trial, seen)
-        fine = sound & (worth < CAP)
+        fine = finite & (worth < CAP)
         again, _ = population.series(jnp.where(fine, named, c), q, p)
         loss = jnp.where(fine, self._norm(again, seen), CAP)
         return loss + self._below(population, named)

@@ -1,4 +1,4 @@
-"""Random members of a family, and their motions."""
+"""Prior distribution of the systems of a family: random members, and their observed motions."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 from actionrun.compiler.numerics.integrators.shooting import Moving, motions
-from actionrun.compiler.numerics.optimizers.inequality_constraints import Walls
+from actionrun.compiler.numerics.optimizers.inequality_constraints import InequalityConstraints
 
 from .observables import observe
 
@@ -65,19 +65,19 @@ class Population(eqx.Module):
     noise: float  # of each observed channel, over its RMS
     known_start: bool = eqx.field(static=True)  # the same for all systems
     sampled: Sampled | None = None  # with [data]: as its motions are
-    walls: Walls | None = None  # between coefficients; members are drawn on the right side
+    inequalities: InequalityConstraints | None = None  # between coefficients
 
     def theta(self, c: jax.Array) -> jax.Array:
         """All constants (parameters first) for coefficients (k, *batch)."""
         fixed = self.fixed.astype(c.dtype).reshape((-1,) + (1,) * (c.ndim - 1))
         return jnp.concatenate([jnp.broadcast_to(fixed, (*self.fixed.shape, *c.shape[1:])), c])
 
-    def drawn(self, key: jax.Array, count: int) -> tuple[jax.Array, jax.Array, jax.Array]:
+    def draw(self, key: jax.Array, count: int) -> tuple[jax.Array, jax.Array, jax.Array]:
         """Coefficients (k, count), starting q and rate (n, count), float64."""
         keys = jax.random.split(key, 4)
         c = self._members(keys, count)
-        if self.walls is not None:
-            c = self._allowed(keys[:2], c)
+        if self.inequalities is not None:
+            c = self._allowed(self.inequalities, keys[:2], c)
         q = _even(keys[2], self.q_low, self.q_high, count)
         return c, q, _even(keys[3], self.rate_low, self.rate_high, count)
 
@@ -93,18 +93,18 @@ class Population(eqx.Module):
         off = jax.random.uniform(keys[1], c.shape, jnp.float64) < self.zero[:, None]
         return jnp.where(off, 0.0, c)
 
-    def _allowed(self, keys: jax.Array, c: jax.Array) -> jax.Array:
-        """c (k, count) with those that the walls forbid drawn again until none is left."""
-        walls = self.walls
-        assert walls is not None
+    def _allowed(
+        self, inequalities: InequalityConstraints, keys: jax.Array, c: jax.Array
+    ) -> jax.Array:
+        """c (k, count) with those that the inequalities forbid drawn again until none is left."""
 
         def again(state):
             n, c, fine = state
             new = self._members(jax.vmap(jax.random.fold_in, (0, None))(keys, n), c.shape[1])
             c = jnp.where(fine, c, new)
-            return n + 1, c, walls.allowed(c)
+            return n + 1, c, inequalities.allowed(c)
 
-        start = jnp.asarray(1), c, walls.allowed(c)
+        start = jnp.asarray(1), c, inequalities.allowed(c)
         return jax.lax.while_loop(lambda s: ~jnp.all(s[2]) & (s[0] < MOST), again, start)[1]
 
     def momenta(self, c, q, rate) -> jax.Array:
@@ -126,13 +126,13 @@ class Population(eqx.Module):
         """How far starts lie off the surface of the constraints and leave it, (2m, batch)."""
         return self.ggl.departure(q, p, jnp.zeros((), q.dtype), self.theta(c), self.h * self.steps)
 
-    def seen(self, c, q, p) -> tuple[jax.Array, jax.Array]:
+    def observed(self, c, q, p) -> tuple[jax.Array, jax.Array]:
         """Observed series, ones where a system is unsound, and whether each is sound."""
         series, change = self.series(c, q, p)
-        sound = jnp.all(jnp.isfinite(series), axis=(0, 1)) & (change < 1e-3)
-        return jnp.where(sound, series, 1.0), sound
+        finite = jnp.all(jnp.isfinite(series), axis=(0, 1)) & (change < 1e-3)
+        return jnp.where(finite, series, 1.0), finite
 
-    def noisy(self, series: jax.Array, key: jax.Array) -> jax.Array:
+    def add_noise(self, series: jax.Array, key: jax.Array) -> jax.Array:
         """Series with the study's noise on every channel, as they are seen."""
         size = jnp.sqrt(jnp.mean(series**2, axis=0))
         if self.sampled is not None:

@@ -1,4 +1,7 @@
-"""What an ideal reader would say of a noisy motion: the target of training where there is noise.
+"""Laplace approximation of the posterior of coefficients, given a noisy motion.
+
+Tierney and Kadane (J. Am. Stat. Assoc. 81, 82, 1986). It is the target of training where there is
+noise, and Fisher scoring towards it ends a network.
 
 The true coefficients are a noisy target, since the noise of the motion hides a part of them that no
 network can know. The mean of the posterior is what a network trained on the truth tends to in the
@@ -11,8 +14,9 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 from actionrun.compiler.numerics.linalg import inverse
-from actionrun.compiler.numerics.optimizers.levenberg_marquardt import slopes
+from actionrun.compiler.numerics.optimizers.inequality_constraints import value_and_jacobian
 from jax.scipy.stats import norm
+from jaxtyping import Array, Float
 
 from .encoder import sizes
 from .population import Population
@@ -23,7 +27,14 @@ LOST = 1.0  # by which the squared misfit over that of the noise may rise and no
 FAR = 4.0, 8.0  # standard deviations within which an end of a range is taken, outside and inside
 
 
-def ideal(population: Population, c, q, rate, clean, noisy) -> tuple[jax.Array, jax.Array]:
+def posterior_mean(
+    population: Population,
+    c: Float[Array, "k batch"],
+    q: Float[Array, "n batch"],
+    rate: Float[Array, "n batch"],
+    clean: Float[Array, "samples channels batch"],
+    noisy: Float[Array, "samples channels batch"],
+) -> tuple[Float[Array, "k batch"], Float[Array, "k batch"]]:
     """Posterior mean and standard deviation (k, batch) of coefficients c (k, batch), given the
     series `noisy` of the motion `clean` (samples, channels, batch), from starting q and rate
     (n, batch).
@@ -35,17 +46,17 @@ def ideal(population: Population, c, q, rate, clean, noisy) -> tuple[jax.Array, 
     unit = population.noise * sizes(clean)
     starts = () if population.known_start else (q, rate)
     at = jnp.concatenate([c, *starts])
-    _, J = slopes(lambda x: _seen(population, x, q, rate) / unit, at)
+    _, J = value_and_jacobian(lambda x: _seen(population, x, q, rate) / unit, at)
     moved, spread = _normal(population, J, (noisy - clean) / unit)
     return _posterior(population, c, c + moved[: len(c)], spread)
 
 
-def scored(
+def fisher_scoring(
     population: Population, named: jax.Array, q: jax.Array, rate: jax.Array, noisy: jax.Array,
     steps: int,
 ) -> jax.Array:  # fmt: skip
     """Coefficients `named` (k, batch) of the motions `noisy` (samples, channels, batch) after steps
-    of Fisher scoring, from starting q and rate (n, batch): what an ideal reader would say.
+    of Fisher scoring, from starting q and rate (n, batch).
 
     Each step goes to the mean of the posterior, the likelihood being normal around the last; a
     start that is not known moves with the coefficients. From an estimate as near as a network's
@@ -57,7 +68,7 @@ def scored(
     first = jnp.concatenate([named, *(() if population.known_start else (q, rate))])
 
     def step(_, x):
-        series, J = slopes(lambda x: _seen(population, x, q, rate), x)
+        series, J = value_and_jacobian(lambda x: _seen(population, x, q, rate), x)
         unit = population.noise * sizes(series)  # of the answer: those seen go with the noise
         moved, spread = _normal(population, J / unit, (noisy - series) / unit)
         moved = x + jnp.where(jnp.all(jnp.isfinite(moved), axis=0), moved, 0)
@@ -78,8 +89,8 @@ def _seen(population: Population, x: jax.Array, q: jax.Array, rate: jax.Array) -
     k, n = len(population.low), len(q)
     if len(x) > k:
         q, rate = x[k : k + n], x[k + n :]
-    found, _ = population.series(x[:k], q, population.momenta(x[:k], q, rate))
-    return found
+    result, _ = population.series(x[:k], q, population.momenta(x[:k], q, rate))
+    return result
 
 
 def _normal(population: Population, J: jax.Array, miss: jax.Array) -> tuple[jax.Array, jax.Array]:

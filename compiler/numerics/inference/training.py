@@ -12,12 +12,12 @@ import jax
 import jax.numpy as jnp
 import optax
 from actionrun.compiler.numerics.networks.architectures import Network
-from actionrun.compiler.numerics.sharding import dealt
+from actionrun.compiler.numerics.sharding import shard_batch
 
-from .encoder import Encoder, featured
-from .losses import Judgement
+from .encoder import Encoder, motion_features
+from .losses import TrainingLoss
 from .population import Population
-from .posterior import ideal
+from .posterior import posterior_mean
 
 Dtype = jnp.float32
 
@@ -37,7 +37,7 @@ class Trainer(eqx.Module):
     encoder: Encoder
     batch: int = eqx.field(static=True)
     optimizer: optax.GradientTransformation = eqx.field(static=True)
-    judgement: Judgement
+    training_loss: TrainingLoss
 
     def start(self) -> Progress:
         network = self.encoder.network
@@ -49,24 +49,26 @@ class Trainer(eqx.Module):
 
     def loss(self, network: Network, key: jax.Array) -> jax.Array:
         population, encoder = self.population, self.with_network(network)
-        c, q, rate = (dealt(x.astype(Dtype)) for x in population.drawn(key, self.batch))
+        c, q, rate = (shard_batch(x.astype(Dtype)) for x in population.draw(key, self.batch))
         p = population.momenta(c, q, rate)
-        clean, sound = population.seen(c, q, p)
-        series = population.noisy(clean, jax.random.fold_in(key, 1))
-        features, logs = featured(encoder.gauge, series)
+        clean, finite = population.observed(c, q, p)
+        series = population.add_noise(clean, jax.random.fold_in(key, 1))
+        features, logs = motion_features(encoder.gauge, series)
         units, code = encoder.gauge.units(logs), encoder.code
         given = encoder.codes(features, jax.random.fold_in(key, 2) if network.dropout else None)
-        if self.judgement.of_codes and population.noise and population.sampled is None:
-            best, spread = ideal(population, c, q, rate, clean, series)
-            best = jnp.where(sound, best / units, 1.0)
-            spread = jnp.where(sound, spread / units * code.steepness(best), 1.0)
-            wrong = self.judgement.blurred(given, code.encoded(best), spread)
-        elif self.judgement.of_codes:
-            wrong = self.judgement.codes(given, code.encoded(jnp.where(sound, c / units, 1.0)))
+        if self.training_loss.of_codes and population.noise and population.sampled is None:
+            best, spread = posterior_mean(population, c, q, rate, clean, series)
+            best = jnp.where(finite, best / units, 1.0)
+            spread = jnp.where(finite, spread / units * code.steepness(best), 1.0)
+            wrong = self.training_loss.noise_scaled_loss(given, code.encoded(best), spread)
+        elif self.training_loss.of_codes:
+            wrong = self.training_loss.coefficient_loss(
+                given, code.encoded(jnp.where(finite, c / units, 1.0))
+            )
         else:
             named = code.decoded(given) * units
-            wrong = self.judgement.motions(population, named, c, q, p, series)
-        return jnp.sum(jnp.where(sound, wrong, 0.0)) / self.batch
+            wrong = self.training_loss.trajectory_loss(population, named, c, q, p, series)
+        return jnp.sum(jnp.where(finite, wrong, 0.0)) / self.batch
 
     def step(self, progress: Progress, key: jax.Array, n: jax.Array) -> Progress:
         arrays, rest = eqx.partition(progress.network, eqx.is_array)

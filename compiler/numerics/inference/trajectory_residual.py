@@ -9,7 +9,7 @@ from __future__ import annotations
 import equinox as eqx
 import jax.numpy as jnp
 from actionrun.compiler.numerics.integrators.shooting import Grid, Moving, motions_on
-from actionrun.compiler.numerics.optimizers.inequality_constraints import Walls
+from actionrun.compiler.numerics.optimizers.inequality_constraints import InequalityConstraints
 from jaxtyping import Array, Float
 
 from .observables import observe
@@ -35,7 +35,7 @@ class TrajectoryResidual(eqx.Module):
     k: int = eqx.field(static=True)
     pooled: bool = eqx.field(static=True)
     contracts: bool = eqx.field(static=True, default=False)
-    walls: Walls | None = None
+    inequalities: InequalityConstraints | None = None
 
     def _lanes(self, x: Array) -> Array:
         """An array that ends with trials, to broadcast with the batch."""

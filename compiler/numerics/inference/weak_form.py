@@ -26,7 +26,7 @@ WINDOWS = 160  # per width
 FEW = 16  # per width, where thousands of motions go through at once
 
 
-class Weak(NamedTuple):
+class WeakForm(NamedTuple):
     """Quadrature points of all motions and the test functions on them.
 
     q, v (n, points, batch), t (points,); f, slope (windows, points) with quadrature weights folded
@@ -42,7 +42,7 @@ class Weak(NamedTuple):
     known: tuple[jax.Array, jax.Array, jax.Array, jax.Array]
 
 
-class Splined(NamedTuple):
+class SplinedMotion(NamedTuple):
     """A sampled motion joined up: q, v (n, points) at t (points,), and at the samples."""
 
     spline: CubicSpline
@@ -50,16 +50,16 @@ class Splined(NamedTuple):
     samples: np.ndarray
 
 
-def splined(t: np.ndarray, q: np.ndarray) -> Splined:
+def spline_motion(t: np.ndarray, q: np.ndarray) -> SplinedMotion:
     """Samples t (N,), q (N, n) as a spline with quadrature points between them."""
     spline = CubicSpline(t, q, axis=0)
     per = max(1, min(PER_INTERVAL, MOST_POINTS // max(len(t) - 1, 1)))
     inner = (np.arange(per) + 0.5) / per
     points = (t[:-1, None] + np.diff(t)[:, None] * inner).ravel()
-    return Splined(spline, points, t)
+    return SplinedMotion(spline, points, t)
 
 
-def bumps(
+def test_functions(
     t: np.ndarray, weight: np.ndarray, low: float, high: float, spacing: float,
     windows: int = WINDOWS,
 ):  # fmt: skip
@@ -89,14 +89,14 @@ def bumps(
 
 def weak_form(
     motions: list[tuple[np.ndarray, np.ndarray, np.ndarray | None]],
-) -> Weak:
+) -> WeakForm:
     """The weak form of motions, each (t (N,), q (N, n), momenta (N, n) or None)."""
     q, v, t, rows, slopes, known = [], [], [], [], [], []
     for times, positions, momenta in motions:
-        joined = splined(times, positions)
+        joined = spline_motion(times, positions)
         weight = _lengths(times, len(joined.t))
         spacing = float(np.median(np.diff(times)))
-        f, df = bumps(joined.t, weight, times[0], times[-1], spacing)
+        f, df = test_functions(joined.t, weight, times[0], times[-1], spacing)
         q.append(joined.spline(joined.t).T)
         v.append(joined.spline(joined.t, 1).T)
         t.append(joined.t)
@@ -118,7 +118,7 @@ def weak_form(
     none = (np.zeros((q[0].shape[0], 0)),) * 2 + (np.zeros(0), np.zeros((q[0].shape[0], 0)))
     joined_known = [np.concatenate(p, axis=-1) for p in zip(*known, strict=True)] or none
     kq, kv, kt, kp = joined_known
-    return Weak(
+    return WeakForm(
         jnp.asarray(np.concatenate(q, axis=1))[..., None],
         jnp.asarray(np.concatenate(v, axis=1))[..., None],
         jnp.asarray(np.concatenate(t)),
@@ -135,11 +135,11 @@ def _lengths(times: np.ndarray, points: int) -> np.ndarray:
     return np.repeat(np.diff(times), per) / per
 
 
-def weak_form_of_many(times: np.ndarray, q: jax.Array, momenta: jax.Array | None) -> Weak:
+def weak_form_of_many(times: np.ndarray, q: jax.Array, momenta: jax.Array | None) -> WeakForm:
     """The weak form of many motions at the same times (samples,): q, momenta (n, samples, batch),
     a motion a lane."""
-    joined = splined(times, np.eye(len(times)))
-    f, slope = bumps(joined.t, _lengths(times, len(joined.t)), times[0], times[-1],
+    joined = spline_motion(times, np.eye(len(times)))
+    f, slope = test_functions(joined.t, _lengths(times, len(joined.t)), times[0], times[-1],
                      float(times[1] - times[0]), FEW)  # fmt: skip
 
     def at(points: np.ndarray, order: int) -> jax.Array:
@@ -150,11 +150,11 @@ def weak_form_of_many(times: np.ndarray, q: jax.Array, momenta: jax.Array | None
         known = nothing, nothing, jnp.zeros(0), nothing
     else:
         known = q, at(times, 1), jnp.asarray(times), momenta
-    return Weak(at(joined.t, 0), at(joined.t, 1), jnp.asarray(joined.t), jnp.asarray(f),
+    return WeakForm(at(joined.t, 0), at(joined.t, 1), jnp.asarray(joined.t), jnp.asarray(f),
                 jnp.asarray(slope), known)  # fmt: skip
 
 
-def residuals(ggl: Moving, weak: Weak, theta: jax.Array) -> jax.Array:
+def weak_residuals(ggl: Moving, weak: WeakForm, theta: jax.Array) -> jax.Array:
     """Weak residuals (rows, batch) for constants theta (k, batch), relative to their own terms; and
     how far the positions lie off the constraints, whose forces are projected out.
 
@@ -180,11 +180,11 @@ def residuals(ggl: Moving, weak: Weak, theta: jax.Array) -> jax.Array:
 
 
 @eqx.filter_jit
-def weak_fit(ggl: Moving, weak: Weak, fixed, start, low, high) -> Fit:
+def weak_fit(ggl: Moving, weak: WeakForm, fixed, start, low, high) -> Fit:
     """Coefficients from the weak form, started from each lane of `start` (k, batch)."""
 
     def residual(c):
         parameters = jnp.broadcast_to(fixed[:, None], (*fixed.shape, *c.shape[1:]))
-        return residuals(ggl, weak, jnp.concatenate([parameters, c]))
+        return weak_residuals(ggl, weak, jnp.concatenate([parameters, c]))
 
     return levenberg_marquardt(residual, start, low, high, 60, 1e-10)

@@ -1,8 +1,8 @@
 """Levenberg-Marquardt with bounds for a batch of small problems in one compiled loop.
 
 Marquardt's scaling by the diagonal of J^T J (SIAM J. Appl. Math. 11, 431, 1963), bounds by
-projection with an active set: a variable at a bound whose gradient points outward is held. Walls,
-inequalities between variables, likewise: a step that would go through one goes along it.
+projection with an active set: a variable at a bound whose gradient points outward is held there.
+Inequalities between variables likewise: a step that would go through one goes along it.
 """
 
 from __future__ import annotations
@@ -13,9 +13,18 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 from actionrun.compiler.numerics.linalg import inverse, solve
+from jaxtyping import Array, Bool, Float, Int
 
 from .damping import DampingSchedule
-from .inequality_constraints import STIFF, TOUCH, faces, pulled, sloped, stiffened, touched
+from .inequality_constraints import (
+    STIFF,
+    TOUCH,
+    active_set,
+    add_penalty,
+    constraint_normals,
+    project_feasible,
+    value_and_jacobian,
+)
 
 DAMPING = DampingSchedule(start=1e-3, floor=1e-14, failed=1e-8)
 FLAT = 8.0  # units of rounding by which a cost may change and count as unchanged
@@ -26,74 +35,68 @@ Residual = Callable[[jax.Array], jax.Array]
 
 class Fit(NamedTuple):
     """Solutions x (k, *batch); cost = sum of squares (*batch); normal = J^T J (k, k, *batch);
-    `held` (k, *batch) marks variables at a bound; iterations taken; whether each converged.
-    `walls` (m, k, *batch): the slopes of the walls that it ended on, zero for the others."""
+    `at_bound` (k, *batch) marks variables at a bound; iterations taken; whether each converged.
+    `active_normals` (m, k, *batch): slopes of the inequalities that it ended on, else zero."""
 
-    x: jax.Array
-    cost: jax.Array
-    normal: jax.Array
-    held: jax.Array
-    iterations: jax.Array
-    converged: jax.Array
-    walls: jax.Array | None = None
-
-
-def slopes(residual: Residual, x: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """residual (m, *batch) at x (k, *batch) and its Jacobian (m, k, *batch), by forward mode.
-
-    Lanes of the batch must not see each other.
-    """
-    return sloped(residual, x)
+    x: Float[Array, "k ..."]
+    cost: Float[Array, "..."]
+    normal: Float[Array, "k k ..."]
+    at_bound: Bool[Array, "k ..."]
+    iterations: Int[Array, ""]
+    converged: Bool[Array, "..."]
+    active_normals: Float[Array, "m k ..."] | None = None
 
 
 def levenberg_marquardt(
     residual: Residual,
-    x: jax.Array,
-    low: jax.Array,
-    high: jax.Array,
+    x: Float[Array, "k ..."],
+    low: Float[Array, "..."],
+    high: Float[Array, "..."],
     iterations: int,
     tolerance: float,
-    walls: Callable[[jax.Array], jax.Array] | None = None,
+    inequalities: Callable[[jax.Array], jax.Array] | None = None,
 ) -> Fit:
     """Minimise the sum of squares of `residual` from x within [low, high] (k, broadcast to batch)
-    and, where there are `walls`, where these functions of x, (m, *batch), are not negative.
+    and, where there are `inequalities`, where these functions of x, (m, *batch), are not negative.
 
     A lane has converged when its step is below `tolerance` relative to x, when a step changes its
     cost by no more than its rounding, when its residuals, taken to be of order one, are no more
     than rounding themselves, or when no step however short lowers the cost. Where no point within
-    the bounds is on the right side of all walls the cost is infinite.
+    the bounds meets all inequalities the cost is infinite.
     """
     low, high = jnp.broadcast_to(low, x.shape), jnp.broadcast_to(high, x.shape)
     tiny = jnp.finfo(x.dtype).tiny
 
-    def measured(x):
-        r, J = slopes(residual, x)
+    def normal_equations(x):
+        r, J = value_and_jacobian(residual, x)
         cost = jnp.sum(r * r, axis=0)
-        if walls is not None:
-            cost = jnp.where(jnp.all(walls(x) >= -TOUCH, axis=0), cost, jnp.inf)
+        if inequalities is not None:
+            cost = jnp.where(jnp.all(inequalities(x) >= -TOUCH, axis=0), cost, jnp.inf)
         return cost, jnp.einsum("mi...,mj...->ij...", J, J), jnp.einsum("mi...,m...->i...", J, r)
 
-    def held(x, g):
+    def at_bound(x, g):
         return ((x <= low) & (g > 0)) | ((x >= high) & (g < 0))
 
     eye = jnp.eye(x.shape[0], dtype=x.dtype).reshape((x.shape[0],) * 2 + (1,) * (x.ndim - 1))
 
     def stepped(x, A, g, damping):
         """The damped step from x, inside the bounds."""
-        free = ~held(x, g)
+        free = ~at_bound(x, g)
         scale = jnp.sqrt(jnp.maximum(jnp.einsum("ii...->i...", A), tiny))
         scaled = jnp.where(free[:, None] & free[None], A / (scale[:, None] * scale[None]), 0)
         scaled = scaled + eye * (damping + jnp.where(free, 0, 1)[:, None])
         right = jnp.where(free, -g / scale, 0)
-        if walls is None:
+        if inequalities is None:
             return jnp.clip(x + solve(scaled, right[:, None])[:, 0] / scale, low, high)
-        at = faces(walls, x, scale, free)
-        scaled, right = stiffened(scaled, right, at, touched(scaled, right, at))
-        return pulled(walls, x + solve(scaled, right[:, None])[:, 0] / scale, scale, low, high)
+        at = constraint_normals(inequalities, x, scale, free)
+        scaled, right = add_penalty(scaled, right, at, active_set(scaled, right, at))
+        return project_feasible(
+            inequalities, x + solve(scaled, right[:, None])[:, 0] / scale, scale, low, high
+        )
 
     def body(s):
         x, trial, cost, A, g, damping, done, count = s
-        new_cost, new_A, new_g = measured(trial)
+        new_cost, new_A, new_g = normal_equations(trial)
         first = count == 0
         better = (new_cost < cost) | first
         size = jnp.max(jnp.abs(trial - x) / (jnp.abs(x) + jnp.abs(trial) + tiny), axis=0)
@@ -112,9 +115,9 @@ def levenberg_marquardt(
     rounding = (ROUNDING * eps) ** 2 * jax.eval_shape(residual, x).shape[0]
     k, batch = x.shape[0], x.shape[1:]
     x = jnp.clip(x, low, high)
-    if walls is not None:
+    if inequalities is not None:
         width = jnp.where(jnp.isfinite(high - low) & (high > low), high - low, jnp.abs(x) + 1)
-        x = pulled(walls, x, 1 / width, low, high)
+        x = project_feasible(inequalities, x, 1 / width, low, high)
     cost = jnp.full(batch, jnp.inf, x.dtype)
     A, g = jnp.zeros((k, k, *batch), x.dtype), jnp.zeros((k, *batch), x.dtype)
     damping, done = jnp.full(batch, DAMPING.start, x.dtype), jnp.zeros(batch, bool)
@@ -122,31 +125,31 @@ def levenberg_marquardt(
     x, _, cost, A, g, _, done, count = jax.lax.while_loop(
         lambda s: ~jnp.all(s[6]) & (s[7] <= iterations), body, start
     )
-    fit = Fit(x, cost, A, held(x, g), count - 1, done & jnp.isfinite(cost))
-    if walls is None:
+    fit = Fit(x, cost, A, at_bound(x, g), count - 1, done & jnp.isfinite(cost))
+    if inequalities is None:
         return fit
     scale = jnp.sqrt(jnp.maximum(jnp.einsum("ii...->i...", A), tiny))
-    at = faces(walls, x, scale, ~fit.held)
-    both = ~fit.held[:, None] & ~fit.held[None]
+    at = constraint_normals(inequalities, x, scale, ~fit.at_bound)
+    both = ~fit.at_bound[:, None] & ~fit.at_bound[None]
     matrix = jnp.where(both, A / (scale[:, None] * scale[None]), eye)
-    on = touched(matrix, jnp.where(fit.held, 0, -g / scale), at)
+    on = active_set(matrix, jnp.where(fit.at_bound, 0, -g / scale), at)
     slope = jnp.where(on[:, None], at.unit * scale[None], 0)
     alone = jnp.max(jnp.where(on[:, None], jnp.abs(at.unit), 0), axis=0) > 1 - 1e-9
-    return fit._replace(walls=slope, held=fit.held | alone)
+    return fit._replace(active_normals=slope, at_bound=fit.at_bound | alone)
 
 
-def covariance(fit: Fit, variance: jax.Array) -> jax.Array:
-    """variance (J^T J)^-1 over the variables that are not held, (k, k, *batch); zero for held, and
-    across the walls that the fit ended on."""
+def covariance(fit: Fit, variance: Float[Array, "..."]) -> Float[Array, "k k ..."]:
+    """Covariance (k, k, *batch) at a least-squares solution, variance (J^T J)^-1 over the variables
+    that are not at a bound; zero for those, and across the inequalities that the fit ended on."""
     k = fit.x.shape[0]
     eye = jnp.eye(k, dtype=fit.x.dtype).reshape((k, k) + (1,) * (fit.x.ndim - 1))
     tiny = jnp.finfo(fit.x.dtype).tiny
     scale = jnp.sqrt(jnp.maximum(jnp.einsum("ii...->i...", fit.normal), tiny))
-    free = ~fit.held
+    free = ~fit.at_bound
     both = free[:, None] & free[None]
     scaled = jnp.where(both, fit.normal / (scale[:, None] * scale[None]), eye)
-    if fit.walls is not None:
-        unit = jnp.where(free[None], fit.walls / scale[None], 0)
+    if fit.active_normals is not None:
+        unit = jnp.where(free[None], fit.active_normals / scale[None], 0)
         unit = unit / jnp.sqrt(jnp.sum(unit**2, axis=1, keepdims=True) + tiny)
         scaled = scaled + STIFF * jnp.einsum("mi...,mj...->ij...", unit, unit)
     return jnp.where(both, inverse(scaled) / (scale[:, None] * scale[None]), 0) * variance
