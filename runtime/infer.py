@@ -13,9 +13,10 @@ from actionrun.compiler.findings import Inference
 from .data.motions import Observing, motion_blocks, motions_in
 from .environment.jax_setup import set_switches_unless_imported
 from .errors import Refused
-from .events import Listener
+from .events import Listener, Noted
 from .report.rounding import brief, measured
 from .storage.atomic_write import json_text, plain_data, write
+from .storage.provenance import other_version
 from .storage.run_folder import Folder
 from .workers.open_pool import open_pool
 from .workers.pool import in_order
@@ -35,6 +36,8 @@ def infer(
     if not study.trains_network:
         raise Refused(f"{folder.path} has no trained network: infer reads runs of a family "
                       "study that trains one")  # fmt: skip
+    if note := other_version(folder.read_json(folder.provenance)):
+        on_event(Noted(note))
     blocks = list(motion_blocks(motions_in(cast("Observing", study), data)))
     with open_pool(workers, cluster, on_event) as pool:
         if pool is None:

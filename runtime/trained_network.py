@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,6 @@ from actionrun.compiler.findings import Inference
 from actionrun.compiler.kinds import KINDS
 
 from .environment.jax_setup import double_precision
-from .errors import Refused
 from .execution.build_job import build_job
 from .storage.checkpoint import Checkpoints
 from .storage.provenance import stamp
@@ -28,13 +28,11 @@ class TrainedNetwork:
         with double_precision():
             job = build_job(study)
             self.program = job.program()
-            checkpoints = Checkpoints(
-                folder.checkpoint, stamp(job.hash), lambda event: None, free=("device",)
-            )
-            point = checkpoints.latest(self.program.start())
-        if point is None:
-            raise Refused(f"{folder.checkpoint} holds no network. Run the study again with --fresh")
-        self.state = point.state
+            # As it was written: a later version may spell the same study with more keys.
+            resolved = (folder / "resolved.toml").read_text(encoding="utf-8")
+            mark = stamp(replace(job, resolved=resolved).hash)
+            checkpoints = Checkpoints(folder.checkpoint, mark, lambda event: None)
+            self.state = checkpoints.last_state(self.program.start())
 
     def infer(self, motions: Mapping[str, np.ndarray]) -> Inference:
         """What it says of some motions."""

@@ -14,6 +14,7 @@ from collections.abc import MutableMapping
 from hashlib import sha256
 from pathlib import Path
 
+from actionrun.runtime.storage.fingerprint import cache_home
 from actionrun.runtime.storage.provenance import cpu_model, version_of
 
 LIMIT = 1 << 30  # bytes of all versions together
@@ -27,7 +28,7 @@ _watched: list[Path] = []
 def use(environment: MutableMapping[str, str]) -> None:
     """Choose the folder, unless the user chose one or none, and watch over ours."""
     environment.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
-    home = Path(environment.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "actionrun"
+    home = cache_home(environment)
     folder = home / _key()
     inherited = environment.get(FOLDER) == str(folder)
     if not inherited and (FOLDER in environment or SWITCH in environment):

@@ -9,7 +9,7 @@ may be damaged by what ended the run.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -46,7 +46,6 @@ class Checkpoints:
     folder: Path
     stamp: Mapping[str, str]
     on_event: Listener
-    free: Collection[str] = ()  # names in the stamp that may differ all the same
     step: int = -1  # of the newest one
     parts: list[dict[str, Any]] = field(default_factory=list)
 
@@ -66,6 +65,34 @@ class Checkpoints:
             return point
         return None
 
+    def last_state(self, like: Any) -> Any:
+        """The state of the newest checkpoint that is whole, whatever version of the code wrote it.
+
+        Raises Refused where there is none, where it is of another study, and where it is not made
+        of arrays with the names, shapes and types of those in `like`.
+        """
+        for path in reversed(self._files()):
+            try:
+                header, leaves, _ = stored(path)
+            except Corrupt as fault:
+                self.on_event(Noted(f"{fault}; using the checkpoint before it, if there is one"))
+                continue
+            self._compare(path, {**self.stamp, "study": header["stamp"].get("study", "none")})
+            tree = _shape(jax.tree.structure(like))
+            theirs, ours = header["tree"], tree
+            if "names" in header:
+                theirs, ours = header["names"], leaf_names(like)
+            try:
+                if theirs != ours:
+                    raise Corrupt(f"{path.name} holds a state of another structure")
+                return restored(leaves, tree, like, path.name)
+            except Corrupt as fault:
+                raise Refused(
+                    f"{fault}: this version of actionrun has another network. Use the one that "
+                    "trained it, or train it again with --fresh"
+                ) from None
+        raise Refused(f"{self.folder} holds no network. Run the study again with --fresh")
+
     def save(self, point: Point, rows: Mapping[str, Sequence[np.ndarray]]) -> None:
         """Save the state and the `rows` of samples reported since the last save."""
         if point.step == self.step:
@@ -82,6 +109,7 @@ class Checkpoints:
             "cpu": point.cpu,
             "stamp": dict(self.stamp),
             "tree": shape,
+            "names": leaf_names(point.state),
             "parts": self.parts,
         }
         path = self.folder / f"step-{point.step:015d}.arrays"
@@ -129,7 +157,7 @@ class Checkpoints:
         changed = [
             f"    {key}: {theirs.get(key, 'none')} then, {self.stamp.get(key, 'none')} now"
             for key in sorted({*theirs, *self.stamp})
-            if theirs.get(key) != self.stamp.get(key) and key not in self.free
+            if theirs.get(key) != self.stamp.get(key)
         ]
         if changed:
             raise Refused(
@@ -155,6 +183,11 @@ def flat(state: Any) -> tuple[list[np.ndarray], str]:
     """The leaves of a state as arrays, and its tree as a text that is the same in each process."""
     leaves, tree = jax.tree.flatten(state)
     return [np.asarray(leaf) for leaf in leaves], _shape(tree)
+
+
+def leaf_names(state: Any) -> list[str]:
+    """What the leaves of a state are called, in their order, such as ".weights[0]"."""
+    return [jax.tree_util.keystr(path) for path, _ in jax.tree.leaves_with_path(state)]
 
 
 def restored(leaves: Sequence[np.ndarray], shape: str, like: Any, name: str) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import platform
 import sys
@@ -11,6 +10,8 @@ from datetime import UTC, datetime
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+
+from .fingerprint import fingerprint
 
 LIBRARIES = ("jax", "jaxlib", "equinox", "optax", "sympy", "numpy", "pydantic")
 
@@ -23,22 +24,23 @@ def version_of(package: str) -> str:
         return "none"
 
 
-@cache
-def fingerprint() -> str:
-    """A hash of the files that determine numbers, as 0.1.0 may change from day to day."""
-    digest = hashlib.sha256()
-    home = Path(__file__).resolve().parents[2]
-    for place in ("spec", "compiler", "runtime/evolution.py"):
-        for path in sorted((home / place).rglob("*.py")) or [home / place]:
-            digest.update(path.relative_to(home).as_posix().encode() + b"\0" + path.read_bytes())
-    return digest.hexdigest()[:12]
-
-
 def stamp(study_hash: str) -> dict[str, str]:
     """What a checkpoint and the run that goes on with it must agree in."""
     own = {"study": study_hash, "actionrun": version_of("actionrun"), "code": fingerprint()}
     versions = {name: version_of(name) for name in ("jax", "jaxlib", "numpy")}
     return own | versions | {"threads of XLA": os.environ.get("NPROC", "one a core")}
+
+
+def other_version(theirs: Mapping[str, object]) -> str:
+    """What differs between this process and a run of this provenance, as a note; "" for nothing.
+
+    Its network is the same all the same: structure and shapes are checked where it is read.
+    """
+    versions = theirs.get("versions")
+    then = {**theirs, **(versions if isinstance(versions, Mapping) else {})}
+    now = {key: value for key, value in stamp("").items() if key in then and key != "study"}
+    changes = [f"{key} {then[key]} then, {now[key]} now" for key in now if then[key] != now[key]]
+    return f"this run was made by another version: {'; '.join(changes)}" if changes else ""
 
 
 def cpu_model() -> str:

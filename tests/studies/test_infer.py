@@ -148,3 +148,22 @@ def test_a_run_without_a_network_is_refused(tmp_path, capsys):
     (tmp_path / "run").mkdir()
     assert main(["infer", str(tmp_path / "run"), "--data", "x.csv"]) == 2
     assert "no run folder" in capsys.readouterr().err
+
+
+def test_a_network_of_another_version_is_used_with_a_note(trained, tmp_path, capsys, monkeypatch):
+    """One space in the code must not lose what took hours to train."""
+    data = written(tmp_path / "new.csv", motions())
+    out = ["--out", str(tmp_path / "now")]
+    assert main(["infer", str(trained), "--data", str(data), *out]) == 0
+    assert "another version" not in capsys.readouterr().err
+    monkeypatch.setattr("actionrun.runtime.storage.provenance.fingerprint", lambda: "ffff00001111")
+    out = ["--out", str(tmp_path / "later")]
+    assert main(["infer", str(trained), "--data", str(data), *out]) == 0
+    said = capsys.readouterr().err
+    assert (
+        "note: this run was made by another version: code " in said and "ffff00001111 now" in said
+    )
+    now, later = (tmp_path / name / "inference.json" for name in ("now", "later"))
+    assert now.read_bytes() == later.read_bytes()
+    assert main(["report", str(trained)]) == 0
+    assert "made by another version" in capsys.readouterr().err
