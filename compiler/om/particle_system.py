@@ -19,7 +19,6 @@ from actionrun.compiler.symbolic.lowering import Lowered, lowered
 from actionrun.compiler.symbolic.vocabulary import Vocabulary, symbol, vocabulary
 from actionrun.spec import Expression, Study, Value
 from actionrun.spec.tables.species import pair_of
-from actionrun.spec.validation.om_rules import box_edge
 
 from .pair_sums import potential_sums
 
@@ -71,7 +70,7 @@ def _particles(study: Study, boltzmann: float, order: Sequence[str] | None) -> P
     words = replace(plain, constants=plain.constants | places)
     species = _species(study, order)
     theta = {words.constants[name]: _number(study, x) for name, x in study.parameters.items()}
-    edge = box_edge(study)
+    edge = _edge(study, n, dimension)
     cutoff = None if system.cutoff is None else study.number(system.cutoff)
     switch = None if cutoff is None else SWITCH * cutoff
     outer = None
@@ -79,10 +78,16 @@ def _particles(study: Study, boltzmann: float, order: Sequence[str] | None) -> P
     if system.potential is not None:
         law = outer_law = system.potential
         pair, external = potential_sums(study, words, law, axes)
-    else:
-        assert law is not None  # as `check` has seen to
+    elif law is not None:
         pair = words.scalar(law)
         external = None if outer_law is None else words.scalar(outer_law)
+    else:
+        raise study_error(
+            study, system.lagrangian, "not-built",
+            "a Lagrangian of many bodies is not built yet in this version",
+            'write mass, and their potential instead: potential = "sum(i<j, 4*(1/r[i,j]^12 - '
+            '1/r[i,j]^6))"',
+        )  # fmt: skip
     limits = [None if x is None else jnp.asarray(x) for x in (cutoff, switch, edge)]
     kinds = [*(study.system.species or {})]
     kind = jnp.asarray([kinds.index(name) for name in species]) if kinds and species else None
@@ -112,6 +117,14 @@ def _species(study: Study, order: Sequence[str] | None) -> tuple[str, ...] | Non
     if given is None:
         return None if order is None else tuple(order)
     listed = tuple(name for name, count in given.items() for _ in range(count))
+    if order is not None and sorted(order) != sorted(listed):
+        found = " ".join(f"{name}{[*order].count(name)}" for name in sorted({*order}))
+        wanted = " ".join(f"{name}{count}" for name, count in sorted(given.items()))
+        raise study_error(
+            study, ("system", "species"), "species.count",
+            f"the structures have {found}, and the study {wanted}",
+            "write the species and numbers of the structures",
+        )  # fmt: skip
     return listed if order is None else tuple(order)
 
 
@@ -134,6 +147,16 @@ def _mass(study: Study, species: tuple[str, ...] | None, n: int) -> np.ndarray:
         assert species is not None
         return np.array([study.number(mass[name]) for name in species])[None, :, None]
     return np.full((1, n, 1), 1.0 if mass is None else study.number(mass))
+
+
+def _edge(study: Study, n: int, dimension: int) -> float | None:
+    box = study.system.box
+    if box is None:
+        return None
+    if box.length is not None:
+        return study.number(box.length)
+    assert box.density is not None
+    return (n / study.number(box.density)) ** (1 / dimension)
 
 
 def _numbers(theta: Mapping[sp.Symbol, Number]) -> jnp.ndarray:
