@@ -31,21 +31,13 @@ def equations(problem: PathProblem) -> tuple[Equation, ...]:
     """The potential, Newton's equation and the action, in symbols."""
     bodies, found = problem.system, []
     words, many = bodies.words, problem.study.system.particles is not None
-    if bodies.pair is not None:
-        found.append(_equation("Potential of a pair", "U(r)", bodies.pair, problem))
-    if bodies.external is not None:
-        sign = "V_1" if many else "V"
-        found.append(_equation("External potential" if many else "Potential", sign,
-                               bodies.external, problem))  # fmt: skip
+    for term in bodies.terms:
+        title, sign = (term.kind.title, term.kind.sign) if many else ("Potential", "V")
+        found.append(_equation(title, sign, term.formula, problem))
     if many:
-        terms, plain = [], []
-        if bodies.pair is not None:
-            terms.append(r"\sum_{i<j} U(r_{ij})")
-            plain.append("sum(i<j, U(r[i,j]))")
-        if bodies.external is not None:
-            terms.append(r"\sum_i V_1(q_i)")
-            plain.append("sum(i, V_1(q[i]))")
-        found.append(Equation("Potential energy", "V = " + " + ".join(terms), " + ".join(plain)))
+        sums = " + ".join(term.kind.latex for term in bodies.terms)
+        plain = " + ".join(term.kind.text for term in bodies.terms)
+        found.append(Equation("Potential energy", f"V = {sums}", plain))
         kinetic = r"L = \frac{1}{2} \sum_i m_i |\dot{q}_i|^2 - V"
         found.append(Equation("Lagrangian", kinetic, "sum(i, m*|q[i]'|^2)/2 - V"))
         found.append(
@@ -53,12 +45,12 @@ def equations(problem: PathProblem) -> tuple[Equation, ...]:
                      "m*q[i]'' = -dV/dq[i]")
         )  # fmt: skip
     else:
-        assert bodies.external is not None
+        potential = bodies.terms[0].formula
         masses = [sp.nsimplify(float(m)) for m in bodies.mass[:, 0, 0]]
         kinetic = sp.Add(*(m * v**2 / 2 for m, v in zip(masses, words.v, strict=True)))
-        found.append(_equation("Lagrangian", "L", kinetic - bodies.external, problem))
+        found.append(_equation("Lagrangian", "L", kinetic - potential, problem))
         for name, q, a, mass in zip(bodies.names, words.q, words.a, masses, strict=True):
-            push = sp.Add.make_args(-sp.diff(bodies.external, q))
+            push = sp.Add.make_args(-sp.diff(potential, q))
             left, right = mass * a, sp.Add(*map(sp.factor_terms, push))
             title = "Equation of motion" if len(bodies.names) == 1 else f"Motion of {name}"
             found.append(

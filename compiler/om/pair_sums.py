@@ -7,20 +7,12 @@ No sum is written out: `r[i,j]` is read as the letter r of `pair`, `x[i]` as the
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 import sympy as sp
 from actionrun.compiler.errors import study_error
 from actionrun.compiler.symbolic.vocabulary import Meaning, Reader, Vocabulary, symbol
 from actionrun.spec import Expression, Faults, Study
 from actionrun.spec.expressions import syntax_tree as syntax
-
-
-class PotentialSums(NamedTuple):
-    """U(r) of a pair, and V of one body where there is one."""
-
-    pair: sp.Expr
-    external: sp.Expr | None
 
 
 @dataclass
@@ -83,8 +75,8 @@ class SumReader(Reader):
 
 def potential_sums(
     study: Study, words: Vocabulary, where: Expression, axes: tuple[str, ...]
-) -> PotentialSums:
-    """What the sums of a potential add up, for a pair and for a body. Raises Faults."""
+) -> dict[int, sp.Expr]:
+    """What the sums of a potential add up, by the number of bodies joined. Raises Faults."""
     reader = SumReader(words, where, axes, frozenset(study.parameters))
     whole = reader.scalar(where.tree)
     marks = [*reader.sums]
@@ -116,4 +108,4 @@ def potential_sums(
             study, where, "bodies.sum", "no two bodies act on each other",
             "write sum(i<j, U(r[i,j])) over pairs, e.g. sum(i<j, 4*(1/r[i,j]^12 - 1/r[i,j]^6))",
         )  # fmt: skip
-    return PotentialSums(found[2], None if found[1] == 0 else found[1])
+    return {kind: formula for kind, formula in found.items() if formula != 0}

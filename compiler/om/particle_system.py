@@ -1,38 +1,34 @@
 """The system of an om study as arrays: its potential energy, masses, box.
 
-Many bodies: U(r) of `pair` becomes e(s) with s = r^2 and, by SymPy, e' and e''. A few coordinates
-with `mass` and `potential` (or a Lagrangian T - V): one body in a space of as many dimensions.
+Many bodies interact (`interactions`). A few coordinates with `mass` and `potential` (or a
+Lagrangian T - V) are one body in a space of as many dimensions.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-import jax.numpy as jnp
 import numpy as np
 import sympy as sp
 from actionrun.compiler.errors import study_error
-from actionrun.compiler.numerics.molecular.pair_potential import PairPotential
-from actionrun.compiler.numerics.molecular.potential_energy import OneBodyPotential, PotentialEnergy
-from actionrun.compiler.symbolic.lowering import Lowered, lowered
+from actionrun.compiler.numerics.molecular.potential_energy import PotentialEnergy
 from actionrun.compiler.symbolic.vocabulary import Vocabulary, symbol, vocabulary
-from actionrun.spec import Expression, Study, Value
+from actionrun.spec import Study, Value
 from actionrun.spec.tables.species import pair_of
 
-from .pair_sums import potential_sums
+from .interactions import INTERACTIONS, EnergyTerm, Number, Surroundings, energy_terms
 
 SWITCH = 0.9  # of the cut-off: where the smooth cut-off begins
 AXES = ("x", "y", "z")
-S, INVERSE, ROOT = (sp.Symbol(name, positive=True) for name in ("_s", "_u", "_r"))
 
 
 @dataclass(frozen=True)
 class ParticleSystem:
     """N bodies in a space of `dim` dimensions, in the study's base units.
 
-    `mass` broadcasts against (dim, N, T). `pair` is U(r) and `external` V of one body (or of the
-    coordinates) as SymPy; `names` are the components as a user writes them.
+    `mass` broadcasts against (dim, N, T). `terms` are those of the potential energy as formulas (of
+    coordinates: one); `names` are the components as a user writes them.
     """
 
     shape: tuple[int, int]
@@ -40,8 +36,7 @@ class ParticleSystem:
     words: Vocabulary
     mass: np.ndarray
     potential: PotentialEnergy
-    pair: sp.Expr | None
-    external: sp.Expr | None
+    terms: tuple[EnergyTerm, ...]
     cutoff: float | None
     switch: float | None
     edge: float | None
@@ -62,8 +57,7 @@ def particle_system(study: Study, order: Sequence[str] | None = None) -> Particl
 
 def _particles(study: Study, boltzmann: float, order: Sequence[str] | None) -> ParticleSystem:
     system = study.system
-    n, dimension = system.particles, system.dimension
-    assert n is not None and dimension is not None
+    n, dimension = system.particles or 0, system.dimension or 3
     axes = AXES[:dimension]
     plain = vocabulary(study)
     places = {name: symbol(name) for name in ("r", *axes) if name not in plain.constants}
@@ -73,42 +67,17 @@ def _particles(study: Study, boltzmann: float, order: Sequence[str] | None) -> P
     edge = _edge(study, n, dimension)
     cutoff = None if system.cutoff is None else study.number(system.cutoff)
     switch = None if cutoff is None else SWITCH * cutoff
-    outer = None
-    law, outer_law = system.pair, system.external
-    if system.potential is not None:
-        law = outer_law = system.potential
-        pair, external = potential_sums(study, words, law, axes)
-    elif law is not None:
-        pair = words.scalar(law)
-        external = None if outer_law is None else words.scalar(outer_law)
-    else:
-        raise study_error(
-            study, system.lagrangian, "not-built",
-            "a Lagrangian of many bodies is not built yet in this version",
-            'write mass, and their potential instead: potential = "sum(i<j, 4*(1/r[i,j]^12 - '
-            '1/r[i,j]^6))"',
-        )  # fmt: skip
-    limits = [None if x is None else jnp.asarray(x) for x in (cutoff, switch, edge)]
     kinds = [*(study.system.species or {})]
-    kind = jnp.asarray([kinds.index(name) for name in species]) if kinds and species else None
-    pairs = PairPotential(_pair_terms(study, law, pair, theta), _numbers(theta), kind, *limits)
-    if external is not None:
-        alike = {name: x for name, x in theta.items() if isinstance(x, float)}
-        lacking = {x for x in theta if x not in alike} & external.free_symbols
-        if lacking:
-            name = min(map(str, lacking))
-            raise study_error(study, outer_law, "species.pair",
-                          f"{name} differs from pair to pair, and sum(i, ...) has one body",
-                          "it has a meaning in sum(i<j, ...) only")  # fmt: skip
-        outer = _external(study, outer_law, external, [symbol(x) for x in axes], alike)
-    mass, potential = _mass(study, species, n), PotentialEnergy(pairs, outer)
+    around = Surroundings(
+        study, tuple(symbol(x) for x in axes), theta,
+        tuple(map(kinds.index, species)) if kinds and species else None, cutoff, switch, edge,
+    )  # fmt: skip
+    terms = tuple(energy_terms(study, words, axes))
     return ParticleSystem(
-        (dimension, n), axes, words, mass, potential, pair, external, cutoff, switch, edge,
+        (dimension, n), axes, words, _mass(study, species, n),
+        PotentialEnergy(tuple(term.lower(around) for term in terms)), terms, cutoff, switch, edge,
         boltzmann, species,
     )  # fmt: skip
-
-
-Number = float | np.ndarray  # a parameter: one, or one for each pair of species (K, K)
 
 
 def _species(study: Study, order: Sequence[str] | None) -> tuple[str, ...] | None:
@@ -159,37 +128,6 @@ def _edge(study: Study, n: int, dimension: int) -> float | None:
     return (n / study.number(box.density)) ** (1 / dimension)
 
 
-def _numbers(theta: Mapping[sp.Symbol, Number]) -> jnp.ndarray:
-    """(P,), or (P, K, K) where the numbers differ from pair to pair."""
-    return jnp.asarray(np.stack(np.broadcast_arrays(*theta.values())) if theta else np.zeros(0))
-
-
-def _pair_terms(
-    study: Study, where: Expression, pair: sp.Expr, theta: Mapping[sp.Symbol, Number]
-) -> Lowered:
-    """e, e', e'' as functions of s, 1/s, sqrt(s) and the parameters."""
-    energy = pair.xreplace({symbol("r"): sp.sqrt(S)})
-    slope = sp.diff(energy, S)
-    terms = [energy, slope, sp.diff(slope, S)]
-    _require_smooth(study, where, terms)
-    return lowered([_by_powers(x) for x in terms], [S, INVERSE, ROOT, *theta])
-
-
-def _by_powers(expression: sp.Expr) -> sp.Expr:
-    """Powers of s through 1/s and sqrt(s): one division and one root for all of them."""
-
-    def written(power: sp.Basic) -> sp.Expr:
-        halves = 2 * power.exp  # type: ignore[attr-defined]
-        whole, odd = divmod(int(halves), 2)  # s^(n/2) = s^floor(n/2) sqrt(s)
-        base = S**whole if whole >= 0 else INVERSE**-whole
-        return base * (ROOT if odd else 1)
-
-    def is_power(x: sp.Basic) -> bool:
-        return isinstance(x, sp.Pow) and x.base == S and (2 * x.exp).is_Integer is True
-
-    return expression.replace(is_power, written)
-
-
 def _coordinates(study: Study, boltzmann: float) -> ParticleSystem:
     system, words = study.system, vocabulary(study)
     theta = {words.constants[name]: study.number(x) for name, x in study.parameters.items()}
@@ -201,10 +139,11 @@ def _coordinates(study: Study, boltzmann: float) -> ParticleSystem:
     if potential.has(words.t):
         message = "a path between two states has a potential without t"
         raise study_error(study, where, "time", message, "leave the time out")
-    external = _external(study, where, potential, words.q, theta)
+    term = EnergyTerm(INTERACTIONS["external"], potential, where)
+    external = term.lower(Surroundings(study, tuple(words.q), theta))
     return ParticleSystem(
-        (len(words.q), 1), words.names, words, mass[:, None, None], PotentialEnergy(None, external),
-        None, potential, None, None, None, boltzmann,
+        (len(words.q), 1), words.names, words, mass[:, None, None], PotentialEnergy((external,)),
+        (term,), None, None, None, boltzmann,
     )  # fmt: skip
 
 
@@ -247,32 +186,3 @@ def _split(
 
 def _floats(theta: dict[sp.Symbol, float]) -> dict[sp.Basic, sp.Basic]:
     return {name: sp.Float(x, 17) for name, x in theta.items()}
-
-
-def _external(
-    study: Study, where: Expression | None, potential: sp.Expr, q: Sequence[sp.Symbol],
-    theta: Mapping[sp.Symbol, Number],
-) -> OneBodyPotential:  # fmt: skip
-    slope = [sp.diff(potential, x) for x in q]
-    curvature = [sp.diff(f, y) for k, f in enumerate(slope) for y in q[k:]]
-    _require_smooth(study, where, [potential, *slope, *curvature])
-    symbols = [*q, *theta]
-    value, first, second = (lowered(x, symbols) for x in ([potential], slope, curvature))
-    return OneBodyPotential(value, first, second, _numbers(theta))
-
-
-def _require_smooth(study: Study, where: Expression | None, terms: Sequence[sp.Expr]) -> None:
-    """Forces and their slopes must exist and be finite, as far as symbols can tell."""
-    odd = (sp.zoo, sp.nan, sp.oo, -sp.oo, sp.I)
-    if any(term.has(*odd) for term in terms):
-        raise study_error(
-            study, where, "not-finite",
-            "a constant in this expression is not a finite real number",
-            "look for a division by zero, log(0) or the root of a negative number",
-        )  # fmt: skip
-    if any(term.has(sp.DiracDelta, sp.Derivative, sp.Subs) for term in terms):
-        raise study_error(
-            study, where, "kink",
-            "the force and its slope need derivatives that do not exist here",
-            "replace a kink such as |r - a| by a smooth function, sqrt((r - a)^2 + eps^2)",
-        )  # fmt: skip

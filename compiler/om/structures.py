@@ -12,6 +12,8 @@ import jax.numpy as jnp
 import numpy as np
 from actionrun.compiler.errors import study_error
 from actionrun.compiler.findings import Trajectory
+from actionrun.compiler.numerics.molecular.neighbor_list import minimum_image
+from actionrun.compiler.numerics.molecular.pair_potential import PairPotential
 from actionrun.spec import Study
 from actionrun.spec.units.atomic_units import atomic
 from actionrun.spec.units.unit_table import LENGTH
@@ -83,7 +85,8 @@ def overlapping_pair(bodies: ParticleSystem, q: np.ndarray) -> tuple[int, int, f
     The two that are nearest overlap where their energy is not finite, or where they are on a wall
     far above the depth of the well and the energy of pairs as far apart as the loneliest one.
     """
-    pairs, n = bodies.potential.pairs, q.shape[1]
+    terms, n = bodies.potential.terms, q.shape[1]
+    pairs = next((term for term in terms if isinstance(term, PairPotential)), None)
     if pairs is None or n < 2:
         return None
     nearest, partner = (np.asarray(x) for x in _nearest(jnp.asarray(q), bodies.edge))
@@ -101,8 +104,6 @@ def overlapping_pair(bodies: ParticleSystem, q: np.ndarray) -> tuple[int, int, f
 
 @jax.jit
 def _nearest(q: jax.Array, edge) -> tuple[jax.Array, jax.Array]:
-    from actionrun.compiler.numerics.molecular.neighbor_list import minimum_image
-
     def row(i):
         d = minimum_image(q - q[:, i, None], edge)
         s = jnp.sum(d * d, axis=0).at[i].set(jnp.inf)

@@ -23,6 +23,7 @@ import jax
 import jax.numpy as jnp
 from actionrun.compiler.numerics.array_types import ArrayFunction
 
+from .interaction import Energies, Neighborhood, Positions
 from .neighbor_list import NeighborList, all_neighbors, minimum_image
 
 FEW = 4  # images below which a loop over neighbours serves all bodies at once
@@ -74,29 +75,33 @@ class PairPotential(eqx.Module):
     switch: jax.Array | None
     edge: jax.Array | None
 
-    def energy(self, q: jax.Array, neighbors: NeighborList | None) -> jax.Array:
-        """Potential energy (T,) of each image; `near` None: of all pairs, without a list."""
+    moves_freely = True
+
+    @property
+    def neighborhood(self) -> Neighborhood:
+        return Neighborhood(self.cutoff, self.edge)
+
+    def energy(self, q: Positions, neighbors: NeighborList | None) -> Energies:
+        """Potential energy of each image; `neighbors` None: of all pairs, without a list."""
         (each,) = self._summed(ENERGY, neighbors, q)
         return 0.5 * jnp.sum(each, axis=(0, 1))
 
-    def forces(self, q: jax.Array, neighbors: NeighborList | None) -> jax.Array:
-        """-dV/dq (dim, N, T)."""
-        (found,) = self._summed(FORCES, neighbors, q)
-        return found
+    def forces(self, q: Positions, neighbors: NeighborList | None) -> Positions:
+        """-dV/dq."""
+        return self._summed(FORCES, neighbors, q)[0]
 
     def energy_and_forces(
-        self, q: jax.Array, neighbors: NeighborList | None
-    ) -> tuple[jax.Array, jax.Array]:
-        """V (T,) and -dV/dq (dim, N, T) in one go."""
+        self, q: Positions, neighbors: NeighborList | None
+    ) -> tuple[Energies, Positions]:
+        """V and -dV/dq in one go."""
         each, forces = self._summed(BOTH, neighbors, q)
         return 0.5 * jnp.sum(each, axis=(0, 1)), forces
 
     def hessian_product(
-        self, q: jax.Array, v: jax.Array, neighbors: NeighborList | None
-    ) -> jax.Array:
-        """(d2V/dq dq) v (dim, N, T)."""
-        (found,) = self._summed(PRODUCT, neighbors, q, v)
-        return found
+        self, q: Positions, v: Positions, neighbors: NeighborList | None
+    ) -> Positions:
+        """(d2V/dq dq) v."""
+        return self._summed(PRODUCT, neighbors, q, v)[0]
 
     def energies(self, r: jax.Array, theta: jax.Array) -> jax.Array:
         """Energy of single pairs at distances r, with the switch; theta (P,)."""

@@ -1,4 +1,4 @@
-"""The potential energy of a system of bodies: pairs, and a potential of each body.
+"""The potential energy of a system of bodies: a sum of interactions.
 
 A system of a few coordinates is one body in a space of as many dimensions, so both speak alike.
 Reverse differentiation is told what it needs: the energy's gradient is minus the force, and the
@@ -13,137 +13,118 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from actionrun.compiler.numerics.array_types import ArrayFunction
+from jaxtyping import Array, Bool
 
 from . import neighbor_list as lists
+from .interaction import Energies, Interaction, Neighborhood, Positions
 from .neighbor_list import NeighborList
-from .pair_potential import PairPotential
 
 SKIN = 0.12  # of the cut-off; twice what a body may move before its list is renewed
 CROWDED = 0.75  # share of others within reach from which a list of all others is as good
 ROOM = 1.1  # spare length of rows, for the lists to come
 
 
-class OneBodyPotential(eqx.Module):
-    """A potential of one body, by the components of its place and the parameters."""
-
-    value: ArrayFunction
-    slope: ArrayFunction
-    curvature: ArrayFunction  # the upper triangle, row by row
-    theta: jax.Array  # (P,)
-
-    def energy(self, q: jax.Array) -> jax.Array:
-        """(T,)"""
-        (found,) = self.value(*q, *self.theta)
-        return jnp.sum(jnp.broadcast_to(found, q.shape[1:]), axis=0)
-
-    def forces(self, q: jax.Array) -> jax.Array:
-        """(dim, N, T)"""
-        slope = self.slope(*q, *self.theta)
-        return -jnp.stack([jnp.broadcast_to(x, q.shape[1:]) for x in slope])
-
-    def hessian_product(self, q: jax.Array, v: jax.Array) -> jax.Array:
-        """(dim, N, T)"""
-        entries = iter(self.curvature(*q, *self.theta))
-        rows = [jnp.zeros(q.shape[1:], q.dtype) for _ in q]
-        for a in range(len(q)):
-            for b in range(a, len(q)):
-                entry = next(entries)
-                rows[a] = rows[a] + entry * v[b]
-                if a != b:
-                    rows[b] = rows[b] + entry * v[a]
-        return jnp.stack(rows)
-
-
 class PotentialEnergy(eqx.Module):
-    """The potential energy V(q) of a system. `near` None means all pairs, by no list."""
+    """The potential energy V(q) of a system. `neighbors` None means all pairs, by no list."""
 
-    pairs: PairPotential | None
-    external: OneBodyPotential | None
+    terms: tuple[Interaction, ...]
 
-    def energy(self, q: jax.Array, neighbors: NeighborList | None = None) -> jax.Array:
-        """V (T,) of each image."""
+    @property
+    def moves_freely(self) -> bool:
+        """Whether motions of the whole cost no energy."""
+        return all(term.moves_freely for term in self.terms)
+
+    @property
+    def neighborhood(self) -> Neighborhood | None:
+        """The bodies that act on one: the largest neighborhood of its terms."""
+        each = [term.neighborhood for term in self.terms]
+        wanted = [one for one in each if one is not None]
+        if not wanted:
+            return None
+        edge = next((one.edge for one in wanted if one.edge is not None), None)
+        cutoff = wanted[0].cutoff
+        for one in wanted[1:]:
+            if cutoff is not None:
+                cutoff = None if one.cutoff is None else jnp.maximum(cutoff, one.cutoff)
+        return Neighborhood(cutoff, edge)
+
+    def energy(self, q: Positions, neighbors: NeighborList | None = None) -> Energies:
+        """V of each image."""
         return _energy(self, q, neighbors)
 
-    def forces(self, q: jax.Array, neighbors: NeighborList | None = None) -> jax.Array:
-        """-dV/dq (dim, N, T)."""
+    def forces(self, q: Positions, neighbors: NeighborList | None = None) -> Positions:
+        """-dV/dq."""
         return _forces(self, q, neighbors)
 
     def energy_and_forces(
-        self, q: jax.Array, neighbors: NeighborList | None = None
-    ) -> tuple[jax.Array, jax.Array]:
-        """V (T,) and -dV/dq (dim, N, T) in one go; not differentiated."""
+        self, q: Positions, neighbors: NeighborList | None = None
+    ) -> tuple[Energies, Positions]:
+        """V and -dV/dq in one go; not differentiated."""
         energy, forces = jnp.zeros(q.shape[2:], q.dtype), jnp.zeros_like(q)
-        if self.pairs is not None:
-            energy, forces = self.pairs.energy_and_forces(q, neighbors)
-        if self.external is not None:
-            energy, forces = energy + self.external.energy(q), forces + self.external.forces(q)
+        for term in self.terms:
+            more, push = term.energy_and_forces(q, neighbors)
+            energy, forces = energy + more, forces + push
         return energy, forces
 
     def hessian_product(
-        self, q: jax.Array, v: jax.Array, neighbors: NeighborList | None = None
-    ) -> jax.Array:
-        """(d2V/dq dq) v (dim, N, T), each image with its own v."""
+        self, q: Positions, v: Positions, neighbors: NeighborList | None = None
+    ) -> Positions:
+        """(d2V/dq dq) v, each image with its own v."""
         total = jnp.zeros_like(q)
-        if self.pairs is not None:
-            total = total + self.pairs.hessian_product(q, v, neighbors)
-        if self.external is not None:
-            total = total + self.external.hessian_product(q, v)
+        for term in self.terms:
+            total = total + term.hessian_product(q, v, neighbors)
         return total
 
-    def neighbor_list(self, q: jax.Array, rows: int = 0) -> NeighborList:
+    def neighbor_list(self, q: Positions, rows: int = 0) -> NeighborList:
         """A neighbour list of all images, its rows as long as they need to be with some room, and
         `rows` long at least.
 
         Not inside jit: how long the rows are is the shape of a program.
         """
-        pairs, n = self.pairs, q.shape[1]
-        if pairs is None or pairs.cutoff is None or n < 3:
+        near, n = self.neighborhood, q.shape[1]
+        if near is None or near.cutoff is None or n < 3:
             return lists.all_neighbors(q)
-        edge, reach = pairs.edge, pairs.cutoff * (1 + SKIN)
-        most = int(_crowding(q, edge, reach))
+        reach = near.cutoff * (1 + SKIN)
+        most = int(_most_neighbors(q, near.edge, reach))
         if max(most, rows) > CROWDED * (n - 1):
             return lists.all_neighbors(q)
         capacity = min(n - 2, max(rows, 4 * int(np.ceil((most * ROOM + 2) / 4))))
-        return _neighbours(q, edge, reach, pairs.cutoff * (SKIN / 2), capacity)
+        return _neighbors(q, near.edge, reach, near.cutoff * (SKIN / 2), capacity)
 
-    def updated_list(self, neighbors: NeighborList, q: jax.Array) -> NeighborList:
+    def updated_list(self, neighbors: NeighborList, q: Positions) -> NeighborList:
         """The list at q, its rows as long as before; `lost` where they are too short."""
-        if self.pairs is None or self.pairs.cutoff is None or q.shape[1] < 3:
+        near = self.neighborhood
+        if near is None or near.cutoff is None or q.shape[1] < 3:
             return neighbors
-        if neighbors.others.shape[1] == q.shape[1] - 1:  # all others: as good wherever they are
+        rows = neighbors.others.shape[1]
+        if rows == q.shape[1] - 1:  # all others: as good wherever they are
             return neighbors
-        reach = self.pairs.cutoff * (1 + SKIN)
-        margin, rows = self.pairs.cutoff * (SKIN / 2), neighbors.others.shape[1]
-        found = lists.neighbors_within(q, self.pairs.edge, reach, margin, rows)
-        return found._replace(lost=found.lost | neighbors.lost)
+        reach, margin = near.cutoff * (1 + SKIN), near.cutoff * (SKIN / 2)
+        fresh = lists.neighbors_within(q, near.edge, reach, margin, rows)
+        return fresh._replace(lost=fresh.lost | neighbors.lost)
 
-    def outdated(self, neighbors: NeighborList, q: jax.Array) -> jax.Array:
+    def outdated(self, neighbors: NeighborList, q: Positions) -> Bool[Array, ""]:
         """Whether a body of an image has moved more than half the skin since the list."""
         return lists.outdated(neighbors, q)
 
 
-_crowding = jax.jit(lists.most_neighbors)
-_neighbours = jax.jit(lists.neighbors_within, static_argnums=4)
+_most_neighbors = jax.jit(lists.most_neighbors)
+_neighbors = jax.jit(lists.neighbors_within, static_argnums=4)
 
 
 @jax.custom_vjp
-def _energy(potential: PotentialEnergy, q: jax.Array, neighbors: NeighborList | None) -> jax.Array:
+def _energy(potential: PotentialEnergy, q: Positions, neighbors: NeighborList | None) -> Energies:
     total = jnp.zeros(q.shape[2:], q.dtype)
-    if potential.pairs is not None:
-        total = total + potential.pairs.energy(q, neighbors)
-    if potential.external is not None:
-        total = total + potential.external.energy(q)
+    for term in potential.terms:
+        total = total + term.energy(q, neighbors)
     return total
 
 
 @jax.custom_vjp
-def _forces(potential: PotentialEnergy, q: jax.Array, neighbors: NeighborList | None) -> jax.Array:
+def _forces(potential: PotentialEnergy, q: Positions, neighbors: NeighborList | None) -> Positions:
     total = jnp.zeros_like(q)
-    if potential.pairs is not None:
-        total = total + potential.pairs.forces(q, neighbors)
-    if potential.external is not None:
-        total = total + potential.external.forces(q)
+    for term in potential.terms:
+        total = total + term.forces(q, neighbors)
     return total
 
 

@@ -118,7 +118,7 @@ class PathLoss(eqx.Module):
 
     def neighbors_at(self, q: jax.Array) -> NeighborList:
         """The neighbour list, renewed where q is too far from it."""
-        if self.potential.pairs is None:
+        if self.potential.neighborhood is None:
             return self.neighbors
         return jax.lax.cond(
             self.potential.outdated(self.neighbors, q),

@@ -43,7 +43,7 @@ def _require_cluster(problem: PathProblem) -> None:
             "alignments and barriers are built for clusters in this version, without a box",
             "delete box in [system]",
         )  # fmt: skip
-    if study.refine.barrier and problem.system.external is not None:
+    if study.refine.barrier and not problem.system.potential.moves_freely:
         raise study_error(
             study, study.system.external, "not-built",
             "a barrier in an external field is not built yet in this version",

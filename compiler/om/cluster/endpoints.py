@@ -103,7 +103,7 @@ def endpoints(problem: PathProblem, start: GivenStructure, end: GivenStructure) 
     Raises Faults for a structure that does not relax, and for two copies of one.
     """
     study, potential = problem.study, problem.system.potential
-    barrier, free = study.refine.barrier, potential.external is None
+    barrier, free = study.refine.barrier, potential.moves_freely
     both = []
     for name, one in (("start", start), ("end", end)):
         try:
@@ -139,7 +139,7 @@ def endpoints(problem: PathProblem, start: GivenStructure, end: GivenStructure) 
 
 def _end(problem: PathProblem, q: np.ndarray, *, relaxed: bool) -> Endpoint:
     potential = problem.system.potential
-    free = potential.external is None
+    free = potential.moves_freely
     length = float(np.median(_neighbours(q)))
     step = newton_step(potential, q, free)
     stationary = float(np.max(np.abs(step))) < NEAR * length

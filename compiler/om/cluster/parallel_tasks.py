@@ -89,7 +89,7 @@ class SearchTasks:
     ) -> tuple[np.ndarray, np.ndarray]:
         """`tops` of strings from the first of each pair (K, 2, dim, N) to a near copy of the
         second: the nearest, or, where the pair was tried `again` (K,) times, the next ones."""
-        free, pairs = self.potential.external is None, ends.copy()
+        free, pairs = self.potential.moves_freely, ends.copy()
         for pair, times in zip(pairs, again.tolist(), strict=True):
             near = nearest_alignments(
                 pair[0], pair[1], self.species, count=1 + times, starts=TURNS, seed=seed,
@@ -117,5 +117,5 @@ class SearchTasks:
 
     def left(self, q: np.ndarray) -> SaddleDescent:
         """A saddle near q (dim, N), refined and left by steepest descent."""
-        point = stationary_point(self.potential, q, self.potential.external is None)
+        point = stationary_point(self.potential, q, self.potential.moves_freely)
         return SaddleDescent(point, descend_both_sides(self.potential, point.q, point.mode))

@@ -83,7 +83,7 @@ class PathwaySearch:
 
     @property
     def free(self) -> bool:
-        return self.potential.external is None
+        return self.potential.moves_freely
 
     @property
     def scale(self) -> float:

@@ -1,0 +1,177 @@
+"""Interactions of bodies as formulas: from a table of the study to SymPy, to JAX, to text.
+
+`INTERACTIONS` has an entry for each key of [system] that adds to the potential energy; the sums of
+a `potential` go to the entry that joins as many bodies as they have indices.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import jax.numpy as jnp
+import numpy as np
+import sympy as sp
+from actionrun.compiler.errors import study_error
+from actionrun.compiler.numerics.molecular.interaction import Interaction, OneBodyPotential
+from actionrun.compiler.numerics.molecular.pair_potential import PairPotential
+from actionrun.compiler.symbolic.lowering import Lowered, lowered
+from actionrun.compiler.symbolic.vocabulary import Vocabulary, symbol
+from actionrun.spec import Expression, Study
+
+from .pair_sums import potential_sums
+
+S, INVERSE, ROOT = (sp.Symbol(name, positive=True) for name in ("_s", "_u", "_r"))
+
+Number = float | np.ndarray  # a parameter: one, or one for each pair of species (K, K)
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What a formula is lowered with: the components `places` of a body's place, the parameters
+    `theta`, the species of each body by number, and the box."""
+
+    study: Study
+    places: tuple[sp.Symbol, ...]
+    theta: Mapping[sp.Symbol, Number]
+    kind: tuple[int, ...] | None = None
+    cutoff: float | None = None
+    switch: float | None = None
+    edge: float | None = None
+
+
+@dataclass(frozen=True)
+class EnergyTerm:
+    """A term of the potential energy: what each tuple of bodies adds, and where that stands."""
+
+    kind: InteractionKind
+    formula: sp.Expr
+    where: Expression | None
+
+    def lower(self, surroundings: Surroundings) -> Interaction:
+        """The term as array code. Raises Faults."""
+        return self.kind.lower(self, surroundings)
+
+
+@dataclass(frozen=True)
+class InteractionKind:
+    """A kind of interaction: `arity` bodies, its words, and how a formula becomes array code.
+
+    `title` and `sign` print the formula (`U(r) = ...`), `latex` and `text` its sum over bodies.
+    """
+
+    arity: int
+    title: str
+    sign: str
+    latex: str
+    text: str
+    lower: Callable[[EnergyTerm, Surroundings], Interaction]
+
+
+def energy_terms(study: Study, words: Vocabulary, axes: tuple[str, ...]) -> list[EnergyTerm]:
+    """The terms of the potential energy of many bodies. Raises Faults."""
+    system = study.system
+    if system.potential is not None:
+        sums = potential_sums(study, words, system.potential, axes)
+        return [
+            EnergyTerm(kind, sums[kind.arity], system.potential)
+            for kind in INTERACTIONS.values()
+            if kind.arity in sums
+        ]
+    laws = {key: getattr(system, key, None) for key in INTERACTIONS}
+    terms = [
+        EnergyTerm(INTERACTIONS[key], words.scalar(law), law)
+        for key, law in laws.items()
+        if law is not None
+    ]
+    if all(term.kind.arity == 1 for term in terms):
+        raise study_error(
+            study, system.lagrangian, "not-built",
+            "a Lagrangian of many bodies is not built yet in this version",
+            'write mass, and their potential instead: potential = "sum(i<j, 4*(1/r[i,j]^12 - '
+            '1/r[i,j]^6))"',
+        )  # fmt: skip
+    return terms
+
+
+def _pair_potential(term: EnergyTerm, around: Surroundings) -> PairPotential:
+    """U(r) as e(s) with s = r^2; e, e' and e'' are functions of s, 1/s, sqrt(s), parameters."""
+    energy = term.formula.xreplace({symbol("r"): sp.sqrt(S)})
+    slope = sp.diff(energy, S)
+    derivatives = [energy, slope, sp.diff(slope, S)]
+    require_smooth(around.study, term.where, derivatives)
+    terms = lowered([_by_powers(x) for x in derivatives], [S, INVERSE, ROOT, *around.theta])
+    limits = (around.cutoff, around.switch, around.edge)
+    return PairPotential(
+        terms,
+        _numbers(around.theta),
+        None if around.kind is None else jnp.asarray(around.kind),
+        *(None if x is None else jnp.asarray(x) for x in limits),
+    )
+
+
+def _by_powers(expression: sp.Expr) -> sp.Expr:
+    """Powers of s through 1/s and sqrt(s): one division and one root for all of them."""
+
+    def written(power: sp.Pow) -> sp.Expr:
+        whole, odd = divmod(int(2 * power.exp), 2)  # s^(n/2) = s^floor(n/2) sqrt(s)
+        base = S**whole if whole >= 0 else INVERSE**-whole
+        return base * (ROOT if odd else 1)
+
+    def is_power(x: sp.Basic) -> bool:
+        return isinstance(x, sp.Pow) and x.base == S and (2 * x.exp).is_Integer is True
+
+    return expression.replace(is_power, written)
+
+
+def _one_body_potential(term: EnergyTerm, around: Surroundings) -> OneBodyPotential:
+    """V of one body's place, with its gradient and the upper triangle of its Hessian."""
+    theta = {name: x for name, x in around.theta.items() if isinstance(x, float)}
+    lacking = {x for x in around.theta if x not in theta} & term.formula.free_symbols
+    if lacking:
+        name = min(map(str, lacking))
+        raise study_error(around.study, term.where, "species.pair",
+                          f"{name} differs from pair to pair, and sum(i, ...) has one body",
+                          "it has a meaning in sum(i<j, ...) only")  # fmt: skip
+    q = around.places
+    slope = [sp.diff(term.formula, x) for x in q]
+    curvature = [sp.diff(f, y) for k, f in enumerate(slope) for y in q[k:]]
+    require_smooth(around.study, term.where, [term.formula, *slope, *curvature])
+    symbols = [*q, *theta]
+    parts: list[Lowered] = [lowered(x, symbols) for x in ([term.formula], slope, curvature)]
+    return OneBodyPotential(*parts, _numbers(theta))
+
+
+def _numbers(theta: Mapping[sp.Symbol, Number]) -> jnp.ndarray:
+    """(P,), or (P, K, K) where the numbers differ from pair to pair."""
+    return jnp.asarray(np.stack(np.broadcast_arrays(*theta.values())) if theta else np.zeros(0))
+
+
+def require_smooth(study: Study, where: Expression | None, terms: Sequence[sp.Expr]) -> None:
+    """Raises Faults where forces or their slopes do not exist or are not finite, as far as symbols
+    can tell."""
+    odd = (sp.zoo, sp.nan, sp.oo, -sp.oo, sp.I)
+    if any(term.has(*odd) for term in terms):
+        raise study_error(
+            study, where, "not-finite",
+            "a constant in this expression is not a finite real number",
+            "look for a division by zero, log(0) or the root of a negative number",
+        )  # fmt: skip
+    if any(term.has(sp.DiracDelta, sp.Derivative, sp.Subs) for term in terms):
+        raise study_error(
+            study, where, "kink",
+            "the force and its slope need derivatives that do not exist here",
+            "replace a kink such as |r - a| by a smooth function, sqrt((r - a)^2 + eps^2)",
+        )  # fmt: skip
+
+
+INTERACTIONS = {
+    "pair": InteractionKind(
+        2, "Potential of a pair", "U(r)", r"\sum_{i<j} U(r_{ij})", "sum(i<j, U(r[i,j]))",
+        _pair_potential,
+    ),
+    "external": InteractionKind(
+        1, "External potential", "V_1", r"\sum_i V_1(q_i)", "sum(i, V_1(q[i]))",
+        _one_body_potential,
+    ),
+}  # fmt: skip
