@@ -6,6 +6,8 @@ orders of magnitude slower than straight elementwise code, so small systems are 
 
 from __future__ import annotations
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 
@@ -68,3 +70,8 @@ def apply(matrix: jax.Array, vector: jax.Array) -> jax.Array:
     for j in range(1, matrix.shape[1]):
         total = total + matrix[:, j] * vector[j]
     return total
+
+
+def sum_of_squares(tree: Any) -> jax.Array:
+    """The sum of squares of all numbers of a pytree."""
+    return sum((jnp.vdot(x, x) for x in jax.tree.leaves(tree)), jnp.zeros(()))

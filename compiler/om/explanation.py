@@ -4,27 +4,13 @@ from __future__ import annotations
 
 import sympy as sp
 from actionrun.compiler.findings import Equation, Section
+from actionrun.compiler.numerics.paths.basis import BASES
 from actionrun.compiler.symbolic.printing import latex, text
 from actionrun.spec.kinds.om import Om
 
 from .cluster.explanation import transformation
-from .path_problem import FIRST_ORDER, PathProblem, is_transformation, most_iterations, path_problem
+from .path_problem import PathProblem, is_transformation, most_iterations, path_problem
 from .reference_md import FINER, ReferenceRun
-
-BASES = {
-    "legendre": "Legendre polynomials of a stretched time (Kosloff and Tal-Ezer 1993)",
-    "sine": "the sine series of Passerone and Parrinello (2001)",
-    "features": "tanh features of random slopes and places, fixed by the seed",
-}
-METHODS = {
-    "gauss-newton": "Gauss-Newton with Levenberg's damping; linear problems by conjugate gradients "
-    "with Hessian-vector products, no matrix is formed",
-    "lbfgs": "L-BFGS with the zoom line search (optax)",
-    "nadam": "NADAM (optax)",
-    "adam": "Adam (optax)",
-    "adamw": "AdamW (optax)",
-    "sgd": "gradient descent with momentum 0.9 (optax)",
-}
 
 
 def equations(problem: PathProblem) -> tuple[Equation, ...]:
@@ -122,7 +108,7 @@ def _path(problem: PathProblem) -> str:
         if problem.exact
         else f"The ends are held by a penalty of weight {study.loss.boundary:g}"
     )
-    if problem.name == "network":
+    if problem.by_network:
         assert study.network is not None
         layers = "-".join(map(str, study.network.hidden))
         return (
@@ -131,7 +117,7 @@ def _path(problem: PathProblem) -> str:
             f"{study.path.points} Gauss nodes of the stretched time. {ends}."
         )
     return (
-        f"{basis.count} functions of time for each component: {BASES[problem.name]}, "
+        f"{basis.count} functions of time for each component: {BASES[problem.name].words}, "
         f"orthonormal in their second derivative at {study.path.points} Gauss nodes of the "
         f"stretched time. {ends}."
     )
@@ -169,9 +155,9 @@ def _loss_equation(problem: PathProblem) -> Equation:
 
 def _minimisation(problem: PathProblem) -> str:
     training = problem.study.training
-    rate = f", learning rate {training.learning_rate:g}" if problem.method in FIRST_ORDER else ""
+    rate = f", learning rate {training.learning_rate:g}" if problem.method.first_order else ""
     return (
-        f"{METHODS[problem.method]}{rate}; at most {most_iterations(problem)} iterations. "
+        f"{problem.method.words}{rate}; at most {most_iterations(problem)} iterations. "
         f"Start: {start_name(problem)}."
     )
 
@@ -182,7 +168,7 @@ def start_name(problem: PathProblem) -> str:
         return "march from both ends (an integration by windows of collocation, order 16)"
     if problem.pretrained:
         return "a random network, trained on free flight from both ends for as many epochs again"
-    if problem.name == "network" and not problem.exact:
+    if problem.by_network and not problem.exact:
         return "a random network"
     return "Hermite polynomial of the ends" if problem.velocities else "straight line"
 

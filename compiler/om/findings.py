@@ -283,9 +283,8 @@ def _cost(result: PathResult) -> Table:
     """Work in evaluations of one configuration, which do not depend on the machine."""
     problem, fit = result.problem, result.fit
     nodes = problem.study.path.points
-    passes = int(getattr(fit, "passes", 0))
     iterations = int(fit.iterations)
-    products = 2 * passes if problem.method == "gauss-newton" else iterations
+    products = int(problem.minimizer.progress(fit).get("products", iterations))
     rows: list[tuple[str, int, int]] = [("this path", nodes * 2 * iterations, nodes * products)]
     if result.reference is not None:
         duration = problem.duration
@@ -307,7 +306,7 @@ def _checks(result: PathResult, given: Any) -> tuple[Check, ...]:
     checks = [
         Check("ends", found.ends_error <= 1e-9 * max(found.length, 1e-300) or not problem.exact,
               f"the path is within {found.ends_error:.1e} of the given ends"),
-        Check("convergence", ended == 1 or problem.first_order,
+        Check("convergence", ended == 1 or problem.method.first_order,
               ("the minimisation settled" if ended == 1 else
                "the minimisation was stopped after the epochs of the study" if ended == 0 else
                "no further step lowers the action")
@@ -359,6 +358,6 @@ def _notes(result: PathResult) -> tuple[str, ...]:
         )
     if result.found.miss is None:
         notes.append("Newton's motion from the path's own start could not be integrated")
-    if int(result.fit.ended) == 0 and not problem.first_order:
+    if int(result.fit.ended) == 0 and not problem.method.first_order:
         notes.append("training.epochs ended the minimisation before it settled")
     return tuple(notes)

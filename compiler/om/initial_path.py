@@ -29,7 +29,7 @@ def interpolated_start(problem: PathProblem, given: jax.Array) -> Any:
     """Parameters of the path that only knows its ends: their Hermite polynomial, a straight line
     where no velocities are given; of a network, random ones."""
     dim, n = problem.system.shape
-    if problem.name == "network":
+    if problem.by_network:
         assert problem.study.network is not None
         middle = np.zeros((dim, n)) if problem.exact else np.asarray(given[..., :2]).mean(axis=2)
         key = jax.random.key(problem.study.seed)

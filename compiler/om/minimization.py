@@ -4,28 +4,26 @@
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
+from actionrun.compiler.numerics.linalg import sum_of_squares
 from actionrun.compiler.numerics.molecular.neighbor_list import NeighborList
 from actionrun.compiler.numerics.molecular.observables import rmsd
-from actionrun.compiler.numerics.optimizers import gauss_newton_cg as gauss_newton
-from actionrun.compiler.numerics.paths import gradient_descent as descent
-from actionrun.compiler.numerics.paths.action import PathLoss, sum_of_squares
-from actionrun.compiler.numerics.paths.network_path import Layers
+from actionrun.compiler.numerics.paths.action import Ansatz, PathLoss
+from actionrun.compiler.numerics.paths.gradient_descent import GradientDescent
+from actionrun.compiler.numerics.paths.minimizers import Minimizer
 from actionrun.compiler.program import Report, Tell
 
 from .initial_path import StartError, interpolated_start, marched_start, perturbed_start
-from .path_problem import FIRST_ORDER, PathProblem, cast
+from .path_problem import PathProblem, cast
 from .reference_md import ReferenceRun
 
 State = dict[str, Any]
-TOLD = 60  # iterations of a first-order method of which the loss and the distance are kept
+MILESTONES = 60  # iterations of a first-order method of which the loss and the distance are kept
 FURTHER = 200  # most iterations from a further start
 
 
@@ -52,13 +50,7 @@ class PathMinimization:
         self.epochs = problem.study.training.epochs
         self.learn = self.epochs if problem.pretrained else 0
         self.total = self.before + 1 + self.learn + self.epochs
-        self.told = _milestones(self.epochs) if problem.method in FIRST_ORDER else None
-
-    @cached_property
-    def descent(self) -> descent.GradientDescent:
-        training = self.problem.study.training
-        method = descent.optimizer(training.optimizer, training.learning_rate)
-        return descent.GradientDescent(method, training.optimizer not in FIRST_ORDER)
+        self.milestones = _milestones(self.epochs) if problem.method.first_order else None
 
     def start(self) -> State:
         state: State = {"reference": self.reference.start() if self.reference else {}}
@@ -66,16 +58,12 @@ class PathMinimization:
         empty = jnp.zeros((dim, n, 4 if self.problem.velocities else 2))
         given = empty if self.given is None else self.given
         rows = jnp.asarray(0)
-        return {**state, "given": given, "rows": rows, "fit": self._fresh(self._blind(given))}
-
-    def _blind(self, given: jax.Array) -> Any:
-        return interpolated_start(self.problem, given)
-
-    def _fresh(self, x: Any) -> Any:
-        """The solver's state before its first iteration; costs are not known yet."""
-        if self.problem.method == "gauss-newton":
-            return gauss_newton.start(x)
-        return descent.start(x, self.descent.method)
+        return {
+            **state,
+            "given": given,
+            "rows": rows,
+            "fit": self.problem.minimizer.start(interpolated_start(self.problem, given)),
+        }
 
     def advance(self, state: State, done: int, count: int) -> tuple[State, Report]:
         state = jax.tree.map(jnp.asarray, state)
@@ -90,7 +78,7 @@ class PathMinimization:
                     rows.append(row)
         except (FloatingPointError, StartError) as error:
             return state, Report(diverged=f"{error}.")
-        if int(state["fit"].ended) == 2 and self.problem.first_order:
+        if int(state["fit"].ended) == 2 and self.problem.method.first_order:
             return state, Report(diverged=f"{self._lost(began)}. Likely cause: too long a step. "
                                  "Make training.learning_rate smaller.")  # fmt: skip
         samples = {
@@ -112,7 +100,7 @@ class PathMinimization:
         """What is kept of an iteration: the loss and, where the path is unique, its distance from
         the reference run over time."""
         epoch = done - self.before - 1 - self.learn
-        if epoch < 0 or (self.told is not None and epoch not in self.told):
+        if epoch < 0 or (self.milestones is not None and epoch not in self.milestones):
             return None
         fit = state["fit"]
         row = {"iteration": np.asarray(epoch), "loss": np.asarray(fit.cost, dtype=float)}
@@ -136,22 +124,22 @@ class PathMinimization:
             self.stage = "pretrain"
             count = min(stop - done, self.learn - epoch)
             return self._pretrained(state, count, epoch + count == self.learn), done + count
-        if self.problem.method == "gauss-newton":
-            return self._iterated(state), done + 1
         epoch -= self.learn
-        count = stop - done
-        if self.told is not None:
-            count = min(count, min(n for n in self.told if n > epoch) - epoch)
-        elif self.problem.method == "lbfgs":
-            count = 1
-        return self._descended(state, count), done + count
+        count = 1
+        if self.milestones is not None:
+            count = min(stop - done, min(n for n in self.milestones if n > epoch) - epoch)
+        return self._iterated(state, count), done + count
 
     def _started(self, state: State) -> State:
         given = state["given"]
         if self.reference is not None:
             given = self.reference.ends(state["reference"])
         make = marched_start if self.problem.marched else interpolated_start
-        return {**state, "given": given, "fit": self._fresh(make(self.problem, given))}
+        return {
+            **state,
+            "given": given,
+            "fit": self.problem.minimizer.start(make(self.problem, given)),
+        }
 
     # -- iterations ------------------------------------------------------------------------------
 
@@ -161,19 +149,13 @@ class PathMinimization:
         neighbors = self.problem.system.potential.neighbor_list(q.astype(float), int(state["rows"]))
         return cast(neighbors, self.problem.dtype)
 
-    def _iterated(self, state: State) -> State:
-        fit, neighbors = state["fit"], self.neighbors(state, state["fit"].x)
-        loss = self.problem.loss(state["given"], neighbors)
-        fit = _iteration(loss, fit)
-        return {**state, "fit": fit, "rows": jnp.asarray(neighbors.others.shape[1])}
-
-    def _descended(self, state: State, count: int) -> State:
+    def _iterated(self, state: State, count: int) -> State:
         while True:
             neighbors = self.neighbors(state, state["fit"].place)
             state = {**state, "rows": jnp.asarray(neighbors.others.shape[1])}
             loss = self.problem.loss(state["given"], neighbors)
             before = int(state["fit"].iterations)
-            fit, lost = _descent(self.descent, loss, state["fit"], jnp.asarray(count))
+            fit, lost = _steps(self.problem.minimizer, loss, state["fit"], jnp.asarray(count))
             state = {**state, "fit": fit}
             count -= int(fit.iterations) - before
             if not bool(lost) or count <= 0:
@@ -184,25 +166,23 @@ class PathMinimization:
     def _pretrained(self, state: State, count: int, last: bool) -> State:
         target = _ballistic(self.problem, state["given"])
         net = self.problem.ansatz(state["given"])
-        fit = _pretraining(self.descent, net, target, state["fit"], jnp.asarray(count))
-        return {**state, "fit": self._fresh(fit.x) if last else fit}
+        fit = _fitted(self.problem.minimizer, net, target, state["fit"], jnp.asarray(count))
+        return {**state, "fit": self.problem.minimizer.start(fit.x) if last else fit}
 
     def _progress(self, state: State, done: int) -> dict[str, float]:
         if done <= self.before:
             return {}
         fit = state["fit"]
-        found = {"loss": float(fit.cost)}
-        if self.problem.method == "gauss-newton":
-            found["products"] = 2 * float(fit.passes)
-        return {name: x for name, x in found.items() if np.isfinite(x)}
+        progress = {"loss": float(fit.cost), **self.problem.minimizer.progress(fit)}
+        return {name: x for name, x in progress.items() if np.isfinite(x)}
 
     def relaxed(self, state: State, number: int, tell: Tell) -> tuple[Any, int]:
         """The path from the shaken start `number`, and how its minimisation ended."""
-        fit = gauss_newton.start(perturbed_start(self.problem, state["given"], number))
+        fit = self.problem.minimizer.start(perturbed_start(self.problem, state["given"], number))
         most = min(self.epochs, FURTHER)
         state = {**state, "rows": jnp.asarray(0), "fit": fit}
         for n in range(most):
-            state = self._iterated(state)
+            state = self._iterated(state, 1)
             if int(state["fit"].ended):
                 break
             tell("further start", n, most, {"loss": float(state["fit"].cost)})
@@ -211,19 +191,14 @@ class PathMinimization:
 
 def _milestones(epochs: int) -> frozenset[int]:
     """Epochs at even steps of their logarithm, the last among them."""
-    return frozenset({0, *np.unique(np.geomspace(1, epochs, TOLD).round().astype(int)).tolist()})
+    return frozenset(
+        {0, *np.unique(np.geomspace(1, epochs, MILESTONES).round().astype(int)).tolist()}
+    )
 
 
 @eqx.filter_jit
-def _iteration(loss: PathLoss, fit: gauss_newton.GaussNewtonState) -> gauss_newton.GaussNewtonState:
-    return gauss_newton.step(loss, fit)
-
-
-@eqx.filter_jit
-def _descent(
-    steps: descent.GradientDescent, loss: PathLoss, fit: descent.DescentState, count: jax.Array
-):
-    return steps.steps(loss, fit, count)
+def _steps(minimizer: Minimizer, loss: PathLoss, fit: Any, count: jax.Array):
+    return minimizer.steps(loss, fit, count)
 
 
 def _ballistic(problem: PathProblem, given: jax.Array) -> jax.Array:
@@ -235,18 +210,5 @@ def _ballistic(problem: PathProblem, given: jax.Array) -> jax.Array:
 
 
 @eqx.filter_jit
-def _pretraining(
-    steps: descent.GradientDescent, net, target: jax.Array, fit: descent.DescentState, count
-):
-    def misfit(x: Layers) -> jax.Array:
-        return jnp.mean((net.motion(x).q - target) ** 2)
-
-    def body(_, fit: descent.DescentState) -> descent.DescentState:
-        cost, slope = jax.value_and_grad(misfit)(fit.x)
-        updates, following = steps.method.update(
-            slope, fit.optimizer, fit.x, value=cost, grad=slope, value_fn=misfit
-        )
-        x = optax.apply_updates(fit.x, updates)
-        return fit._replace(x=x, optimizer=following, cost=cost.astype(fit.cost.dtype))
-
-    return jax.lax.fori_loop(0, count, body, fit)
+def _fitted(steps: GradientDescent, net: Ansatz, target: jax.Array, fit: Any, count: jax.Array):
+    return steps.fitted(lambda x: net.motion(x).q, target, fit, count)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import equinox as eqx
@@ -23,6 +24,7 @@ from actionrun.compiler.numerics.paths.action import (
     PenaltyTerms,
 )
 from actionrun.compiler.numerics.paths.basis import PathBasis, tabulated
+from actionrun.compiler.numerics.paths.minimizers import OPTIMIZERS, Method, Minimizer
 from actionrun.compiler.numerics.paths.network_path import NetworkPath
 from actionrun.compiler.symbolic.lowering import lowered
 from actionrun.spec import Faults, Value
@@ -30,7 +32,6 @@ from actionrun.spec.kinds.om import Om
 
 from .particle_system import ParticleSystem, particle_system
 
-FIRST_ORDER = ("nadam", "adam", "adamw", "sgd")
 # A path between structures far apart, which overlap on the way, creeps long before it settles:
 LEAST, WORK = 16, 60_000  # its most iterations are WORK over bodies times points, or LEAST
 MOST_POINTS = 2000  # tables of a basis are dense
@@ -53,8 +54,17 @@ class PathProblem:
         return given or ("network" if self.study.network is not None else "legendre")
 
     @property
-    def method(self) -> str:
-        return self.study.training.optimizer
+    def by_network(self) -> bool:
+        """Whether the path is a network of time."""
+        return self.name == "network"
+
+    @property
+    def method(self) -> Method:
+        return OPTIMIZERS[self.study.training.optimizer]
+
+    @cached_property
+    def minimizer(self) -> Minimizer:
+        return self.method.make(self.study.training.learning_rate)
 
     @property
     def exact(self) -> bool:
@@ -62,31 +72,25 @@ class PathProblem:
         return self.study.loss.boundary == "exact"
 
     @property
-    def first_order(self) -> bool:
-        """Whether the minimisation follows the slope alone."""
-        return self.method in FIRST_ORDER
-
-    @property
     def several(self) -> bool:
         """Whether further starts are tried, since the path is not unique."""
-        newton = self.method == "gauss-newton" and self.name != "network"
-        return newton and not self.velocities
+        return self.method.newton and not self.by_network and not self.velocities
 
     @property
     def pretrained(self) -> bool:
         """Whether a network first learns two ballistic halves, as in the paper's recipe."""
-        return self.name == "network" and not self.exact and self.velocities
+        recipe = self.by_network and not self.exact and self.velocities
+        return recipe and not self.method.newton
 
     @property
     def marched(self) -> bool:
         """Whether the start is a march from both ends."""
-        return self.velocities and self.name != "network" and self.method == "gauss-newton"
+        return self.velocities and not self.by_network and self.method.newton
 
     @property
     def dtype(self) -> Any:
         """float32 for a network that follows its slope, else float64."""
-        single = self.name == "network" and self.method in FIRST_ORDER
-        return jnp.float32 if single else jnp.float64
+        return jnp.float32 if self.by_network and self.method.first_order else jnp.float64
 
     @property
     def duration(self) -> float:
@@ -99,7 +103,7 @@ class PathProblem:
     def ansatz(self, given: jax.Array) -> Ansatz:
         """The path as a function of parameters, between the ends `given` (dim, N, E)."""
         basis, nodes = self.basis, self.basis.nodes
-        if self.name != "network":
+        if not self.by_network:
             there = tabulated(basis, nodes)
             held = FixedEnds(there, given, self.mass)
             return held if self.exact else FreeEnds(there, self.mass)
@@ -120,7 +124,7 @@ class PathProblem:
 
     def path(self, x: Any, given: jax.Array, t: np.ndarray):
         """The path of parameters x at any times t."""
-        if self.name == "network":
+        if self.by_network:
             return self.network(given, t).motion(x)
         ends, c = (given, x) if self.exact else x
         return tabulated(self.basis, t).motion(ends, c / self.mass)
@@ -205,7 +209,7 @@ def is_transformation(study: Om) -> bool:
 def most_iterations(problem: PathProblem) -> int:
     """Of the minimisation: the study's epochs, fewer where it is one of a cluster."""
     study, epochs = problem.study, problem.study.training.epochs
-    if problem.method in FIRST_ORDER or not is_transformation(study):
+    if problem.method.first_order or not is_transformation(study):
         return epochs
     return min(epochs, max(LEAST, WORK // (problem.system.shape[1] * study.path.points)))
 
@@ -213,7 +217,7 @@ def most_iterations(problem: PathProblem) -> int:
 def _require_built(study: Om) -> None:
     ends, system = study.ends, study.system
     tables = isinstance(ends.start, dict) or isinstance(ends.end, dict)
-    first_order = study.training.optimizer in FIRST_ORDER
+    first_order = OPTIMIZERS[study.training.optimizer].first_order
     linear = study.path.basis != "network" and study.network is None
     lacking = [
         (("training", "minutes"), "a cap in minutes", study.training.minutes is not None,

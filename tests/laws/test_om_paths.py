@@ -8,17 +8,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from actionrun.compiler.numerics.linalg import sum_of_squares
 from actionrun.compiler.numerics.optimizers import gauss_newton_cg as gauss_newton
 from actionrun.compiler.numerics.paths import gauss_collocation as collocation
-from actionrun.compiler.numerics.paths import gradient_descent as descent
 from actionrun.compiler.numerics.paths.action import (
     FixedEnds,
     FreeEnds,
     LossWeights,
     PathLoss,
-    sum_of_squares,
 )
 from actionrun.compiler.numerics.paths.basis import PathBasis, tabulated
+from actionrun.compiler.numerics.paths.minimizers import OPTIMIZERS
 from actionrun.compiler.numerics.paths.network_path import NetworkPath, initial_layers
 from actionrun.compiler.om.path_problem import path_problem
 from actionrun.spec import loads
@@ -239,9 +239,8 @@ def test_lbfgs_finds_the_same():
     x = jnp.zeros((2, 1, found.basis.count))
     neighbors = found.system.potential.neighbor_list(found.ansatz(given).motion(x).q)
     loss = found.loss(given, neighbors)
-    method = descent.optimizer("lbfgs", 0.0)
-    steps = descent.GradientDescent(method, True)
-    fit, lost = eqx.filter_jit(steps.steps)(loss, descent.start(x, method), jnp.asarray(200))
+    lbfgs = OPTIMIZERS["lbfgs"].make(0.0)
+    fit, lost = eqx.filter_jit(lbfgs.steps)(loss, lbfgs.start(x), jnp.asarray(200))
     assert not bool(lost) and int(fit.ended) == 1
     t = np.linspace(0, 2, 33)
     q = np.asarray(found.path(fit.x, given, t).q)[:, 0]

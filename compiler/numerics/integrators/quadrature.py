@@ -16,9 +16,9 @@ Extended = np.longdouble
 EXTRAPOLATION_DEGREE = 10  # beyond it the step's polynomial amplifies noise when continued
 
 
-def legendre(x: np.ndarray, degree: int) -> np.ndarray:
+def legendre(x: np.ndarray, degree: int, dtype: type[np.floating] = Extended) -> np.ndarray:
     """Legendre polynomials P_0..P_degree at x, shape (degree + 1, len(x)), by their recurrence."""
-    values = np.ones((degree + 1, len(x)), dtype=Extended)
+    values = np.ones((degree + 1, len(x)), dtype=dtype)
     if degree > 0:
         values[1] = x
     for k in range(1, degree):

@@ -62,13 +62,6 @@ def nearest_alignments(
     return [AlignedStructure(x.q + middle, x.distance) for x in found]
 
 
-def superposed(target: np.ndarray, moved: np.ndarray) -> np.ndarray:
-    """`moved` with its labels as they are, shifted and turned (or mirrored) onto `target`."""
-    middle = target.mean(axis=1, keepdims=True)
-    a, b = target - middle, moved - moved.mean(axis=1, keepdims=True)
-    return _onto(a, b) @ b + middle
-
-
 def _settled(a: np.ndarray, b: np.ndarray, groups: list[np.ndarray]) -> AlignedStructure:
     distance, last = np.inf, np.inf
     for _ in range(ROUNDS):

@@ -14,11 +14,19 @@ from typing import NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+from actionrun.compiler.numerics.optimizers.lbfgs import (
+    LBFGSHistory,
+    capped,
+    dot,
+    empty,
+    push,
+    reset,
+    two_loop_direction,
+)
 from actionrun.compiler.numerics.task_pool import worked
 
 from .potential_energy import PotentialEnergy
 
-MEMORY = 4  # as GMIN; more costs more than it saves
 LANES = 64
 STRIDE = 8  # steps between two looks at who is done
 ENERGY_TOLERANCE = 1e-10  # of the energy, relative, that counts as rounding
@@ -33,72 +41,6 @@ class QuenchResult(NamedTuple):
     gradient: jax.Array
     ok: jax.Array
     iterations: jax.Array
-
-
-class LBFGSHistory(NamedTuple):
-    """The last steps s and changes of the gradient y, (MEMORY, dim, N, B), with rho = 1/(s.y)
-    (MEMORY, B), zero where nothing was learned; the newest in row `at`; `scale` (B,) is s.y/y.y of
-    the last that taught something, zero before."""
-
-    s: jax.Array
-    y: jax.Array
-    rho: jax.Array
-    scale: jax.Array
-    at: jax.Array
-
-
-def dot(a: jax.Array, b: jax.Array) -> jax.Array:
-    """The product of configurations (..., dim, N, B): (..., B)."""
-    return jnp.sum(a * b, axis=(-3, -2))
-
-
-def empty(like: jax.Array) -> LBFGSHistory:
-    """An empty memory."""
-    none = jnp.zeros((MEMORY, *like.shape), like.dtype)
-    rho = jnp.zeros((MEMORY, like.shape[-1]), like.dtype)
-    return LBFGSHistory(none, none, rho, rho[0], jnp.asarray(0))
-
-
-def push(memory: LBFGSHistory, s: jax.Array, y: jax.Array, keep: jax.Array) -> LBFGSHistory:
-    """The memory with a step more, of which the configurations `keep` (B,) learn if it has a
-    positive curvature."""
-    sy, yy = dot(s, y), dot(y, y)
-    keep = keep & (sy > 1e-14 * yy)
-    inverse = 1 / jnp.where(keep, sy, 1)
-    at = (memory.at + 1) % MEMORY
-    put = jax.lax.dynamic_update_index_in_dim
-    return LBFGSHistory(
-        put(memory.s, jnp.where(keep, s, 0), at, 0),
-        put(memory.y, jnp.where(keep, y, 0), at, 0),
-        put(memory.rho, jnp.where(keep, inverse, 0), at, 0),
-        jnp.where(keep, sy / jnp.where(keep, yy, 1), memory.scale),
-        at,
-    )
-
-
-def reset(memory: LBFGSHistory, lanes: jax.Array) -> LBFGSHistory:
-    """The memory without what the configurations `lanes` (B,) have learned."""
-    rho, scale = jnp.where(lanes, 0, memory.rho), jnp.where(lanes, 0, memory.scale)
-    return memory._replace(rho=rho, scale=scale)
-
-
-def two_loop_direction(memory: LBFGSHistory, gradient: jax.Array, scale: jax.Array) -> jax.Array:
-    """-H g by the two loops; `scale` (B,) is H where nothing is known yet."""
-    alphas, d = [], gradient
-    rows = [(memory.at - k) % MEMORY for k in range(MEMORY)]
-    for k in rows:
-        alphas.append(memory.rho[k] * dot(memory.s[k], d))
-        d = d - alphas[-1] * memory.y[k]
-    d = jnp.where(memory.scale > 0, memory.scale, scale) * d
-    for k, alpha in zip(reversed(rows), reversed(alphas), strict=True):
-        d = d + (alpha - memory.rho[k] * dot(memory.y[k], d)) * memory.s[k]
-    return -d
-
-
-def capped(step: jax.Array, cap: jax.Array | float) -> jax.Array:
-    """Steps of at most `cap` in length."""
-    length = jnp.sqrt(dot(step, step))
-    return step * jnp.minimum(1, cap / jnp.maximum(length, jnp.finfo(step.dtype).tiny))
 
 
 class _Lanes(NamedTuple):

@@ -14,20 +14,18 @@ from typing import NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from actionrun.compiler.numerics.task_pool import worked
-
-from .minimization import (
-    LANES,
+from actionrun.compiler.numerics.optimizers.lbfgs import (
     LBFGSHistory,
-    QuenchResult,
     capped,
     dot,
     empty,
     push,
-    quench,
     reset,
     two_loop_direction,
 )
+from actionrun.compiler.numerics.task_pool import worked
+
+from .minimization import LANES, QuenchResult, quench
 from .potential_energy import PotentialEnergy
 from .zero_modes import project_out_zero_modes, rigid_body_modes
 

@@ -14,8 +14,8 @@ from typing import NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+from actionrun.compiler.numerics.optimizers.lbfgs import capped, dot
 
-from .minimization import capped, dot
 from .potential_energy import PotentialEnergy
 
 APART = 100  # steps that push atoms apart

@@ -13,11 +13,14 @@ from typing import Any, NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
-from actionrun.compiler.numerics.paths.action import sum_of_squares
+from actionrun.compiler.numerics.linalg import sum_of_squares
+
+from .damping import DampingSchedule
 
 FORCING = 1e-2  # by which the linear problem is solved, of its right-hand side
 INNER = 400  # most passes of a linear problem
 SETTLED = 1e-9  # change of the residuals at which the iteration ends, relative to size(x)
+DAMPING = DampingSchedule(start=0.0, floor=0.0, failed=1e-3, lower=10, cutoff=1e-6, gain=(0.2, 0.7))
 STUCK = 1e12  # damping at which no step however short lowers the loss
 
 
@@ -42,11 +45,16 @@ class GaussNewtonState(NamedTuple):
     passes: jax.Array
     ended: jax.Array
 
+    @property
+    def place(self) -> Any:
+        """The parameters whose neighbour list the next iteration goes by."""
+        return self.x
+
 
 def start(x: Any) -> GaussNewtonState:
     """Before the first iteration; the cost is not known yet."""
     zero = jnp.asarray(0)
-    return GaussNewtonState(x, jnp.asarray(jnp.inf), jnp.asarray(0.0), zero, zero, zero)
+    return GaussNewtonState(x, jnp.asarray(jnp.inf), jnp.asarray(DAMPING.start), zero, zero, zero)
 
 
 def step(problem: LeastSquaresProblem, s: GaussNewtonState) -> GaussNewtonState:
@@ -62,9 +70,7 @@ def step(problem: LeastSquaresProblem, s: GaussNewtonState) -> GaussNewtonState:
     small = change <= SETTLED * problem.size(s.x)
     # At the bottom rounding decides whether the cost falls: a small step is taken on trust.
     better = jnp.isfinite(cost) & ((cost < now) | (small & (cost <= now * (1 + 1e-6))))
-    eased = jnp.where(ratio > 0.7, s.damping / 10, s.damping * jnp.where(ratio < 0.2, 4, 1))
-    damping = jnp.where(better, eased, jnp.maximum(s.damping * 8, 1e-3))
-    damping = jnp.where(damping < 1e-6, 0.0, damping)
+    damping = DAMPING.next(s.damping, better, ratio)
     ended = jnp.where(small & jnp.isfinite(cost), 1, jnp.where(damping > STUCK, 2, 0))
     x = jax.tree.map(lambda new, old: jnp.where(better, new, old), trial, s.x)
     cost = jnp.where(better, cost, now)

@@ -17,6 +17,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 from actionrun.compiler.numerics.array_types import ArrayFunction
+from actionrun.compiler.numerics.linalg import sum_of_squares
 from actionrun.compiler.numerics.molecular.neighbor_list import NeighborList
 from actionrun.compiler.numerics.molecular.potential_energy import PotentialEnergy
 
@@ -202,8 +203,3 @@ class PathLoss(eqx.Module):
         if self.weights.boundary is not None:
             out["boundary"] = jnp.sqrt(self.weights.boundary) * (self.ansatz.ends(x) - self.given)
         return out
-
-
-def sum_of_squares(tree: Any) -> jax.Array:
-    """The sum of squares of all numbers of a pytree."""
-    return sum((jnp.vdot(x, x) for x in jax.tree.leaves(tree)), jnp.zeros(()))

@@ -17,16 +17,17 @@ Tables are built in float64 by NumPy; arrays are `(3, times, functions)`: value,
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from actionrun.compiler.numerics.integrators.quadrature import legendre
 
-Kind = Literal["legendre", "sine", "features"]
 LOST = 1e-10  # singular values below this share of the largest are dropped: rounding, not functions
 STRETCH = 2.5  # times sqrt(points): -log of the accuracy that the stretching leaves
 STEEPEST = 0.25  # of the number of nodes: slopes of the random features on [-1, 1]
@@ -49,11 +50,9 @@ def gauss_legendre(count: int, duration: float) -> tuple[np.ndarray, np.ndarray]
 def legendre_derivatives(x: np.ndarray, degree: int) -> np.ndarray:
     """Legendre polynomials P_0..P_degree at x, and two derivatives: (3, len(x), degree + 1)."""
     P = np.zeros((3, degree + 1, len(x)))
-    P[0, 0] = 1
-    if degree > 0:
-        P[0, 1], P[1, 1] = x, 1
+    P[0] = legendre(x, degree, np.float64)
+    P[1, 1:2] = 1
     for k in range(1, degree):
-        P[0, k + 1] = ((2 * k + 1) * x * P[0, k] - k * P[0, k - 1]) / (k + 1)
         P[1:, k + 1] = P[1:, k - 1] + (2 * k + 1) * P[:2, k]
     return P.transpose(0, 2, 1)
 
@@ -67,7 +66,7 @@ class PathBasis:
     more than `points - 2` functions with four conditions at the ends are nought at all nodes.
     """
 
-    kind: Kind
+    kind: str  # of BASES
     duration: float
     points: int
     velocities: bool
@@ -77,17 +76,17 @@ class PathBasis:
     def nodes(self) -> np.ndarray:
         """Gauss nodes of the stretched time, as times (points,)."""
         x, _ = np.polynomial.legendre.leggauss(self.points)
-        return self.duration / 2 * (1 + np.arcsin(self._alpha * x) / np.arcsin(self._alpha))
+        return self.duration / 2 * (1 + np.arcsin(self.alpha * x) / np.arcsin(self.alpha))
 
     @cached_property
     def weights(self) -> np.ndarray:
         """Weights (points,) of the integral over time."""
         x, w = np.polynomial.legendre.leggauss(self.points)
-        slope = self._alpha / np.arcsin(self._alpha) / np.sqrt(1 - (self._alpha * x) ** 2)
+        slope = self.alpha / np.arcsin(self.alpha) / np.sqrt(1 - (self.alpha * x) ** 2)
         return self.duration / 2 * w * slope
 
     @property
-    def _alpha(self) -> float:
+    def alpha(self) -> float:
         """How far time is stretched: more, the more points; the accuracy still grows with them."""
         return float(1 / np.cosh(STRETCH / np.sqrt(self.points)))
 
@@ -134,43 +133,7 @@ class PathBasis:
         return right[kept].T / s[kept] / size[:, None]
 
     def _raw(self, t: np.ndarray) -> np.ndarray:
-        match self.kind:
-            case "legendre":
-                return self._polynomials(t)
-            case "sine":
-                return self._sines(t)
-            case "features":
-                return self._features(t)
-
-    def _polynomials(self, t: np.ndarray) -> np.ndarray:
-        """Legendre polynomials of the stretched time, times an envelope."""
-        angle = np.arcsin(self._alpha)
-        y, rate = (2 * t / self.duration - 1) * angle, 2 * angle / self.duration
-        x, x1 = np.sin(y) / self._alpha, np.cos(y) / self._alpha * rate
-        P, P1, P2 = legendre_derivatives(x, self.wanted - 1)
-        bent = (x1**2)[:, None] * P2 - (rate**2 * x)[:, None] * P1
-        return _product(
-            self.envelope(t, 1 + self.velocities), np.stack([P, x1[:, None] * P1, bent])
-        )
-
-    def _sines(self, t: np.ndarray) -> np.ndarray:
-        """sin(n pi t / T) (Passerone and Parrinello, Phys. Rev. Lett. 87, 108302, 2001), times an
-        envelope where velocities are given."""
-        w = np.pi * np.arange(1, self.wanted + 1) / self.duration
-        s, c = np.sin(np.outer(t, w)), np.cos(np.outer(t, w))
-        waves = np.stack([s, w * c, -(w**2) * s])
-        return _product(self.envelope(t, 1), waves) if self.velocities else waves
-
-    def _features(self, t: np.ndarray) -> np.ndarray:
-        """tanh of random slopes and places, fixed, times an envelope."""
-        draw = np.random.default_rng(self.seed)
-        scale = 2 / self.duration
-        slope = scale * draw.uniform(1.0, 1.0 + STEEPEST * self.points, self.wanted)
-        place = draw.uniform(0.0, self.duration, self.wanted)
-        y = np.tanh(slope * (t[:, None] - place))
-        bell = 1 - y**2
-        waves = np.stack([y, slope * bell, -2 * slope**2 * y * bell])
-        return _product(self.envelope(t, 1 + self.velocities), waves)
+        return BASES[self.kind].functions(self, t)
 
     def envelope(self, t: np.ndarray, power: int) -> np.ndarray:
         """(s (1 - s))^power with s = t / T: value, rate, curvature (3, len(t))."""
@@ -185,6 +148,58 @@ def _product(e: np.ndarray, g: np.ndarray) -> np.ndarray:
     return np.stack(
         [e[0] * g[0], e[1] * g[0] + e[0] * g[1], e[2] * g[0] + 2 * e[1] * g[1] + e[0] * g[2]]
     )
+
+
+def _legendre(basis: PathBasis, t: np.ndarray) -> np.ndarray:
+    """Legendre polynomials of the stretched time, times an envelope."""
+    angle = np.arcsin(basis.alpha)
+    y, rate = (2 * t / basis.duration - 1) * angle, 2 * angle / basis.duration
+    x, x1 = np.sin(y) / basis.alpha, np.cos(y) / basis.alpha * rate
+    P, P1, P2 = legendre_derivatives(x, basis.wanted - 1)
+    bent = (x1**2)[:, None] * P2 - (rate**2 * x)[:, None] * P1
+    return _product(basis.envelope(t, 1 + basis.velocities), np.stack([P, x1[:, None] * P1, bent]))
+
+
+def _sines(basis: PathBasis, t: np.ndarray) -> np.ndarray:
+    """sin(n pi t / T) (Passerone and Parrinello, Phys. Rev. Lett. 87, 108302, 2001), times an
+    envelope where velocities are given."""
+    w = np.pi * np.arange(1, basis.wanted + 1) / basis.duration
+    s, c = np.sin(np.outer(t, w)), np.cos(np.outer(t, w))
+    waves = np.stack([s, w * c, -(w**2) * s])
+    return _product(basis.envelope(t, 1), waves) if basis.velocities else waves
+
+
+def _features(basis: PathBasis, t: np.ndarray) -> np.ndarray:
+    """tanh of random slopes and places, fixed, times an envelope."""
+    draw = np.random.default_rng(basis.seed)
+    scale = 2 / basis.duration
+    slope = scale * draw.uniform(1.0, 1.0 + STEEPEST * basis.points, basis.wanted)
+    place = draw.uniform(0.0, basis.duration, basis.wanted)
+    y = np.tanh(slope * (t[:, None] - place))
+    bell = 1 - y**2
+    waves = np.stack([y, slope * bell, -2 * slope**2 * y * bell])
+    return _product(basis.envelope(t, 1 + basis.velocities), waves)
+
+
+@dataclass(frozen=True)
+class FunctionFamily:
+    """A family of functions of time: `functions(basis, t)` are their values, rates and curvatures
+    (3, len(t), basis.wanted), which vanish at the ends (with their rates where velocities are
+    given); `words` say what they are."""
+
+    functions: Callable[[PathBasis, np.ndarray], np.ndarray]
+    words: str
+
+
+BASES = {
+    "legendre": FunctionFamily(
+        _legendre, "Legendre polynomials of a stretched time (Kosloff and Tal-Ezer 1993)"
+    ),
+    "sine": FunctionFamily(_sines, "the sine series of Passerone and Parrinello (2001)"),
+    "features": FunctionFamily(
+        _features, "tanh features of random slopes and places, fixed by the seed"
+    ),
+}
 
 
 class TabulatedBasis(eqx.Module):

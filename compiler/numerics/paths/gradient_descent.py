@@ -7,16 +7,18 @@ so a list can be made anew from the state alone, and the result does not depend 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import optax
+from actionrun.compiler.numerics.linalg import sum_of_squares
+from jaxtyping import Array
 
-from .action import PathLoss, sum_of_squares
+from .action import PathLoss
 
-MEMORY = 20  # pairs of L-BFGS
 SETTLED = 1e-9  # norm of the slope, relative to the largest so far, at which L-BFGS ends
 
 
@@ -35,38 +37,47 @@ class DescentState(NamedTuple):
     ended: jax.Array
 
 
-def optimizer(name: str, rate: float) -> optax.GradientTransformationExtraArgs:
-    """The optimiser of a study's [training]."""
-    match name:
-        case "lbfgs":
-            found = optax.lbfgs(memory_size=MEMORY)
-        case "nadam":
-            found = optax.nadam(rate)
-        case "adam":
-            found = optax.adam(rate)
-        case "adamw":
-            found = optax.adamw(rate)
-        case _:
-            found = optax.sgd(rate, momentum=0.9)
-    return optax.with_extra_args_support(found)
-
-
-def start(x: Any, method: optax.GradientTransformationExtraArgs) -> DescentState:
-    inf, zero = jnp.asarray(jnp.inf), jnp.asarray(0)
-    return DescentState(x, x, method.init(x), inf, inf, jnp.asarray(0.0), zero, zero)
-
-
 class GradientDescent(eqx.Module):
     """Steps of an optimiser; `settles`: whether it ends where the slope has vanished."""
 
     method: optax.GradientTransformationExtraArgs = eqx.field(static=True)
     settles: bool = eqx.field(static=True)
 
+    @classmethod
+    def of(cls, method: optax.GradientTransformation, settles: bool) -> GradientDescent:
+        """The steps of any optimiser of optax."""
+        return cls(optax.with_extra_args_support(method), settles)
+
+    def start(self, x: Any) -> DescentState:
+        inf, zero = jnp.asarray(jnp.inf), jnp.asarray(0)
+        return DescentState(x, x, self.method.init(x), inf, inf, jnp.asarray(0.0), zero, zero)
+
+    def progress(self, state: DescentState) -> dict[str, float]:
+        return {}
+
+    def fitted(
+        self, path: Callable[[Any], Array], target: Array, state: DescentState, count: jax.Array
+    ) -> DescentState:
+        """`count` steps towards the parameters whose `path` is `target`, in the mean square."""
+
+        def misfit(x: Any) -> jax.Array:
+            return jnp.mean((path(x) - target) ** 2)
+
+        def body(_, state: DescentState) -> DescentState:
+            cost, slope = jax.value_and_grad(misfit)(state.x)
+            updates, following = self.method.update(
+                slope, state.optimizer, state.x, value=cost, grad=slope, value_fn=misfit
+            )
+            x = optax.apply_updates(state.x, updates)
+            return state._replace(x=x, optimizer=following, cost=cost.astype(state.cost.dtype))
+
+        return jax.lax.fori_loop(0, count, body, state)
+
     def steps(
         self, loss: PathLoss, state: DescentState, count: jax.Array
     ) -> tuple[DescentState, jax.Array]:
-        """`count` steps; and whether a neighbour list was too short on the way. `loss.near` must
-        be the list at state.place."""
+        """`count` steps; and whether a neighbour list was too short on the way. `loss.neighbors`
+        must be the list at state.place."""
 
         def body(s):
             state, neighbors, n = s

@@ -59,7 +59,7 @@ class ClusterTransformation:
 
     @property
     def _by_slope(self) -> bool:
-        return self.problem.first_order
+        return self.problem.method.first_order
 
     @property
     def iterations(self) -> int:
