@@ -79,19 +79,11 @@ def energy_terms(study: Study, words: Vocabulary, axes: tuple[str, ...]) -> list
             if kind.arity in sums
         ]
     laws = {key: getattr(system, key, None) for key in INTERACTIONS}
-    terms = [
+    return [
         EnergyTerm(INTERACTIONS[key], words.scalar(law), law)
         for key, law in laws.items()
         if law is not None
     ]
-    if all(term.kind.arity == 1 for term in terms):
-        raise study_error(
-            study, system.lagrangian, "not-built",
-            "a Lagrangian of many bodies is not built yet in this version",
-            'write mass, and their potential instead: potential = "sum(i<j, 4*(1/r[i,j]^12 - '
-            '1/r[i,j]^6))"',
-        )  # fmt: skip
-    return terms
 
 
 def _pair_potential(term: EnergyTerm, around: Surroundings) -> PairPotential:

@@ -16,6 +16,7 @@ from actionrun.compiler.numerics.molecular.potential_energy import PotentialEner
 from actionrun.compiler.symbolic.vocabulary import Vocabulary, symbol, vocabulary
 from actionrun.spec import Study, Value
 from actionrun.spec.tables.species import pair_of
+from actionrun.spec.validation.om_rules import box_edge
 
 from .interactions import INTERACTIONS, EnergyTerm, Number, Surroundings, energy_terms
 
@@ -64,7 +65,7 @@ def _particles(study: Study, boltzmann: float, order: Sequence[str] | None) -> P
     words = replace(plain, constants=plain.constants | places)
     species = _species(study, order)
     theta = {words.constants[name]: _number(study, x) for name, x in study.parameters.items()}
-    edge = _edge(study, n, dimension)
+    edge = box_edge(study)
     cutoff = None if system.cutoff is None else study.number(system.cutoff)
     switch = None if cutoff is None else SWITCH * cutoff
     kinds = [*(study.system.species or {})]
@@ -86,14 +87,6 @@ def _species(study: Study, order: Sequence[str] | None) -> tuple[str, ...] | Non
     if given is None:
         return None if order is None else tuple(order)
     listed = tuple(name for name, count in given.items() for _ in range(count))
-    if order is not None and sorted(order) != sorted(listed):
-        found = " ".join(f"{name}{[*order].count(name)}" for name in sorted({*order}))
-        wanted = " ".join(f"{name}{count}" for name, count in sorted(given.items()))
-        raise study_error(
-            study, ("system", "species"), "species.count",
-            f"the structures have {found}, and the study {wanted}",
-            "write the species and numbers of the structures",
-        )  # fmt: skip
     return listed if order is None else tuple(order)
 
 
@@ -116,16 +109,6 @@ def _mass(study: Study, species: tuple[str, ...] | None, n: int) -> np.ndarray:
         assert species is not None
         return np.array([study.number(mass[name]) for name in species])[None, :, None]
     return np.full((1, n, 1), 1.0 if mass is None else study.number(mass))
-
-
-def _edge(study: Study, n: int, dimension: int) -> float | None:
-    box = study.system.box
-    if box is None:
-        return None
-    if box.length is not None:
-        return study.number(box.length)
-    assert box.density is not None
-    return (n / study.number(box.density)) ** (1 / dimension)
 
 
 def _coordinates(study: Study, boltzmann: float) -> ParticleSystem:

@@ -1,4 +1,4 @@
-"""What an om study sets up: bodies, basis, nodes, loss; and what of it is not built."""
+"""What an om study sets up: bodies, basis, nodes, loss."""
 
 from __future__ import annotations
 
@@ -27,14 +27,13 @@ from actionrun.compiler.numerics.paths.basis import PathBasis, tabulated
 from actionrun.compiler.numerics.paths.minimizers import OPTIMIZERS, Method, Minimizer
 from actionrun.compiler.numerics.paths.network_path import NetworkPath
 from actionrun.compiler.symbolic.lowering import lowered
-from actionrun.spec import Faults, Value
+from actionrun.spec import Value
 from actionrun.spec.kinds.om import Om
 
 from .particle_system import ParticleSystem, particle_system
 
 # A path between structures far apart, which overlap on the way, creeps long before it settles:
 LEAST, WORK = 16, 60_000  # its most iterations are WORK over bodies times points, or LEAST
-MOST_POINTS = 2000  # tables of a basis are dense
 
 
 @dataclass(frozen=True)
@@ -187,9 +186,8 @@ def cast(tree: Any, dtype: Any) -> Any:
 def path_problem(study: Om, order: Sequence[str] | None = None) -> PathProblem:
     """The setting of a study; `order` are the species of the bodies of its files.
 
-    Raises Faults for what the mathematics forbids and for what is not built.
+    Raises Faults for what the mathematics forbids.
     """
-    _require_built(study)
     velocities = "velocities" in study.ends.given
     name = study.path.basis or "legendre"
     kind = "legendre" if name == "network" else name
@@ -212,50 +210,3 @@ def most_iterations(problem: PathProblem) -> int:
     if problem.method.first_order or not is_transformation(study):
         return epochs
     return min(epochs, max(LEAST, WORK // (problem.system.shape[1] * study.path.points)))
-
-
-def _require_built(study: Om) -> None:
-    ends, system = study.ends, study.system
-    tables = isinstance(ends.start, dict) or isinstance(ends.end, dict)
-    first_order = OPTIMIZERS[study.training.optimizer].first_order
-    linear = study.path.basis != "network" and study.network is None
-    lacking = [
-        (("training", "minutes"), "a cap in minutes", study.training.minutes is not None,
-         "write epochs, the number of iterations"),
-        (("system", "nonconservative"), "a path with friction", system.nonconservative is not None,
-         None),
-        (("system", "constraints"), "a path with constraints", bool(system.constraints), None),
-    ]  # fmt: skip
-    faults = [
-        study.fault(key, None, "not-built", f"{what} is not built yet in this version", hint)
-        for key, what, wanted, hint in lacking
-        if wanted
-    ]
-
-    def fault(key: tuple[str, ...], code: str, message: str, hint: str) -> None:
-        faults.append(study.fault(key, None, code, message, hint))
-
-    if "positions" not in ends.given:
-        fault(("ends", "given"), "ends.given", "a path needs the positions at its ends",
-              'write given = ["positions", "velocities"]')  # fmt: skip
-    if tables and "velocities" in ends.given:
-        fault(("ends", "given"), "ends.given", "[ends] start and end give positions alone",
-              'write given = ["positions"]')  # fmt: skip
-    if ends.origin == "md" and system.particles is None:
-        fault(("ends", "from"), "ends.from", "a reference run needs bodies in [system]",
-              "write start = { q = 0.0 } and end = { q = 1.0 }")  # fmt: skip
-    if ends.origin == "md" and system.particles is not None and system.box is None:
-        fault(("ends", "from"), "ends.from", "a reference run of a fluid needs a box",
-              "write box = { density = 0.8 } in [system]")  # fmt: skip
-    if not MOST_POINTS >= study.path.points > 2 + 2 * ("velocities" in ends.given):
-        fault(("path", "points"), "path.points",
-              f"a path has from 5 to {MOST_POINTS} points in this version",
-              "write points = 32")  # fmt: skip
-    if study.path.basis == "network" and study.network is None:
-        fault(("path", "basis"), "path.basis", "a network without its table",
-              'write [network] with hidden = 125 and activation = "sigmoid"')  # fmt: skip
-    if first_order and linear and study.loss.action == 0:
-        fault(("loss", "action"), "loss.action", "a loss without the action has no path",
-              "write action = 1.0")  # fmt: skip
-    if faults:
-        raise Faults(tuple(faults))

@@ -16,7 +16,6 @@ from actionrun.compiler.numerics.molecular.neighbor_list import minimum_image
 from actionrun.compiler.numerics.molecular.pair_potential import PairPotential
 from actionrun.spec import Study
 from actionrun.spec.units.atomic_units import atomic
-from actionrun.spec.units.unit_table import LENGTH
 
 from .particle_system import ParticleSystem
 
@@ -38,8 +37,7 @@ def given_ends(
 ) -> tuple[GivenStructure, GivenStructure]:
     """Start and end from the structures that the runtime has read.
 
-    Raises Faults for atoms that overlap, a cell that is not the study's box, velocities that the
-    study asks for and a file does not have.
+    Raises Faults for atoms that overlap.
     """
     return _given(study, bodies, observations, "start"), _given(study, bodies, observations, "end")
 
@@ -49,22 +47,7 @@ def _given(
 ) -> GivenStructure:
     where = ("ends", name)
     q = np.asarray(observations[name], dtype=float).T
-    cell, edge, label = observations.get(f"{name}_cell"), bodies.edge, study.units.label(LENGTH)
-    if cell is not None and (edge is None or abs(cell - edge) > 1e-6 * edge):
-        length = f"{float(cell):.10g} {label}".strip()
-        quoted = f'"{length}"'
-        ours = "the study has none" if edge is None else f"the study's box {edge:.10g} {label}"
-        raise study_error(
-            study, where, "ends.box",
-            f"the structure's cell has an edge of {length}, {ours.strip()}",
-            f"write box = {{ length = {quoted if label else length} }} in [system]",
-        )  # fmt: skip
     velocities = observations.get(f"{name}_velocities")
-    if "velocities" in study.ends.given and velocities is None:  # type: ignore[union-attr]
-        raise study_error(
-            study, where, "ends.velocities", "the structure has no velocities (a column velo)",
-            'write given = ["positions"] in [ends], or add Properties=...:velo:R:3 to the file',
-        )  # fmt: skip
     pair = overlapping_pair(bodies, q)
     if pair is not None:
         i, j, distance = pair
