@@ -15,18 +15,18 @@ from .reference_md import FINER, ReferenceRun
 
 def equations(problem: PathProblem) -> tuple[Equation, ...]:
     """The potential, Newton's equation and the action, in symbols."""
-    bodies, found = problem.system, []
+    bodies, lines = problem.system, []
     words, many = bodies.words, problem.study.system.particles is not None
     for term in bodies.terms:
         title, sign = (term.kind.title, term.kind.sign) if many else ("Potential", "V")
-        found.append(_equation(title, sign, term.formula, problem))
+        lines.append(_equation(title, sign, term.formula, problem))
     if many:
         sums = " + ".join(term.kind.latex for term in bodies.terms)
         plain = " + ".join(term.kind.text for term in bodies.terms)
-        found.append(Equation("Potential energy", f"V = {sums}", plain))
+        lines.append(Equation("Potential energy", f"V = {sums}", plain))
         kinetic = r"L = \frac{1}{2} \sum_i m_i |\dot{q}_i|^2 - V"
-        found.append(Equation("Lagrangian", kinetic, "sum(i, m*|q[i]'|^2)/2 - V"))
-        found.append(
+        lines.append(Equation("Lagrangian", kinetic, "sum(i, m*|q[i]'|^2)/2 - V"))
+        lines.append(
             Equation("Equation of motion", r"m_i \ddot{q}_i = -\frac{\partial V}{\partial q_i}",
                      "m*q[i]'' = -dV/dq[i]")
         )  # fmt: skip
@@ -34,16 +34,16 @@ def equations(problem: PathProblem) -> tuple[Equation, ...]:
         potential = bodies.terms[0].formula
         masses = [sp.nsimplify(float(m)) for m in bodies.mass[:, 0, 0]]
         kinetic = sp.Add(*(m * v**2 / 2 for m, v in zip(masses, words.v, strict=True)))
-        found.append(_equation("Lagrangian", "L", kinetic - potential, problem))
+        lines.append(_equation("Lagrangian", "L", kinetic - potential, problem))
         for name, q, a, mass in zip(bodies.names, words.q, words.a, masses, strict=True):
             push = sp.Add.make_args(-sp.diff(potential, q))
             left, right = mass * a, sp.Add(*map(sp.factor_terms, push))
             title = "Equation of motion" if len(bodies.names) == 1 else f"Motion of {name}"
-            found.append(
+            lines.append(
                 Equation(title, f"{latex(left, words)} = {latex(right, words)}",
                          f"{text(left, words)} = {text(right, words)}")
             )  # fmt: skip
-    found.append(
+    lines.append(
         Equation(
             "Onsager-Machlup action",
             r"S[q] = \int_0^T \sum_i \left| m_i \ddot{q}_i + "
@@ -51,7 +51,7 @@ def equations(problem: PathProblem) -> tuple[Equation, ...]:
             "S = integral over time of sum(i, |m*q[i]'' + dV/dq[i]|^2)",
         )
     )
-    return tuple(found)
+    return tuple(lines)
 
 
 def _equation(name: str, sign: str, expression: sp.Expr, problem: PathProblem) -> Equation:
@@ -189,7 +189,7 @@ def _unique(problem: PathProblem) -> str:
 
 def explain(study: Om) -> tuple[Section, ...]:
     """The sections of `actionrun explain` for an om study."""
-    found = path_problem(study)
+    result = path_problem(study)
     if is_transformation(study):
-        return (*_path_sections(found), *transformation(found))
-    return _path_sections(found)
+        return (*_path_sections(result), *transformation(result))
+    return _path_sections(result)

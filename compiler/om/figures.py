@@ -16,15 +16,15 @@ SPREAD = 20  # largest over smallest value from which an axis is logarithmic
 
 
 def path_figures(result: PathResult) -> tuple[Figure, ...]:
-    found = [_bodies(result) if result.problem.system.shape[1] > 1 else _motion(result)]
+    diagnostics = [_bodies(result) if result.problem.system.shape[1] > 1 else _motion(result)]
     if result.score is not None:
-        found.append(_deviations(result))
+        diagnostics.append(_deviations(result))
     if (history := _history(result)) is not None:
-        found.append(history)
+        diagnostics.append(history)
     if result.fluid is not None:
-        found.append(_fluid(result))
-    found.append(_energies(result))
-    return tuple(found)
+        diagnostics.append(_fluid(result))
+    diagnostics.append(_energies(result))
+    return tuple(diagnostics)
 
 
 def length(result: PathResult) -> str:
@@ -43,15 +43,15 @@ def _furthest(q: np.ndarray) -> np.ndarray:
 
 def _bodies(result: PathResult) -> Figure:
     """Paths of four bodies in the plane of their first two coordinates (the paper's Fig. 2)."""
-    q, unit = result.found.path.q, length(result)
+    q, unit = result.diagnostics.path.q, length(result)
     other, name = None, ""
     if result.score is not None:
         other, name = result.score.reference.q, "molecular dynamics"
-    elif result.found.again is not None:
-        other, name = result.found.again, "Newton's motion from its start"
+    elif result.diagnostics.again is not None:
+        other, name = result.diagnostics.again, "Newton's motion from its start"
     panels = []
     for k in _furthest(q):
-        x, y = (q[0, k], q[1, k]) if len(q) > 1 else (result.found.path.t, q[0, k])
+        x, y = (q[0, k], q[1, k]) if len(q) > 1 else (result.diagnostics.path.t, q[0, k])
         curves = [Curve(x, y, "path of least action")]
         if other is not None:
             a, b = (other[0, k], other[1, k]) if len(q) > 1 else (x, other[0, k])
@@ -69,12 +69,12 @@ def _bodies(result: PathResult) -> Figure:
 
 def _motion(result: PathResult) -> Figure:
     """Coordinates against time, beside Newton's motion from the path's own start."""
-    study, path = result.problem.study, result.found.path
+    study, path = result.problem.study, result.diagnostics.path
     panels = []
     for k, name in enumerate(result.problem.system.names):
         curves = [Curve(path.t, path.q[k, 0], "path of least action")]
-        if result.found.again is not None:
-            newton = result.found.again[k, 0]
+        if result.diagnostics.again is not None:
+            newton = result.diagnostics.again[k, 0]
             curves.append(
                 Curve(path.t[::5], newton[::5], "Newton's motion from its start", "points")
             )
@@ -87,7 +87,7 @@ def _motion(result: PathResult) -> Figure:
 def _deviations(result: PathResult) -> Figure:
     """RMSD of positions and momenta over time (the paper's Fig. 3)."""
     assert result.score is not None
-    t, score = result.found.path.t, result.score
+    t, score = result.diagnostics.path.t, result.score
     inner = slice(1, -1)  # at the ends there is rounding alone
     unit = length(result)
     places = Curve(t[inner], np.maximum(score.positions[inner], TINY))
@@ -158,7 +158,7 @@ def _fluid(result: PathResult) -> Figure:
 
 
 def _energies(result: PathResult) -> Figure:
-    path, study = result.found.path, result.problem.study
+    path, study = result.diagnostics.path, result.problem.study
     n = result.problem.system.shape[1]
     each = " per body" if n > 1 else ""
     unit = study.unit("lagrangian")

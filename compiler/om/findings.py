@@ -50,13 +50,13 @@ def _findings(
     best = min(starts, key=_rank)
     compared = None
     if program.reference is not None and problem.velocities:
-        compared = reference_deviation(problem, best.measured.path, state["reference"])
+        compared = reference_deviation(problem, best.diagnostics.path, state["reference"])
     result = PathResult(
         problem, program.reference, state["reference"], state["fit"], program.species,
-        best.measured, compared, starts,
-        _fluid(program, best.measured, compared, state["reference"]), samples,
+        best.diagnostics, compared, starts,
+        _fluid(program, best.diagnostics, compared, state["reference"]), samples,
     )  # fmt: skip
-    path = best.measured.path
+    path = best.diagnostics.path
     return Findings(
         metrics=_metrics(result),
         equations=equations(problem),
@@ -77,7 +77,7 @@ def _rank(start: StartResult) -> float:
     """Newton's motions rank alike, so that the first of them is shown; else the least action."""
     if start.newton:
         return -1.0
-    return start.measured.action if np.isfinite(start.measured.action) else np.inf
+    return start.diagnostics.action if np.isfinite(start.diagnostics.action) else np.inf
 
 
 def _starts(program: PathMinimization, state: State, tell: Tell) -> tuple[StartResult, ...]:
@@ -122,30 +122,30 @@ def _fluid(
 
 
 def _metrics(result: PathResult) -> dict[str, float | int]:
-    found, problem = result.found, result.problem
-    path = found.path
+    diagnostics, problem = result.diagnostics, result.problem
+    path = diagnostics.path
     metrics: dict[str, float | int | None] = {}
     if result.score is not None:  # first what tells most: sweeps draw the first few
         metrics["rmsd_max"] = float(np.max(result.score.positions))
         metrics["momentum_rmsd_max"] = float(np.max(result.score.momenta))
     metrics |= {
-        "energy_error_max": found.energy_error,
+        "energy_error_max": diagnostics.energy_error,
         "points": problem.study.path.points,
         "coefficients": parameter_count(result.fit.x),
-        "action": found.action,
-        "force_error_max": found.force_error,
-        "reintegration_miss": found.miss,
-        "ends_error_max": found.ends_error,
+        "action": diagnostics.action,
+        "force_error_max": diagnostics.force_error,
+        "reintegration_miss": diagnostics.miss,
+        "ends_error_max": diagnostics.ends_error,
         "start_energy": float(path.potential[0]),
         "end_energy": float(path.potential[-1]),
-        "total_energy": found.energy,
-        "end_distance": found.distance,
-        "path_length": found.length,
+        "total_energy": diagnostics.energy,
+        "end_distance": diagnostics.distance,
+        "path_length": diagnostics.length,
         "iterations": int(result.fit.iterations),
     }
     if result.score is None and result.reference is not None:
         energy = float(np.asarray(result.run["energies"])[:, 0].sum())
-        metrics["energy_from_reference"] = found.energy - energy
+        metrics["energy_from_reference"] = diagnostics.energy - energy
     for name, size in _own_terms(result).items():
         metrics[f"terms.{name}"] = size
     if problem.several:
@@ -166,7 +166,7 @@ def _metrics(result: PathResult) -> dict[str, float | int]:
 
 def _own_terms(result: PathResult) -> dict[str, float]:
     """The study's own terms along the path: root mean square over time, bodies added."""
-    problem, path = result.problem, result.found.path
+    problem, path = result.problem, result.diagnostics.path
     terms = problem.terms(path.t)
     if terms is None:
         return {}
@@ -178,16 +178,16 @@ def _own_terms(result: PathResult) -> dict[str, float]:
 def _different(result: PathResult) -> int:
     """How many of Newton's motions among the paths differ from each other."""
     kept: list[np.ndarray] = []
-    bar = APART * max(result.found.length, 1e-300)
+    bar = APART * max(result.diagnostics.length, 1e-300)
     for start in result.starts:
-        q = start.measured.path.q
+        q = start.diagnostics.path.q
         if start.newton and all(np.max(rmsd(q, other)) > bar for other in kept):
             kept.append(q)
     return len(kept)
 
 
 def _summary(result: PathResult) -> tuple[tuple[str, str], ...]:
-    found, problem, metrics = result.found, result.problem, _metrics(result)
+    diagnostics, problem, metrics = result.diagnostics, result.problem, _metrics(result)
     study = problem.study
     length = study.unit("x") if study.system.particles else ""
     lines = [
@@ -195,15 +195,18 @@ def _summary(result: PathResult) -> tuple[tuple[str, str], ...]:
             "path",
             f"{problem.name}, {metrics['points']} points, start: {start_name(problem)}",
         ),
-        ("action", f"{found.action:.3e}, largest force error {found.force_error:.1e} relative"),
-        ("energy error", f"{found.energy_error:.2e} relative, largest along the path"),
+        (
+            "action",
+            f"{diagnostics.action:.3e}, largest force error {diagnostics.force_error:.1e} relative",
+        ),
+        ("energy error", f"{diagnostics.energy_error:.2e} relative, largest along the path"),
     ]
     if result.score is not None:
         value = f"{metrics['rmsd_max']:.2e} {length}".rstrip()
         lines.append(("RMSD to the reference", f"{value}, largest over time"))
     lines += _told_of_fluid(metrics)
-    if found.miss is not None:
-        value = f"{found.miss:.2e} {length}".rstrip()
+    if diagnostics.miss is not None:
+        value = f"{diagnostics.miss:.2e} {length}".rstrip()
         lines.append(("re-integration miss", f"{value} at the end, from the path's own start"))
     if problem.several:
         lines.append(
@@ -225,7 +228,7 @@ def _told_of_fluid(metrics: Mapping[str, float | int]) -> list[tuple[str, str]]:
 
 
 def _arrays(result: PathResult) -> dict[str, Array]:
-    study, path = result.problem.study, result.found.path
+    study, path = result.problem.study, result.diagnostics.path
     bodies = study.system.particles is not None
     names = result.problem.system.names
     unit = study.unit("t")
@@ -264,8 +267,8 @@ def _tables(result: PathResult) -> tuple[Table, ...]:
     tables = [_cost(result)]
     if len(result.starts) > 1:
         rows = tuple(
-            (s.name, s.measured.action, s.measured.miss, s.measured.energy,
-             float(np.max(rmsd(s.measured.path.q, result.found.path.q))),
+            (s.name, s.diagnostics.action, s.diagnostics.miss, s.diagnostics.energy,
+             float(np.max(rmsd(s.diagnostics.path.q, result.diagnostics.path.q))),
              "yes" if s.newton else "no")
             for s in result.starts
         )  # fmt: skip
@@ -301,20 +304,21 @@ def _cost(result: PathResult) -> Table:
 
 
 def _checks(result: PathResult, given: Any) -> tuple[Check, ...]:
-    found, problem = result.found, result.problem
+    diagnostics, problem = result.diagnostics, result.problem
     ended = int(result.fit.ended)
     checks = [
-        Check("ends", found.ends_error <= 1e-9 * max(found.length, 1e-300) or not problem.exact,
-              f"the path is within {found.ends_error:.1e} of the given ends"),
+        Check("ends",
+              diagnostics.ends_error <= 1e-9 * max(diagnostics.length, 1e-300) or not problem.exact,
+              f"the path is within {diagnostics.ends_error:.1e} of the given ends"),
         Check("convergence", ended == 1 or problem.method.first_order,
               ("the minimisation settled" if ended == 1 else
                "the minimisation was stopped after the epochs of the study" if ended == 0 else
                "no further step lowers the action")
               + f" ({int(result.fit.iterations)} iterations)"),
-        Check("equation of motion", found.force_error < 0.05,
-              f"m q'' = F holds within {found.force_error:.1e} of the largest force"),
-        Check("energy", found.energy_error < 1e-4,
-              f"the energy stays within {found.energy_error:.1e} of its first value"),
+        Check("equation of motion", diagnostics.force_error < 0.05,
+              f"m q'' = F holds within {diagnostics.force_error:.1e} of the largest force"),
+        Check("energy", diagnostics.energy_error < 1e-4,
+              f"the energy stays within {diagnostics.energy_error:.1e} of its first value"),
     ]  # fmt: skip
     if problem.several:
         newton = any(start.newton for start in result.starts)
@@ -326,12 +330,14 @@ def _checks(result: PathResult, given: Any) -> tuple[Check, ...]:
             )
         )
         checks.append(Check("Newton's motion", newton, text))
-    if found.miss is not None:
-        scale = max(found.distance / np.sqrt(given.shape[1]), 1e-300)
-        text = f"Newton's motion from the path's own start misses its end by {found.miss:.1e}"
-        checks.append(Check("re-integration", found.miss < 1e-2 * scale, text))
+    if diagnostics.miss is not None:
+        scale = max(diagnostics.distance / np.sqrt(given.shape[1]), 1e-300)
+        text = f"Newton's motion from the path's own start misses its end by {diagnostics.miss:.1e}"
+        checks.append(Check("re-integration", diagnostics.miss < 1e-2 * scale, text))
     if problem.system.cutoff is not None:
-        checks.append(Check("neighbour list", found.listed, "the lists held all pairs in reach"))
+        checks.append(
+            Check("neighbour list", diagnostics.listed, "the lists held all pairs in reach")
+        )
     return tuple(checks)
 
 
@@ -356,7 +362,7 @@ def _notes(result: PathResult) -> tuple[str, ...]:
             "positions at the ends do not make the path unique: there may be other motions of "
             "other energies, so no distance from a reference run is given as an error"
         )
-    if result.found.miss is None:
+    if result.diagnostics.miss is None:
         notes.append("Newton's motion from the path's own start could not be integrated")
     if int(result.fit.ended) == 0 and not problem.method.first_order:
         notes.append("training.epochs ended the minimisation before it settled")

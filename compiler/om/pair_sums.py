@@ -80,7 +80,7 @@ def potential_sums(
     reader = SumReader(words, where, axes, frozenset(study.parameters))
     whole = reader.scalar(where.tree)
     marks = [*reader.sums]
-    found = {1: sp.Integer(0), 2: sp.Integer(0)}
+    result = {1: sp.Integer(0), 2: sp.Integer(0)}
     for mark, (kind, body) in reader.sums.items():
         factor = sp.diff(whole, mark)
         if factor.free_symbols & {*marks}:
@@ -97,15 +97,15 @@ def potential_sums(
                 + ("bodies" if kind == 1 else "pairs"),
                 "sum(i<j, ...) holds r[i,j], sum(i, ...) the place x[i]",
             )  # fmt: skip
-        found[kind] += factor * body
+        result[kind] += factor * body
     if whole.xreplace(dict.fromkeys(marks, sp.Integer(0))) != 0:
         raise study_error(
             study, where, "sum-in-formula", "a term of this potential stands outside of any sum",
             "write it into sum(i<j, ...) over pairs or sum(i, ...) over bodies",
         )  # fmt: skip
-    if found[2] == 0:
+    if result[2] == 0:
         raise study_error(
             study, where, "bodies.sum", "no two bodies act on each other",
             "write sum(i<j, U(r[i,j])) over pairs, e.g. sum(i<j, 4*(1/r[i,j]^12 - 1/r[i,j]^6))",
         )  # fmt: skip
-    return {kind: formula for kind, formula in found.items() if formula != 0}
+    return {kind: formula for kind, formula in result.items() if formula != 0}

@@ -133,12 +133,12 @@ def _coordinates(study: Study, boltzmann: float) -> ParticleSystem:
 def _masses(study: Study, words: Vocabulary) -> np.ndarray:
     """Masses by component, from `mass`: one, or a table by coordinate."""
     given = study.system.mass
-    found = np.ones(len(words.q))
+    result = np.ones(len(words.q))
     for name, part in words.slices.items():
         value = given.get(name) if isinstance(given, dict) else given
         if value is not None:
-            found[part] = study.number(value)
-    return found
+            result[part] = study.number(value)
+    return result
 
 
 def _split(

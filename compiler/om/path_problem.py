@@ -118,8 +118,8 @@ class PathProblem:
             envelope = jnp.asarray(self.basis.envelope(t, 1 + self.velocities))
         duration = jnp.asarray(self.duration)
         T = jnp.asarray(t / self.duration)
-        found = NetworkPath(T, duration, lift, envelope, given, self.study.network.activation)
-        return cast(found, self.dtype)
+        result = NetworkPath(T, duration, lift, envelope, given, self.study.network.activation)
+        return cast(result, self.dtype)
 
     def path(self, x: Any, given: jax.Array, t: np.ndarray):
         """The path of parameters x at any times t."""
@@ -147,14 +147,14 @@ class PathProblem:
     @property
     def own_terms(self) -> tuple[tuple[str, sp.Expr], ...]:
         """The terms that the study adds to the loss, by their names."""
-        words, found = self.system.words, []
+        words, terms = self.system.words, []
         for name, expression in self.study.loss.terms.items():
             value = words.scalar(expression)
             if value.has(sp.zoo, sp.nan, sp.oo, sp.I):
                 raise study_error(self.study, expression, "not-finite",
                               "this term is not a finite real number")  # fmt: skip
-            found.append((name, value))
-        return tuple(found)
+            terms.append((name, value))
+        return tuple(terms)
 
     def terms(self, t: np.ndarray) -> PenaltyTerms | None:
         """They as functions of a path at times t."""
@@ -193,9 +193,9 @@ def path_problem(study: Om, order: Sequence[str] | None = None) -> PathProblem:
     kind = "legendre" if name == "network" else name
     duration = study.number(study.path.duration)
     basis = PathBasis(kind, duration, study.path.points, velocities, study.seed)
-    found = PathProblem(study, particle_system(study, order), basis, velocities)
-    found.terms(basis.nodes)  # what is wrong with them is told before anything runs
-    return found
+    result = PathProblem(study, particle_system(study, order), basis, velocities)
+    result.terms(basis.nodes)  # what is wrong with them is told before anything runs
+    return result
 
 
 def is_transformation(study: Om) -> bool:

@@ -36,13 +36,13 @@ class StartResult:
     """Where another start led."""
 
     name: str
-    measured: PathDiagnostics
+    diagnostics: PathDiagnostics
     ended: int
 
     @property
     def newton(self) -> bool:
         """Whether the path is one of Newton's motions, but for rounding."""
-        return self.ended == 1 and self.measured.force_error < NEWTON
+        return self.ended == 1 and self.diagnostics.force_error < NEWTON
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class PathResult:
     run: Mapping[str, Any]
     fit: Any
     species: tuple[str, ...] | None
-    found: PathDiagnostics
+    diagnostics: PathDiagnostics
     score: ReferenceDeviation | None
     starts: tuple[StartResult, ...]
     fluid: FluidStatistics | None

@@ -74,9 +74,9 @@ def ours(name, until=-np.inf):
 
     clock = time.process_time()
     study = load(Path(__file__).parents[2] / "studies" / f"{name}.toml")
-    found, start, end = given_structures(path_problem(study), observations(study))
-    both = endpoints(found, start, end)
-    search = PathwaySearch(found, both)
+    result, start, end = given_structures(path_problem(study), observations(study))
+    both = endpoints(result, start, end)
+    search = PathwaySearch(result, both)
     state, history = search.start(), []
     for step in range(search.total):
         search.advance(state, step)
@@ -95,11 +95,11 @@ def main(name="lj38"):
     print(f"{'':28}{'barrier':>10}{'CPU s':>9}  work")
     print(f"{'ASE NEB':28}{barrier:10.5f}{seconds:9.1f}  {calls} force calls, largest force left "
           f"{left:.2g}")  # fmt: skip
-    told = np.inf
+    metrics = np.inf
     for second, searches, lid in history:
-        if lid < told - 1e-6 or searches == history[-1][1]:
+        if lid < metrics - 1e-6 or searches == history[-1][1]:
             print(f"{'actionrun':28}{lid:10.5f}{second:9.1f}  {searches} searches")
-            told = lid
+            metrics = lid
     for word, rows in (("first call", history), ("compiled", ours(name, barrier)[1])):
         below = [second for second, _, lid in rows if lid <= barrier]
         if below:

@@ -52,15 +52,15 @@ def timed(work: Callable[[], Any]) -> float:
     return spent / count
 
 
-def ours(found: ParticleSystem, q: jax.Array) -> tuple[float, np.ndarray]:
-    neighbors = found.potential.neighbor_list(q)
-    forces = jax.jit(lambda q: found.potential.forces(q, neighbors))
+def ours(result: ParticleSystem, q: jax.Array) -> tuple[float, np.ndarray]:
+    neighbors = result.potential.neighbor_list(q)
+    forces = jax.jit(lambda q: result.potential.forces(q, neighbors))
     return timed(lambda: forces(q)) / q.shape[2], np.asarray(forces(q))
 
 
-def ases(found: ParticleSystem, q: np.ndarray) -> float:
-    atoms = Atoms(f"Ar{q.shape[1]}", positions=q[..., 0].T, cell=[found.edge] * 3, pbc=True)
-    atoms.calc = LennardJones(sigma=1.0, epsilon=1.0, rc=found.cutoff, smooth=False)
+def ases(result: ParticleSystem, q: np.ndarray) -> float:
+    atoms = Atoms(f"Ar{q.shape[1]}", positions=q[..., 0].T, cell=[result.edge] * 3, pbc=True)
+    atoms.calc = LennardJones(sigma=1.0, epsilon=1.0, rc=result.cutoff, smooth=False)
 
     def work() -> np.ndarray:
         atoms.calc.reset()
@@ -69,25 +69,25 @@ def ases(found: ParticleSystem, q: np.ndarray) -> float:
     return timed(work)
 
 
-def openmms(found: ParticleSystem, q: np.ndarray, custom: bool) -> tuple[float, np.ndarray]:
+def openmms(result: ParticleSystem, q: np.ndarray, custom: bool) -> tuple[float, np.ndarray]:
     import openmm  # pyright: ignore[reportMissingImports]
 
-    assert found.edge is not None and found.cutoff is not None and found.switch is not None
+    assert result.edge is not None and result.cutoff is not None and result.switch is not None
     system, n = openmm.System(), q.shape[1]
-    edge = found.edge
+    edge = result.edge
     system.setDefaultPeriodicBoxVectors((edge, 0, 0), (0, edge, 0), (0, 0, edge))
     if custom:
         force = openmm.CustomNonbondedForce(SWITCHED)
-        force.addGlobalParameter("first", found.switch**2)
-        force.addGlobalParameter("last", found.cutoff**2)
+        force.addGlobalParameter("first", result.switch**2)
+        force.addGlobalParameter("last", result.cutoff**2)
         force.setNonbondedMethod(openmm.CustomNonbondedForce.CutoffPeriodic)
     else:
         force = openmm.NonbondedForce()
         force.setNonbondedMethod(openmm.NonbondedForce.CutoffPeriodic)
         force.setUseDispersionCorrection(False)
         force.setUseSwitchingFunction(True)
-        force.setSwitchingDistance(found.switch)
-    force.setCutoffDistance(found.cutoff)
+        force.setSwitchingDistance(result.switch)
+    force.setCutoffDistance(result.cutoff)
     for _ in range(n):
         system.addParticle(1.0)
         force.addParticle(()) if custom else force.addParticle(0.0, 1.0, 1.0)
@@ -109,20 +109,20 @@ def openmms(found: ParticleSystem, q: np.ndarray, custom: bool) -> tuple[float, 
 
 
 def main() -> None:
-    found = particle_system(load(STUDIES / "lj_liquid.toml"))
-    assert found.edge is not None
-    dim, n = found.shape
+    result = particle_system(load(STUDIES / "lj_liquid.toml"))
+    assert result.edge is not None
+    dim, n = result.shape
     rng = np.random.default_rng(0)
-    q = lattice(n, dim, found.edge, 0) + NOISE * rng.normal(size=(dim, n, 1))
+    q = lattice(n, dim, result.edge, 0) + NOISE * rng.normal(size=(dim, n, 1))
     many = jnp.asarray(q + 0.02 * rng.normal(size=(dim, n, IMAGES)))
-    each, _ = ours(found, many)
-    one, forces = ours(found, jnp.asarray(q))
+    each, _ = ours(result, many)
+    one, forces = ours(result, jnp.asarray(q))
     rows = [(f"ours, {IMAGES} configurations at once", each), ("ours, one configuration", one),
-            ("ASE, LennardJones", ases(found, q))]  # fmt: skip
+            ("ASE, LennardJones", ases(result, q))]  # fmt: skip
     try:
         for name, custom in (("OpenMM, NonbondedForce, single precision", False),
                              ("OpenMM, our formula, single precision", True)):  # fmt: skip
-            seconds, there = openmms(found, q, custom)
+            seconds, there = openmms(result, q, custom)
             rows.append((name, seconds))
         apart = np.max(np.abs(forces[..., 0].T - there)) / np.max(np.abs(there))
         said = f"our forces and OpenMM's of our formula differ by {apart:.1e} of the largest"

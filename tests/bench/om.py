@@ -63,8 +63,8 @@ def timed(work: Callable[[], Any]) -> tuple[float, Any]:
     """CPU seconds of work that is compiled already, and what it returns."""
     jax.block_until_ready(work())
     start = time.process_time()
-    found = jax.block_until_ready(work())
-    return time.process_time() - start, found
+    result = jax.block_until_ready(work())
+    return time.process_time() - start, result
 
 
 def distance(one: PathMinimization, state: dict[str, Any]) -> float:
@@ -90,8 +90,8 @@ def ours(reference: dict[str, Any], goal: float = 0.0) -> tuple[float, float]:
     largest = np.max(report.samples["rmsd"], axis=1)
     there = [n for n, x in enumerate(largest) if x <= goal]
     steps = 1 + (there[0] if there else len(largest) - 1)
-    seconds, found = timed(lambda: one.advance(state, one.before, steps)[0])
-    return seconds, distance(one, found)
+    seconds, result = timed(lambda: one.advance(state, one.before, steps)[0])
+    return seconds, distance(one, result)
 
 
 def papers(reference: dict[str, Any], most: float, log: Console) -> list[tuple[int, float, float]]:
@@ -133,12 +133,12 @@ def products(n: int, cutoff: float) -> tuple[float, float]:
     )  # fmt: skip
     state, _ = one.advance(one.start(), 0, one.before)
 
-    def begun() -> tuple[float, Any]:
+    def started() -> tuple[float, Any]:
         start = time.process_time()
-        found = jax.block_until_ready(one.advance(state, one.before, 2)[0])
-        return time.process_time() - start, found
+        result = jax.block_until_ready(one.advance(state, one.before, 2)[0])
+        return time.process_time() - start, result
 
-    first, (second, state) = begun()[0], begun()
+    first, (second, state) = started()[0], started()
     x = state["fit"].x
     loss = one.problem.loss(state["given"], one.neighbors(state, x))
 

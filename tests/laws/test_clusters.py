@@ -46,11 +46,11 @@ def shaken(q, amplitude, count, seed=0):
 def test_quench_finds_the_minimum(lj13):
     """From a shaken icosahedron back to -44.326801420; forces below the tolerance."""
     q, _ = shaken(cluster("lj13_ico"), 0.05, 10)
-    found = quench(lj13, q, 1e-8)
-    assert jnp.all(found.ok)
-    np.testing.assert_allclose(found.energy, -44.326801420, atol=1e-8)
-    assert jnp.max(jnp.abs(lj13.forces(found.q))) <= 1e-8
-    assert jnp.max(found.gradient) <= 1e-8
+    result = quench(lj13, q, 1e-8)
+    assert jnp.all(result.ok)
+    np.testing.assert_allclose(result.energy, -44.326801420, atol=1e-8)
+    assert jnp.max(jnp.abs(lj13.forces(result.q))) <= 1e-8
+    assert jnp.max(result.gradient) <= 1e-8
 
 
 @pytest.mark.slow
@@ -75,9 +75,9 @@ def test_one_that_runs_away_leaves_the_others_alone(lj13):
     with_lost = quench(lj13, q.at[..., 5].set(jnp.nan), most=200, lanes=8)
     np.testing.assert_array_equal(alone.q, with_lost.q[..., :5])
     assert not with_lost.ok[5]
-    found = eigenvector_following(lj13, q.at[..., 5].set(0.0), mode, most=60, lanes=8)
-    assert jnp.all(jnp.isfinite(found.energy[:5]))
-    assert not found.ok[5]
+    result = eigenvector_following(lj13, q.at[..., 5].set(0.0), mode, most=60, lanes=8)
+    assert jnp.all(jnp.isfinite(result.energy[:5]))
+    assert not result.ok[5]
 
 
 def test_the_lowest_mode_of_known_structures(lj13):
@@ -109,16 +109,16 @@ def test_the_lowest_mode_of_known_structures(lj13):
 def test_zero_modes(dim, n, zero):
     """Orthonormal; as many as a cluster has (a dimer in space: five); no curvature along them at a
     minimum."""
-    found = fluid(n, dimension=dim).potential
-    q = quench(found, places(n, 3, dim), 1e-10).q
+    result = fluid(n, dimension=dim).potential
+    q = quench(result, places(n, 3, dim), 1e-10).q
     z = rigid_body_modes(q)
     product = jnp.einsum("adnb,cdnb->bac", z, z)
     assert int(jnp.sum(jnp.diagonal(product[0]) > 0.5)) == zero
     kept = np.diag((np.diagonal(product[0]) > 0.5).astype(float))
     np.testing.assert_allclose(product[0], kept, atol=1e-9)
     for one in z:
-        assert jnp.max(jnp.abs(found.hessian_product(q, one))) < 1e-7
-    assert len(stationary_point(found, np.asarray(q[..., 0])).values) == dim * n - zero
+        assert jnp.max(jnp.abs(result.hessian_product(q, one))) < 1e-7
+    assert len(stationary_point(result, np.asarray(q[..., 0])).values) == dim * n - zero
 
 
 @pytest.mark.parametrize("pair", [None, pytest.param(MORSE, marks=pytest.mark.slow)])
@@ -128,17 +128,17 @@ def test_saddles_are_saddles(pair):
     field = fluid(13).potential if pair is None else fluid(13, pair).potential
     minimum = quench(field, jnp.asarray(cluster("lj13_ico"))[..., None]).q[..., 0]
     q, mode = shaken(np.asarray(minimum), 0.1, 24)
-    found = eigenvector_following(field, q, mode, lanes=24)
-    good = np.nonzero(np.asarray(found.ok))[0]
+    result = eigenvector_following(field, q, mode, lanes=24)
+    good = np.nonzero(np.asarray(result.ok))[0]
     assert len(good) >= 16
     for k in good[:8]:
-        there = stationary_point(field, np.asarray(found.q[..., k]))
+        there = stationary_point(field, np.asarray(result.q[..., k]))
         assert there.gradient < 1e-9
         assert there.negative == 1
-        assert there.values[0] <= float(found.curvature[k]) + 1e-6  # a Ritz value
-    first, second = quench_both_sides(field, found.q[..., good], found.mode[..., good])
-    assert np.all(np.asarray(first.energy) < np.asarray(found.energy)[good])
-    assert np.all(np.asarray(second.energy) < np.asarray(found.energy)[good])
+        assert there.values[0] <= float(result.curvature[k]) + 1e-6  # a Ritz value
+    first, second = quench_both_sides(field, result.q[..., good], result.mode[..., good])
+    assert np.all(np.asarray(first.energy) < np.asarray(result.energy)[good])
+    assert np.all(np.asarray(second.energy) < np.asarray(result.energy)[good])
 
 
 def test_descent_from_the_cuboctahedron(lj13):
@@ -162,9 +162,9 @@ def test_descent_is_steepest():
 
     field = fluid(7).potential
     q, mode = shaken(np.asarray(quench(field, places(7, 1)).q[..., 0]), 0.2, 12)
-    found = eigenvector_following(field, q, mode, lanes=12)
-    (k, *_) = np.nonzero(np.asarray(found.ok))[0]
-    saddle = stationary_point(field, np.asarray(found.q[..., k]))
+    result = eigenvector_following(field, q, mode, lanes=12)
+    (k, *_) = np.nonzero(np.asarray(result.ok))[0]
+    saddle = stationary_point(field, np.asarray(result.q[..., k]))
 
     forces = eqx.filter_jit(lambda field, q: field.forces(q))
 
@@ -187,13 +187,13 @@ def test_strings(lj13):
     saddle = stationary_point(lj13, cluster("lj13_cubo"))
     down, _ = descend_both_sides(lj13, saddle.q, saddle.mode)
     rate = 1 / down.point.values[-1]
-    found = string(lj13, jnp.asarray(saddle.q), jnp.asarray(down.point.q), 21, 100, rate)
-    np.testing.assert_array_equal(found.q[..., 0], saddle.q)
-    np.testing.assert_array_equal(found.q[..., -1], down.point.q)
-    np.testing.assert_allclose(jnp.diff(found.place), found.place[-1] / 20, rtol=1e-3)
-    assert found.place[-1] == pytest.approx(0.89, abs=0.01)
-    assert not jnp.any(found.top)
-    assert jnp.all(jnp.diff(found.energy) < 0)
+    result = string(lj13, jnp.asarray(saddle.q), jnp.asarray(down.point.q), 21, 100, rate)
+    np.testing.assert_array_equal(result.q[..., 0], saddle.q)
+    np.testing.assert_array_equal(result.q[..., -1], down.point.q)
+    np.testing.assert_allclose(jnp.diff(result.place), result.place[-1] / 20, rtol=1e-3)
+    assert result.place[-1] == pytest.approx(0.89, abs=0.01)
+    assert not jnp.any(result.top)
+    assert jnp.all(jnp.diff(result.energy) < 0)
 
 
 def test_a_string_knows_the_pass_of_a_plane():
@@ -203,11 +203,11 @@ def test_a_string_knows_the_pass_of_a_plane():
 
     field = few('potential = "(x^2 - 1)^2 + 2*(y - 0.5*(1 - x^2))^2"').potential
     ends = jnp.asarray([[-1.0], [0.0]]), jnp.asarray([[1.0], [0.0]])
-    found = string(field, *ends, 41, 3000, 0.02)
-    (top,) = np.nonzero(np.asarray(found.top))[0]
-    np.testing.assert_allclose(found.q[:, 0, top], [0.0, 0.5], atol=0.02)
-    assert found.energy[top] == pytest.approx(1.0, abs=1e-3)
-    np.testing.assert_allclose(np.abs(found.tangent[:, 0, top]), [1.0, 0.0], atol=0.02)
+    result = string(field, *ends, 41, 3000, 0.02)
+    (top,) = np.nonzero(np.asarray(result.top))[0]
+    np.testing.assert_allclose(result.q[:, 0, top], [0.0, 0.5], atol=0.02)
+    assert result.energy[top] == pytest.approx(1.0, abs=1e-3)
+    np.testing.assert_allclose(np.abs(result.tangent[:, 0, top]), [1.0, 0.0], atol=0.02)
 
 
 def test_atoms_are_pushed_apart():

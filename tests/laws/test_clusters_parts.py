@@ -52,12 +52,12 @@ def potential(n, dim=3):
 )  # fmt: skip
 def test_stationary_points_of_the_literature(name, energy, negative):
     q = structure(name)
-    found = stationary_point(
+    result = stationary_point(
         potential(q.shape[1]), q + 1e-4 * np.sin(np.arange(q.size)).reshape(q.shape)
     )
-    assert abs(found.energy - energy) < 1e-8
-    assert found.gradient < 1e-10
-    assert found.negative == negative
+    assert abs(result.energy - energy) < 1e-8
+    assert result.gradient < 1e-10
+    assert result.negative == negative
 
 
 @pytest.mark.parametrize("dim", [1, 2, 3])
@@ -88,13 +88,13 @@ def test_the_nearest_labels_are_those_of_all_labels():
     """Against all relabellings, each with its best rotation."""
     draw = np.random.default_rng(3)
     a, b = draw.normal(size=(2, 3, 5))
-    found = nearest_alignments(a, b, starts=200)[0].distance
+    result = nearest_alignments(a, b, starts=200)[0].distance
     x, y = (q - q.mean(axis=1, keepdims=True) for q in (a, b))
     best = np.inf
     for labels in permutations(range(5)):
         left, _, right = np.linalg.svd(x @ y[:, labels].T)
         best = min(best, np.linalg.norm(x - left @ right @ y[:, labels]))
-    assert abs(found - best) < 1e-9
+    assert abs(result - best) < 1e-9
 
 
 def test_known_distances():
@@ -102,9 +102,9 @@ def test_known_distances():
         abs(nearest_alignments(structure("lj13_cubo"), structure("lj13_ico"))[0].distance - 0.884)
         < 1e-3
     )
-    found = nearest_alignments(structure("lj38_ico"), structure("lj38_fcc"), count=10, starts=1000)
-    assert found[0].distance <= 3.136
-    distances = [one.distance for one in found]
+    result = nearest_alignments(structure("lj38_ico"), structure("lj38_fcc"), count=10, starts=1000)
+    assert result[0].distance <= 3.136
+    distances = [one.distance for one in result]
     assert distances == sorted(distances)
     assert np.min(np.diff(distances)) > 0
 
@@ -151,9 +151,9 @@ def test_the_lowest_pass_is_that_of_all_ways(seed):
         if group[0] == group[1]:
             level = energies[s]
             break
-    found = minimax_energies(n, joins, energies, 0)
-    assert found.level[1] == level
-    path = minimax_path(found, joins, 1)
+    result = minimax_energies(n, joins, energies, 0)
+    assert result.level[1] == level
+    path = minimax_path(result, joins, 1)
     assert (path is None) == (level == np.inf)
     if path is not None:
         assert path.minima[0] == 0
@@ -181,8 +181,8 @@ def test_a_string_finds_the_pass_of_three_bodies_in_a_row():
     end = np.array([[0.0, r, r / 2], [0.0, 0.0, -h]])
     line = string(land, jnp.asarray(start), jnp.asarray(end), 21, jnp.asarray(100),
                   jnp.asarray(1 / 170.0))  # fmt: skip
-    found = stationary_point(land, np.asarray(line.q[..., int(np.argmax(line.energy))]))
+    result = stationary_point(land, np.asarray(line.q[..., int(np.argmax(line.energy))]))
     x = np.linspace(1.0, 1.3, 300001)
     row = 2 * 4 * (x**-12 - x**-6) + 4 * ((2 * x) ** -12 - (2 * x) ** -6)
-    assert found.negative == 1
-    assert abs(found.energy - row.min()) < 1e-8
+    assert result.negative == 1
+    assert abs(result.energy - row.min()) < 1e-8

@@ -40,9 +40,9 @@ lagrangian = "-sqrt(1 - q'^2) - q^2/2"
 
 def by_hand(rates, start, t):
     """SciPy's solution of d(state)/dt = rates(t, state) at times t, shape (rows, n)."""
-    found = solve_ivp(rates, (0, t[-1]), start, method="DOP853", rtol=1e-13, atol=1e-14, t_eval=t)
-    assert found.success
-    return found.y.T
+    result = solve_ivp(rates, (0, t[-1]), start, method="DOP853", rtol=1e-13, atol=1e-14, t_eval=t)
+    assert result.success
+    return result.y.T
 
 
 def driven(t):

@@ -20,10 +20,10 @@ from fluids import fluid
 @pytest.fixture(scope="module")
 def liquid():
     """108 atoms near the triple point, at rest with their bath."""
-    found = fluid(108, cutoff=2.5, density=0.7876)
-    verlet = md.MDIntegrator(found.potential, jnp.asarray(found.mass))
-    start = md.lattice(108, 3, found.edge, 0)
-    return found, verlet, md.equilibrated(verlet, start, 0.81, 0.002, 8.0, 0)
+    result = fluid(108, cutoff=2.5, density=0.7876)
+    verlet = md.MDIntegrator(result.potential, jnp.asarray(result.mass))
+    start = md.lattice(108, 3, result.edge, 0)
+    return result, verlet, md.equilibrated(verlet, start, 0.81, 0.002, 8.0, 0)
 
 
 def test_energy_error_is_of_second_order(liquid):
@@ -47,7 +47,7 @@ def test_ase_finds_the_same_motion(liquid):
     from ase.calculators.calculator import Calculator
     from ase.md.verlet import VelocityVerlet
 
-    found, verlet, x = liquid
+    result, verlet, x = liquid
     first, last = (0.9 * 2.5) ** 2, 2.5**2
 
     class Smooth(Calculator):
@@ -56,7 +56,7 @@ def test_ase_finds_the_same_motion(liquid):
         def calculate(self, atoms=None, properties=("energy",), system_changes=()):
             super().calculate(atoms, properties, system_changes)
             d = atoms.positions[:, None] - atoms.positions
-            d -= found.edge * np.round(d / found.edge)
+            d -= result.edge * np.round(d / result.edge)
             s = np.sum(d * d, axis=2) + 1e6 * np.eye(len(atoms))
             u, y = s**-3, np.clip((s - first) / (last - first), 0, 1)
             e, slope = 4 * (u * u - u), (12 * u - 24 * u * u) / s
@@ -65,7 +65,7 @@ def test_ase_finds_the_same_motion(liquid):
             forces = -2 * np.sum((slope * fade + e * fading)[..., None] * d, axis=1)
             self.results = {"energy": 0.5 * np.sum(e * fade), "forces": forces}
 
-    cell, steps, dt = np.full(3, found.edge), 100, 0.002
+    cell, steps, dt = np.full(3, result.edge), 100, 0.002
     atoms = Atoms("Ar108", np.asarray(x.q[..., 0]).T, cell=cell, pbc=True, masses=np.ones(108))
     atoms.calc = Smooth()
     atoms.set_velocities(np.asarray(x.v[..., 0]).T)
@@ -89,8 +89,8 @@ def test_motion_converges_and_turns_back(liquid):
 
 
 def test_the_same_seed_gives_the_same_bits(liquid):
-    found, verlet, _ = liquid
-    start = md.lattice(108, 3, found.edge, 0)
+    result, verlet, _ = liquid
+    start = md.lattice(108, 3, result.edge, 0)
     a, b, c = (md.equilibrated(verlet, start, 0.81, 0.004, 0.4, seed) for seed in (3, 3, 4))
     assert jnp.array_equal(a.q, b.q)
     assert jnp.array_equal(a.v, b.v)
@@ -136,9 +136,9 @@ def test_lattices(n, dim, nearest):
 
 def test_the_liquid_has_its_structure(liquid):
     """First peak of g(r) at 1.06 to 1.09; no pairs closer than 0.8; velocities forget."""
-    found, verlet, x = liquid
+    result, verlet, x = liquid
     run = md.sampled_trajectory(verlet, x, 2.0, 0.004, 200)
-    r, g = radial_distribution(run.q[..., ::10], found.edge, 80)
+    r, g = radial_distribution(run.q[..., ::10], result.edge, 80)
     assert np.all(g[r < 0.8] == 0)
     place, height = first_peak(r, g)
     assert 1.06 < place < 1.09
@@ -160,9 +160,9 @@ def test_autocorrelation_of_an_oscillator():
     """v = cos(t + phase) forgets as cos t; its first zero is pi/2."""
     t = np.linspace(0, 4, 401)
     phase = np.arange(8) * np.pi / 4
-    found = velocity_autocorrelation(np.cos(t + phase[:, None])[None])
-    np.testing.assert_allclose(found, np.cos(t[: len(found)]), atol=1e-12)
-    assert first_zero(t, found) == pytest.approx(np.pi / 2, abs=1e-4)
+    result = velocity_autocorrelation(np.cos(t + phase[:, None])[None])
+    np.testing.assert_allclose(result, np.cos(t[: len(result)]), atol=1e-12)
+    assert first_zero(t, result) == pytest.approx(np.pi / 2, abs=1e-4)
     assert first_zero(t, np.ones_like(t)) is None
 
 

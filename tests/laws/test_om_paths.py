@@ -57,8 +57,8 @@ def test_rates_and_curvatures_are_derivatives(name):
 @pytest.mark.parametrize("velocities", [False, True])
 def test_the_lift_is_the_identity_of_the_ends(velocities):
     b = PathBasis("legendre", 0.7, 8, velocities)
-    found = b.lift(np.array([0.0, 0.7]))
-    rows = np.concatenate([found[0], found[1]]) if velocities else found[0]
+    result = b.lift(np.array([0.0, 0.7]))
+    rows = np.concatenate([result[0], result[1]]) if velocities else result[0]
     assert np.allclose(rows, np.eye(4 if velocities else 2), atol=1e-13)
 
 
@@ -101,19 +101,19 @@ terms = { floor = "exp(-z)", wave = "sin(x + 2*y) - t" }
 
 @pytest.fixture(scope="module")
 def crystal():
-    found = path_problem(loads(FLUID))
+    result = path_problem(loads(FLUID))
     rng = np.random.default_rng(0)
     grid = np.stack(np.meshgrid(*[np.arange(3)] * 3), -1).reshape(-1, 3)[:13] * 1.2
     q = grid.T[..., None] + 0.05 * rng.normal(size=(3, 13, 2))
-    return found, jnp.asarray(np.concatenate([q, rng.normal(size=(3, 13, 2))], axis=2))
+    return result, jnp.asarray(np.concatenate([q, rng.normal(size=(3, 13, 2))], axis=2))
 
 
 def loss_of(crystal, *, loose=False, energy=None, terms=None) -> tuple[PathLoss, object]:
-    found, given = crystal
-    there = tabulated(found.basis, found.basis.nodes)
-    potential, mass = found.system.potential, found.mass
+    result, given = crystal
+    there = tabulated(result.basis, result.basis.nodes)
+    potential, mass = result.system.potential, result.mass
     neighbors = potential.neighbor_list(
-        there.motion(given, jnp.zeros((3, 13, found.basis.count))).q
+        there.motion(given, jnp.zeros((3, 13, result.basis.count))).q
     )
     ansatz = FreeEnds(there, mass) if loose else FixedEnds(there, given, mass)
     weights = LossWeights(
@@ -121,8 +121,8 @@ def loss_of(crystal, *, loose=False, energy=None, terms=None) -> tuple[PathLoss,
         jnp.asarray(20.0) if loose else None,
         None if energy is None else jnp.asarray(energy),
     )
-    c = jnp.asarray(np.random.default_rng(1).normal(size=(3, 13, found.basis.count)))
-    quadrature = jnp.asarray(found.basis.weights)
+    c = jnp.asarray(np.random.default_rng(1).normal(size=(3, 13, result.basis.count)))
+    quadrature = jnp.asarray(result.basis.weights)
     level = jnp.asarray(-3.0)
     loss = PathLoss(potential, mass, ansatz, quadrature, given, weights, neighbors, level, terms)
     return loss, (given + 0.01, c) if loose else c
@@ -131,9 +131,9 @@ def loss_of(crystal, *, loose=False, energy=None, terms=None) -> tuple[PathLoss,
 @pytest.mark.parametrize("loose", [False, True])
 @pytest.mark.parametrize("energy", [None, 0.3])
 def test_the_jacobian_is_the_slope_and_its_transpose_the_transpose(crystal, loose, energy):
-    found, _ = crystal
-    study = found.study.model_copy(update={"loss": loads(FLUID + OWN).loss})
-    terms = replace(found, study=study).terms(found.basis.nodes) if energy else None
+    result, _ = crystal
+    study = result.study.model_copy(update={"loss": loads(FLUID + OWN).loss})
+    terms = replace(result, study=study).terms(result.basis.nodes) if energy else None
     loss, x = loss_of(crystal, loose=loose, energy=energy, terms=terms)
     rng = np.random.default_rng(2)
     dx = jax.tree.map(lambda a: jnp.asarray(rng.normal(size=a.shape)), x)
@@ -178,30 +178,30 @@ duration = 2.0
 points = {points}
 """
     )
-    found = path_problem(study)
+    result = path_problem(study)
     ends = [[1.0, np.cos(2)], [0.0, 2 * np.sin(2)]]
-    return found, jnp.asarray(np.array(ends)[:, None, :])
+    return result, jnp.asarray(np.array(ends)[:, None, :])
 
 
 def test_gauss_newton_finds_the_oscillator():
-    found, given = oscillator()
-    x = jnp.zeros((2, 1, found.basis.count))
-    neighbors = found.system.potential.neighbor_list(found.ansatz(given).motion(x).q)
-    loss, fit = found.loss(given, neighbors), gauss_newton.start(x)
+    result, given = oscillator()
+    x = jnp.zeros((2, 1, result.basis.count))
+    neighbors = result.system.potential.neighbor_list(result.ansatz(given).motion(x).q)
+    loss, fit = result.loss(given, neighbors), gauss_newton.start(x)
     for _ in range(20):
         fit = gauss_newton.step(loss, fit)
         if int(fit.ended):
             break
     assert int(fit.ended) == 1 and float(fit.cost) < 1e-20
     t = np.linspace(0, 2, 33)
-    q = np.asarray(found.path(fit.x, given, t).q)[:, 0]
+    q = np.asarray(result.path(fit.x, given, t).q)[:, 0]
     assert np.allclose(q, [np.cos(t), 2 * np.sin(t)], atol=1e-7)
 
 
 def test_a_term_of_ones_own_bends_a_free_motion_as_its_closed_form_says():
     """Least integral of q''^2 + w^2 q^2 from 0 to 1: D^4 q = -w^2 q, D^2 q = 0 at the ends."""
     w, points = 30.0, 20
-    found = path_problem(
+    result = path_problem(
         loads(
             f"""
 study = "om"
@@ -222,8 +222,8 @@ terms = {{ low = "w*x" }}
         )
     )
     given = jnp.asarray([[[0.0, 1.0]]])
-    x = jnp.zeros((1, 1, found.basis.count))
-    loss, fit = found.loss(given, found.system.potential.neighbor_list(x)), gauss_newton.start(x)
+    x = jnp.zeros((1, 1, result.basis.count))
+    loss, fit = result.loss(given, result.system.potential.neighbor_list(x)), gauss_newton.start(x)
     for _ in range(4):
         fit = gauss_newton.step(loss, fit)
     t = np.linspace(0, 1, 21)
@@ -231,27 +231,27 @@ terms = {{ low = "w*x" }}
     roots = b * np.array([1 + 1j, 1 - 1j, -1 + 1j, -1 - 1j])
     ends = np.array([[np.exp(r * s) * r**k for r in roots] for s in (0, 1) for k in (0, 2)])
     exact = np.exp(np.outer(t, roots)) @ np.linalg.solve(ends, [0, 0, 1, 0])
-    assert np.allclose(found.path(fit.x, given, t).q[0, 0], exact.real, atol=1e-7)
+    assert np.allclose(result.path(fit.x, given, t).q[0, 0], exact.real, atol=1e-7)
 
 
 def test_lbfgs_finds_the_same():
-    found, given = oscillator()
-    x = jnp.zeros((2, 1, found.basis.count))
-    neighbors = found.system.potential.neighbor_list(found.ansatz(given).motion(x).q)
-    loss = found.loss(given, neighbors)
+    result, given = oscillator()
+    x = jnp.zeros((2, 1, result.basis.count))
+    neighbors = result.system.potential.neighbor_list(result.ansatz(given).motion(x).q)
+    loss = result.loss(given, neighbors)
     lbfgs = OPTIMIZERS["lbfgs"].make(0.0)
     fit, lost = eqx.filter_jit(lbfgs.steps)(loss, lbfgs.start(x), jnp.asarray(200))
     assert not bool(lost) and int(fit.ended) == 1
     t = np.linspace(0, 2, 33)
-    q = np.asarray(found.path(fit.x, given, t).q)[:, 0]
+    q = np.asarray(result.path(fit.x, given, t).q)[:, 0]
     assert np.allclose(q, [np.cos(t), 2 * np.sin(t)], atol=1e-6)
 
 
 def test_the_least_action_is_not_above_its_neighbours():
-    found, given = oscillator(points=6)
-    x = jnp.zeros((2, 1, found.basis.count))
-    neighbors = found.system.potential.neighbor_list(found.ansatz(given).motion(x).q)
-    loss, fit = found.loss(given, neighbors), gauss_newton.start(x)
+    result, given = oscillator(points=6)
+    x = jnp.zeros((2, 1, result.basis.count))
+    neighbors = result.system.potential.neighbor_list(result.ansatz(given).motion(x).q)
+    loss, fit = result.loss(given, neighbors), gauss_newton.start(x)
     for _ in range(10):
         fit = gauss_newton.step(loss, fit)
     least = float(loss.cost(fit.x))
@@ -284,8 +284,8 @@ def test_a_network_in_single_precision_stays_there():
 
 @pytest.mark.parametrize("sign", [1, -1])
 def test_the_march_is_of_order_16_and_goes_back(sign):
-    found, _ = oscillator()
-    potential, mass = found.system.potential, found.mass
+    result, _ = oscillator()
+    potential, mass = result.system.potential, result.mass
     q = jnp.asarray([[[1.0]], [[0.0]]])
     v = sign * jnp.asarray([[[0.0]], [[2.0]]])
     errors = []

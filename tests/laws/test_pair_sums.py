@@ -46,8 +46,8 @@ def forces(law: str) -> list[np.ndarray]:
     q = jax.numpy.asarray(grid.T[..., None] + 0.05 * rng.normal(size=(3, 9, 5)))
     v = jax.numpy.asarray(rng.normal(size=q.shape))
     neighbors = potential.neighbor_list(q)
-    found = potential.energy(q, neighbors), potential.forces(q, neighbors)
-    return [np.asarray(x) for x in (*found, potential.hessian_product(q, v, neighbors))]
+    result = potential.energy(q, neighbors), potential.forces(q, neighbors)
+    return [np.asarray(x) for x in (*result, potential.hessian_product(q, v, neighbors))]
 
 
 def test_sums_are_pairs_and_externals():

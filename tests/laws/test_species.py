@@ -35,7 +35,9 @@ def mixture(text=MIXTURE, order=None):
 @pytest.mark.parametrize("images", [1, 5])
 def test_a_mixture_is_the_sum_over_its_pairs(images):
     """Energies and forces against a double loop by hand (places clear of the switch)."""
-    found = mixture(MIXTURE.replace("cutoff = 1.6\n", "").replace("box = { density = 0.75 }\n", ""))
+    result = mixture(
+        MIXTURE.replace("cutoff = 1.6\n", "").replace("box = { density = 0.75 }\n", "")
+    )
     q = places(27, images)
     kind = np.array([0] * 20 + [1] * 7)
     energy, forces = np.zeros(images), np.zeros(q.shape)
@@ -48,10 +50,10 @@ def test_a_mixture_is_the_sum_over_its_pairs(images):
             pull = 4 * eps * (12 * (sigma / r) ** 12 - 6 * (sigma / r) ** 6) / r**2 * d
             forces[:, i] += pull
             forces[:, j] -= pull
-    np.testing.assert_allclose(found.potential.energy(q), energy, rtol=1e-12)
+    np.testing.assert_allclose(result.potential.energy(q), energy, rtol=1e-12)
     scale = np.max(np.abs(forces))
-    for neighbors in (None, found.potential.neighbor_list(q)):
-        got = found.potential.forces(q, neighbors)
+    for neighbors in (None, result.potential.neighbor_list(q)):
+        got = result.potential.forces(q, neighbors)
         np.testing.assert_allclose(got, forces, atol=1e-12 * scale)
 
 
@@ -66,27 +68,27 @@ def test_alike_species_are_one_species():
 
 def test_species_and_masses_follow_the_order_of_a_file():
     order = ["Kr"] * 7 + ["Ar"] * 20
-    found = mixture(order=order)
-    assert found.species == tuple(order)
-    assert found.mass[0, 6, 0] == 2.1
-    assert found.mass[0, 7, 0] == 1.0
+    result = mixture(order=order)
+    assert result.species == tuple(order)
+    assert result.mass[0, 6, 0] == 2.1
+    assert result.mass[0, 7, 0] == 1.0
     q = places(27, 5)
     turned = mixture().potential.forces(jnp.roll(q, -7, axis=1))
-    np.testing.assert_allclose(found.potential.forces(q), jnp.roll(turned, 7, axis=1), atol=1e-9)
+    np.testing.assert_allclose(result.potential.forces(q), jnp.roll(turned, 7, axis=1), atol=1e-9)
     with pytest.raises(Faults, match="the structures have Ar21 Kr6, and the study Ar20 Kr7"):
         mixture(order=["Ar"] * 21 + ["Kr"] * 6)
 
 
 def test_a_mixture_keeps_energy_and_momentum():
-    found = mixture()
-    verlet = md.MDIntegrator(found.potential, jnp.asarray(found.mass))
-    start = md.lattice(27, 3, found.edge, 0)
+    result = mixture()
+    verlet = md.MDIntegrator(result.potential, jnp.asarray(result.mass))
+    start = md.lattice(27, 3, result.edge, 0)
     x = md.equilibrated(verlet, start, 0.8, 0.002, 1.0, 0)
     run = md.sampled_trajectory(verlet, x, 0.5, 0.0005, 20)
     energy = run.kinetic + run.potential
     assert np.max(np.abs(energy - energy[0])) < 1e-4 * abs(energy[0])
-    assert np.max(np.abs(np.sum(found.mass * run.v, axis=1))) < 1e-11
-    heavy = 0.5 * np.sum(found.mass * run.v**2, axis=(0, 2))
+    assert np.max(np.abs(np.sum(result.mass * run.v, axis=1))) < 1e-11
+    heavy = 0.5 * np.sum(result.mass * run.v**2, axis=(0, 2))
     assert np.all(heavy > 0)
 
 

@@ -39,9 +39,9 @@ def potential(n, dim, pair):
 
 def distinct(land, q):
     """Minima below q (dim, N, B), polished, the lowest first, no copies."""
-    found = quench(land, jnp.asarray(q))
-    ok = np.asarray(found.ok)
-    points = [stationary_point(land, np.asarray(found.q)[..., k]) for k in np.flatnonzero(ok)]
+    result = quench(land, jnp.asarray(q))
+    ok = np.asarray(result.ok)
+    points = [stationary_point(land, np.asarray(result.q)[..., k]) for k in np.flatnonzero(ok)]
     points = [p for p in points if p.negative == 0 and p.gradient < 1e-10]
     kept = []
     for p in sorted(points, key=lambda p: p.energy):
@@ -68,9 +68,9 @@ def morse():
     draw = np.random.default_rng(1)
     q = draw.normal(size=(3, 13, 150))
     q = 1.1 * q / np.linalg.norm(q, axis=0) * draw.uniform(0.2, 1, (1, 13, 150)) ** (1 / 3)
-    found = distinct(land, q)
-    print("Morse", [round(p.energy, 6) for p in found[:12]])
-    return found
+    result = distinct(land, q)
+    print("Morse", [round(p.energy, 6) for p in result[:12]])
+    return result
 
 
 def island():
@@ -78,12 +78,12 @@ def island():
     land = potential(10, 2, LENNARD_JONES)
     a, h = 1.11, 1.11 * np.sqrt(3) / 2
     rows = [(k * a, 0.0) for k in range(5)] + [((k + 0.5) * a, h) for k in range(4)]
-    found = []
+    result = []
     for place in (2.0, 1.0):
         q = np.array([*rows, (place * a, 2 * h)]).T[..., None]
-        found += distinct(land, q)
-    print("island", [(p.energy, p.negative) for p in found])
-    return found
+        result += distinct(land, q)
+    print("island", [(p.energy, p.negative) for p in result])
+    return result
 
 
 if __name__ == "__main__":

@@ -60,13 +60,13 @@ def curvatures(x, dim):
 
 def below(x, mode, dim):
     """The energies of the minima on both sides of a saddle, by steepest descent."""
-    found = []
+    result = []
     for sign in (1, -1):
         start = x + sign * 1e-2 * mode
         run = solve_ivp(lambda t, y: -lennard_jones(y, dim)[1], (0, 40), start, method="LSODA",
                         rtol=1e-7, atol=1e-9)  # fmt: skip
-        found.append(lennard_jones(run.y[:, -1], dim)[0])
-    return sorted(found)
+        result.append(lennard_jones(run.y[:, -1], dim)[0])
+    return sorted(result)
 
 
 def chain(folder):
@@ -138,14 +138,14 @@ def minima():
     draw = np.random.default_rng(4)
     q = draw.normal(size=(3, 13, 64))
     q = 1.2 * q / np.linalg.norm(q, axis=0) * draw.uniform(0.2, 1, (1, 13, 64)) ** (1 / 3)
-    found = quench(field, jnp.asarray(q))
-    energy, ok = np.asarray(found.energy), np.asarray(found.ok)
+    result = quench(field, jnp.asarray(q))
+    energy, ok = np.asarray(result.energy), np.asarray(result.ok)
     order = [k for k in np.argsort(energy) if ok[k] and energy[k] > -44.3]
     kept = [order[0]]
     for k in order[1:]:
         if energy[k] - energy[kept[-1]] > 1e-4:
             kept.append(k)
-    return np.asarray(found.q)[..., kept]
+    return np.asarray(result.q)[..., kept]
 
 
 def written(path, q):
@@ -186,7 +186,7 @@ def test_who_does_the_parts_changes_no_bit(monkeypatch):
     """Parts of a step done last to first, by the program of another process."""
     monkeypatch.setattr("actionrun.compiler.om.cluster.pathway_search.MANY", 512)
     study = load(STUDIES / "lj2d_hop.toml", overrides=(TWO_BATCHES,))
-    found = []
+    result = []
     for other in (False, True):
         program = compile(study, observations(study))
         assert program.sharing.shares == 2
@@ -194,8 +194,8 @@ def test_who_does_the_parts_changes_no_bit(monkeypatch):
             theirs = compile(study, observations(study)).sharing
             program.sharing.shared(lambda tasks: [theirs.part(*t) for t in reversed(tasks)][::-1])  # noqa: B023
         state, _ = program.advance(program.start(), 0, program.total)
-        found.append(state)
-    for one, other in zip(*map(jax.tree.leaves, found), strict=True):
+        result.append(state)
+    for one, other in zip(*map(jax.tree.leaves, result), strict=True):
         assert np.asarray(one).tobytes() == np.asarray(other).tobytes()
 
 

@@ -123,5 +123,5 @@ def test_every_way_lowers_its_loss(overrides):
         loss = loss[np.isfinite(loss)]
         assert loss[-1] < loss[0]
         assert isinstance(program, Reported)
-        found = program.findings(state, report.samples, lambda *_: None)
-    assert np.isfinite(found.metrics["action"])
+        result = program.findings(state, report.samples, lambda *_: None)
+    assert np.isfinite(result.metrics["action"])

@@ -51,15 +51,15 @@ def nearest_alignments(
     middle = target.mean(axis=1, keepdims=True)
     a, b = target - middle, moved - moved.mean(axis=1, keepdims=True)
     groups, draw = _groups(kinds, n), np.random.default_rng((seed, 7))
-    found: list[AlignedStructure] = []
+    result: list[AlignedStructure] = []
     for trial in range(max(starts, count)):
         turn = np.eye(dim) if trial == 0 else _rotation(draw, dim)
         near = _settled(a, turn @ b, groups)
-        if not any(abs(near.distance - x.distance) <= SAME * near.distance for x in found):
-            found.append(near)
-            found.sort(key=lambda x: x.distance)
-            del found[count:]
-    return [AlignedStructure(x.q + middle, x.distance) for x in found]
+        if not any(abs(near.distance - x.distance) <= SAME * near.distance for x in result):
+            result.append(near)
+            result.sort(key=lambda x: x.distance)
+            del result[count:]
+    return [AlignedStructure(x.q + middle, x.distance) for x in result]
 
 
 def _settled(a: np.ndarray, b: np.ndarray, groups: list[np.ndarray]) -> AlignedStructure:

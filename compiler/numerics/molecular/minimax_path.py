@@ -50,20 +50,20 @@ def minimax_energies(
         if (top, steps) != (level[here], hops[here]):
             continue
         for s, there in near[here]:
-            found = (max(top, float(energies[s])), steps + 1)
-            if found < (level[there], hops[there]):
-                level[there], hops[there] = found
+            result = (max(top, float(energies[s])), steps + 1)
+            if result < (level[there], hops[there]):
+                level[there], hops[there] = result
                 saddle[there] = s
-                heapq.heappush(queue, (*found, there))
+                heapq.heappush(queue, (*result, there))
     return MinimaxTree(level, saddle)
 
 
-def minimax_path(found: MinimaxTree, joins: np.ndarray, target: int) -> MinimaxPath | None:
+def minimax_path(result: MinimaxTree, joins: np.ndarray, target: int) -> MinimaxPath | None:
     """The way from the flood's source to `target`; None where there is none."""
-    if not found.level[target] < np.inf:
+    if not result.level[target] < np.inf:
         return None
     minima, saddles = [target], []
-    while (s := int(found.saddle[minima[-1]])) >= 0:
+    while (s := int(result.saddle[minima[-1]])) >= 0:
         a, b = map(int, joins[s])
         saddles.append(s)
         minima.append(b if minima[-1] == a else a)

@@ -64,7 +64,7 @@ def quench(
     longest step (a length in 3N dimensions). At most `lanes` are at work at once.
     """
 
-    def begun(q):
+    def started(q):
         energy, forces = potential.energy_and_forces(q)
         scale = jnp.minimum(1.0, 0.1 * cap / _size(forces))
         taken = jnp.zeros(energy.shape, int)
@@ -76,17 +76,17 @@ def quench(
         step = two_loop_direction(x.memory, x.g, x.scale)
         step = jnp.where(dot(step, x.g) > 0, -step, step)
         step = x.shorter * capped(step, cap)
-        found, forces = potential.energy_and_forces(x.q + step)
+        energy, forces = potential.energy_and_forces(x.q + step)
         change = -forces - x.g
         moved = (
-            found <= x.energy + ENERGY_TOLERANCE * jnp.abs(x.energy)
+            energy <= x.energy + ENERGY_TOLERANCE * jnp.abs(x.energy)
         ) & ~x.done  # not for a NaN
         lost = (x.shorter < 1e-4) & ~x.done  # the memory misleads
         g = jnp.where(moved, x.g + change, x.g)
         taken = x.taken + ~x.done
         return _Lanes(
             q=jnp.where(moved, x.q + step, x.q),
-            energy=jnp.where(moved, found, x.energy),
+            energy=jnp.where(moved, energy, x.energy),
             g=g,
             memory=reset(push(x.memory, step, change, moved), lost),
             scale=x.scale,
@@ -99,7 +99,7 @@ def quench(
         gradient = _largest(x.g)
         return QuenchResult(x.q, x.energy, gradient, gradient <= tolerance, x.taken)
 
-    return worked(q, lanes, begun, step, lambda x: x.done, result, STRIDE)
+    return worked(q, lanes, started, step, lambda x: x.done, result, STRIDE)
 
 
 def _largest(g: jax.Array) -> jax.Array:

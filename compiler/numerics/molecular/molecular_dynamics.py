@@ -197,14 +197,14 @@ def sampled_trajectory(
 
 def _held(verlet: MDIntegrator, x: MDState, march: Callable[[MDState], MDState]) -> MDState:
     """march(x), once more with longer rows where the neighbour list was too short."""
-    found = march(x)
-    while bool(found.neighbors.lost):
+    result = march(x)
+    while bool(result.neighbors.lost):
         rows = x.neighbors.others.shape[1] + max(4, x.neighbors.others.shape[1] // 8)
         x = x._replace(neighbors=verlet.potential.neighbor_list(x.q, rows))
-        found = march(x)
-    if not bool(jnp.all(jnp.isfinite(found.q)) & jnp.all(jnp.isfinite(found.v))):
+        result = march(x)
+    if not bool(jnp.all(jnp.isfinite(result.q)) & jnp.all(jnp.isfinite(result.v))):
         raise FloatingPointError("the numbers of the molecular dynamics run have run away")
-    return found
+    return result
 
 
 def _row(verlet: MDIntegrator, x: MDState) -> tuple[np.ndarray, ...]:

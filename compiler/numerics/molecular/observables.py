@@ -45,11 +45,11 @@ def velocity_autocorrelation(v: np.ndarray, origins: int | None = None) -> np.nd
     times = v.shape[2]
     count = max(1, times // 3) if origins is None else origins
     length = times - count + 1
-    found = np.zeros(length)
+    result = np.zeros(length)
     for s in range(count):
         together = np.einsum("dn,dnk->k", v[:, :, s], v[:, :, s : s + length])
-        found += together / together[0]
-    return found / count
+        result += together / together[0]
+    return result / count
 
 
 def first_zero(t: np.ndarray, y: np.ndarray) -> float | None:

@@ -149,12 +149,12 @@ class PairPotential(eqx.Module):
                 return what.coefficients(*self._filled(s, theta), d, *more)
 
             zeros = jax.eval_shape(of)
-            found = jax.lax.cond(
+            result = jax.lax.cond(
                 apart,
                 lambda: tuple(jnp.zeros(x.shape, x.dtype) for x in zeros),
                 of,
             )
-            return what.combined(*found, d, *more)
+            return what.combined(*result, d, *more)
 
         none = tuple(jnp.zeros((k or dim, n, images), fields[0].dtype) for k in what.rows)
         if n < 2:

@@ -78,7 +78,7 @@ def eigenvector_following(
         enough = jnp.where(x.energy > bar + LOOSE, LOOSE, tolerance)
         return (_largest(x.g) <= enough) & (x.curvature < 0)
 
-    def begun(task):
+    def started(task):
         q, mode = task
         mode = _unit(project_out_zero_modes(rigid_body_modes(q), mode))
         energy, forces = potential.energy_and_forces(q)
@@ -98,7 +98,7 @@ def eigenvector_following(
             x.q, x.energy, _largest(x.g), arrived(x), x.mode, x.curvature, x.rounds
         )
 
-    return worked((q, mode), lanes, begun, step, lambda x: x.done, result)
+    return worked((q, mode), lanes, started, step, lambda x: x.done, result)
 
 
 def _largest(g: jax.Array) -> jax.Array:
@@ -127,12 +127,12 @@ def _round(potential: PotentialEnergy, x: _Search) -> _Search:
         step = across(two_loop_direction(memory, slope, scale))
         step = jnp.where(dot(step, slope) > 0, -step, step)
         step = shorter * capped(step, SIDEWAYS)
-        found, forces = potential.energy_and_forces(q + step)
-        fine = found <= energy + 1e-9 * jnp.abs(energy)
+        result, forces = potential.energy_and_forces(q + step)
+        fine = result <= energy + 1e-9 * jnp.abs(energy)
         memory = push(memory, step, across(-forces - g), fine)
         shorter = jnp.where(fine, 1.0, 0.1 * shorter)
         return (
-            jnp.where(fine, q + step, q), jnp.where(fine, found, energy),
+            jnp.where(fine, q + step, q), jnp.where(fine, result, energy),
             jnp.where(fine, -forces, g), memory, shorter,
         )  # fmt: skip
 
@@ -161,9 +161,9 @@ def _lowest(potential: PotentialEnergy, q: jax.Array, v: jax.Array) -> tuple[jax
             matrix = matrix.at[:, k, k + 1].set(beside[k]).at[:, k + 1, k].set(beside[k])
     # a search that has left the finite world must not take the others with it
     values, vectors = jnp.linalg.eigh(jnp.where(jnp.isfinite(matrix), matrix, 0))
-    found = jnp.einsum("kdnb,bk->dnb", jnp.stack(basis), vectors[:, :, 0])
-    found = jnp.where(dot(found, v) < 0, -found, found)
-    return values[:, 0], _unit(found)
+    result = jnp.einsum("kdnb,bk->dnb", jnp.stack(basis), vectors[:, :, 0])
+    result = jnp.where(dot(result, v) < 0, -result, result)
+    return values[:, 0], _unit(result)
 
 
 def _unit(v: jax.Array) -> jax.Array:
@@ -204,8 +204,8 @@ def quench_both_sides(
     saddle joins (`steepest.py` tells).
     """
     both = jnp.concatenate([q + push * mode, q - push * mode], axis=-1)
-    found = quench(potential, both, tolerance, most, cap)
+    result = quench(potential, both, tolerance, most, cap)
     count = q.shape[-1]
-    first = jax.tree.map(lambda x: x[..., :count], found)
-    second = jax.tree.map(lambda x: x[..., count:], found)
+    first = jax.tree.map(lambda x: x[..., :count], result)
+    second = jax.tree.map(lambda x: x[..., count:], result)
     return first, second

@@ -39,8 +39,8 @@ class StationaryPoint(NamedTuple):
 
 def zero_modes(q: np.ndarray, free: bool = True) -> np.ndarray:
     """Orthonormal motions of the whole (D, k): none in an external field (`free` False)."""
-    found = np.asarray(_rigid(jnp.asarray(q)[..., None])).reshape(-1, q.size)
-    return found[np.abs(found).max(axis=1) > 0].T if free else np.zeros((q.size, 0))
+    result = np.asarray(_rigid(jnp.asarray(q)[..., None])).reshape(-1, q.size)
+    return result[np.abs(result).max(axis=1) > 0].T if free else np.zeros((q.size, 0))
 
 
 _rigid = jax.jit(rigid_body_modes)

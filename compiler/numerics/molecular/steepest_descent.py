@@ -96,8 +96,8 @@ def _followed(
             size = float(np.linalg.norm(first))
             if size <= LONGEST:
                 trial = q + (vectors @ first).reshape(q.shape)
-                found = np.asarray(_forces(potential, trial))
-                residual = (found - force) @ vectors + values * first
+                result = np.asarray(_forces(potential, trial))
+                residual = (result - force) @ vectors + values * first
                 correction = 2 * h * _phi3(z) * residual
                 error = float(np.linalg.norm(correction))
                 if error <= ERROR:

@@ -18,19 +18,19 @@ def rigid_body_modes(q: jax.Array) -> jax.Array:
     """
     dim, n = q.shape[:2]
     centred = q - jnp.mean(q, axis=1, keepdims=True)
-    found = [
+    result = [
         jnp.broadcast_to(jnp.zeros((dim, 1, 1)).at[k].set(n**-0.5), q.shape) for k in range(dim)
     ]
     planes = [(a, b) for a in range(dim) for b in range(a)]
     for a, b in planes:
         turn = jnp.zeros_like(q).at[a].set(-centred[b]).at[b].set(centred[a])
         size = jnp.sum(turn * turn, axis=(0, 1))
-        for other in found[dim:]:
+        for other in result[dim:]:
             turn = turn - jnp.sum(turn * other, axis=(0, 1)) * other
         left = jnp.sum(turn * turn, axis=(0, 1))
         inverse = jnp.where(left > STILL * size, 1 / jnp.sqrt(jnp.where(left > 0, left, 1)), 0)
-        found.append(turn * inverse)
-    return jnp.stack(found)
+        result.append(turn * inverse)
+    return jnp.stack(result)
 
 
 def project_out_zero_modes(zero: jax.Array, v: jax.Array) -> jax.Array:

@@ -95,7 +95,7 @@ def _solved(push, pull, residual: Any, damping: jax.Array):
     first = sum_of_squares(slope)
     zero = jax.tree.map(jnp.zeros_like, slope)
     state = (zero, residual, slope, slope, first, jnp.asarray(0))
-    found = jax.lax.while_loop(
+    result = jax.lax.while_loop(
         lambda s: (s[4] > FORCING**2 * first) & (s[5] < INNER), advanced, state
     )
-    return found[0], found[1], found[5]
+    return result[0], result[1], result[5]

@@ -81,8 +81,8 @@ class PenaltyTerms(eqx.Module):
 
     def __call__(self, q: jax.Array, v: jax.Array) -> jax.Array:
         """(formulas, N, P)"""
-        found = self.formulas(*q, *v, self.t, *self.theta)
-        return jnp.stack([jnp.broadcast_to(x, q.shape[1:]).astype(q.dtype) for x in found])
+        result = self.formulas(*q, *v, self.t, *self.theta)
+        return jnp.stack([jnp.broadcast_to(x, q.shape[1:]).astype(q.dtype) for x in result])
 
 
 class PathLoss(eqx.Module):

@@ -14,7 +14,7 @@ def checks(result: TransformationResult) -> tuple[Check, ...]:
     settled = {1: "the minimisation settled", 2: "no further step lowers the action"}.get(
         ended, "the minimisation was stopped before it settled"
     )
-    found = [
+    passed = [
         Check("path", ended == 1, f"{settled} ({count} iterations)"),
         Check("equation of motion", path.force_error < 0.05,
               f"m q'' = F holds along the path within {path.force_error:.1e} of the largest force"),
@@ -22,10 +22,10 @@ def checks(result: TransformationResult) -> tuple[Check, ...]:
               f"the path's energy stays within {path.energy_error:.1e} of its first value"),
     ]  # fmt: skip
     if not result.search:
-        return tuple(found)
+        return tuple(passed)
     if not result.chain:
         searches = int(result.search["searches"])
-        return (*found, Check("barrier", False, f"no way was found in {searches} searches"))
+        return (*passed, Check("barrier", False, f"no way was found in {searches} searches"))
     bar = STATIONARY * ends.scale / ends.length
     worst = max(stop.point.gradient for stop in result.chain)
     inner = [s for s in result.chain if not s.name.startswith(("start", "end"))]
@@ -36,7 +36,7 @@ def checks(result: TransformationResult) -> tuple[Check, ...]:
         if s.is_saddle
         and ((k > 0 and s.back is None) or (s is not result.chain[-1] and s.on is None))
     ]
-    found += [
+    passed += [
         Check("stationary points", worst <= bar,
               f"the largest component of a gradient along the chain is {worst:.1e}"),
         Check("negative modes", not wrong,
@@ -47,41 +47,41 @@ def checks(result: TransformationResult) -> tuple[Check, ...]:
               "beside it" if not loose else
               f"it does not end in the minima beside {', '.join(loose[:5])}"),
     ]  # fmt: skip
-    return tuple(found)
+    return tuple(passed)
 
 
 def notes(result: TransformationResult) -> tuple[str, ...]:
-    ends, search, found = result.ends, result.search, []
+    ends, search, said = result.ends, result.search, []
     for name, end in (("start", ends.start), ("end", ends.end)):
         if end.point.negative == 1:
-            found.append(f"the {name} is a saddle with one negative mode, not a minimum")
+            said.append(f"the {name} is a saddle with one negative mode, not a minimum")
         elif end.point.negative > 1:
-            found.append(f"the {name} has {end.point.negative} negative modes: it is no minimum")
+            said.append(f"the {name} has {end.point.negative} negative modes: it is no minimum")
         if end.moved > 1e-3 * ends.length:
-            found.append(f"the {name} was relaxed: it moved by {end.moved:.3g}")
-    found.append(
+            said.append(f"the {name} was relaxed: it moved by {end.moved:.3g}")
+    said.append(
         "positions at the ends do not make the path of least action unique: others may join them "
         "with other energies"
     )
     if int(result.fit.ended) == 0:
-        found.append(
+        said.append(
             "the path of least action did not settle: it is no motion of Newton's. A longer "
             "path.duration may help. The chain of minima and saddles does not rest on it"
         )
     if result.lid is not None and search:
         if result.lid <= ends.floor + 1e-9 * ends.scale:
-            found.append("no barrier can be lower: the highest point of the way is one of its ends")
+            said.append("no barrier can be lower: the highest point of the way is one of its ends")
         else:
-            found.append(
+            said.append(
                 f"the barrier is the lowest of {int(search['searches'])} searches; another budget "
                 "or seed may find a lower one"
             )
     if search:
         if int(search["corrected"]):
-            found.append(
+            said.append(
                 f"of {int(search['verified'])} saddles that were verified, "
                 f"{int(search['corrected'])} join other minima by steepest descent than by L-BFGS"
             )
         if int(search["lost"]):
-            found.append(f"{int(search['lost'])} stationary points had no room and were not kept")
-    return tuple(found)
+            said.append(f"{int(search['lost'])} stationary points had no room and were not kept")
+    return tuple(said)

@@ -175,8 +175,10 @@ def quenched_structures(
     times `length`."""
     # As arrays, so that other numbers do not compile again.
     limits: tuple[Any, ...] = tuple(jnp.asarray(x) for x in (TOLERANCE * force, MOST, CAP * length))
-    found = quench(potential, jnp.asarray(q), *limits)
-    return QuenchedStructures(np.asarray(found.q), np.asarray(found.energy), np.asarray(found.ok))
+    result = quench(potential, jnp.asarray(q), *limits)
+    return QuenchedStructures(
+        np.asarray(result.q), np.asarray(result.energy), np.asarray(result.ok)
+    )
 
 
 def _neighbours(q: np.ndarray) -> np.ndarray:

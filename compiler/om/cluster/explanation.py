@@ -11,9 +11,9 @@ from .parallel_tasks import LANES
 def transformation(problem: PathProblem) -> tuple[Section, ...]:
     """Sections on the alignment of the ends and the search for the lowest barrier."""
     study = problem.study
-    found = []
+    result = []
     if study.ends.align:
-        found.append(
+        result.append(
             Section(
                 "Alignment",
                 "The end is turned, mirrored and its equal bodies relabelled to the copy nearest "
@@ -23,8 +23,8 @@ def transformation(problem: PathProblem) -> tuple[Section, ...]:
             )
         )
     if study.refine.barrier:
-        found.append(Section("Barrier", _barrier(problem), (_lid(),)))
-    return tuple(found)
+        result.append(Section("Barrier", _barrier(problem), (_lid(),)))
+    return tuple(result)
 
 
 def _barrier(problem: PathProblem) -> str:

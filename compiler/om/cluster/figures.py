@@ -15,13 +15,13 @@ AXES = "xyz"
 
 
 def transformation_figures(result: TransformationResult) -> tuple[Figure, ...]:
-    found = [_structures(result)]
+    drawn = [_structures(result)]
     if len(result.chain) > 2:
-        found.append(_profile(result))
-    found.append(_energies(result))
+        drawn.append(_profile(result))
+    drawn.append(_energies(result))
     if (search := _search(result)) is not None:
-        found.append(search)
-    return tuple(found)
+        drawn.append(search)
+    return tuple(drawn)
 
 
 def _length(result: TransformationResult) -> str:

@@ -167,7 +167,7 @@ def _arrays(result: TransformationResult) -> dict[str, Array]:
 
 
 def _tables(result: TransformationResult) -> tuple[Table, ...]:
-    ends, found = result.ends, []
+    ends, tables = result.ends, []
     if result.chain:
         unit = result.problem.study.unit("lagrangian")
         header = (
@@ -186,12 +186,12 @@ def _tables(result: TransformationResult) -> tuple[Table, ...]:
             "The chain from start to end: minima, and the saddles between them. Each saddle was "
             "left by steepest descent, which ended in the minima beside it."
         )
-        found.append(Table("chain", caption, header, rows))
+        tables.append(Table("chain", caption, header, rows))
     if len(ends.aligned) > 1:
         rows = tuple((k + 1, f"{one.distance:.4f}") for k, one in enumerate(ends.aligned))
         caption = "The nearest copies of the end: strings from the start to each began the search."
-        found.append(Table("alignments", caption, ("copy", "distance"), rows))
-    return tuple(found)
+        tables.append(Table("alignments", caption, ("copy", "distance"), rows))
+    return tuple(tables)
 
 
 def _trajectory(result: TransformationResult):

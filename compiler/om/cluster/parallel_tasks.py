@@ -72,15 +72,15 @@ class SearchTasks:
         directions (dim, N, T)."""
         places, ways = [], []
         for q, p in ends:
-            found = string(
+            result = string(
                 self.potential, jnp.asarray(q), jnp.asarray(p), self.images, jnp.asarray(steps),
                 jnp.asarray(1 / self.stiffness),
             )  # fmt: skip
-            energy = np.asarray(found.energy)
-            tops = np.flatnonzero(np.asarray(found.top) & np.isfinite(energy))
+            energy = np.asarray(result.energy)
+            tops = np.flatnonzero(np.asarray(result.top) & np.isfinite(energy))
             tops = tops[np.argsort(-energy[tops], kind="stable")]
-            places.append(np.asarray(found.q)[..., tops])
-            ways.append(np.asarray(found.tangent)[..., tops])
+            places.append(np.asarray(result.q)[..., tops])
+            ways.append(np.asarray(result.tangent)[..., tops])
         none = np.zeros((*ends.shape[2:], 0))
         return np.concatenate([none, *places], axis=2), np.concatenate([none, *ways], axis=2)
 
@@ -109,11 +109,11 @@ class SearchTasks:
             jnp.asarray(SOFTER),
         ))  # fmt: skip
         kicked = q + np.where(size > 0, KICK * self.length * size * soft, 0)
-        found = eigenvector_following(
+        result = eigenvector_following(
             self.potential, jnp.asarray(kicked), jnp.asarray(np.where(size > 0, soft, push)),
             most=ROUNDS, bar=jnp.asarray(bar),
         )  # fmt: skip
-        return tuple(np.asarray(x) for x in (found.q, found.energy, found.ok, found.mode))
+        return tuple(np.asarray(x) for x in (result.q, result.energy, result.ok, result.mode))
 
     def left(self, q: np.ndarray) -> SaddleDescent:
         """A saddle near q (dim, N), refined and left by steepest descent."""

@@ -74,15 +74,15 @@ def _stop(kind: str, point: StationaryPoint) -> StationaryStructure:
 
 def _numbered(stops: list[StationaryStructure]) -> list[StationaryStructure]:
     counts = {"saddle": 0, "minimum": 0}
-    found = []
+    result = []
     for stop in stops:
         if stop.name in counts:
             counts[stop.name] += 1
             stop = replace(stop, name=f"{stop.name} {counts[stop.name]}")
         elif stop.is_saddle:
             stop = replace(stop, name=f"{stop.name} (a saddle)")
-        found.append(stop)
-    return found
+        result.append(stop)
+    return result
 
 
 def _laid(
@@ -90,14 +90,14 @@ def _laid(
 ) -> tuple[StationaryStructure, ...]:
     species, free = search.ends.species, search.free
     stops = [_descended(stops, k, search) for k in range(len(stops))]
-    found = [stops[0]]
+    result = [stops[0]]
     for stop in stops[1:]:
-        before = found[-1]
+        before = result[-1]
         near = nearest_alignments(before.q, stop.q, species, starts=TURNS, turned=free)[0]
         course = before.on if before.is_saddle else stop.back
         far = near.distance if course is None else float(course[0, -1])
-        found.append(replace(stop, q=near.q, along=before.along + far))
-    return tuple(found)
+        result.append(replace(stop, q=near.q, along=before.along + far))
+    return tuple(result)
 
 
 def _descended(

@@ -132,11 +132,11 @@ class PathwaySearch:
             self._search(graph, self._starts(graph, draw, step))
             self._lower(graph)
         lid = float(state["lid"])
-        told = {"searches": float(state["searches"]), "minima": float(graph.minima),
+        metrics = {"searches": float(state["searches"]), "minima": float(graph.minima),
                 "saddles": float(graph.saddles)}  # fmt: skip
         if np.isfinite(lid):
-            told["barrier"] = lid - self.ends.start.point.energy
-        return told, {"searches": np.asarray(int(state["searches"])), "lid": np.asarray(lid)}
+            metrics["barrier"] = lid - self.ends.start.point.energy
+        return metrics, {"searches": np.asarray(int(state["searches"])), "lid": np.asarray(lid)}
 
     def _open(self, state: State) -> bool:
         """Whether the lid can still fall."""
@@ -195,9 +195,9 @@ class PathwaySearch:
             cut = (np.array_split(x, self.shares) for x in (ends, again))
             parts = [part for part in zip(*cut, strict=True) if len(part[0])]
             tasks = [("between", (*part, SHORT, seed)) for part in parts]
-        found = self.share(tasks)
+        result = self.share(tasks)
         none = np.zeros((*self.shape, 0))
-        places, ways = ([none, *(part[k] for part in found)] for k in (0, 1))
+        places, ways = ([none, *(part[k] for part in result)] for k in (0, 1))
         return np.concatenate(places, axis=2), np.concatenate(ways, axis=2)
 
     @property
@@ -212,8 +212,8 @@ class PathwaySearch:
         s, bar, cut = graph.state, self._bar(graph), self.shares
         s["searches"] = s["searches"] + self.lanes
         parts = zip(*(np.array_split(x, cut, axis=-1) for x in starts[:3]), strict=True)
-        found = self.share([("searched", (*part, bar)) for part in parts])
-        place, energy, ok, mode = (np.concatenate(x, axis=-1) for x in zip(*found, strict=True))
+        result = self.share([("searched", (*part, bar)) for part in parts])
+        place, energy, ok, mode = (np.concatenate(x, axis=-1) for x in zip(*result, strict=True))
         s["converged"] = s["converged"] + int(np.sum(ok))
         fingerprint = self.fingerprint(place)
         fresh = self._fresh(graph, energy, fingerprint, ok & (energy < bar))

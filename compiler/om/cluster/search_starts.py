@@ -37,12 +37,12 @@ def search_origins(
              edges, islands]  # fmt: skip
     pools = [pool for pool in pools if len(pool)]
     tries = graph.state["minimum_tries"][: graph.minima] + draw.random(graph.minima)
-    found = np.empty(count, dtype=np.int64)
+    result = np.empty(count, dtype=np.int64)
     for k in range(count):
         pool = pools[k % len(pools)]
-        found[k] = pool[np.argmin(tries[pool])]
-        tries[found[k]] += 1
-    return found
+        result[k] = pool[np.argmin(tries[pool])]
+        tries[result[k]] += 1
+    return result
 
 
 def bridging_pairs(
@@ -69,8 +69,8 @@ def bridging_pairs(
     first = np.searchsorted(group, np.arange(group[-1] + 2))
     between = np.minimum.reduceat(np.minimum.reduceat(wide, first[:-1], 0), first[:-1], 1)
     np.fill_diagonal(between, 0)
-    found: list[tuple[int, int]] = []
-    while len(found) < count:
+    result: list[tuple[int, int]] = []
+    while len(result) < count:
         way = _shortest(between, int(group[number[0]]), int(group[number[1]]))
         for one, other in way:
             rows, columns = (slice(first[g], first[g + 1]) for g in (one, other))
@@ -79,10 +79,10 @@ def bridging_pairs(
             block[a, b] *= 1 + AGAIN
             wide[columns, rows][b, a] = block[a, b]
             between[one, other] = between[other, one] = block.min()
-            found.append((int(kept[first[one] + a]), int(kept[first[other] + b])))
+            result.append((int(kept[first[one] + a]), int(kept[first[other] + b])))
         if not way:
             break
-    pairs = np.array(found[:count], dtype=np.int64).reshape(-1, 2)
+    pairs = np.array(result[:count], dtype=np.int64).reshape(-1, 2)
     graph.tried(pairs)
     return pairs
 

@@ -71,8 +71,8 @@ class StationaryPointGraph:
     @property
     def energies(self) -> np.ndarray:
         """Energies (S,) of saddles that join something, inf where steepest descent refused."""
-        found = self.state["saddle_energy"][: self.saddles]
-        return np.where(self.state["saddle_status"][: self.saddles] == REFUSED, np.inf, found)
+        result = self.state["saddle_energy"][: self.saddles]
+        return np.where(self.state["saddle_status"][: self.saddles] == REFUSED, np.inf, result)
 
     def known(self, kind: str, energy: float, fingerprint: np.ndarray) -> int:
         """The minimum or saddle of this energy and these invariants, -1 where there is none."""
@@ -87,9 +87,9 @@ class StationaryPointGraph:
     def minimum(self, q: np.ndarray, energy: float, fingerprint: np.ndarray) -> int:
         """Its number, a new one where it was not known; -1 where there is no room."""
         s = self.state
-        found = self.known("minimum", energy, fingerprint)
-        if found >= 0:
-            return found
+        result = self.known("minimum", energy, fingerprint)
+        if result >= 0:
+            return result
         k = self.minima
         if k == len(s["minimum_energy"]):
             s["lost"] = s["lost"] + 1
