@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).parent
-KINDS = ("ggl",)
+KINDS = ("ggl", "om")
 WORDS = ("right", "refused", "stopped", "WRONG", "crashed", "hung")
 BAD = ("WRONG", "crashed", "hung")
 MOST_SECONDS = 300.0  # of wall time for one study, then it counts as hung
@@ -39,6 +39,7 @@ class Worker:
 
     def verdict(self, task: dict[str, Any]) -> dict[str, Any]:
         process = self._ready()
+        assert process.stdin is not None and process.stdout is not None
         clock = time.monotonic()
         process.stdin.write(json.dumps(task) + "\n")
         process.stdin.flush()
@@ -63,6 +64,9 @@ class Worker:
                 [sys.executable, str(HERE / "worker.py")],
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
             )  # fmt: skip
+            assert self._process.stdout is not None
+            if not self._process.stdout.readline():
+                raise SystemExit("the worker does not start")
         return self._process
 
     def close(self) -> None:

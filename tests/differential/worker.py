@@ -12,11 +12,12 @@ from pathlib import Path
 
 
 def main() -> None:
-    from actionrun.runtime.cli import set_switches
+    from actionrun.runtime.environment.jax_setup import set_switches
 
     set_switches()
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what libraries print is no answer
+    print("ready", file=answers, flush=True)
     for line in sys.stdin:
         task = json.loads(line)
         judge = import_module(task["kind"]).judge

@@ -1,0 +1,236 @@
+"""Random om studies beside plain NumPy: energies, momenta and Newton's motion along the path.
+
+Bodies of one or two species with a random pair potential, in the open or in a periodic box, with a
+cut-off (a quintic switch from 0.9 of it, in the square of the distance), in a field or without. The
+ends are files. What is compared: the potential energy of every structure of the path from its
+positions alone, the total energy, start and end, and that the path moves as Newton's equation says,
+by SciPy's DOP853 with forces by central differences.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+
+import numpy as np
+from scipy.integrate import solve_ivp
+from verdicts import NotRunError, Verdict, finished
+
+SWITCH = 0.9  # of the cut-off, where the switch begins
+NEAR = 1e-9  # of the energies' size
+# text of the language, and the same for NumPy; a, b: parameters of the pair
+PAIRS: tuple[tuple[str, Callable[..., np.ndarray]], ...] = (
+    ("4*a*((b/r)^12 - (b/r)^6)", lambda r, a, b: 4 * a * ((b / r) ** 12 - (b / r) ** 6)),
+    ("a*(exp(-4*(r/b - 1)) - 2*exp(-2*(r/b - 1)))",
+     lambda r, a, b: a * (np.exp(-4 * (r / b - 1)) - 2 * np.exp(-2 * (r / b - 1)))),
+    ("a*exp(-r/b)/r", lambda r, a, b: a * np.exp(-r / b) / r),
+    ("a*(r - b)^2/2", lambda r, a, b: a * (r - b) ** 2 / 2),
+    ("a*exp(-(r/b)^2)", lambda r, a, b: a * np.exp(-((r / b) ** 2))),
+    ("a*max(1 - r/(2*b), 0)^2", lambda r, a, b: a * np.maximum(1 - r / (2 * b), 0) ** 2),
+    ("a*(b/r)^4 - a*sqrt(b/r)", lambda r, a, b: a * (b / r) ** 4 - a * np.sqrt(b / r)),
+    ("a*log(1 + (r/b)^2)", lambda r, a, b: a * np.log(1 + (r / b) ** 2)),
+)  # fmt: skip
+FIELDS: tuple[tuple[str, Callable[[np.ndarray], np.ndarray]], ...] = (
+    ("0.3*(x^2 + y^2)/2", lambda q: 0.15 * (q[..., 0] ** 2 + q[..., 1] ** 2)),
+    ("0.2*cos(x)*y", lambda q: 0.2 * np.cos(q[..., 0]) * q[..., 1]),
+    ("-0.4*y", lambda q: -0.4 * q[..., 1]),
+)
+
+
+@dataclass(frozen=True)
+class OmStudy:
+    """A study as the reference reads it; kind: the species of each body."""
+
+    pair: int
+    field: int | None
+    a: np.ndarray
+    b: np.ndarray
+    kind: np.ndarray
+    masses: np.ndarray
+    start: np.ndarray
+    end: np.ndarray
+    cutoff: float | None
+    edge: float | None
+    duration: float
+    points: int
+    summed: bool
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """What of the language it uses."""
+        words = {"field": self.field is not None, "cutoff": self.cutoff, "box": self.edge,
+                 "species": len(self.masses) > 1, "sums": self.summed}  # fmt: skip
+        return (PAIRS[self.pair][0], *(word for word, used in words.items() if used))
+
+    def toml(self) -> str:
+        """The study; its structures are start.xyz and end.xyz."""
+        count, dim = self.start.shape
+        names = ("A", "B")
+        lines = ['study = "om"', "", "[system]", f"particles = {count}", f"dimension = {dim}"]
+        if len(self.masses) > 1:
+            numbers = ", ".join(
+                f"{names[k]} = {int(np.sum(self.kind == k))}" for k in range(len(self.masses))
+            )
+            lines.append(f"species = {{ {numbers} }}")
+            lines.append(f"mass = {{ A = {self.masses[0]}, B = {self.masses[1]} }}")
+        else:
+            lines.append(f"mass = {self.masses[0]}")
+        text, field = PAIRS[self.pair][0], None if self.field is None else FIELDS[self.field][0]
+        if self.summed:
+            law = f"sum(i<j, {text.replace('(r', '(r[i,j]').replace('/r', '/r[i,j]')})"
+            law = law.replace("-r/b", "-r[i,j]/b").replace(" r/", " r[i,j]/")
+            if field:
+                law += f" + sum(i, {field.replace('x', 'x[i]').replace('y', 'y[i]')})"
+            lines.append(f'potential = "{law}"')
+        else:
+            lines.append(f'pair = "{text}"')
+            if field:
+                lines.append(f'external = "{field}"')
+        if self.cutoff:
+            lines.append(f"cutoff = {self.cutoff}")
+        if self.edge:
+            lines.append(f"box = {{ length = {self.edge} }}")
+        lines += ["", "[parameters]"]
+        for name, table in (("a", self.a), ("b", self.b)):
+            if len(self.masses) > 1:
+                rows = f"A-A = {table[0, 0]}, A-B = {table[0, 1]}, B-B = {table[1, 1]}"
+                lines.append(f"{name} = {{ {rows} }}")
+            else:
+                lines.append(f"{name} = {table[0, 0]}")
+        lines += ["", "[ends]", 'start = "start.xyz"', 'end = "end.xyz"', "", "[path]",
+                  f"duration = {self.duration}", f"points = {self.points}"]  # fmt: skip
+        return "\n".join(lines) + "\n"
+
+    def write(self, folder: Path) -> None:
+        """The two structures, as XYZ."""
+        for name, rows in (("start", self.start), ("end", self.end)):
+            lines = [str(len(rows)), name]
+            for kind, row in zip(self.kind, rows, strict=True):
+                place = " ".join(f"{x:.12f}" for x in [*row, *[0.0] * (3 - len(row))])
+                lines.append(f"{'AB'[kind]} {place}")
+            (folder / f"{name}.xyz").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+    def energy(self, q: np.ndarray) -> np.ndarray:
+        """V (...,) of positions (..., N, dim)."""
+        i, j = np.triu_indices(q.shape[-2], 1)
+        d = q[..., i, :] - q[..., j, :]
+        if self.edge:
+            d = d - self.edge * np.round(d / self.edge)
+        r = np.sqrt(np.sum(d * d, axis=-1))
+        a, b = (table[self.kind[i], self.kind[j]] for table in (self.a, self.b))
+        each = PAIRS[self.pair][1](r, a, b)
+        if self.cutoff:
+            low, high = (SWITCH * self.cutoff) ** 2, self.cutoff**2
+            x = np.clip((r * r - low) / (high - low), 0, 1)
+            each = each * (1 - 10 * x**3 + 15 * x**4 - 6 * x**5)
+        total = np.sum(each, axis=-1)
+        if self.field is not None:
+            total = total + np.sum(FIELDS[self.field][1](q), axis=-1)
+        return total
+
+    def forces(self, q: np.ndarray, step: float = 1e-3) -> np.ndarray:
+        """-dV/dq (N, dim), by central differences of order 6."""
+        size = q.size
+        out = np.zeros(size)
+        for weight, k in ((45, 1), (-9, 2), (1, 3)):
+            moves = k * step * np.eye(size).reshape(size, *q.shape)
+            out -= weight * (self.energy(q + moves) - self.energy(q - moves)) / (60 * step)
+        return out.reshape(q.shape)
+
+
+def draw(seed: str, index: int) -> OmStudy:
+    """Study number `index` of a seed."""
+    chance = Random(f"{seed} om {index}")
+    rng = np.random.default_rng(chance.getrandbits(32))
+    dim, count = chance.choice((2, 3)), chance.randint(2, 9)
+    two = count > 3 and chance.random() < 0.35
+    kind = np.sort(rng.integers(0, 2, count)) if two else np.zeros(count, int)
+    if two and len({*kind}) < 2:
+        kind[0], kind[-1] = 0, 1
+    a, b = (np.round(rng.uniform(low, high, (2, 2)), 3) for low, high in ((0.5, 2), (0.85, 1.15)))
+    a[1, 0], b[1, 0] = a[0, 1], b[0, 1]
+    masses = np.round(rng.uniform(0.5, 3.0, 2 if two else 1), 3)
+    side = int(np.ceil(count ** (1 / dim)))
+    grid = np.stack(np.meshgrid(*[np.arange(side)] * dim, indexing="ij"), -1).reshape(-1, dim)
+    start = 1.2 * grid[:count] + rng.uniform(-0.08, 0.08, (count, dim))
+    end = start + rng.uniform(-0.08, 0.08, (count, dim))
+    edge = round(1.2 * side + chance.uniform(0.5, 1.5), 3) if chance.random() < 0.35 else None
+    cutoff = None
+    if edge or chance.random() < 0.3:
+        cutoff = round(chance.uniform(0.7, 0.99) * (edge or 4.0) / 2, 3)
+    if edge:
+        start, end = start % edge, end % edge
+    field = chance.randrange(len(FIELDS)) if not edge and chance.random() < 0.3 else None
+    return OmStudy(
+        chance.randrange(len(PAIRS)), field, a, b, kind, masses, np.round(start, 9),
+        np.round(end, 9), cutoff, edge, round(chance.uniform(0.1, 0.4), 3), chance.randint(8, 16),
+        not two and chance.random() < 0.25,
+    )  # fmt: skip
+
+
+def judge(seed: str, index: int, folder: Path) -> tuple[Verdict, str]:
+    """The verdict on study `index` of a seed, and its text."""
+    study = draw(seed, index)
+    study.write(folder)
+    structures = "".join(
+        f"# {name}.xyz: {(folder / f'{name}.xyz').read_text().splitlines()[2:]}\n"
+        for name in ("start", "end")
+    )
+    return judged(study, folder), structures + study.toml()
+
+
+def judged(study: OmStudy, folder: Path) -> Verdict:
+    try:
+        done = finished(study.toml(), folder, deep=True)
+    except NotRunError as refused:
+        verdict = refused.verdict
+        return Verdict(verdict.word, verdict.what, verdict.detail, study.tags)
+    arrays = {name: np.asarray(array.data) for name, array in done.findings.arrays.items()}
+    metrics, wrong = done.result["metrics"], {}
+    q, v, t = arrays["q"], arrays["v"], arrays["t"]
+    right = study.energy(q)
+    size = 1.0 + float(np.max(np.abs(right)))
+
+    def compare(name: str, said, wanted, slack: float) -> None:
+        gap = float(np.max(np.abs(np.asarray(said) - wanted)))
+        if not gap <= slack:
+            wrong[name] = f"off by {gap:.2e}, allowed {slack:.1e}"
+
+    compare("potential energy", arrays["potential_energy"], right, NEAR * size)
+    compare("start energy", metrics["start_energy"], study.energy(study.start), NEAR * size)
+    compare("end energy", metrics["end_energy"], study.energy(study.end), NEAR * size)
+    m = study.masses[study.kind]
+    kinetic = np.sum(m[:, None] * v * v, axis=(1, 2)) / 2
+    compare("total energy", arrays["energy"], right + kinetic, NEAR * (size + np.max(kinetic)))
+    ends = (q[0], study.start), (q[-1], study.end)
+    for name, (said, wanted) in zip(("start", "end"), ends, strict=True):
+        d = said - wanted
+        d = d - study.edge * np.round(d / study.edge) if study.edge else d
+        compare(f"{name} position", d, 0.0, 1e-8)
+    if (miss := _newton(study, q, v, t, m)) is not None:
+        said = metrics["reintegration_miss"]
+        if not (miss <= 10 * said + 1e-6 and said <= 10 * miss + 1e-6):
+            wrong["reintegration miss"] = f"said {said:.2e}, right {miss:.2e}"
+    if wrong:
+        detail = "; ".join(f"{k} {v}" for k, v in wrong.items())
+        return Verdict("WRONG", next(iter(wrong)), detail, study.tags)
+    return Verdict("right", "", "", study.tags)
+
+
+def _newton(study: OmStudy, q, v, t, m) -> float | None:
+    """How far Newton's motion from the path's own start is from its end: the largest distance of a
+    body; None where the force has kinks."""
+    if "max" in PAIRS[study.pair][0]:
+        return None
+    shape = q[0].shape
+
+    def slope(_, y):
+        x, u = y.reshape(2, *shape)
+        return np.concatenate([u.ravel(), (study.forces(x) / m[:, None]).ravel()])
+
+    first = np.concatenate([q[0].ravel(), v[0].ravel()])
+    solved = solve_ivp(slope, (t[0], t[-1]), first, method="DOP853", rtol=1e-10, atol=1e-11)
+    x = solved.y[: q[0].size, -1].reshape(shape)
+    return float(np.max(np.sqrt(np.sum((x - q[-1]) ** 2, axis=-1))))
