@@ -8,7 +8,7 @@ import json
 
 import numpy as np
 import pytest
-from actionrun.compiler import deep_check, explain, kinds
+from actionrun.compiler import explain, kinds, symbolic_check
 from actionrun.runtime import cli, run
 from actionrun.spec import Faults, loads, schema
 from actionrun.spec.kinds import registry
@@ -38,7 +38,7 @@ def test_a_kind_is_two_packages_and_two_lines(decay, tmp_path):
     study = loads(DECAY)
     assert study.study == "decay"
     assert explain(study)[0].equations[0].text == "a' = -k*a"
-    assert deep_check(study) == []
+    assert symbolic_check(study) == []
     done = run(study, out=tmp_path / "run")
     assert done.metrics["left"] == pytest.approx(2 * 0.95**20)
     np.testing.assert_allclose(done.findings.arrays["a"].data, 2 * 0.95 ** np.arange(1, 21))

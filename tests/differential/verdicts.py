@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from actionrun.compiler import deep_check, explain
+from actionrun.compiler import explain, symbolic_check
 from actionrun.runtime import run
 from actionrun.runtime.errors import RunError
 from actionrun.runtime.runner import Run
@@ -43,7 +43,7 @@ def finished(text: str, folder: Path, *, deep: bool = False) -> Run:
             study = loads(text, folder=folder)
             if deep:
                 explain(study)
-                for fault in deep_check(study):
+                for fault in symbolic_check(study):
                     if fault.severity == "error":
                         raise Faults([fault])
             return run(study, out=Path(out) / "run")
