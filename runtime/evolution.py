@@ -120,12 +120,12 @@ class Evolved:
         """What the compiler makes of the archive, with the counts of the search."""
         kept, trained = int(state["archived"]), int(state["trained"])
         order = np.lexsort(state["archive_scores"][:kept].T[::-1])
-        found = self.search.findings(
+        result = self.search.findings(
             state["archive"][:kept][order], state["archive_scores"][:kept][order],
             trained, state["history"], tell,
         )  # fmt: skip
         counts = {"networks_trained": trained, "generations": self.total - 1}
-        return replace(found, metrics=counts | dict(found.metrics))
+        return replace(result, metrics=counts | dict(result.metrics))
 
     def _step(self, state: dict[str, np.ndarray], generation: int) -> None:
         """One generation; changes the state in place."""
@@ -182,14 +182,14 @@ class Evolved:
 
     def _new(self, count: int, known: Mapping[Genes, None]) -> list[Genes]:
         """Random genomes that are not known, `count` of them where the space has so many."""
-        found: dict[Genes, None] = {}
+        drawn: dict[Genes, None] = {}
         for _ in range(PATIENCE * count):
-            if len(found) == count:
+            if len(drawn) == count:
                 break
             genome = self._random()
             if genome not in known:
-                found[genome] = None
-        return list(found)
+                drawn[genome] = None
+        return list(drawn)
 
     def _random(self) -> Genes:
         return tuple(random.randrange(count) for count in self.search.choices)
@@ -247,8 +247,8 @@ class Evolved:
         """Genomes that are equal as networks as one of them, where the search can tell."""
         if not genomes:
             return genomes
-        found = np.asarray(self.search.simplest(np.array(genomes, np.int32)))
-        return _rows(found, len(found))
+        canonical = np.asarray(self.search.simplest(np.array(genomes, np.int32)))
+        return _rows(canonical, len(canonical))
 
     def _keep(
         self, state: dict[str, np.ndarray], genomes: Sequence[Genes], scores: np.ndarray

@@ -79,18 +79,18 @@ class Table:
                 )
             )  # fmt: skip
 
-    def check_times(self, found: dict[str, np.ndarray], column: str) -> None:
+    def check_times(self, columns: dict[str, np.ndarray], column: str) -> None:
         """Time must grow within each trial."""
-        times = found.get("t")
+        times = columns.get("t")
         if times is None or self.faults:
             return
-        trials = found.get("trial", np.zeros(len(times)))
+        trials = columns.get("trial", np.zeros(len(times)))
         index = self.header.index(column)
         last: dict[float, float] = {}
         for row, (time, trial) in enumerate(zip(times.tolist(), trials.tolist(), strict=True)):
             if time <= last.get(trial, -np.inf):
                 hint = "sort the rows by time" + (
-                    "" if "trial" in found else '; if a new motion begins, add a column "trial"'
+                    "" if "trial" in columns else '; if a new motion begins, add a column "trial"'
                 )
                 self._fault(row, index, "data.time", "time does not grow in this row", hint)
             last[trial] = time

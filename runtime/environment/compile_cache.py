@@ -21,7 +21,7 @@ LIMIT = 1 << 30  # bytes of all versions together
 EVERY = 3600.0  # seconds between two looks at their size
 FOLDER = "JAX_COMPILATION_CACHE_DIR"
 SWITCH = "JAX_ENABLE_COMPILATION_CACHE"
-_told: list[str] = []
+_said: list[str] = []
 _watched: list[Path] = []
 
 
@@ -38,7 +38,7 @@ def use(environment: MutableMapping[str, str]) -> None:
         trim(home)
     except OSError as error:
         environment[SWITCH] = "false"
-        _tell(f"{folder} cannot be used ({error.strerror}); set XDG_CACHE_HOME to another folder")
+        _warn(f"{folder} cannot be used ({error.strerror}); set XDG_CACHE_HOME to another folder")
     else:
         environment[FOLDER] = str(folder)
         watch(folder)
@@ -74,18 +74,18 @@ def watch(folder: Path) -> None:
         if not said.startswith("Error") or "persistent compilation cache" not in said:
             shown(message, category, *where, **more)
         elif said.startswith("Error writing"):
-            _tell(f"{folder} cannot be written ({said.rpartition(': ')[2]})")
+            _warn(f"{folder} cannot be written ({said.rpartition(': ')[2]})")
         elif "FileNotFoundError" not in said:  # that is one which another process has just trimmed
             for entry in folder.glob("*-cache"):
                 entry.unlink(missing_ok=True)
-            _tell(f"{folder} had a damaged entry and is emptied")
+            _warn(f"{folder} had a damaged entry and is emptied")
 
     warnings.showwarning = heard
 
 
-def _tell(text: str) -> None:
-    if text not in _told:
-        _told.append(text)
+def _warn(text: str) -> None:
+    if text not in _said:
+        _said.append(text)
         print(f"actionrun: cache of compiled programs: {text}", file=sys.stderr, flush=True)
 
 

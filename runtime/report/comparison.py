@@ -50,17 +50,17 @@ def comparison(folders: Sequence[Folder]) -> Comparison:
     """Compare runs, finished or not. Raises Refused where a folder is no run or is damaged."""
     studies = [_keys(folder) for folder in folders]
     results = [folder.read_json(folder.result) for folder in folders]
-    stories = [folder.read_json(folder.provenance) for folder in folders]
+    origins = [folder.read_json(folder.provenance) for folder in folders]
     metrics = [_metrics(result) for result in results]
     equations = [_equations(result) for result in results]
     values = [_values(result) for result in results]
-    made = [_made(story) for story in stories]
+    made = [_made(origin) for origin in origins]
     letters = [ascii_uppercase[i] if i < 26 else str(i + 1) for i in range(len(folders))]
     return Comparison(
         names=tuple(letters),
         runs=tuple(
-            (letter, str(folder.path), str(story.get("title", "")), _status(folder, story))
-            for letter, folder, story in zip(letters, folders, stories, strict=True)
+            (letter, str(folder.path), str(origin.get("title", "")), _status(folder, origin))
+            for letter, folder, origin in zip(letters, folders, origins, strict=True)
         ),
         asked=_rows(studies, differing=True),
         same_keys=len(_rows(studies)) - len(_rows(studies, differing=True)),
@@ -79,21 +79,21 @@ def comparison(folders: Sequence[Folder]) -> Comparison:
 def _keys(folder: Folder) -> dict[str, str]:
     """The dotted keys of a run's study; a data file with what it holds."""
     try:
-        found = keyed((folder / "resolved.toml").read_text(encoding="utf-8"))
+        keys = keyed((folder / "resolved.toml").read_text(encoding="utf-8"))
     except (OSError, ValueError, TypeError) as error:
         raise Refused(f"{folder.path} is no run folder: its resolved.toml {error}") from None
     for name in FILES:
-        path = folder.path / found.get(name, "").strip('"')
-        if name in found and path.is_file():
+        path = folder.path / keys.get(name, "").strip('"')
+        if name in keys and path.is_file():
             digest = hashlib.sha256(path.read_bytes()).hexdigest()
-            found[name] += f" (sha256 {digest[:8]})"
-    return found
+            keys[name] += f" (sha256 {digest[:8]})"
+    return keys
 
 
-def _status(folder: Folder, story: Mapping[str, Any]) -> str:
+def _status(folder: Folder, origin: Mapping[str, Any]) -> str:
     if not folder.finished:
         return folder.state
-    return f"done in {duration(story.get('seconds'))}"
+    return f"done in {duration(origin.get('seconds'))}"
 
 
 def _metrics(result: Mapping[str, Any]) -> dict[str, str]:
@@ -116,9 +116,9 @@ def _values(result: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
-def _made(story: Mapping[str, Any]) -> dict[str, str]:
-    found = {name: str(story[name]) for name in MADE_WITH if story.get(name) is not None}
-    return found | {str(name): str(one) for name, one in story.get("versions", {}).items()}
+def _made(origin: Mapping[str, Any]) -> dict[str, str]:
+    versions = {name: str(origin[name]) for name in MADE_WITH if origin.get(name) is not None}
+    return versions | {str(name): str(one) for name, one in origin.get("versions", {}).items()}
 
 
 def _names(tables: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -140,33 +140,33 @@ def _rows(tables: Sequence[Mapping[str, str]], *, differing: bool = False) -> tu
     return tuple(row for row in rows if not differing or len(set(row[1:])) > 1)
 
 
-def text(found: Comparison) -> str:
+def text(compared: Comparison) -> str:
     """The comparison for a terminal."""
-    lines = [f"{row[0]}  {'  '.join(map(shown, row[1:]))}" for row in found.runs]
-    lines += _part("what was asked", found, found.asked)
-    if not found.asked:
+    lines = [f"{row[0]}  {'  '.join(map(shown, row[1:]))}" for row in compared.runs]
+    lines += _part("what was asked", compared, compared.asked)
+    if not compared.asked:
         lines += ["", "the studies are the same"]
-    lines += _part("metrics", found, found.metrics)
-    if found.same_metrics:
-        pairs = ", ".join(f"{name} {value}" for name, value in found.same_metrics)
+    lines += _part("metrics", compared, compared.metrics)
+    if compared.same_metrics:
+        pairs = ", ".join(f"{name} {value}" for name, value in compared.same_metrics)
         lines += ["", f"the same: {shown(pairs)}"]
-    lines += _part("learned values", found, found.values)
-    for name, several in found.equations:
+    lines += _part("learned values", compared, compared.values)
+    for name, several in compared.equations:
         lines += ["", shown(name)]
         texts = [one["text"] if one else NONE for one in several]
         if len(set(texts)) == 1:
             lines += [f"  {shown(line)}" for line in texts[0].splitlines()]
             continue
-        for letter, words in zip(found.names, texts, strict=True):
+        for letter, words in zip(compared.names, texts, strict=True):
             first, *more = words.splitlines() or [""]
             lines += [f"  {letter}  {shown(first)}", *(f"     {shown(line)}" for line in more)]
-    lines += _part("made with", found, found.made)
+    lines += _part("made with", compared, compared.made)
     return "\n".join(lines)
 
 
-def _part(title: str, found: Comparison, rows: Iterable[Row]) -> list[str]:
+def _part(title: str, compared: Comparison, rows: Iterable[Row]) -> list[str]:
     cells = [tuple(_cut(cell) for cell in row) for row in rows]
-    return ["", *columned([(title, *found.names), *cells])] if cells else []
+    return ["", *columned([(title, *compared.names), *cells])] if cells else []
 
 
 def _cut(cell: str) -> str:
@@ -174,20 +174,20 @@ def _cut(cell: str) -> str:
     return line if len(line) <= MOST_LETTERS else f"{line[: MOST_LETTERS - 1]}…"
 
 
-def page(found: Comparison) -> str:
+def page(compared: Comparison) -> str:
     """The comparison as a page that needs no network and no script."""
     home = Path(__file__).parent
-    same = ", ".join(f"{name} {value}" for name, value in found.same_metrics)
+    same = ", ".join(f"{name} {value}" for name, value in compared.same_metrics)
     parts = (
-        ("Runs", _table(("", "run", "title", "status"), found.runs)),
-        ("What was asked", _asked(found)),
-        ("Metrics", _table(("metric", *found.names), found.metrics)
+        ("Runs", _table(("", "run", "title", "status"), compared.runs)),
+        ("What was asked", _asked(compared)),
+        ("Metrics", _table(("metric", *compared.names), compared.metrics)
          + (f'<p class="aside">the same: {escape(same)}</p>' if same else "")),
-        ("Learned values", _table(("symbol", *found.names), found.values)),
-        ("Equations", "\n".join(_equation(found, *pair) for pair in found.equations)),
-        ("Made with", _table(("", *found.names), found.made)),
+        ("Learned values", _table(("symbol", *compared.names), compared.values)),
+        ("Equations", "\n".join(_equation(compared, *pair) for pair in compared.equations)),
+        ("Made with", _table(("", *compared.names), compared.made)),
     )  # fmt: skip
-    titles = dict.fromkeys(row[2] for row in found.runs)
+    titles = dict.fromkeys(row[2] for row in compared.runs)
     return Template((home / "page.html").read_text(encoding="utf-8")).substitute(
         title=escape(" and ".join(titles)),
         kind="Comparison of runs",
@@ -199,21 +199,21 @@ def page(found: Comparison) -> str:
     )
 
 
-def _asked(found: Comparison) -> str:
-    if not found.asked:
+def _asked(compared: Comparison) -> str:
+    if not compared.asked:
         return "<p>The studies are the same.</p>"
-    same = f'<p class="aside">{found.same_keys} other keys are the same.</p>'
-    return _table(("key", *found.names), found.asked) + same
+    same = f'<p class="aside">{compared.same_keys} other keys are the same.</p>'
+    return _table(("key", *compared.names), compared.asked) + same
 
 
-def _equation(found: Comparison, name: str, several: Sequence[Mapping[str, Any] | None]) -> str:
+def _equation(compared: Comparison, name: str, several: Sequence[Mapping[str, Any] | None]) -> str:
     texts = {str(one["latex"]) if one else NONE for one in several}
     if len(texts) == 1:
         return f"<h3>{escape(name)}</h3>\n{mathml(texts.pop())}"
     columns = "\n".join(
         f'<div><p class="aside">{letter}</p>'
         f"{mathml(str(one['latex'])) if one else f'<p>{NONE}</p>'}</div>"
-        for letter, one in zip(found.names, several, strict=True)
+        for letter, one in zip(compared.names, several, strict=True)
     )
     return f'<h3>{escape(name)}</h3>\n<div class="beside">\n{columns}\n</div>'
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import matplotlib as mpl
@@ -125,7 +126,7 @@ def inline(document: str) -> str:
     body = re.sub(r"<!--.*?-->", "", body, flags=re.DOTALL)
     body = re.sub(r' id="(axes|x-label|y-label)[_0-9]*"', r' class="\1"', body)
     used = set(re.findall(r"#([\w.-]+)[\"')]", body))
-    body = re.sub(r' id="([^"]+)"', lambda found: found[0] if found[1] in used else "", body)
+    body = re.sub(r' id="([^"]+)"', lambda match: match[0] if match[1] in used else "", body)
     for color, name in COLORS.items():
         body = body.replace(color, f"var(--{name})")
     body = re.sub(r" font-family: [^;\"]+;", "", body)
@@ -185,43 +186,73 @@ def _few_decades(ax: Axes, values: Sequence[np.ndarray]) -> None:
         ax.xaxis.set_minor_formatter(NullFormatter())
 
 
+@dataclass(frozen=True)
+class Stroke:
+    """How the curve of this number in its panel is drawn, so that each differs from the others."""
+
+    color: str
+    dash: Any
+    marker: str
+    label: str | None
+
+    @property
+    def line(self) -> dict[str, Any]:
+        return {"color": self.color, "linestyle": self.dash, "label": self.label}
+
+
+def _points(curve: Curve, ax: Axes, stroke: Stroke) -> None:
+    alone = len(curve.x) == 1  # a mark, such as the start of an orbit
+    size = 6 if alone else 4.5 if len(curve.x) <= 200 else 2.6
+    ax.plot(
+        curve.x, curve.y, stroke.marker, color=stroke.color, label=stroke.label, markersize=size,
+        markerfacecolor=stroke.color if alone else "none", markeredgewidth=0.9,
+    )  # fmt: skip
+    for x, y, name in zip(curve.x, curve.y, curve.names, strict=False):
+        if name:
+            ax.annotate(_plain(name), (x, y), (4, 4), textcoords="offset points", fontsize=9)
+
+
+def _steps(curve: Curve, ax: Axes, stroke: Stroke) -> None:
+    ax.step(curve.x, curve.y, where="mid", **stroke.line)
+
+
+def _dashed(curve: Curve, ax: Axes, stroke: Stroke) -> None:
+    ax.plot(curve.x, curve.y, **stroke.line | {"linestyle": DASHES[1]})
+
+
+def _line(curve: Curve, ax: Axes, stroke: Stroke) -> None:
+    ax.plot(curve.x, curve.y, **_first_is_solid(ax, stroke))
+
+
+def _marked(curve: Curve, ax: Axes, stroke: Stroke) -> None:
+    ax.plot(curve.x, curve.y, stroke.marker, **_first_is_solid(ax, stroke), markersize=4.5)
+
+
+def _band(curve: Curve, ax: Axes, stroke: Stroke) -> None:
+    ax.plot(curve.x, curve.y, **stroke.line)
+
+
+def _bodies(curve: Curve, ax: Axes, stroke: Stroke) -> None:
+    draw_bodies(curve, ax, stroke.color, INK, PAPER, [*map(_plain, curve.names)])
+
+
+def _network(curve: Curve, ax: Axes, stroke: Stroke) -> None:
+    names, along = ([*map(_plain, texts)] for texts in (curve.names, curve.along))
+    ax.plot([], [], **stroke.line)
+    draw_network(curve, ax, stroke.color, stroke.dash, (INK, PAPER), names, along)
+
+
+# How the styles of curves are drawn. A new one is a function here, and its name in `Curve.style`.
+STYLES: dict[str, Callable[[Curve, Axes, Stroke], None]] = {
+    "line": _line, "dashed": _dashed, "points": _points, "marked": _marked, "band": _band,
+    "steps": _steps, "bodies": _bodies, "network": _network,
+}  # fmt: skip
+
+
 def _draw_curve(curve: Curve, ax: Axes, index: int) -> None:
-    color, label = PALETTE[index % len(PALETTE)], _plain(curve.label) or None
-    dash = DASHES[index % len(DASHES)]
-    match curve.style:
-        case "points":
-            alone = len(curve.x) == 1  # a mark, such as the start of an orbit
-            size = 6 if alone else 4.5 if len(curve.x) <= 200 else 2.6
-            ax.plot(
-                curve.x, curve.y, MARKERS[index % len(MARKERS)], color=color, label=label,
-                markersize=size, markerfacecolor=color if alone else "none", markeredgewidth=0.9,
-            )  # fmt: skip
-            for x, y, name in zip(curve.x, curve.y, curve.names, strict=False):
-                if name:
-                    ax.annotate(
-                        _plain(name), (x, y), (4, 4), textcoords="offset points", fontsize=9,
-                    )  # fmt: skip
-        case "steps":
-            ax.step(curve.x, curve.y, where="mid", color=color, linestyle=dash, label=label)
-        case "dashed":
-            ax.plot(curve.x, curve.y, color=color, linestyle=(0, (5, 2)), label=label)
-        case "line":
-            dash = "-" if _first_line(ax) else dash
-            ax.plot(curve.x, curve.y, color=color, linestyle=dash, label=label)
-        case "marked":
-            dash = "-" if _first_line(ax) else dash
-            ax.plot(
-                curve.x, curve.y, MARKERS[index % len(MARKERS)], color=color, linestyle=dash,
-                label=label, markersize=4.5,
-            )  # fmt: skip
-        case "band":
-            ax.plot(curve.x, curve.y, color=color, linestyle=dash, label=label)
-        case "bodies":
-            draw_bodies(curve, ax, color, INK, PAPER, [*map(_plain, curve.names)])
-        case "network":
-            names, along = ([*map(_plain, texts)] for texts in (curve.names, curve.along))
-            ax.plot([], [], color=color, linestyle=dash, label=label)
-            draw_network(curve, ax, color, dash, (INK, PAPER), names, along)
+    color = PALETTE[index % len(PALETTE)]
+    dash, marker = DASHES[index % len(DASHES)], MARKERS[index % len(MARKERS)]
+    STYLES[curve.style](curve, ax, Stroke(color, dash, marker, _plain(curve.label) or None))
     if curve.low is None or curve.high is None:
         return
     low, high = np.asarray(curve.low), np.asarray(curve.high)
@@ -230,6 +261,10 @@ def _draw_curve(curve: Curve, ax: Axes, index: int) -> None:
         ax.errorbar(curve.x, curve.y, yerr=reach, fmt="none", ecolor=color, elinewidth=0.8)
     else:
         ax.fill_between(curve.x, low, high, color=color, alpha=0.22, linewidth=0)
+
+
+def _first_is_solid(ax: Axes, stroke: Stroke) -> dict[str, Any]:
+    return stroke.line | ({"linestyle": "-"} if _first_line(ax) else {})
 
 
 def _positive(values: Sequence[np.ndarray]) -> bool:

@@ -28,9 +28,16 @@ def columned(rows: Sequence[Sequence[str]]) -> list[str]:
 
 
 def _row(run: Folder) -> tuple[str, ...]:
-    story = run.read_json(run.provenance)
+    origin = run.read_json(run.provenance)
     status = run.state
-    started = str(story.get("started", ""))[:16].replace("T", " ")
-    took = duration(story.get("seconds")) if status == "done" else ""
-    cells = (run.path, story.get("study", "?"), status, started, took, story.get("title", ""))
+    started = str(origin.get("started", ""))[:16].replace("T", " ")
+    took = duration(origin.get("seconds")) if status == "done" else ""
+    cells = (
+        run.path,
+        origin.get("study", "?"),
+        status,
+        started,
+        took,
+        origin.get("title", ""),
+    )
     return tuple(shown(str(cell)).replace("\n", " ") for cell in cells)

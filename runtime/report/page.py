@@ -15,60 +15,55 @@ from actionrun.runtime.storage.atomic_write import write
 from actionrun.runtime.storage.findings_file import read_content
 from actionrun.runtime.storage.progress_log import rows
 from actionrun.runtime.storage.run_folder import Folder
+from actionrun.spec.kinds.registry import kind_of
 
 from .figures import parts, svg
 from .markup import equation_html, pairs_html, table_html, text_html, values_html
 from .mathml import mathml
 from .rounding import duration
 
-KINDS = {
-    "ggl": "How does this system move?",
-    "family": "Which member of this family made the motion?",
-    "om": "Which path of least action joins these two states?",
-    "pnn": "What is the simplest law behind these data?",
-}
 MOST_PANELS = 4
 
 
 def write_report(folder: Folder) -> Path:
     """Draw the figures and the page; returns the page's path. Raises CannotWrite."""
     content = read_content(folder)
-    story = folder.read_json(folder.provenance)
-    salt = str(story.get("hash", ""))[:8]
+    provenance = folder.read_json(folder.provenance)
+    salt = str(provenance.get("hash", ""))[:8]
     drawn: dict[str, str] = {}
     for figure in content.findings.figures:
         drawn[figure.name] = svg(figure, salt + figure.name)
         write(folder / "figures" / f"{_stem(figure.name)}.svg", drawn[figure.name])
     path = folder / "report.html"
-    write(path, page(folder, content.findings, content.asked, story, drawn))
+    write(path, page(folder, content.findings, content.asked, provenance, drawn))
     return path
 
 
 def page(
-    folder: Folder, found: Findings, asked: Sequence[Section], story: Mapping[str, Any],
+    folder: Folder, findings: Findings, asked: Sequence[Section], provenance: Mapping[str, Any],
     drawn: Mapping[str, str],
 ) -> str:  # fmt: skip
     """The page as text; `drawn` has the drawings of its figures by name."""
     home = Path(__file__).parent
     study = (folder / "study.toml").read_text(encoding="utf-8", errors="replace")
     facts = (
-        str(story.get("finished") or "")[:10],
-        f"took {duration(story.get('seconds'))}",
-        str(story.get("device") or ""),
-        f"actionrun {story.get('actionrun')}",
+        str(provenance.get("finished") or "")[:10],
+        f"took {duration(provenance.get('seconds'))}",
+        str(provenance.get("device") or ""),
+        f"actionrun {provenance.get('actionrun')}",
     )
     sections = (
-        ("In short", _short(found)),
-        ("What was asked", _asked(asked, study, _command(story))),
-        ("What was found", _found(found, asked)),
-        ("Figures", _figures(found.figures, "f", drawn)),
-        ("How it went", _went(folder, story)),
-        ("How far to trust it", _trust(found)),
-        ("How to repeat it", _repeat(folder, story)),
+        ("In short", _short(findings)),
+        ("What was asked", _asked(asked, study, _command(provenance))),
+        ("What was found", _results(findings, asked)),
+        ("Figures", _figures(findings.figures, "f", drawn)),
+        ("How it went", _course(folder, provenance)),
+        ("How far to trust it", _trust(findings)),
+        ("How to repeat it", _repeat(folder, provenance)),
     )
     return Template((home / "page.html").read_text(encoding="utf-8")).substitute(
-        title=escape(str(story.get("title", ""))),
-        kind=escape(KINDS.get(str(story.get("study")), str(story.get("study", "")))),
+        title=escape(str(provenance.get("title", ""))),
+        kind=escape(_question(provenance)),
         facts=escape(" · ".join(filter(None, facts))),
         style=(home / "page.css").read_text(encoding="utf-8"),
         sections="\n".join(
@@ -79,9 +74,18 @@ def page(
     )
 
 
-def _short(found: Findings) -> str:
-    main = [equation for equation in found.equations if equation.values][:1] or found.equations[:1]
-    return "\n".join([*(mathml(equation.latex) for equation in main), pairs_html(found.summary)])
+def _question(provenance: Mapping[str, Any]) -> str:
+    """What a study of this kind asks."""
+    name = str(provenance.get("study", ""))
+    kind = kind_of(name)
+    return name if kind is None else kind.question[0].upper() + kind.question[1:]
+
+
+def _short(findings: Findings) -> str:
+    main = [equation for equation in findings.equations if equation.values][
+        :1
+    ] or findings.equations[:1]
+    return "\n".join([*(mathml(equation.latex) for equation in main), pairs_html(findings.summary)])
 
 
 def _asked(asked: Sequence[Section], study: str, command: str) -> str:
@@ -100,25 +104,25 @@ def _asked(asked: Sequence[Section], study: str, command: str) -> str:
     return "\n".join(parts)
 
 
-def _found(found: Findings, asked: Sequence[Section]) -> str:
+def _results(findings: Findings, asked: Sequence[Section]) -> str:
     parts: list[str] = []
     known = {equation.latex for section in asked for equation in section.equations}
-    for equation in found.equations:
+    for equation in findings.equations:
         if equation.latex in known:
             continue
         parts.append(equation_html(equation))
         values = values_html(equation)
         parts += [values] if equation.values and values not in parts else []
-    parts += [table_html(table, _pages(table, found)) for table in found.tables]
-    if found.metrics:
-        table = Table("", "All metrics", ("metric", "value"), tuple(found.metrics.items()))
+    parts += [table_html(table, _pages(table, findings)) for table in findings.tables]
+    if findings.metrics:
+        table = Table("", "All metrics", ("metric", "value"), tuple(findings.metrics.items()))
         parts.append(table_html(table))
     return "\n".join(parts)
 
 
-def _pages(table: Table, found: Findings) -> Sequence[str | None]:
+def _pages(table: Table, findings: Findings) -> Sequence[str | None]:
     """The pages of the points of a sweep, a row of its table each; None where there is none."""
-    points = found.extra.get("sweep", {}).get("points", ())
+    points = findings.extra.get("sweep", {}).get("points", ())
     if table.name != "points" or len(points) != len(table.rows):
         return ()
     return [f"{one['folder']}/report.html" if one["status"] == "done" else None for one in points]
@@ -136,15 +140,15 @@ def _figures(figures: Iterable[Figure], salt: str, drawn: Mapping[str, str]) -> 
     return "\n".join(blocks)
 
 
-def _went(folder: Folder, story: Mapping[str, Any]) -> str:
-    nanoseconds = story.get("step_nanoseconds")
-    again = len(story.get("sessions", []))
+def _course(folder: Folder, provenance: Mapping[str, Any]) -> str:
+    nanoseconds = provenance.get("step_nanoseconds")
+    again = len(provenance.get("sessions", []))
     pairs = (
-        ("wall time", duration(story.get("seconds"))),
-        ("CPU time", duration(story.get("cpu_seconds"))),
-        ("of it compiling", duration(story.get("compile_seconds"))),
+        ("wall time", duration(provenance.get("seconds"))),
+        ("CPU time", duration(provenance.get("cpu_seconds"))),
+        ("of it compiling", duration(provenance.get("compile_seconds"))),
         ("time a step", "–" if nanoseconds is None else duration(nanoseconds * 1e-9)),
-        ("device", str(story.get("device") or "–")),
+        ("device", str(provenance.get("device") or "–")),
         ("interrupted", f"{again} time{'s' if again > 1 else ''}, then gone on" if again else "no"),
     )
     return f"{pairs_html(pairs)}\n{_figures(progress(list(rows(folder.metrics))), 'p', {})}"
@@ -177,35 +181,38 @@ def _progress_panels(reports: Sequence[Mapping[str, Any]]) -> tuple[Panel, ...]:
     return tuple(panels)
 
 
-def _trust(found: Findings) -> str:
+def _trust(findings: Findings) -> str:
     items = [
         f'<li class="{"held" if check.passed else "missed"}">'
         f'<span class="mark">{"✓" if check.passed else "✗"}</span>'
         f"<strong>{escape(check.name)}</strong> "
         f"({'held' if check.passed else 'not held'}): {escape(check.text)}</li>"
-        for check in found.checks
+        for check in findings.checks
     ]
     checks = f'<ul class="checks">{"".join(items)}</ul>' if items else ""
-    notes = "".join(f"<li>{escape(note)}</li>" for note in found.notes)
+    notes = "".join(f"<li>{escape(note)}</li>" for note in findings.notes)
     return checks + (f'<ul class="notes">{notes}</ul>' if notes else "")
 
 
-def _command(story: Mapping[str, Any]) -> str:
-    return join(["actionrun", *map(str, story.get("command", [])[1:])])
+def _command(provenance: Mapping[str, Any]) -> str:
+    return join(["actionrun", *map(str, provenance.get("command", [])[1:])])
 
 
-def _repeat(folder: Folder, story: Mapping[str, Any]) -> str:
-    command = _command(story)
-    versions = story.get("versions", {})
+def _repeat(folder: Folder, provenance: Mapping[str, Any]) -> str:
+    command = _command(provenance)
+    versions = provenance.get("versions", {})
     pairs = (
-        ("seed", str(story.get("seed"))),
-        ("hash of the study", str(story.get("hash"))),
-        ("actionrun", f"{story.get('actionrun')} (code {story.get('code')})"),
+        ("seed", str(provenance.get("seed"))),
+        ("hash of the study", str(provenance.get("hash"))),
+        ("actionrun", f"{provenance.get('actionrun')} (code {provenance.get('code')})"),
         ("versions", ", ".join(f"{name} {number}" for name, number in versions.items())),
-        ("python", str(story.get("python"))),
-        ("platform", str(story.get("platform"))),
-        ("processor", f"{story.get('processor')} ({story.get('processors')} cores)"),
-        ("switches", " ".join(f"{k}={v}" for k, v in story.get("switches", {}).items()) or "–"),
+        ("python", str(provenance.get("python"))),
+        ("platform", str(provenance.get("platform"))),
+        ("processor", f"{provenance.get('processor')} ({provenance.get('processors')} cores)"),
+        (
+            "switches",
+            " ".join(f"{k}={v}" for k, v in provenance.get("switches", {}).items()) or "–",
+        ),
     )
     return (
         f"<pre>{escape(command)}</pre>\n"

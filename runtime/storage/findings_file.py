@@ -82,7 +82,7 @@ def read_content(folder: Folder) -> Content:
         Section(section["title"], section["text"], tuple(map(_equation, section["equations"])))
         for section in data["asked"]
     )
-    found = Findings(
+    findings = Findings(
         metrics=data["metrics"],
         equations=tuple(map(_equation, data["equations"])),
         extra=data["extra"],
@@ -101,7 +101,7 @@ def read_content(folder: Folder) -> Content:
         checks=tuple(Check(**check) for check in data["checks"]),
         notes=tuple(data["notes"]),
     )
-    return Content(found, sections)
+    return Content(findings, sections)
 
 
 def _equation(data: dict[str, Any]) -> Equation:

@@ -67,26 +67,26 @@ def _words(entry: Swept) -> str:
     return f"{entry.name} takes on {', '.join(shown)}{more}"
 
 
-def row_text(part: Part, found: Outcome) -> str:
+def row_text(part: Part, outcome: Outcome) -> str:
     """One point as a line for the screen."""
-    if not found.done:
-        return f"{part.name}  failed: {found.message}"
-    metrics = found.result.get("metrics", {})
+    if not outcome.done:
+        return f"{part.name}  failed: {outcome.message}"
+    metrics = outcome.result.get("metrics", {})
     shown = [f"{name} {brief(metrics[name], 3)}" for name in _telling(_timeless(metrics), metrics)]
     return "  ".join((part.name, *shown[:4]))
 
 
-def _data(part: Part, found: Outcome) -> dict[str, Any]:
+def _data(part: Part, outcome: Outcome) -> dict[str, Any]:
     return {
         "folder": f"points/{part.name}",
         "values": dict(part.values),
-        "status": "done" if found.done else "failed",
+        "status": "done" if outcome.done else "failed",
         "metrics": {
             name: value
-            for name, value in found.result.get("metrics", {}).items()
+            for name, value in outcome.result.get("metrics", {}).items()
             if not name.endswith(TIMES)
         },
-        "message": found.message,
+        "message": outcome.message,
     }
 
 
@@ -113,8 +113,8 @@ def _measures(outcomes: Sequence[Outcome]) -> list[str]:
     return sorted(several, key=lambda name: all(float(one).is_integer() for one in names[name]))
 
 
-def _measured(found: Outcome, name: str) -> float:
-    value = found.result.get("metrics", {}).get(name)
+def _metric(outcome: Outcome, name: str) -> float:
+    value = outcome.result.get("metrics", {}).get(name)
     return float(value) if type(value) in (int, float) else math.nan
 
 
@@ -144,13 +144,13 @@ def scale(values: Sequence[Any]) -> tuple[np.ndarray, str] | None:
     for value in values:
         if isinstance(value, str):
             try:
-                found = quantity(value)
+                parsed = quantity(value)
             except ExpressionFault:
                 return None
-            if found is None:
+            if parsed is None:
                 return None
-            numbers.append(float(found[0]))
-            units.append(found[1])
+            numbers.append(float(parsed[0]))
+            units.append(parsed[1])
         elif type(value) in (int, float):
             numbers.append(float(value))
     if len(numbers) != len(values) or len(units) not in (0, len(numbers)):
@@ -167,15 +167,15 @@ def _arrays(
     entries: Sequence[Swept], parts: Sequence[Part], outcomes: Sequence[Outcome],
     measures: Sequence[str],
 ) -> dict[str, Array]:  # fmt: skip
-    found = {}
+    arrays = {}
     for entry in entries:
         if known := scale([part.values[entry.name] for part in parts]):
             data, unit = known
-            found[entry.name] = Array(data, ("point",), unit, "what was swept")
+            arrays[entry.name] = Array(data, ("point",), unit, "what was swept")
     for name in measures:
-        data = np.array([_measured(one, name) for one in outcomes])
-        found[f"metrics.{name}"] = Array(data, ("point",), "", "a metric of each point")
-    return found
+        data = np.array([_metric(one, name) for one in outcomes])
+        arrays[f"metrics.{name}"] = Array(data, ("point",), "", "a metric of each point")
+    return arrays
 
 
 def _figures(
@@ -198,7 +198,7 @@ def _figures(
         ]
         panels = []
         for name in measures:
-            y = np.array([_measured(one, name) for one in outcomes])
+            y = np.array([_metric(one, name) for one in outcomes])
             if np.isfinite(y).any():
                 curves = _curves(x, y, labels, scattered)
                 panels.append(Panel(axis, Axis(name, log=_logarithmic(y)), curves))
