@@ -6,6 +6,12 @@ from typing import Protocol
 
 import jax
 from jax.typing import ArrayLike
+from jaxtyping import Array, Float
+
+# Of systems of a family, side by side: coefficients, positions or momenta, observed channels.
+Coefficients = Float[Array, "k batch"]
+States = Float[Array, "n batch"]
+Series = Float[Array, "samples channels batch"]
 
 
 class ArrayFunction(Protocol):

@@ -10,7 +10,9 @@ from __future__ import annotations
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+from actionrun.compiler.numerics.array_types import Coefficients, Series
 from actionrun.compiler.numerics.networks.architectures import Network
+from jaxtyping import Array, Float
 
 
 class ScalingTransform(eqx.Module):
@@ -28,17 +30,17 @@ class ScalingTransform(eqx.Module):
     raw: bool = eqx.field(static=True, default=False)  # no scales: the numbers as they are
     absolute: bool = eqx.field(static=True, default=False)  # the network sees the scales too
 
-    def logarithms(self, size: jax.Array) -> jax.Array:
+    def logarithms(self, size: Float[Array, "channels batch"]) -> Float[Array, "scales batch"]:
         """Logs of the scales (scales, batch) from the channels' RMS (channels, batch)."""
         squares = self.sums.astype(size.dtype) @ (size * size)
         return self.reader.astype(size.dtype) @ (0.5 * jnp.log(squares))
 
-    def units(self, logs: jax.Array) -> jax.Array:
+    def units(self, logs: Float[Array, "scales batch"]) -> Coefficients:
         """The units of the coefficients (k, batch) that belong to the scales."""
         return jnp.exp(self.coefficients.astype(logs.dtype) @ logs)
 
 
-def sizes(series: jax.Array) -> jax.Array:
+def sizes(series: Series) -> Float[Array, "channels batch"]:
     """RMS over time of each channel, (channels, batch), never zero."""
     tiny = jnp.finfo(series.dtype).tiny ** 0.5
     return jnp.sqrt(jnp.mean(series * series, axis=0) + tiny)
@@ -55,20 +57,20 @@ class CoefficientTransform(eqx.Module):
     mean: jax.Array
     spread: jax.Array
 
-    def encoded(self, c: jax.Array) -> jax.Array:
+    def encoded(self, c: Coefficients) -> Coefficients:
         """(k, batch) in units of the motion -> (k, batch) of order one."""
         soft, logarithmic = self._split()
         raw = jnp.where(logarithmic, jnp.log(jnp.where(logarithmic, c, 1.0)), jnp.arcsinh(c / soft))
         return (raw - self.mean[:, None]) / self.spread[:, None]
 
-    def decoded(self, u: jax.Array) -> jax.Array:
+    def decoded(self, u: Coefficients) -> Coefficients:
         """The inverse of `encoded`."""
         soft, logarithmic = self._split()
         raw = u * self.spread[:, None] + self.mean[:, None]
         raw = jnp.clip(raw, -60.0, 60.0)
         return jnp.where(logarithmic, jnp.exp(raw), soft * jnp.sinh(raw))
 
-    def steepness(self, c: jax.Array) -> jax.Array:
+    def steepness(self, c: Coefficients) -> Coefficients:
         """d code / d c (k, batch) at c (k, batch)."""
         soft, logarithmic = self._split()
         by_c = jnp.where(logarithmic, 1 / jnp.where(logarithmic, c, 1.0), 1 / jnp.hypot(c, soft))
@@ -96,12 +98,14 @@ class Encoder(eqx.Module):
     shared: tuple[tuple[int, ...], ...] = eqx.field(static=True, default=())
     axes: jax.Array | None = None
 
-    def estimates(self, series: jax.Array) -> jax.Array:
+    def estimates(self, series: Series) -> Coefficients:
         """Coefficients (k, batch) of motions (samples, channels, batch)."""
         features, logs = motion_features(self.gauge, series)
         return self.code.decoded(self.codes(features)) * self.gauge.units(logs)
 
-    def codes(self, features: jax.Array, key: jax.Array | None = None) -> jax.Array:
+    def codes(
+        self, features: Float[Array, "width batch"], key: jax.Array | None = None
+    ) -> Coefficients:
         """Codes (k, batch) of features (width, batch); `key` for dropout, in training."""
         x = (features - self.feature_mean[:, None]) / self.feature_spread[:, None]
         if self.axes is not None:
@@ -125,7 +129,9 @@ class Encoder(eqx.Module):
         return self.code.encoded(c)
 
 
-def motion_features(gauge: ScalingTransform, series: jax.Array) -> tuple[jax.Array, jax.Array]:
+def motion_features(
+    gauge: ScalingTransform, series: Series
+) -> tuple[Float[Array, "width batch"], Float[Array, "scales batch"]]:
     """What the network sees (width, batch) and the logs of the scales (scales, batch).
 
     Each channel in units of its own RMS, and the logs of those RMS in units of the scales, which

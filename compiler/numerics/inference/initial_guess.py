@@ -8,6 +8,7 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 import numpy as np
+from actionrun.compiler.numerics.array_types import Coefficients, Series, States
 from actionrun.compiler.numerics.optimizers.levenberg_marquardt import Residual, levenberg_marquardt
 from scipy.interpolate import CubicSpline
 
@@ -19,8 +20,8 @@ ITERATIONS, TOLERANCE = 12, 1e-6  # one iteration solves a law that is linear in
 
 
 def weak_form_estimate(
-    population: Population, times: np.ndarray, series: jax.Array, named: jax.Array
-) -> jax.Array | None:
+    population: Population, times: np.ndarray, series: Series, named: Coefficients
+) -> Coefficients | None:
     """Coefficients (k, batch) by the weak form of series (samples, channels, batch) at times
     (samples,), searched from `named`; None where positions are not observed."""
     seen = _by_state(population, series)
@@ -36,8 +37,8 @@ def weak_form_estimate(
 
 
 def observed_start(
-    population: Population, times: np.ndarray, series: jax.Array, c: jax.Array
-) -> tuple[jax.Array, jax.Array]:
+    population: Population, times: np.ndarray, series: Series, c: Coefficients
+) -> tuple[States, States]:
     """Starting positions and momenta (n, batch) as the first samples show them, for coefficients c
     (k, batch); what they do not show is in the middle of its range."""
     seen, shape = _by_state(population, series), (len(population.q_low), c.shape[-1])

@@ -13,6 +13,8 @@ from typing import Literal
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+from actionrun.compiler.numerics.array_types import Coefficients, Series, States
+from jaxtyping import Array, Float
 
 from .encoder import sizes
 from .population import Population
@@ -42,19 +44,27 @@ class TrainingLoss(eqx.Module):
     def of_codes(self) -> bool:
         return self.kind == "gauge"
 
-    def coefficient_loss(self, given: jax.Array, wanted: jax.Array) -> jax.Array:
+    def coefficient_loss(self, given: Coefficients, wanted: Coefficients) -> Float[Array, " batch"]:
         """(batch,) from codes (k, batch)."""
         return jnp.mean(pseudo_huber(given - wanted, ELBOW), axis=0)
 
     def noise_scaled_loss(
-        self, given: jax.Array, wanted: jax.Array, spread: jax.Array
-    ) -> jax.Array:
+        self, given: Coefficients, wanted: Coefficients, spread: Coefficients
+    ) -> Float[Array, " batch"]:
         """(batch,) from codes (k, batch) that noise lets be known within `spread`: an error counts
         by the share that it adds to the unavoidable one."""
         unit = jnp.sqrt(spread**2 + FINEST**2)
         return jnp.mean(pseudo_huber((given - wanted) / unit, 1.0), axis=0)
 
-    def trajectory_loss(self, population: Population, named, c, q, p, seen) -> jax.Array:
+    def trajectory_loss(
+        self,
+        population: Population,
+        named: Coefficients,
+        c: Coefficients,
+        q: States,
+        p: States,
+        seen: Series,
+    ) -> Float[Array, " batch"]:
         """(batch,) of coefficients named (k, batch) for motions seen (samples, channels, batch).
 
         A motion that leaves the finite numbers costs the cap, and has no gradient: its lane is

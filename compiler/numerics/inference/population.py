@@ -5,8 +5,10 @@ from __future__ import annotations
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+from actionrun.compiler.numerics.array_types import Coefficients, Series, States
 from actionrun.compiler.numerics.integrators.shooting import Moving, motions
 from actionrun.compiler.numerics.optimizers.inequality_constraints import InequalityConstraints
+from jaxtyping import Array, Bool, Float
 
 from .observables import observe
 
@@ -25,7 +27,9 @@ class Sampled(eqx.Module):
     again: jax.Array
     blur: jax.Array
 
-    def __call__(self, series: jax.Array, noise: jax.Array, key: jax.Array) -> jax.Array:
+    def __call__(
+        self, series: Series, noise: Float[Array, "channels batch"], key: jax.Array
+    ) -> Series:
         """Series (samples, channels, batch) with noise (channels, batch)."""
         trials, whole = len(self.again), series
         for k in range(trials):
@@ -72,7 +76,7 @@ class Population(eqx.Module):
         fixed = self.fixed.astype(c.dtype).reshape((-1,) + (1,) * (c.ndim - 1))
         return jnp.concatenate([jnp.broadcast_to(fixed, (*self.fixed.shape, *c.shape[1:])), c])
 
-    def draw(self, key: jax.Array, count: int) -> tuple[jax.Array, jax.Array, jax.Array]:
+    def draw(self, key: jax.Array, count: int) -> tuple[Coefficients, States, States]:
         """Coefficients (k, count), starting q and rate (n, count), float64."""
         keys = jax.random.split(key, 4)
         c = self._members(keys, count)
@@ -107,13 +111,15 @@ class Population(eqx.Module):
         start = jnp.asarray(1), c, inequalities.allowed(c)
         return jax.lax.while_loop(lambda s: ~jnp.all(s[2]) & (s[0] < MOST), again, start)[1]
 
-    def momenta(self, c, q, rate) -> jax.Array:
+    def momenta(self, c: Coefficients, q: States, rate: States) -> States:
         """Starting momenta (n, batch)."""
         if not self.by_velocity:
             return rate
         return self.ggl.mechanics.momentum(q, rate, jnp.zeros((), q.dtype), self.theta(c))
 
-    def series(self, c, q, p) -> tuple[jax.Array, jax.Array]:
+    def series(
+        self, c: Coefficients, q: States, p: States
+    ) -> tuple[Series, Float[Array, " batch"]]:
         """Observed series (samples, channels, batch), and the worst change of the iteration."""
         h = self.h.astype(q.dtype)
         motion = motions(self.ggl, self.theta(c), q, p, h, self.steps, self.every, self.contracts)
@@ -122,17 +128,19 @@ class Population(eqx.Module):
         parts = observe(self.variables, mechanics, motion.q, motion.p, t, self.theta(c))
         return jnp.concatenate([parts[key] for key in self.variables], axis=1), motion.change
 
-    def departure(self, c, q, p) -> jax.Array:
+    def departure(self, c: Coefficients, q: States, p: States) -> Float[Array, "2m batch"]:
         """How far starts lie off the surface of the constraints and leave it, (2m, batch)."""
         return self.ggl.departure(q, p, jnp.zeros((), q.dtype), self.theta(c), self.h * self.steps)
 
-    def observed(self, c, q, p) -> tuple[jax.Array, jax.Array]:
+    def observed(
+        self, c: Coefficients, q: States, p: States
+    ) -> tuple[Series, Bool[Array, " batch"]]:
         """Observed series, ones where a system is unsound, and whether each is sound."""
         series, change = self.series(c, q, p)
         finite = jnp.all(jnp.isfinite(series), axis=(0, 1)) & (change < 1e-3)
         return jnp.where(finite, series, 1.0), finite
 
-    def add_noise(self, series: jax.Array, key: jax.Array) -> jax.Array:
+    def add_noise(self, series: Series, key: jax.Array) -> Series:
         """Series with the study's noise on every channel, as they are seen."""
         size = jnp.sqrt(jnp.mean(series**2, axis=0))
         if self.sampled is not None:

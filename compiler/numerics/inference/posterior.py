@@ -13,10 +13,10 @@ from __future__ import annotations
 
 import jax
 import jax.numpy as jnp
+from actionrun.compiler.numerics.array_types import Coefficients, Series, States
 from actionrun.compiler.numerics.linalg import inverse
 from actionrun.compiler.numerics.optimizers.inequality_constraints import value_and_jacobian
 from jax.scipy.stats import norm
-from jaxtyping import Array, Float
 
 from .encoder import sizes
 from .population import Population
@@ -29,12 +29,12 @@ FAR = 4.0, 8.0  # standard deviations within which an end of a range is taken, o
 
 def posterior_mean(
     population: Population,
-    c: Float[Array, "k batch"],
-    q: Float[Array, "n batch"],
-    rate: Float[Array, "n batch"],
-    clean: Float[Array, "samples channels batch"],
-    noisy: Float[Array, "samples channels batch"],
-) -> tuple[Float[Array, "k batch"], Float[Array, "k batch"]]:
+    c: Coefficients,
+    q: States,
+    rate: States,
+    clean: Series,
+    noisy: Series,
+) -> tuple[Coefficients, Coefficients]:
     """Posterior mean and standard deviation (k, batch) of coefficients c (k, batch), given the
     series `noisy` of the motion `clean` (samples, channels, batch), from starting q and rate
     (n, batch).
@@ -52,9 +52,8 @@ def posterior_mean(
 
 
 def fisher_scoring(
-    population: Population, named: jax.Array, q: jax.Array, rate: jax.Array, noisy: jax.Array,
-    steps: int,
-) -> jax.Array:  # fmt: skip
+    population: Population, named: Coefficients, q: States, rate: States, noisy: Series, steps: int
+) -> Coefficients:  # fmt: skip
     """Coefficients `named` (k, batch) of the motions `noisy` (samples, channels, batch) after steps
     of Fisher scoring, from starting q and rate (n, batch).
 

@@ -16,8 +16,10 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from actionrun.compiler.numerics.array_types import Coefficients
 from actionrun.compiler.numerics.integrators.shooting import Moving
 from actionrun.compiler.numerics.optimizers.levenberg_marquardt import Fit, levenberg_marquardt
+from jaxtyping import Array, Float
 from scipy.interpolate import CubicSpline
 
 PER_INTERVAL = 6  # quadrature points per sample interval, before thinning
@@ -135,7 +137,11 @@ def _lengths(times: np.ndarray, points: int) -> np.ndarray:
     return np.repeat(np.diff(times), per) / per
 
 
-def weak_form_of_many(times: np.ndarray, q: jax.Array, momenta: jax.Array | None) -> WeakForm:
+def weak_form_of_many(
+    times: np.ndarray,
+    q: Float[Array, "n samples batch"],
+    momenta: Float[Array, "n samples batch"] | None,
+) -> WeakForm:
     """The weak form of many motions at the same times (samples,): q, momenta (n, samples, batch),
     a motion a lane."""
     joined = spline_motion(times, np.eye(len(times)))
@@ -154,7 +160,7 @@ def weak_form_of_many(times: np.ndarray, q: jax.Array, momenta: jax.Array | None
                 jnp.asarray(slope), known)  # fmt: skip
 
 
-def weak_residuals(ggl: Moving, weak: WeakForm, theta: jax.Array) -> jax.Array:
+def weak_residuals(ggl: Moving, weak: WeakForm, theta: Coefficients) -> Float[Array, "rows batch"]:
     """Weak residuals (rows, batch) for constants theta (k, batch), relative to their own terms; and
     how far the positions lie off the constraints, whose forces are projected out.
 
@@ -180,7 +186,14 @@ def weak_residuals(ggl: Moving, weak: WeakForm, theta: jax.Array) -> jax.Array:
 
 
 @eqx.filter_jit
-def weak_fit(ggl: Moving, weak: WeakForm, fixed, start, low, high) -> Fit:
+def weak_fit(
+    ggl: Moving,
+    weak: WeakForm,
+    fixed: Float[Array, " parameters"],
+    start: Coefficients,
+    low: Coefficients,
+    high: Coefficients,
+) -> Fit:
     """Coefficients from the weak form, started from each lane of `start` (k, batch)."""
 
     def residual(c):

@@ -1,16 +1,21 @@
-"""Plain feed-forward networks, the papers' baseline: relu units, mean squared error, Adam."""
+"""Multilayer perceptrons: their layers, and a baseline fitted by Adam on the mean squared error."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import optax
+from jaxtyping import Array, Float
 
-Layers = list[tuple[jax.Array, jax.Array]]
+from .activations import ACTIVATIONS
+
+RELU = ACTIVATIONS["relu"].apply
+
+Layers = Sequence[tuple[jax.Array, jax.Array]]  # weights (in, out) and biases (out,)
 
 
 class Scaling(NamedTuple):
@@ -31,15 +36,18 @@ class Feedforward(eqx.Module):
     layers: Layers
     inputs: Scaling
     outputs: Scaling
-    active: Callable = eqx.field(static=True, default=jax.nn.relu)
+    active: Callable = eqx.field(static=True, default=RELU)
 
     def __call__(self, rows: jax.Array) -> jax.Array:
         """(..., inputs) to (..., outputs)."""
         scaled = (rows - self.inputs.mean) / self.inputs.spread
-        return self.outputs.mean + self.outputs.spread * _through(self.layers, scaled, self.active)
+        return self.outputs.mean + self.outputs.spread * forward(self.layers, scaled, self.active)
 
 
-def _through(layers: Layers, x: jax.Array, active) -> jax.Array:
+def forward(
+    layers: Layers, x: Float[Array, "... inputs"], active: Callable[[jax.Array], jax.Array]
+) -> Float[Array, "... outputs"]:
+    """The network on rows: activations between the layers, the last one linear."""
     for weights, bias in layers[:-1]:
         x = active(x @ weights + bias)
     weights, bias = layers[-1]
@@ -47,8 +55,8 @@ def _through(layers: Layers, x: jax.Array, active) -> jax.Array:
 
 
 @eqx.filter_jit
-def started(key: jax.Array, sizes: tuple[int, ...], dtype=jnp.float32) -> Layers:
-    """Glorot's start."""
+def glorot_layers(key: jax.Array, sizes: tuple[int, ...], dtype=jnp.float32) -> Layers:
+    """Glorot's initialisation (AISTATS 2010): uniform weights, no biases."""
     keys = jax.random.split(key, len(sizes) - 1)
     glorot = jax.nn.initializers.glorot_uniform()
     return [
@@ -57,22 +65,22 @@ def started(key: jax.Array, sizes: tuple[int, ...], dtype=jnp.float32) -> Layers
     ]
 
 
-def trained(
+def fit_layers(
     key: jax.Array,
-    x: jax.Array,
-    y: jax.Array,
+    x: Float[Array, "rows inputs"],
+    y: Float[Array, "rows outputs"],
     hidden: tuple[int, ...],
     steps: int,
     batch: int = 256,
     rate: float = 1e-3,
-    active=jax.nn.relu,
+    active=RELU,
     dtype=jnp.float32,
 ) -> tuple[Layers, Scaling, Scaling]:
     """Layers fitted to rows x (n, inputs) -> y (n, outputs) by `steps` of Adam, the rate falling
     to zero as a cosine, each step on `batch` random rows; and both scalings."""
     ins, outs = scaling(x), scaling(y)
     data = tuple(((rows - s.mean) / s.spread).astype(dtype) for rows, s in ((x, ins), (y, outs)))
-    layers = started(key, (x.shape[1], *hidden, y.shape[1]), dtype)
+    layers = glorot_layers(key, (x.shape[1], *hidden, y.shape[1]), dtype)
     optimizer = optax.adam(optax.cosine_decay_schedule(rate, steps))
     return _descended(optimizer, active, data, layers, key, steps, batch), ins, outs
 
@@ -80,7 +88,7 @@ def trained(
 @eqx.filter_jit
 def _descended(optimizer, active, data, layers: Layers, key, steps: int, batch: int) -> Layers:
     def loss(layers, rows):
-        return jnp.mean((_through(layers, data[0][rows], active) - data[1][rows]) ** 2)
+        return jnp.mean((forward(layers, data[0][rows], active) - data[1][rows]) ** 2)
 
     def step(n, state):
         layers, memory = state

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
 
@@ -10,23 +9,13 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from actionrun.compiler.numerics.networks.activations import ACTIVATIONS
+from actionrun.compiler.numerics.networks.mlp import Layers
 
 from .basis import Kinematics
 
-ACTIVATIONS: dict[str, Callable[[jax.Array], jax.Array]] = {
-    "silu": jax.nn.silu,
-    "relu": jax.nn.relu,
-    "gelu": jax.nn.gelu,
-    "elu": jax.nn.elu,
-    "tanh": jnp.tanh,
-    "sigmoid": jax.nn.sigmoid,
-    "softplus": jax.nn.softplus,
-}
-
 FIRST = 1000  # of the random numbers of the first layer
 STEEP = 8.0  # slopes of the first layer over the duration
-
-Layers = tuple[tuple[jax.Array, jax.Array], ...]  # weights (in, out) and biases (out,)
 
 
 def initial_layers(key: jax.Array, hidden: tuple[int, ...], middle: np.ndarray, dtype) -> Layers:

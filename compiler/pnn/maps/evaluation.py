@@ -12,7 +12,7 @@ import numpy as np
 from actionrun.compiler.numerics.genomes.map_network import FittedGenome, MapNetwork
 from actionrun.compiler.numerics.genomes.network import ForceFunction
 from actionrun.compiler.numerics.integrators.velocity_verlet import Reference
-from actionrun.compiler.numerics.networks.mlp import Feedforward, trained
+from actionrun.compiler.numerics.networks.mlp import Feedforward, fit_layers
 from actionrun.compiler.symbolic.lowering import lowered
 
 from .data import MovingSystem, joined
@@ -130,7 +130,7 @@ def feedforward_step(model: MapModel, force: ForceFunction | None, draw: int) ->
     heard = features(force, width, jnp.asarray(rows.q), jnp.asarray(rows.v))
     after = jnp.asarray(np.concatenate([rows.next_q, rows.next_v], axis=1))
     key = jax.random.fold_in(jax.random.key(model.study.seed), draw)
-    layers, ins, outs = trained(key, heard, after, HIDDEN, STEPS)
+    layers, ins, outs = fit_layers(key, heard, after, HIDDEN, STEPS)
     return FeedforwardStep(Feedforward(layers, ins, outs), force, width)
 
 

@@ -6,7 +6,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from actionrun.compiler.numerics.networks.mlp import Feedforward, trained
+from actionrun.compiler.numerics.networks.mlp import Feedforward, fit_layers
 from actionrun.spec.kinds.pnn import Pnn
 
 from .data import MotionPairs, MovingSystem, joined
@@ -36,7 +36,7 @@ def trained_force(study: Pnn, moving: MovingSystem, data: MotionPairs) -> tuple[
     parts = [q[:, k : k + width] for k in range(0, moving.n, width)]
     wanted = jnp.concatenate(moving.force(parts), axis=-1)
     key = jax.random.fold_in(jax.random.key(study.seed), 200)
-    layers, ins, outs = trained(
+    layers, ins, outs = fit_layers(
         key, q, wanted, HIDDEN, STEPS, rate=RATE, active=jnp.tanh, dtype=jnp.float64
     )
     field = ForceNetwork(Feedforward(layers, ins, outs, jnp.tanh), width)

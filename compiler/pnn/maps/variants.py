@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from actionrun.compiler.numerics.genomes.map_network import FittedGenome, MapNetwork
-from actionrun.compiler.numerics.networks.mlp import Feedforward, Layers, Scaling, started
+from actionrun.compiler.numerics.networks.mlp import Feedforward, Layers, Scaling, glorot_layers
 from jax.flatten_util import ravel_pytree
 from scipy.optimize import least_squares
 
@@ -171,7 +171,7 @@ def _force_networks(
     key = jax.random.fold_in(jax.random.key(model.study.seed), 300)
 
     def network(heard: jax.Array, spread: np.ndarray) -> Feedforward:
-        layers = started(key, (heard.shape[1], *HIDDEN, len(spread)), jnp.float64)
+        layers = glorot_layers(key, (heard.shape[1], *HIDDEN, len(spread)), jnp.float64)
         ins = Scaling(jnp.mean(heard, axis=0), jnp.std(heard, axis=0))
         outs = Scaling(jnp.zeros(len(spread)), jnp.asarray(spread))
         return Feedforward(layers, ins, outs, jnp.tanh)
