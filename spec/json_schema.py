@@ -16,7 +16,7 @@ def schema() -> dict[str, Any]:
     where editors that do not follow conditions find them to complete.
     """
     models = {name: kind.model() for name, kind in KINDS.items()}
-    study = Annotated[Union[tuple(models.values())], Field(discriminator="study")]  # noqa: UP007
+    study: Any = Annotated[Union[tuple(models.values())], Field(discriminator="study")]  # noqa: UP007
     whole = _without_null(TypeAdapter(study).json_schema(mode="validation"))
     kinds = {kind: whole["$defs"][model.__name__] for kind, model in models.items()}
     names = dict.fromkeys(name for kind in kinds.values() for name in kind["properties"])

@@ -100,7 +100,7 @@ def _text(path: Path) -> str:
     if len(raw) > MAX_BYTES:
         raise fault("file.size", "a study has at most 1 MB", "data go to a CSV file beside it")
     try:
-        return raw.decode("utf-8-sig")
+        return raw.decode("utf-8").removeprefix("\ufeff")
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
         raise fault(

@@ -1,15 +1,13 @@
-"""What the words of a command name: a study, or a run."""
+"""What the words of a command name: a study."""
 
 from __future__ import annotations
 
 from argparse import Namespace
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from actionrun import spec
 from actionrun.runtime.errors import Refused
-from actionrun.runtime.storage.run_folder import Folder, runs_under
 
 from . import COMMANDS
 
@@ -32,26 +30,10 @@ def require_study(path: Path) -> None:
     if path.exists() or path.suffix == ".toml":
         return
     near = path.with_name(f"{path.name}.toml")
+    from difflib import get_close_matches  # at start-up: only a mistake needs it
+
     words = get_close_matches(path.name, COMMANDS, n=1)
     hint = f"Did you mean {near}?" if near.is_file() else "See actionrun --help"
     if words:
         hint = f"Did you mean actionrun {words[0]}?"
     raise Refused(f'"{path}" is neither a command nor a file. {hint}')
-
-
-def run_at(path: Path) -> Folder:
-    """The run in a folder, or the latest finished one below it."""
-    return folder if (folder := Folder(path)).is_run else finished_run(path)
-
-
-def finished_run(path: Path) -> Folder:
-    """The run that a path means: its folder, or the latest finished one below it."""
-    folder = Folder(path)
-    if folder.is_run:
-        if folder.finished:
-            return folder
-        raise Refused(f"the run in {path} is not finished. Run its study again to go on with it")
-    below = [run for run in runs_under(path) if run.finished]
-    if not below:
-        raise Refused(f"{path} is no run folder, and holds none that is finished")
-    return max(below, key=lambda run: run.result.stat().st_mtime)

@@ -10,7 +10,7 @@ from actionrun.runtime.report.export import csv_files
 from actionrun.runtime.storage.atomic_write import write
 from actionrun.runtime.storage.run_folder import Folder
 
-from .arguments import finished_run
+from .run_arguments import finished_run
 
 
 def export(options: Namespace) -> int:

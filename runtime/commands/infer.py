@@ -7,7 +7,7 @@ from argparse import Namespace
 from actionrun.runtime import infer as inference
 from actionrun.runtime.display import display
 
-from .arguments import finished_run
+from .run_arguments import finished_run
 
 
 def infer(options: Namespace) -> int:

@@ -6,7 +6,7 @@ from argparse import Namespace
 
 from actionrun.runtime.report.latex import standalone
 
-from .arguments import finished_run
+from .run_arguments import finished_run
 
 
 def latex(options: Namespace) -> int:

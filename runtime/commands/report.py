@@ -8,7 +8,7 @@ from argparse import Namespace
 from actionrun.runtime.report.page import write_report
 from actionrun.runtime.storage.provenance import other_version
 
-from .arguments import finished_run
+from .run_arguments import finished_run
 
 
 def report(options: Namespace) -> int:

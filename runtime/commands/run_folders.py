@@ -10,7 +10,7 @@ from actionrun.runtime.report.listing import listing
 from actionrun.runtime.storage.atomic_write import write
 from actionrun.runtime.storage.run_folder import runs_under
 
-from .arguments import run_at
+from .run_arguments import run_at
 
 
 def list_runs(options: Namespace) -> int:

@@ -13,7 +13,6 @@ and nothing is ever evaluated as Python.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from itertools import pairwise
 
 from actionrun.spec.text.span import Span
@@ -391,4 +390,4 @@ class Parser(Complaints):
 
 def _respanned(node: Node, span: Span) -> Node:
     """The node with the parentheses around it in its span."""
-    return replace(node, span=span)
+    return type(node)(**{**vars(node), "span": span})

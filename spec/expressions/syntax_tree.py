@@ -7,9 +7,8 @@ stood. Numbers are exact: `0.1` is the fraction 1/10.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Literal, assert_never
+from typing import Any, ClassVar, Literal, assert_never, dataclass_transform
 
 from actionrun.spec.text.span import Span
 
@@ -40,33 +39,59 @@ FUNCTIONS: dict[str, tuple[int, int]] = {  # least and most number of arguments
 NOWHERE = Span(0, 0)
 
 
-@dataclass(frozen=True, slots=True)
-class Number:
+@dataclass_transform(frozen_default=True)
+class Syntax:
+    """A node: frozen, compared without its span. At start-up: ten dataclasses would take 10 ms."""
+
+    __match_args__: ClassVar[tuple[str, ...]] = ()
+    span: Span = NOWHERE
+
+    def __init_subclass__(cls) -> None:
+        cls.__match_args__ = tuple(cls.__annotations__)
+
+    def __init__(self, *parts: Any, **named: Any):
+        self.__dict__.update(zip(self.__match_args__, parts, strict=False), **named)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        raise AttributeError(f"a node of syntax is frozen: {name}")
+
+    def _parts(self) -> tuple[Any, ...]:
+        return tuple(getattr(self, name) for name in self.__match_args__ if name != "span")
+
+    def __eq__(self, other: object) -> bool:
+        same = isinstance(other, Syntax) and type(self) is type(other)
+        return same and self._parts() == other._parts()
+
+    def __hash__(self) -> int:
+        return hash((type(self), self._parts()))
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}{self._parts()}"
+
+
+class Number(Syntax):
     value: Fraction
-    span: Span = field(default=NOWHERE, compare=False, repr=False)
+    span: Span = NOWHERE
 
 
-@dataclass(frozen=True, slots=True)
-class Name:
+class Name(Syntax):
     """A declared name in ASCII (`β` is `beta`, `q₊` is `q_plus`)."""
 
     name: str
-    span: Span = field(default=NOWHERE, compare=False, repr=False)
+    span: Span = NOWHERE
 
 
-@dataclass(frozen=True, slots=True)
-class Derivative:
+class Derivative(Syntax):
     """The time derivative of a coordinate, of order 1 or more."""
 
     base: Name
     order: int
-    span: Span = field(default=NOWHERE, compare=False, repr=False)
+    span: Span = NOWHERE
 
 
-@dataclass(frozen=True, slots=True)
-class Negate:
+class Negate(Syntax):
     operand: Node
-    span: Span = field(default=NOWHERE, compare=False, repr=False)
+    span: Span = NOWHERE
 
 
 BinaryOp = Literal["+", "-", "*", "/", "^"]
@@ -77,55 +102,49 @@ RELATIONS: dict[str, RelationOp] = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Binary:
+class Binary(Syntax):
     op: BinaryOp
     left: Node
     right: Node
-    span: Span = field(default=NOWHERE, compare=False, repr=False)
+    span: Span = NOWHERE
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(Syntax):
     function: str
     arguments: tuple[Node, ...]
-    span: Span = field(default=NOWHERE, compare=False, repr=False)
+    span: Span = NOWHERE
 
 
-@dataclass(frozen=True, slots=True)
-class Bars:
+class Bars(Syntax):
     """`|x|`: the magnitude of a scalar, the length of a vector."""
 
     operand: Node
-    span: Span = field(default=NOWHERE, compare=False, repr=False)
+    span: Span = NOWHERE
 
 
-@dataclass(frozen=True, slots=True)
-class Index:
+class Index(Syntax):
     """`q[1]`, `q'[2]`; of many bodies `r[i]`, `q[i+1]`, `r[i][2]`, and the distance `r[i,j]`."""
 
     base: Name | Derivative | Index
     indices: tuple[Node, ...]
-    span: Span = field(default=NOWHERE, compare=False, repr=False)
+    span: Span = NOWHERE
 
 
-@dataclass(frozen=True, slots=True)
-class Sum:
+class Sum(Syntax):
     """`sum(i<j, body)` over pairs, `sum(i, body)` over bodies; never unrolled."""
 
     indices: tuple[str, ...]
     body: Node
-    span: Span = field(default=NOWHERE, compare=False, repr=False)
+    span: Span = NOWHERE
 
 
-@dataclass(frozen=True, slots=True)
-class Relation:
+class Relation(Syntax):
     """An equation or inequality; only in constraints."""
 
     op: RelationOp
     left: Node
     right: Node
-    span: Span = field(default=NOWHERE, compare=False, repr=False)
+    span: Span = NOWHERE
 
 
 Node = Number | Name | Derivative | Negate | Binary | Call | Bars | Index | Sum | Relation

@@ -10,7 +10,6 @@ import tomli
 
 from .source import Fault, Source, UsageFault, shown
 from .span import Key
-from .toml_advice import ADVICE, MOST
 
 MAX_BYTES = 1_000_000
 MAX_NESTING = 40
@@ -115,6 +114,8 @@ def _syntax_fault(source: Source, text: str, at: int, raw: str) -> tuple[Fault, 
     start = _line_start(text, at)
     end = _line_end(text, at)
     line, column = text[start:end], at - start
+    from .toml_advice import ADVICE, MOST  # at start-up: only a syntax fault needs it
+
     for advise in ADVICE if len(line) <= MOST else ():
         if advice := advise(message, line, column):
             said, begin, stop, hint = advice

@@ -9,21 +9,10 @@ from __future__ import annotations
 
 import re
 from contextlib import suppress
-from typing import NamedTuple
 
 import tomli
 
-from .span import Key
-
-Range = tuple[int, int]
-
-
-class Place(NamedTuple):
-    """The offsets of a key and, for what has one, of its value."""
-
-    key: Range
-    value: Range | None
-
+from .span import Key, Place, Range
 
 Places = dict[Key, Place]
 

@@ -11,8 +11,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
-from .positions import Places, decoded_offsets, places
-from .span import Key, Span
+from .span import Key, Place, Span
 
 MAX_CHOICES = 300  # among which a suggestion is looked for
 WINDOW = 96  # columns of a long line that are shown around the caret
@@ -115,7 +114,10 @@ class Source:
         return self.data_given and ("data", "file") not in self.swept
 
     @cached_property
-    def places(self) -> Places:
+    def places(self) -> Mapping[Key, Place]:
+        """Where the keys and values of the document stand."""
+        from .positions import places  # at start-up: only a fault needs it
+
         return places(self.text if self.readable is None else self.readable)
 
     @cached_property
@@ -181,6 +183,8 @@ class Source:
         )  # fmt: skip
 
     def _inside(self, value: tuple[int, int], span: Span) -> tuple[int, int]:
+        from .positions import decoded_offsets  # at start-up: only a fault needs it
+
         offsets = decoded_offsets(self.text[value[0] : value[1]])
         if offsets is None:
             return value
