@@ -17,6 +17,15 @@ md = { dt = 0.001, equilibration = 20.0 }
 duration = 0.5
 points = 32
 """
+FILES = """
+[ends]
+start = "start.xyz"
+end = "end.xyz"
+
+[path]
+duration = 0.5
+points = 32
+"""
 
 
 def fluid(
@@ -24,9 +33,10 @@ def fluid(
 ) -> ParticleSystem:
     """Bodies of an om study; in a periodic box where there is a density."""
     box = "" if density is None else f"box = {{ density = {density!r} }}\n"
+    ends = FILES if density is None else RUN
     limit = "" if cutoff is None else f"cutoff = {cutoff!r}\n"
     text = f'study = "om"\n[system]\nparticles = {n}\ndimension = {dimension}\n'
-    return particle_system(loads(f'{text}pair = "{pair}"\n{limit}{box}{more}{RUN}'))
+    return particle_system(loads(f'{text}pair = "{pair}"\n{limit}{box}{more}{ends}'))
 
 
 def few(system: str) -> ParticleSystem:

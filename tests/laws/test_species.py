@@ -5,8 +5,10 @@ import numpy as np
 import pytest
 from actionrun.compiler.numerics.molecular import molecular_dynamics as md
 from actionrun.compiler.om.particle_system import particle_system
-from actionrun.spec import Faults, loads, resolved_toml
-from fluids import RUN, fluid, places
+from actionrun.spec import loads, resolved_toml
+from actionrun.spec.validation.om_rules import check_samples
+from actionrun.spec.validation.sample_context import EndStructure, SampleContext
+from fluids import FILES, RUN, fluid, places
 
 MIXTURE = """\
 study = "om"
@@ -29,7 +31,8 @@ SIGMA = np.array([[1.0, 1.04], [1.04, 1.07]])
 
 
 def mixture(text=MIXTURE, order=None):
-    return particle_system(loads(text + RUN), order)
+    ends = RUN if "box" in text else FILES
+    return particle_system(loads(text + ends), order)
 
 
 @pytest.mark.parametrize("images", [1, 5])
@@ -75,8 +78,10 @@ def test_species_and_masses_follow_the_order_of_a_file():
     q = places(27, 5)
     turned = mixture().potential.forces(jnp.roll(q, -7, axis=1))
     np.testing.assert_allclose(result.potential.forces(q), jnp.roll(turned, 7, axis=1), atol=1e-9)
-    with pytest.raises(Faults, match="the structures have Ar21 Kr6, and the study Ar20 Kr7"):
-        mixture(order=["Ar"] * 21 + ["Kr"] * 6)
+    end = EndStructure(("Ar",) * 21 + ("Kr",) * 6, None, False)
+    context = SampleContext(loads(MIXTURE + RUN), ends={"start": end, "end": end})
+    check_samples(context)
+    assert "the structures have Ar21 Kr6, and the study Ar20 Kr7" in context.faults[0].message
 
 
 def test_a_mixture_keeps_energy_and_momentum():
