@@ -150,7 +150,7 @@ class GenomeScorer(Protocol):
         """Scores (n, objectives) of genomes (n, genes); inf where one cannot be fitted."""
         ...
 
-    def simplest(self, genomes: np.ndarray) -> np.ndarray:
+    def canonicalize(self, genomes: np.ndarray) -> np.ndarray:
         """For each genome (n, genes) one with the same scores, the same for all that are equal as
         networks: these alone are scored and counted. The genomes themselves where none can tell."""
         ...
@@ -233,8 +233,8 @@ class ReportedSearch(Generic[F]):
     def scores(self, genomes: np.ndarray) -> np.ndarray:
         return self.scorer.scores(genomes)
 
-    def simplest(self, genomes: np.ndarray) -> np.ndarray:
-        return self.scorer.simplest(genomes)
+    def canonicalize(self, genomes: np.ndarray) -> np.ndarray:
+        return self.scorer.canonicalize(genomes)
 
     def findings(
         self, genomes: np.ndarray, scores: np.ndarray, trained: int, history: np.ndarray, tell: Tell

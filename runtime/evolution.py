@@ -228,7 +228,7 @@ class Evolved:
 
     def _scores(self, genomes: Sequence[Genes], state: dict[str, np.ndarray]) -> np.ndarray:
         """Scores of a generation, (n, objectives): the one place where networks are trained."""
-        genomes = self._simplest(genomes)
+        genomes = self._canonical(genomes)
         new = list(dict.fromkeys(one for one in genomes if one not in self.cache))
         if new:
             clock = monotonic()
@@ -243,11 +243,11 @@ class Evolved:
         scores = np.array([self.cache[genome] for genome in genomes])
         return scores.reshape(len(genomes), len(self.search.objectives))
 
-    def _simplest(self, genomes: Sequence[Genes]) -> Sequence[Genes]:
+    def _canonical(self, genomes: Sequence[Genes]) -> Sequence[Genes]:
         """Genomes that are equal as networks as one of them, where the search can tell."""
         if not genomes:
             return genomes
-        canonical = np.asarray(self.search.simplest(np.array(genomes, np.int32)))
+        canonical = np.asarray(self.search.canonicalize(np.array(genomes, np.int32)))
         return _rows(canonical, len(canonical))
 
     def _keep(

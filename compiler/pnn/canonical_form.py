@@ -1,8 +1,11 @@
-"""Equal genomes: those that are the same function with fewer settings, or in another order.
+"""Canonical forms of genomes: equals are one function, with fewer settings or in another order.
 
-Everything here is exact, for any values of the trainable weights but zero: what nobody hears is
-dropped, what says nothing is not heard, twins are merged, a linear unit's scale is moved from the
-weights before it to those behind it, and units of a layer are put in order.
+Everything here is exact, for any values of the trainable weights but zero: what no unit uses is
+dropped, so is what is always zero, twins are merged, a linear unit's scale is moved from the
+weights before it to those behind it, and units of a layer are put in order. `canonicalize` takes
+the steps that pay at once. Some pay only after one that does not: to let a unit carry x + v dt/2
+through two layers costs nothing in one of them and saves a weight in the other. So `least_complex`
+walks over equals of the same cost until none is left, or enough have been seen.
 """
 
 from __future__ import annotations
@@ -10,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
+from heapq import heappop, heappush
 from itertools import permutations, product
 from math import factorial, prod
 
@@ -20,14 +24,16 @@ from actionrun.compiler.numerics.networks.activations import ACTIVATIONS
 from .genome import Layout
 from .shears import Shears
 
+Genes = tuple[int, ...]
 MOST_ORDERS = 720
+MOST_EQUALS = 400  # equals of one genome that are looked at
 MOST_PASSES = 20  # of one reduction; a few suffice
 MOST_ROUNDS = 3  # of reducing and ordering
 
 
 @dataclass(frozen=True)
 class CanonicalForm:
-    """The simplest equal of a genome, `simplest(row)`; its answers are kept."""
+    """The simplest equal of a genome, `canonicalize(rows)`; its answers are kept."""
 
     layout: Layout
 
@@ -35,20 +41,20 @@ class CanonicalForm:
     def known(self) -> dict[tuple[int, ...], tuple[int, ...]]:
         return {}
 
-    def simplest(self, rows: np.ndarray) -> np.ndarray:
+    def canonicalize(self, rows: np.ndarray) -> np.ndarray:
         """The simplest known equals of genomes (n, genes), one spelling for all of one kind."""
         forms = []
         for row in rows.tolist():
-            forms.append(self.reduced(tuple(row)))
+            forms.append(self.canonical(tuple(row)))
         return np.array(forms, dtype=np.int32).reshape(len(rows), self.layout.genes)
 
-    def reduced(self, row: tuple[int, ...]) -> tuple[int, ...]:
+    def canonical(self, row: tuple[int, ...]) -> tuple[int, ...]:
         """The same of one genome."""
         if row not in self.known:
-            self.known[row] = self._simplest(row)
+            self.known[row] = self._canonical(row)
         return self.known[row]
 
-    def _simplest(self, row: tuple[int, ...]) -> tuple[int, ...]:
+    def _canonical(self, row: tuple[int, ...]) -> tuple[int, ...]:
         form = row
         for _ in range(MOST_ROUNDS):
             genome = self._reduced(form)
@@ -62,7 +68,7 @@ class CanonicalForm:
         genome = list(row)
         for _ in range(MOST_PASSES):
             before = list(genome)
-            self._silence(genome)
+            self._drop_unused(genome)
             self._merge(genome)
             self._move_scales(genome)
             if genome == before and not self._shear(genome):
@@ -133,7 +139,7 @@ class CanonicalForm:
             return "linear"
         return self.layout.activations[genome[unit.activation]]
 
-    def _silence(self, genome: list[int]) -> None:
+    def _drop_unused(self, genome: list[int]) -> None:
         """Zero the weights of units that nobody hears, and those by which the silent are heard."""
         if 0 not in self._codes:
             return
@@ -207,11 +213,11 @@ class CanonicalForm:
         if 1 not in self._codes:
             return
         values, units = self._values, self._units
-        for activation, ahead, after in self._scaled:
+        for activation, inward, outward in self._scaled:
             if activation >= 0 and self.layout.activations[genome[activation]] != "linear":
                 continue
-            before = [w for w in ahead if values[genome[units + w]] != 0]
-            behind = [w for w in after if values[genome[units + w]] != 0]
+            before = [w for w in inward if values[genome[units + w]] != 0]
+            behind = [w for w in outward if values[genome[units + w]] != 0]
             if before and behind:
                 self._move(genome, before, behind)
 
@@ -324,3 +330,31 @@ class CanonicalForm:
             if weight >= 0:
                 place = self.layout.units + weight
                 genes[place] = self.layout.units + by_source[renamed.get(source, source)]
+
+
+def least_complex(canonical_form: CanonicalForm, rows: np.ndarray) -> np.ndarray:
+    """The least complex equals found of genomes (n, genes), and of these the first."""
+    genomes = [
+        _least(canonical_form, tuple(row)) for row in canonical_form.canonicalize(rows).tolist()
+    ]
+    return np.array(genomes, dtype=np.int32).reshape(len(rows), canonical_form.layout.genes)
+
+
+def _least(canonical_form: CanonicalForm, start: Genes) -> Genes:
+    def cost(genome: Genes) -> int:
+        return int(canonical_form.layout.complexity(np.array(genome)))
+
+    waiting = [(cost(start), start)]
+    seen = {start}
+    best = waiting[0]
+    while waiting and len(seen) < MOST_EQUALS:
+        here = heappop(waiting)
+        best = min(best, here)
+        if here[0] > best[0]:
+            break
+        for other in sorted(
+            {canonical_form.canonical(near) for near in canonical_form.sheared(here[1])} - seen
+        ):
+            seen.add(other)
+            heappush(waiting, (cost(other), other))
+    return min([best, *waiting])[1]

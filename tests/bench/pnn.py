@@ -72,7 +72,7 @@ def population(found: MapModel, linear: bool, count: int) -> np.ndarray:
     if not linear:
         bent = random.integers(0, layout.units, count)
         rows[np.arange(count), bent] = random.integers(1, len(layout.activations), count)
-    return found.equals.simplest(rows.astype(np.int32))
+    return found.canonical_form.canonicalize(rows.astype(np.int32))
 
 
 def fits(found: MapModel, count: int) -> None:

@@ -14,8 +14,7 @@ from actionrun.compiler.numerics.genomes.batched_least_squares import (
     fit_batch,
 )
 from actionrun.compiler.numerics.genomes.network import GenomeNetwork
-from actionrun.compiler.pnn.canonical_form import CanonicalForm
-from actionrun.compiler.pnn.canonical_least import least_complex
+from actionrun.compiler.pnn.canonical_form import CanonicalForm, least_complex
 from actionrun.compiler.pnn.genome import Layout
 from actionrun.compiler.pnn.maps.model import thinned
 from map_studies import PUBLISHED, VERLET, genome, shipped
@@ -67,7 +66,7 @@ def test_equals_of_fixed_weights_are_the_same_function(verlet):
     layout, random = verlet.layout, np.random.default_rng(1)
     rows = random.integers(0, 4, (120, 26))
     rows[:, :6] *= random.random((120, 6)) < 0.3
-    simple = CanonicalForm(layout).simplest(rows)
+    simple = CanonicalForm(layout).canonicalize(rows)
     inputs = [jnp.asarray(x) for x in random.standard_normal((2, 20))]
     for row, other in zip(rows, simple, strict=True):
         a, b = (values(layout.net, g, layout, 0.0, inputs) for g in (row, other))
@@ -82,7 +81,7 @@ def test_equals_of_trainable_weights_reach_the_same_fit(verlet):
     for row in rows:
         row[6 + random.integers(0, 20, 2)] = random.integers(0, 5, 2)
         row[6 + random.choice([6, 9, 10, 14])] = verlet.layout.code(None)
-    simple = verlet.equals.simplest(rows)
+    simple = verlet.canonical_form.canonicalize(rows)
     changed = np.any(rows != simple, axis=1)
     assert changed.sum() > 10
     random_starts = 1 + 0.3 * random.standard_normal((6, 1, 20))
@@ -97,7 +96,7 @@ def test_equals_of_trainable_weights_reach_the_same_fit(verlet):
 def test_the_least_of_equals_is_one_for_all_spellings(verlet):
     """Random shears and orders of units of the simplest Verlet, most of which `simplest` alone
     leaves with a weight too many."""
-    equals, random = verlet.equals, np.random.default_rng(6)
+    equals, random = verlet.canonical_form, np.random.default_rng(6)
     row = genome(verlet, VERLET).tolist()
     spellings = []
     for _ in range(80):
@@ -108,7 +107,7 @@ def test_the_least_of_equals_is_one_for_all_spellings(verlet):
         spellings.append([spelling[k] for k in equals.orders[random.integers(8)]])
     spellings = np.unique(np.array(spellings), axis=0)
     assert len(spellings) > 10
-    assert verlet.layout.complexity(equals.simplest(spellings)).max() > 13
+    assert verlet.layout.complexity(equals.canonicalize(spellings)).max() > 13
     found = least_complex(equals, spellings)
     assert len(np.unique(found, axis=0)) == 1
     assert verlet.layout.complexity(found[0]) == verlet.layout.complexity(np.array(row)) == 13
@@ -118,9 +117,12 @@ def test_the_least_of_equals_is_one_for_all_spellings(verlet):
 def test_renamed_units_are_one_genome(verlet):
     layout = verlet.layout
     row = genome(verlet, PUBLISHED, {1: "tanh", 4: "relu"})
-    spellings = [row[order] for order in verlet.equals.orders]
+    spellings = [row[order] for order in verlet.canonical_form.orders]
     assert len({tuple(s) for s in spellings}) == 8
-    assert len({tuple(s) for s in verlet.equals.simplest(np.array(spellings)).tolist()}) == 1
+    assert (
+        len({tuple(s) for s in verlet.canonical_form.canonicalize(np.array(spellings)).tolist()})
+        == 1
+    )
     inputs = [jnp.asarray(x) for x in np.random.default_rng(3).standard_normal((2, 9))]
     fixed = [np.where(s[layout.units :] == layout.code(None), 2, s[layout.units :])
              for s in spellings]  # fmt: skip

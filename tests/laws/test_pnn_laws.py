@@ -173,7 +173,7 @@ def test_a_group_that_is_not_finite_is_told_by_row(tmp_path):
 def test_cross_validation_is_that_of_linear_least_squares(table):
     """y = a + b x1 + c/x2 is linear in its constants: the folds by another code."""
     found, chosen = table.rows, genome(table.layout, TRUE, True)
-    fits = table.judged(chosen)
+    fits = table.fits(chosen)
     x = found.inputs[found.learn]
     matrix = np.stack([np.ones(len(x)), x[:, 0], 1 / x[:, 1]], axis=1)
     y, squares = found.output[found.learn], np.zeros((found.repeats, len(x)))
@@ -187,7 +187,7 @@ def test_cross_validation_is_that_of_linear_least_squares(table):
 def test_folds_do_not_begin_where_all_rows_were_fitted(table, monkeypatch):
     """Those weights have seen the rows left out: a fit that is stuck would pass that on."""
     chosen = genome(table.layout, TRUE, True)
-    weights = table.judged(chosen).weights
+    weights = table.fits(chosen).weights
     begun = []
 
     def watched(problem, batch, options):
@@ -203,7 +203,7 @@ def test_folds_do_not_begin_where_all_rows_were_fitted(table, monkeypatch):
 
 def test_constants_and_deviations_are_those_of_linear_least_squares(table):
     found, chosen = table.rows, genome(table.layout, TRUE, True)
-    weights = table.judged(chosen).weights
+    weights = table.fits(chosen).weights
     x, y = found.inputs[found.learn], found.output[found.learn]
     matrix = np.stack([np.ones(len(x)), x[:, 0], 1 / x[:, 1]], axis=1)
     own = np.linalg.lstsq(matrix, y, rcond=None)[0]
@@ -237,9 +237,9 @@ def test_equal_laws_are_equal_functions(table):
     tried = 0
     while tried < 25:
         row = np.array([draw.integers(c) for c in table.choices])[None]
-        simplest = table.simplest(row)
-        free = np.isnan(layout.fixed(simplest[0])).sum()
-        if np.array_equal(row, simplest) or not 1 <= free <= 3:
+        canonical = table.canonicalize(row)
+        free = np.isnan(layout.fixed(canonical[0])).sum()
+        if np.array_equal(row, canonical) or not 1 <= free <= 3:
             continue
         fixed = layout.fixed(row[0])
         weights = np.where(np.isnan(fixed), draw.uniform(0.3, 2, len(fixed)), fixed)[None]
@@ -247,8 +247,8 @@ def test_equal_laws_are_equal_functions(table):
         if not np.all(np.isfinite(goal)) or goal.std() < 1e-6:
             continue
         tried += 1
-        assert layout.complexity(simplest)[0] <= layout.complexity(row)[0]
-        assert _reaches(layout, simplest[0], goal, table.rows.inputs[table.rows.learn]), row
+        assert layout.complexity(canonical)[0] <= layout.complexity(row)[0]
+        assert _reaches(layout, canonical[0], goal, table.rows.inputs[table.rows.learn]), row
 
 
 def _reaches(layout, row, goal, inputs) -> bool:
@@ -298,6 +298,6 @@ def test_seeds_are_simple_and_all_different(table):
     complexity = table.layout.complexity(rows)
     assert np.all(np.diff(complexity) >= 0) and complexity[0] == 1
     assert len(np.unique(rows, axis=0)) == len(rows)
-    assert np.array_equal(table.simplest(rows), table.simplest(table.simplest(rows)))
-    wanted = table.simplest(genome(table.layout, TRUE, True))
-    assert (table.simplest(rows) == wanted).all(axis=1).any()
+    assert np.array_equal(table.canonicalize(rows), table.canonicalize(table.canonicalize(rows)))
+    wanted = table.canonicalize(genome(table.layout, TRUE, True))
+    assert (table.canonicalize(rows) == wanted).all(axis=1).any()

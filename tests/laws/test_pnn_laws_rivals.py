@@ -29,8 +29,8 @@ def compared(tmp_path_factory):
 
 def test_rivals_are_fitted_as_laws_are(compared):
     """The same folds, the same constants, the same error as the genome that says the same."""
-    by_name = {rival.name: rival for rival in compared.rivals}
-    fits = compared.judged(genome(compared.layout, TRUE, True))
+    by_name = {baseline.name: baseline for baseline in compared.baselines}
+    fits = compared.fits(genome(compared.layout, TRUE, True))
     np.testing.assert_allclose(by_name["true"].errors, fits.errors[0], rtol=1e-5)
     np.testing.assert_allclose(by_name["true"].squares, fits.squares[0], rtol=1e-4)
     learn = compared.rows.learn
@@ -44,7 +44,7 @@ def test_rivals_are_fitted_as_laws_are(compared):
 def test_a_rival_that_is_not_linear_is_fitted_to_convergence(compared):
     from scipy.optimize import curve_fit
 
-    (bent,) = (rival for rival in compared.rivals if rival.name == "bent")
+    (bent,) = (baseline for baseline in compared.baselines if baseline.name == "bent")
     x = compared.rows.inputs[compared.rows.learn, 0]
     y = compared.rows.output[compared.rows.learn]
     own, spread = curve_fit(lambda x, a, b, c: a + b * x**c, x, y, p0=(1, 1, 1))
@@ -70,9 +70,9 @@ def test_what_would_take_forever_is_refused_or_left_as_it_is(tmp_path):
     weights = one.fitter.whole(genome(one.layout, TRUE, True))[0]
     shown = law_formula(one.layout, genome(one.layout, TRUE, True)[0], weights[0], None, one.groups)
     assert len(shown.text) < 2000
-    rival = " + ".join(f"a{k}*x1^{k}" for k in range(20))
+    baseline = " + ".join(f"a{k}*x1^{k}" for k in range(20))
     with pytest.raises(Faults) as refused:
-        study(tmp_path, PLAIN, more=f'[compare]\nlong = "{rival}"')
+        study(tmp_path, PLAIN, more=f'[compare]\nlong = "{baseline}"')
     (constants,) = refused.value.faults
     assert constants.code == "compare.constants" and "20 constants" in constants.message
 

@@ -122,13 +122,13 @@ def melting(tmp_path_factory):
 
 def test_the_front_is_at_or_below_the_papers_laws(melting):
     front = melting.result["front"]
-    rivals = melting.result["compare"]
-    assert {name: rival["complexity"] for name, rival in rivals.items()} == {
+    baselines = melting.result["compare"]
+    assert {name: baseline["complexity"] for name, baseline in baselines.items()} == {
         "Lindemann": 7, "A": 2, "B": 5, "C": 12,
     }  # fmt: skip
-    for rival in rivals.values():
-        least = min(x["error"] for x in front if x["complexity"] <= rival["complexity"])
-        assert least <= rival["error"] * (1 + 1e-6)
+    for baseline in baselines.values():
+        least = min(x["error"] for x in front if x["complexity"] <= baseline["complexity"])
+        assert least <= baseline["error"] * (1 + 1e-6)
     metrics = melting.metrics
     assert metrics["hypervolume"] >= 1.15 * metrics["hypervolume_rivals"] > 0
 
@@ -167,8 +167,8 @@ def test_texts_of_laws_are_studies(melting, tmp_path):
     (tmp_path / "melting.toml").write_text(text, encoding="utf-8")
     one = load(tmp_path / "melting.toml")
     search = laws(one)
-    for rival, law in zip(search.rivals, front, strict=True):
-        assert rival.error == pytest.approx(law["error"], rel=0.15)  # rounded, and fitted to all
+    for baseline, law in zip(search.baselines, front, strict=True):
+        assert baseline.error == pytest.approx(law["error"], rel=0.15)  # rounded, and fitted to all
 
 
 def test_the_latex_table_compiles(melting, tmp_path):

@@ -35,16 +35,16 @@ def fit(found, row, rows=None):
 
 
 def error(found, row, weights, rows):
-    return float(found.error(found.marks(row[None], weights, rows))[0])
+    return float(found.error(found.metrics(row[None], weights, rows))[0])
 
 
 def test_exact_position_verlet_scores_what_is_known(verlet):
     """mse_x 5.002e-9 pm^2 and mse_v 7.964e-11 (pm/fs)^2 on the paper's test energy."""
     row = genome(verlet, VERLET)
     weights = np.nan_to_num(verlet.layout.fixed(row), nan=1 / verlet.system.mass[0, 0])[None]
-    marks = verlet.marks(row[None], weights, verlet.test)
-    assert marks.position[0] * 1e4 == pytest.approx(5.002e-9, rel=1e-3)
-    assert marks.velocity[0] * 1e4 == pytest.approx(7.964e-11, rel=1e-3)
+    metrics = verlet.metrics(row[None], weights, verlet.test)
+    assert metrics.position[0] * 1e4 == pytest.approx(5.002e-9, rel=1e-3)
+    assert metrics.velocity[0] * 1e4 == pytest.approx(7.964e-11, rel=1e-3)
     assert error(verlet, row, weights, verlet.test) == pytest.approx(-184.0, abs=0.1)
 
 
@@ -87,9 +87,9 @@ def test_proofs_agree_with_numbers(verlet, weights, reversible, symplectic, name
     fitted = fit(verlet, row, thinned(verlet.train, 400))
     proved = prove_structure(verlet, row)
     assert (proved.reversible, proved.symplectic) == (reversible, symplectic)
-    marks = verlet.marks(row[None], fitted, thinned(verlet.validation))
-    assert (marks.reversal[0] < 1e-9) == reversible
-    assert (marks.volume[0] < 1e-12) == symplectic
+    metrics = verlet.metrics(row[None], fitted, thinned(verlet.validation))
+    assert (metrics.reversal[0] < 1e-9) == reversible
+    assert (metrics.volume[0] < 1e-12) == symplectic
     assert scheme_name(verlet, map_matrices(verlet, row), row, fitted[0]) == name
 
 
@@ -101,8 +101,8 @@ def test_the_structured_map_keeps_energy_and_comes_back(verlet):
     row = genome(verlet, VERLET)
     step = as_step(verlet, row, fit(verlet, row)[0])
     found = map_evaluation(verlet, "map", step)
-    assert found.back * 100 <= 1e-10  # pm
-    assert found.shift * 1.03642697e-2 * 1e4 <= 1e-6  # eV out of u angstrom^2/fs^2
+    assert found.return_error * 100 <= 1e-10  # pm
+    assert found.energy_shift * 1.03642697e-2 * 1e4 <= 1e-6  # eV out of u angstrom^2/fs^2
 
 
 def test_inverse_mass_by_extrapolation(verlet):
@@ -142,8 +142,8 @@ def test_vectors_have_one_weight_for_all_components():
     assert weights[0, 15] * found.system.mass[0, 0] == pytest.approx(1, abs=1e-3)
     proved = prove_structure(found, row)
     assert proved.reversible and proved.symplectic
-    marks = found.marks(row[None], weights, thinned(found.validation))
-    assert marks.reversal[0] < 1e-9 and marks.volume[0] < 1e-12
+    metrics = found.metrics(row[None], weights, thinned(found.validation))
+    assert metrics.reversal[0] < 1e-9 and metrics.volume[0] < 1e-12
 
 
 @pytest.mark.slow
@@ -256,7 +256,7 @@ def test_outputs_are_the_whole_state():
 def test_equal_genomes_have_equal_scores(verlet):
     search = MapSearch(verlet)
     row = genome(verlet, PUBLISHED)
-    spellings = np.array([row[order] for order in verlet.equals.orders])
+    spellings = np.array([row[order] for order in verlet.canonical_form.orders])
     scores = search.scores(spellings)
     assert len(np.unique(scores, axis=0)) == 1
     again = MapSearch(verlet).scores(spellings[::-1])

@@ -81,8 +81,8 @@ def verlet():
 def entry(found, weights):
     row = genome(found, weights)
     fitted = found.fit(row[None], found.data(thinned(found.train)), found.starts(row[None]), 1e-13)
-    marks = found.marks(row[None], fitted.weights, found.validation)
-    error = float(found.error(marks)[0])
+    metrics = found.metrics(row[None], fitted.weights, found.validation)
+    error = float(found.error(metrics)[0])
     cost = int(found.layout.complexity(row))
     return _entry(found, row, fitted.weights[0], cost, error, error, 0.0, 0.0)
 

@@ -41,7 +41,7 @@ class Toy:
         error[np.all(genomes == 7, axis=1)] = np.inf
         return np.stack([error, genomes.sum(axis=1)], axis=1)[:, : len(self.objectives)]
 
-    def simplest(self, genomes):
+    def canonicalize(self, genomes):
         return genomes
 
     def findings(self, genomes, scores, trained, history, tell):
@@ -93,7 +93,7 @@ def test_equal_networks_are_trained_and_counted_once():
     """Where a search knows which genomes are equal, here those with genes in another order."""
 
     class Sorted(Toy):
-        def simplest(self, genomes):
+        def canonicalize(self, genomes):
             return np.sort(genomes, axis=1)
 
     toy = Sorted()

@@ -53,7 +53,7 @@ class MapNetwork(eqx.Module):
         half = len(parts) // 2
         return jnp.concatenate(parts[:half], -1), jnp.concatenate(parts[half:], -1)
 
-    def marks(self, genes: FittedGenome, rows, sample, spread) -> MapMetrics:
+    def metrics(self, genes: FittedGenome, rows, sample, spread) -> MapMetrics:
         """`rows`: q, v, next q, next v, (rows, n), and what each row counts, (rows, 1); `sample`:
         q, v, (few, n); `spread`: of the increments of positions and velocities, two numbers."""
         q, v = self.step(genes, rows[0], rows[1])
@@ -78,9 +78,9 @@ class MapNetwork(eqx.Module):
         return MapMetrics(position, velocity, reversal, volume)
 
     @eqx.filter_jit
-    def batch_marks(self, genes: FittedGenome, rows, sample, spread) -> MapMetrics:
+    def batch_metrics(self, genes: FittedGenome, rows, sample, spread) -> MapMetrics:
         """Marks of a batch of networks."""
-        return jax.vmap(lambda g: self.marks(g, rows, sample, spread))(genes)
+        return jax.vmap(lambda g: self.metrics(g, rows, sample, spread))(genes)
 
     @eqx.filter_jit
     def motion(self, genes: FittedGenome, q: jax.Array, v: jax.Array, steps: int):

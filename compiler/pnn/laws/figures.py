@@ -20,7 +20,9 @@ def front_figure(
     laws: LawSearch, front: Sequence[Law], best: Law, plain: Mapping[str, int]
 ) -> Figure:
     """Error against complexity, rivals beside it; laws far worse than the mean are left out."""
-    most_error = 1.5 * max([laws.rows.output.std(), *(rival.error for rival in laws.rivals)])
+    most_error = 1.5 * max(
+        [laws.rows.output.std(), *(baseline.error for baseline in laws.baselines)]
+    )
     front = [law for law in front if law.error <= most_error or law is best]
     x = np.array([law.complexity for law in front], float)
     y = np.array([law.error for law in front])
@@ -35,10 +37,10 @@ def front_figure(
     curves.append(Curve(x, y, label, "points", y - spread, y + spread))
     place = front.index(best)
     curves.append(Curve(x[place : place + 1], seen[place : place + 1], "recommended", "points"))
-    for rival in laws.rivals:
-        error, bar = np.array([rival.error]), rival.errors.std()
-        at = np.array([float(plain[rival.name])])
-        curves.append(Curve(at, error, rival.name, "points", error - bar, error + bar))
+    for baseline in laws.baselines:
+        error, bar = np.array([baseline.error]), baseline.errors.std()
+        at = np.array([float(plain[baseline.name])])
+        curves.append(Curve(at, error, baseline.name, "points", error - bar, error + bar))
     how = (
         "on the test rows, by which the published algorithm selects, and in cross-validation"
         if laws.paper
@@ -116,13 +118,15 @@ def front_table(
         test = "" if law.test_error is None else f"{law.test_error:.4g}"
         rows.append((law.complexity, error, test, law.formula.text, mark))
         tex.append((None, error.replace(" ± ", r" \pm "), test or None, law.formula.latex, None))
-    for rival in laws.rivals:
-        deviation = float(rival.errors.std(ddof=1)) if len(rival.errors) > 1 else 0.0
-        error = with_spread(rival.error, deviation)
-        missed = rival.given[laws.rows.test] - laws.rows.output[laws.rows.test]
+    for baseline in laws.baselines:
+        deviation = float(baseline.errors.std(ddof=1)) if len(baseline.errors) > 1 else 0.0
+        error = with_spread(baseline.error, deviation)
+        missed = baseline.given[laws.rows.test] - laws.rows.output[laws.rows.test]
         test = f"{np.sqrt(np.square(missed).mean()):.4g}" if len(missed) else ""
-        rows.append((plain[rival.name], error, test, rival.formula.text, rival.name))
-        tex.append((None, error.replace(" ± ", r" \pm "), test or None, rival.formula.latex, None))
+        rows.append((plain[baseline.name], error, test, baseline.formula.text, baseline.name))
+        tex.append(
+            (None, error.replace(" ± ", r" \pm "), test or None, baseline.formula.latex, None)
+        )
     header = ("complexity", "error ± spread", "on test rows", "law", "")
     caption = f"Laws by complexity; errors of {laws.said_output}" + (
         f" [{laws.output_unit}]" if laws.output_unit else ""

@@ -43,10 +43,10 @@ def make_findings(
     }
     if best.test_error is not None:
         metrics["test_error"] = best.test_error
-    if laws.rivals:
+    if laws.baselines:
         metrics["hypervolume_rivals"] = hypervolume(
-            np.array([plain[r.name] for r in laws.rivals], float),
-            np.array([r.error for r in laws.rivals]), *box,
+            np.array([plain[r.name] for r in laws.baselines], float),
+            np.array([r.error for r in laws.baselines]), *box,
         )  # fmt: skip
     entries = [_entry(law) for law in front]
     extra: dict[str, Any] = {
@@ -55,7 +55,7 @@ def make_findings(
         "best_reason": choice.reason,
         "error_is": f"root mean square error of {laws.said_output} over {laws.study.test.folds} "
         f"folds, drawn {rows.repeats} times",
-        "compare": {r.name: _baseline_entry(laws, r, plain[r.name]) for r in laws.rivals},
+        "compare": {r.name: _baseline_entry(laws, r, plain[r.name]) for r in laws.baselines},
     }
     return Findings(
         metrics=metrics,
@@ -90,18 +90,18 @@ def recommended(laws: LawSearch, front: Sequence[Law]) -> ModelChoice:
 def front_of(laws: LawSearch, genomes: np.ndarray, tell: Tell) -> list[Law]:
     """The laws of an archive (n, genes) that no other one beats, by complexity."""
     layout = laws.layout
-    rows = np.unique(laws.simplest(genomes), axis=0)
-    fits = laws.judged(rows)
+    rows = np.unique(laws.canonicalize(genomes), axis=0)
+    fits = laws.fits(rows)
     complexity = layout.complexity(rows)
     tests = laws.test_error(rows, fits.weights)
     floor = EXACT * laws.rows.output.std()
-    judged = np.maximum(tests if laws.paper else fits.error, floor)
-    order = np.lexsort((judged, complexity))
+    ranked = np.maximum(tests if laws.paper else fits.error, floor)
+    order = np.lexsort((ranked, complexity))
     least, kept = np.inf, []
     for k in order:
         says = np.any(layout.fixed(rows[k]) != 0)
-        if says and np.isfinite(fits.error[k]) and judged[k] < (1 - GAIN) * least:
-            least = judged[k]
+        if says and np.isfinite(fits.error[k]) and ranked[k] < (1 - GAIN) * least:
+            least = ranked[k]
             kept.append(int(k))
     several = []
     for done, k in enumerate(kept):
@@ -112,7 +112,7 @@ def front_of(laws: LawSearch, genomes: np.ndarray, tell: Tell) -> list[Law]:
             missed[0] - laws.rows.output[laws.rows.learn],
         )
         error = float(fits.error[k])
-        objective = laws.objective(judged[k : k + 1], complexity[k : k + 1])
+        objective = laws.objective(ranked[k : k + 1], complexity[k : k + 1])
         several.append(
             Law(
                 rows[k], fits.weights[k], int(complexity[k]), error,
@@ -136,9 +136,9 @@ def baseline_complexities(laws: LawSearch) -> tuple[dict[str, int], list[str]]:
     """Complexity of each rival: that of the simplest network that says the same, found among sums
     of plain terms by what they predict; where there is none, 2 for each constant and the dearest
     activation for each operation, which a note says."""
-    if not laws.rivals:
+    if not laws.baselines:
         return {}, []
-    genomes = laws.simplest(seed_genomes(laws.layout, 2000))
+    genomes = laws.canonicalize(seed_genomes(laws.layout, 2000))
     said = laws.fitter.predicted(
         genomes, laws.fitter.whole(genomes)[0], range(len(laws.rows.output))
     )
@@ -146,16 +146,16 @@ def baseline_complexities(laws: LawSearch) -> tuple[dict[str, int], list[str]]:
     size = laws.rows.output.std()
     complexities: dict[str, int] = {}
     notes: list[str] = []
-    for rival in laws.rivals:
-        apart = np.abs(said - rival.given).max(axis=1)
+    for baseline in laws.baselines:
+        apart = np.abs(said - baseline.given).max(axis=1)
         same = np.flatnonzero(apart <= 1e-4 * size)
-        operations = int(rival.formula.expression.count_ops())
-        count = 2 * len(rival.formula.constants) + operations * max(laws.layout.scores) ** 2
-        complexities[rival.name] = int(complexity[same].min()) if len(same) else count
+        operations = int(baseline.formula.expression.count_ops())
+        count = 2 * len(baseline.formula.constants) + operations * max(laws.layout.scores) ** 2
+        complexities[baseline.name] = int(complexity[same].min()) if len(same) else count
         if not len(same):
             notes.append(
-                f"no simple network says what {rival.name} does: its complexity is counted by its "
-                "constants and operations"
+                f"no simple network says what {baseline.name} does: its complexity is counted by "
+                "its constants and operations"
             )
     return complexities, notes
 
@@ -183,14 +183,14 @@ def _entry(law: Law) -> dict[str, Any]:
     }
 
 
-def _baseline_entry(laws: LawSearch, rival: Baseline, complexity: int) -> dict[str, Any]:
-    errors = rival.errors
-    test = rival.given[laws.rows.test] - laws.rows.output[laws.rows.test]
+def _baseline_entry(laws: LawSearch, baseline: Baseline, complexity: int) -> dict[str, Any]:
+    errors = baseline.errors
+    test = baseline.given[laws.rows.test] - laws.rows.output[laws.rows.test]
     return {
-        "text": rival.formula.text,
-        "latex": rival.formula.latex,
-        "constants": constants(rival.formula),
-        "error": rival.error,
+        "text": baseline.formula.text,
+        "latex": baseline.formula.latex,
+        "constants": constants(baseline.formula),
+        "error": baseline.error,
         "spread": float(errors.std(ddof=1)) if len(errors) > 1 else 0.0,
         "test_error": float(np.sqrt(np.square(test).mean())) if len(test) else None,
         "complexity": complexity,
@@ -227,8 +227,8 @@ def _summary(laws: LawSearch, best: Law, choice: ModelChoice) -> tuple[tuple[str
     ]
     if best.test_error is not None:
         lines.append(("on test rows", f"{best.test_error:.4g} ({len(laws.rows.test)} rows)"))
-    for rival in laws.rivals:
-        lines.append((f"rival {rival.name}", f"{rival.error:.4g}: {rival.formula.text}"))
+    for baseline in laws.baselines:
+        lines.append((f"rival {baseline.name}", f"{baseline.error:.4g}: {baseline.formula.text}"))
     offers = [
         f"{name} = {short}"
         for name, short in zip(best.formula.constants, best.formula.short, strict=True)
@@ -243,15 +243,15 @@ def _checks(
     laws: LawSearch, front: Sequence[Law], best: Law, plain: Mapping[str, int]
 ) -> tuple[Check, ...]:
     checks = []
-    for rival in laws.rivals:
-        there = [law.error for law in front if law.complexity <= plain[rival.name]]
+    for baseline in laws.baselines:
+        there = [law.error for law in front if law.complexity <= plain[baseline.name]]
         least = min(there, default=np.inf)
         checks.append(
             Check(
-                f"front and {rival.name}",
-                least <= rival.error * (1 + 1e-6),
-                f"at complexity {plain[rival.name]} the front errs by {least:.4g}, {rival.name} by "
-                f"{rival.error:.4g}",
+                f"front and {baseline.name}",
+                least <= baseline.error * (1 + 1e-6),
+                f"at complexity {plain[baseline.name]} the front errs by {least:.4g}, "
+                f"{baseline.name} by {baseline.error:.4g}",
             )
         )
     if best.test_error is not None:

@@ -31,7 +31,7 @@ class LawSearch:
     groups: Groups
     rows: TableRows
     layout: Layout
-    rivals: tuple[Baseline, ...]
+    baselines: tuple[Baseline, ...]
     notes: tuple[str, ...]
     known: dict[bytes, np.ndarray] = field(default_factory=dict)
     stage: str = "evolve"
@@ -63,7 +63,7 @@ class LawSearch:
         return LawFitter(self.layout, self.rows, training.starts, training.epochs, self.study.seed)
 
     @cached_property
-    def equals(self) -> LawCanonicalForm:
+    def canonical_form(self) -> LawCanonicalForm:
         return LawCanonicalForm(self.layout)
 
     def seeds(self, tell: Tell) -> np.ndarray:
@@ -71,17 +71,19 @@ class LawSearch:
         most = 0 if self.paper else 4 * self.study.search.population
         return seed_genomes(self.layout, most)
 
-    def simplest(self, genomes: np.ndarray) -> np.ndarray:
+    def canonicalize(self, genomes: np.ndarray) -> np.ndarray:
         """The simplest equal of each genome (n, genes), whose scores it has."""
-        return self.equals.simplest(genomes)
+        return self.canonical_form.canonicalize(genomes)
 
     def scores(self, genomes: np.ndarray) -> np.ndarray:
         """(n, objectives); inf where a law cannot be fitted."""
-        simplest = self.simplest(genomes)
-        keys = [row.tobytes() for row in simplest]
+        canonical = self.canonicalize(genomes)
+        keys = [row.tobytes() for row in canonical]
         new = list({key: k for k, key in enumerate(keys) if key not in self.known}.values())
         if new:
-            self.known.update(zip([keys[k] for k in new], self._scores(simplest[new]), strict=True))
+            self.known.update(
+                zip([keys[k] for k in new], self._scores(canonical[new]), strict=True)
+            )
         return np.array([self.known[key] for key in keys])
 
     def _scores(self, genomes: np.ndarray) -> np.ndarray:
@@ -130,6 +132,6 @@ class LawSearch:
         expression = self.groups.in_columns(self.groups.back(symbol("#output")))
         return column_values(expression, {**self.rows.values, "#output": output})
 
-    def judged(self, genomes: np.ndarray) -> LawFits:
+    def fits(self, genomes: np.ndarray) -> LawFits:
         """Fits and cross-validated errors of genomes (n, genes)."""
         return self.fitter.fits(genomes)

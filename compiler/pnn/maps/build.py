@@ -20,11 +20,11 @@ def map_search(
 ) -> ReportedSearch[MapSearch]:
     """The search of a map study. Raises Faults for what the mathematics forbids."""
     ready = map_model(study, observations)
-    ahead = Precompiler(ready)
+    precompiler = Precompiler(ready)
 
     def report(
         genomes: np.ndarray, scores: np.ndarray, trained: int, history: np.ndarray, tell: Tell
     ) -> Findings:
-        return make_findings(ready, ahead, genomes, history, tell)
+        return make_findings(ready, precompiler, genomes, history, tell)
 
-    return ReportedSearch(MapSearch(ready, ahead), report)
+    return ReportedSearch(MapSearch(ready, precompiler), report)

@@ -35,12 +35,12 @@ class MapEvaluation:
 
     name: str
     errors: dict[str, tuple[float, float]]
-    back: float
+    return_error: float
     energy: np.ndarray
     path: np.ndarray
 
     @property
-    def shift(self) -> float:
+    def energy_shift(self) -> float:
         """How far the mean energy has moved: the last tenth of the run from the first."""
         tenth = len(self.energy) // 10
         moved = self.energy[-tenth:].mean(0) - self.energy[:tenth].mean(0)

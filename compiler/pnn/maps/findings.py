@@ -9,7 +9,7 @@ import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 from actionrun.compiler.findings import Findings
-from actionrun.compiler.pnn.canonical_least import least_complex
+from actionrun.compiler.pnn.canonical_form import least_complex
 from actionrun.compiler.program import Tell
 
 from .data import MotionPairs, StatePairs, motion_pairs
@@ -29,13 +29,15 @@ LEVELS = 3  # dt, dt/2, dt/4
 
 
 def make_findings(
-    model: MapModel, ahead: Precompiler, genomes: np.ndarray, history: np.ndarray, tell: Tell
+    model: MapModel, precompiler: Precompiler, genomes: np.ndarray, history: np.ndarray, tell: Tell
 ) -> Findings:
     """Findings of a finished search, from the genomes of its archive."""
-    return report(model, _result(model, ahead, genomes, tell), history)
+    return report(model, _result(model, precompiler, genomes, tell), history)
 
 
-def _result(model: MapModel, ahead: Precompiler, genomes: np.ndarray, tell: Tell) -> MapResult:
+def _result(
+    model: MapModel, precompiler: Precompiler, genomes: np.ndarray, tell: Tell
+) -> MapResult:
     entries = _front_entries(model, genomes, tell)
     best = recommended(model, entries)
     best = _refitted(model, best)
@@ -54,7 +56,7 @@ def _result(model: MapModel, ahead: Precompiler, genomes: np.ndarray, tell: Tell
         tell("judge", number, len(steps) + 1, {})
         evaluations.append(map_evaluation(model, name, step))
     tell("judge", len(steps), len(steps) + 1, {})
-    evaluations += ahead.peers()
+    evaluations += precompiler.baselines()
     limit = _limit(model, best, tell)
     return MapResult(entries, best, evaluations, Variants(chain, own), limit)
 
@@ -65,7 +67,7 @@ def _front_entries(model: MapModel, genomes: np.ndarray, tell: Tell) -> tuple[Fr
         scored = front_of(model.scored(np.unique(genomes, axis=0)))
     else:
         scored = simplified(
-            model, model.scored(np.unique(least_complex(model.equals, genomes), axis=0))
+            model, model.scored(np.unique(least_complex(model.canonical_form, genomes), axis=0))
         )
     rows = np.argsort(scored.error + scored.complexity, kind="stable")[:MOST]
     kept = scored.genomes[rows]
@@ -73,7 +75,7 @@ def _front_entries(model: MapModel, genomes: np.ndarray, tell: Tell) -> tuple[Fr
     fitted = model.fit(kept, data, scored.weights[rows][None], 1e-12)
     better = np.isfinite(fitted.cost)[:, None]
     weights = np.where(better, fitted.weights, scored.weights[rows])
-    test, selected = (model.marks(kept, weights, part) for part in (model.test, model.validation))
+    test, selected = (model.metrics(kept, weights, part) for part in (model.test, model.validation))
     errors, chosen = model.error(test), model.error(selected)
     entries = []
     for k, genome in enumerate(kept):
@@ -133,7 +135,7 @@ def _refitted(model: MapModel, best: FrontEntry) -> FrontEntry:
     """The recommended map fitted on all rows."""
     fitted = model.fit(best.genome[None], model.data(model.train), best.weights[None, None], 1e-13)
     weights = fitted.weights[0]
-    test, selected = (model.marks(best.genome[None], weights[None], part)
+    test, selected = (model.metrics(best.genome[None], weights[None], part)
                       for part in (model.test, model.validation))  # fmt: skip
     return _entry(
         model, best.genome, weights, best.complexity, float(model.error(test)[0]),

@@ -83,7 +83,7 @@ class MapModel:
     plain: bool  # inputs are the state itself
 
     @cached_property
-    def equals(self) -> CanonicalForm:
+    def canonical_form(self) -> CanonicalForm:
         return CanonicalForm(self.layout)
 
     @cached_property
@@ -206,7 +206,7 @@ class MapModel:
             result.converged.reshape(shape)[best, lane],
         )
 
-    def marks(self, genomes: np.ndarray, weights: np.ndarray, rows: StatePairs) -> MapMetrics:
+    def metrics(self, genomes: np.ndarray, weights: np.ndarray, rows: StatePairs) -> MapMetrics:
         """Marks of fitted networks on rows, in batches of one size, and rows in parts of one: a
         program for all."""
         codes = genomes[:, : self.layout.units].astype(np.int32)
@@ -219,7 +219,7 @@ class MapModel:
             block = np.where(block < len(genomes), block, first)
             genes = FittedGenome(codes[block], present[block], weights[block])
             several = [
-                self.map.batch_marks(genes, part, sample, jnp.asarray(self.spread))
+                self.map.batch_metrics(genes, part, sample, jnp.asarray(self.spread))
                 for part in parts
             ]
             shares = [np.sum([np.asarray(one[k]) for one in several], axis=0) for k in (0, 1)]
@@ -234,19 +234,19 @@ class MapModel:
         part = rows[np.minimum(place, len(rows) - 1)]
         return tuple(map(jnp.asarray, (part.q, part.v, part.next_q, part.next_v, counts)))
 
-    def error(self, marks: MapMetrics) -> np.ndarray:
+    def error(self, metrics: MapMetrics) -> np.ndarray:
         """10 log10(mse_x/pm^2) + 10 log10(mse_v/(pm/fs)^2), or in the study's own units."""
         length, speed, _ = self.units
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-            x = 10 * np.log10(np.asarray(marks.position) * length**2)
-            v = 10 * np.log10(np.asarray(marks.velocity) * speed**2)
+            x = 10 * np.log10(np.asarray(metrics.position) * length**2)
+            v = 10 * np.log10(np.asarray(metrics.velocity) * speed**2)
         return np.where(np.isfinite(x + v), x + v, np.inf)
 
-    def structure(self, marks: MapMetrics) -> np.ndarray:
+    def structure(self, metrics: MapMetrics) -> np.ndarray:
         """log10 of the worse defect; damped motion need not go back."""
-        worse = np.asarray(marks.volume)
+        worse = np.asarray(metrics.volume)
         if not self.system.damped:
-            worse = np.maximum(worse, np.asarray(marks.reversal))
+            worse = np.maximum(worse, np.asarray(metrics.reversal))
         with np.errstate(invalid="ignore"):
             defect = np.log10(np.maximum(worse, FLOOR))
         return np.where(np.isfinite(defect), defect, np.inf)
@@ -259,14 +259,14 @@ class MapModel:
         if warm is not None:
             starts = np.concatenate([warm[None], starts[:1]])
         result = self.fit(genomes, data, starts)
-        marks = self.marks(genomes, result.weights, rows)
+        metrics = self.metrics(genomes, result.weights, rows)
         sound = np.isfinite(result.cost)
         return ScoredMaps(
             genomes,
             result.weights,
             self.layout.complexity(genomes),
-            np.where(sound, self.error(marks), np.inf),
-            np.where(sound, self.structure(marks), np.inf),
+            np.where(sound, self.error(metrics), np.inf),
+            np.where(sound, self.structure(metrics), np.inf),
             result.converged,
         )
 

@@ -103,13 +103,13 @@ def _reached(model: MapModel, genome: np.ndarray) -> list[DiagramNode]:
     """All nodes; those that no output hears are of no layer (-1)."""
     nodes = _nodes(model, genome)
     outputs = len(model.layout.net.outputs)
-    ahead = [*range(len(nodes) - outputs, len(nodes))]
-    used = set(ahead)
-    while ahead:
-        for source, _ in nodes[ahead.pop()].hears:
+    precompiler = [*range(len(nodes) - outputs, len(nodes))]
+    used = set(precompiler)
+    while precompiler:
+        for source, _ in nodes[precompiler.pop()].hears:
             if source not in used:
                 used.add(source)
-                ahead.append(source)
+                precompiler.append(source)
     for k, node in enumerate(nodes):
         node.layer = node.layer if k in used else -1
     return nodes

@@ -35,19 +35,19 @@ class Notation:
         size = abs(factor)
         near = min(range(len(NICE)), key=lambda k: abs(size / NICE[k] - 1))
         ratio = size / NICE[near]
-        ahead: list[str] = []
+        precompiler: list[str] = []
         over: list[str] = []
         if abs(ratio - 1) < CLOSE:
             numerator, _, denominator = NICE_TEXT[near].partition("/")
             if numerator not in ("", "1"):
-                ahead.append(numerator)
+                precompiler.append(numerator)
             if denominator:
                 over.append(denominator)
             if abs(ratio - 1) > EXACT:
-                ahead.insert(0, f"{ratio:.7g}")
+                precompiler.insert(0, f"{ratio:.7g}")
         else:
-            ahead.append(self.number(size))
-        top, bottom = [*ahead, *top], [*over, *bottom]
+            precompiler.append(self.number(size))
+        top, bottom = [*precompiler, *top], [*over, *bottom]
         if self.latex:
             upper = r" \, ".join(top) or "1"
             return rf"\frac{{{upper}}}{{{' '.join(bottom)}}}" if bottom else upper

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from actionrun.compiler.pnn.canonical_least import least_complex
+from actionrun.compiler.pnn.canonical_form import least_complex
 
 from .model import MapModel, ScoredMaps
 
@@ -31,7 +31,7 @@ def pruned_genomes(model: MapModel, say: Progress = lambda *_: None) -> np.ndarr
     layout = model.layout
     if layout.code(None) is None or layout.code(0) is None:
         return np.zeros((0, layout.genes), dtype=np.int32)
-    dense = model.scored(model.equals.simplest(layout.dense()[None]))
+    dense = model.scored(model.canonical_form.canonicalize(layout.dense()[None]))
     kept: list[ScoredMaps] = [dense]
     for descent in range(DESCENTS):
         random = np.random.default_rng([model.study.seed, 9, descent])
@@ -70,8 +70,8 @@ def simplified(model: MapModel, kept: ScoredMaps) -> ScoredMaps:
     seen = {tuple(row) for row in best.genomes.tolist()}
     for _ in range(model.layout.weights if len(best.genomes) else 0):
         simpler = np.concatenate([_simpler(model, genome) for genome in best.genomes])
-        equals = least_complex(model.equals, best.genomes)
-        genomes = np.concatenate([equals, model.equals.simplest(simpler)])
+        equals = least_complex(model.canonical_form, best.genomes)
+        genomes = np.concatenate([equals, model.canonical_form.canonicalize(simpler)])
         fresh = [row for row in map(tuple, genomes.tolist()) if row not in seen]
         if not fresh:
             break
@@ -133,7 +133,11 @@ def _children(
                 warm.append(weights)
     order = random.permutation(len(children))
     most = CANDIDATES[int(late)]
-    genomes = model.equals.simplest(np.array(children)[order]) if children else np.zeros((0, 0))
+    genomes = (
+        model.canonical_form.canonicalize(np.array(children)[order])
+        if children
+        else np.zeros((0, 0))
+    )
     chosen = []
     for k, row in enumerate(map(tuple, genomes.tolist())):
         if row not in seen and len(chosen) < most:

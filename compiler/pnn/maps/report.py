@@ -50,8 +50,8 @@ def report(model: MapModel, result: MapResult, history: np.ndarray) -> Findings:
         "reversible": int(proof is not None and proof.reversible),
         "volume_defect": best.volume,
     }
-    for name, value in (("reversal_error_max", own.back * length),
-                        ("energy_shift", own.shift * to_energy)):  # fmt: skip
+    for name, value in (("reversal_error_max", own.return_error * length),
+                        ("energy_shift", own.energy_shift * to_energy)):  # fmt: skip
         if np.isfinite(value):
             metrics[name] = value
     if variants.force is not None:
@@ -141,8 +141,8 @@ def _numbers(model: MapModel, one: MapEvaluation) -> dict[str, float | None]:
     for label, (x, v) in one.errors.items():
         numbers[f"rmse_position.{label}"] = x * length
         numbers[f"rmse_velocity.{label}"] = v * speed
-    numbers["return_error"] = one.back * length
-    numbers["energy_shift"] = one.shift * to_energy
+    numbers["return_error"] = one.return_error * length
+    numbers["energy_shift"] = one.energy_shift * to_energy
     return {k: v if v is not None and np.isfinite(v) else None for k, v in numbers.items()}
 
 
@@ -160,7 +160,10 @@ def _summary(
         for reason in best.proof.reasons:
             name, _, text = reason.partition(": ")
             lines.append((name, text))
-    back, shift = with_unit(own.back * length, unit), with_unit(own.shift * to_energy, energy)
+    back, shift = (
+        with_unit(own.return_error * length, unit),
+        with_unit(own.energy_shift * to_energy, energy),
+    )
     lines.append(("return error", f"{back} after {BACK} steps and back"))
     lines.append(("energy shift", f"{shift} over {LONG} steps"))
     if limit is not None:
@@ -199,8 +202,8 @@ def _checks(model: MapModel, best: FrontEntry, own: MapEvaluation) -> tuple[Chec
     checks.append(Check("error", best.selected < resting - 20, text))
     length, _, _ = model.units
     if not damped:
-        good = own.back < 1e-3 * model.spread[0]
-        text = with_unit(own.back * length, length_unit(model.study, model.units))
+        good = own.return_error < 1e-3 * model.spread[0]
+        text = with_unit(own.return_error * length, length_unit(model.study, model.units))
         checks.append(Check("return", good, f"{text} from the start after {BACK} steps and back"))
     return tuple(checks)
 
@@ -281,7 +284,7 @@ def _peer_table(model: MapModel, several: list[MapEvaluation]) -> Table:
         for label in sets.values():
             x, v = one.errors[label]
             row += [float(f"{x * length:.3g}"), float(f"{v * speed:.3g}")]
-        for value in (one.back * length, one.shift * to_energy):
+        for value in (one.return_error * length, one.energy_shift * to_energy):
             row.append(float(f"{value:.3g}") if np.isfinite(value) else "diverged")
         rows.append(tuple(row))
     units = f" (positions in {unit})" if unit else ""

@@ -19,7 +19,7 @@ class MapSearch:
 
     stage = "search"
 
-    def __init__(self, model: MapModel, ahead: Precompiler | None = None):
+    def __init__(self, model: MapModel, precompiler: Precompiler | None = None):
         self.model = model
         self.choices = model.layout.choices
         search = model.study.search
@@ -40,12 +40,12 @@ class MapSearch:
             seed=model.study.seed,
         )
         self._known: dict[tuple[int, ...], tuple[float, float]] = {}
-        self._ahead = ahead
+        self._precompiler = precompiler
 
     def seeds(self, tell: Tell) -> np.ndarray:
         """Greedily pruned genomes; none for the published algorithm, which had none."""
-        if self._ahead is not None:
-            self._ahead.begin()
+        if self._precompiler is not None:
+            self._precompiler.start()
         if self.paper:
             return np.zeros((0, self.model.layout.genes), dtype=np.int32)
 
@@ -55,8 +55,8 @@ class MapSearch:
         return pruned_genomes(self.model, say)
 
     def scores(self, genomes: np.ndarray) -> np.ndarray:
-        simplest = self.model.equals.simplest(np.asarray(genomes))
-        keys = [tuple(row) for row in simplest.tolist()]
+        canonical = self.model.canonical_form.canonicalize(np.asarray(genomes))
+        keys = [tuple(row) for row in canonical.tolist()]
         new = [key for key in dict.fromkeys(keys) if key not in self._known]
         if new:
             scored = self.model.scored(np.array(new, dtype=np.int32))
@@ -69,9 +69,9 @@ class MapSearch:
             complexity = self.model.layout.complexity(np.asarray(genomes))
             objective = error + self.model.study.search.parsimony * complexity
             return np.stack([objective, error, complexity], axis=1)
-        complexity = self.model.layout.complexity(simplest)
+        complexity = self.model.layout.complexity(canonical)
         return np.stack([error, complexity, structure], axis=1)
 
-    def simplest(self, genomes: np.ndarray) -> np.ndarray:
+    def canonicalize(self, genomes: np.ndarray) -> np.ndarray:
         """The genomes as they are: every spelling of a network is counted."""
         return genomes

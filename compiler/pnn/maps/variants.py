@@ -214,7 +214,7 @@ def _joint_fit(
 
 def _depends_on_force(model: MapModel, row: np.ndarray) -> bool:
     """Whether the force changes what a genome says."""
-    places, push = model.equals.push
-    reduced = model.equals.simplest(row[None])[0]
+    places, push = model.canonical_form.push
+    canonical = model.canonical_form.canonicalize(row[None])[0]
     weights = [w for argument in push for w in argument.weights if w >= 0]
-    return bool(places) and bool(np.any(model.layout.fixed(reduced)[weights] != 0))
+    return bool(places) and bool(np.any(model.layout.fixed(canonical)[weights] != 0))

@@ -25,29 +25,29 @@ class Precompiler:
 
     def __init__(self, model: MapModel):
         self.model = model
-        self.judged: dict[str, MapEvaluation] = {}
+        self.evaluations: dict[str, MapEvaluation] = {}
         self.thread: Thread | None = None
 
-    def begin(self) -> None:
+    def start(self) -> None:
         """Start where a second core can take it: on one core both would only take turns."""
         if self.thread is None and _cores() > 1:
             # Not a daemon: one that is inside XLA when the interpreter ends brings it down.
-            self.thread = Thread(target=self._work, name="ahead")
+            self.thread = Thread(target=self._work, name="precompiler")
             self.thread.start()
 
-    def peers(self) -> list[MapEvaluation]:
+    def baselines(self) -> list[MapEvaluation]:
         """The marks of all peers, once they are there."""
         if self.thread is not None:
             self.thread.join()
         makers = baselines(self.model).items()
         return [
-            self.judged.get(name) or map_evaluation(self.model, name, make())
+            self.evaluations.get(name) or map_evaluation(self.model, name, make())
             for name, make in makers
         ]
 
     def _work(self) -> None:
         try:
-            for job in (*self._first_programs(), *self._peers(), *self._last_programs()):
+            for job in (*self._first_programs(), *self._baselines(), *self._last_programs()):
                 if not main_thread().is_alive():
                     return
                 job()
@@ -59,12 +59,12 @@ class Precompiler:
         data, rows = self.model.fitness
         some = self._genomes(False)
         for one in some[:1]:
-            yield partial(self.model.marks, one[None], self.model.starts(one[None])[0], rows)
+            yield partial(self.model.metrics, one[None], self.model.starts(one[None])[0], rows)
         yield from (partial(self._fit, one, data) for one in some)
 
-    def _peers(self) -> Iterator[Job]:
+    def _baselines(self) -> Iterator[Job]:
         for name, make in baselines(self.model).items():
-            yield partial(self._judge, name, make)
+            yield partial(self._evaluate, name, make)
 
     def _last_programs(self) -> Iterator[Job]:
         """Those of the findings: the front is fitted on many rows, its best on all."""
@@ -76,8 +76,8 @@ class Precompiler:
             step = as_step(model, one, model.starts(one[None])[0, 0])
             yield partial(map_evaluation, model, "", step)
 
-    def _judge(self, name: str, make: Callable[[], StepFunction]) -> None:
-        self.judged[name] = map_evaluation(self.model, name, make())
+    def _evaluate(self, name: str, make: Callable[[], StepFunction]) -> None:
+        self.evaluations[name] = map_evaluation(self.model, name, make())
 
     def _fit(self, genome: np.ndarray, data: FitData) -> None:
         self.model.fit(genome[None], data, self.model.starts(genome[None])[:1])
