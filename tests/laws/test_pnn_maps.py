@@ -10,6 +10,7 @@ from actionrun.compiler.pnn.maps.findings import _entry, _limit, scheme_name
 from actionrun.compiler.pnn.maps.model import map_model, thinned
 from actionrun.compiler.pnn.maps.search import MapSearch
 from actionrun.compiler.pnn.maps.structure_proof import map_matrices, prove_structure
+from actionrun.compiler.pnn.symbolic_check import check
 from actionrun.spec import Faults
 from map_studies import (
     DAMPED,
@@ -251,6 +252,24 @@ def test_outputs_are_the_whole_state():
     search = 'inputs = ["q", "q\'"]\noutputs = ["q(t+dt)"]\nlayers = [2]\nforce = 1'
     with pytest.raises(Faults, match="every velocity"):
         map_model(oscillator(search=search), None)
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({"system": 'coordinates = ["q"]\nlagrangian = "m*q\'^2/2 + k*q^3*q\'"'}, "map.force"),
+        ({"search": 'inputs = ["q"]\noutputs = ["q(t+dt)"]\nlayers = [2]\nforce = 1'}, "map.state"),
+        ({"search": 'inputs = ["q"]\noutputs = ["q(t+dt)", "q\'(t+dt)"]\nlayers = [20, 20, 20]'},
+         "search.size"),
+    ],
+)  # fmt: skip
+def test_what_a_run_refuses_is_known_before_it(change, code):
+    study = oscillator(**change)
+    for refuse in (check, lambda one: map_model(one, None)):
+        with pytest.raises(Faults) as raised:
+            refuse(study)
+        assert [fault.code for fault in raised.value.faults] == [code]
+    assert check(oscillator()) == []
 
 
 def test_equal_genomes_have_equal_scores(verlet):

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from actionrun.compiler.findings import Section
-from actionrun.compiler.pnn.genome import layout
 from actionrun.compiler.symbolic.equations import symbolic_equations
 from actionrun.compiler.symbolic.lagrangian_system import lagrangian_system
 from actionrun.spec.kinds.pnn import Pnn
 
 from .data import moving_system
+from .networks import map_networks
 
 
 def explain_map(study: Pnn) -> tuple[Section, ...]:
@@ -16,11 +16,11 @@ def explain_map(study: Pnn) -> tuple[Section, ...]:
     symbolic = lagrangian_system(study)
     moving = moving_system(study)
     search, data = study.search, study.data
-    layer = (len(search.layers) + 1) // 2 if search.force == "network" else search.force
-    shape, notes = layout(study, force=layer, force_components=moving.count)
+    space = map_networks(study, moving)
+    shape, notes = space.layout, space.notes
     force = "feels no force"
-    if layer is not None:
-        force = f"layer {layer} holds the force F(q) = dL/dq"
+    if shape.force is not None:
+        force = f"layer {shape.force} holds the force F(q) = dL/dq"
         if search.force == "network":
             force += ", as a network of 10 and 10 tanh units trained on it beforehand and frozen"
         if shape.early:

@@ -7,11 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from actionrun.compiler.errors import study_error
 from actionrun.compiler.numerics.genomes.batched_adam import fit_batch_by_adam
 from actionrun.compiler.numerics.genomes.batched_least_squares import (
     BatchedFit,
@@ -24,13 +22,13 @@ from actionrun.compiler.numerics.genomes.batched_least_squares import (
 from actionrun.compiler.numerics.genomes.map_network import FittedGenome, MapMetrics, MapNetwork
 from actionrun.compiler.numerics.genomes.network import ForceEvaluation
 from actionrun.compiler.pnn.canonical_form import CanonicalForm
-from actionrun.compiler.pnn.genome import Layout, layout
-from actionrun.compiler.symbolic.lowering import Lowered, lowered
+from actionrun.compiler.pnn.genome import Layout
 from actionrun.spec.kinds.pnn import Pnn
 from actionrun.spec.units.quantities import unit
 
 from .data import MotionPairs, MovingSystem, StatePairs, joined, motion_pairs, moving_system
 from .learned_force import trained_force
+from .networks import map_networks, order_of_inputs
 
 FITNESS_ROWS = 400
 FINAL_ROWS = 4000  # that the front is fitted on when the search is over
@@ -41,19 +39,6 @@ BATCH = 32
 BATCH_SIZE = 16  # of fits: networks of a generation differ much in how long they take
 ABANDON_COST = 1e3  # a cost: leaving every state as it is costs about 2
 FLOOR = 1e-12  # structure that holds to round-off
-
-
-class InputReader(eqx.Module):
-    """The inputs of a study as arrays (..., width)."""
-
-    formulas: Lowered
-    width: int = eqx.field(static=True)
-
-    def __call__(self, q, v):
-        parts = [*jnp.moveaxis(q, -1, 0), *jnp.moveaxis(v, -1, 0)]
-        values = [jnp.broadcast_to(jnp.asarray(x), q.shape[:-1]) for x in self.formulas(*parts)]
-        w = self.width
-        return [jnp.stack(values[k : k + w], axis=-1) for k in range(0, len(values), w)]
 
 
 @dataclass(frozen=True)
@@ -271,18 +256,6 @@ class MapModel:
         )
 
 
-def order_of_inputs(study: Pnn, moving: MovingSystem) -> list[int]:
-    """Which part of the state (positions, then velocities, by coordinate) each input is."""
-    words = moving.problem.words
-    state = [*words.q, *words.v]
-    parts = []
-    for expression in study.search.inputs:
-        value = words.meaning(expression)
-        first = value[0] if isinstance(value, tuple) else value
-        parts.append(state.index(first) // moving.width)
-    return parts
-
-
 def thinned(rows: StatePairs, most: int = FITNESS_ROWS) -> StatePairs:
     """At most that many of them, evenly apart."""
     count = min(len(rows), most)
@@ -292,62 +265,11 @@ def thinned(rows: StatePairs, most: int = FITNESS_ROWS) -> StatePairs:
 def map_model(study: Pnn, observations: Mapping[str, np.ndarray] | None) -> MapModel:
     """A map study made ready. Raises Faults."""
     moving = moving_system(study)
-    reader, plain = _reader(study, moving)
-    force = study.search.force
-    layer = (len(study.search.layers) + 1) // 2 if force == "network" else force
-    shape, notes = layout(study, force=layer, force_components=moving.count, active_output=False)
+    space = map_networks(study, moving)
     data = motion_pairs(study, moving, observations)
-    field = moving.force if layer is not None else None
-    if force == "network":
+    field, notes = None if space.layout.force is None else moving.force, space.notes
+    if study.search.force == "network":
         field, note = trained_force(study, moving, data)
         notes = (*notes, note)
-    net = MapNetwork(shape.net, field, reader, _places(study, moving), moving.damped)
-    return MapModel(study, moving, shape, notes, data, net, plain)
-
-
-def _reader(study: Pnn, moving: MovingSystem) -> tuple[InputReader, bool]:
-    """The inputs, and whether they are the positions and velocities themselves."""
-    words, parts, plain = moving.problem.words, [], []
-    for expression in study.search.inputs:
-        value = words.meaning(expression)
-        several = value if isinstance(value, tuple) else (value,)
-        if len(several) != moving.width:
-            raise study_error(
-                study, expression, "map.width",
-                f"this input has {len(several)} components, and the coordinates have "
-                f"{moving.width}",
-                "give every input as many components as a coordinate has",
-            )  # fmt: skip
-        parts += [one.subs(moving.problem.values) for one in several]
-        plain.append(several)
-    components = [*words.q, *words.v]
-    state = [
-        tuple(components[k : k + moving.width]) for k in range(0, len(components), moving.width)
-    ]
-    arguments = [*words.q, *words.v]
-    return InputReader(lowered(parts, arguments), moving.width), sorted(map(str, plain)) == sorted(
-        map(str, state)
-    )
-
-
-def _places(study: Pnn, moving: MovingSystem) -> tuple[int, ...]:
-    """Which coordinate or velocity each output is. Raises Faults unless all are there, once."""
-    words, places = moving.problem.words, []
-    state = [*words.q, *words.v]
-    for expression in study.search.outputs:
-        value = words.meaning(expression)
-        first = value[0] if isinstance(value, tuple) else value
-        whole = not isinstance(value, tuple) or len(value) == moving.width
-        if first not in state or state.index(first) % moving.width or not whole:
-            raise study_error(
-                study, expression, "map.state", "an output of a map is a coordinate or a velocity",
-                "write x(t+dt), x'(t+dt)",
-            )  # fmt: skip
-        places.append(state.index(first) // moving.width)
-    if sorted(places) != list(range(2 * moving.count)):
-        raise study_error(
-            study, ("search", "outputs"), "map.state",
-            "a map has every coordinate and every velocity as an output, once",
-            "write x(t+dt) and x'(t+dt) for each coordinate x",
-        )  # fmt: skip
-    return tuple(places)
+    net = MapNetwork(space.layout.net, field, space.reader, space.places, moving.damped)
+    return MapModel(study, moving, space.layout, notes, data, net, space.plain)

@@ -11,7 +11,8 @@ import numpy as np
 from actionrun.compiler.findings import Axis, Curve, Figure, Panel
 from actionrun.compiler.numerics.genomes.network import ForceEvaluation, Neuron
 
-from .model import MapModel, order_of_inputs
+from .model import MapModel
+from .networks import order_of_inputs
 from .printing import notations
 
 DT = re.compile(r"\bdt\b")

@@ -10,7 +10,8 @@ from actionrun.compiler.findings import Equation
 from actionrun.compiler.pnn.genome_expression import fitted_weights, network_outputs
 from actionrun.compiler.symbolic.printing import latex, name_latex, text
 
-from .model import MapModel, order_of_inputs
+from .model import MapModel
+from .networks import order_of_inputs
 from .structure_proof import MapMatrices, NaturalMatrices, natural_matrices
 
 NICE = (0.25, 1 / 3, 0.5, 2 / 3, 0.75, 1.0, 1.5, 2.0, 3.0, 4.0)

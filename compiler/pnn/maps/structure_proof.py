@@ -14,7 +14,8 @@ import numpy as np
 import sympy as sp
 from actionrun.compiler.pnn.genome_expression import exact_weights, network_outputs
 
-from .model import MapModel, order_of_inputs
+from .model import MapModel
+from .networks import order_of_inputs
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,108 @@
+"""The networks of a map study: their layout, and what goes in and comes out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import equinox as eqx
+import jax.numpy as jnp
+from actionrun.compiler.errors import study_error
+from actionrun.compiler.pnn.genome import Layout, layout
+from actionrun.compiler.symbolic.lowering import Lowered, lowered
+from actionrun.spec.kinds.pnn import Pnn
+
+from .data import MovingSystem
+
+
+class InputReader(eqx.Module):
+    """The inputs of a study as arrays (..., width)."""
+
+    formulas: Lowered
+    width: int = eqx.field(static=True)
+
+    def __call__(self, q, v):
+        parts = [*jnp.moveaxis(q, -1, 0), *jnp.moveaxis(v, -1, 0)]
+        values = [jnp.broadcast_to(jnp.asarray(x), q.shape[:-1]) for x in self.formulas(*parts)]
+        w = self.width
+        return [jnp.stack(values[k : k + w], axis=-1) for k in range(0, len(values), w)]
+
+
+@dataclass(frozen=True)
+class MapNetworks:
+    """The networks of a study, with notes on their weights; `places` of the outputs in the state;
+    whether the inputs are the state itself (`plain`)."""
+
+    layout: Layout
+    notes: tuple[str, ...]
+    reader: InputReader
+    plain: bool
+    places: tuple[int, ...]
+
+
+def map_networks(study: Pnn, moving: MovingSystem) -> MapNetworks:
+    """What algebra alone says of a study's networks. Raises Faults."""
+    reader, plain = _reader(study, moving)
+    force = study.search.force
+    layer = (len(study.search.layers) + 1) // 2 if force == "network" else force
+    shape, notes = layout(study, force=layer, force_components=moving.count)
+    return MapNetworks(shape, notes, reader, plain, _places(study, moving))
+
+
+def order_of_inputs(study: Pnn, moving: MovingSystem) -> list[int]:
+    """Which part of the state (positions, then velocities, by coordinate) each input is."""
+    words = moving.problem.words
+    state = [*words.q, *words.v]
+    parts = []
+    for expression in study.search.inputs:
+        value = words.meaning(expression)
+        first = value[0] if isinstance(value, tuple) else value
+        parts.append(state.index(first) // moving.width)
+    return parts
+
+
+def _reader(study: Pnn, moving: MovingSystem) -> tuple[InputReader, bool]:
+    """The inputs, and whether they are the positions and velocities themselves."""
+    words, parts, plain = moving.problem.words, [], []
+    for expression in study.search.inputs:
+        value = words.meaning(expression)
+        several = value if isinstance(value, tuple) else (value,)
+        if len(several) != moving.width:
+            raise study_error(
+                study, expression, "map.width",
+                f"this input has {len(several)} components, and the coordinates have "
+                f"{moving.width}",
+                "give every input as many components as a coordinate has",
+            )  # fmt: skip
+        parts += [one.subs(moving.problem.values) for one in several]
+        plain.append(several)
+    components = [*words.q, *words.v]
+    state = [
+        tuple(components[k : k + moving.width]) for k in range(0, len(components), moving.width)
+    ]
+    arguments = [*words.q, *words.v]
+    return InputReader(lowered(parts, arguments), moving.width), sorted(map(str, plain)) == sorted(
+        map(str, state)
+    )
+
+
+def _places(study: Pnn, moving: MovingSystem) -> tuple[int, ...]:
+    """Which coordinate or velocity each output is. Raises Faults unless all are there, once."""
+    words, places = moving.problem.words, []
+    state = [*words.q, *words.v]
+    for expression in study.search.outputs:
+        value = words.meaning(expression)
+        first = value[0] if isinstance(value, tuple) else value
+        whole = not isinstance(value, tuple) or len(value) == moving.width
+        if first not in state or state.index(first) % moving.width or not whole:
+            raise study_error(
+                study, expression, "map.state", "an output of a map is a coordinate or a velocity",
+                "write x(t+dt), x'(t+dt)",
+            )  # fmt: skip
+        places.append(state.index(first) // moving.width)
+    if sorted(places) != list(range(2 * moving.count)):
+        raise study_error(
+            study, ("search", "outputs"), "map.state",
+            "a map has every coordinate and every velocity as an output, once",
+            "write x(t+dt) and x'(t+dt) for each coordinate x",
+        )  # fmt: skip
+    return tuple(places)
