@@ -42,8 +42,7 @@ def build(study: Om, observations: Mapping[str, np.ndarray] | None = None) -> Pr
     # The body goes to the nearest image of its end: files may hold wrapped coordinates.
     way = jnp.asarray(q[..., 1] - q[..., 0])
     q[..., 1] = q[..., 0] + np.asarray(minimum_image(way, problem.system.edge))
-    if problem.velocities:
-        assert start.v is not None and end.v is not None
+    if problem.velocities and start.v is not None and end.v is not None:
         q = np.concatenate([q, np.stack([start.v, end.v], axis=2)], axis=2)
     return _reported(PathMinimization(problem, q, start.species))
 

@@ -10,7 +10,7 @@ from actionrun.spec.kinds.om import Om
 
 from .cluster.explanation import transformation
 from .path_problem import PathProblem, is_transformation, most_iterations, path_problem
-from .reference_md import FINER, ReferenceRun
+from .reference_md import FINER, reference_run
 
 
 def equations(problem: PathProblem) -> tuple[Equation, ...]:
@@ -92,7 +92,7 @@ def _ends(problem: PathProblem) -> str:
     study, given = problem.study, " and ".join(problem.study.ends.given)
     if study.ends.origin != "md":
         return f"{given.capitalize()} at both ends, from the study."
-    run = ReferenceRun(problem)
+    run = reference_run(problem)
     return (
         f"{given.capitalize()} at both ends, from a reference run by velocity Verlet: a lattice "
         f"melted at 3 times the temperature, a thermostat, rest, {run.steps} steps of {run.dt:.6g} "
@@ -108,12 +108,11 @@ def _path(problem: PathProblem) -> str:
         if problem.exact
         else f"The ends are held by a penalty of weight {study.loss.boundary:g}"
     )
-    if problem.by_network:
-        assert study.network is not None
-        layers = "-".join(map(str, study.network.hidden))
+    if (network := problem.network) is not None:
+        layers = "-".join(map(str, network.hidden))
         return (
             f"A network from time to positions, hidden layers {layers}, "
-            f"{study.network.activation}, analytic first and second derivatives; "
+            f"{network.activation}, analytic first and second derivatives; "
             f"{study.path.points} Gauss nodes of the stretched time. {ends}."
         )
     return (

@@ -4,11 +4,14 @@ over time and iterations, structure and dynamics of the fluid, energies.
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 from actionrun.compiler.findings import Axis, Curve, Figure, Panel
 from actionrun.spec.units.unit_table import LENGTH
 
-from .result import PathResult
+from .diagnostics import ReferenceDeviation
+from .result import FluidStatistics, PathResult
 
 SHOWN = 4  # bodies whose paths are drawn
 TINY = 1e-17
@@ -16,15 +19,15 @@ SPREAD = 20  # largest over smallest value from which an axis is logarithmic
 
 
 def path_figures(result: PathResult) -> tuple[Figure, ...]:
-    diagnostics = [_bodies(result) if result.problem.system.shape[1] > 1 else _motion(result)]
+    figures = [_bodies(result) if result.problem.system.shape[1] > 1 else _motion(result)]
     if result.score is not None:
-        diagnostics.append(_deviations(result))
+        figures.append(_deviations(result, result.score))
     if (history := _history(result)) is not None:
-        diagnostics.append(history)
+        figures.append(history)
     if result.fluid is not None:
-        diagnostics.append(_fluid(result))
-    diagnostics.append(_energies(result))
-    return tuple(diagnostics)
+        figures.append(_fluid(result, result.fluid))
+    figures.append(_energies(result))
+    return tuple(figures)
 
 
 def length(result: PathResult) -> str:
@@ -84,10 +87,9 @@ def _motion(result: PathResult) -> Figure:
     return Figure("path", caption, tuple(panels))
 
 
-def _deviations(result: PathResult) -> Figure:
+def _deviations(result: PathResult, score: ReferenceDeviation) -> Figure:
     """RMSD of positions and momenta over time (the paper's Fig. 3)."""
-    assert result.score is not None
-    t, score = result.diagnostics.path.t, result.score
+    t = result.diagnostics.path.t
     inner = slice(1, -1)  # at the ends there is rounding alone
     unit = length(result)
     places = Curve(t[inner], np.maximum(score.positions[inner], TINY))
@@ -125,18 +127,17 @@ def _history(result: PathResult) -> Figure | None:
     return Figure("convergence", caption, tuple(panels))
 
 
-def _fluid(result: PathResult) -> Figure:
+def _fluid(result: PathResult, fluid: FluidStatistics) -> Figure:
     """g(r) and the velocity autocorrelation (the paper's Fig. 4)."""
-    assert result.fluid is not None
-    fluid, names = result.fluid, ("path of least action", "molecular dynamics")
-    styles = ("line", "points")
+    names = ("path of least action", "molecular dynamics")
+    styles: tuple[Literal["line", "points"], ...] = ("line", "points")
     thin = (slice(None), slice(None, None, 2))
     g = tuple(
-        Curve(fluid.r[some], y[some], name, style)  # type: ignore[arg-type]
+        Curve(fluid.r[some], y[some], name, style)
         for y, name, style, some in zip(fluid.g, names, styles, thin, strict=False)
     )
     vacf = tuple(
-        Curve(fluid.t[some], y[some], name, style)  # type: ignore[arg-type]
+        Curve(fluid.t[some], y[some], name, style)
         for y, name, style, some in zip(fluid.vacf, names, styles, thin, strict=False)
     )
     caption = "Structure and dynamics of the fluid along the path."

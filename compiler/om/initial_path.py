@@ -29,11 +29,10 @@ def interpolated_start(problem: PathProblem, given: jax.Array) -> Any:
     """Parameters of the path that only knows its ends: their Hermite polynomial, a straight line
     where no velocities are given; of a network, random ones."""
     dim, n = problem.system.shape
-    if problem.by_network:
-        assert problem.study.network is not None
+    if problem.network is not None:
         middle = np.zeros((dim, n)) if problem.exact else np.asarray(given[..., :2]).mean(axis=2)
         key = jax.random.key(problem.study.seed)
-        layers = initial_layers(key, problem.study.network.hidden, middle, problem.dtype)
+        layers = initial_layers(key, problem.network.hidden, middle, problem.dtype)
         if problem.exact:  # nothing is added to the lift at first
             *rest, (w, b) = layers
             layers = (*rest, (jnp.zeros_like(w), b))
@@ -57,7 +56,7 @@ def perturbed_start(problem: PathProblem, given: jax.Array, number: int) -> Any:
 
 def marched_start(problem: PathProblem, given: jax.Array) -> Any:
     """Parameters of the path that is marched from both ends to the middle, an integration: the
-    accelerations met on the way, as far as the basis holds them. Raises NoStartError."""
+    accelerations met on the way, as far as the basis holds them. Raises StartError."""
     basis, potential = problem.basis, problem.system.potential
     half, t = basis.duration / 2, basis.nodes
     q, v = given[..., :2], given[..., 2:]

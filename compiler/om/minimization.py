@@ -20,7 +20,7 @@ from actionrun.compiler.program import Report, Tell
 
 from .initial_path import StartError, interpolated_start, marched_start, perturbed_start
 from .path_problem import PathProblem, cast
-from .reference_md import ReferenceRun
+from .reference_md import reference_run
 
 State = dict[str, Any]
 MILESTONES = 60  # iterations of a first-order method of which the loss and the distance are kept
@@ -43,7 +43,7 @@ class PathMinimization:
     ):
         self.problem, self.species = problem, species
         self.given = None if given is None else jnp.asarray(given)
-        self.reference = ReferenceRun(problem) if given is None else None
+        self.reference = reference_run(problem) if given is None else None
         self.before = 0
         if self.reference is not None:
             self.before = self.reference.blocks + self.reference.stretches

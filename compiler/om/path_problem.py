@@ -28,7 +28,7 @@ from actionrun.compiler.numerics.paths.minimizers import OPTIMIZERS, Method, Min
 from actionrun.compiler.numerics.paths.network_path import NetworkPath
 from actionrun.compiler.symbolic.lowering import lowered
 from actionrun.spec import Value
-from actionrun.spec.kinds.om import Om
+from actionrun.spec.kinds.om import Om, PathNetwork
 
 from .particle_system import ParticleSystem, particle_system
 
@@ -53,9 +53,14 @@ class PathProblem:
         return given or ("network" if self.study.network is not None else "legendre")
 
     @property
+    def network(self) -> PathNetwork | None:
+        """The network that is the path; None where the path is linear in its parameters."""
+        return self.study.network if self.name == "network" else None
+
+    @property
     def by_network(self) -> bool:
         """Whether the path is a network of time."""
-        return self.name == "network"
+        return self.network is not None
 
     @property
     def method(self) -> Method:
@@ -101,35 +106,32 @@ class PathProblem:
 
     def ansatz(self, given: jax.Array) -> Ansatz:
         """The path as a function of parameters, between the ends `given` (dim, N, E)."""
-        basis, nodes = self.basis, self.basis.nodes
-        if not self.by_network:
-            there = tabulated(basis, nodes)
-            held = FixedEnds(there, given, self.mass)
-            return held if self.exact else FreeEnds(there, self.mass)
-        assert self.study.network is not None
-        return self.network(given, nodes)
+        nodes = self.basis.nodes
+        if self.network is not None:
+            return self._network_path(self.network, given, nodes)
+        there = tabulated(self.basis, nodes)
+        return FixedEnds(there, given, self.mass) if self.exact else FreeEnds(there, self.mass)
 
-    def network(self, given: jax.Array, t: np.ndarray) -> NetworkPath:
+    def _network_path(self, network: PathNetwork, given: jax.Array, t: np.ndarray) -> NetworkPath:
         """The network as a path at times t."""
-        assert self.study.network is not None
         lift = envelope = None
         if self.exact:
             lift = jnp.einsum("kte,dne->kdnt", jnp.asarray(self.basis.lift(t)), given)
             envelope = jnp.asarray(self.basis.envelope(t, 1 + self.velocities))
         duration = jnp.asarray(self.duration)
         T = jnp.asarray(t / self.duration)
-        result = NetworkPath(T, duration, lift, envelope, given, self.study.network.activation)
+        result = NetworkPath(T, duration, lift, envelope, given, network.activation)
         return cast(result, self.dtype)
 
     def path(self, x: Any, given: jax.Array, t: np.ndarray):
         """The path of parameters x at any times t."""
-        if self.by_network:
-            return self.network(given, t).motion(x)
+        if self.network is not None:
+            return self._network_path(self.network, given, t).motion(x)
         ends, c = (given, x) if self.exact else x
         return tabulated(self.basis, t).motion(ends, c / self.mass)
 
     def loss(self, given: jax.Array, neighbors: NeighborList) -> PathLoss:
-        """The loss between the ends `given`; `near` is the neighbour list at some path."""
+        """The loss between the ends `given`; `neighbors` is the list at some path."""
         terms = self.study.loss
         boundary = None if terms.boundary == "exact" else jnp.asarray(float(terms.boundary))
         energy = jnp.asarray(terms.energy) if terms.energy else None

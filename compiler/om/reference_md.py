@@ -33,19 +33,17 @@ class ReferenceRun:
     fixed shape: the neighbour list is made anew from where it was made (`place`)."""
 
     problem: PathProblem
+    schedule: md.Equilibration
+    edge: float
 
     @property
     def dt(self) -> float:
-        given = self.problem.study.ends.md
-        assert given is not None
-        return self.problem.study.number(given.dt)
+        return self.schedule.dt
 
     @property
     def steps(self) -> int:
         """Steps of the equilibration."""
-        given = self.problem.study.ends.md
-        assert given is not None
-        return round(self.problem.study.number(given.equilibration) / self.dt)
+        return self.schedule.steps
 
     @property
     def blocks(self) -> int:
@@ -54,12 +52,6 @@ class ReferenceRun:
     @property
     def stretches(self) -> int:
         return SAMPLES // ROWS
-
-    @property
-    def thermal_energy(self) -> float:
-        given = self.problem.study.ends.temperature
-        assert given is not None
-        return self.problem.system.boltzmann * self.problem.study.number(given)
 
     @property
     def times(self) -> np.ndarray:
@@ -74,18 +66,16 @@ class ReferenceRun:
 
     @property
     def verlet(self) -> md.MDIntegrator:
-        return md.MDIntegrator(self.problem.system.potential, self.problem.mass)
+        return self.schedule.verlet
 
     def start(self) -> dict[str, Any]:
         """A lattice with thermal velocities."""
-        bodies, seed = self.problem.system, self.problem.study.seed
-        dim, n = bodies.shape
-        assert bodies.edge is not None
-        q = jnp.asarray(md.lattice(n, dim, bodies.edge, seed))
-        v = md.thermal_velocities(self.problem.mass, self.thermal_energy, q.shape, self._key(0))
+        dim, n = self.problem.system.shape
+        lattice = md.lattice(n, dim, self.edge, self.problem.study.seed)
+        x = self.schedule.start(lattice)
         kept = jnp.zeros((dim, n, SAMPLES + 1))
         energies = jnp.zeros((2, SAMPLES + 1))
-        state = self._packed(self.verlet.start(q, v))
+        state = self._packed(x)
         seen = {"g": jnp.zeros(SHELLS), "vacf": jnp.zeros(len(self.lags)), "seen": jnp.asarray(0)}
         return {**state, "kept_q": kept, "kept_v": kept, "energies": energies, **seen}
 
@@ -95,7 +85,8 @@ class ReferenceRun:
         if step < self.blocks:
             if self._resting(step):
                 return self._watched(state, x)
-            x = self._equilibrated(x, step)
+            stop = min((step + 1) * BLOCK, self.steps)
+            x = self.schedule.advanced(x, step * BLOCK, stop)
             return {**state, **self._packed(x)}
         first = (step - self.blocks) * ROWS
         return {**state, **self._sampled(state, x, first)}
@@ -107,45 +98,21 @@ class ReferenceRun:
 
     def _resting(self, step: int) -> bool:
         """Whether a whole block runs without the thermostat."""
-        melt, cool = (round(share * self.steps) for share in (md.MELT_SHARE, md.THERMOSTAT_SHARE))
-        return step * BLOCK >= melt + cool and (step + 1) * BLOCK <= self.steps
+        return step * BLOCK >= self.schedule.rest and (step + 1) * BLOCK <= self.steps
 
     def _watched(self, state: dict[str, Any], x: md.MDState) -> dict[str, Any]:
         """A block of the liquid at rest, whose structure and memory are added up."""
-        edge, q, v = self.problem.system.edge, [], []
-        assert edge is not None
+        q, v = [], []
         for _ in range(WATCHED):
             q.append(np.asarray(x.q))
             v.append(np.asarray(x.v))
             x = md.propagated(self.verlet, x, BLOCK // WATCHED, self.dt)
-        _, g = radial_distribution(np.concatenate(q[::SPARSE], axis=2), edge, SHELLS)
+        _, g = radial_distribution(np.concatenate(q[::SPARSE], axis=2), self.edge, SHELLS)
         vacf = velocity_autocorrelation(np.concatenate(v, axis=2))
         return {
             **state, **self._packed(x),
             "g": state["g"] + g, "vacf": state["vacf"] + vacf, "seen": state["seen"] + 1,
         }  # fmt: skip
-
-    def _equilibrated(self, x: md.MDState, step: int) -> md.MDState:
-        melt, cool = (round(share * self.steps) for share in (md.MELT_SHARE, md.THERMOSTAT_SHARE))
-        at, stop = step * BLOCK, min((step + 1) * BLOCK, self.steps)
-        friction = jnp.asarray(md.RELAXATIONS / max(self.steps * self.dt, self.dt))
-        edges = (melt, melt + cool, self.steps)
-        for border, heat in zip(edges, (md.MELT_TEMPERATURE, 1.0, None), strict=True):
-            count = min(stop, border) - at
-            if count <= 0:
-                continue
-            bath = None
-            if heat is not None:
-                bath = md.LangevinThermostat(
-                    jnp.asarray(heat * self.thermal_energy), friction, self._key(1)
-                )
-            x = md.propagated(self.verlet, x, count, self.dt, bath)
-            at += count
-            if at == edges[1]:  # the thermostat leaves: the temperature is what was asked for
-                x = x._replace(
-                    v=md.rescaled_velocities(x.v, self.problem.mass, self.thermal_energy)
-                )
-        return x
 
     def _sampled(self, state: dict[str, Any], x: md.MDState, first: int) -> dict[str, Any]:
         interval = self.problem.duration / SAMPLES
@@ -167,9 +134,6 @@ class ReferenceRun:
         q, v = (state[name][..., jnp.asarray([0, -1])] for name in ("kept_q", "kept_v"))
         return jnp.concatenate([q, v], axis=2) if self.problem.velocities else q
 
-    def _key(self, n: int) -> jax.Array:
-        return jax.random.fold_in(jax.random.key(self.problem.study.seed), n)
-
     def _packed(self, x: md.MDState) -> dict[str, Any]:
         rows = jnp.asarray(x.neighbors.others.shape[1])
         return {"q": x.q, "v": x.v, "f": x.f, "step": x.step, "place": x.neighbors.reference,
@@ -178,3 +142,20 @@ class ReferenceRun:
     def _unpacked(self, s: dict[str, Any]) -> md.MDState:
         neighbors = self.problem.system.potential.neighbor_list(s["place"], int(s["rows"]))
         return md.MDState(s["q"], s["v"], s["f"], neighbors, s["step"])
+
+
+def reference_run(problem: PathProblem) -> ReferenceRun:
+    """The reference run of a study that asks for one, of a fluid in a box."""
+    study, system = problem.study, problem.system
+    given, temperature, edge = study.ends.md, study.ends.temperature, system.edge
+    if given is None or temperature is None or edge is None:
+        raise ValueError("the study has no reference run")
+    dt = study.number(given.dt)
+    schedule = md.Equilibration(
+        md.MDIntegrator(system.potential, problem.mass),
+        system.boltzmann * study.number(temperature),
+        dt,
+        round(study.number(given.equilibration) / dt),
+        jax.random.key(study.seed),
+    )
+    return ReferenceRun(problem, schedule, edge)

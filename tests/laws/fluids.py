@@ -1,7 +1,9 @@
 """Many bodies for the laws: studies of a line or two, places without overlaps."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
+from actionrun.compiler.numerics.molecular import molecular_dynamics as md
 from actionrun.compiler.om.particle_system import ParticleSystem, particle_system
 from actionrun.spec import loads
 
@@ -46,6 +48,12 @@ def few(system: str) -> ParticleSystem:
     return particle_system(
         loads(f'study = "om"\n[system]\ncoordinates = ["x", "y"]\n{system}\n{ends}{path}')
     )
+
+
+def equilibrated(verlet, q, kT, dt, duration, seed):
+    """The lattice q as a fluid in thermal motion."""
+    schedule = md.Equilibration(verlet, kT, dt, round(duration / dt), jax.random.key(seed))
+    return schedule.advanced(schedule.start(q), 0, schedule.steps)
 
 
 def places(n, images=1, dimension=3, spacing=1.1, seed=0):

@@ -14,7 +14,7 @@ from actionrun.compiler.numerics.molecular.observables import (
     rmsd,
     velocity_autocorrelation,
 )
-from fluids import fluid
+from fluids import equilibrated, fluid
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +23,7 @@ def liquid():
     result = fluid(108, cutoff=2.5, density=0.7876)
     verlet = md.MDIntegrator(result.potential, jnp.asarray(result.mass))
     start = md.lattice(108, 3, result.edge, 0)
-    return result, verlet, md.equilibrated(verlet, start, 0.81, 0.002, 8.0, 0)
+    return result, verlet, equilibrated(verlet, start, 0.81, 0.002, 8.0, 0)
 
 
 def test_energy_error_is_of_second_order(liquid):
@@ -91,7 +91,7 @@ def test_motion_converges_and_turns_back(liquid):
 def test_the_same_seed_gives_the_same_bits(liquid):
     result, verlet, _ = liquid
     start = md.lattice(108, 3, result.edge, 0)
-    a, b, c = (md.equilibrated(verlet, start, 0.81, 0.004, 0.4, seed) for seed in (3, 3, 4))
+    a, b, c = (equilibrated(verlet, start, 0.81, 0.004, 0.4, seed) for seed in (3, 3, 4))
     assert jnp.array_equal(a.q, b.q)
     assert jnp.array_equal(a.v, b.v)
     assert not jnp.array_equal(a.v, c.v)

@@ -8,7 +8,7 @@ from actionrun.compiler.om.particle_system import particle_system
 from actionrun.spec import loads, resolved_toml
 from actionrun.spec.validation.om_rules import check_samples
 from actionrun.spec.validation.sample_context import EndStructure, SampleContext
-from fluids import FILES, RUN, fluid, places
+from fluids import FILES, RUN, equilibrated, fluid, places
 
 MIXTURE = """\
 study = "om"
@@ -88,7 +88,7 @@ def test_a_mixture_keeps_energy_and_momentum():
     result = mixture()
     verlet = md.MDIntegrator(result.potential, jnp.asarray(result.mass))
     start = md.lattice(27, 3, result.edge, 0)
-    x = md.equilibrated(verlet, start, 0.8, 0.002, 1.0, 0)
+    x = equilibrated(verlet, start, 0.8, 0.002, 1.0, 0)
     run = md.sampled_trajectory(verlet, x, 0.5, 0.0005, 20)
     energy = run.kinetic + run.potential
     assert np.max(np.abs(energy - energy[0])) < 1e-4 * abs(energy[0])

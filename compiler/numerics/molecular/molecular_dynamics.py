@@ -11,6 +11,7 @@ Shapes: q, v (dim, N, 1), unwrapped coordinates; mass broadcasts against them.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import equinox as eqx
@@ -23,10 +24,7 @@ from .potential_energy import PotentialEnergy
 
 CHUNK = 2000  # steps between looks at the state
 MELT_TEMPERATURE = 3.0  # temperature of the melt over that of the liquid
-MELT_SHARE, THERMOSTAT_SHARE = (
-    0.25,
-    0.5,
-)  # shares of the equilibration; what is left runs without thermostat
+MELT_SHARE, THERMOSTAT_SHARE = 0.25, 0.5  # of an equilibration; what is left runs without
 ENERGY_CHANGE = 0.1  # change of the energy over the kinetic energy that no motion may have
 RELAXATIONS = 20  # of the thermostat in an equilibration
 
@@ -88,9 +86,6 @@ class MDTrajectory(NamedTuple):
     potential: np.ndarray
 
 
-Done = Callable[[int, int], None]  # steps done, of
-
-
 def lattice(n: int, dim: int, edge: float, seed: int) -> np.ndarray:
     """n places (dim, n, 1) on a lattice that fills a cubic box of that edge: face-centred cubic in
     three dimensions, square in two.
@@ -129,51 +124,70 @@ def rescaled_velocities(v: jax.Array, mass: jax.Array, kT) -> jax.Array:
     return v * jnp.sqrt(kT / jnp.maximum(temperature(v, mass), jnp.finfo(v.dtype).tiny))
 
 
-def equilibrated(
-    verlet: MDIntegrator, q: np.ndarray, kT: float, dt: float, duration: float, seed: int,
-    tell: Done = lambda done, total: None,
-) -> MDState:  # fmt: skip
-    """A fluid in thermal motion: melted from q, cooled to kT, then left to itself.
+@dataclass(frozen=True)
+class Equilibration:
+    """The schedule by which a lattice becomes a fluid in thermal motion.
 
-    Of `duration` a quarter is spent at 3 kT, half at kT with the thermostat, a quarter without.
-    There is no total momentum. Raises FloatingPointError where the numbers run away.
+    Of its `steps` of `dt` a quarter is spent at 3 times the thermal energy k_B T, half at it with the thermostat, a quarter
+    without. There is no total momentum.
     """
-    key = jax.random.key(seed)
-    total = round(duration / dt)
-    melt, cool = (round(share * total) for share in (MELT_SHARE, THERMOSTAT_SHARE))
-    places = jnp.asarray(q)
-    v = thermal_velocities(verlet.mass, kT, places.shape, jax.random.fold_in(key, 0))
-    x = verlet.start(places, v)
-    friction = RELAXATIONS / max(duration, dt)
-    at = 0
-    for steps, heat in ((melt, MELT_TEMPERATURE), (cool, 1.0)):
-        bath = LangevinThermostat(
-            jnp.asarray(heat * kT), jnp.asarray(friction), jax.random.fold_in(key, 1)
-        )
-        x = propagated(verlet, x, steps, dt, bath, lambda n, _, at=at: tell(at + n, total))
-        at += steps
-    x = x._replace(v=rescaled_velocities(x.v, verlet.mass, kT))
-    return propagated(verlet, x, total - at, dt, None, lambda n, _: tell(at + n, total))
+
+    verlet: MDIntegrator
+    thermal_energy: float
+    dt: float
+    steps: int
+    key: jax.Array
+
+    @property
+    def rest(self) -> int:
+        """The step from which on there is no thermostat."""
+        return sum(self._heated)
+
+    @property
+    def _heated(self) -> tuple[int, int]:
+        melt, cool = (round(share * self.steps) for share in (MELT_SHARE, THERMOSTAT_SHARE))
+        return melt, cool
+
+    def start(self, q: np.ndarray) -> MDState:
+        """The lattice q (dim, N, 1) with thermal velocities."""
+        key = jax.random.fold_in(self.key, 0)
+        v = thermal_velocities(self.verlet.mass, self.thermal_energy, q.shape, key)
+        return self.verlet.start(jnp.asarray(q), v)
+
+    def advanced(self, x: MDState, at: int, stop: int) -> MDState:
+        """From step `at` to step `stop`. Raises FloatingPointError where the numbers run away."""
+        friction = jnp.asarray(RELAXATIONS / max(self.steps * self.dt, self.dt))
+        edges = (self._heated[0], self.rest, self.steps)
+        for border, heat in zip(edges, (MELT_TEMPERATURE, 1.0, None), strict=True):
+            count = min(stop, border) - at
+            if count <= 0:
+                continue
+            bath = None
+            if heat is not None:
+                key = jax.random.fold_in(self.key, 1)
+                bath = LangevinThermostat(jnp.asarray(heat * self.thermal_energy), friction, key)
+            x = propagated(self.verlet, x, count, self.dt, bath)
+            at += count
+            if at == self.rest:  # the thermostat leaves: the temperature is what was asked for
+                x = x._replace(v=rescaled_velocities(x.v, self.verlet.mass, self.thermal_energy))
+        return x
 
 
 def propagated(
-    verlet: MDIntegrator, x: MDState, steps: int, dt: float, bath: LangevinThermostat | None = None,
-    tell: Done = lambda done, total: None,
-) -> MDState:  # fmt: skip
+    verlet: MDIntegrator, x: MDState, steps: int, dt: float, bath: LangevinThermostat | None = None
+) -> MDState:
     """The motion `steps` steps later. Raises FloatingPointError where the numbers run away."""
     done = 0
     while done < steps:
         count = min(CHUNK, steps - done)
         x = _held(verlet, x, lambda x, n=count: _march(verlet, x, jnp.asarray(n), dt, bath))
         done += count
-        tell(done, steps)
     return x
 
 
 def sampled_trajectory(
-    verlet: MDIntegrator, x: MDState, duration: float, dt: float, samples: int,
-    tell: Done = lambda done, total: None,
-) -> MDTrajectory:  # fmt: skip
+    verlet: MDIntegrator, x: MDState, duration: float, dt: float, samples: int
+) -> MDTrajectory:
     """`samples` + 1 states at even times of [0, duration], by steps of at most dt.
 
     Raises FloatingPointError where the numbers run away, or the energy is not kept.
@@ -181,10 +195,9 @@ def sampled_trajectory(
     stride = max(1, int(np.ceil(duration / samples / dt * (1 - 1e-12))))
     h = jnp.asarray(duration / samples / stride)
     rows = [_row(verlet, x)]
-    for k in range(samples):
+    for _ in range(samples):
         x = _held(verlet, x, lambda x: _march(verlet, x, jnp.asarray(stride), h, None))
         rows.append(_row(verlet, x))
-        tell(k + 1, samples)
     q, v, kinetic, potential = (np.stack(part, axis=-1) for part in zip(*rows, strict=True))
     change = np.max(np.abs(kinetic + potential - kinetic[0] - potential[0]))
     if not change <= ENERGY_CHANGE * kinetic[0]:

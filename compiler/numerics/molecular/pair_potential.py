@@ -115,9 +115,8 @@ class PairPotential(eqx.Module):
 
     def _terms(self, s: jax.Array, theta) -> tuple[jax.Array, jax.Array, jax.Array]:
         """e, e', e'' with the switch; zeros where s is at the cut-off or beyond."""
-        if self.cutoff is None:
+        if self.cutoff is None or self.switch is None:
             return self._bare(s, theta)
-        assert self.switch is not None
         start, stop = self.switch**2, self.cutoff**2
         s = jnp.minimum(s, stop)
         e, e1, e2 = self._bare(s, theta)

@@ -134,7 +134,9 @@ class PathLoss(eqx.Module):
         neighbors = self.neighbors_at(path.q)
         forces = self.potential.forces(path.q, neighbors)
         mass, half, e = self.mass, self._half, self._energy_scale
-        own = None if self.terms is None else jax.linearize(self._own, path.q, path.v)[1]
+        own = None
+        if (terms := self.terms) is not None:
+            own = jax.linearize(lambda q, v: self._own(terms, q, v), path.q, path.v)[1]
         _, ends_change = jax.linearize(self.ansatz.ends, x)
         ends_back = jax.linear_transpose(ends_change, x)
 
@@ -184,9 +186,8 @@ class PathLoss(eqx.Module):
         weight = self.weights.energy
         return None if weight is None else jnp.sqrt(weight / len(self.quadrature))
 
-    def _own(self, q: jax.Array, v: jax.Array) -> jax.Array:
-        assert self.terms is not None
-        return jnp.sqrt(self.quadrature / jnp.sum(self.quadrature)) * self.terms(q, v)
+    def _own(self, terms: PenaltyTerms, q: jax.Array, v: jax.Array) -> jax.Array:
+        return jnp.sqrt(self.quadrature / jnp.sum(self.quadrature)) * terms(q, v)
 
     def _centred(self, x: jax.Array) -> jax.Array:
         return x - jnp.mean(x) if self.level is None else x
@@ -199,7 +200,7 @@ class PathLoss(eqx.Module):
             energy = self.energy(path, neighbors)
             out["energy"] = e * self._centred(energy if self.level is None else energy - self.level)
         if self.terms is not None:
-            out["terms"] = self._own(path.q, path.v)
+            out["terms"] = self._own(self.terms, path.q, path.v)
         if self.weights.boundary is not None:
             out["boundary"] = jnp.sqrt(self.weights.boundary) * (self.ansatz.ends(x) - self.given)
         return out

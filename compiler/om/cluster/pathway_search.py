@@ -77,6 +77,14 @@ class PathwaySearch:
         images = self.problem.study.refine.images
         return SearchTasks(self.potential, ends.species, images, ends.length, self.stiffness)
 
+    def part(self, name: str, arguments: tuple[Any, ...]) -> Any:
+        """What a process does of a step: it depends on its arguments alone, to the last bit."""
+        return self.parts.do(name, arguments)
+
+    def shared(self, share: Sharing) -> None:
+        """Let `share` do the parts, (name, arguments) each, in the order of the tasks."""
+        self.share = share
+
     @property
     def potential(self):
         return self.problem.system.potential

@@ -12,7 +12,6 @@ from actionrun.compiler.om.path_problem import PathProblem, most_iterations
 from actionrun.compiler.program import Report
 
 from .endpoints import Endpoints
-from .parallel_tasks import Sharing
 from .pathway_search import PathwaySearch
 
 STRETCHES = 20  # steps of the march in which the path is relaxed
@@ -35,23 +34,9 @@ class ClusterTransformation:
         self.total = self.learn + (self.search.total if self.search else 0)
 
     @property
-    def sharing(self) -> ClusterTransformation | None:
-        return self if self.shares > 1 else None
-
-    @property
-    def shares(self) -> int:
-        """Parts of one step that several processes can do; 1 where that is not worth it."""
-        return self.search.shares if self.search else 1
-
-    def part(self, name: str, arguments: tuple[Any, ...]) -> Any:
-        """What a process does of a step: it depends on its arguments alone, to the last bit."""
-        assert self.search is not None
-        return self.search.parts.do(name, arguments)
-
-    def shared(self, share: Sharing) -> None:
-        """Let `share` do the parts, (name, arguments) each, in the order of the tasks."""
-        if self.search:
-            self.search.share = share
+    def sharing(self) -> PathwaySearch | None:
+        """The search, where a step of it has parts that several processes can do."""
+        return self.search if self.search and self.search.shares > 1 else None
 
     @property
     def _stretches(self) -> int:
@@ -76,7 +61,7 @@ class ClusterTransformation:
         if self.search and done >= self.learn:
             state = {**state, "search": self.search.copied(state["search"])}
         for step in range(done, done + count):
-            if step < self.learn:
+            if self.search is None or step < self.learn:
                 first, stop = (self._place(n) for n in (step, step + 1))
                 if stop > first:
                     path, report = self.path.advance(state["path"], first, stop - first)
@@ -86,7 +71,6 @@ class ClusterTransformation:
                     metrics = dict(report.metrics)
                 self.stage = self.path.stage
                 continue
-            assert self.search is not None
             self.stage = "search"
             if step == self.learn:
                 state = {**state, "search": self.search.copied(state["search"])}
