@@ -128,8 +128,8 @@ def rescaled_velocities(v: jax.Array, mass: jax.Array, kT) -> jax.Array:
 class Equilibration:
     """The schedule by which a lattice becomes a fluid in thermal motion.
 
-    Of its `steps` of `dt` a quarter is spent at 3 times the thermal energy k_B T, half at it with the thermostat, a quarter
-    without. There is no total momentum.
+    Of its `steps` of `dt` a quarter is spent at 3 times the `thermal_energy` k_B T, half at it with
+    the thermostat, a quarter without. There is no total momentum.
     """
 
     verlet: MDIntegrator
