@@ -8,7 +8,7 @@ import numpy as np
 from actionrun.compiler.errors import study_error
 from actionrun.compiler.numerics.inference.population import Population
 from actionrun.compiler.numerics.integrators.constrained import Constrained
-from actionrun.compiler.numerics.integrators.shooting import Moving
+from actionrun.compiler.numerics.integrators.shooting import BatchIntegrator
 from actionrun.compiler.numerics.integrators.variational import GGL
 from actionrun.compiler.symbolic.constraints import constraints, dependences, distances
 from actionrun.compiler.symbolic.lagrangian_system import LagrangianSystem
@@ -20,7 +20,7 @@ STARTS = 64  # drawn to see whether a motion can start there
 ON = 1e-12  # of the size of the terms: a start this near to the surface lies on it
 
 
-def integrator(study: Family, symbolic: LagrangianSystem) -> Moving:
+def integrator(study: Family, symbolic: LagrangianSystem) -> BatchIntegrator:
     """The integrator of a family's motions, on the surface of its constraints where it has any."""
     plain = GGL(mechanics(symbolic), study.integrator.r)
     return Constrained(plain, constraints(symbolic)) if symbolic.constraints else plain
@@ -38,8 +38,8 @@ def require_starts(study: Family, symbolic: LagrangianSystem, drawn: Population)
     if bool(jnp.all(drawn.q_low == drawn.q_high)):
         require_on(study, symbolic, ggl, theta[:, 0], q[:, 0], p[:, 0])
     none = jnp.zeros(())
-    q, p = ggl.placed(q, p, none, theta)
-    off = jnp.max(jnp.abs(ggl.off(q, none, theta)), axis=0)
+    q, p = ggl.project_to_constraints(q, p, none, theta)
+    off = jnp.max(jnp.abs(ggl.constraint_residual(q, none, theta)), axis=0)
     lost = int(np.sum(~np.asarray((off < ON) & jnp.all(jnp.isfinite(p), axis=0))))
     if lost:
         one = "the constraint" if len(symbolic.constraints) == 1 else "the constraints"
@@ -50,7 +50,7 @@ def require_starts(study: Family, symbolic: LagrangianSystem, drawn: Population)
         )  # fmt: skip
 
 
-def require_surface(symbolic: LagrangianSystem, ggl: Moving, theta, q, p) -> None:
+def require_surface(symbolic: LagrangianSystem, ggl: BatchIntegrator, theta, q, p) -> None:
     """Raises Faults where constraints at q (n,) follow from others or contradict them."""
     if isinstance(ggl, Constrained):
         faults = dependences(symbolic, ggl, theta, np.asarray(q), np.asarray(p))
@@ -58,7 +58,9 @@ def require_surface(symbolic: LagrangianSystem, ggl: Moving, theta, q, p) -> Non
             raise Faults(tuple(faults))
 
 
-def require_on(study: Family, symbolic: LagrangianSystem, ggl: Moving, theta, q, p) -> None:
+def require_on(
+    study: Family, symbolic: LagrangianSystem, ggl: BatchIntegrator, theta, q, p
+) -> None:
     """Raises Faults for a start q (n,) in plain numbers that is off the constraints.
 
     Where a coefficient stands in them their surface is another for each member, and the start is

@@ -119,7 +119,11 @@ def evaluate(
         again, _ = population.series(*parts(x))
         rows = ((again - series) / size).reshape((-1, series.shape[-1]))
         # what is fitted of a start is off the surface too: these rows hold it there
-        return rows if known_start else jnp.concatenate([rows, population.departure(*parts(x))])
+        return (
+            rows
+            if known_start
+            else jnp.concatenate([rows, population.initial_constraint_residual(*parts(x))])
+        )
 
     when = np.array(times)
 

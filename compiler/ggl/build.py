@@ -1,83 +1,151 @@
-"""From a ggl study to its program: an integration."""
+"""From a ggl study to its program: an integration and its report."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
 
+import jax
 import numpy as np
-import sympy as sp
-from actionrun.compiler.ggl.comparison.error_curves import Comparison
-from actionrun.compiler.ggl.comparison.propagators import Setting
+from actionrun.compiler.findings import Findings
+from actionrun.compiler.ggl.comparison.propagators import InitialValueProblem
+from actionrun.compiler.ggl.comparison.setup import Comparison
 from actionrun.compiler.ggl.comparison.tableaux import tableaux
-from actionrun.compiler.numerics.integrators.time_marching import (
-    March,
-    Stepper,
+from actionrun.compiler.numerics.array_types import ArrayFunction
+from actionrun.compiler.numerics.integrators.linear_map import Map, step_map
+from actionrun.compiler.numerics.integrators.mechanics import (
+    CoordinateExactSolution,
+    ExactSolution,
+    Mechanics,
 )
+from actionrun.compiler.numerics.integrators.runge_kutta import (
+    Equations,
+    EquationsOfMotion,
+    TimeTransformedEquations,
+)
+from actionrun.compiler.numerics.integrators.time_marching import Integrator, TimeMarcher
+from actionrun.compiler.program import Reported
 from actionrun.compiler.symbolic.lagrangian_system import LagrangianSystem, lagrangian_system
-from actionrun.compiler.symbolic.lowered_system import mechanics, parameters
+from actionrun.compiler.symbolic.lowered_system import (
+    many_body_mechanics,
+    mechanics,
+    parameters,
+)
 from actionrun.compiler.symbolic.lowering import lowered
+from actionrun.compiler.symbolic.structure import equations_of_motion
 from actionrun.spec.kinds.ggl import Ggl
 
-from .charge_balance import book_of
-from .dense_output import between, between_bodies
+from .charge_balance import SymmetryCharges, charges
+from .dense_output import dense_output
 from .integration import Integration
 from .many_body import stepper as bodies
+from .report import IntegrationReport
+from .series import Series
+from .stability_check import with_step_check_of_bodies
 from .stepper import solver, stepper
 from .supported import require_room
 
 
-def build(study: Ggl, observations: Mapping[str, np.ndarray] | None = None) -> Integration:
+@dataclass(frozen=True, eq=False)
+class _Parts:
+    """What of a program differs between few coordinates and many bodies.
+
+    `step_map` makes the map of a step, of r, h and the type of its numbers; `pulls` the forces that
+    accelerate, where they are known symbolically.
+    """
+
+    integrator: Integrator
+    q: np.ndarray
+    p: np.ndarray
+    charges: SymmetryCharges
+    exact: ExactSolution | None
+    step_map: Callable[..., Map] | None
+    pulls: Callable[[], ArrayFunction | None]
+    body_check: Callable[[Integration, Series, Findings], Findings] | None
+
+
+def build(
+    study: Ggl, observations: Mapping[str, np.ndarray] | None = None
+) -> Reported[Integration]:
     """The program of a ggl study. Raises Faults for what the mathematics forbids."""
-    if study.system.particles is not None:
-        return _of_bodies(study)
-    symbolic = lagrangian_system(study)
-    arrays = mechanics(symbolic)
-    positions = _exact(study, symbolic)
-    exact = lowered(positions, [symbolic.words.t, *symbolic.constants]) if positions else None
-    theta = parameters(symbolic)
-    h = study.number(study.integrator.dt)
-    ggl, q, p = stepper(study, symbolic, arrays, theta)
-    book = book_of(symbolic, ggl)
-    sought = between(study, symbolic, ggl, h)
-    march = March(ggl, solver(ggl, sought is None), exact, book.ledger, sought is not None)
-    require_room(study, symbolic, h, q, p)
-    program = Integration(study, symbolic, march, theta, h, q, p)
-    program.book, program.between = book, sought
-    if study.compare is not None:
-        _compare(program, ggl, positions)
-    return program
+    system = lagrangian_system(study)
+    theta, h = parameters(system), study.number(study.integrator.dt)
+    parts = (_of_bodies if system.body_count else _of_coordinates)(study, system, theta)
+    integrator, steps = parts.integrator, study.integrator.steps or 0
+    output = dense_output(study, system, integrator, h, steps)
+    way = solver(integrator, output is None)
+    march = TimeMarcher(integrator, way, parts.exact, parts.charges.balance, output is not None)
+    require_room(study, system, h, parts.q, parts.p)
+    kind = np.float32 if study.integrator.precision == "single" else np.float64
+    # unlike `jnp.asarray`, this compiles nothing
+    start = (theta, np.float64(h), np.asarray(parts.q, kind), np.asarray(parts.p, kind))
+    theta, h_, q, p = jax.device_put(start)
+    mapped = parts.step_map
+    if mapped is not None and way == "linear":
+        mapped = partial(mapped, integrator.r, h, charges=parts.charges.balance, dtype=q.dtype)
+    else:
+        mapped = None
+    run = Integration(study, system, march, theta, h_, q, p, steps, output, mapped)
+    comparison = _comparison(run, parts, h) if study.compare is not None else None
+    report = IntegrationReport(run, parts.charges, parts.body_check, comparison)
+    return Reported(run, report)
 
 
-def _of_bodies(study: Ggl) -> Integration:
-    """The program of a study with particles."""
-    symbolic = lagrangian_system(study)
-    theta, h = parameters(symbolic), study.number(study.integrator.dt)
-    ggl, q, p = bodies.stepper(study, symbolic, theta)
-    book = bodies.book_of(symbolic, ggl)
-    sought = between_bodies(study, symbolic, ggl, h)
-    exact = bodies.exact(study, symbolic)
-    march = March(ggl, solver(ggl), exact, book.ledger, sought is not None)
-    require_room(study, symbolic, h, q, p)
-    program = Integration(study, symbolic, march, theta, h, q, p)
-    program.book, program.between = book, sought
-    if study.compare is not None:
-        _compare(program, ggl, exact or [])
-    return program
+def _of_coordinates(study: Ggl, system: LagrangianSystem, theta: Any) -> _Parts:
+    arrays = mechanics(system)
+    integrator, q, p = stepper(study, system, arrays, theta)
+
+    def pulls() -> ArrayFunction:
+        words, free = system.words, replace(system, holonomic=())
+        arguments = [*words.q, *words.v, words.t, *system.constants]
+        return lowered([right for _, right in equations_of_motion(free)], arguments)
+
+    return _Parts(
+        integrator, q, p, charges(system, arrays, integrator), _exact(study, system),
+        partial(_step_map, arrays, theta) if integrator.linear else None, pulls, None,
+    )  # fmt: skip
 
 
-def _compare(program: Integration, ggl: Stepper, exact) -> None:
-    study = program.study
-    setting = Setting(program.symbolic, ggl, program.theta, program.q, program.p, float(program.h))
-    methods, r = tableaux(study), study.integrator.r
-    program.comparison = Comparison(study, setting, methods, r, program.total, exact)
+def _step_map(
+    arrays: Mechanics, theta: Any, r: int, h: float, charges=None, dtype=np.float64
+) -> Map:
+    return step_map(arrays, r, h, theta, charges, dtype)
 
 
-def _exact(study: Ggl, symbolic: LagrangianSystem) -> list[sp.Expr]:
-    """The true positions as expressions of t; none where the study does not give them."""
+def _of_bodies(study: Ggl, system: LagrangianSystem, theta: Any) -> _Parts:
+    arrays = many_body_mechanics(system)
+    integrator, q, p = bodies.stepper(study, system, arrays, theta)
+
+    def check(run: Integration, rows: Series, findings: Findings) -> Findings:
+        return with_step_check_of_bodies(run, arrays, rows, findings)
+
+    return _Parts(
+        integrator, q, p, bodies.charges(system, arrays, integrator), bodies.exact(study, system),
+        None, lambda: None, check,
+    )  # fmt: skip
+
+
+def _comparison(run: Integration, parts: _Parts, h: float) -> Comparison:
+    integrator, clock = parts.integrator, parts.integrator.clock
+    motion: Equations = EquationsOfMotion(
+        integrator.mechanics.flattened, parts.pulls(), integrator.surface
+    )
+    if clock is not None:
+        motion = TimeTransformedEquations(motion, clock)
+    setting = InitialValueProblem(
+        run.system, integrator, motion, parts.step_map, run.theta, run.q, run.p, h
+    )
+    return Comparison(run.study, setting, tableaux(run.study), run.total, parts.exact)
+
+
+def _exact(study: Ggl, system: LagrangianSystem) -> ExactSolution | None:
+    """The true positions; none where the study does not give them."""
     if not study.exact:
-        return []
-    words, parts = symbolic.words, []
+        return None
+    words, positions = system.words, []
     for name in words.slices:
         given = study.exact[name]
-        parts += [words.scalar(e) for e in (given if isinstance(given, tuple) else (given,))]
-    return parts
+        positions += [words.scalar(e) for e in (given if isinstance(given, tuple) else (given,))]
+    return CoordinateExactSolution(lowered(positions, [words.t, *system.constants]))

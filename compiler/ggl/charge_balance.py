@@ -10,12 +10,13 @@ import jax.numpy as jnp
 import numpy as np
 import sympy as sp
 from actionrun.compiler.findings import Array, Axis, Check, Curve, Figure, Findings, Panel, Table
-from actionrun.compiler.numerics.integrators.charge_balance import Ledger
-from actionrun.compiler.numerics.integrators.constrained import Constrained
-from actionrun.compiler.numerics.integrators.many_body.mechanics import BodyLedger
-from actionrun.compiler.numerics.integrators.time_marching import Trajectory
-from actionrun.compiler.numerics.integrators.time_transformed import Transformed
-from actionrun.compiler.numerics.integrators.variational import GGL
+from actionrun.compiler.numerics.integrators.charge_balance import (
+    Balance,
+    ChargeBalance,
+    CoordinateCharges,
+)
+from actionrun.compiler.numerics.integrators.mechanics import FlatMechanics
+from actionrun.compiler.numerics.integrators.time_marching import Integrator, Trajectory
 from actionrun.compiler.symbolic.lagrangian_system import LagrangianSystem
 from actionrun.compiler.symbolic.lowering import lowered
 from actionrun.compiler.symbolic.noether import (
@@ -28,82 +29,11 @@ from actionrun.compiler.symbolic.noether import (
 from actionrun.compiler.symbolic.structure import equations_of_motion
 from actionrun.spec.kinds.ggl import Ggl
 
-from .findings import Motion
+from .findings import Series
+from .integration import Integration
 
 SMALL = 1e-3  # of the size of a charge's terms: what a charge that is nearly zero is measured by
 SHOWN = 6  # charges drawn
-
-
-class Book(NamedTuple):
-    """The symmetries of a problem and the ledger that a march keeps of them (None: of none), and
-    why, where that is not because there are none."""
-
-    symmetries: tuple[Symmetry, ...]
-    ledger: Ledger | BodyLedger | None
-    note: str = ""
-
-
-def book_of(problem: LagrangianSystem, stepper: GGL | Constrained | Transformed) -> Book:
-    """The book of a problem, for steps of any kind."""
-    found, words = symmetries(problem), problem.words
-    if not found:
-        return Book((), None)
-    rates = [s.rate for s in found]
-    flows = any(rate != 0 for rate in rates)
-    inner = stepper
-    if flows and problem.n > LARGEST:
-        return Book((), None, f"no ledger: it is kept up to {LARGEST} degrees of freedom with K")
-    while not isinstance(inner, GGL):
-        inner = inner.inner if isinstance(inner, Transformed) else inner.ggl
-    p = tuple(sp.Symbol(f"pi_{name}", real=True) for name in words.names)
-    spatial = [s for s in found if s.kind != "time"]
-    terms = [[a * x for a, x in zip(p, s.displacement, strict=True)] for s in spatial]
-    state = [*words.q, *p, words.t, *problem.constants]
-    nodes = [*words.q, *words.v, *words.a, words.t, *problem.constants]
-    pulls = None
-    if any(rate.free_symbols & set(words.a) for rate in rates):
-        sides = [right for _, right in equations_of_motion(problem)]
-        pulls = lowered(sides, [*words.q, *words.v, words.t, *problem.constants])
-    kept = Ledger(
-        ggl=inner,
-        n=problem.n,
-        energy=len(spatial) < len(found),
-        charges=lowered([sp.Add(*parts) for parts in terms], state),
-        sizes=lowered([sp.Add(*(sp.Abs(x) for x in parts)) for parts in terms], state),
-        rates=lowered(rates, nodes) if flows else None,
-        pulls=pulls,
-    )
-    return Book(found, kept)
-
-
-def scale(ledger: Ledger | BodyLedger | None, state: Trajectory) -> np.ndarray:
-    """What defects are relative to, (m,): the first value, or a thousandth of the largest terms
-    where that is nearly zero (for the energy the convention of `energy_error_max`)."""
-    balance = state.balance
-    assert ledger is not None and balance is not None
-    kinetic = [float(state.monitor.kinetic_high)] * ledger.energy
-    size = SMALL * np.concatenate([kinetic, np.asarray(balance.size)])
-    largest = np.maximum(np.abs(np.asarray(balance.start)), size)
-    return np.where(largest > 0, largest, 1.0)
-
-
-def balanced(
-    motion: Motion, book: Book, state: Trajectory, samples: Mapping[str, np.ndarray],
-    findings: Findings,
-) -> Findings:  # fmt: skip
-    """The findings with the ledger put in."""
-    if state.balance is None:
-        return replace(findings, notes=(*findings.notes, *([book.note] if book.note else [])))
-    system = motion.problem
-    charges = [
-        Charge(s.name, s.kind, s.charge_name, charge_text(system, s), charge_latex(system, s),
-               _unit(motion.study, s))
-        for s in book.symmetries
-    ]  # fmt: skip
-    t, values = _values(motion, book, samples, findings)
-    kept = system.conservative
-    size = scale(book.ledger, state)
-    return entered(motion.study, kept, charges, size, state, t, values, samples, findings)
 
 
 class Charge(NamedTuple):
@@ -117,16 +47,79 @@ class Charge(NamedTuple):
     unit: str
 
 
-def entered(
-    study: Ggl, kept: bool, found: Sequence[Charge], size: np.ndarray, state: Trajectory,
-    t: np.ndarray, values: np.ndarray, samples: Mapping[str, np.ndarray], findings: Findings,
+class SymmetryCharges(NamedTuple):
+    """The symmetries of a system and the balance of their charges that a march keeps (None: of
+    none), and why, where that is not because there are none."""
+
+    symmetries: tuple[Symmetry, ...]
+    balance: ChargeBalance | None
+    note: str = ""
+
+
+def charges(
+    problem: LagrangianSystem, mechanics: FlatMechanics, integrator: Integrator
+) -> SymmetryCharges:
+    """The charges of named coordinates, for steps of any kind."""
+    known, words = symmetries(problem), problem.words
+    if not known:
+        return SymmetryCharges((), None)
+    rates = [s.rate for s in known]
+    flows = any(rate != 0 for rate in rates)
+    if flows and problem.n > LARGEST:
+        note = f"no ledger: it is kept up to {LARGEST} degrees of freedom with K"
+        return SymmetryCharges((), None, note)
+    p = tuple(sp.Symbol(f"pi_{name}", real=True) for name in words.names)
+    spatial = [s for s in known if s.kind != "time"]
+    terms = [[a * x for a, x in zip(p, s.displacement, strict=True)] for s in spatial]
+    state = [*words.q, *p, words.t, *problem.constants]
+    nodes = [*words.q, *words.v, *words.a, words.t, *problem.constants]
+    pulls = None
+    if any(rate.free_symbols & set(words.a) for rate in rates):
+        sides = [right for _, right in equations_of_motion(problem)]
+        pulls = lowered(sides, [*words.q, *words.v, words.t, *problem.constants])
+    balance = CoordinateCharges(
+        mechanics=mechanics,
+        r=integrator.r,
+        clock=integrator.clock,
+        energy=len(spatial) < len(known),
+        charges=lowered([sp.Add(*parts) for parts in terms], state),
+        terms=lowered([sp.Add(*(sp.Abs(x) for x in parts)) for parts in terms], state),
+        flows=flows,
+        rates=lowered(rates, nodes) if flows else None,
+        pulls=pulls,
+    )
+    return SymmetryCharges(known, balance)
+
+
+def _scale(energy: bool, balance: Balance, state: Trajectory) -> np.ndarray:
+    """What defects are relative to, (m,): the first value, or a thousandth of the largest terms
+    where that is nearly zero (for the energy the convention of `energy_error_max`)."""
+    kinetic = [float(state.monitor.kinetic_high)] * energy
+    size = SMALL * np.concatenate([kinetic, np.asarray(balance.size)])
+    largest = np.maximum(np.abs(np.asarray(balance.start)), size)
+    return np.where(largest > 0, largest, 1.0)
+
+
+def with_charges(
+    run: Integration, of: SymmetryCharges, state: Trajectory, series: Series,
+    samples: Mapping[str, np.ndarray], findings: Findings,
 ) -> Findings:  # fmt: skip
-    """The findings with a ledger of charges `values` (rows, m) put in; `kept`: whether the energy
-    is conserved, which then has a line of its own."""
-    balance = state.balance
-    assert balance is not None
-    relative = np.asarray(balance.defect) / size
-    flux, total = np.zeros_like(values), np.zeros(len(found))
+    """The findings with the balance of charges put in."""
+    balance, kept = state.balance, of.balance
+    if balance is None or kept is None:
+        return replace(findings, notes=(*findings.notes, *([of.note] if of.note else [])))
+    system = run.system
+    charges = [
+        Charge(s.name, s.kind, s.charge_name, charge_text(system, s), charge_latex(system, s),
+               _unit(run.study, s))
+        for s in of.symmetries
+    ]  # fmt: skip
+    rows = series.q.T, series.p.T, series.t, series.energy
+    q, p, t, energy = (jnp.asarray(x, float) for x in rows)
+    flat = run.integrator.mechanics.flattened
+    values = np.asarray(kept.values(q, p, t, flat.over_batch(run.theta), energy)).T
+    relative = np.asarray(balance.defect) / _scale(kept.energy, balance, state)
+    flux, total = np.zeros_like(values), np.zeros(len(charges))
     if balance.flux is not None and balance.flux_low is not None:
         flux[1:], total = samples["flux"], np.asarray(balance.flux) + np.asarray(balance.flux_low)
     entries = [
@@ -141,36 +134,26 @@ def entered(
             "flux": float(total[k]),
             "defect": float(relative[k]),
         }
-        for k, symmetry in enumerate(found)
+        for k, symmetry in enumerate(charges)
     ]
-    lines = [e for e, s in zip(entries, found, strict=True) if not (kept and s.kind == "time")]
+    lines = [
+        e
+        for e, s in zip(entries, charges, strict=True)
+        if not (system.conservative and s.kind == "time")
+    ]
     worst = sorted(lines, key=lambda e: -e["defect"])[:3]
     line = ", ".join(f"{e['charge']} {e['defect']:.1e}" for e in worst)
     summary = [("ledger", f"{line}: relative, largest of all steps")] if line else []
+    defect = (values - values[0] - flux) / _scale(kept.energy, balance, state)
     return replace(
         findings,
         summary=(*findings.summary, *summary),
         extra={**findings.extra, "ledger": entries},
         tables=(*findings.tables, _table(entries)),
-        figures=(*findings.figures, _figure(study, found, t, (values - values[0] - flux) / size)),
-        checks=(*findings.checks, *_checks(study, entries, found)),
-        arrays={**findings.arrays, **_arrays(found, values, flux)},
+        figures=(*findings.figures, _figure(run.study, charges, series.t, defect)),
+        checks=(*findings.checks, *_checks(run.study, entries, charges)),
+        arrays={**findings.arrays, **_arrays(charges, values, flux)},
     )
-
-
-def _values(motion: Motion, book: Book, samples, findings: Findings):
-    """Times (rows,) and charges (rows, m) of the kept rows, the start first."""
-    assert book.ledger is not None
-    t, energy = findings.arrays["t"].data, findings.arrays["energy"].data
-    q = np.concatenate([np.asarray(motion.q)[None], samples["q"]])
-    p = np.concatenate([np.asarray(motion.p)[None], samples["p"]])
-    if isinstance(book.ledger, BodyLedger):
-        now, theta = jnp.asarray(t), motion.theta
-        at = jnp.asarray(q), jnp.asarray(p), now, theta, jnp.asarray(energy)
-        return t, np.asarray(book.ledger.values(*at))
-    charges = book.ledger.charges(*q.T, *p.T, t, *np.asarray(motion.theta)[:, None])  # type: ignore[arg-type]
-    columns = ([energy] if book.ledger.energy else []) + charges
-    return t, np.stack([np.broadcast_to(x, t.shape) for x in columns], axis=1)
 
 
 def _unit(study: Ggl, symmetry: Symmetry) -> str:
@@ -197,18 +180,18 @@ def _table(entries: list[dict]) -> Table:
     )  # fmt: skip
 
 
-def _figure(study: Ggl, found: Sequence[Charge], t: np.ndarray, defect: np.ndarray) -> Figure:
+def _figure(study: Ggl, charges: Sequence[Charge], t: np.ndarray, defect: np.ndarray) -> Figure:
     floor = np.finfo(float).eps / 4
     curves = tuple(
-        Curve(t[1:], np.maximum(np.abs(defect[1:, k]), floor), _short(s, len(found)))
-        for k, s in enumerate(found[:SHOWN])
+        Curve(t[1:], np.maximum(np.abs(defect[1:, k]), floor), _short(s, len(charges)))
+        for k, s in enumerate(charges[:SHOWN])
     )
     y = Axis("relative defect of the balance", log=True)
-    left = f" (the first {SHOWN} of {len(found)})" if len(found) > SHOWN else ""
+    left = f" (the first {SHOWN} of {len(charges)})" if len(charges) > SHOWN else ""
     caption = (
         f"Charges minus their first value minus what K added to them{left}: "
         "round-off for momenta, the order of the method for the energy."
-        + (" p are momenta, L angular momenta." if len(found) > 3 else "")
+        + (" p are momenta, L angular momenta." if len(charges) > 3 else "")
     )
     return Figure("ledger", caption, (Panel(Axis("time t", study.unit("t")), y, curves),))
 
@@ -221,10 +204,10 @@ def _short(charge: Charge, count: int) -> str:
     return name.replace("total momentum of", "p of").replace("angular momentum of", "L of")
 
 
-def _checks(study: Ggl, entries: list[dict], found: Sequence[Charge]) -> list[Check]:
+def _checks(study: Ggl, entries: list[dict], charges: Sequence[Charge]) -> list[Check]:
     checks, most = [], 1e-9 if study.integrator.precision == "double" else 1e-5
-    momenta = [e["defect"] for e, s in zip(entries, found, strict=True) if s.kind != "time"]
-    for s, e in zip(found, entries, strict=True):
+    momenta = [e["defect"] for e, s in zip(entries, charges, strict=True) if s.kind != "time"]
+    for s, e in zip(charges, entries, strict=True):
         if s.kind == "time" and e["flux"]:
             text = f"energy and what K took of it balance to {e['defect']:.1e}"
             checks.append(Check("energy balance", e["defect"] < 1e-2, text))
@@ -235,9 +218,9 @@ def _checks(study: Ggl, entries: list[dict], found: Sequence[Charge]) -> list[Ch
     return checks
 
 
-def _arrays(found: Sequence[Charge], values, flux) -> Mapping[str, Array]:
+def _arrays(charges: Sequence[Charge], values, flux) -> Mapping[str, Array]:
     arrays = {}
-    for k, s in enumerate(found):
+    for k, s in enumerate(charges):
         unit = s.unit
         if s.kind != "time":
             arrays[f"charge_{k}"] = Array(values[:, k], ("t",), unit, s.charge_name)

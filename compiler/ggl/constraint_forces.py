@@ -9,11 +9,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from actionrun.compiler.findings import Array, Axis, Curve, Figure, Panel
-from actionrun.compiler.numerics.integrators.constrained import Constrained, multipliers
-from actionrun.compiler.numerics.integrators.many_body.flattened import Flat
-from actionrun.compiler.numerics.integrators.mechanics import Mechanics
-from actionrun.compiler.numerics.integrators.time_marching import Stepper
-from actionrun.compiler.numerics.integrators.time_transformed import Transformed
+from actionrun.compiler.numerics.integrators.constrained import Constraints, multipliers
+from actionrun.compiler.numerics.integrators.mechanics import FlatMechanics
+from actionrun.compiler.numerics.integrators.time_marching import Integrator
+from actionrun.compiler.symbolic.constraints import numbered
+from actionrun.compiler.symbolic.lagrangian_system import LagrangianSystem
 from actionrun.compiler.symbolic.vocabulary import Vocabulary
 from actionrun.spec.kinds.ggl import Ggl
 
@@ -26,49 +26,42 @@ class Forces(NamedTuple):
 
 
 @eqx.filter_jit
-def _forces(mechanics, constraints, q, v, t, theta):
-    weights = multipliers(mechanics, constraints, q, v, t, theta)
-    pull = jnp.sum(constraints.gradient(q, t, theta) * weights[:, None], axis=0)
-    return weights.T, pull.T
-
-
-@eqx.filter_jit
-def _forces_of_many(mechanics, constraints, q, v, t, theta):
+def _forces(mechanics: FlatMechanics, surface: Constraints, q, v, t, theta):
     def of(row):
         q, v, t = row
-        weights = multipliers(mechanics, constraints, q, v, t, theta)
-        return weights, constraints.pull(q, t, theta, weights)
+        weights = multipliers(mechanics, surface, q, v, t, theta)
+        return weights, surface.pull(q, t, theta, weights)
 
-    return jax.lax.map(of, (q, v, t))  # a row at a time: its matrix is of all bodies
+    return jax.lax.map(of, (q, v, t))  # a row at a time: of bodies, its matrix is of them all
 
 
-def forces(ggl: Stepper, q, v, t, theta) -> Forces | None:
+def forces(integrator: Integrator, q, v, t, theta) -> Forces | None:
     """The forces of constraint at rows of positions and velocities (rows, n); None without any."""
-    mechanics = ggl.mechanics
-    inner = ggl.inner if isinstance(ggl, Transformed) else ggl
-    if not isinstance(inner, Constrained):
+    if integrator.surface is None:
         return None
-    assert isinstance(mechanics, Mechanics | Flat)
-    if isinstance(mechanics, Flat):
-        weights, pull = _forces_of_many(mechanics, inner.constraints, q, v, t, theta)
-        return Forces(np.asarray(weights), np.asarray(pull))
-    q, v, t = (jnp.asarray(x) for x in (q.T, v.T, t))
-    weights, pull = _forces(mechanics, inner.constraints, q, v, t, theta[:, None])
-    return Forces(np.asarray(weights), np.asarray(pull))
+    q, v, t = map(jnp.asarray, (q, v, t))
+    flat = integrator.mechanics.flattened
+    return Forces(*map(np.asarray, _forces(flat, integrator.surface, q, v, t, theta)))
 
 
-def force_arrays(study: Ggl, words: Vocabulary, forces: Forces) -> dict[str, Array]:
-    """`multiplier_1`, ... of L + sum_k multiplier_k phi_k, and `force_NAME` by coordinate."""
+def force_arrays(study: Ggl, system: LagrangianSystem, forces: Forces) -> dict[str, Array]:
+    """`multiplier_1`, ... of L + sum_k multiplier_k phi_k, one for every body where a constraint
+    holds for each, and `force_NAME` by coordinate."""
     arrays: dict[str, Array] = {}
-    for k, constraint in enumerate(study.system.holonomic, 1):
-        unit = study.unit(f"multiplier_{k}")
-        meaning = f"multiplier of the constraint {constraint.text}"
-        arrays[f"multiplier_{k}"] = Array(forces.multipliers[:, k - 1], ("t",), unit, meaning)
-    for name, part in words.slices.items():
-        vector = study.system.is_vector(name)
-        data = forces.forces[:, part] if vector else forces.forces[:, part.start]
-        dims = ("t", f"{name}_component") if vector else ("t",)
-        meaning = f"force of constraint on {name}"
+    bodies, at = ("body",) * bool(system.body_count), 0
+    for k, (one, first, count) in enumerate(numbered(system), 1):
+        data, key = forces.multipliers[:, at : at + count], f"multiplier_{k}"
+        at += count
+        of = f" for i = {first} ... {first + count - 1}" if one.each else ""
+        meaning = f"multiplier of the constraint {one.where.text}{of}"
+        dims = ("t", f"{key}_i") if one.each else ("t",)
+        data = data if one.each else data[:, 0]
+        arrays[key] = Array(data, dims, study.unit(key), meaning)
+    each = " of each body" if system.body_count else ""
+    for name in system.words.slices:
+        data = system.of_coordinate(forces.forces, name)
+        dims = ("t", *bodies, f"{name}_component")[: data.ndim]
+        meaning = f"force of constraint on {name}{each}"
         arrays[f"force_{name}"] = Array(data, dims, study.unit(f"force_{name}"), meaning)
     return arrays
 

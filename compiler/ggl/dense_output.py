@@ -1,6 +1,6 @@
 """[output] and [events]: what happens between the steps of a run, found as it marches.
 
-What a finished run says of it is in `dense_findings`."""
+What a finished run says of it is in `dense_output_findings`."""
 
 from __future__ import annotations
 
@@ -8,25 +8,18 @@ from dataclasses import dataclass
 
 import jax.numpy as jnp
 import numpy as np
-from actionrun.compiler.numerics.integrators.constrained import Constrained
 from actionrun.compiler.numerics.integrators.dense_output import (
     BATCH,
-    Dense,
-    Many,
-    Plain,
-    Slowed,
-    SlowedMany,
+    StepPaths,
     coefficients,
-    reached,
     roots,
     states,
+    step_fractions,
     survey,
 )
-from actionrun.compiler.numerics.integrators.many_body.flattened import bodies_of
-from actionrun.compiler.numerics.integrators.many_body.mechanics import Bodies
-from actionrun.compiler.numerics.integrators.mechanics import Mechanics
-from actionrun.compiler.numerics.integrators.time_marching import Single
-from actionrun.compiler.numerics.integrators.time_transformed import Transformed
+from actionrun.compiler.numerics.integrators.many_body.functions import ManyBodyFunctions
+from actionrun.compiler.numerics.integrators.mechanics import CoordinateFunctions, StateFunctions
+from actionrun.compiler.numerics.integrators.time_marching import Integrator
 from actionrun.compiler.symbolic.lagrangian_system import LagrangianSystem
 from actionrun.compiler.symbolic.lowered_system import kernel
 from actionrun.compiler.symbolic.lowering import lowered
@@ -38,20 +31,19 @@ NUMBERS = 4_000_000  # of a block of steps that are looked at together
 
 
 @dataclass(frozen=True)
-class Between:
+class DenseOutput:
     """What is looked for between the steps of a run; `times` are sorted, `at` their steps."""
 
-    dense: Dense
+    paths: StepPaths
     names: tuple[str, ...]
     times: np.ndarray
     at: np.ndarray
     h: float
-    slowed: bool = False  # whether steps are of a transformed time
 
     @property
     def capacity(self) -> int:
         """Steps that are looked at together."""
-        size = self.dense.of.size * (self.dense.r + 2 + len(self.dense.grid))
+        size = self.paths.size * (self.paths.r + 2 + len(self.paths.grid))
         return max(16, min(4096, NUMBERS // size))
 
     def block(self, step: int, q, p, V, theta, whole: int) -> dict[str, np.ndarray]:
@@ -63,15 +55,15 @@ class Between:
         V = np.concatenate([V, np.zeros((whole - count, *V.shape[1:]))])
         q, p = (np.concatenate([x, np.repeat(x[-1:], whole - count, axis=0)]) for x in (q, p))
         t = self.h * (step + np.arange(whole + 1))
-        found: dict[str, np.ndarray] = {}
+        samples: dict[str, np.ndarray] = {}
         if self.names:
-            values, w = survey(self.dense, q, p, t, V, self.h, theta)
-            found |= self._crossings(step, np.asarray(values)[:, :count], q, np.asarray(w), theta)
+            values, w = survey(self.paths, q, p, t, V, self.h, theta)
+            samples |= self._crossings(step, np.asarray(values)[:, :count], q, np.asarray(w), theta)
         else:
-            w = coefficients(self.dense, jnp.asarray(q[:-1]), jnp.asarray(V), self.h, theta)
+            w = coefficients(self.paths, jnp.asarray(q[:-1]), jnp.asarray(V), self.h, theta)
         if len(self.times):
-            found |= self._outputs(step, count, q, np.asarray(w))
-        return found
+            samples |= self._outputs(step, count, q, np.asarray(w))
+        return samples
 
     def _crossings(self, step: int, values, q, w, theta) -> dict[str, np.ndarray]:
         above = values >= 0
@@ -81,28 +73,29 @@ class Between:
         sound = np.isfinite(values)
         crossed = (above[..., 1:] != above[..., :-1]) & sound[..., 1:] & sound[..., :-1]
         k, j, which = np.nonzero(crossed.transpose(1, 2, 0))
-        rising, grid = above[which, k, j + 1], self.dense.grid
+        rising, grid = above[which, k, j + 1], self.paths.grid
         t = self.h * (step + k)
         parts = [
-            roots(self.dense, which, rising, q, w, t, low, high, self.h, theta)
+            roots(self.paths, which, rising, q, w, t, low, high, self.h, theta)
             for which, rising, q, w, t, low, high in _batches(
                 which, rising, q[k].T, w[:, :, k], t, grid[j], grid[j + 1]
             )
         ]
-        there, v, t = _joined(parts, len(k), self.dense.of.size)
+        there, v, t = _joined(parts, len(k), self.paths.size)
         return {
             "event": which.astype(np.int64), "event_rising": rising.astype(np.int64),
             "event_t": t, "event_q": there, "event_v": v,
         }  # fmt: skip
 
     def _outputs(self, step: int, count: int, q, w) -> dict[str, np.ndarray]:
-        if self.slowed:  # a step holds the times after its start, and the first one t = 0
+        if self.paths.clock is not None:
+            # a step holds the times after its start, and the first one t = 0
             clock = q[: count + 1, -1]
             first, last = np.searchsorted(self.times, clock[[0, -1]], side="right")
             times = self.times[first if step else 0 : last]
             k = np.clip(np.searchsorted(clock, times) - 1, 0, count - 1)
             parts = [
-                (*states(self.dense, q, w, self.h, reached(self.dense, q, w, self.h, t)), t)
+                (*states(self.paths, q, w, self.h, step_fractions(self.paths, q, w, self.h, t)), t)
                 for q, w, t in _batches(q[k].T, w[:, :, k], times)
             ]
         else:
@@ -110,10 +103,10 @@ class Between:
             k, times = self.at[first:last] - step, self.times[first:last]
             s = times / self.h - self.at[first:last]
             parts = [
-                (*states(self.dense, q, w, self.h, s), s)
+                (*states(self.paths, q, w, self.h, s), s)
                 for q, w, s in _batches(q[k].T, w[:, :, k], s)
             ]
-        there, v, _ = _joined(parts, len(k), self.dense.of.size)
+        there, v, _ = _joined(parts, len(k), self.paths.size)
         return {"output_t": times, "output_q": there, "output_v": v}
 
 
@@ -134,42 +127,36 @@ def _joined(parts, count: int, n: int):
     return q.T[:count], v.T[:count], t[:count]
 
 
-def between(study: Ggl, problem: LagrangianSystem, stepper: Single, h: float) -> Between | None:
+def events(study: Ggl, system: LagrangianSystem) -> StateFunctions | None:
+    """The functions of [events] whose zeros are looked for; None where there are none."""
+    words = system.words
+    if not study.events:
+        return None
+    if not system.body_count:
+        arguments = [*words.q, *words.v, words.t, *system.constants]
+        return CoordinateFunctions(
+            lowered([words.scalar(event) for event in study.events.values()], arguments)
+        )
+    sums = []
+    for event in study.events.values():
+        parts = summands(words, event)
+        sums.append(tuple(kernel(system, one, [one.expression], ()) for one in parts))
+    return ManyBodyFunctions(tuple(sums), len(words.names), len(system.values))
+
+
+def dense_output(
+    study: Ggl, system: LagrangianSystem, integrator: Integrator, h: float, steps: int
+) -> DenseOutput | None:
     """What [output] and [events] ask for; None where there are none. Raises Faults."""
-    words, names = problem.words, tuple(study.events)
-    arguments = [*words.q, *words.v, words.t, *problem.constants]
-    expressions = [words.scalar(study.events[name]) for name in names]
-    events = lowered(expressions, arguments) if names else None
-    mechanics = stepper.mechanics
-    assert isinstance(mechanics, Mechanics)
-    if not isinstance(stepper, Transformed):
-        return _between(study, Plain(mechanics, events), h)
-    return _between(study, Slowed(mechanics, events, stepper.clock), h)
-
-
-def between_bodies(
-    study: Ggl, problem: LagrangianSystem, stepper: Bodies | Constrained | Transformed, h: float
-) -> Between | None:
-    """The same of many bodies."""
-    events = []
-    for expression in study.events.values():
-        parts = summands(problem.words, expression)
-        events.append(tuple(kernel(problem, one, [one.expression], ()) for one in parts))
-    plain = bodies_of(stepper.mechanics, stepper.r, problem.n)
-    if isinstance(stepper, Transformed):
-        return _between(study, SlowedMany(plain, tuple(events), stepper.clock), h)
-    return _between(study, Many(plain, tuple(events)), h)
-
-
-def _between(study: Ggl, of: Plain | Many, h: float) -> Between | None:
-    steps, slowed = study.integrator.steps, isinstance(of, Slowed | SlowedMany)
-    assert steps is not None
     if study.output is None and not study.events:
         return None
-    times = _times(study, np.inf if slowed else h * steps, h)
-    last = np.zeros(0) if slowed else times / h - NEAR
+    clock = integrator.clock
+    times = _times(study, h * steps if clock is None else np.inf, h)
+    last = times / h - NEAR if clock is None else np.zeros(0)
     at = np.clip(np.ceil(last).astype(np.int64) - 1, 0, steps - 1)
-    return Between(Dense(of, study.integrator.r), tuple(study.events), times, at, h, slowed)
+    flat = integrator.mechanics.flattened
+    paths = StepPaths(flat, integrator.r, events(study, system), clock)
+    return DenseOutput(paths, tuple(study.events), times, at, h)
 
 
 def _times(study: Ggl, end: float, h: float) -> np.ndarray:

@@ -9,26 +9,25 @@ import numpy as np
 from actionrun.compiler.findings import Array, Findings, Table
 from actionrun.compiler.symbolic.lagrangian_system import LagrangianSystem
 
-from .dense_output import Between
-from .findings import Motion
+from .dense_output import DenseOutput
+from .integration import Integration
 
 LISTED = 1000  # events of a name in result.json; data.nc has all
 WRITTEN = 1000  # degrees of freedom whose states stand there
 
 
-def described(
-    motion: Motion, problem: LagrangianSystem, sought: Between,
-    samples: Mapping[str, np.ndarray], findings: Findings,
+def with_dense_output(
+    run: Integration, sought: DenseOutput, samples: Mapping[str, np.ndarray], findings: Findings,
 ) -> Findings:  # fmt: skip
     """The findings with what was found between the steps."""
     arrays, extra = dict(findings.arrays), dict(findings.extra)
     metrics, tables = dict(findings.metrics), list(findings.tables)
     summary, notes = list(findings.summary), list(findings.notes)
-    unit = motion.study.unit("t")
+    unit = run.study.unit("t")
     if len(sought.times):
-        notes += _unreached(motion, sought, samples)
+        notes += _unreached(run, sought, samples)
         arrays["output_t"] = Array(samples["output_t"], ("output_t",), unit, "time of output")
-        arrays |= _states(motion, problem, "output", samples["output_q"], samples["output_v"])
+        arrays |= _states(run, "output", samples["output_q"], samples["output_v"])
     if sought.names:
         extra["events"] = {}
         rows = []
@@ -39,13 +38,13 @@ def described(
             dims, key = (f"event_{name}_t",), f"event_{name}"
             arrays[f"{key}_t"] = Array(t, dims, unit, f"time of the event {name}")
             arrays[f"{key}_direction"] = Array(2 * rising - 1, dims, "", "1 rising, -1 falling")
-            arrays |= _states(motion, problem, key, q, v)
-            extra["events"][name] = _listed(problem, t, rising, q, v)
+            arrays |= _states(run, key, q, v)
+            extra["events"][name] = _listed(run.system, t, rising, q, v)
             metrics[f"events.{name}"] = len(t)
             spans = _spans(t, rising)
             each = "" if spans[-1] is None else f", one direction each {spans[-1]:.10g} {unit}"
             summary.append((f"event {name}", f"{len(t)} times{each}".rstrip()))
-            rows.append((name, motion.study.events[name].text, len(t), *spans))
+            rows.append((name, run.study.events[name].text, len(t), *spans))
         tables.append(_table(rows, unit))
     return replace(
         findings,
@@ -58,13 +57,15 @@ def described(
     )
 
 
-def _unreached(motion: Motion, sought: Between, samples: Mapping[str, np.ndarray]) -> list[str]:
+def _unreached(
+    run: Integration, sought: DenseOutput, samples: Mapping[str, np.ndarray]
+) -> list[str]:
     """Times that a run of a transformed time did not come to: it ends when it ends."""
-    output = motion.study.output
+    output = run.study.output
     missed = len(sought.times) - len(samples["output_t"])
     if output is None or output.times is None or not missed:
         return []
-    unit = motion.study.unit("t")
+    unit = run.study.unit("t")
     end = f"t = {float(samples['t'][-1]):.6g} {unit}".rstrip()
     return [f"{missed} of {len(sought.times)} times of output lie behind the end of the run, {end}"]
 
@@ -90,10 +91,8 @@ def _spans(t: np.ndarray, rising: np.ndarray) -> tuple[float | None, float | Non
     return float(t[0]), float(t[-1]), mean
 
 
-def _states(
-    motion: Motion, problem: LagrangianSystem, key: str, q: np.ndarray, v: np.ndarray
-) -> dict[str, Array]:
-    study, arrays = motion.study, {}
+def _states(run: Integration, key: str, q: np.ndarray, v: np.ndarray) -> dict[str, Array]:
+    study, problem, arrays = run.study, run.system, {}
     axes = (f"{key}_t", *(["body"] if problem.body_count else []))
     for name in problem.words.slices:
         for prefix, rows, unit, what in (

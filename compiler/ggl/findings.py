@@ -1,150 +1,122 @@
-"""What a finished integration says: numbers, arrays, figures, and how far to trust them."""
+"""What a finished integration says: numbers, arrays, and how far to trust them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-from actionrun.compiler.findings import Array, Axis, Check, Curve, Figure, Findings, Panel
+from actionrun.compiler.findings import Array, Check, Findings
 from actionrun.compiler.numerics.integrators.time_marching import (
-    March,
     Trajectory,
     constraint_error,
     energy_error,
 )
 from actionrun.compiler.symbolic.equations import numeric_equations, symbolic_equations
-from actionrun.compiler.symbolic.lagrangian_system import LagrangianSystem
 from actionrun.spec.kinds.ggl import Ggl
 
-from .constraint_forces import Forces, force_arrays, force_figure, forces
+from .constraint_forces import force_arrays
+from .figures import figures
+from .integration import Integration
+from .many_body.figures import figures as body_figures
+from .series import Series
+
+LISTED = 6  # bodies whose places stand in the summary
+WRITTEN = 1000  # numbers of a final state that stand in result.json; data.nc has all
 
 
-class Motion(NamedTuple):
-    """A run and where it started; arrays are (n,)."""
-
-    study: Ggl
-    problem: LagrangianSystem
-    march: March
-    theta: jax.Array
-    h: float
-    q: jax.Array
-    p: jax.Array
-
-
-class Series(NamedTuple):
-    """The kept rows with the start put first: t (rows,), q, p, v (rows, n), energy (rows,).
-
-    `forces` are those of the constraints, where there are any.
-    """
-
-    t: np.ndarray
-    q: np.ndarray
-    p: np.ndarray
-    v: np.ndarray
-    energy: np.ndarray
-    forces: Forces | None
-
-
-def found(motion: Motion, state: Trajectory, samples: Mapping[str, np.ndarray]) -> Findings:
+def integration_findings(run: Integration, state: Trajectory, series: Series) -> Findings:
     """Findings of a finished run."""
-    series = _series(motion, samples)
-    metrics = metrics_of(motion, state)
+    system, metrics = run.system, _metrics(run, state)
+    if system.body_count:
+        equations, drawn = symbolic_equations(system), body_figures(run, series)
+    else:
+        equations = (*numeric_equations(system, {}), *symbolic_equations(system, ", in symbols"))
+        drawn = figures(run, series)
     return Findings(
         metrics=metrics,
-        equations=numeric_equations(motion.problem, {})
-        + symbolic_equations(motion.problem, ", in symbols"),
-        extra={"final": _final(motion, series)},
-        summary=_summary(motion, state, series),
-        arrays=_arrays(motion, series),
-        figures=_figures(motion, series),
-        checks=checks_of(motion, state, metrics),
-        notes=notes_of(motion, state),
+        equations=equations,
+        extra={"final": _final(run, series)},
+        summary=_summary(run, state, series),
+        arrays=_arrays(run, series),
+        figures=drawn,
+        checks=_checks(run, state, metrics),
+        notes=_notes(state),
     )
 
 
-def _series(motion: Motion, samples: Mapping[str, np.ndarray]) -> Series:
-    t = np.concatenate([[0.0], samples["t"]])
-    q = np.concatenate([np.asarray(motion.q)[None], samples["q"]])
-    p = np.concatenate([np.asarray(motion.p)[None], samples["p"]])
-    m = motion.march.ggl.mechanics
-
-    @jax.jit
-    def velocities(q, p, t, theta):
-        v = m.velocity(q.T, p.T, t, theta[:, None])
-        return v.T, m.energy(q.T, v, t, theta[:, None])
-
-    v, energy = velocities(jnp.asarray(q), jnp.asarray(p), jnp.asarray(t), motion.theta)
-    on = forces(motion.march.ggl, q, np.asarray(v), t, motion.theta)
-    return Series(t, q, p, np.asarray(v), np.asarray(energy), on)
-
-
-def metrics_of(motion: Motion, state: Trajectory) -> dict[str, float | int]:
+def _metrics(run: Integration, state: Trajectory) -> dict[str, float | int]:
     steps = int(state.step)
     metrics: dict[str, float | int] = {
         "steps": steps,
-        "order": motion.march.ggl.rule.order,
-        "iterations_mean": int(state.monitor.passes) / max(steps, 1),
-        "iterations_max": int(state.monitor.passes_most),
+        "order": run.integrator.rule.order,
+        "iterations_mean": int(state.monitor.iterations) / max(steps, 1),
+        "iterations_max": int(state.monitor.iterations_most),
     }
-    if motion.problem.conservative:
+    if run.system.conservative:
         metrics["energy_error_max"] = energy_error(state)
-    if motion.problem.constraints:
+    if run.system.constraints:
         metrics["constraint_error_max"] = constraint_error(state)
-    if motion.march.exact is not None:
+    if run.march.exact is not None:
         metrics["exact_error_max"] = float(state.monitor.exact_error)
     return metrics
 
 
-def _by_coordinate(motion: Motion, row: np.ndarray) -> dict[str, float | list[float]]:
-    words, system = motion.problem.words, motion.study.system
-    return {
-        name: row[part].tolist() if system.is_vector(name) else float(row[part][0])
-        for name, part in words.slices.items()
-    }
+def _final(run: Integration, series: Series) -> dict[str, object]:
+    system = run.system
+    last: dict[str, object] = {"t": float(series.t[-1])}
+    if system.n > WRITTEN:
+        return last
+    for what, rows in (("position", series.q), ("momentum", series.p), ("velocity", series.v)):
+        names = system.words.slices
+        last[what] = {name: system.of_coordinate(rows[-1], name).tolist() for name in names}
+    return last
 
 
-def _final(motion: Motion, series: Series) -> dict[str, object]:
-    return {
-        "t": float(series.t[-1]),
-        "position": _by_coordinate(motion, series.q[-1]),
-        "momentum": _by_coordinate(motion, series.p[-1]),
-        "velocity": _by_coordinate(motion, series.v[-1]),
-    }
-
-
-def _summary(motion: Motion, state: Trajectory, series: Series) -> tuple[tuple[str, str], ...]:
-    study, words = motion.study, motion.problem.words
-    lines = [
-        (
-            "method",
-            f"GGL r = {motion.march.ggl.r}, order {motion.march.ggl.rule.order}, "
-            f"{solver_name(motion, state)}",
-        )
-    ]
-    if study.integrator.precision == "single":
-        lines.append(("precision", "single, 7 digits"))
-    lines.append(("steps", f"{int(state.step)} of {motion.h:.6g}{step_unit(study)}"))
-    for k, name in enumerate(words.names):
-        coordinate = name.partition("[")[0]
-        unit = study.unit(coordinate)
-        value = f"{series.q[-1, k]:.12g}"
-        lines.append((f"{name}({series.t[-1]:.6g})", f"{value} {unit}".rstrip()))
-    if motion.problem.conservative:
+def _summary(run: Integration, state: Trajectory, series: Series) -> tuple[tuple[str, str], ...]:
+    study, system, rule = run.study, run.system, run.integrator.rule
+    lines = [("method", f"GGL r = {rule.r}, order {rule.order}, {solver_name(run, state)}")]
+    precision = [("precision", "single, 7 digits")] * (study.integrator.precision == "single")
+    lines += [] if system.body_count else precision
+    lines.append(("steps", f"{int(state.step)} of {float(run.h):.6g}{_step_unit(study)}"))
+    if system.body_count:
+        lines.append(("bodies", f"{system.body_count}, {system.n} degrees of freedom"))
+        lines += [*precision, *_places_of_bodies(run, series)]
+    else:
+        lines += _places(run, series)
+    if system.conservative:
         lines.append(("energy error", f"{energy_error(state):.2e} relative, largest of all steps"))
-    if motion.problem.constraints:
+    if system.holonomic:
         error = constraint_error(state)
         lines.append(("constraint error", f"{error:.2e} relative, largest of all steps"))
-    if motion.march.exact is not None:
-        lines.append(
-            ("exact error", f"{float(state.monitor.exact_error):.2e}, largest of all steps")
-        )
+    if run.march.exact is not None:
+        bodies = " and bodies" if system.body_count else ""
+        error = float(state.monitor.exact_error)
+        lines.append(("exact error", f"{error:.2e}, largest of all steps{bodies}"))
     return tuple(lines)
 
 
-def step_unit(study: Ggl) -> str:
+def _places(run: Integration, series: Series) -> list[tuple[str, str]]:
+    lines = []
+    for k, name in enumerate(run.system.words.names):
+        unit = run.study.unit(name.partition("[")[0])
+        value = f"{series.q[-1, k]:.12g}"
+        lines.append((f"{name}({series.t[-1]:.6g})", f"{value} {unit}".rstrip()))
+    return lines
+
+
+def _places_of_bodies(run: Integration, series: Series) -> list[tuple[str, str]]:
+    """Of few bodies all, of more none."""
+    system, lines = run.system, []
+    for name in system.words.slices if system.body_count <= LISTED else ():
+        unit = f" {run.study.unit(name)}".rstrip()
+        for body, row in enumerate(system.of_coordinate(series.q[-1], name), 1):
+            place = ", ".join(f"{x:.9g}" for x in np.atleast_1d(row))
+            place = f"({place})" if np.ndim(row) else place
+            lines.append((f"{name}[{body}]({series.t[-1]:.6g})", f"{place}{unit}"))
+    return lines
+
+
+def _step_unit(study: Ggl) -> str:
     """What stands behind the number of a step."""
     transform = study.integrator.time_transform
     if transform is None:
@@ -152,117 +124,43 @@ def step_unit(study: Ggl) -> str:
     return f" of s, where dt = ({transform.text}) ds"
 
 
-def solver_name(motion: Motion, state: Trajectory) -> str:
-    match motion.march.solver, bool(state.newton):
+def solver_name(run: Integration, state: Trajectory) -> str:
+    match run.march.solver, bool(state.newton):
         case "linear", _:
             return "one linear map a step"
         case "fixed point", False:
-            return "explicit" if motion.march.ggl.explicit else "fixed-point iteration"
+            return "explicit" if run.integrator.explicit else "fixed-point iteration"
         case "fixed point", True:
             return "Newton iteration from where the fixed-point iteration failed"
-    return "Newton iteration" + (" on the surface" if motion.problem.constraints else "")
+    return "Newton iteration" + (" on the surface" if run.system.constraints else "")
 
 
-def _arrays(motion: Motion, series: Series) -> dict[str, Array]:
-    study, system, words = motion.study, motion.study.system, motion.problem.words
+def _arrays(run: Integration, series: Series) -> dict[str, Array]:
+    study, system = run.study, run.system
     arrays = {"t": Array(series.t, ("t",), study.unit("t"), "time")}
-    for name, part in words.slices.items():
+    bodies = ("body",) * bool(system.body_count)
+    each = " of each body" if system.body_count else ""
+    for name in system.words.slices:
         for prefix, rows, unit, meaning in (
             ("", series.q, study.unit(name), "position"),
             ("v_", series.v, study.unit(f"{name}'"), "velocity"),
             ("pi_", series.p, study.unit(f"pi_{name}"), "discrete momentum"),
         ):
-            data = rows[:, part] if system.is_vector(name) else rows[:, part.start]
-            dims = ("t", f"{name}_component") if system.is_vector(name) else ("t",)
-            arrays[prefix + name] = Array(data, dims, unit, f"{meaning} {name}")
+            data = system.of_coordinate(rows, name)
+            dims = ("t", *bodies, f"{name}_component")[: data.ndim]
+            arrays[prefix + name] = Array(data, dims, unit, f"{meaning} {name}{each}")
     arrays["energy"] = Array(series.energy, ("t",), study.unit("lagrangian"), "energy")
     if series.forces is not None:
-        arrays |= force_arrays(study, words, series.forces)
+        arrays |= force_arrays(study, system, series.forces)
     return arrays
 
 
-def path(x: np.ndarray, y: np.ndarray, label: str = "") -> Curve:
-    """A path in a plane: a line, or points where rows are too far apart for a line to be true."""
-    chord = np.median(np.hypot(np.diff(x), np.diff(y)))
-    size = np.hypot(np.ptp(x), np.ptp(y))
-    return Curve(x, y, label, "points" if chord > 0.1 * size else "line")
-
-
-def _figures(motion: Motion, series: Series) -> tuple[Figure, ...]:
-    study, words = motion.study, motion.problem.words
-    time = Axis("time t", study.unit("t"))
-    panels = []
-    for name, part in words.slices.items():
-        curves = tuple(
-            Curve(series.t, series.q[:, k], words.names[k]) for k in range(part.start, part.stop)
-        )
-        panels.append(Panel(time, Axis(f"position {name}", study.unit(name)), curves))
-    figures = [Figure("motion", "Positions against time.", tuple(panels))]
-    figures += [
-        Figure(
-            f"orbit_{name}",
-            f"The path of {name} in its plane; the dot marks the start.",
-            (
-                Panel(
-                    Axis(f"{name}[1]", study.unit(name)),
-                    Axis(f"{name}[2]", study.unit(name)),
-                    (
-                        path(series.q[:, part.start], series.q[:, part.start + 1]),
-                        Curve(
-                            series.q[:1, part.start],
-                            series.q[:1, part.start + 1],
-                            "start",
-                            "points",
-                        ),
-                    ),
-                    equal=True,
-                ),
-            ),
-        )
-        for name, part in words.slices.items()
-        if part.stop - part.start == 2
-    ]
-    if series.forces is not None:
-        figures.append(force_figure(study, words, series.t, series.forces))
-    figures.append(energy_figure(motion, series, time))
-    if motion.march.exact is not None:
-        figures.append(_error_figure(motion, series, time))
-    return tuple(figures)
-
-
-def energy_figure(motion: Motion, series: Series, time: Axis) -> Figure:
-    start = series.energy[0]
-    if motion.problem.conservative and start:
-        y = Axis("relative energy error (E − E₀)/|E₀|")
-        curve = Curve(series.t, (series.energy - start) / abs(start))
-        caption = "Relative error of the energy, which the true motion conserves."
-    else:
-        y = Axis("energy E", motion.study.unit("lagrangian"))
-        curve = Curve(series.t, series.energy)
-        caption = "Energy of the conservative part of the Lagrangian against time."
-    return Figure("energy", caption, (Panel(time, y, (curve,)),))
-
-
-def _error_figure(motion: Motion, series: Series, time: Axis) -> Figure:
-    assert motion.march.exact is not None
-    true = motion.march.exact(jnp.asarray(series.t), *motion.theta)
-    words, curves = motion.problem.words, []
-    for k, values in enumerate(true):
-        error = np.abs(series.q[:, k] - np.broadcast_to(np.asarray(values), series.t.shape))
-        floor = np.finfo(float).eps * max(np.max(np.abs(series.q[:, k])), 1e-300)
-        curves.append(Curve(series.t[1:], np.maximum(error[1:], floor), words.names[k]))
-    first = words.names[0].partition("[")[0]
-    y = Axis("absolute error of position", motion.study.unit(first), log=True)
-    caption = "Distance from the exact solution of the study; at the bottom, round-off."
-    return Figure("exact_error", caption, (Panel(time, y, tuple(curves)),))
-
-
-def checks_of(motion: Motion, state: Trajectory, metrics: Mapping[str, float]) -> tuple[Check, ...]:
+def _checks(run: Integration, state: Trajectory, metrics: Mapping[str, float]) -> tuple[Check, ...]:
     checks = [
         Check(
             "convergence",
             True,
-            f"every step converged to round-off ({solver_name(motion, state)}, "
+            f"every step converged to round-off ({solver_name(run, state)}, "
             f"at most {metrics['iterations_max']} passes)",
         )
     ]
@@ -276,13 +174,13 @@ def checks_of(motion: Motion, state: Trajectory, metrics: Mapping[str, float]) -
         checks.append(Check("constraints", error < 1e-12, text))
     if "exact_error_max" in metrics:
         error = metrics["exact_error_max"]
-        size = float(np.max(np.abs(np.asarray(motion.q)))) or 1.0
+        size = float(np.max(np.abs(np.asarray(run.q[: run.system.n])))) or 1.0
         text = f"the motion stays within {error:.2e} of the exact solution"
         checks.append(Check("exact solution", error < 1e-2 * size, text))
     return tuple(checks)
 
 
-def notes_of(motion: Motion, state: Trajectory) -> tuple[str, ...]:
+def _notes(state: Trajectory) -> tuple[str, ...]:
     notes = []
     if bool(state.newton):
         notes.append(

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from actionrun.compiler.findings import Check, Findings
-from actionrun.compiler.numerics.integrators.many_body.mechanics import Bodies
+from actionrun.compiler.numerics.integrators.many_body.mechanics import ManyBodyMechanics
 from actionrun.compiler.symbolic.linear_stability import (
     Linear,
     fastest,
@@ -22,7 +22,8 @@ from actionrun.compiler.symbolic.linear_stability import (
 )
 from actionrun.compiler.symbolic.structure import structure
 
-from .findings import Motion
+from .integration import Integration
+from .series import Series
 
 NEAR = 0.9  # share of the limit from which on a step is told
 STATES = 32  # of a motion that are looked at
@@ -31,13 +32,13 @@ POWERS = 40  # of the power iteration, which finds a few per cent less
 TOLERANCE = 1e-6  # of a spectral radius: the rounding of a double eigenvalue
 
 
-def judged(motion: Motion, findings: Findings) -> Findings:
+def with_step_check(run: Integration, findings: Findings) -> Findings:
     """The findings with a check of the step, and a note where it is near its limit or beyond."""
-    problem, study = motion.problem, motion.study
+    problem, study = run.system, run.study
     if problem.constraints or study.integrator.time_transform is not None or problem.n > LARGEST:
         return findings
     if structure(problem).linear:
-        return _with(motion, findings, *_of_map(motion, linear(problem)))
+        return _with(run, findings, *_of_map(run, linear(problem)))
     arrays = findings.arrays
     rows = np.unique(np.linspace(0, len(arrays["t"].data) - 1, STATES).astype(int))
     at = {**problem.values, problem.words.t: arrays["t"].data[rows]}
@@ -50,14 +51,14 @@ def judged(motion: Motion, findings: Findings) -> Findings:
         return findings
     worst = int(np.nanargmax(fast))
     when = f" at t = {arrays['t'].data[rows[worst]]:.4g} {study.unit('t')}".rstrip()
-    x = motion.h * float(fast[worst])
-    return _with(motion, findings, x, x <= limit(motion.march.ggl.r), when)
+    x = float(run.h) * float(fast[worst])
+    return _with(run, findings, x, x <= limit(run.integrator.r), when)
 
 
-def _of_map(motion: Motion, system: Linear) -> tuple[float, bool, str]:
+def _of_map(run: Integration, system: Linear) -> tuple[float, bool, str]:
     """dt*omega of the fastest mode, whether the step's map is stable, and no time."""
-    x = motion.h * float(np.max(rates(system.mass, system.tilt - system.drag, -system.pull)))
-    return x, _stable(system, motion.h, motion.march.ggl.r), ""
+    x = float(run.h) * float(np.max(rates(system.mass, system.tilt - system.drag, -system.pull)))
+    return x, _stable(system, float(run.h), run.integrator.r), ""
 
 
 def _stable(system: Linear, h: float, r: int) -> bool:
@@ -67,13 +68,12 @@ def _stable(system: Linear, h: float, r: int) -> bool:
 
 
 @eqx.filter_jit
-def _fastest_body(stepper: Bodies, q, p, t, theta):
+def _fastest_body(m: ManyBodyMechanics, q, p, t, theta):
     """The largest rate of many bodies linearised at a state (n,), by power iteration: the root of
     the largest eigenvalue of M^-1 dF/dq, or the largest of M^-1 dF/dv where that is faster."""
-    m = stepper.mechanics
-    q, p = stepper.folded(q), stepper.folded(p)
+    q, p = m.fold(q), m.fold(p)
     v = m.velocity(q, p, t, theta)
-    mass = m.mass(q, v, t, theta)
+    mass = m.masses_of(q, v, t, theta)
 
     def largest(force, at):
         def pushed(_, carry):
@@ -88,19 +88,25 @@ def _fastest_body(stepper: Bodies, q, p, t, theta):
     return jnp.maximum(by_place, largest(lambda v: m.force(q, v, t, theta), v))
 
 
-def judged_bodies(motion: Motion, findings: Findings, rows, stepper: Bodies) -> Findings:
-    """The same for many bodies, at the start and the end of their motion; rows are (t, q, p)."""
-    ends = [[jnp.asarray(x[k]) for x in rows] for k in (0, -1)]
-    fast = [float(_fastest_body(stepper, q, p, t, motion.theta)) for t, q, p in ends]
+def with_step_check_of_bodies(
+    run: Integration, mechanics: ManyBodyMechanics, series: Series, findings: Findings
+) -> Findings:
+    """The same for many bodies, at the start and the end of their motion."""
+    if run.system.holonomic or run.study.integrator.time_transform is not None:
+        return findings
+    fast = []
+    for k in (0, -1):
+        q, p, t = (jnp.asarray(x[k]) for x in (series.q, series.p, series.t))
+        fast.append(float(_fastest_body(mechanics, q, p, t, run.theta)))
     if not np.isfinite(fast).any():
         return findings
-    x = motion.h * float(np.nanmax(fast))
+    x = float(run.h) * float(np.nanmax(fast))
     when = " at the end" if np.nanargmax(fast) else " at the start"
-    return _with(motion, findings, x, x <= limit(motion.march.ggl.r), when)
+    return _with(run, findings, x, x <= limit(run.integrator.r), when)
 
 
-def _with(motion: Motion, findings: Findings, x: float, stable: bool, when: str) -> Findings:
-    r, h, unit = motion.march.ggl.r, motion.h, f" {motion.study.unit('t')}".rstrip()
+def _with(run: Integration, findings: Findings, x: float, stable: bool, when: str) -> Findings:
+    r, h, unit = run.integrator.r, float(run.h), f" {run.study.unit('t')}".rstrip()
     most = limit(r)
     words = f"dt*omega is {x:.3g}{when}, and r = {r} is stable up to {most:.3g}"
     metrics = {**findings.metrics, "step_over_limit": x / most}

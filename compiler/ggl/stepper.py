@@ -11,9 +11,11 @@ import jax.numpy as jnp
 import numpy as np
 from actionrun.compiler.errors import study_error
 from actionrun.compiler.numerics.integrators.constrained import Constrained
-from actionrun.compiler.numerics.integrators.many_body.flattened import Flat
-from actionrun.compiler.numerics.integrators.mechanics import Clock, Mechanics
-from actionrun.compiler.numerics.integrators.time_marching import Single, Stepper
+from actionrun.compiler.numerics.integrators.mechanics import (
+    Mechanics,
+    TimeTransform,
+)
+from actionrun.compiler.numerics.integrators.time_marching import Integrator
 from actionrun.compiler.numerics.integrators.time_transformed import Transformed
 from actionrun.compiler.numerics.integrators.variational import GGL
 from actionrun.compiler.symbolic.constraints import constraints, start_on_constraints
@@ -40,7 +42,7 @@ def _start(study: Ggl, symbolic: LagrangianSystem) -> tuple[np.ndarray, np.ndarr
 
 def stepper(
     study: Ggl, symbolic: LagrangianSystem, arrays: Mechanics, theta
-) -> tuple[Single, np.ndarray, np.ndarray]:
+) -> tuple[Integrator, np.ndarray, np.ndarray]:
     """The integrator of the study and the state (q, p) that it starts from.
 
     The state of a transformed time holds time and -energy behind positions and momenta. Raises
@@ -60,7 +62,8 @@ def stepper(
     slow, clock = transformed(symbolic, transform)
     inner = GGL(mechanics(slow), r, clock)
     inner = inner if surface is None else Constrained(inner, surface)
-    return in_transformed_time(study, inner, arrays, plain.energies, theta, q, p)
+    result = Transformed(inner, arrays, clock)
+    return in_transformed_time(study, result, plain.energies, theta, q, p)
 
 
 def given_speed(study: Ggl) -> Literal["velocity", "momentum"]:
@@ -68,20 +71,17 @@ def given_speed(study: Ggl) -> Literal["velocity", "momentum"]:
 
 
 def in_transformed_time(
-    study: Ggl, inner: GGL | Constrained, mechanics: Mechanics | Flat, energies: Callable, theta,
-    q: np.ndarray, p: np.ndarray,
-) -> tuple[Transformed, np.ndarray, np.ndarray]:  # fmt: skip
+    study: Ggl, integrator: Transformed, energies: Callable, theta, q: np.ndarray, p: np.ndarray
+) -> tuple[Transformed, np.ndarray, np.ndarray]:
     """The integrator of a transformed time and its start (n + 1,): time and -energy stand behind
-    positions and momenta. `mechanics` and its `energies` are those by t. Raises Faults where time
-    would not go on."""
+    positions and momenta. `energies` are those by t. Raises Faults where time would not go on."""
     at = jax.device_put(q), jax.device_put(p)
     energy, _ = eqx.filter_jit(lambda q, p: energies(q, p, 0.0, theta))(*at)
-    result = Transformed(inner, mechanics)
-    _require_running(study, result.clock, q, theta, float(energy))
-    return result, np.append(q, 0.0), np.append(p, -float(energy))
+    _require_running(study, integrator.clock, q, theta, float(energy))
+    return integrator, np.append(q, 0.0), np.append(p, -float(energy))
 
 
-def _require_running(study: Ggl, clock: Clock, q: np.ndarray, theta, energy: float) -> None:
+def _require_running(study: Ggl, clock: TimeTransform, q: np.ndarray, theta, energy: float) -> None:
     """Raises Faults for a time that does not go on at the start."""
     rate = float(clock.rate(jnp.asarray(q), theta)[0])
     if not (rate > 0 and np.isfinite(energy)):
@@ -94,14 +94,11 @@ def _require_running(study: Ggl, clock: Clock, q: np.ndarray, theta, energy: flo
         )
 
 
-def solver(ggl: Stepper, mapped: bool = True) -> str:
-    """One linear map, Newton on a surface, else fixed-point passes.
+def solver(integrator: Integrator, mapped: bool = True) -> str:
+    """One linear map, Newton on a surface, else fixed-point iterations.
 
     `mapped`: whether a linear map will do, which knows nothing of the nodes of a step.
     """
-    if mapped and isinstance(ggl, GGL) and ggl.mechanics.linear:
+    if mapped and integrator.linear:
         return "linear"
-    inner = ggl.inner if isinstance(ggl, Transformed) else ggl
-    if isinstance(inner, Constrained) or isinstance(ggl, Constrained):
-        return "newton"
-    return "fixed point"
+    return "fixed point" if integrator.surface is None else "newton"

@@ -9,8 +9,8 @@ from typing import Literal
 import jax.numpy as jnp
 import numpy as np
 import sympy as sp
-from actionrun.compiler.numerics.integrators.constrained import Constrained, Constraints
-from actionrun.compiler.numerics.integrators.many_body.constraints import BodyConstraints
+from actionrun.compiler.numerics.integrators.constrained import Constrained, CoordinateConstraints
+from actionrun.compiler.numerics.integrators.many_body.constraints import ManyBodyConstraints
 from actionrun.spec import Expression, Fault, Faults
 
 from .lagrangian_system import LagrangianSystem
@@ -24,11 +24,11 @@ Speed = Literal["velocity", "momentum"]
 DEPENDENT = 1e-9  # what is left of a gradient's direction when it follows from those before it
 
 
-def constraints(system: LagrangianSystem) -> Constraints:
+def constraints(system: LagrangianSystem) -> CoordinateConstraints:
     """The constraints of few coordinates as array functions of (q, t, theta)."""
     words, phis = system.words, system.constraints
     arguments = [*words.q, words.t, *system.constants]
-    return Constraints(
+    return CoordinateConstraints(
         m=len(phis),
         values=lowered(phis, arguments),
         gradients=lowered([sp.diff(phi, q) for phi in phis for q in words.q], arguments),
@@ -37,7 +37,7 @@ def constraints(system: LagrangianSystem) -> Constraints:
     )
 
 
-def many_body_constraints(system: LagrangianSystem) -> BodyConstraints:
+def many_body_constraints(system: LagrangianSystem) -> ManyBodyConstraints:
     """The constraints of bodies, between them all (sums) or one for every body i, as array
     functions of flat positions."""
 
@@ -52,9 +52,9 @@ def many_body_constraints(system: LagrangianSystem) -> BodyConstraints:
         values.append(kernels(one.parts, [part.expression for part in one.parts]))
         lone = len(one.parts) == 1 and (one.each or one.parts[0].domain == "single")
         sizes.append(kernels(one.parts, [_size(part.expression, lone) for part in one.parts]))
-    return BodyConstraints(
+    return ManyBodyConstraints(
         m=sum(count for _, _, count in numbered(system)),
-        values=tuple(values), gradients=None, drifts=None, sizes=tuple(sizes),
+        values=tuple(values), sizes=tuple(sizes),
         each=tuple(one.each for one in system.holonomic),
         components=len(system.words.names), scalars=len(system.values),
     )  # fmt: skip
@@ -104,7 +104,7 @@ def start_on_constraints(
     faults = list(surface.dependences(q)) or [*surface.frozen(len(q)), *surface.distances(q)]
     if faults:
         raise Faults(tuple(faults))
-    on = surface.nearest(q, range(stepper.constraints.m))
+    on = surface.nearest(q, range(stepper.surface.m))
     q = q if on is None else on
     faults = list(surface.departures(q, given))
     if faults:
@@ -139,14 +139,14 @@ class _Surface:
         return self.system.words.fault(self.names[k][0], None, code, message, hint)
 
     def value(self, q) -> np.ndarray:
-        return np.asarray(self.stepper.constraints.value(jnp.asarray(q), 0.0, self.theta))
+        return np.asarray(self.stepper.surface.value(jnp.asarray(q), 0.0, self.theta))
 
     def size(self, q) -> np.ndarray:
-        size = np.asarray(self.stepper.constraints.size(jnp.asarray(q), 0.0, self.theta))
+        size = np.asarray(self.stepper.surface.size(jnp.asarray(q), 0.0, self.theta))
         return np.where(size > 0, size, 1.0)
 
     def gradient(self, q) -> np.ndarray:
-        return np.asarray(self.stepper.constraints.gradient(jnp.asarray(q), 0.0, self.theta))
+        return np.asarray(self.stepper.surface.gradient(jnp.asarray(q), 0.0, self.theta))
 
     def velocity(self, q) -> np.ndarray:
         m, p = self.stepper.mechanics, jnp.asarray(self.p)
@@ -240,7 +240,7 @@ class _Surface:
     def departures(self, q, given: Speed) -> Iterator[Fault]:
         """Constraints that the velocity of the start leaves by more than rounding."""
         G, v, mass = self.gradient(q), self.velocity(q), self.mass(q)
-        rate = self.stepper.constraints.rate(jnp.asarray(q), jnp.asarray(v), 0.0, self.theta)
+        rate = self.stepper.surface.rate(jnp.asarray(q), jnp.asarray(v), 0.0, self.theta)
         drift = np.abs(np.asarray(rate) - G @ v)
         # the rate that this kinetic energy would have straight off the surface
         steep = np.sum(G * np.linalg.solve(mass, G.T).T, axis=1)

@@ -12,7 +12,15 @@ from typing import Any
 import jax
 import numpy as np
 import sympy as sp
-from actionrun.compiler.numerics.integrators.many_body.mechanics import Place, Summed, Term
+from actionrun.compiler.numerics.integrators.many_body.mechanics import ManyBodyMechanics
+from actionrun.compiler.numerics.integrators.many_body.sums import (
+    Bodies,
+    KernelArgument,
+    Pairs,
+    Single,
+    SumDomain,
+    SumKernel,
+)
 from actionrun.compiler.numerics.integrators.mechanics import Mechanics
 
 from .lagrangian_system import LagrangianSystem
@@ -33,7 +41,7 @@ def mechanics(system: LagrangianSystem) -> Mechanics:
         positional=of.positional,
         constant_mass=of.constant_mass,
         diagonal_mass=of.diagonal_mass,
-        bare=of.bare,
+        momentum_is_mass_times_velocity=of.bare,
         affine_momentum=of.affine_momentum,
         forces=lowered(system.force, arguments),
         momenta=lowered(system.momentum, arguments),
@@ -42,14 +50,15 @@ def mechanics(system: LagrangianSystem) -> Mechanics:
     )
 
 
-def many_body_mechanics(system: LagrangianSystem) -> Summed:
+def many_body_mechanics(system: LagrangianSystem) -> ManyBodyMechanics:
     """Forces, momenta, masses and energy of all bodies, compiled."""
     of = structure(system)
-    return Summed(
-        n=len(system.words.names),
+    return ManyBodyMechanics(
+        components=len(system.words.names),
+        count=system.body_count,
         scalars=len(system.values),
         positional=of.positional,
-        bare=of.bare,
+        momentum_is_mass_times_velocity=of.bare,
         forces=_kernels(system, system.force_terms),
         pushes=_kernels(system, system.coupling_terms),
         momenta=_kernels(system, system.momentum_terms),
@@ -69,15 +78,15 @@ def parameters(system: LagrangianSystem) -> Any:
     )
 
 
-def argument(words: Vocabulary, place: ArgumentPlace) -> Place:
+def argument(words: Vocabulary, place: ArgumentPlace) -> KernelArgument:
     """Where the number of a place is found."""
     of = words.lists.index(place.of) if isinstance(place.of, str) and place.of else place.of
-    return Place(place.what, of if isinstance(of, int) else 0, *place.body)
+    return KernelArgument(place.what, of if isinstance(of, int) else 0, *place.body)
 
 
 def arguments_of(
     system: LagrangianSystem, expressions: Sequence[sp.Expr]
-) -> tuple[list[sp.Symbol], tuple[Place, ...]]:
+) -> tuple[list[sp.Symbol], tuple[KernelArgument, ...]]:
     """The symbols of bodies in some expressions, by name, and where their numbers are found."""
     words = system.words
     free = set[sp.Basic]().union(*(e.free_symbols for e in expressions))
@@ -88,23 +97,28 @@ def arguments_of(
 def kernel(
     system: LagrangianSystem, one: Summand, expressions: Sequence[sp.Expr],
     targets: Sequence[ArgumentPlace],
-) -> Term:  # fmt: skip
+) -> SumKernel:  # fmt: skip
     """Expressions of a summand's symbols as array functions."""
     words = system.words
     symbols, places = arguments_of(system, expressions)
-    before, after = one.reach
-    return Term(
-        kind=one.domain,
-        symmetric=one.symmetric,
-        first=-before,
-        last=max(system.body_count - after, -before),
-        places=places,
+    return SumKernel(
+        domain=_domain(system, one),
+        arguments=places,
         values=lowered(expressions, [*symbols, words.t, *system.constants]),
         targets=tuple(argument(words, place) for place in targets),
     )
 
 
-def _kernels(system: LagrangianSystem, entries: Sequence[Derivative]) -> tuple[Term, ...]:
+def _domain(system: LagrangianSystem, one: Summand) -> SumDomain:
+    if one.domain == "pairs":
+        return Pairs(one.symmetric)
+    if one.domain == "single":
+        return Single()
+    before, after = one.reach
+    return Bodies(-before, max(system.body_count - after, -before))
+
+
+def _kernels(system: LagrangianSystem, entries: Sequence[Derivative]) -> tuple[SumKernel, ...]:
     """One kernel a summand, all its derivatives at once, so that they share what they can."""
     kernels = []
     for k, one in enumerate(system.parts):

@@ -10,9 +10,12 @@ from dataclasses import replace
 
 import sympy as sp
 from actionrun.compiler.errors import study_error
-from actionrun.compiler.numerics.integrators.many_body.mechanics import Summed
-from actionrun.compiler.numerics.integrators.many_body.time_transform import BodyClock, Formula
-from actionrun.compiler.numerics.integrators.mechanics import Clock
+from actionrun.compiler.numerics.integrators.many_body.mechanics import ManyBodyMechanics
+from actionrun.compiler.numerics.integrators.many_body.time_transform import (
+    Formula,
+    ManyBodyTimeTransform,
+)
+from actionrun.compiler.numerics.integrators.mechanics import CoordinateTimeTransform
 from actionrun.spec import Expression
 
 from .lagrangian_system import LagrangianSystem, distributed
@@ -24,7 +27,9 @@ from .vocabulary import ALONE, ArgumentPlace
 ENERGY = sp.Symbol("energy at the start of the step", real=True)  # no name of a study
 
 
-def transformed(system: LagrangianSystem, transform: Expression) -> tuple[LagrangianSystem, Clock]:
+def transformed(
+    system: LagrangianSystem, transform: Expression
+) -> tuple[LagrangianSystem, CoordinateTimeTransform]:
     """Of few coordinates: g (L(q, q'/g, t) + E) with E as its last constant, and dt/ds = g, dE/ds.
 
     Raises Faults for a K with minus velocities, whose power holds accelerations, and for
@@ -59,15 +64,17 @@ def transformed(system: LagrangianSystem, transform: Expression) -> tuple[Lagran
     )
     arguments = [*words.q, *system.constants]
     timed = [*words.q, *words.v, words.t, *system.constants]
-    return slowed, Clock(lowered([g], arguments), lowered([power], timed))
+    return slowed, CoordinateTimeTransform(lowered([g], arguments), lowered([power], timed))
 
 
-def many_body_clock(system: LagrangianSystem, transform: Expression, mechanics: Summed):
+def many_body_clock(
+    system: LagrangianSystem, transform: Expression, mechanics: ManyBodyMechanics
+) -> ManyBodyTimeTransform:
     """Of bodies: dt/ds = g, one function of all positions, and dE/ds. Raises Faults likewise."""
     _require_built(system)
     rates = [(one, -sp.diff(one.expression, system.words.t)) for one in system.lagrangian_terms]
     drifts = tuple(kernel(system, one, [rate], ()) for one, rate in rates if rate != 0)
-    return BodyClock(_formula(system, transform), mechanics, drifts, system.body_count)
+    return ManyBodyTimeTransform(_formula(system, transform), mechanics, drifts)
 
 
 def _formula(system: LagrangianSystem, expression: Expression) -> Formula:

@@ -8,6 +8,7 @@ stand apart. Ratios are of one run on one machine; take them and not the seconds
 
 from __future__ import annotations
 
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -20,10 +21,13 @@ set_switches()
 import jax  # noqa: E402
 import jax.numpy as jnp  # noqa: E402
 import numpy as np  # noqa: E402
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "laws"))
+
 from actionrun.compiler import compile  # noqa: E402
-from actionrun.compiler.numerics.integrators.adjoint import total  # noqa: E402
-from actionrun.compiler.numerics.integrators.batch import advanced, started  # noqa: E402
 from actionrun.spec import loads  # noqa: E402
+from adjoint import total  # noqa: E402  # pyright: ignore[reportMissingImports]
+from batch import advanced, started  # noqa: E402  # pyright: ignore[reportMissingImports]
 from jax.experimental.compilation_cache import compilation_cache  # noqa: E402
 from rich.console import Console  # noqa: E402
 from rich.table import Table  # noqa: E402
@@ -110,9 +114,10 @@ def ours(text: str, overrides: list[str], steps: int, nonlinear: bool = False):
 
     def started():
         jax.clear_caches()
-        program = compile(loads(text, overrides=overrides))
+        program = compile(loads(text, overrides=overrides)).solver
         solver = "fixed point" if nonlinear else program.march.solver
-        program.march = replace(program.march, solver=solver, ledger=None)
+        march = replace(program.march, solver=solver, charges=None)
+        program = replace(program, march=march, step_map=None if nonlinear else program.step_map)
         begun = time.perf_counter()
         program.advance(program.start(), 0, 1)
         return program, time.perf_counter() - begun
@@ -289,8 +294,8 @@ def step_table(console: Console) -> None:
 
 def batched(count: int = 1000, steps: int = 500) -> float:
     """Nanoseconds per step and trajectory of many dust grains at once."""
-    program = compile(loads(DUST, overrides=["integrator.r=2"]))
-    ggl, theta = program.march.ggl, program.theta[:, None]
+    program = compile(loads(DUST, overrides=["integrator.r=2"])).solver
+    ggl, theta = program.march.integrator, program.theta[:, None]
     spread = 1 + 0.2 * jax.random.uniform(jax.random.key(0), (1, count))
     q, p = program.q[:, None] * spread, program.p[:, None] * jnp.ones((1, count))
     x = advanced(ggl, theta, started(ggl, theta, q, p, 0.0), 0.0, 0.02, 0, 2)
@@ -313,8 +318,8 @@ STEPS = 10_000  # of a run whose derivative is taken
 def gradient_of(text: str, r: int):
     """Seconds forward and with the gradient of sum q^2 by the parameters, the start and dt, bytes
     beyond the forward run, and the gradient."""
-    program = compile(loads(text, overrides=[f"integrator.r={r}"]))
-    ggl, zero = program.march.ggl, jnp.zeros(())
+    program = compile(loads(text, overrides=[f"integrator.r={r}"])).solver
+    ggl, zero = program.march.integrator, jnp.zeros(())
 
     def sum_of_squares(theta, q, p, h):
         return total(ggl, lambda q, p, t: q @ q, theta, q, p, zero, h, STEPS)

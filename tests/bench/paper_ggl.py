@@ -61,9 +61,11 @@ def prepared(read, solver: str | None = None):
     """A program, its first call done, and the seconds that both took."""
     jax.clear_caches()
     begun = time.perf_counter()
-    program = compile(read())
+    program = compile(read()).solver
     if solver:
-        program.march = replace(program.march, solver=solver)
+        mapped = program.step_map if solver == "linear" else None
+        march = replace(program.march, solver=solver)
+        program = replace(program, march=march, step_map=mapped)
     program.advance(program.start(), 0, 1)
     return program, time.perf_counter() - begun
 

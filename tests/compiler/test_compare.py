@@ -5,10 +5,10 @@ import sys
 import numpy as np
 import pytest
 from actionrun.compiler import compile
-from actionrun.compiler.ggl.comparison.propagators import Explicit, Variational
+from actionrun.compiler.ggl.comparison.propagators import ExplicitMethod, VariationalMethod
 from actionrun.compiler.ggl.comparison.tableaux import tableaux
-from actionrun.compiler.ggl.integration import Integration
 from actionrun.compiler.numerics.integrators.runge_kutta import OWN
+from actionrun.compiler.program import Reported
 from actionrun.spec import Faults, loads
 
 OSCILLATOR = """\
@@ -66,7 +66,7 @@ DIFFRAX = {"heun": 2, "midpoint": 2, "ralston": 2, "bosh3": 3, "tsit5": 5, "dopr
 def found(text):
     """The findings of a study, marched in one piece."""
     program = compile(loads(text))
-    assert isinstance(program, Integration)
+    assert isinstance(program, Reported)
     state, report = program.advance(program.start(), 0, program.total)
     assert report.diverged is None
     return program.findings(state, report.samples, lambda *_: None)
@@ -74,7 +74,7 @@ def found(text):
 
 def setting_of(text):
     """The setting of a study's comparison."""
-    return compile(loads(text)).comparison.setting
+    return compile(loads(text)).report.comparison.setting
 
 
 def bead(*methods):
@@ -89,9 +89,9 @@ def test_order(name):
     (method,) = tableaux(loads(bead(name)))
     assert method.order == {"rk2": 2, "rk4": 4, **DIFFRAX}[name]
     n, setting = 12 if method.order > 5 else 60, setting_of(bead(name))
-    truth = Variational(setting._replace(h=1.5 / n), 8).following(2 * n).q[1::2]
-    coarse = Explicit(setting._replace(h=3 / n), method).following(n).q
-    fine = Explicit(setting._replace(h=1.5 / n), method).following(2 * n).q[1::2]
+    truth = VariationalMethod(setting._replace(h=1.5 / n), 8).next_block(2 * n).q[1::2]
+    coarse = ExplicitMethod(setting._replace(h=3 / n), method).next_block(n).q
+    fine = ExplicitMethod(setting._replace(h=1.5 / n), method).next_block(2 * n).q[1::2]
     slope = np.log2(np.max(np.abs(coarse - truth)) / np.max(np.abs(fine - truth)))
     assert -0.3 < slope - method.order < 1.1  # the next order still shows at these steps
 
@@ -101,9 +101,9 @@ def test_the_same_numbers_as_diffrax_itself(name):
     diffrax = pytest.importorskip("diffrax")
     setting = setting_of(bead(name))
     (method,) = tableaux(loads(bead(name)))
-    course = Explicit(setting, method)
+    course = ExplicitMethod(setting, method)
     start = course.y
-    ours = course.following(30)
+    ours = course.next_block(30)
     solution = diffrax.diffeqsolve(
         diffrax.ODETerm(lambda t, y, theta: course.motion.rate(y, t, theta)),
         getattr(diffrax, name.capitalize())(), 0.0, 3.0, None, start, setting.theta,
@@ -113,12 +113,14 @@ def test_the_same_numbers_as_diffrax_itself(name):
     np.testing.assert_allclose(ours.v[-1], solution.ys[-1, 1], rtol=1e-13)
 
 
-@pytest.mark.parametrize("course", [lambda s: Variational(s, 2), lambda s: Explicit(s, OWN["rk4"])])
+@pytest.mark.parametrize(
+    "course", [lambda s: VariationalMethod(s, 2), lambda s: ExplicitMethod(s, OWN["rk4"])]
+)
 def test_blocks_do_not_show(course):
     setting = setting_of(bead("rk4"))
     whole, parts = course(setting), course(setting)
-    once = whole.following(30)
-    twice = [parts.following(11), parts.following(19)]
+    once = whole.next_block(30)
+    twice = [parts.next_block(11), parts.next_block(19)]
     for a, *b in zip(once, *twice, strict=True):
         assert np.array_equal(a, np.concatenate(b))
     assert whole.evaluations == parts.evaluations > 0

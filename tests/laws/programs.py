@@ -7,9 +7,10 @@ from typing import NamedTuple
 import jax
 import jax.monitoring
 import numpy as np
-from actionrun.compiler import compile
 from actionrun.compiler.findings import Findings
+from actionrun.compiler.ggl.build import build
 from actionrun.compiler.ggl.integration import Integration
+from actionrun.compiler.ggl.report import IntegrationReport
 from actionrun.compiler.numerics.integrators.time_marching import Trajectory
 from actionrun.spec import loads
 from scipy.special import ellipj, ellipk
@@ -27,6 +28,7 @@ class Run(NamedTuple):
     """A program, its rows after each step (t (rows,), q, p (rows, n)) and its last state."""
 
     program: Integration
+    report: IntegrationReport
     samples: dict[str, np.ndarray]
     state: Trajectory
 
@@ -43,7 +45,7 @@ class Run(NamedTuple):
         return self.samples["p"]
 
     def findings(self) -> Findings:
-        return self.program.findings(self.state, self.samples, lambda *_: None)
+        return self.report(self.state, self.samples, lambda *_: None)
 
 
 def text(system: str, position: str, velocity: str, r: int, h: float, steps: int, more="") -> str:
@@ -57,8 +59,8 @@ def text(system: str, position: str, velocity: str, r: int, h: float, steps: int
 
 def ran(study: str, chunks: tuple[int, ...] = ()) -> Run:
     """A study marched to its end, in chunks up to the given steps."""
-    program = compile(loads(study))
-    assert isinstance(program, Integration)
+    program = build(loads(study))
+    assert isinstance(program.report, IntegrationReport)
     state, done, kept = program.start(), 0, []
     for stop in (*chunks, program.total):
         state, report = program.advance(state, done, stop - done)
@@ -66,7 +68,7 @@ def ran(study: str, chunks: tuple[int, ...] = ()) -> Run:
         kept.append(report.samples)
         done = stop
     samples = {key: np.concatenate([k[key] for k in kept]) for key in kept[0]}
-    return Run(program, samples, state)
+    return Run(program.solver, program.report, samples, state)
 
 
 def place(angle):

@@ -6,8 +6,12 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from actionrun.compiler.numerics.integrators.linear_map import map_of
-from actionrun.compiler.numerics.integrators.time_marching import March, Trajectory, energy_error
+from actionrun.compiler.numerics.integrators.linear_map import step_map
+from actionrun.compiler.numerics.integrators.time_marching import (
+    TimeMarcher,
+    Trajectory,
+    energy_error,
+)
 from actionrun.compiler.numerics.integrators.variational import GGL
 from actionrun.compiler.symbolic.lagrangian_system import LagrangianSystem, lagrangian_system
 from actionrun.compiler.symbolic.lowered_system import mechanics, parameters
@@ -61,7 +65,7 @@ def symbolic(system: str) -> LagrangianSystem:
 
 
 @eqx.filter_jit
-def _advanced(march: March, x: Trajectory, t, h, theta, stop, every, prepared):
+def _advanced(march: TimeMarcher, x: Trajectory, t, h, theta, stop, every, prepared):
     return march.advance(x, t, h, theta, stop, every, ROWS, prepared)
 
 
@@ -80,16 +84,16 @@ def marched(
 ) -> Motion:
     """A motion of `steps` steps from positions q and momenta p (numbers or lists)."""
     ggl, theta = integrator(system, r)
-    march = March(ggl, solver or solver_of(ggl), None)
+    march = TimeMarcher(ggl, solver or solver_of(ggl), None)
     q, p = (jnp.asarray(np.atleast_1d(np.asarray(x, float))) for x in (q, p))
     zero = jnp.zeros(())
     x = march.start(q, p, zero, theta)
     x, kept, count = _advanced(
         march, x, zero, jnp.asarray(h), theta, jnp.asarray(steps), jnp.asarray(every),
-        map_of(ggl, None, h, theta) if march.solver == "linear" else None,
+        step_map(ggl.mechanics, r, h, theta) if march.solver == "linear" else None,
     )  # fmt: skip
     t, qs, ps = kept[:3]
-    assert int(x.trouble) == 0, f"trouble {int(x.trouble)} at step {int(x.step)}"
+    assert int(x.status) == 0, f"trouble {int(x.status)} at step {int(x.step)}"
     rows = int(count)
     return Motion(
         np.concatenate([[0.0], np.asarray(t)[:rows]]),

@@ -6,7 +6,8 @@ import jax
 import numpy as np
 import pytest
 from actionrun.compiler import compile, explain
-from actionrun.compiler.ggl.integration import Integration, _advance
+from actionrun.compiler.ggl.build import build
+from actionrun.compiler.ggl.integration import _advance
 from actionrun.spec import Faults, loads
 from jax.extend.core import ClosedJaxpr, Jaxpr
 from orders import orders
@@ -39,7 +40,7 @@ def three(r: int, h: float, steps: int, law: str = GRAVITY, **more) -> Run:
 
 def by_body(run: Run) -> np.ndarray:
     """Positions (rows, bodies, components)."""
-    problem = run.program.symbolic
+    problem = run.program.system
     return run.q.reshape(len(run.q), len(problem.words.names), -1).swapaxes(1, 2)
 
 
@@ -181,10 +182,13 @@ def jaxprs(jaxpr: Jaxpr) -> Iterator[Jaxpr]:
 
 def traced(text: str) -> tuple[int, int]:
     """Equations in the program of a march, and the numbers of its largest array."""
-    program = compile(loads(text))
-    assert isinstance(program, Integration)
-    arguments = (program.march, program.start(), program.h, program.theta, *program._counts(10), 16)
-    found = [*jaxprs(jax.make_jaxpr(lambda: _advance(*arguments))().jaxpr)]
+    run = build(loads(text)).solver
+    stop, every = run._counts(10)
+
+    def advanced():
+        return _advance(run.march, run.start(), run.h, run.theta, stop, every, 16)
+
+    found = [*jaxprs(jax.make_jaxpr(advanced)().jaxpr)]
     sizes = [v.aval.size for one in found for e in one.eqns for v in e.outvars
              if hasattr(v.aval, "size")]  # fmt: skip
     return sum(len(one.eqns) for one in found), max(sizes)
@@ -244,7 +248,7 @@ def test_newton_takes_over_on_a_chain_too_stiff_for_the_fixed_point(count, r):
     law = f'lagrangian = "q\'^2/2 - w^2*q^2/2"\nnonconservative = "{drag}*q_plus\'*q_minus"'
     alone = ran(text(f'coordinates = ["q"]\n{law}', "q = 1", "q = 0",
                      r, h, 20, f"[parameters]\nw = {float(omega)!r}\n"))  # fmt: skip
-    assert alone.program.march.solver == "linear"
+    assert alone.program.solver.march.solver == "linear"
     mode = np.sin(k * np.pi * np.arange(1, count + 1) / (count + 1))
     np.testing.assert_allclose(run.q, alone.q * mode, rtol=0, atol=1e-12)
     assert any("Newton took over" in note for note in run.findings().notes)

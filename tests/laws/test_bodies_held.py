@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from actionrun.compiler import compile, explain
-from actionrun.compiler.ggl.comparison.propagators import Explicit
+from actionrun.compiler.ggl.comparison.propagators import ExplicitMethod
 from actionrun.compiler.numerics.integrators.runge_kutta import OWN
 from actionrun.compiler.numerics.integrators.time_marching import constraint_error, energy_error
 from actionrun.spec import Faults, loads
@@ -81,9 +81,9 @@ def test_a_sum_as_a_constraint():
     true = solve_ivp(motion, (0, 2.0), [1, 1, -1, 0, 0, 0], "DOP853", rtol=1e-13, atol=1e-13)
     np.testing.assert_allclose(run.q[-1], true.y[:3, -1], rtol=0, atol=1e-11)
     assert constraint_error(run.state) < 1e-15 and energy_error(run.state) < 1e-12
-    assert run.program.comparison is not None
-    setting = run.program.comparison.setting
-    rows = Explicit(setting, OWN["rk4"]).following(40)
+    assert run.report.comparison is not None
+    setting = run.report.comparison.setting
+    rows = ExplicitMethod(setting, OWN["rk4"]).next_block(40)
     start = np.array([1, 1, -1, 0, 0, 0.0])
     again = classical(lambda y: motion(0, y), start, 0.05, 40)
     np.testing.assert_allclose(rows.q, again[:, :3], rtol=0, atol=1e-13)

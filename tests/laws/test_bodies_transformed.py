@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 from actionrun.compiler import compile
-from actionrun.compiler.ggl.comparison.propagators import Explicit
-from actionrun.compiler.ggl.integration import Integration
+from actionrun.compiler.ggl.comparison.propagators import ExplicitMethod
 from actionrun.compiler.numerics.integrators.time_marching import energy_error
+from actionrun.compiler.program import Reported
 from actionrun.spec import Faults, loads
 from programs import ran, text
 from scipy.integrate import solve_ivp
@@ -68,11 +68,9 @@ def test_bodies_move_as_they_do_by_physical_time(pace):
     charges = {entry["charge"]: entry for entry in found.extra["ledger"]}
     defects = {name: entry["defect"] for name, entry in charges.items()}
     assert all(entry["flux"] for entry in charges.values()) and defects.pop("energy") < 1e-9
-    assert (
-        max(defects.values()) < 1e-13 and len(charges) == 4 and run.program.comparison is not None
-    )
-    (method,) = run.program.comparison.methods
-    rows = Explicit(run.program.comparison.setting, method).following(40)
+    assert max(defects.values()) < 1e-13 and len(charges) == 4 and run.report.comparison is not None
+    (method,) = run.report.comparison.methods
+    rows = ExplicitMethod(run.report.comparison.setting, method).next_block(40)
 
     def rate(y):
         r = y[:6].reshape((3, 2))
@@ -102,7 +100,7 @@ def test_a_law_that_holds_time():
     system = 'particles = 2\ncoordinates = ["q"]\nlagrangian = "sum(i, q\'[i]^2/2 + i*t*q[i])"\n'
     more = 'time_transform = "1 + sum(i, q[i]^2)"\n[exact]\nq = "i*t^3/6"\n'
     program = compile(loads(text(system, "q = [0, 0]", "q = [0, 0]", 3, 0.02, 50, more)))
-    assert isinstance(program, Integration)
+    assert isinstance(program, Reported)
     state, report = program.advance(program.start(), 0, 50)
     assert report.diverged is None and float(state.monitor.exact_error) < 1e-13
 

@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
-from actionrun.compiler import compile
-from actionrun.compiler.ggl.comparison.propagators import Explicit, Rows, Variational
-from actionrun.compiler.ggl.integration import Integration
+from actionrun.compiler.ggl.build import build
+from actionrun.compiler.ggl.comparison.propagators import ExplicitMethod, Rows, VariationalMethod
+from actionrun.compiler.ggl.comparison.setup import Comparison
+from actionrun.compiler.ggl.report import IntegrationReport
 from actionrun.spec import loads
 from programs import ran, text
 
@@ -31,11 +32,16 @@ nonconservative = "-lam*sum(i, q_plus'[i]*q_minus[i])"
 """
 
 
+def comparison_of(study: str) -> Comparison:
+    report = build(loads(study)).report
+    assert isinstance(report, IntegrationReport) and report.comparison is not None
+    return report.comparison
+
+
 def rk4_of(study: str) -> Rows:
-    program = compile(loads(study))
-    assert isinstance(program, Integration) and program.comparison is not None
-    (method,) = program.comparison.methods
-    return Explicit(program.comparison.setting, method).following(50)
+    comparison = comparison_of(study)
+    (method,) = comparison.methods
+    return ExplicitMethod(comparison.setting, method).next_block(50)
 
 
 def test_bodies_are_compared_as_coordinates_are():
@@ -51,12 +57,14 @@ def test_bodies_are_compared_as_coordinates_are():
 def test_momenta_that_hold_places():
     """L + d(t q^2/2)/dt moves as L does, an oscillator; its momentum is q' + t q."""
     study = text(GAUGED, "q = [1.0, 2.0, 3.0]", "q = [0.0, 0.0, 0.0]", 3, 0.05, 40, RK4)
-    program = compile(loads(study))
-    assert isinstance(program, Integration) and program.comparison is not None
-    setting, (rk4,) = program.comparison.setting, program.comparison.methods
+    comparison = comparison_of(study)
+    setting, (rk4,) = comparison.setting, comparison.methods
     t = 0.05 * np.arange(1, 41)
-    for course, off in ((Explicit(setting, rk4), 5e-6), (Variational(setting, 3), 1e-10)):
-        rows = course.following(40)
+    for course, off in (
+        (ExplicitMethod(setting, rk4), 5e-6),
+        (VariationalMethod(setting, 3), 1e-10),
+    ):
+        rows = course.next_block(40)
         assert rows.q == pytest.approx(np.cos(t)[:, None] * [1, 2, 3], abs=off)
         assert rows.v == pytest.approx(-np.sin(t)[:, None] * [1, 2, 3], abs=off)
 

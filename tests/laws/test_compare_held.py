@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from actionrun.compiler.ggl.comparison.propagators import Explicit, Rows
+from actionrun.compiler.ggl.comparison.propagators import ExplicitMethod, Rows
 from actionrun.compiler.numerics.integrators.runge_kutta import OWN
 from programs import REST, ROD, Run, ran, text
 from systems import classical
@@ -16,9 +16,9 @@ SPRING = 'coordinates = ["q"]\nlagrangian = "q\'^2/2 - q^2/2"'
 
 def rk4_of(run: Run) -> tuple[Rows, np.ndarray]:
     """Rows of rk4 beside a run, and how far each is off the constraints."""
-    assert run.program.comparison is not None
-    setting, (method,) = run.program.comparison.setting, run.program.comparison.methods
-    rows = Explicit(setting, method).following(len(run.t))
+    assert run.report.comparison is not None
+    setting, (method,) = run.report.comparison.setting, run.report.comparison.methods
+    rows = ExplicitMethod(setting, method).next_block(len(run.t))
     return rows, rows.off(setting) if setting.constraints else np.zeros(len(run.t))
 
 
@@ -78,6 +78,6 @@ def test_both_at_once():
     for k in (1, 2):
         more = f'save_every = {20 * k}\ntime_transform = "(2 + y)/2"\n' + RK4
         run = ran(text(ROD, LEFT, REST, 3, 0.05 / k, 20 * k, more))
-        rows = Explicit(run.program.comparison.setting, OWN["rk4"]).following(20 * k)
+        rows = ExplicitMethod(run.report.comparison.setting, OWN["rk4"]).next_block(20 * k)
         far.append(np.max(np.abs(rows.q[-1] - run.q[-1])))
     assert np.log2(far[0] / far[1]) == pytest.approx(4, abs=0.4)

@@ -132,7 +132,7 @@ def test_multipliers_of_the_steps_are_the_forces():
     for h in (0.04, 0.02, 0.01):
         run = ran(text(ROD, LEFT, REST, 3, h, round(0.4 / h)))
         nodes = np.asarray(run.state.seed)[2]
-        t = run.t[-1] - h + h * run.program.march.ggl.rule.nodes
+        t = run.t[-1] - h + h * run.program.march.integrator.rule.nodes
         th, rate = angle(t)
         worst.append(np.max(np.abs(nodes + (G * np.cos(th) + rate**2) / 2)[1:-1]))
     assert worst[-1] < 1e-5

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from actionrun.compiler import compile
-from actionrun.compiler.ggl.integration import Integration
+from actionrun.compiler.program import Reported
 from actionrun.spec import Faults, loads
 from scipy.special import ellipj, ellipk
 from systems import slope
@@ -58,7 +58,7 @@ def angle(t):
 def run(text, r, h, steps, more="", chunk=None):
     """Findings of a run."""
     program = compile(loads(f"{text}[integrator]\nr = {r}\ndt = {h}\nsteps = {steps}\n{more}"))
-    assert isinstance(program, Integration)
+    assert isinstance(program, Reported)
     state, rows, done = program.start(), [], 0
     while done < steps:
         count = min(chunk or steps, steps - done)
@@ -216,7 +216,7 @@ start = "a"
 """
     text = text.replace('k = "4 N/m"', 'k = "4 N/m"\na = "0.1 m"')
     program = compile(loads(text))
-    assert isinstance(program, Integration)
+    assert isinstance(program, Reported)
     state, report = program.advance(program.start(), 0, 100)
     findings = program.findings(state, report.samples, lambda *_: None)
     assert findings.arrays["output_t"].unit == "s" and len(findings.arrays["output_t"].data) == 501

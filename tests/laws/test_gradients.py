@@ -6,8 +6,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from actionrun.compiler import compile
-from actionrun.compiler.numerics.integrators.adjoint import KEPT_BYTES, total
 from actionrun.spec import loads
+from adjoint import KEPT_BYTES, total
 
 STUDY = """
 study = "ggl"
@@ -32,8 +32,8 @@ SYSTEMS = {"oscillator": "m*q'^2/2 - k*q^2/2", "pendulum": "m*q'^2/2 + k*cos(q)"
 
 def action(system: str, r: int, steps: int):
     """Sum of q^2 h over a run, and where it starts."""
-    program = compile(loads(STUDY.format(lagrangian=SYSTEMS[system], r=r)))
-    ggl = program.march.ggl
+    program = compile(loads(STUDY.format(lagrangian=SYSTEMS[system], r=r))).solver
+    ggl = program.march.integrator
 
     def functional(theta, q, p, h):
         return total(ggl, lambda q, p, t: h * q @ q, theta, q, p, jnp.zeros(()), h, steps)

@@ -5,7 +5,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from actionrun.compiler.numerics.integrators.time_marching import March
+from actionrun.compiler.numerics.integrators.time_marching import TimeMarcher
 from orders import orders
 from systems import KEPLER, PARABOLA, PENDULUM, SPHERICAL, integrator, marched
 
@@ -91,7 +91,7 @@ def test_symplectic_map(r):
 def test_chunks_do_not_matter():
     """A march cut anywhere gives the same bits."""
     ggl, theta = integrator(PENDULUM, 2)
-    march, zero = March(ggl, "fixed point", None), jnp.zeros(())
+    march, zero = TimeMarcher(ggl, "fixed point", None), jnp.zeros(())
 
     @eqx.filter_jit
     def advanced(x, stop):

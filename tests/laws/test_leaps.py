@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from actionrun.compiler import compile
-from actionrun.compiler.numerics.integrators.linear_powers import LEAP, ahead, powers
+from actionrun.compiler.numerics.integrators.linear_map import LEAP, increments, powers
 from actionrun.spec import loads
 from programs import ran, text
 
@@ -24,7 +24,7 @@ def study(every: int, system: str = COUPLED, more: str = "") -> str:
 def test_the_powers_of_a_map():
     rng = np.random.default_rng(0)
     D, d, z = 0.1 * rng.normal(size=(4, 4)), rng.normal(size=4), rng.normal(size=4)
-    found = np.asarray(ahead(powers(D, d), z, np.zeros(4)))
+    found = np.asarray(increments(powers(D, d), z, np.zeros(4)))
     true = z
     for k in range(LEAP):
         true = true + D @ true + d
@@ -42,7 +42,7 @@ def test_leaps_are_steps(system):
     assert float(other.energy_low) == pytest.approx(float(one.energy_low), rel=1e-13)
     assert float(other.energy_high) == pytest.approx(float(one.energy_high), rel=1e-13)
     assert float(other.kinetic_high) == pytest.approx(float(one.kinetic_high), rel=1e-13)
-    assert int(other.passes) == int(one.passes) == STEPS and int(other.passes_most) == 1
+    assert int(other.iterations) == int(one.iterations) == STEPS and int(other.iterations_most) == 1
     books = [run.findings().extra["ledger"] for run in (single, leaping)]
     for entry, same in zip(*books, strict=True):
         assert entry["charge"] == same["charge"]

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from actionrun.compiler import compile
-from actionrun.compiler.ggl.integration import Integration
+from actionrun.compiler.program import Reported
 from actionrun.compiler.symbolic.lagrangian_system import lagrangian_system
 from actionrun.compiler.symbolic.noether import symmetries
 from actionrun.spec import loads
@@ -89,7 +89,7 @@ def ledger(system, start, r, h, steps, more="", chunk=None):
         f"[integrator]\nr = {r}\ndt = {h}\nsteps = {steps}\n{more}"
     )
     program = compile(loads(text))
-    assert isinstance(program, Integration)
+    assert isinstance(program, Reported)
     state, rows, done = program.start(), [], 0
     while done < steps:
         count = min(chunk or steps, steps - done)

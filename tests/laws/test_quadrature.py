@@ -99,16 +99,16 @@ def test_a_step_is_continued_over_the_next(r):
     rounding = 10 * EPS * np.abs(c.extrapolate).sum(axis=1).max()
     for p in polynomials(min(r, EXTRAPOLATION_DEGREE)):
         assert np.all(np.abs(c.extrapolate @ p(c.nodes) - p(c.nodes + 1)) <= rounding)
-    rounding = 10 * EPS * np.abs(c.foresee).sum(axis=1).max()
+    rounding = 10 * EPS * np.abs(c.extrapolate_forces).sum(axis=1).max()
     for p in polynomials(min(r + 1, EXTRAPOLATION_DEGREE)):
-        assert np.all(np.abs(c.foresee @ p(c.nodes) - p(c.nodes + 1)) <= rounding)
+        assert np.all(np.abs(c.extrapolate_forces @ p(c.nodes) - p(c.nodes + 1)) <= rounding)
 
 
 @pytest.mark.parametrize("r", R)
 def test_reach_is_what_forces_do_to_the_position_at_the_end(r):
     c = rule(r)
-    np.testing.assert_allclose(c.reach, c.weights @ c.impulse, rtol=0, atol=4 * EPS)
-    parts = c.reach.astype(np.longdouble) + c.reach_low.astype(np.longdouble)
+    np.testing.assert_allclose(c.position_weights, c.weights @ c.impulse, rtol=0, atol=4 * EPS)
+    parts = c.position_weights.astype(np.longdouble) + c.position_weights_low.astype(np.longdouble)
     x, w = lobatto(r + 2)
     assert np.max(np.abs(parts - w / 2 * (1 - x) / 2)) <= 2 * np.finfo(np.longdouble).eps
 

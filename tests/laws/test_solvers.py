@@ -6,10 +6,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from actionrun.compiler import compile
-from actionrun.compiler.ggl.integration import Integration
-from actionrun.compiler.numerics.integrators.time_marching import March, energy_error
+from actionrun.compiler.numerics.integrators.time_marching import TimeMarcher, energy_error
 from actionrun.compiler.numerics.integrators.variational import GGL
 from actionrun.compiler.numerics.linalg import apply, inverse, solve
+from actionrun.compiler.program import Reported
 from actionrun.compiler.symbolic.lagrangian_system import lagrangian_system
 from actionrun.compiler.symbolic.lowered_system import mechanics
 from actionrun.spec import loads
@@ -45,7 +45,7 @@ def test_a_step_that_does_not_converge_says_so():
     """Where the passes do not contract, trouble is set and the state stays the one before."""
     stiff = 'coordinates = ["q"]\nlagrangian = "q\'^2/2 + 400*cos(q)"'
     ggl, theta = integrator(stiff, 2)
-    march, zero, one = March(ggl, "fixed point", None), jnp.zeros(()), jnp.asarray(1)
+    march, zero, one = TimeMarcher(ggl, "fixed point", None), jnp.zeros(()), jnp.asarray(1)
     x = march.start(jnp.array([1.0]), jnp.array([0.0]), zero, theta)
 
     @eqx.filter_jit
@@ -53,7 +53,7 @@ def test_a_step_that_does_not_converge_says_so():
         return march.advance(x, zero, jnp.asarray(1.0), theta, jnp.asarray(10), one, 16)
 
     after, _, count = advanced(x)
-    assert int(after.trouble) == 1 and int(count) == int(after.step) == 0
+    assert int(after.status) == 1 and int(count) == int(after.step) == 0
     assert np.array_equal(after.q, x.q) and np.array_equal(after.p, x.p)
 
 
@@ -63,7 +63,7 @@ def test_a_small_motion_is_the_large_one_made_small(r):
     large = marched(DAMPED, r, 0.1, 200, 1.0, 0.0, solver="fixed point")
     small = marched(DAMPED, r, 0.1, 200, 2.0**-600, 0.0, solver="fixed point")
     assert np.array_equal(small.q * 2.0**600, large.q)
-    assert int(small.state.monitor.passes) == int(large.state.monitor.passes)
+    assert int(small.state.monitor.iterations) == int(large.state.monitor.iterations)
 
 
 @pytest.mark.parametrize("r", [2, 4])
@@ -81,7 +81,7 @@ def test_newton_takes_over_where_the_fixed_point_fails():
         "[integrator]\nr = 4\ndt = 0.5\nsteps = 200\n"
     )
     program = compile(study)
-    assert isinstance(program, Integration) and program.march.solver == "fixed point"
+    assert isinstance(program, Reported) and program.solver.march.solver == "fixed point"
     state, report = program.advance(program.start(), 0, 200)
     assert report.diverged is None
     assert bool(state.newton) and int(state.step) == 200

@@ -13,8 +13,8 @@ import numpy as np
 from actionrun.compiler.findings import Axis, Curve, Figure, Findings, Panel, Table
 from actionrun.compiler.program import Tell
 
-from .error_curves import FACTORS, Comparison, distance, label
-from .propagators import Exact, ExactOfMany, Explicit, LostError, Rows, Setting, Variational
+from .propagators import DivergedError, ExplicitMethod, InitialValueProblem, Rows, VariationalMethod
+from .setup import FACTORS, Comparison, Course, Truth, distance, label
 
 Point = tuple[float, int, int, float]  # step, steps, evaluations, error
 
@@ -22,13 +22,13 @@ Point = tuple[float, int, int, float]  # step, steps, evaluations, error
 def with_work_precision(comparison: Comparison, findings: Findings, tell: Tell) -> Findings:
     """The findings with a figure and a table of error at the end against work."""
     r, span = comparison.r, comparison.setting.h * comparison.steps
-    makers: dict[str, Callable[[Setting], Explicit | Variational]] = {
-        "ggl": lambda setting: Variational(setting, r, iterated=True)
+    makers: dict[str, Callable[[InitialValueProblem], Course]] = {
+        "ggl": lambda setting: VariationalMethod(setting, r, iterated=True)
     }
     for method in comparison.methods:
-        makers[method.name] = lambda setting, method=method: Explicit(setting, method)
+        makers[method.name] = lambda setting, method=method: ExplicitMethod(setting, method)
     fine = round(comparison.steps / FACTORS[-1])
-    truth = _truth(comparison, span / fine)
+    truth = comparison.truth(comparison.setting._replace(h=span / fine))
     true = _end(truth, fine)
     size = float(np.max(np.abs(true.q))) or 1.0
     points: dict[str, list[Point]] = {name: [] for name in makers}
@@ -39,37 +39,28 @@ def with_work_precision(comparison: Comparison, findings: Findings, tell: Tell) 
             try:
                 end = _end(course, steps)
                 # of a transformed time, each method ends at a time of its own
-                error = distance(end, true if isinstance(truth, Variational) else truth.at(end.t))
-            except LostError:
+                error = distance(
+                    end, true if isinstance(truth, VariationalMethod) else truth.at(end.t)
+                )
+            except DivergedError:
                 continue
             if error < 10 * size:  # beyond that the numbers are finite, but no answer
                 points[name].append((span / steps, steps, course.evaluations, error))
         tell("work and precision", done + 1, len(FACTORS), {})
-    found = replace(
+    return replace(
         findings,
         figures=(*findings.figures, _figure(comparison, points, size)),
         tables=(*findings.tables, _table(comparison, points)),
     )
-    return found
 
 
-def _truth(comparison: Comparison, h: float) -> Exact | ExactOfMany | Variational:
-    setting = comparison.setting._replace(h=h)
-    if comparison.exact:
-        return comparison.solution(setting)
-    return Variational(setting, comparison.r + 2)
-
-
-def _end(course: Exact | ExactOfMany | Explicit | Variational, steps: int) -> Rows:
+def _end(course: Course | Truth, steps: int) -> Rows:
     """The one row after `steps` steps; in parts, so that one compiled loop serves all."""
     block = course.setting.block
     whole, left = divmod(steps, block)
     parts = [(min(block, whole - done), block) for done in range(0, whole, block)]
-    rows = None
-    for count, every in [*parts, *([(1, left)] if left else [])]:
-        rows = course.following(count, every)
-    assert rows is not None
-    return Rows(*(part[-1:] for part in rows))
+    last = [course.next_block(*part) for part in [*parts, *([(1, left)] if left else [])]][-1]
+    return Rows(*(part[-1:] for part in last))
 
 
 def _figure(comparison: Comparison, points: dict[str, list[Point]], size: float) -> Figure:
@@ -89,7 +80,7 @@ def _figure(comparison: Comparison, points: dict[str, list[Point]], size: float)
 
 
 def _caption(comparison: Comparison, short: bool = False) -> str:
-    true = "the exact solution" if comparison.exact else (
+    true = "the exact solution" if comparison.exact is not None else (
         f"our own run with r = {comparison.r + 2} and a quarter of the step"
     )  # fmt: skip
     way = "" if short else comparison.way

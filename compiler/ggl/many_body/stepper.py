@@ -7,22 +7,22 @@ import equinox as eqx
 import jax
 import numpy as np
 from actionrun.compiler.errors import study_error
-from actionrun.compiler.ggl.charge_balance import Book
+from actionrun.compiler.ggl.charge_balance import SymmetryCharges
 from actionrun.compiler.ggl.stepper import given_speed, in_transformed_time
 from actionrun.compiler.numerics.integrators.constrained import Constrained
-from actionrun.compiler.numerics.integrators.many_body.flattened import Flat, bodies_of
-from actionrun.compiler.numerics.integrators.many_body.mechanics import (
-    AtAll,
-    Bodies,
-    BodyLedger,
-    Summed,
+from actionrun.compiler.numerics.integrators.many_body.charges import ManyBodyCharges
+from actionrun.compiler.numerics.integrators.many_body.exact_solution import ManyBodyExactSolution
+from actionrun.compiler.numerics.integrators.many_body.flattened import FlattenedMechanics
+from actionrun.compiler.numerics.integrators.many_body.mechanics import ManyBodyMechanics
+from actionrun.compiler.numerics.integrators.many_body.time_transform import (
+    TimeTransformedMechanics,
 )
-from actionrun.compiler.numerics.integrators.many_body.time_transform import SlowBodies
+from actionrun.compiler.numerics.integrators.time_marching import Integrator
 from actionrun.compiler.numerics.integrators.time_transformed import Transformed
 from actionrun.compiler.numerics.integrators.variational import GGL
 from actionrun.compiler.symbolic.constraints import many_body_constraints, start_on_constraints
 from actionrun.compiler.symbolic.lagrangian_system import LagrangianSystem
-from actionrun.compiler.symbolic.lowered_system import arguments_of, many_body_mechanics
+from actionrun.compiler.symbolic.lowered_system import arguments_of
 from actionrun.compiler.symbolic.lowering import lowered
 from actionrun.compiler.symbolic.noether import symmetries
 from actionrun.compiler.symbolic.regularity import require_masses
@@ -34,14 +34,14 @@ CHARGES = {"time": "energy", "translation": "shift", "rotation": "turn"}
 
 
 @eqx.filter_jit
-def _momenta(mechanics: Summed, at, theta):
+def _momenta(mechanics: ManyBodyMechanics, at, theta):
     """Momenta and inverse masses at (q, v) (components, bodies)."""
     q, v = at
     return mechanics.momentum(q, v, 0.0, theta), mechanics.inverse_mass(q, v, 0.0, theta)
 
 
 def _start(
-    study: Ggl, system: LagrangianSystem, mechanics: Summed, theta
+    study: Ggl, system: LagrangianSystem, mechanics: ManyBodyMechanics, theta
 ) -> tuple[np.ndarray, np.ndarray]:
     """Initial positions and discrete momenta (n,), component by component. Raises Faults for a body
     without mass."""
@@ -61,13 +61,12 @@ def _start(
 
 
 def stepper(
-    study: Ggl, system: LagrangianSystem, theta
-) -> tuple[Bodies | Constrained | Transformed, np.ndarray, np.ndarray]:
+    study: Ggl, system: LagrangianSystem, arrays: ManyBodyMechanics, theta
+) -> tuple[Integrator, np.ndarray, np.ndarray]:
     """The integrator of the study and the state (q, p) that it starts from, as `ggl.stepper`."""
-    arrays, r, count = many_body_mechanics(system), study.integrator.r, system.body_count
+    r, count = study.integrator.r, system.body_count
     q, p = _start(study, system, arrays, theta)
-    plain, surface = Bodies(GGL(arrays, r), count), None
-    flat = Flat(arrays, count)
+    plain, flat, surface = GGL(arrays, r), arrays.flattened, None
     if system.holonomic:
         surface = many_body_constraints(system)
         unknowns = (system.n + surface.m) * (r + 1)
@@ -84,12 +83,14 @@ def stepper(
     if transform is None:
         return plain if surface is None else Constrained(GGL(flat, r), surface), q, p
     clock = many_body_clock(system, transform, arrays)
-    slow = GGL(Flat(SlowBodies(arrays, clock.rates), count), r, clock)
-    inner = slow if surface is None else Constrained(slow, surface)
-    return in_transformed_time(study, inner, flat, plain.energies, theta, q, p)
+    slow = TimeTransformedMechanics(arrays, clock.formula)
+    inner = GGL(FlattenedMechanics(slow), r, clock)
+    inner = inner if surface is None else Constrained(inner, surface)
+    result = Transformed(inner, flat, clock)
+    return in_transformed_time(study, result, plain.energies, theta, q, p)
 
 
-def exact(study: Ggl, system: LagrangianSystem) -> AtAll | None:
+def exact(study: Ggl, system: LagrangianSystem) -> ManyBodyExactSolution | None:
     """The true positions of all bodies at a time; None where the study does not give them."""
     if not study.exact:
         return None
@@ -100,18 +101,23 @@ def exact(study: Ggl, system: LagrangianSystem) -> AtAll | None:
                   for e in (given if isinstance(given, tuple) else (given,))]  # fmt: skip
     symbols, places = arguments_of(system, parts)
     values = lowered(parts, [*symbols, words.t, *system.constants])
-    return AtAll(system.body_count, len(system.values), places, values)
+    return ManyBodyExactSolution(system.body_count, len(system.values), places, values)
 
 
-def book_of(system: LagrangianSystem, stepper: Bodies | Constrained | Transformed) -> Book:
-    """The book of a system of bodies, for steps of any kind."""
+def charges(
+    system: LagrangianSystem, mechanics: ManyBodyMechanics, integrator: Integrator
+) -> SymmetryCharges:
+    """The charges of a system of bodies, for steps of any kind."""
     if any(one.symbols("minus_v") for one in system.nonconservative_terms):
-        return Book((), None, "no ledger: minus velocities in K are not followed for many bodies "
-                              "in this version")  # fmt: skip
+        return SymmetryCharges((), None, "no ledger: minus velocities in K are not followed for "
+                                         "many bodies in this version")  # fmt: skip
     kept = symmetries(system)
     if not kept:
-        return Book((), None)
-    charges = tuple((CHARGES[one.kind], one.components) for one in kept)
-    clock = stepper.clock if isinstance(stepper, Transformed) else None
-    plain = bodies_of(stepper.mechanics, stepper.r, system.n)
-    return Book(kept, BodyLedger(plain, charges, bool(system.nonconservative_terms), clock))
+        return SymmetryCharges((), None)
+    names = tuple((CHARGES[one.kind], one.components) for one in kept)
+    flows = bool(system.nonconservative_terms)
+    balance = ManyBodyCharges(
+        mechanics=mechanics, r=integrator.r, clock=integrator.clock, charges=names,
+        energy=names[0][0] == "energy", flows=flows,
+    )  # fmt: skip
+    return SymmetryCharges(kept, balance)

@@ -6,7 +6,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 from actionrun.compiler.numerics.array_types import Coefficients, Series, States
-from actionrun.compiler.numerics.integrators.shooting import Moving, motions
+from actionrun.compiler.numerics.integrators.shooting import BatchIntegrator, motions
 from actionrun.compiler.numerics.optimizers.inequality_constraints import InequalityConstraints
 from jaxtyping import Array, Bool, Float
 
@@ -50,7 +50,7 @@ class Population(eqx.Module):
     `zero`; starting positions and momenta (or velocities) are even in their ranges.
     """
 
-    ggl: Moving
+    ggl: BatchIntegrator
     fixed: jax.Array  # (parameters,)
     low: jax.Array  # (k,)
     high: jax.Array
@@ -128,9 +128,13 @@ class Population(eqx.Module):
         parts = observe(self.variables, mechanics, motion.q, motion.p, t, self.theta(c))
         return jnp.concatenate([parts[key] for key in self.variables], axis=1), motion.change
 
-    def departure(self, c: Coefficients, q: States, p: States) -> Float[Array, "2m batch"]:
+    def initial_constraint_residual(
+        self, c: Coefficients, q: States, p: States
+    ) -> Float[Array, "2m batch"]:
         """How far starts lie off the surface of the constraints and leave it, (2m, batch)."""
-        return self.ggl.departure(q, p, jnp.zeros((), q.dtype), self.theta(c), self.h * self.steps)
+        return self.ggl.initial_constraint_residual(
+            q, p, jnp.zeros((), q.dtype), self.theta(c), self.h * self.steps
+        )
 
     def observed(
         self, c: Coefficients, q: States, p: States

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import equinox as eqx
 import jax.numpy as jnp
-from actionrun.compiler.numerics.integrators.shooting import Grid, Moving, motions_on
+from actionrun.compiler.numerics.integrators.shooting import BatchIntegrator, Grid, motions_on
 from actionrun.compiler.numerics.optimizers.inequality_constraints import InequalityConstraints
 from jaxtyping import Array, Float
 
@@ -25,7 +25,7 @@ class TrajectoryResidual(eqx.Module):
     component of each channel; `contracts`: fixed-point iterations are known to converge.
     """
 
-    ggl: Moving
+    ggl: BatchIntegrator
     fixed: Float[Array, " parameters"]
     grid: Grid
     values: Float[Array, "samples channels trials"]
@@ -72,6 +72,6 @@ class TrajectoryResidual(eqx.Module):
         miss = (modelled - self._lanes(self.values)) * self._lanes(self.weight)
         theta, q, p = self._initial(x)
         span = self._lanes(jnp.max(self.t - self.t[0], axis=0))
-        off = self.ggl.departure(q, p, self._lanes(self.t[0]), theta, span)
+        off = self.ggl.initial_constraint_residual(q, p, self._lanes(self.t[0]), theta, span)
         rows = (miss.reshape((-1, x.shape[-1])), off.reshape((-1, x.shape[-1])))
         return jnp.concatenate(rows)

@@ -17,7 +17,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from actionrun.compiler.numerics.array_types import Coefficients
-from actionrun.compiler.numerics.integrators.shooting import Moving
+from actionrun.compiler.numerics.integrators.shooting import BatchIntegrator
 from actionrun.compiler.numerics.optimizers.levenberg_marquardt import Fit, levenberg_marquardt
 from jaxtyping import Array, Float
 from scipy.interpolate import CubicSpline
@@ -160,7 +160,9 @@ def weak_form_of_many(
                 jnp.asarray(slope), known)  # fmt: skip
 
 
-def weak_residuals(ggl: Moving, weak: WeakForm, theta: Coefficients) -> Float[Array, "rows batch"]:
+def weak_residuals(
+    ggl: BatchIntegrator, weak: WeakForm, theta: Coefficients
+) -> Float[Array, "rows batch"]:
     """Weak residuals (rows, batch) for constants theta (k, batch), relative to their own terms; and
     how far the positions lie off the constraints, whose forces are projected out.
 
@@ -174,7 +176,7 @@ def weak_residuals(ggl: Moving, weak: WeakForm, theta: Coefficients) -> Float[Ar
     push = jnp.einsum("wg,ng...->nw...", weak.slope, P)
     size = jnp.sqrt(jnp.mean(pull**2 + push**2, axis=(0, 1))) + jnp.finfo(F.dtype).tiny
     rows = ((pull + push) / size).reshape((-1, *batch))
-    off = ggl.off(q, t, theta[:, None])
+    off = ggl.constraint_residual(q, t, theta[:, None])
     off = jnp.broadcast_to(off, (*off.shape[:2], *batch)).reshape((-1, *batch))
     rows = jnp.concatenate([rows, off])
     kq, kv, kt, kp = weak.known
@@ -187,7 +189,7 @@ def weak_residuals(ggl: Moving, weak: WeakForm, theta: Coefficients) -> Float[Ar
 
 @eqx.filter_jit
 def weak_fit(
-    ggl: Moving,
+    ggl: BatchIntegrator,
     weak: WeakForm,
     fixed: Float[Array, " parameters"],
     start: Coefficients,

@@ -7,65 +7,95 @@ the multiplier of the last node sets the velocity tangent to it at the end of th
     phi(q_i, t_i) = 0, i = 1 .. r + 1,    G(q') v(q', p') + dphi/dt = 0.
 
 For a constant mass these are the partitioned Lobatto IIIA-IIIB methods of Jay (SIAM J. Numer. Anal.
-33, 368, 1996), of order 2r + 2; r = 0 is RATTLE. Letters as in `ggl`; m constraints.
+33, 368, 1996), of order 2r + 2; r = 0 is RATTLE. Letters as in `variational`; m constraints.
 """
 
 from __future__ import annotations
+
+from dataclasses import replace
+from typing import Protocol
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 from actionrun.compiler.numerics.array_types import ArrayFunction
-from actionrun.compiler.numerics.integrators.many_body.flattened import Flat
 from actionrun.compiler.numerics.linalg import solve
+from jaxtyping import Array, Float
 
-from .mechanics import Mechanics, stacked
+from .mechanics import FlatMechanics, Parameters, TimeTransform, stacked
 from .nodal import nodal
 from .quadrature import Rule
-from .variational import GGL, Step
+from .variational import BATCH_ITERATIONS, GGL, Step
 
-PASSES = 30  # of Newton, before a step counts as not converged
-PLACING = 12  # passes that bring a start to the surface from afar
+MAX_ITERATIONS = 30  # of Newton, before a step counts as not converged
+PROJECTIONS = 12  # Gauss-Newton iterations that bring a start to the surface from afar
+COARSE_ITERATIONS = 3  # of a step of a batch in single precision
 OWN = 64  # unknowns of a step up to which LAPACK is slower, where a batch goes through at once
 SMALL = 1e-10  # a change of the places below this that no longer halves is at round-off
 
 
-class Constraints(eqx.Module):
-    """m constraints as array functions of (q, t, theta); q is (n, ...)."""
+class Constraints(Protocol):
+    """m holonomic constraints phi of q (n, ...), t and theta."""
+
+    @property
+    def m(self) -> int: ...
+
+    def value(self, q, t, theta: Parameters) -> jax.Array:
+        """phi, (m, ...)."""
+        ...
+
+    def size(self, q, t, theta: Parameters) -> jax.Array:
+        """Sums of the sizes of the terms of phi, (m, ...); 1 for a single term."""
+        ...
+
+    def gradient(self, q, t, theta: Parameters) -> jax.Array:
+        """G = dphi/dq, (m, n, ...)."""
+        ...
+
+    def pull(self, q, t, theta: Parameters, weights) -> jax.Array:
+        """G^T weights (n, ...), the forces of multipliers `weights` (m, ...)."""
+        ...
+
+    def rate(self, q, v, t, theta: Parameters) -> jax.Array:
+        """dphi/dt along a motion, (m, ...)."""
+        ...
+
+
+class CoordinateConstraints(eqx.Module):
+    """Constraints of named coordinates as array functions of (q, t, theta) (see `Constraints`)."""
 
     m: int = eqx.field(static=True)
     values: ArrayFunction
     gradients: ArrayFunction
     drifts: ArrayFunction
-    sizes: ArrayFunction  # sums of the sizes of the terms of phi; 1 for a single term
+    sizes: ArrayFunction
 
-    def value(self, q, t, theta):
+    def value(self, q, t, theta) -> Float[Array, "m ..."]:
         return _at(self.values, q, t, theta)
 
-    def size(self, q, t, theta):
+    def size(self, q, t, theta) -> Float[Array, "m ..."]:
         return _at(self.sizes, q, t, theta)
 
-    def gradient(self, q, t, theta):
-        """G = dphi/dq, (m, n, ...)."""
+    def gradient(self, q, t, theta) -> Float[Array, "m n ..."]:
         rows = _at(self.gradients, q, t, theta)
         return rows.reshape((self.m, len(q), *rows.shape[1:]))
 
-    def pull(self, q, t, theta, weights):
-        """G^T weights (n, ...), the forces of multipliers `weights` (m, ...)."""
+    def pull(self, q, t, theta, weights) -> Float[Array, "n ..."]:
         return jnp.sum(self.gradient(q, t, theta) * weights[:, None], axis=0)
 
-    def rate(self, q, v, t, theta):
-        """dphi/dt along a motion, (m, ...)."""
+    def rate(self, q, v, t, theta) -> Float[Array, "m ..."]:
         moved = jnp.sum(self.gradient(q, t, theta) * v, axis=1)
         return moved + _at(self.drifts, q, t, theta)
 
 
 def _at(functions: ArrayFunction, q, t, theta) -> jax.Array:
-    """Constraints do not hold the energy that a clock puts behind the constants."""
+    """Constraints do not hold the energy that a time transform puts behind the constants."""
     return stacked(functions(*(*q, t, *theta)[: functions.arity]), q)
 
 
-def multipliers(mechanics: Mechanics | Flat, constraints: Constraints, q, v, t, theta) -> jax.Array:
+def multipliers(
+    mechanics: FlatMechanics, constraints: Constraints, q, v, t, theta: Parameters
+) -> Float[Array, "m ..."]:
     """The multipliers (m, ...) of a motion at q, v: those that keep d2phi/dt2 at zero.
 
     The forces of constraint on the coordinates are G^T lambda. No step enters: along a discrete
@@ -103,23 +133,24 @@ def _product(A, B) -> jax.Array:
     return total
 
 
-def _normal(G, lack) -> jax.Array:
-    """G^T (G G^T)^-1 lack, (n, ...), for lack (m, ...)."""
+def _normal(G, rhs) -> jax.Array:
+    """G^T (G G^T)^-1 rhs, (n, ...), for rhs (m, ...)."""
     square = _product(G, jnp.swapaxes(G, 0, 1))
-    return jnp.sum(G * solve(square, lack[:, None])[:, 0][:, None], axis=0)
+    return jnp.sum(G * solve(square, rhs[:, None])[:, 0][:, None], axis=0)
 
 
 class Constrained(eqx.Module):
     """The integrator on the surface. Seeds hold n nodal velocities, then m multipliers."""
 
     ggl: GGL
-    constraints: Constraints
+    surface: Constraints
+
+    explicit = False
+    linear = False
 
     @property
-    def mechanics(self) -> Mechanics | Flat:
-        mechanics = self.ggl.mechanics
-        assert isinstance(mechanics, Mechanics | Flat)
-        return mechanics
+    def mechanics(self) -> FlatMechanics:
+        return self.ggl.mechanics.flattened
 
     @property
     def r(self) -> int:
@@ -130,35 +161,40 @@ class Constrained(eqx.Module):
         return self.ggl.rule
 
     @property
-    def explicit(self) -> bool:
-        return False
+    def clock(self) -> TimeTransform | None:
+        return self.ggl.clock
 
-    @property
-    def linear(self) -> bool:
-        return False
+    def with_r(self, r: int) -> Constrained:
+        return replace(self, ggl=self.ggl.with_r(r))
 
-    def placed(self, q, p, t, theta) -> tuple[jax.Array, jax.Array]:
+    def nodes(self, q, t, h, theta: Parameters, V):
+        return self.ggl.nodes(q, t, h, theta, V)
+
+    def project_to_constraints(self, q, p, t, theta: Parameters) -> tuple[jax.Array, jax.Array]:
         """A start q, p (n, *batch) moved to the surface along the gradients of the constraints
         (Gauss-Newton), its momentum by forces of constraint until the velocity is tangent."""
 
         def nearer(_, q):
-            G = self.constraints.gradient(q, t, theta)
-            return q - _normal(G, self.constraints.value(q, t, theta))
+            G = self.surface.gradient(q, t, theta)
+            return q - _normal(G, self.surface.value(q, t, theta))
 
-        q = jax.lax.fori_loop(0, PLACING, nearer, q)
+        q = jax.lax.fori_loop(0, PROJECTIONS, nearer, q)
         return q, p + self.tangent(q, p, t, theta)[0]
 
-    def off(self, q, t, theta) -> jax.Array:
-        """phi (m, ...) at q (n, ...) over the size of its terms."""
-        size = jax.lax.stop_gradient(self.constraints.size(q, t, theta))
-        return self.constraints.value(q, t, theta) / jnp.where(size > 0, size, 1)
+    def constraint_residual(self, q, t, theta: Parameters) -> Float[Array, "m ..."]:
+        """phi at q (n, ...) over the size of its terms."""
+        size = jax.lax.stop_gradient(self.surface.size(q, t, theta))
+        return self.surface.value(q, t, theta) / jnp.where(size > 0, size, 1)
 
-    def departure(self, q, p, t, theta, span) -> jax.Array:
-        """phi of a start, and its rate times `span`, over the size of its terms, (2m, *batch)."""
-        size = jax.lax.stop_gradient(self.constraints.size(q, t, theta))
+    def initial_constraint_residual(
+        self, q, p, t, theta: Parameters, span
+    ) -> Float[Array, "2m *batch"]:
+        """phi of a start, and its rate times `span`, over the size of its terms."""
+        size = jax.lax.stop_gradient(self.surface.size(q, t, theta))
         v = self.mechanics.velocity(q, p, t, theta)
-        rate = self.constraints.rate(q, v, t, theta) * span
-        return jnp.concatenate([self.off(q, t, theta), rate / jnp.where(size > 0, size, 1)])
+        rate = self.surface.rate(q, v, t, theta) * span
+        residual = self.constraint_residual(q, t, theta)
+        return jnp.concatenate([residual, rate / jnp.where(size > 0, size, 1)])
 
     def balance(self, q, v, t, theta) -> tuple[jax.Array, jax.Array]:
         """F and P (n, ...) with dP/dt = F along motions, whatever the forces of constraint are.
@@ -172,7 +208,7 @@ class Constrained(eqx.Module):
         F, P = jnp.broadcast_to(F, shape), jnp.broadcast_to(P, shape)
 
         def along(q, t, x):
-            G = self.constraints.gradient(q, t, theta)
+            G = self.surface.gradient(q, t, theta)
             G = jnp.broadcast_to(G, (len(G), *shape))
             return x - _normal(G, jnp.sum(G * x, axis=1))
 
@@ -187,14 +223,14 @@ class Constrained(eqx.Module):
 
     def violation(self, q, t, theta) -> jax.Array:
         """|phi| and the scale of phi, (2, m)."""
-        of = self.constraints
-        return jnp.stack([jnp.abs(of.value(q, t, theta)), of.size(q, t, theta)])
+        phi, size = self.surface.value(q, t, theta), self.surface.size(q, t, theta)
+        return jnp.stack([jnp.abs(phi), size])
 
     def guess(self, q, p, t, theta) -> jax.Array:
         """Velocity and multipliers of the start at every node."""
         t, constants = self.ggl.instant(t, theta)
         v = self.mechanics.velocity(q, p, t, constants)
-        forces = multipliers(self.mechanics, self.constraints, q, v, t, constants)
+        forces = multipliers(self.mechanics, self.surface, q, v, t, constants)
         rows = jnp.concatenate([v, forces])
         return jnp.repeat(rows[:, None], self.r + 2, axis=1)
 
@@ -207,7 +243,13 @@ class Constrained(eqx.Module):
     def preconditioner(self, q, p, t, theta) -> jax.Array:
         return self.ggl.preconditioner(q, p, t, theta)
 
-    def newton(self, q, p, t, h, theta, seed, iterations: int = PASSES) -> Step:
+    def step(
+        self, q, p, t, h, theta: Parameters, minv, seed, low, newton: bool, iterations: int
+    ) -> Step:
+        """A step of a march, which is one of Newton whatever was asked for."""
+        return self.newton(q, p, t, h, theta, seed, iterations)
+
+    def newton(self, q, p, t, h, theta: Parameters, seed, iterations: int) -> Step:
         """A step by Newton from a seed, until a change is at round-off.
 
         That takes as many iterations as it takes: `iterations` may ask for more than the most.
@@ -218,10 +260,10 @@ class Constrained(eqx.Module):
         eps = jnp.finfo(z.dtype).eps
 
         def unfinished(s):
-            return ~s[4] & (s[1] < max(iterations, PASSES))
+            return ~s[4] & (s[1] < max(iterations, MAX_ITERATIONS))
 
         def body(s):
-            z, passes, previous, _, _ = s
+            z, taken, previous, _, _ = s
             residual = self._residual(q, p, t, h, theta, z)
             J = self._jacobian(q, p, t, h, theta, z)
             dz = solve(J, residual.reshape((-1, 1))).reshape(z.shape)
@@ -232,32 +274,33 @@ class Constrained(eqx.Module):
             # positions on a surface are rounded: velocities may never come closer than eps q / h
             stalled = (change > 0.5 * previous) & (jnp.abs(places) < SMALL)
             lost = ~jnp.isfinite(change)
-            return z, passes + 1, change, places, (change <= eps) | stalled | lost
+            return z, taken + 1, change, places, (change <= eps) | stalled | lost
 
         start = (z, jnp.asarray(0), *jnp.full((2,), jnp.inf, z.dtype), jnp.asarray(False))
-        z, passes, _, places, done = jax.lax.while_loop(unfinished, body, start)
-        return self._finish(q, p, t, h, theta, z, passes, jnp.where(done, jnp.abs(places), jnp.inf))
+        z, taken, _, places, done = jax.lax.while_loop(unfinished, body, start)
+        return self._finish(q, p, t, h, theta, z, taken, jnp.where(done, jnp.abs(places), jnp.inf))
 
-    def implicit(self, q, p, t, h, theta, seed, iterations: int) -> Step:
-        """Steps of a batch by so many Newton iterations from seeds (n + m, r + 2, *batch).
+    def implicit(self, q, p, t, h, theta: Parameters, seed, contracts: bool) -> Step:
+        """Steps of a batch by Newton iterations from seeds (n + m, r + 2, *batch).
 
         Differentiable: the last iteration carries the derivative, as in `GGL.newton`. A step of
         length zero stays where it is. `change` is the last one of each lane relative to its
         velocities.
         """
+        iterations = BATCH_ITERATIONS if q.dtype == jnp.float64 else COARSE_ITERATIONS
         still = h == 0
         h = jnp.where(still, jnp.maximum(jnp.max(jnp.abs(h)), jnp.finfo(q.dtype).tiny), h)
-        held, n = jax.lax.stop_gradient((q, p, t, h, theta)), len(q)
+        at, n = jax.lax.stop_gradient((q, p, t, h, theta)), len(q)
         z = jnp.concatenate([nodal(self.rule.coefficients, seed[:n]), h * seed[n:, :-1]])
         z = jax.lax.stop_gradient(z)
         flat = (-1, 1, *z.shape[2:])
 
         def iterate(_, z):
-            residual = self._residual(*held, z).reshape(flat)
-            return z - solve(self._jacobian(*held, z), residual, OWN).reshape(z.shape)
+            residual = self._residual(*at, z).reshape(flat)
+            return z - solve(self._jacobian(*at, z), residual, OWN).reshape(z.shape)
 
         z = jax.lax.fori_loop(0, iterations - 1, iterate, z)
-        J = jax.lax.stop_gradient(self._jacobian(*held, z))
+        J = jax.lax.stop_gradient(self._jacobian(*at, z))
         residual = self._residual(q, p, t, h, theta, z).reshape(flat)
         dz = solve(J, residual, OWN).reshape(z.shape)
         z = z - dz
@@ -271,7 +314,7 @@ class Constrained(eqx.Module):
         rule, n = self.rule, len(q)
         V = nodal(rule.modes, z[:n])
         Q, T, constants = self.ggl.nodes(q, t, h, theta, V)
-        push = self.constraints.pull(Q[:, :-1], T[:-1], theta, z[n:] / h)
+        push = self.surface.pull(Q[:, :-1], T[:-1], theta, z[n:] / h)
         F = self.mechanics.force(Q, V, T, constants)
         return V, Q, T, constants, F.at[:, :-1].add(push)
 
@@ -283,9 +326,9 @@ class Constrained(eqx.Module):
         rule = self.rule
         V, Q, T, constants, F = self._nodal(q, t, h, theta, z)
         target = p[:, None] + h * nodal(rule.impulse, F)
-        lack = nodal(rule.coefficients, self.mechanics.momentum(Q, V, T, constants) - target)
-        off = self.constraints.value(Q[:, 1:], T[1:], theta)
-        return jnp.concatenate([lack, off / h])
+        balance = nodal(rule.coefficients, self.mechanics.momentum(Q, V, T, constants) - target)
+        off = self.surface.value(Q[:, 1:], T[1:], theta)
+        return jnp.concatenate([balance, off / h])
 
     def _jacobian(self, q, p, t, h, theta, z) -> jax.Array:
         """d residual / d z as (N, N, *batch) with N = (n + m) (r + 1)."""
@@ -299,7 +342,7 @@ class Constrained(eqx.Module):
         columns = jax.vmap(column, out_axes=1)(basis).swapaxes(1, 2)
         return columns.reshape((size, size, *z.shape[2:]))
 
-    def _finish(self, q, p, t, h, theta, z, passes, change) -> Step:
+    def _finish(self, q, p, t, h, theta, z, iterations, change) -> Step:
         b, n = self.rule.weights[None].astype(z.dtype), len(q)
         V, _, T, constants, F = self._nodal(q, t, h, theta, z)
         dq, dp = h * nodal(b, V)[:, 0], h * nodal(b, F)[:, 0]
@@ -310,15 +353,15 @@ class Constrained(eqx.Module):
         forces = jnp.concatenate([z[n:] / h, (weight / (h * b[0, -1]))[:, None]], axis=1)
         dp = dp + push
         V = jnp.concatenate([V, forces])
-        return Step(q + dq, p + dp, dq, dp, V, passes, change)
+        return Step(q + dq, p + dp, dq, dp, V, iterations, change)
 
     def tangent(self, q, p, t, theta, near=None) -> tuple[jax.Array, jax.Array]:
         """G^T mu (n,) and mu (m,): the momentum to add so that the velocity is tangent."""
-        m, G = self.mechanics, self.constraints.gradient(q, t, theta)
-        weight = jnp.zeros((self.constraints.m, *q.shape[1:]), q.dtype)
+        m, G = self.mechanics, self.surface.gradient(q, t, theta)
+        weight = jnp.zeros((self.surface.m, *q.shape[1:]), q.dtype)
         for _ in range(2 if m.affine_momentum else 6):  # once more than exact: for round-off
             v = m.velocity(q, p + jnp.sum(G * weight[:, None], axis=0), t, theta, near=near)
             stiffness = _stiffness(m.mass(q, v, t, theta), G)
-            rate = self.constraints.rate(q, v, t, theta)
+            rate = self.surface.rate(q, v, t, theta)
             weight = weight - solve(stiffness, rate[:, None])[:, 0]
         return jnp.sum(G * weight[:, None], axis=0), weight

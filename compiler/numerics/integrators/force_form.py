@@ -1,43 +1,39 @@
-"""Steps of systems with momenta P = M v and a constant M: the unknowns are the forces at the nodes.
+"""The force form of the GGL step: the unknowns are the forces. For P = M v with a constant M.
 
-With v0 = M^-1 p the equations of `ggl` are, in the coefficients of `quadrature.Rule`,
+With v0 = M^-1 p the equations of `variational` are, in the coefficients of `quadrature.Rule`,
 
     V_i = v0 + h sum_j impulse_ij M^-1 F_j,
     Q_i = q + h c_i v0 + h^2 sum_j twice_ij M^-1 F_j,    F_j = F(Q_j, V_j, t_j),
     q' = q + h v0 + h^2 sum_j b_j (1 - c_j) M^-1 F_j,    p' = p + h sum_j b_j F_j.
 
-The force at the last node enters p' alone, so that a pass of the fixed point is one evaluation of
-the force at r + 1 nodes between two small products side by side. Components are arrays of their
-own (`Rows`), since XLA computes what stands in a stack once for every entry of the stack.
+The force at the last node enters p' alone, so that an iteration of the fixed point is one
+evaluation of the force at r + 1 nodes between two small products side by side. Components are
+arrays of their own (`Rows`), since XLA computes what stands in a stack once for every entry of it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import reduce
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Float
 
+from .mechanics import DiscreteMechanics, Parameters
 from .nodal import nodals
-
-if TYPE_CHECKING:
-    from actionrun.compiler.numerics.integrators.many_body.flattened import Flat
-    from actionrun.compiler.numerics.integrators.many_body.mechanics import Summed
-
-    from .mechanics import Mechanics
-    from .quadrature import Rule
+from .quadrature import Rule
 
 Rows = tuple[jax.Array, ...]  # of each component (node, *batch), or (*batch)
 
 MOST = 8  # components: more would make a long program
-PASSES = 60  # before a step counts as not converged
-SURE = 1 / 8  # of a rounding: what a pass may still change where it is spared
+MAX_ITERATIONS = 60  # before a step counts as not converged
+SURE = 1 / 8  # of a rounding: what an iteration may still change where it is spared
 
 
-class Start(NamedTuple):
+class StepStart(NamedTuple):
     """A step's beginning: q and v0 with what lies below their last digits, and M^-1 as
     `GGL.preconditioner` gives it."""
 
@@ -47,7 +43,7 @@ class Start(NamedTuple):
     v_low: Rows
     t: jax.Array
     h: jax.Array
-    theta: jax.Array | tuple
+    theta: Parameters
     minv: jax.Array
 
     @property
@@ -57,27 +53,27 @@ class Start(NamedTuple):
 
     def kicks(self, F: Rows) -> Rows:
         """h M^-1 F."""
-        return tuple(self.h * x for x in moved(self.minv, F, self.tail))
+        return tuple(self.h * x for x in mass_product(self.minv, F, self.tail))
 
 
-class End(NamedTuple):
+class StepEnd(NamedTuple):
     """Increments of q and p (n, *batch), what lies below their last digits, and the forces at all
     nodes (n, s, *batch)."""
 
-    dq: jax.Array
-    dp: jax.Array
-    fine: tuple[jax.Array, jax.Array]
-    F: jax.Array
+    dq: Float[Array, "n *batch"]
+    dp: Float[Array, "n *batch"]
+    low: tuple[jax.Array, jax.Array]
+    F: Float[Array, "n s *batch"]
 
 
-def begun(q, p, t, h, theta, minv, low=None) -> Start:
+def start_step(q, p, t, h, theta: Parameters, minv, low=None) -> StepStart:
     """The start of a step from q, p (n, *batch), whose low parts are `low`."""
     q_low, p_low = (jnp.zeros_like(q), jnp.zeros_like(p)) if low is None else low
-    v, v_low = (moved(minv, tuple(x), q.ndim - 1) for x in (p, p_low))
-    return Start(tuple(q), v, tuple(q_low), v_low, t, h, theta, minv)
+    v, v_low = (mass_product(minv, tuple(x), q.ndim - 1) for x in (p, p_low))
+    return StepStart(tuple(q), v, tuple(q_low), v_low, t, h, theta, minv)
 
 
-def moved(minv, rows: Rows, tail: int) -> Rows:
+def mass_product(minv: jax.Array, rows: Rows, tail: int) -> Rows:
     """M^-1 times rows; M^-1 is (n, n, *batch) with `tail` axes of batch, or its diagonal."""
     if minv.ndim == 1 + tail:
         return tuple(m * x for m, x in zip(minv, rows, strict=True))
@@ -85,28 +81,28 @@ def moved(minv, rows: Rows, tail: int) -> Rows:
     return tuple(reduce(lambda a, b: a + b, terms) for terms in products)
 
 
-def along(matrices: Sequence[np.ndarray], rows: Rows) -> tuple[Rows, ...]:
+def over_nodes(matrices: Sequence[np.ndarray], rows: Rows) -> tuple[Rows, ...]:
     """Matrices (i, s) over the nodes of rows."""
     products = [[x[0] for x in nodals(matrices, row[None])] for row in rows]
     return tuple(zip(*products, strict=True))
 
 
-def velocities(rule: Rule, at: Start, kicks: Rows) -> Rows:
+def velocities(rule: Rule, at: StepStart, kicks: Rows) -> Rows:
     """V at all nodes, of kicks at all nodes but the last."""
-    (turned,) = along([rule.impulse[:, :-1]], kicks)
+    (turned,) = over_nodes([rule.impulse[:, :-1]], kicks)
     return tuple(v + (low + dv) for v, low, dv in zip(at.v, at.v_low, turned, strict=True))
 
 
 def forces(
-    mechanics: Mechanics | Summed | Flat, rule: Rule, at: Start, kicks: Rows, nodes: slice
+    mechanics: DiscreteMechanics, rule: Rule, at: StepStart, kicks: Rows, nodes: slice
 ) -> Rows:
     """F at some nodes, of kicks at all nodes but the last."""
-    moves = along([rule.impulse[nodes, :-1], rule.twice[nodes, :-1]], kicks)
-    return _pushed(mechanics, rule.nodes[nodes], at, *moves)
+    moves = over_nodes([rule.impulse[nodes, :-1], rule.twice[nodes, :-1]], kicks)
+    return _nodal_forces(mechanics, rule.nodes[nodes], at, *moves)
 
 
-def _pushed(
-    mechanics: Mechanics | Summed | Flat, c: np.ndarray, at: Start, turned: Rows, bent: Rows
+def _nodal_forces(
+    mechanics: DiscreteMechanics, c: np.ndarray, at: StepStart, turned: Rows, bent: Rows
 ) -> Rows:
     """F at nodes c, where the kicks change V by `turned` and Q by h `bent`."""
     c = c.reshape((-1,) + (1,) * at.tail).astype(turned[0].dtype)
@@ -117,16 +113,17 @@ def _pushed(
     return mechanics.force_rows(Q, V, at.t + at.h * c, at.theta)
 
 
-def ended(mechanics: Mechanics | Summed | Flat, rule: Rule, at: Start, F: Rows) -> End:
+def finish_step(mechanics: DiscreteMechanics, rule: Rule, at: StepStart, F: Rows) -> StepEnd:
     """The step under forces F at all nodes but the last."""
     h, kicks, dtype = at.h, at.kicks(F), F[0].dtype
-    b, reach = rule.weights.astype(dtype), rule.reach.astype(dtype)
+    b, a = rule.weights.astype(dtype), rule.position_weights.astype(dtype)
     # what the weights lost by rounding is a bias that a long run would add up
-    b_low, reach_low = rule.weights - b + rule.weights_low, rule.reach - reach + rule.reach_low
-    flights = [w[None, :-1] for w in (rule.impulse[-1], rule.twice[-1], reach, reach_low)]
-    turned, bent, far, far_low = along(flights, kicks)
-    hits, hits_low = along([w[None, :-1] for w in (b, b_low)], F)
-    last = _pushed(mechanics, rule.nodes[-1:], at, turned, bent)
+    b_low = rule.weights - b + rule.weights_low
+    a_low = rule.position_weights - a + rule.position_weights_low
+    flights = [w[None, :-1] for w in (rule.impulse[-1], rule.twice[-1], a, a_low)]
+    turned, bent, far, far_low = over_nodes(flights, kicks)
+    hits, hits_low = over_nodes([w[None, :-1] for w in (b, b_low)], F)
+    last = _nodal_forces(mechanics, rule.nodes[-1:], at, turned, bent)
     last = jax.lax.optimization_barrier(last)
 
     def hit(early: Rows, w: np.ndarray) -> jax.Array:
@@ -137,49 +134,49 @@ def ended(mechanics: Mechanics | Summed | Flat, rule: Rule, at: Start, F: Rows) 
         return h * jnp.stack([v + x[0] for v, x in zip(v, d, strict=True)])
 
     whole = jnp.stack([jnp.concatenate(pair) for pair in zip(F, last, strict=True)])
-    fine = flight(at.v_low, far_low), hit(hits_low, b_low)
-    return End(flight(at.v, far), hit(hits, b), fine, whole)
+    low = flight(at.v_low, far_low), hit(hits_low, b_low)
+    return StepEnd(flight(at.v, far), hit(hits, b), low, whole)
 
 
-def iterated(
-    mechanics: Mechanics | Summed | Flat, rule: Rule, at: Start, F: Rows
+def fixed_point(
+    mechanics: DiscreteMechanics, rule: Rule, at: StepStart, F: Rows
 ) -> tuple[Rows, jax.Array, jax.Array]:
-    """Forces at all nodes but the last by passes from a guess F, the passes, the last change.
+    """Forces at all nodes but the last from a guess F, the iterations, the last change.
 
-    A change is that of the kicks relative to the velocities; large: not converged. Passes end when
-    a change is at round-off, when the next one is sure to be far below it, or when it no longer
-    halves once it is small: never at a loose tolerance.
+    A change is that of the kicks relative to the velocities; large: not converged. Iterations end
+    when a change is at round-off, when the next one is sure to be far below it, or when it no
+    longer halves once it is small: never at a loose tolerance.
     """
     number = jnp.finfo(F[0].dtype)
-    together = mechanics.bodies or not at.tail  # else motions of a batch, each with its own scale
+    joint = mechanics.joint or not at.tail  # else motions of a batch, each with its own scale
 
     def largest(rows: Rows, axis: int | None) -> jax.Array:
         size = reduce(jnp.maximum, [jnp.abs(x) for x in rows])
-        return jnp.max(size) if together else size if axis is None else jnp.max(size, axis)
+        return jnp.max(size) if joint else size if axis is None else jnp.max(size, axis)
 
     # all changes are relative, as products of small motions underflow; near rest they do so as well
     speed = largest(at.v, None) + number.tiny / number.eps
     # near rest, positions are rounded more coarsely than velocities
-    coarse = 8 * number.eps * largest(at.q, None) / jnp.abs(at.h) if together else 0.0
+    coarse = 8 * number.eps * largest(at.q, None) / jnp.abs(at.h) if joint else 0.0
     slack = 1e3 * len(rule.nodes) * number.eps
 
     def body(s):
-        _, kicks, passes, previous, _ = s
+        _, kicks, iterations, previous, _ = s
         new = forces(mechanics, rule, at, kicks, slice(0, -1))
         kicked = at.kicks(new)
         unit = 1 / (speed + largest(kicked, 0))
         change = largest(tuple(a - b for a, b in zip(kicked, kicks, strict=True)), 0) * unit
         small = slack + coarse * unit
-        if not together:
+        if not joint:
             small, change = jnp.max(small), jnp.max(change)
-        # of the first pass `previous` is NaN, and decides nothing
+        # of the first iteration `previous` is NaN, and decides nothing
         left = SURE * number.eps * (previous - change)
         sure = (2 * change < previous) & (change * change <= left)
         stalled = (2 * change > previous) & (change < small)
         done = (change <= number.eps) | sure | stalled | ~jnp.isfinite(change)
-        return new, kicked, passes + 1, change, done
+        return new, kicked, iterations + 1, change, done
 
     none = jnp.asarray(jnp.nan, F[0].dtype)
     begin = (F, at.kicks(F), jnp.asarray(0), none, jnp.asarray(False))
-    end = jax.lax.while_loop(lambda s: ~s[4] & (s[2] < PASSES), body, begin)
+    end = jax.lax.while_loop(lambda s: ~s[4] & (s[2] < MAX_ITERATIONS), body, begin)
     return end[0], end[2], end[3]

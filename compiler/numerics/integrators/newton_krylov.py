@@ -1,57 +1,57 @@
-"""Newton's method for the step of many bodies, without a matrix.
+"""Newton-Krylov: Newton's method without a matrix, for the steps of many bodies.
 
-The linear system of each pass is solved by one cycle of GMRES (Saad and Schultz, SIAM J. Sci. Stat.
-Comput. 7, 856, 1986) on derivatives of the residual along directions, so that memory grows with the
-bodies and not with their square. A cycle that leaves something over costs another pass.
+The linear system of each iteration is solved by one cycle of GMRES (Saad and Schultz, SIAM J. Sci.
+Stat. Comput. 7, 856, 1986) on derivatives of the residual along directions, so that memory grows
+with the bodies and not with their square. A cycle that leaves something over costs an iteration
+more.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
 from jax.scipy.sparse.linalg import gmres
+from jaxtyping import Array, Float
 
-from .nodal import nodal
-
-if TYPE_CHECKING:
-    from .variational import GGL
-
-CYCLE = 48  # directions of a pass; of fewer unknowns, all, and the pass is exact
-PASSES = 30
+CYCLE = 48  # directions of an iteration; of fewer unknowns, all, and the iteration is exact
+MAX_ITERATIONS = 30
 
 
-def columns(size: int) -> int:
-    """Evaluations that a pass of a step with `size` unknowns adds to one of the residual."""
+def directional_derivatives(size: int) -> int:
+    """Evaluations that an iteration on `size` unknowns adds to one of the residual."""
     return min(CYCLE, size)
 
 
-def found(ggl: GGL, q, p, t, h, theta, seed) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """Nodal velocities of a step, passes, and the last change relative to them: infinite where it
-    did not come to rest. Arrays are (n, s, ...); masses are diagonal."""
-    eps = jnp.finfo(seed.dtype).eps
-    minv = ggl.preconditioner(q, p, t, theta)[:, None]
-    V = ggl.velocities(p, t, h, theta, seed)
-    w = nodal(ggl.rule.coefficients, V)
+def newton_gmres(
+    residual: Callable[[jax.Array], jax.Array],
+    w: Float[Array, "..."],
+    round_off: Callable[[jax.Array], jax.Array],
+) -> tuple[Float[Array, "..."], jax.Array, jax.Array]:
+    """A zero of a (preconditioned) residual from w on, iterations, and the last change relative to
+    it: infinite where it did not come to rest.
 
-    def lacking(w):
-        return minv * ggl.residual(q, p, t, h, theta, w)
+    It rests where a change is at the last digit, or no longer halves below `round_off(scale)`, the
+    relative change that rounding may cause in unknowns of size `scale`.
+    """
+    eps = jnp.finfo(w.dtype).eps
 
     def unfinished(s):
-        return ~s[3] & (s[1] < PASSES)
+        return ~s[3] & (s[1] < MAX_ITERATIONS)
 
     def body(s):
-        w, passes, previous, _ = s
-        lack, along = jax.linearize(lacking, w)
-        step, _ = gmres(along, lack, tol=float(eps), restart=columns(w.size), maxiter=1)
+        w, iterations, previous, _ = s
+        rhs, along = jax.linearize(residual, w)
+        step, _ = gmres(
+            along, rhs, tol=float(eps), restart=directional_derivatives(w.size), maxiter=1
+        )
         w = w - step
         scale = jnp.max(jnp.abs(w)) + jnp.finfo(w.dtype).tiny
         change = jnp.max(jnp.abs(step)) / scale
-        small = 1e3 * (ggl.r + 2) * eps + 8 * eps * jnp.max(jnp.abs(q)) / (jnp.abs(h) * scale)
-        stalled = (change > 0.5 * previous) & (change < small)
-        return w, passes + 1, change, (change <= eps) | stalled | ~jnp.isfinite(change)
+        stalled = (change > 0.5 * previous) & (change < round_off(scale))
+        return w, iterations + 1, change, (change <= eps) | stalled | ~jnp.isfinite(change)
 
     start = (w, jnp.asarray(0), jnp.asarray(jnp.inf, w.dtype), jnp.asarray(False))
-    w, passes, change, done = jax.lax.while_loop(unfinished, body, start)
-    return nodal(ggl.rule.modes, w), passes, jnp.where(done, change, jnp.inf)
+    w, iterations, change, done = jax.lax.while_loop(unfinished, body, start)
+    return w, iterations, jnp.where(done, change, jnp.inf)

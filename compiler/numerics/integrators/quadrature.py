@@ -11,12 +11,15 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
+from jaxtyping import Float
 
 Extended = np.longdouble
 EXTRAPOLATION_DEGREE = 10  # beyond it the step's polynomial amplifies noise when continued
 
 
-def legendre(x: np.ndarray, degree: int, dtype: type[np.floating] = Extended) -> np.ndarray:
+def legendre(
+    x: Float[np.ndarray, " points"], degree: int, dtype: type[np.floating] = Extended
+) -> Float[np.ndarray, "k points"]:
     """Legendre polynomials P_0..P_degree at x, shape (degree + 1, len(x)), by their recurrence."""
     values = np.ones((degree + 1, len(x)), dtype=dtype)
     if degree > 0:
@@ -66,10 +69,10 @@ class Rule:
     modes: np.ndarray  # (s, r + 1): Legendre coefficients -> nodal values
     coefficients: np.ndarray  # (r + 1, s): nodal values -> Legendre coefficients
     extrapolate: np.ndarray  # (s, s): nodal velocities -> a guess for the next step's
-    foresee: np.ndarray  # (s, s): nodal forces -> a guess for the next step's
-    reach: np.ndarray  # (s,): q' = q + h v + h^2 sum_j reach_j F_j for forces on a unit mass
+    extrapolate_forces: np.ndarray  # (s, s): nodal forces -> a guess for the next step's
+    position_weights: np.ndarray  # (s,): q' = q + h v + h^2 sum_j w_j F_j for forces on a unit mass
     weights_low: np.ndarray  # what float64 lost of `weights`
-    reach_low: np.ndarray  # what float64 lost of `reach`
+    position_weights_low: np.ndarray  # what float64 lost of `position_weights`
 
     @property
     def order(self) -> int:
@@ -103,14 +106,14 @@ def rule(r: int) -> Rule:
     every = np.concatenate([coefficients, highest[None]])
     most = min(r + 1, EXTRAPOLATION_DEGREE) + 1
     weights = b.astype(np.float64)
-    reach = b * (1 - x) / 2
+    far = b * (1 - x) / 2
     return Rule(
         r=r,
         nodes=((x + 1) / 2).astype(np.float64),
         weights=weights,
         weights_low=(b - weights).astype(np.float64),
-        reach=reach.astype(np.float64),
-        reach_low=(reach - reach.astype(np.float64)).astype(np.float64),
+        position_weights=far.astype(np.float64),
+        position_weights_low=(far - far.astype(np.float64)).astype(np.float64),
         integrate=integrate.astype(np.float64),
         impulse=impulse.astype(np.float64),
         twice=(integrate @ impulse).astype(np.float64),
@@ -118,7 +121,7 @@ def rule(r: int) -> Rule:
         modes=modes.astype(np.float64),
         coefficients=coefficients.astype(np.float64),
         extrapolate=(ahead[:, :capped] @ coefficients[:capped]).astype(np.float64),
-        foresee=(ahead[:, :most] @ every[:most]).astype(np.float64),
+        extrapolate_forces=(ahead[:, :most] @ every[:most]).astype(np.float64),
     )
 
 

@@ -13,12 +13,10 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 from actionrun.compiler.numerics.array_types import ArrayFunction
-from actionrun.compiler.numerics.integrators.many_body.flattened import Flat
-from actionrun.compiler.numerics.integrators.many_body.mechanics import Summed
-from actionrun.compiler.numerics.linalg import solve
+from jaxtyping import Array, Float
 
 from .constrained import Constraints, multipliers
-from .mechanics import Clock, Mechanics
+from .mechanics import FlatMechanics, Parameters, TimeTransform
 
 
 @dataclass(frozen=True)
@@ -41,98 +39,69 @@ RK4 = Tableau("rk4", 4, ((1 / 2,), (0.0, 1 / 2), (0.0, 0.0, 1.0)), (1 / 6, 1 / 3
 OWN = {method.name: method for method in (RK2, RK4)}
 
 
-class Motion(eqx.Module):
-    """The first-order system of a problem. `pulls` is F - dP/dq v - dP/dt, lowered."""
+class EquationsOfMotion(eqx.Module):
+    """The first-order system of a problem, on a surface of holonomic constraints where there is
+    one.
 
-    mechanics: Mechanics
-    pulls: ArrayFunction
-
-    def acceleration(self, q, v, t, theta):
-        """a (n,) with dP/dv a = F - dP/dq v - dP/dt."""
-        pull = jnp.stack([jnp.asarray(x, q.dtype) for x in self.pulls(*q, *v, t, *theta)])
-        return solve(self.mechanics.mass(q, v, t, theta), pull[:, None])[:, 0]
-
-    def energies(self, y, t, theta):
-        """Energies (rows,) of y (rows, 2, n) at t (rows,)."""
-        return self.mechanics.energy(y[:, 0].T, y[:, 1].T, t, theta[:, None])
-
-    def rate(self, y, t, theta):
-        """d(q, v)/dt of y (2, n)."""
-        return jnp.stack([y[1], self.acceleration(y[0], y[1], t, theta)])
-
-
-class OnSurface(eqx.Module):
-    """A motion under holonomic constraints phi: M a = pulls + G^T lambda with the multipliers that
-    keep d2phi/dt2 at zero. Nothing holds phi itself: with the errors of the steps it drifts
-    (Hairer and Wanner, Solving ODEs II, VII.2)."""
-
-    motion: Motion
-    mechanics: Mechanics | Flat
-    constraints: Constraints
-
-    def acceleration(self, q, v, t, theta):
-        weights = multipliers(self.mechanics, self.constraints, q, v, t, theta)
-        pull = self.constraints.pull(q, t, theta, weights)
-        push = solve(self.mechanics.mass(q, v, t, theta), pull[:, None])[:, 0]
-        return self.motion.acceleration(q, v, t, theta) + push
-
-    def energies(self, y, t, theta):
-        return self.motion.energies(y, t, theta)
-
-    def rate(self, y, t, theta):
-        return jnp.stack([y[1], self.acceleration(y[0], y[1], t, theta)])
-
-
-class MotionOfMany(Motion):
-    """The same of many bodies, whose mass is constant and diagonal; y is (2, components x bodies).
-
-    What of dP/dt is not a mass times an acceleration is the derivative of P along the motion.
+    `pulls` is F - dP/dq v - dP/dt as a function of (q, v, t, theta); where it is not given, the
+    derivative of P along the motion takes its place. Of constraints phi, M a = pulls + G^T lambda
+    with the multipliers that keep d2phi/dt2 at zero. Nothing holds phi itself: with the errors of
+    the steps it drifts (Hairer and Wanner, Solving ODEs II, VII.2).
     """
 
-    mechanics: Summed  # pyright: ignore[reportIncompatibleVariableOverride]
-    pulls: None = None  # pyright: ignore[reportIncompatibleVariableOverride]
+    mechanics: FlatMechanics
+    pulls: ArrayFunction | None = None
+    surface: Constraints | None = None
 
-    def _folded(self, x):
-        return x.reshape((*x.shape[:-1], self.mechanics.n, -1))
-
-    def acceleration(self, q, v, t, theta):
+    def acceleration(self, q, v, t, theta: Parameters) -> Float[Array, " n"]:
+        """a with dP/dv a = F - dP/dq v - dP/dt + G^T lambda."""
         m = self.mechanics
-        place, speed = self._folded(q), self._folded(v)
-        pull = m.force(place, speed, t, theta)
-        if not m.bare:
-            t = jnp.asarray(t, q.dtype)
-            pull = pull - jax.jvp(lambda q, t: m.momentum(q, speed, t, theta), (place, t),
-                                  (speed, jnp.ones_like(t)))[1]  # fmt: skip
-        return (pull / m.mass(place, speed, t, theta)).ravel()
+        a = m.solve_mass(q, v, t, theta, self._pull(q, v, t, theta))
+        if self.surface is None:
+            return a
+        weights = multipliers(m, self.surface, q, v, t, theta)
+        pull = self.surface.pull(q, t, theta, weights)
+        return a + m.solve_mass(q, v, t, theta, pull)
 
-    def energies(self, y, t, theta):
-        def of(row):
-            (q, v), t = row
-            return self.mechanics.energy(self._folded(q), self._folded(v), t, theta)
+    def _pull(self, q, v, t, theta) -> jax.Array:
+        m = self.mechanics
+        if self.pulls is not None:
+            return jnp.stack([jnp.asarray(x, q.dtype) for x in self.pulls(*q, *v, t, *theta)])
+        force = m.force(q, v, t, theta)
+        if m.momentum_is_mass_times_velocity:
+            return force
+        t = jnp.asarray(t, q.dtype)
+        along = jax.jvp(lambda q, t: m.momentum(q, v, t, theta), (q, t), (v, jnp.ones_like(t)))
+        return force - along[1]
 
-        return jax.lax.map(of, (y, t))  # a row at a time: of pairs, each is a square of bodies
+    def energies(self, y: Float[Array, "rows 2 n"], t, theta) -> Float[Array, " rows"]:
+        return self.mechanics.energy_rows(y[:, 0], y[:, 1], t, theta)
+
+    def rate(self, y: Float[Array, "2 n"], t, theta: Parameters) -> Float[Array, "2 n"]:
+        """d(q, v)/dt."""
+        return jnp.stack([y[1], self.acceleration(y[0], y[1], t, theta)])
 
 
-class Slowed(eqx.Module):
-    """A motion in steps of s, dt = g(q) ds; y (2, n + 1) holds t behind q, and 0 behind v."""
+class TimeTransformedEquations(eqx.Module):
+    """The same in steps of s, dt = g(q) ds; y (2, n + 1) holds t behind q, and 0 behind v."""
 
-    motion: Motion | OnSurface
-    clock: Clock
+    motion: EquationsOfMotion
+    clock: TimeTransform
 
-    def energies(self, y, t, theta):
+    def energies(self, y: Float[Array, "rows 2 m"], t, theta) -> Float[Array, " rows"]:
         return self.motion.energies(y[:, :, :-1], y[:, 0, -1], theta)
 
-    def rate(self, y, t, theta):
+    def rate(self, y: Float[Array, "2 m"], t, theta: Parameters) -> Float[Array, "2 m"]:
         """d(q, t, v)/ds."""
         q, v, t = y[0, :-1], y[1, :-1], y[0, -1]
         a = self.motion.acceleration(q, v, t, theta)
         return self.clock.rate(q, theta)[0] * jnp.stack([jnp.append(v, 1), jnp.append(a, 0)])
 
 
-Course = Motion | OnSurface | Slowed
+Equations = EquationsOfMotion | TimeTransformedEquations
 
 
-def _stepped(motion: Course, method: Tableau, y, t, h, theta):
+def _stepped(motion: Equations, method: Tableau, y, t, h, theta):
     """One step of a method from y (2, n)."""
     rates = [motion.rate(y, t, theta)]
     for row in method.below:
@@ -147,7 +116,7 @@ def _combined(coefficients, rates):
 
 
 @eqx.filter_jit
-def rows(motion: Course, method: Tableau, y, first, h, theta, count, every, capacity: int):
+def rows(motion: Equations, method: Tableau, y, first, h, theta, count, every, capacity: int):
     """`count` rows (capacity, 2, n), one after each `every` steps from step number `first`.
 
     `first`, `count` and `every` are dynamic. Returns the last state as well.

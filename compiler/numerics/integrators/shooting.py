@@ -12,11 +12,9 @@ import jax.numpy as jnp
 from actionrun.compiler.numerics.linalg import apply
 
 from .constrained import Constrained
-from .variational import GGL, Step
+from .variational import GGL
 
-Moving = GGL | Constrained
-ITERATIONS = 5  # Newton iterations of a step; its derivative is exact at the solution
-COARSE = 3  # the same on a surface in single precision
+BatchIntegrator = GGL | Constrained
 
 
 class Motion(NamedTuple):
@@ -28,21 +26,8 @@ class Motion(NamedTuple):
     change: jax.Array
 
 
-def _solved(ggl: Moving, q, p, t, h, theta, seed, contracts: bool) -> Step:
-    """A differentiable step: fixed-point passes where they contract, then a Newton iteration."""
-    if isinstance(ggl, Constrained):
-        passes = ITERATIONS if q.dtype == jnp.float64 else COARSE
-        return ggl.implicit(q, p, t, h, theta, seed, passes)
-    if not contracts:
-        return ggl.newton(q, p, t, h, theta, seed, ITERATIONS)
-    at = jax.lax.stop_gradient((q, p, t, h, theta))
-    minv = ggl.preconditioner(at[0], at[1], at[2], at[4])
-    close = ggl.fixed_point(*at, minv, jax.lax.stop_gradient(seed))
-    return ggl.newton(q, p, t, h, theta, close.seed, 1)
-
-
 def motions(
-    ggl: Moving, theta, q, p, h, steps: int, every: int = 1, contracts: bool = False
+    integrator: BatchIntegrator, theta, q, p, h, steps: int, every: int = 1, contracts: bool = False
 ) -> Motion:
     """Motions over `steps` equal steps, kept every `every` steps, the start included, which is put
     on the surface where there are constraints.
@@ -50,11 +35,10 @@ def motions(
     `contracts`: the fixed-point iteration is known to converge; cheaper, with the same result.
     """
     batch, dtype = q.shape[1:], q.dtype
-    n = ggl.mechanics.n
-    q, p = ggl.placed(q, p, jnp.zeros((), dtype), theta)
-    if ggl.linear:
-        assert isinstance(ggl, GGL)
-        D, d = ggl.affine(h, theta, batch, dtype)
+    n = len(q)
+    q, p = integrator.project_to_constraints(q, p, jnp.zeros((), dtype), theta)
+    if isinstance(integrator, GGL) and integrator.linear:
+        D, d = integrator.affine(h, theta, batch, dtype)
 
         def linear_step(z, _):
             for _ in range(every):
@@ -70,14 +54,14 @@ def motions(
         q, p, seed, worst = carry
         for j in range(every):
             t = h * (k * every + j)
-            guess = ggl.extrapolated(seed, far=not contracts)
-            done = _solved(ggl, q, p, t, h, theta, guess, contracts)
+            guess = integrator.extrapolated(seed, far=not contracts)
+            done = integrator.implicit(q, p, t, h, theta, guess, contracts)
             q, p, seed = done.q, done.p, done.seed
             worst = jnp.maximum(worst, jax.lax.stop_gradient(done.change))
         return (q, p, seed, worst), (q, p)
 
     zero = jnp.zeros((), dtype)
-    seed = jax.lax.stop_gradient(ggl.guess(q, p, zero, theta))
+    seed = jax.lax.stop_gradient(integrator.guess(q, p, zero, theta))
     start = (q, p, seed, jnp.zeros(batch, dtype))
     (_, _, _, worst), (qs, ps) = jax.lax.scan(step, start, jnp.arange(steps // every))
     return Motion(jnp.concatenate([q[None], qs]), jnp.concatenate([p[None], ps]), worst)
@@ -95,22 +79,20 @@ class Grid(NamedTuple):
     sample: jax.Array
 
 
-def motions_on(ggl: Moving, theta, q, p, grid: Grid, contracts: bool = False) -> Motion:
+def motions_on(
+    integrator: BatchIntegrator, theta, q, p, grid: Grid, contracts: bool = False
+) -> Motion:
     """Motions at the samples of a grid; the batch is (trials,) or (trials, more). The start is put
     on the surface where there are constraints."""
     extra = (None,) * (q.ndim - 2)
     dtype = q.dtype
-    q, p = ggl.placed(q, p, grid.t[0][(..., *extra)], theta)
+    q, p = integrator.project_to_constraints(q, p, grid.t[0][(..., *extra)], theta)
 
     def step(carry, now):
         q, p, worst = carry
         t, h = (x[(..., *extra)] for x in now)
-        seed = jax.lax.stop_gradient(ggl.guess(q, p, t, theta))
-        done = (
-            ggl.newton(q, p, t, h, theta, seed, 2)
-            if isinstance(ggl, GGL) and ggl.linear
-            else _solved(ggl, q, p, t, h, theta, seed, contracts)
-        )
+        seed = jax.lax.stop_gradient(integrator.guess(q, p, t, theta))
+        done = integrator.implicit(q, p, t, h, theta, seed, contracts)
         worst = jnp.maximum(worst, jax.lax.stop_gradient(done.change))
         return (done.q, done.p, worst), (done.q, done.p)
 

@@ -9,13 +9,14 @@ velocity g and its force -dE/ds follow from the others, so that a step has no mo
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from actionrun.compiler.numerics.integrators.many_body.flattened import Flat
 
-from .constrained import Constrained
-from .mechanics import Clock, Mechanics
+from .constrained import Constrained, Constraints
+from .mechanics import FlatMechanics, Parameters, TimeTransform
 from .nodal import nodal
 from .quadrature import Rule
 from .variational import GGL, Step
@@ -24,12 +25,16 @@ from .variational import GGL, Step
 class Transformed(eqx.Module):
     """The integrator of states q = (q, t), p = (p, -E) in steps of s.
 
-    `inner` integrates the transformed Lagrangian with its clock; `mechanics` is that of L itself,
-    and of the velocities by physical time.
+    `inner` integrates the transformed Lagrangian by `clock`; `mechanics` is that of L itself, and
+    of the velocities by physical time.
     """
 
     inner: GGL | Constrained
-    mechanics: Mechanics | Flat
+    mechanics: FlatMechanics
+    clock: TimeTransform
+
+    explicit = False
+    linear = False
 
     @property
     def r(self) -> int:
@@ -40,64 +45,50 @@ class Transformed(eqx.Module):
         return self.inner.rule
 
     @property
-    def clock(self) -> Clock:
-        ggl = self.inner.ggl if isinstance(self.inner, Constrained) else self.inner
-        assert ggl.clock is not None
-        return ggl.clock
+    def surface(self) -> Constraints | None:
+        return self.inner.surface
 
-    @property
-    def explicit(self) -> bool:
-        return False
+    def with_r(self, r: int) -> Transformed:
+        return replace(self, inner=self.inner.with_r(r))
 
     def time(self, q, t):
         return q[-1]
 
-    def energies(self, q, p, t, theta, minv=None, V=None):
+    def energies(self, q, p, t, theta: Parameters, minv=None, V=None):
         """Physical energy and its kinetic part; V, of velocities by s, is of no use for it."""
         m, t = self.mechanics, q[-1]
         v = m.velocity(q[:-1], p[:-1], t, theta)
         energy = m.energy(q[:-1], v, t, theta)
         return energy, jnp.abs(energy - m.energy(q[:-1], jnp.zeros_like(v), t, theta))
 
-    def violation(self, q, t, theta) -> jax.Array:
+    def violation(self, q, t, theta: Parameters) -> jax.Array:
         return self.inner.violation(q[:-1], q[-1], theta)
 
-    def guess(self, q, p, t, theta) -> jax.Array:
+    def guess(self, q, p, t, theta: Parameters) -> jax.Array:
         return self.inner.guess(q[:-1], p[:-1], (q[-1], -p[-1]), theta)
 
     def extrapolated(self, seed, far: bool = False) -> jax.Array:
         return self.inner.extrapolated(seed, far)
 
-    def velocities(self, p, t, h, theta, seed) -> jax.Array:
+    def velocities(self, p, t, h, theta: Parameters, seed) -> jax.Array:
         return seed
 
-    def preconditioner(self, q, p, t, theta) -> jax.Array:
+    def preconditioner(self, q, p, t, theta: Parameters) -> jax.Array:
         return self.inner.preconditioner(q[:-1], p[:-1], (q[-1], -p[-1]), theta)
 
-    def fixed_point(self, q, p, t, h, theta, minv, seed, low=None) -> Step:
-        assert isinstance(self.inner, GGL)
-        reading, low = (q[-1], -p[-1]), None if low is None else tuple(x[:-1] for x in low)
-        done = self.inner.fixed_point(q[:-1], p[:-1], reading, h, theta, minv, seed, low)
-        return self._with_time(q, p, h, theta, done)
-
-    def newton(self, q, p, t, h, theta, seed, iterations: int) -> Step:
-        done = self.inner.newton(q[:-1], p[:-1], (q[-1], -p[-1]), h, theta, seed, iterations)
-        return self._with_time(q, p, h, theta, done)
-
-    def _with_time(self, q, p, h, theta, done: Step) -> Step:
-        """The step with the increments of t and -E. Time that does not grow is no convergence."""
-        ggl = self.inner.ggl if isinstance(self.inner, Constrained) else self.inner
-        assert ggl.clock is not None
-        t = (q[-1], -p[-1])
-        V = done.seed[: len(q) - 1]
-        Q, T, _ = ggl.nodes(q[:-1], t, h, theta, V)
-        rates = jnp.concatenate([ggl.clock.rate(Q, theta), -ggl.clock.power(Q, V, T, theta)])
-        tick, fine = (
-            h * nodal(b[None], rates)[:, 0] for b in (ggl.rule.weights, ggl.rule.weights_low)
-        )
+    def step(
+        self, q, p, t, h, theta: Parameters, minv, seed, low, newton: bool, iterations: int
+    ) -> Step:
+        """A step with the increments of t and -E. Time that does not grow is no convergence."""
+        t, low = (q[-1], -p[-1]), None if low is None else tuple(x[:-1] for x in low)
+        done = self.inner.step(q[:-1], p[:-1], t, h, theta, minv, seed, low, newton, iterations)
+        V, rule = done.seed[: len(q) - 1], self.rule
+        Q, T, _ = self.inner.nodes(q[:-1], t, h, theta, V)
+        rates = jnp.concatenate([self.clock.rate(Q, theta), -self.clock.power(Q, V, T, theta)])
+        tick, below = (h * nodal(b[None], rates)[:, 0] for b in (rule.weights, rule.weights_low))
         dq, dp = jnp.append(done.dq, tick[0]), jnp.append(done.dp, tick[1])
-        if done.fine is not None:
-            fine = jnp.append(done.fine[0], fine[0]), jnp.append(done.fine[1], fine[1])
-            done = done._replace(fine=fine)
+        if done.low is not None:
+            below = jnp.append(done.low[0], below[0]), jnp.append(done.low[1], below[1])
+            done = done._replace(low=below)
         change = jnp.where(jnp.all(rates[0] > 0), done.change, jnp.inf)
         return done._replace(q=q + dq, p=p + dp, dq=dq, dp=dp, change=change)

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 import sympy as sp
 from actionrun.compiler.errors import study_error
-from actionrun.compiler.numerics.integrators.velocity_verlet import Reference
+from actionrun.compiler.numerics.integrators.velocity_verlet import VelocityVerlet
 from actionrun.compiler.symbolic.lagrangian_system import LagrangianSystem, lagrangian_system
 from actionrun.compiler.symbolic.lowering import Lowered, lowered
 from actionrun.spec import Faults
@@ -83,7 +83,7 @@ class MovingSystem:
     forces: tuple[sp.Expr, ...]
     force: ForceField
     potential: sp.Expr
-    reference: Reference
+    reference: VelocityVerlet
 
     @property
     def n(self) -> int:
@@ -134,7 +134,7 @@ def moving_system(study: Pnn) -> MovingSystem:
         forces=tuple(forces),
         force=ForceField(lowered(put, words.q), width, jnp.ones(())),
         potential=potential,
-        reference=Reference(acceleration, symbolic.nonconservative is not None),
+        reference=VelocityVerlet(acceleration, symbolic.nonconservative is not None),
     )
 
 

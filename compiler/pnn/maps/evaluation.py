@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from actionrun.compiler.numerics.genomes.map_network import FittedGenome, MapNetwork
 from actionrun.compiler.numerics.genomes.network import ForceFunction
-from actionrun.compiler.numerics.integrators.velocity_verlet import Reference
+from actionrun.compiler.numerics.integrators.velocity_verlet import VelocityVerlet
 from actionrun.compiler.numerics.networks.mlp import Feedforward, fit_layers
 from actionrun.compiler.symbolic.lowering import lowered
 
@@ -70,7 +70,7 @@ class MapStep(eqx.Module):
 class TextbookScheme(eqx.Module):
     """A textbook scheme: "verlet" is position Verlet, with friction from the old velocity."""
 
-    system: Reference
+    system: VelocityVerlet
     dt: jax.Array
     name: str = eqx.field(static=True)
 
@@ -134,7 +134,9 @@ def feedforward_step(model: MapModel, force: ForceFunction | None, draw: int) ->
     return FeedforwardStep(Feedforward(layers, ins, outs), force, width)
 
 
-def energy_function(system: MovingSystem) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
+def energy_function(
+    system: MovingSystem,
+) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
     """E(q, v) for arrays (..., n)."""
     words = system.problem.words
     expression = system.problem.energy.subs(system.problem.values)

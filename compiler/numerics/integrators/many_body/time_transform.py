@@ -1,4 +1,4 @@
-"""Many bodies in steps of s, dt = g ds, with one g of all positions (see `transformed`).
+"""Many bodies in steps of s, dt = g ds, with one g of all positions (see `time_transformed`).
 
 Of g (L(q, q'/g, t) + E) the momenta are those of L, and the forces g F - dg/dq (H - E) with the
 energy H(q, q'/g, t) of L; so nothing but g itself has to be known beside the sums of L.
@@ -6,98 +6,97 @@ energy H(q, q'/g, t) of L; so nothing but g itself has to be known beside the su
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 from actionrun.compiler.numerics.array_types import ArrayFunction
-from actionrun.compiler.numerics.integrators.mechanics import Clock
+from jaxtyping import Array, Float
 
-from .mechanics import Place, Summed, Term
+from .flattened import by_body
+from .mechanics import ManyBodyMechanics
+from .sums import KernelArgument, SumKernel, split_parameters
 
 
 class Formula(eqx.Module):
     """One number of all bodies: a function of sums, of numbers of single bodies, and constants."""
 
-    sums: tuple[Term, ...]
-    places: tuple[Place, ...] = eqx.field(static=True)
-    values: ArrayFunction  # of the sums, the places, the constants
+    sums: tuple[SumKernel, ...]
+    arguments: tuple[KernelArgument, ...] = eqx.field(static=True)
+    values: ArrayFunction  # of the sums, the arguments, the constants
     scalars: int = eqx.field(static=True)
 
     def __call__(self, q, theta):
         """(...) of q (components, ..., bodies)."""
-        numbers, lists = theta[: self.scalars], theta[self.scalars :]
+        numbers, lists = split_parameters(theta, self.scalars)
         none = jnp.zeros((), q.dtype)
         totals = [term.total(q, jnp.zeros_like(q), none, numbers, lists) for term in self.sums]
         sources = {"q": q, "list": lists}
-        places = [sources[what][of][..., number - 1] for what, of, _, number in self.places]
-        (value,) = self.values(*totals, *places, *numbers)
+        single = [sources[what][of][..., number - 1] for what, of, _, number in self.arguments]
+        (value,) = self.values(*totals, *single, *numbers)
         return jnp.broadcast_to(jnp.asarray(value, q.dtype), q.shape[1:-1])
 
 
-class SlowBodies(eqx.Module):
-    """The mechanics of g (L(q, q'/g, t) + E) of bodies, as `Summed`; E is the last constant."""
+class TimeTransformedMechanics(eqx.Module):
+    """The mechanics of g (L(q, q'/g, t) + E) of bodies; E is the last constant."""
 
-    of: Summed
-    pace: Formula
+    of: ManyBodyMechanics
+    formula: Formula
 
-    linear: ClassVar[bool] = False
-    positional: ClassVar[bool] = False
-    constant_mass: ClassVar[bool] = False
-    bare: ClassVar[bool] = False
+    constant_mass = False
+    momentum_is_mass_times_velocity = False
 
     @property
-    def n(self) -> int:
-        return self.of.n
+    def components(self) -> int:
+        return self.of.components
 
-    def _pace(self, q, theta):
-        return self.pace(q, theta[:-1])[..., None]
+    @property
+    def count(self) -> int:
+        return self.of.count
 
-    def force(self, q, v, t, theta):
-        pace, back = jax.vjp(lambda q: self._pace(q, theta), q)
-        (slope,) = back(jnp.ones_like(pace))
-        v, constants = v / pace, theta[:-1]
-        off = self.of.energy(q, v, t, constants)[..., None] - theta[-1]
-        return pace * self.of.force(q, v, t, constants) - slope * off
+    def _rate(self, q, theta):
+        return self.formula(q, theta[:-1])[..., None]
 
-    def momentum(self, q, v, t, theta):
-        return self.of.momentum(q, v / self._pace(q, theta), t, theta[:-1])
+    def force(self, q, v, t, theta) -> Float[Array, "components ... bodies"]:
+        rate, back = jax.vjp(lambda q: self._rate(q, theta), q)
+        (slope,) = back(jnp.ones_like(rate))
+        v, constants = v / rate, theta[:-1]
+        off = (self.of.energy(q, v, t, constants) - theta[-1])[..., None]
+        return rate * self.of.force(q, v, t, constants) - slope * off
 
-    def mass(self, q, v, t, theta):
-        """The diagonal of dP/d(q'), of the shape of q."""
-        return self.of.mass(q, v, t, theta[:-1]) / self._pace(q, theta)
+    def momentum(self, q, v, t, theta) -> Float[Array, "components ... bodies"]:
+        return self.of.momentum(q, v / self._rate(q, theta), t, theta[:-1])
 
-    def energy(self, q, v, t, theta):
+    def masses_of(self, q, v, t, theta) -> Float[Array, "components ... bodies"]:
+        """The diagonal of dP/d(q')."""
+        return self.of.masses_of(q, v, t, theta[:-1]) / self._rate(q, theta)
+
+    def energy(self, q, v, t, theta) -> Float[Array, "..."]:
         """The energy of L, of velocities by s."""
-        return self.of.energy(q, v / self._pace(q, theta), t, theta[:-1])
+        return self.of.energy(q, v / self._rate(q, theta), t, theta[:-1])
 
-    def velocity(self, q, p, t, theta, minv=None, near=None):
-        return self._pace(q, theta) * self.of.velocity(q, p, t, theta[:-1])
+    def velocity(
+        self, q, p, t, theta, minv=None, near=None
+    ) -> Float[Array, "components ... bodies"]:
+        return self._rate(q, theta) * self.of.velocity(q, p, t, theta[:-1])
 
 
-class BodyClock(Clock):
-    """Physical time of many bodies, of flat q (n, ...). `drifts` sum up to -dL/dt."""
+class ManyBodyTimeTransform(eqx.Module):
+    """Physical time of many bodies, of q (n, ...) (see `TimeTransform`). `drifts` sum up to
+    -dL/dt."""
 
-    rates: Formula  # pyright: ignore[reportIncompatibleVariableOverride]
-    powers: Summed  # pyright: ignore[reportIncompatibleVariableOverride]
-    drifts: tuple[Term, ...]
-    count: int = eqx.field(static=True)
+    formula: Formula
+    mechanics: ManyBodyMechanics
+    drifts: tuple[SumKernel, ...]
 
-    def _folded(self, x):
-        return jnp.moveaxis(x.reshape((self.powers.n, self.count, *x.shape[1:])), 1, -1)
+    def rate(self, q, theta) -> Float[Array, "1 ..."]:
+        return self.formula(by_body(q, self.mechanics.components), theta)[None]
 
-    def rate(self, q, theta):
-        """dt/ds, (1, ...)."""
-        return self.rates(self._folded(q), theta)[None]
-
-    def power(self, q, v, t, theta):
-        """dE/ds, (1, ...), of velocities v by s."""
-        pace, q, speed = self.rate(q, theta), self._folded(q), self._folded(v)
+    def power(self, q, v, t, theta) -> Float[Array, "1 ..."]:
+        m, rate = self.mechanics, self.rate(q, theta)
+        q, speed = by_body(q, m.components), by_body(v, m.components)
         t = t[..., None] if jnp.ndim(t) else t
-        at = q, speed / pace[0][..., None], t
-        found = jnp.sum(self.powers.push(*at, theta) * speed, axis=(0, -1))
-        scalars = self.powers.scalars
+        at = q, speed / rate[0][..., None], t
+        power = jnp.sum(m.push(*at, theta) * speed, axis=(0, -1))
         for term in self.drifts:
-            found = found + pace[0] * term.total(*at, theta[:scalars], theta[scalars:])
-        return found[None]
+            power = power + rate[0] * term.total(*at, *split_parameters(theta, m.scalars))
+        return power[None]

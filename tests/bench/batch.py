@@ -8,8 +8,7 @@ from typing import NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-
-from .variational import GGL
+from actionrun.compiler.numerics.integrators.variational import GGL
 
 
 class Many(NamedTuple):

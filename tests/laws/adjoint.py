@@ -14,9 +14,9 @@ from functools import partial
 
 import jax
 import jax.numpy as jnp
+from actionrun.compiler.numerics.integrators import force_form
+from actionrun.compiler.numerics.integrators.variational import GGL
 from actionrun.compiler.numerics.linalg import apply
-
-from .variational import GGL
 
 HEADSTART = 4  # passes that the forward iteration saves by its guess
 KEPT_BYTES = 2**21  # trajectories up to this size are kept whole, which saves taking them again
@@ -33,17 +33,25 @@ def step(ggl: GGL, q, p, t, h, theta, guess):
 def _forward(ggl: GGL, q, p, t, h, theta, guess):
     minv = ggl.preconditioner(q, p, t, theta)
     done = ggl.fixed_point(q, p, t, h, theta, minv, guess)
-    return (done.q, done.p, done.seed, done.passes), (q, p, t, h, theta, done.seed, done.passes)
+    return (done.q, done.p, done.seed, done.iterations), (
+        q,
+        p,
+        t,
+        h,
+        theta,
+        done.seed,
+        done.iterations,
+    )
 
 
 def _backward(ggl: GGL, kept, wanted):
     q, p, t, h, theta, seed, passes = kept
     of_q, of_p, of_seed, _ = wanted
-    x = ggl.unknowns(seed)
-    _, pull_ends = jax.vjp(ggl.ends, q, p, t, h, theta, x)
+    x = _unknowns(ggl, seed)
+    _, pull_ends = jax.vjp(partial(_ends, ggl), q, p, t, h, theta, x)
     *direct, source = pull_ends((of_q, of_p))
-    source = source + ggl.unknowns(of_seed)
-    _, pull_pass = jax.vjp(ggl.passed, q, p, t, h, theta, x)
+    source = source + _unknowns(ggl, of_seed)
+    _, pull_pass = jax.vjp(partial(_iterated, ggl), q, p, t, h, theta, x)
 
     def twice(_, x):
         return source + pull_pass(source + pull_pass(x)[-1])[-1]
@@ -55,6 +63,32 @@ def _backward(ggl: GGL, kept, wanted):
 
 
 step.defvjp(_forward, _backward)
+
+
+def _unknowns(ggl: GGL, seed) -> jax.Array:
+    """What the iterations of a step are over: of forces, all but the last node's."""
+    return seed[:, :-1] if ggl.force_form else seed
+
+
+def _iterated(ggl: GGL, q, p, t, h, theta, x) -> jax.Array:
+    """Unknowns x after one more iteration: a step solves x = iterated(x)."""
+    minv = ggl.preconditioner(q, p, t, theta)
+    if not ggl.force_form:  # the preconditioner leaves no trace in the solution
+        return ggl.iterate(q, p, t, h, theta, jax.lax.stop_gradient(minv), x)
+    at = force_form.start_step(q, p, t, h, theta, minv)
+    kicks = at.kicks(tuple(x))
+    return jnp.stack(force_form.forces(ggl.mechanics, ggl.rule, at, kicks, slice(0, -1)))
+
+
+def _ends(ggl: GGL, q, p, t, h, theta, x) -> tuple[jax.Array, jax.Array]:
+    """q', p' of a step with unknowns x."""
+    if ggl.force_form:
+        at = force_form.start_step(q, p, t, h, theta, ggl.preconditioner(q, p, t, theta))
+        end = force_form.finish_step(ggl.mechanics, ggl.rule, at, tuple(x))
+        return q + end.dq, p + end.dp
+    none = jnp.zeros((), x.dtype)
+    done = ggl.finish(q, p, t, h, theta, x, jnp.asarray(0), none)
+    return done.q, done.p
 
 
 def total(ggl: GGL, running: Running, theta, q, p, t0, h, steps: int) -> jax.Array:
@@ -80,8 +114,7 @@ def total(ggl: GGL, running: Running, theta, q, p, t0, h, steps: int) -> jax.Arr
             q, p = z[: len(q)], z[len(q) :]
         else:
             guess = jax.lax.stop_gradient(ggl.extrapolated(seed))
-            found: tuple = step(ggl, q, p, t, h, theta, guess)  # type: ignore[assignment]
-            q, p, seed, _ = found
+            q, p, seed, _ = step(ggl, q, p, t, h, theta, guess)
         return (q, p, seed, value + running(q, p, t + h)), None
 
     def segment(carry, first):

@@ -1,0 +1,46 @@
+"""The report of an integration: its findings, with all that was asked for beside the motion."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import jax
+import numpy as np
+from actionrun.compiler.findings import Findings
+from actionrun.compiler.ggl.comparison.error_curves import with_comparison
+from actionrun.compiler.ggl.comparison.setup import Comparison
+from actionrun.compiler.program import Samples, State, Tell
+
+from .charge_balance import SymmetryCharges, with_charges
+from .dense_output_findings import with_dense_output
+from .findings import integration_findings
+from .integration import Integration
+from .series import Series, series
+from .stability_check import with_step_check
+
+
+@dataclass(frozen=True, eq=False)
+class IntegrationReport:
+    """What is said of a finished run. `body_check` is the check of the step of many bodies."""
+
+    run: Integration
+    charges: SymmetryCharges
+    body_check: Callable[[Integration, Series, Findings], Findings] | None
+    comparison: Comparison | None
+
+    def __call__(self, state: State, samples: Samples, tell: Tell) -> Findings:
+        run, rows = self.run, series(self.run, samples)
+        state = jax.tree.map(np.asarray, state)
+        findings = integration_findings(run, state, rows)
+        if self.body_check is not None:
+            findings = self.body_check(run, rows, findings)
+        findings = with_charges(run, self.charges, state, rows, samples, findings)
+        if run.output is not None:
+            findings = with_dense_output(run, run.output, samples, findings)
+        if self.body_check is None:
+            findings = with_step_check(run, findings)
+        if self.comparison is None:
+            return findings
+        kinetic = float(state.monitor.kinetic_high)
+        return with_comparison(self.comparison, kinetic, findings, tell)
