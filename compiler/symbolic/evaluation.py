@@ -18,6 +18,7 @@ TABLE = {
     sp.Add: lambda *x: reduce(np.add, x), sp.Mul: lambda *x: reduce(np.multiply, x),
     sp.Min: lambda *x: reduce(np.minimum, x), sp.Max: lambda *x: reduce(np.maximum, x),
     sp.Heaviside: lambda x, *_: np.heaviside(x, 0.5),
+    sp.DiracDelta: lambda x, *_: np.where(np.equal(x, 0), np.nan, 0.0),  # of a force with a jump
 }  # fmt: skip
 
 

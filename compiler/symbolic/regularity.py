@@ -6,6 +6,7 @@ The kinetic matrix of many bodies has to be diagonal and constant: one mass a bo
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import combinations
 
 import numpy as np
 import sympy as sp
@@ -133,3 +134,18 @@ def require_masses(words: Vocabulary, inverse: np.ndarray) -> None:
         "a sum runs over those i for which every body in it exists: with q[i+1] it ends one "
         "early, so give the kinetic energy a sum of its own",
     )  # fmt: skip
+
+
+def kinks(expressions: Iterable[sp.Expr]) -> tuple[sp.Expr, ...]:
+    """Switching functions: where one is zero, a derivative of an expression jumps or is infinite.
+
+    Of |a| and sign(a) that is a, of max and min the difference of two arguments.
+    """
+    switches: dict[sp.Expr, None] = {}
+    for expression in expressions:
+        for node in sp.preorder_traversal(expression):
+            if isinstance(node, sp.Abs | sp.sign | sp.Heaviside):
+                switches[node.args[0]] = None
+            elif isinstance(node, sp.Max | sp.Min):
+                switches.update(dict.fromkeys(a - b for a, b in combinations(node.args, 2)))
+    return tuple(one for one in switches if one.free_symbols)
