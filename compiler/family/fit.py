@@ -149,13 +149,8 @@ class Fitting:
         )
         weak = weak_form(self.motions)
         fit = weak_fit(
-            self.ggl,
-            weak,
-            self.fixed,
-            jnp.asarray(start),
-            jnp.asarray(low),
-            jnp.asarray(high),
-        )
+            self.ggl, weak, self.fixed, jnp.asarray(start), jnp.asarray(low), jnp.asarray(high),
+        )  # fmt: skip
         cost = np.where(np.isfinite(np.asarray(fit.cost)), np.asarray(fit.cost), np.inf)
         chosen: list[int] = []
         for lane in np.argsort(cost, kind="stable"):
@@ -247,24 +242,12 @@ class Fitting:
         spread = np.asarray(covariance(lane, jnp.asarray(variance)))[..., 0]
         model, jacobian = _modelled(trajectory, lane.x)
         return FittedMotion(
-            self.study,
-            self.symbolic,
-            self.observed.t,
-            self.observed.values,
-            self.observed.weight,
-            self.observed.size,
-            self.observed.names,
-            np.asarray(model)[..., 0],
-            np.asarray(jacobian)[..., 0],
-            np.asarray(lane.x)[:, 0],
-            spread,
-            np.asarray(lane.at_bound)[:, 0],
-            bool(np.asarray(lane.converged)[0]),
-            float(np.sqrt(variance)),
-            noise is not None and noise > 0,
-            on,
-            choice,
-        )
+            self.study, self.symbolic, self.observed.t, self.observed.values, self.observed.weight,
+            self.observed.size, self.observed.names, np.asarray(model)[..., 0],
+            np.asarray(jacobian)[..., 0], np.asarray(lane.x)[:, 0], spread,
+            np.asarray(lane.at_bound)[:, 0], bool(np.asarray(lane.converged)[0]),
+            float(np.sqrt(variance)), noise is not None and noise > 0, on, choice,
+        )  # fmt: skip
 
 
 def _best(fit: Fit) -> Fit:

@@ -252,7 +252,7 @@ def _refined(
     high = jnp.concatenate([high + 0 * start[:k], free])
 
     # The network knows nothing of the start: that is fitted first, to be fair to both.
-    def begun(at):
+    def fit_start(at):
         def with_start(y):
             return trajectory.residual(jnp.concatenate([at, y]))
 
@@ -261,9 +261,9 @@ def _refined(
 
     at = start[:k]
     if weak is None:
-        begin, before = begun(at)
+        begin, before = fit_start(at)
     else:
-        both, costs = jax.lax.map(begun, jnp.stack([at, weak]))  # compiled once
+        both, costs = jax.lax.map(fit_start, jnp.stack([at, weak]))  # compiled once
         begin, before = jnp.where(costs[1] < costs[0], both[1], both[0]), costs[0]
     fit = levenberg_marquardt(
         trajectory.residual, begin, low, high, iterations, tolerance, trajectory.inequalities

@@ -67,7 +67,7 @@ class Training:
     def _trouble(self, state: Progress, key: jax.Array, n: int) -> str:
         """Why the loss of step n + 1, with the network of `state`, is not finite."""
         population, count = self.population, self.study.training.batch
-        told = f"step {n + 1}: the loss of training is not finite"
+        text = f"step {n + 1}: the loss of training is not finite"
         weights = [float(jnp.max(jnp.abs(x))) for x in jax.tree.leaves(state.network) if x.size]
         c, q, rate = population.draw(jax.random.fold_in(key, n), count)
         series, _ = population.series(c, q, population.momenta(c, q, rate))
@@ -75,7 +75,7 @@ class Training:
         bad = ~np.isfinite(np.asarray(sizes))
         if max(weights) > LARGEST_WEIGHT or not bad.any():
             return (
-                f"{told}. The term is the network's answer, whose weights reach "
+                f"{text}. The term is the network's answer, whose weights reach "
                 f"{max(weights):.3g}. Likely cause: steps of training that are too long. "
                 "Make training.learning_rate smaller"
             )
@@ -83,7 +83,7 @@ class Training:
         values = [f"{float(x):.4g}" for x in c[:, first]]
         member = ", ".join(f"{name} = {x}" for name, x in zip(names, values, strict=True))
         return (
-            f"{told}, nor are {int(bad.sum())} of {count} motions of the Lagrangian drawn for it, "
+            f"{text}, nor are {int(bad.sum())} of {count} motions of the Lagrangian drawn for it, "
             f"the first with {member}. Likely cause: integrator.dt is too long for such members. "
             "Make it smaller, or the ranges of [coefficients]"
         )

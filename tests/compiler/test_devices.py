@@ -45,10 +45,10 @@ import jax
 import numpy as np
 from actionrun.compiler import compile
 from actionrun.compiler.family.infer import infer_motions
-from actionrun.compiler.modules import devices
-from actionrun.runtime.checkpoint import flat, restored
+from actionrun.compiler.numerics.sharding import shard_batch
+from actionrun.runtime.storage.checkpoint import flat, restored
 from actionrun.spec import load
-batch = jax.jit(devices.dealt)(jax.numpy.ones((3, 16)))
+batch = jax.jit(shard_batch)(jax.numpy.ones((3, 16)))
 t = np.tile(0.1 * np.arange(11), 2)
 omega = np.repeat([1.0, 1.5], 11)
 motions = {
