@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).parent
-KINDS = ("ggl", "om")
+KINDS = ("ggl", "om", "pnn", "family")
 WORDS = ("right", "refused", "stopped", "WRONG", "crashed", "hung")
 BAD = ("WRONG", "crashed", "hung")
 MOST_SECONDS = 300.0  # of wall time for one study, then it counts as hung

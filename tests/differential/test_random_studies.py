@@ -12,12 +12,18 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from run import BAD, KINDS, verdicts  # pyright: ignore[reportMissingImports]
 
-KNOWN: dict[str, tuple[str, ...]] = {"ggl": ()}
+KNOWN: dict[str, tuple[str, ...]] = {
+    "ggl": ("KeyError in compiler/symbolic/evaluation.py:_folded", "event inexact"),
+    "om": (),
+    "pnn": (),
+    "family": (),
+}
+COUNT = {"ggl": 8, "om": 4, "pnn": 3, "family": 3}
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_no_wrong_number_is_said(kind):
-    entries = list(verdicts([kind], "ci", 8))
+    entries = list(verdicts([kind], "ci", COUNT[kind]))
     bad = [one for one in entries if one["word"] in BAD and one["what"] not in KNOWN[kind]]
     assert not bad, bad
-    assert sum(one["word"] == "right" for one in entries) >= 4
+    assert sum(one["word"] == "right" for one in entries) >= COUNT[kind] // 2
