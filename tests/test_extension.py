@@ -9,7 +9,9 @@ import json
 import numpy as np
 import pytest
 from actionrun.compiler import explain, kinds, symbolic_check
+from actionrun.compiler.findings import Axis, Curve, Figure, Panel
 from actionrun.runtime import cli, run
+from actionrun.runtime.report import figures
 from actionrun.spec import Faults, loads, schema
 from actionrun.spec.kinds import registry
 from toy_kind import SPEC, WING
@@ -43,7 +45,7 @@ def test_a_kind_is_two_packages_and_two_lines(decay, tmp_path):
     assert done.metrics["left"] == pytest.approx(2 * 0.95**20)
     np.testing.assert_allclose(done.findings.arrays["a"].data, 2 * 0.95 ** np.arange(1, 21))
     page = (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
-    assert "decay" in page
+    assert "How much is left?" in page
 
 
 def test_its_faults_are_located(decay):
@@ -70,3 +72,15 @@ def test_it_runs_from_the_command_line_and_sweeps(decay, tmp_path, capsys):
     assert cli.main(["run", str(path), "--out", str(tmp_path / "run"), "--quiet"]) == 0
     result = json.loads((tmp_path / "run" / "result.json").read_text())
     assert result["status"] == "done"
+
+
+def test_a_style_of_curves_is_one_function(monkeypatch):
+    """And its name among those of `Curve`."""
+
+    def stems(curve, ax, stroke):
+        ax.vlines(curve.x, 0, curve.y, color=stroke.color, gid="stems-of-ours")
+
+    monkeypatch.setitem(figures.STYLES, "stems", stems)
+    curve = Curve(np.arange(3.0), np.arange(3.0), style="stems")
+    figure = Figure("a", "A figure.", (Panel(Axis("x"), Axis("y"), (curve,)),))
+    assert "stems-of-ours" in figures.svg(figure, "salt")
