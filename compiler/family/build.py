@@ -25,11 +25,12 @@ def build(study: Family, observations: Mapping[str, np.ndarray] | None) -> Progr
     symbolic = lagrangian_system(study)
     within = ranges(study, symbolic)
     minutes = study.training.minutes
-    if study.data is None or observations is None:
+    if study.data is None:
         assert study.integrator.steps is not None
         drawn = population(study, symbolic, within, study.integrator.steps)
         training = Training(study, symbolic, drawn)
         return Reported(training, TrainingReport(training), minutes)
+    assert observations is not None  # the columns of [data]
     fitting = Fitting(study, symbolic, within, observations)
     if study.network.kind == "none":
         return Reported(fitting, FitReport(fitting))
