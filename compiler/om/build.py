@@ -1,7 +1,8 @@
 """Studies of kind `om`: which path of least action joins these two states?
 
-The path is written in functions of time that hold both ends (`modules.path`), its action is a
-nonlinear least squares problem (`modules.action`), which is relaxed step by step (`om_relax`).
+The path is written in functions of time that hold both ends (`numerics.paths.basis`), its action is
+a nonlinear least squares problem (`numerics.paths.action`), which is minimised step by step
+(`minimization`).
 """
 
 from __future__ import annotations

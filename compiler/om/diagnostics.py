@@ -1,5 +1,5 @@
-"""Numbers of a relaxed path: its action, energies, what Newton's motion from its own start says,
-and how far it is from the reference run.
+"""Diagnostics of a minimised path: its action, energies, what Newton's motion from its own start
+says, and how far it is from the reference run.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class SampledPath:
 
 @dataclass(frozen=True)
 class PathDiagnostics:
-    """A path of parameters x: along even times, and at its nodes.
+    """Diagnostics of a path of parameters x: along even times, and at its nodes.
 
     `force_error` is the largest |m q'' - F| of a body at a node over the largest |F| (or, where
     nothing pushes, over a thousandth of the momentum over the duration), `miss` how
@@ -61,11 +61,12 @@ class PathDiagnostics:
 
 
 def sample_times(problem: PathProblem) -> np.ndarray:
+    """Even times (K,) from one end to the other."""
     return np.linspace(0, problem.duration, SAMPLES + 1)
 
 
 def path_diagnostics(problem: PathProblem, x: Any, given: Any) -> PathDiagnostics:
-    """The numbers of the path of parameters x between the ends `given` (dim, N, E)."""
+    """Diagnostics of the path of parameters x between the ends `given` (dim, N, E)."""
     x, t = cast(x, jnp.float64), sample_times(problem)
     potential, mass = problem.system.potential, problem.mass
     path = sampled_path(problem, t, cast(problem.path(x, given, t), jnp.float64))
@@ -132,6 +133,7 @@ class ReferenceDeviation:
 def reference_deviation(
     problem: PathProblem, path: SampledPath, reference: dict[str, Any]
 ) -> ReferenceDeviation:
+    """The deviation of a path from the kept states of the reference run."""
     q, v = (np.asarray(reference[f"kept_{name}"]) for name in "qv")
     kinetic, potential = np.asarray(reference["energies"])
     mass = problem.system.mass

@@ -1,4 +1,4 @@
-"""What an om study means: potential, equation of motion, action, basis, solver, start."""
+"""Explanation of an om study: potential, equation of motion, action, basis, solver, start."""
 
 from __future__ import annotations
 

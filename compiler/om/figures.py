@@ -1,5 +1,5 @@
-"""Figures of a relaxed path, as the paper drew them: a few bodies beside the reference, deviations
-over time and iterations, structure and dynamics of the fluid, energies.
+"""Figures of a minimised path, as the paper drew them: a few bodies beside the reference,
+deviations over time and iterations, structure and dynamics of the fluid, energies.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ SPREAD = 20  # largest over smallest value from which an axis is logarithmic
 
 
 def path_figures(result: PathResult) -> tuple[Figure, ...]:
+    """Paths, deviations, convergence, structure and dynamics, energies."""
     figures = [_bodies(result) if result.problem.system.shape[1] > 1 else _motion(result)]
     if result.score is not None:
         figures.append(_deviations(result, result.score))
@@ -31,6 +32,7 @@ def path_figures(result: PathResult) -> tuple[Figure, ...]:
 
 
 def length(result: PathResult) -> str:
+    """The label of the unit of lengths."""
     return result.problem.study.units.label(LENGTH)
 
 

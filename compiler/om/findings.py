@@ -1,4 +1,4 @@
-"""What a relaxed path says: numbers, figures, and how far to trust them."""
+"""Findings of a minimised path: metrics, tables, arrays, and how far to trust them."""
 
 from __future__ import annotations
 

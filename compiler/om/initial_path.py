@@ -1,4 +1,4 @@
-"""Where the minimisation begins: between the ends alone, or from a march from both ends."""
+"""Initial paths of the minimisation: between the ends alone, or marched from both ends."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ class StartError(ValueError):
 
 
 def interpolated_start(problem: PathProblem, given: jax.Array) -> Any:
-    """Parameters of the path that only knows its ends: their Hermite polynomial, a straight line
-    where no velocities are given; of a network, random ones."""
+    """Hermite interpolation of the ends, as parameters of the path: a straight line where no
+    velocities are given; of a network, random ones."""
     dim, n = problem.system.shape
     if problem.network is not None:
         middle = np.zeros((dim, n)) if problem.exact else np.asarray(given[..., :2]).mean(axis=2)
@@ -42,8 +42,8 @@ def interpolated_start(problem: PathProblem, given: jax.Array) -> Any:
 
 
 def perturbed_start(problem: PathProblem, given: jax.Array, number: int) -> Any:
-    """The blind start with random long waves of once or twice the size of the way (`number` >= 1
-    is odd or even)."""
+    """The interpolated start with random long waves of once or twice the size of the way (`number`
+    >= 1 is odd or even)."""
     draw = np.random.default_rng((problem.study.seed, number))
     x = interpolated_start(problem, given)
     c = x if problem.exact else x[1]
@@ -55,8 +55,8 @@ def perturbed_start(problem: PathProblem, given: jax.Array, number: int) -> Any:
 
 
 def marched_start(problem: PathProblem, given: jax.Array) -> Any:
-    """Parameters of the path that is marched from both ends to the middle, an integration: the
-    accelerations met on the way, as far as the basis holds them. Raises StartError."""
+    """Collocation from both ends to the middle, as parameters of the path: the accelerations met on
+    the way, as far as the basis holds them. Raises StartError."""
     basis, potential = problem.basis, problem.system.potential
     half, t = basis.duration / 2, basis.nodes
     q, v = given[..., :2], given[..., 2:]
@@ -87,8 +87,8 @@ def marched_start(problem: PathProblem, given: jax.Array) -> Any:
 def reintegration(
     problem: PathProblem, q: jax.Array, v: jax.Array, t: np.ndarray
 ) -> np.ndarray | None:
-    """Positions (dim, N, len(t)) of Newton's motion from q, v (dim, N, 1), by collocation of order
-    16; None where it does not settle."""
+    """Newton's motion from q, v (dim, N, 1) by collocation of order 16: positions (dim, N, len(t));
+    None where it does not settle."""
     potential = problem.system.potential
     windows = 2 * window_count(problem, q, problem.duration)
     for _ in range(SPARE):

@@ -1,6 +1,5 @@
-"""The relaxation of a path to its least action, as a march of the runtime: first the reference run
-(where it gives the ends), then the start, then iterations of the minimisation.
-"""
+"""Minimisation of the action of a path, as a march of the runtime: first the reference run (where
+it gives the ends), then the start, then iterations of the minimisation."""
 
 from __future__ import annotations
 
@@ -28,7 +27,7 @@ FURTHER = 200  # most iterations from a further start
 
 
 class PathMinimization:
-    """The program of an om study (see `program.Program`).
+    """Minimisation of a path's loss, a solver (see `program.Solver`).
 
     Its steps are blocks of the reference run, one step that makes the start, and `epochs`
     iterations (twice as many where a network is trained on ballistic halves first). Iterations

@@ -1,4 +1,4 @@
-"""The system of an om study as arrays: its potential energy, masses, box.
+"""Particle system of an om study as arrays: its potential energy, masses, box.
 
 Many bodies interact (`interactions`). A few coordinates with `mass` and `potential` (or a
 Lagrangian T - V) are one body in a space of as many dimensions.
@@ -46,7 +46,8 @@ class ParticleSystem:
 
 
 def particle_system(study: Study, order: Sequence[str] | None = None) -> ParticleSystem:
-    """The bodies of a study; `order` is the species of each, by default as the study lists them.
+    """The particle system of a study; `order` is the species of each, by default as the study lists
+    them.
 
     Raises Faults that point at the expression at fault.
     """

@@ -1,4 +1,4 @@
-"""What an om study sets up: bodies, basis, nodes, loss."""
+"""Boundary value problem of a path: its bodies, basis, quadrature nodes and loss."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ LEAST, WORK = 16, 60_000  # its most iterations are WORK over bodies times point
 
 @dataclass(frozen=True)
 class PathProblem:
-    """An om study with its numbers. `basis` gives nodes and lift even where a network is the
-    path; arrays are (dim, N, ...)."""
+    """The boundary value problem of an om study. `basis` gives nodes and lift even where a network
+    is the path; arrays are (dim, N, ...)."""
 
     study: Om
     system: ParticleSystem
@@ -186,7 +186,7 @@ def cast(tree: Any, dtype: Any) -> Any:
 
 
 def path_problem(study: Om, order: Sequence[str] | None = None) -> PathProblem:
-    """The setting of a study; `order` are the species of the bodies of its files.
+    """The problem of a study; `order` are the species of the bodies of its files.
 
     Raises Faults for what the mathematics forbids.
     """

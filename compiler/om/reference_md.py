@@ -1,5 +1,6 @@
-"""The reference run of an om study in steps that can be saved between: melt, thermostat, rest, then
-the stretch whose two ends the path joins, at a quarter of the step, since it also scores the path.
+"""Molecular dynamics for reference, in steps that can be saved between: melt, thermostat, rest,
+then the stretch whose two ends the path joins, at a quarter of the step, since it also scores the
+path.
 """
 
 from __future__ import annotations
@@ -29,8 +30,8 @@ SHELLS = 200  # bins of g(r), up to half the edge
 
 @dataclass(frozen=True)
 class ReferenceRun:
-    """The run as a march of `blocks` + `stretches` steps. Its state is a dictionary of arrays of
-    fixed shape: the neighbour list is made anew from where it was made (`place`)."""
+    """A reference run as a march of `blocks` + `stretches` steps. Its state is a dictionary of
+    arrays of fixed shape: the neighbour list is made anew from where it was made (`place`)."""
 
     problem: PathProblem
     schedule: md.Equilibration

@@ -1,6 +1,5 @@
-"""Between the structures of files and the bodies of a study: the two ends that files give, and the
-trajectory that a path leaves behind.
-"""
+"""Structures of files: the two ends that they give, and the trajectory that a path leaves
+behind."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What only the symbolic stage sees of an om study: kinks, constants, sums of other things."""
+"""Symbolic checks of an om study: kinks, constants, sums of other things."""
 
 from __future__ import annotations
 

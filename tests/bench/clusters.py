@@ -62,8 +62,8 @@ def neb(start, end, images):
 
 
 def ours(name, until=-np.inf):
-    """The ends, the history of (CPU seconds, searches, barrier) of a study's hunt, which ends when
-    the barrier is not above `until`, and images of a string."""
+    """The ends, the history of (CPU seconds, searches, barrier) of a study's search, which ends
+    when the barrier is not above `until`, and images of a string."""
     from pathlib import Path
 
     from actionrun.compiler.om.cluster.endpoints import endpoints, given_structures

@@ -1,4 +1,5 @@
-"""The nearest copy of a structure: rotation, inversion, translation, relabelling of equal bodies.
+"""Alignment of a structure with another: rotation, inversion, translation, relabelling of equal
+bodies.
 
 The best rotation of given labels is a singular value decomposition (Kabsch, Acta Cryst. A 32, 922,
 1976), the best labels of a given rotation an assignment problem. Each in turn, from many rotations,

@@ -1,4 +1,4 @@
-"""Marks of a configuration that do not see rotation, inversion or the labels of equal bodies."""
+"""Permutation-invariant fingerprints of a configuration, blind to rotation and inversion."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ APART = 0.37  # by which the weights of species differ; any number that is no si
 
 
 def fingerprints(q: np.ndarray, kinds: np.ndarray, free: bool = True) -> np.ndarray:
-    """Two marks (B, 2) of q (dim, N, B), as lengths: sums over the distances of pairs, weighted by
-    the kinds (N,) of their bodies. In an external field (`free` False) the place counts too."""
+    """Two fingerprints (B, 2) of q (dim, N, B), as lengths: sums over the distances of pairs,
+    weighted by the kinds (N,) of their bodies. In an external field (`free` False) the place counts
+    too."""
     weight = 1 + APART * kinds
     d = np.linalg.norm(q[:, :, None] - q[:, None, :], axis=0)
     each = np.einsum("ijb,j->ib", d, weight)

@@ -1,4 +1,4 @@
-"""A graph of minima joined by saddles, and its passes: ways whose highest saddle is lowest.
+"""Minimax paths in a graph of minima joined by saddles: those whose highest saddle is lowest.
 
 The minimax way is Dijkstra's algorithm with the largest energy on the way in place of its length
 (Wales, J. Chem. Phys. 142, 130901, 2015, calls the result a disconnectivity graph); of ways with
@@ -31,7 +31,8 @@ class MinimaxPath(NamedTuple):
 def minimax_energies(
     count: int, joins: np.ndarray, energies: np.ndarray, source: int
 ) -> MinimaxTree:
-    """Levels from the minimum `source` of `count`; joins (S, 2) minima by saddle, energies (S,).
+    """Minimax energies from the minimum `source` of `count`; joins (S, 2) minima by saddle,
+    energies (S,).
 
     A saddle of energy inf joins nothing.
     """
@@ -59,7 +60,7 @@ def minimax_energies(
 
 
 def minimax_path(result: MinimaxTree, joins: np.ndarray, target: int) -> MinimaxPath | None:
-    """The way from the flood's source to `target`; None where there is none."""
+    """The way from the tree's source to `target`; None where there is none."""
     if not result.level[target] < np.inf:
         return None
     minima, saddles = [target], []

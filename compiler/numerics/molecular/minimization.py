@@ -1,4 +1,4 @@
-"""Minimisation of many configurations at once by L-BFGS with a cap on the step.
+"""Quenches: minimisation of many configurations at once by L-BFGS with a cap on the step.
 
 As Wales' GMIN does it: no line search; a step that raises the energy is shortened, and none is
 longer than the cap (J. Phys. Chem. A 101, 5111, 1997). Liu & Nocedal, Math. Program. 45, 503, 1989.

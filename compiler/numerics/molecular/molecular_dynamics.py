@@ -40,7 +40,7 @@ class MDState(NamedTuple):
 
 
 class LangevinThermostat(NamedTuple):
-    """A heat bath: k_B T as `heat`, friction (1/time), key of its random numbers."""
+    """A Langevin thermostat: k_B T as `heat`, friction (1/time), key of its random numbers."""
 
     heat: jax.Array
     friction: jax.Array
@@ -48,7 +48,7 @@ class LangevinThermostat(NamedTuple):
 
 
 class MDIntegrator(eqx.Module):
-    """Velocity Verlet of bodies in a landscape."""
+    """Velocity Verlet of bodies under a potential energy."""
 
     potential: PotentialEnergy
     mass: jax.Array

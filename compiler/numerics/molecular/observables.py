@@ -1,4 +1,4 @@
-"""What one asks of a fluid's motion: radial distribution, velocity autocorrelation, displacements.
+"""Observables of a fluid's motion: radial distribution, velocity autocorrelation, displacements.
 
 Shapes: q, v (dim, N, K) of N bodies at K times, unwrapped coordinates. NumPy: they are asked once.
 """

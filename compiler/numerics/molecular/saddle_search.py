@@ -1,4 +1,4 @@
-"""Saddles of clusters, many searches at once: hybrid eigenvector-following.
+"""Hybrid eigenvector-following: saddles of clusters, many searches at once.
 
 Uphill along the lowest mode of the Hessian, found by a few Lanczos steps without the zero modes,
 and downhill by L-BFGS in all other directions (Munro & Wales, Phys. Rev. B 59, 3969, 1999; Kumeda,
@@ -69,8 +69,8 @@ def eigenvector_following(
     """Searches from q, first along `mode` (of any length), of at most `most` rounds each.
 
     A search is done where no component of the gradient exceeds `tolerance` and the curvature along
-    the mode is negative. Whether other modes are too is for `stationary.polished` to say. At
-    most `lanes` searches are at work at once. A saddle above `bar`, an energy, is wanted no
+    the mode is negative. Whether other modes are too is for `stationary_points.stationary_point` to
+    say. At most `lanes` searches are at work at once. A saddle above `bar`, an energy, is wanted no
     better than to LOOSE.
     """
 
@@ -201,7 +201,7 @@ def quench_both_sides(
     """Minima on both sides of saddles by L-BFGS, from `push` along the mode and against it.
 
     L-BFGS is not steepest descent: now and then this is another minimum than the one that the
-    saddle joins (`steepest.py` tells).
+    saddle joins (`steepest_descent` tells).
     """
     both = jnp.concatenate([q + push * mode, q - push * mode], axis=-1)
     result = quench(potential, both, tolerance, most, cap)

@@ -1,4 +1,4 @@
-"""One configuration near a stationary point: Newton's last steps, and the modes there.
+"""Stationary points of one configuration by Newton's method, and the normal modes there.
 
 The Hessian of a few hundred coordinates is dense: its columns are Hessian-vector products, its
 eigenvalues LAPACK's. Motions of the whole (translations, rotations) are no modes; they are found

@@ -1,4 +1,4 @@
-"""True steepest descent from a saddle: which two minima it joins.
+"""Steepest-descent paths from a saddle: which two minima it joins.
 
 dx/ds = -grad V is stiff. It is followed by the exponential Rosenbrock method exprb32 (Hochbruck,
 Ostermann & Schweitzer, SIAM J. Numer. Anal. 47, 786, 2009), which is exact where the potential is

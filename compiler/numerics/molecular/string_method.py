@@ -1,6 +1,7 @@
-"""A string of configurations between two structures, relaxed downhill.
+"""Simplified string method between two structures (E, Ren & Vanden-Eijnden, J. Chem. Phys. 126,
+164103, 2007).
 
-The simplified string method (E, Ren & Vanden-Eijnden, J. Chem. Phys. 126, 164103, 2007): a capped
+A string of configurations is relaxed downhill: a capped
 step of steepest descent for each image, then images at equal distances along the string. First,
 atoms that come too close on the straight way are pushed apart.
 

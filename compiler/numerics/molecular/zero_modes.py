@@ -1,4 +1,4 @@
-"""The motions of a free cluster as a whole, which cost no energy.
+"""Zero modes of a free cluster: its motions as a whole, which cost no energy.
 
 Shapes: q (dim, N, B) configurations; dim + dim (dim - 1)/2 such motions.
 """

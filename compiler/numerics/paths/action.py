@@ -1,4 +1,4 @@
-"""The Onsager-Machlup action of a path, and the terms beside it, as a nonlinear least squares
+"""Onsager-Machlup action of a path, and the terms beside it, as a nonlinear least squares
 problem.
 
     S = int_0^T sum_i |m_i q_i'' - F_i(q)|^2 dt              (Wang et al., eq. 2 and 5)
@@ -51,7 +51,8 @@ class FixedEnds(eqx.Module):
 
 
 class FreeEnds(eqx.Module):
-    """Linear functions between ends that are unknowns too: x = (ends (dim, N, E), as in Exact)."""
+    """Linear functions between ends that are unknowns too: x = (ends (dim, N, E), as in
+    FixedEnds)."""
 
     table: TabulatedBasis
     mass: jax.Array
@@ -64,7 +65,8 @@ class FreeEnds(eqx.Module):
 
 
 class LossWeights(eqx.Module):
-    """Of the terms of the loss; `boundary` None: the ends are held, and there is no such term."""
+    """Weights of the terms of the loss; `boundary` None: the ends are held, and there is no such
+    term."""
 
     action: jax.Array
     boundary: jax.Array | None
@@ -89,7 +91,7 @@ class PathLoss(eqx.Module):
     """The loss of a path by the squares of its residuals, a dictionary of arrays.
 
     `quadrature` (P,) are the weights of the nodes, `given` (dim, N, E) the ends, `level` the energy
-    that the path should have, None: its own mean. `near` is the neighbour list at some path; where
+    that the path should have, None: its own mean. `neighbors` is the list at some path; where
     another path is too far from it, a list of that path is made for the evaluation.
     """
 

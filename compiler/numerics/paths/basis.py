@@ -1,4 +1,4 @@
-"""Paths q(t) between two states as linear combinations of functions of time.
+"""Path bases: q(t) between two states as a linear combination of functions of time.
 
     q(t) = lift(t) + sum_k phi_k(t) c_k
 

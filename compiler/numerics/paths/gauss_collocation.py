@@ -1,4 +1,4 @@
-"""Newton's equations from given positions and velocities, by Gauss collocation window by window.
+"""Gauss collocation of Newton's equations from given positions and velocities, window by window.
 
     q'' = F(q)/m at s Gauss nodes of a window, q a polynomial of degree s + 1 there
 
@@ -67,8 +67,8 @@ def collocate(
     h: jax.Array,
     windows: int,
 ) -> tuple[CollocationWindows, jax.Array, jax.Array]:
-    """March B motions from q, v (dim, N, B) over `windows` windows of length h (B,); a negative
-    length marches back in time. `neighbors` is a list of q, each NODES times in a row. Returns the
+    """Collocate B motions from q, v (dim, N, B) over `windows` windows of length h (B,); a negative
+    length goes back in time. `neighbors` is a list of q, each NODES times in a row. Returns the
     windows and q, v at the end."""
     at = tuple(gauss_legendre(NODES, 1.0)[0])
     _, inner = (jnp.asarray(m.T) for m in integration_matrices(NODES, at))

@@ -1,5 +1,5 @@
-"""Minimisation of a path's loss by its slope, in one compiled loop: L-BFGS and the first-order
-methods of optax.
+"""Gradient descent on a path's loss, in one compiled loop: L-BFGS and the first-order methods of
+optax.
 
 The neighbour list is that of the parameters `place`, which move on when a body has left its margin:
 so a list can be made anew from the state alone, and the result does not depend on chunks.
@@ -121,7 +121,7 @@ def value_and_gradient(loss: PathLoss, x: Any) -> tuple[jax.Array, Any]:
 
 
 def differentiable_value(loss: PathLoss, x: Any) -> jax.Array:
-    """The loss as a function that JAX differentiates by `slope_of`."""
+    """The loss as a function that JAX differentiates by `value_and_gradient`."""
 
     @jax.custom_vjp
     def value(x):

@@ -1,4 +1,4 @@
-"""Methods that minimise the loss of a path: a registry, from the name in a study's [training].
+"""Optimizers of the loss of a path: a registry, from the name in a study's [training].
 
 A method makes a `Minimizer` for a learning rate. The states of all of them have parameters `x`, the
 parameters `place` whose neighbour list they go by, `cost`, `iterations`, and how they `ended`: 0

@@ -1,4 +1,5 @@
-"""A network from time to positions as a path (Wang et al., J. Chem. Inf. Model. 62, 3346, 2022)."""
+"""Neural network from time to positions as a path (Wang et al., J. Chem. Inf. Model. 62, 3346,
+2022)."""
 
 from __future__ import annotations
 

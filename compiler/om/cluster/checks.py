@@ -1,4 +1,4 @@
-"""How far a cluster's transformation is to be trusted: checks, and what the reader must know."""
+"""Checks of a cluster's transformation, and notes on what the reader must know."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from .result import TransformationResult
 
 
 def checks(result: TransformationResult) -> tuple[Check, ...]:
+    """Whether the path settled, and the pathway consists of what it should."""
     fit, ends, path = result.fit, result.ends, result.path
     ended, count = int(fit.ended), int(fit.iterations)
     settled = {1: "the minimisation settled", 2: "no further step lowers the action"}.get(
@@ -51,6 +52,7 @@ def checks(result: TransformationResult) -> tuple[Check, ...]:
 
 
 def notes(result: TransformationResult) -> tuple[str, ...]:
+    """Warnings in plain words."""
     ends, search, said = result.ends, result.search, []
     for name, end in (("start", ends.start), ("end", ends.end)):
         if end.point.negative == 1:

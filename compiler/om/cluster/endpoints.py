@@ -1,4 +1,4 @@
-"""The two ends of a cluster's transformation: relaxed, recognised, brought close to each other."""
+"""Endpoints of a cluster's transformation: relaxed, classified, aligned."""
 
 from __future__ import annotations
 

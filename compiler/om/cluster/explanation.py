@@ -1,4 +1,4 @@
-"""What an om study of a cluster's transformation means beyond its path."""
+"""Explanation of a cluster's transformation beyond its path."""
 
 from __future__ import annotations
 

@@ -15,6 +15,7 @@ AXES = "xyz"
 
 
 def transformation_figures(result: TransformationResult) -> tuple[Figure, ...]:
+    """Structures, profile, energies along the path, course of the search."""
     drawn = [_structures(result)]
     if len(result.chain) > 2:
         drawn.append(_profile(result))

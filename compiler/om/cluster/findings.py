@@ -1,4 +1,5 @@
-"""What a cluster's transformation says: the path, the chain of minima and saddles, its barrier."""
+"""Findings of a cluster's transformation: the path, the pathway of minima and saddles, its
+barrier."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The parts of a search for the lowest barrier that any process can do: strings, and searches.
+"""Tasks of the search for the lowest barrier that any process can do: strings, saddle searches.
 
 A part depends on its arrays alone, to the last bit: not on the process, nor on what else is done.
 """
@@ -41,7 +41,7 @@ class SaddleDescent(NamedTuple):
 
 
 class SearchTasks:
-    """Parts for one system. `length` is the distance of neighbours, `stiffness` the largest
+    """Tasks for one system. `length` is the distance of neighbours, `stiffness` the largest
     curvature at the ends."""
 
     def __init__(

@@ -1,4 +1,5 @@
-"""The chain of structures of the best verified way, each laid onto the one before."""
+"""Pathway of minima and saddles: the best verified way, each structure aligned with the one
+before."""
 
 from __future__ import annotations
 
@@ -20,8 +21,8 @@ TURNS = 60  # rotations tried for each link
 
 @dataclass(frozen=True)
 class StationaryStructure:
-    """One structure of the chain: q (dim, N) turned and labelled to follow the one before,
-    `along` the distance travelled so far by steepest descent.
+    """A stationary structure of the pathway: q (dim, N) turned and labelled to follow the one
+    before, `along` the distance travelled so far by steepest descent.
 
     `back` and `on`, of a saddle, are the paths of steepest descent to the minima beside it:
     distances from the saddle and energies (2, K), None where there is no minimum on that side, or
@@ -38,7 +39,7 @@ class StationaryStructure:
 
 
 def pathway(search: PathwaySearch, state: Mapping[str, Any]) -> tuple[StationaryStructure, ...]:
-    """The stops from start to end; empty where no verified way joins them."""
+    """The structures from start to end; empty where no verified way joins them."""
     graph = search.graph(search.copied(dict(state)))
     way = graph.verified_way()
     if way is None:

@@ -1,11 +1,13 @@
-"""The lowest barrier between two structures, by a graph of minima and saddles that grows from both.
+"""Discrete path sampling (Wales, Mol. Phys. 100, 3285, 2002): the lowest barrier between two
+structures, by a graph of minima and saddles that grows from both. The lid is the energy of the
+highest saddle of the best way so far, above which nothing need be kept (the lid method,
+Sibani, van der Pas & Schön, Comput. Phys. Commun. 116, 17, 1999).
 
 Each step is a batch of saddle searches. The first ones start from strings between the aligned
 ends; later ones from minima that are reached below the lid, the top of the best verified way, from
 either side in turn, and from lines between a minimum on one side and a near one on the other. What
 the quick downhill quench says of a saddle is not believed where it matters: each saddle on a way
-that would lower the lid is left by true steepest descent first (Wales, Mol. Phys. 100, 3285, 2002:
-discrete path sampling).
+that would lower the lid is left by true steepest descent first.
 """
 
 from __future__ import annotations
@@ -57,7 +59,7 @@ class SearchStarts(NamedTuple):
 
 
 class PathwaySearch:
-    """The search for the lowest barrier, as steps of the march."""
+    """Discrete path sampling, as steps of the march."""
 
     def __init__(self, problem: PathProblem, ends: Endpoints):
         self.problem, self.ends = problem, ends

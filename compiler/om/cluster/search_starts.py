@@ -1,4 +1,4 @@
-"""Where the searches for saddles start: minima to be left, and gaps to be bridged.
+"""Starts of saddle searches: minima to be left, and gaps to be bridged.
 
 Minima fall into groups that saddles below the lid join: the start's, the end's, and islands. The
 missing saddles are looked for between groups, where the gap is narrow (Carr, Trygubenko & Wales,

@@ -1,4 +1,5 @@
-"""The growing graph of minima and saddles as arrays of fixed capacity, which a checkpoint holds.
+"""Graph of stationary points (a kinetic transition network): minima and saddles as arrays of fixed
+capacity, which a checkpoint holds.
 
 Only what can still lower the best pass is kept: saddles at or above the lid, the top of the best
 verified way, and minima that are reached through such saddles alone, are dropped when it falls.

@@ -1,4 +1,4 @@
-"""The march of a cluster's transformation: first the path is relaxed (`om.minimization`), then come
+"""Transformation of a cluster, as a march: first the path is relaxed (`om.minimization`), then come
 batches of saddle searches that grow a graph of minima and saddles (`pathway_search`).
 """
 
@@ -20,7 +20,7 @@ State = dict[str, Any]
 
 
 class ClusterTransformation:
-    """The program of a cluster's transformation (see `program.Program`)."""
+    """Transformation of a cluster, a solver (see `program.Solver`)."""
 
     quantum = 1
 
