@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 import jax
+import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
@@ -12,6 +13,13 @@ from jaxtyping import Array, Float
 Coefficients = Float[Array, "k batch"]
 States = Float[Array, "n batch"]
 Series = Float[Array, "samples channels batch"]
+
+# Of N bodies in `dim` dimensions: T images side by side (times of a path, members of a batch), an
+# energy for each; one configuration, and configurations at K times, of NumPy.
+Positions = Float[Array, "dim n t"]
+Energies = Float[Array, " t"]
+Structure = Float[np.ndarray, "dim n"]
+Motion = Float[np.ndarray, "dim n k"]
 
 
 class ArrayFunction(Protocol):

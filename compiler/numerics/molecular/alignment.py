@@ -14,6 +14,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+from actionrun.compiler.numerics.array_types import Structure
+from jaxtyping import Int
 from scipy.optimize import linear_sum_assignment
 
 ROUNDS = 60  # most turns of rotation and assignment; a few are usual
@@ -28,8 +30,8 @@ class AlignedStructure(NamedTuple):
 
 
 def nearest_alignments(
-    target: np.ndarray,
-    moved: np.ndarray,
+    target: Structure,
+    moved: Structure,
     kinds: Sequence[str] | None = None,
     *,
     count: int = 1,
@@ -103,7 +105,7 @@ def _rotation(draw: np.random.Generator, dim: int) -> np.ndarray:
     return q * np.sign(np.diag(r))
 
 
-def matching_order(first: Sequence[str], second: Sequence[str]) -> np.ndarray:
+def matching_order(first: Sequence[str], second: Sequence[str]) -> Int[np.ndarray, " n"]:
     """Places of `second`'s bodies such that their species stand in `first`'s order."""
     order = np.argsort(np.asarray(second), kind="stable")
     back = np.argsort(np.argsort(np.asarray(first), kind="stable"), kind="stable")

@@ -10,13 +10,9 @@ from typing import NamedTuple, Protocol
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from actionrun.compiler.numerics.array_types import ArrayFunction
-from jaxtyping import Array, Float
+from actionrun.compiler.numerics.array_types import ArrayFunction, Energies, Positions
 
 from .neighbor_list import NeighborList
-
-Positions = Float[Array, "dim n t"]
-Energies = Float[Array, " t"]
 
 
 class Neighborhood(NamedTuple):

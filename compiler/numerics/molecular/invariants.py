@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
+from jaxtyping import Float, Int
 
 APART = 0.37  # by which the weights of species differ; any number that is no simple fraction
 
 
-def fingerprints(q: np.ndarray, kinds: np.ndarray, free: bool = True) -> np.ndarray:
+def fingerprints(
+    q: Float[np.ndarray, "dim n b"], kinds: Int[np.ndarray, " n"], free: bool = True
+) -> Float[np.ndarray, "b 2"]:
     """Two fingerprints (B, 2) of q (dim, N, B), as lengths: sums over the distances of pairs,
     weighted by the kinds (N,) of their bodies. In an external field (`free` False) the place counts
     too."""

@@ -11,6 +11,7 @@ import heapq
 from typing import NamedTuple
 
 import numpy as np
+from jaxtyping import Float, Int
 
 
 class MinimaxTree(NamedTuple):
@@ -29,7 +30,7 @@ class MinimaxPath(NamedTuple):
 
 
 def minimax_energies(
-    count: int, joins: np.ndarray, energies: np.ndarray, source: int
+    count: int, joins: Int[np.ndarray, "s 2"], energies: Float[np.ndarray, " s"], source: int
 ) -> MinimaxTree:
     """Minimax energies from the minimum `source` of `count`; joins (S, 2) minima by saddle,
     energies (S,).
@@ -59,7 +60,9 @@ def minimax_energies(
     return MinimaxTree(level, saddle)
 
 
-def minimax_path(result: MinimaxTree, joins: np.ndarray, target: int) -> MinimaxPath | None:
+def minimax_path(
+    result: MinimaxTree, joins: Int[np.ndarray, "s 2"], target: int
+) -> MinimaxPath | None:
     """The way from the tree's source to `target`; None where there is none."""
     if not result.level[target] < np.inf:
         return None

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+from actionrun.compiler.numerics.array_types import Positions
 from actionrun.compiler.numerics.optimizers.lbfgs import (
     LBFGSHistory,
     capped,
@@ -56,7 +57,7 @@ class _Lanes(NamedTuple):
 
 @eqx.filter_jit
 def quench(
-    potential: PotentialEnergy, q: jax.Array, tolerance=1e-6, most=1000, cap=0.4, lanes: int = LANES
+    potential: PotentialEnergy, q: Positions, tolerance=1e-6, most=1000, cap=0.4, lanes: int = LANES
 ) -> QuenchResult:
     """The minimum below each configuration, by at most `most` evaluations of the forces.
 

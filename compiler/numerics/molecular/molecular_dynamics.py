@@ -18,6 +18,8 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from actionrun.compiler.numerics.array_types import Energies, Positions
+from jaxtyping import Array, Float
 
 from .neighbor_list import NeighborList
 from .potential_energy import PotentialEnergy
@@ -53,12 +55,12 @@ class MDIntegrator(eqx.Module):
     potential: PotentialEnergy
     mass: jax.Array
 
-    def start(self, q: jax.Array, v: jax.Array) -> MDState:
+    def start(self, q: Positions, v: Positions) -> MDState:
         """The motion at step 0. Not inside jit."""
         neighbors = self.potential.neighbor_list(q)
         return MDState(q, v, _forces(self.potential, q, neighbors), neighbors, jnp.asarray(0))
 
-    def step(self, x: MDState, dt: jax.Array) -> MDState:
+    def step(self, x: MDState, dt: Float[Array, ""]) -> MDState:
         """One step: kick, drift, kick."""
         half = x.v + (0.5 * dt / self.mass) * x.f
         q = x.q + dt * half
@@ -70,7 +72,7 @@ class MDIntegrator(eqx.Module):
         f = self.potential.forces(q, neighbors)
         return MDState(q, half + (0.5 * dt / self.mass) * f, f, neighbors, x.step + 1)
 
-    def energies(self, x: MDState) -> tuple[jax.Array, jax.Array]:
+    def energies(self, x: MDState) -> tuple[Float[Array, ""], Float[Array, ""]]:
         """Kinetic and potential energy."""
         kinetic = 0.5 * jnp.sum(self.mass * x.v**2)
         return kinetic, self.potential.energy(x.q, x.neighbors)[0]
@@ -86,7 +88,7 @@ class MDTrajectory(NamedTuple):
     potential: np.ndarray
 
 
-def lattice(n: int, dim: int, edge: float, seed: int) -> np.ndarray:
+def lattice(n: int, dim: int, edge: float, seed: int) -> Float[np.ndarray, "dim n 1"]:
     """n places (dim, n, 1) on a lattice that fills a cubic box of that edge: face-centred cubic in
     three dimensions, square in two.
 
@@ -104,20 +106,20 @@ def lattice(n: int, dim: int, edge: float, seed: int) -> np.ndarray:
 
 def thermal_velocities(
     mass: jax.Array, kT: float, shape: tuple[int, ...], key: jax.Array
-) -> jax.Array:
+) -> Positions:
     """Velocities of Maxwell's distribution, without total momentum and of kinetic energy
     (dim/2)(N - 1) kT exactly."""
     v = jax.random.normal(key, shape) / jnp.sqrt(mass)
     return rescaled_velocities(v, mass, kT)
 
 
-def temperature(v: jax.Array, mass: jax.Array) -> jax.Array:
+def temperature(v: Positions, mass: jax.Array) -> Energies:
     """k_B T of velocities (dim, N, K) without total momentum: (K,)."""
     free = v.shape[0] * max(v.shape[1] - 1, 1)
     return jnp.sum(mass * v * v, axis=(0, 1)) / free
 
 
-def rescaled_velocities(v: jax.Array, mass: jax.Array, kT) -> jax.Array:
+def rescaled_velocities(v: Positions, mass: jax.Array, kT) -> Positions:
     """Velocities without total momentum, scaled to that k_B T."""
     heavy = jnp.broadcast_to(mass, (1, *v.shape[1:]))
     v = v - jnp.sum(heavy * v, axis=1, keepdims=True) / jnp.sum(heavy, axis=1, keepdims=True)
@@ -148,7 +150,7 @@ class Equilibration:
         melt, cool = (round(share * self.steps) for share in (MELT_SHARE, THERMOSTAT_SHARE))
         return melt, cool
 
-    def start(self, q: np.ndarray) -> MDState:
+    def start(self, q: Positions) -> MDState:
         """The lattice q (dim, N, 1) with thermal velocities."""
         key = jax.random.fold_in(self.key, 0)
         v = thermal_velocities(self.verlet.mass, self.thermal_energy, q.shape, key)

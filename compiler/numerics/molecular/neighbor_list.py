@@ -13,6 +13,8 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+from actionrun.compiler.numerics.array_types import Positions
+from jaxtyping import Array, Bool, Float, Int
 
 
 class NeighborList(NamedTuple):
@@ -29,12 +31,14 @@ class NeighborList(NamedTuple):
     lost: jax.Array  # () bool
 
 
-def minimum_image(d: jax.Array, edge: jax.Array | float | None) -> jax.Array:
+def minimum_image(
+    d: Float[Array, "*shape"], edge: jax.Array | float | None
+) -> Float[Array, "*shape"]:
     """Differences of coordinates by the nearest image in a cubic periodic box."""
     return d if edge is None else d - edge * jnp.round(d * (1 / edge))
 
 
-def all_neighbors(q: jax.Array) -> NeighborList:
+def all_neighbors(q: Positions) -> NeighborList:
     """The list that holds all others, which no motion outdates."""
     n = q.shape[1]
     others = jnp.arange(n - 1, dtype=jnp.int32)[None]
@@ -44,7 +48,7 @@ def all_neighbors(q: jax.Array) -> NeighborList:
     return NeighborList(index, count, q, jnp.asarray(jnp.inf, q.dtype), jnp.asarray(False))
 
 
-def neighbors_within(q: jax.Array, edge, reach, margin, capacity: int) -> NeighborList:
+def neighbors_within(q: Positions, edge, reach, margin, capacity: int) -> NeighborList:
     """The bodies within `reach` of each body in any image, at most `capacity` a body.
 
     Columns are filled in the order of the bodies, so the list depends on the places alone.
@@ -69,13 +73,13 @@ def neighbors_within(q: jax.Array, edge, reach, margin, capacity: int) -> Neighb
     return NeighborList(index, jnp.minimum(count, capacity), q, margin, lost)
 
 
-def outdated(near: NeighborList, q: jax.Array) -> jax.Array:
+def outdated(near: NeighborList, q: Positions) -> Bool[Array, ""]:
     """Whether some body of some image has moved further than the margin since the list."""
     moved = q - near.reference
     return jnp.max(jnp.sum(moved * moved, axis=0)) > near.margin * near.margin
 
 
-def most_neighbors(q: jax.Array, edge, reach) -> jax.Array:
+def most_neighbors(q: Positions, edge, reach) -> Int[Array, ""]:
     """The largest number of neighbours of a body: how long the rows have to be."""
     n = q.shape[1]
     limit = reach * reach

@@ -8,14 +8,16 @@ from __future__ import annotations
 from math import gamma, pi
 
 import numpy as np
+from actionrun.compiler.numerics.array_types import Motion
+from jaxtyping import Float
 
 NEAR = 0.8  # of the height of a peak: what is fitted
 ENOUGH = 6  # bins for a cubic
 
 
 def radial_distribution(
-    q: np.ndarray, edge: float, bins: int = 100, reach: float | None = None
-) -> tuple[np.ndarray, np.ndarray]:
+    q: Motion, edge: float, bins: int = 100, reach: float | None = None
+) -> tuple[Float[np.ndarray, " bins"], Float[np.ndarray, " bins"]]:
     """Middles r (bins,) of the bins up to `reach` (at most half the edge) and g(r) (bins,), the
     mean over all times (Allen & Tildesley, Computer Simulation of Liquids, 2nd ed., eq. 2.94).
 
@@ -36,7 +38,7 @@ def radial_distribution(
     return (edges[1:] + edges[:-1]) / 2, counts / ideal
 
 
-def velocity_autocorrelation(v: np.ndarray, origins: int | None = None) -> np.ndarray:
+def velocity_autocorrelation(v: Motion, origins: int | None = None) -> Float[np.ndarray, " lags"]:
     """<v(s) . v(s + t)> / <v(s) . v(s)> at the K - origins + 1 times t from 0, at even times.
 
     The mean is over bodies and over the first `origins` times s (default: a third of them), each
@@ -52,7 +54,7 @@ def velocity_autocorrelation(v: np.ndarray, origins: int | None = None) -> np.nd
     return result / count
 
 
-def first_zero(t: np.ndarray, y: np.ndarray) -> float | None:
+def first_zero(t: Float[np.ndarray, " k"], y: Float[np.ndarray, " k"]) -> float | None:
     """Where y first falls below 0, by a straight line between two points; None if it does not."""
     below = np.nonzero((y[1:] < 0) & (y[:-1] >= 0))[0]
     if not len(below):
@@ -61,7 +63,9 @@ def first_zero(t: np.ndarray, y: np.ndarray) -> float | None:
     return float(t[k] + (t[k + 1] - t[k]) * y[k] / (y[k] - y[k + 1]))
 
 
-def first_peak(r: np.ndarray, g: np.ndarray) -> tuple[float, float] | None:
+def first_peak(
+    r: Float[np.ndarray, " bins"], g: Float[np.ndarray, " bins"]
+) -> tuple[float, float] | None:
     """Place and height of the highest point of g(r): that of a cubic fitted to all bins around it
     that are higher than NEAR of it, so that the noise of one bin moves it little; with few bins, of
     the parabola through three. None where there is no such point inside."""
@@ -84,6 +88,6 @@ def first_peak(r: np.ndarray, g: np.ndarray) -> tuple[float, float] | None:
     return float(r[k] + shift * (r[1] - r[0])), float(top - 0.25 * (low - high) * shift)
 
 
-def rmsd(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+def rmsd(a: Motion, b: Motion) -> Float[np.ndarray, " k"]:
     """Root mean square over bodies of the distance between two motions, at each time (K,)."""
     return np.sqrt(np.mean(np.sum((a - b) ** 2, axis=0), axis=0))

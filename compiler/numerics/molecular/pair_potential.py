@@ -21,9 +21,10 @@ from typing import NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from actionrun.compiler.numerics.array_types import ArrayFunction
+from actionrun.compiler.numerics.array_types import ArrayFunction, Energies, Positions
+from jaxtyping import Array, Float
 
-from .interaction import Energies, Neighborhood, Positions
+from .interaction import Neighborhood
 from .neighbor_list import NeighborList, all_neighbors, minimum_image
 
 FEW = 4  # images below which a loop over neighbours serves all bodies at once
@@ -48,7 +49,9 @@ PRODUCT = PairKernel(
 )
 
 
-def switching_function(s: jax.Array, start, stop) -> tuple[jax.Array, jax.Array, jax.Array]:
+def switching_function(
+    s: Float[Array, "*shape"], start, stop
+) -> tuple[Float[Array, "*shape"], Float[Array, "*shape"], Float[Array, "*shape"]]:
     """The quintic that falls from 1 at s = start to 0 at s = stop, and two derivatives by s.
 
     All three are continuous; at s = stop they are exactly zero.
@@ -103,11 +106,11 @@ class PairPotential(eqx.Module):
         """(d2V/dq dq) v."""
         return self._summed(PRODUCT, neighbors, q, v)[0]
 
-    def energies(self, r: jax.Array, theta: jax.Array) -> jax.Array:
+    def energies(self, r: Float[Array, " m"], theta: Float[Array, " p"]) -> Float[Array, " m"]:
         """Energy of single pairs at distances r, with the switch; theta (P,)."""
         return self._terms(r * r, theta)[0]
 
-    def between(self, i, j) -> jax.Array:
+    def between(self, i, j) -> Float[Array, "p *pairs"]:
         """The parameters (P, ...) of the pairs of bodies i and j."""
         if self.kind is None or self.theta.ndim == 1:
             return self.theta

@@ -13,10 +13,11 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from actionrun.compiler.numerics.array_types import Energies, Positions
 from jaxtyping import Array, Bool
 
 from . import neighbor_list as lists
-from .interaction import Energies, Interaction, Neighborhood, Positions
+from .interaction import Interaction, Neighborhood
 from .neighbor_list import NeighborList
 
 SKIN = 0.12  # of the cut-off; twice what a body may move before its list is renewed

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+from actionrun.compiler.numerics.array_types import Positions
 from actionrun.compiler.numerics.optimizers.lbfgs import (
     LBFGSHistory,
     capped,
@@ -63,7 +64,7 @@ class _Search(NamedTuple):
 
 @eqx.filter_jit
 def eigenvector_following(
-    potential: PotentialEnergy, q: jax.Array, mode: jax.Array, tolerance=1e-6, most=120,
+    potential: PotentialEnergy, q: Positions, mode: Positions, tolerance=1e-6, most=120,
     lanes: int = LANES, bar: jax.Array | float = jnp.inf,
 ) -> SaddleSearchResult:  # fmt: skip
     """Searches from q, first along `mode` (of any length), of at most `most` rounds each.
@@ -172,8 +173,8 @@ def _unit(v: jax.Array) -> jax.Array:
 
 @eqx.filter_jit
 def soft_direction(
-    potential: PotentialEnergy, q: jax.Array, push: jax.Array, rate, steps
-) -> jax.Array:
+    potential: PotentialEnergy, q: Positions, push: Positions, rate, steps
+) -> Positions:
     """Directions `push` (dim, N, B) at minima q, made soft: unit vectors along (1 - rate H)^steps
     push, H the Hessian, without motions of the whole. 1 over the largest curvature is a good
     rate."""
@@ -191,8 +192,8 @@ def soft_direction(
 
 def quench_both_sides(
     potential: PotentialEnergy,
-    q: jax.Array,
-    mode: jax.Array,
+    q: Positions,
+    mode: Positions,
     push=0.1,
     tolerance=1e-6,
     most=1000,

@@ -15,6 +15,8 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from actionrun.compiler.numerics.array_types import Structure
+from jaxtyping import Array, Float
 
 from .potential_energy import PotentialEnergy
 from .zero_modes import rigid_body_modes
@@ -37,7 +39,7 @@ class StationaryPoint(NamedTuple):
     negative: int
 
 
-def zero_modes(q: np.ndarray, free: bool = True) -> np.ndarray:
+def zero_modes(q: Structure, free: bool = True) -> Float[np.ndarray, "d k"]:
     """Orthonormal motions of the whole (D, k): none in an external field (`free` False)."""
     result = np.asarray(_rigid(jnp.asarray(q)[..., None])).reshape(-1, q.size)
     return result[np.abs(result).max(axis=1) > 0].T if free else np.zeros((q.size, 0))
@@ -48,8 +50,8 @@ _rigid = jax.jit(rigid_body_modes)
 
 @eqx.filter_jit
 def quadratic_expansion(
-    potential: PotentialEnergy, q: jax.Array
-) -> tuple[jax.Array, jax.Array, jax.Array]:
+    potential: PotentialEnergy, q: Float[Array, "dim n"]
+) -> tuple[Float[Array, ""], Float[Array, "dim n"], Float[Array, "d d"]]:
     """Energy, gradient (dim, N) and Hessian (D, D), symmetric but for rounding, at q (dim, N)."""
     dim, n = q.shape
     size = dim * n
@@ -63,7 +65,9 @@ def quadratic_expansion(
     )
 
 
-def hessian(potential: PotentialEnergy, q: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
+def hessian(
+    potential: PotentialEnergy, q: Structure
+) -> tuple[float, Float[np.ndarray, " d"], Float[np.ndarray, "d d"]]:
     """Energy, gradient (D,) and Hessian (D, D) at q (dim, N)."""
     energy, gradient, matrix = (
         np.asarray(x) for x in quadratic_expansion(potential, jnp.asarray(q))
@@ -71,7 +75,7 @@ def hessian(potential: PotentialEnergy, q: np.ndarray) -> tuple[float, np.ndarra
     return float(energy), gradient.ravel(), (matrix + matrix.T) / 2
 
 
-def newton_step(potential: PotentialEnergy, q: np.ndarray, free: bool = True) -> np.ndarray:
+def newton_step(potential: PotentialEnergy, q: Structure, free: bool = True) -> Structure:
     """What Newton's method would add to q (dim, N), without motions of the whole."""
     _, gradient, matrix = hessian(potential, q)
     return _step(gradient, matrix, zero_modes(q, free))[0].reshape(q.shape)
@@ -96,7 +100,7 @@ def _complement(rigid: np.ndarray) -> np.ndarray:
 
 
 def stationary_point(
-    potential: PotentialEnergy, q: np.ndarray, free: bool = True, steps: int = STEPS
+    potential: PotentialEnergy, q: Structure, free: bool = True, steps: int = STEPS
 ) -> StationaryPoint:
     """The stationary point that Newton's method finds from q (dim, N) near it, to rounding.
 

@@ -18,6 +18,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from actionrun.compiler.numerics.array_types import Structure
 
 from .potential_energy import PotentialEnergy
 from .stationary_points import StationaryPoint, quadratic_expansion, stationary_point
@@ -44,13 +45,13 @@ class DescentPath(NamedTuple):
 
 
 def descend_both_sides(
-    potential: PotentialEnergy, q: np.ndarray, mode: np.ndarray
+    potential: PotentialEnergy, q: Structure, mode: Structure
 ) -> tuple[DescentPath, DescentPath]:
     """The two minima below a saddle q, first along its `mode`, then against it."""
     return steepest_descent(potential, q, mode), steepest_descent(potential, q, -np.asarray(mode))
 
 
-def steepest_descent(potential: PotentialEnergy, q: np.ndarray, mode: np.ndarray) -> DescentPath:
+def steepest_descent(potential: PotentialEnergy, q: Structure, mode: Structure) -> DescentPath:
     """The minimum at the end of the path of steepest descent from q, led off it along `mode`."""
     unit = np.asarray(mode) / np.sqrt(np.sum(np.square(mode)))
     at, steps, left = np.asarray(q, dtype=float) + PUSH * unit, 0, 0

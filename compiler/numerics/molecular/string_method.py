@@ -15,7 +15,9 @@ from typing import NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+from actionrun.compiler.numerics.array_types import Positions
 from actionrun.compiler.numerics.optimizers.lbfgs import capped, dot
+from jaxtyping import Array, Float
 
 from .potential_energy import PotentialEnergy
 
@@ -37,7 +39,12 @@ class String(NamedTuple):
 
 @eqx.filter_jit
 def string(
-    potential: PotentialEnergy, start: jax.Array, end: jax.Array, images: int, steps, rate
+    potential: PotentialEnergy,
+    start: Float[Array, "dim n"],
+    end: Float[Array, "dim n"],
+    images: int,
+    steps,
+    rate,
 ) -> String:
     """The string from start to end (dim, N), aligned, after `steps` steps of `rate` times the force
     (at most 0.1 long; 1 over the largest curvature is a good rate)."""
@@ -62,7 +69,7 @@ def string(
     return String(q, energy, tangent, place, top)
 
 
-def reparametrize(q: jax.Array) -> jax.Array:
+def reparametrize(q: Positions) -> Positions:
     """The images at equal distances along the broken line through them."""
     images = q.shape[-1]
     place = jnp.concatenate([jnp.zeros(1), jnp.cumsum(_lengths(q))])
@@ -74,7 +81,7 @@ def reparametrize(q: jax.Array) -> jax.Array:
     return moved.at[..., 0].set(q[..., 0]).at[..., -1].set(q[..., -1])
 
 
-def remove_overlaps(q: jax.Array) -> jax.Array:
+def remove_overlaps(q: Positions) -> Positions:
     """Images without atoms nearer than 0.9 of the nearest at the ends, as far as pushing each such
     pair apart along its line can do it. Atoms that coincide are told apart by their numbers."""
     _, n, images = q.shape

@@ -5,13 +5,14 @@ Shapes: q (dim, N, B) configurations; dim + dim (dim - 1)/2 such motions.
 
 from __future__ import annotations
 
-import jax
 import jax.numpy as jnp
+from actionrun.compiler.numerics.array_types import Positions
+from jaxtyping import Array, Float
 
 STILL = 1e-9  # a rotation's share of a displacement that is none
 
 
-def rigid_body_modes(q: jax.Array) -> jax.Array:
+def rigid_body_modes(q: Positions) -> Float[Array, "z dim n t"]:
     """Orthonormal translations and rotations (Z, dim, N, B) of configurations.
 
     A rotation that moves nothing (of a row of atoms about itself) is a zero vector.
@@ -33,6 +34,6 @@ def rigid_body_modes(q: jax.Array) -> jax.Array:
     return jnp.stack(result)
 
 
-def project_out_zero_modes(zero: jax.Array, v: jax.Array) -> jax.Array:
+def project_out_zero_modes(zero: Float[Array, "z dim n t"], v: Positions) -> Positions:
     """v (dim, N, B) without its part in the modes `zero` (Z, dim, N, B)."""
     return v - jnp.einsum("zdnb,zb->dnb", zero, jnp.einsum("zdnb,dnb->zb", zero, v))

@@ -16,10 +16,11 @@ from typing import Any, Protocol
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from actionrun.compiler.numerics.array_types import ArrayFunction
+from actionrun.compiler.numerics.array_types import ArrayFunction, Energies, Positions
 from actionrun.compiler.numerics.linalg import sum_of_squares
 from actionrun.compiler.numerics.molecular.neighbor_list import NeighborList
 from actionrun.compiler.numerics.molecular.potential_energy import PotentialEnergy
+from jaxtyping import Array, Float
 
 from .basis import Kinematics, TabulatedBasis
 
@@ -31,7 +32,7 @@ class Ansatz(Protocol):
         """The path at the nodes, (dim, N, P)."""
         ...
 
-    def ends(self, x: Any) -> jax.Array:
+    def ends(self, x: Any) -> Float[Array, "dim n e"]:
         """Positions and, where they are given, velocities at both ends (dim, N, E)."""
         ...
 
@@ -46,7 +47,7 @@ class FixedEnds(eqx.Module):
     def motion(self, x: jax.Array) -> Kinematics:
         return self.table.motion(self.given, x / self.mass)
 
-    def ends(self, x: jax.Array) -> jax.Array:
+    def ends(self, x: jax.Array) -> Float[Array, "dim n e"]:
         return self.given
 
 
@@ -60,7 +61,7 @@ class FreeEnds(eqx.Module):
     def motion(self, x: tuple[jax.Array, jax.Array]) -> Kinematics:
         return self.table.motion(x[0], x[1] / self.mass)
 
-    def ends(self, x: tuple[jax.Array, jax.Array]) -> jax.Array:
+    def ends(self, x: tuple[jax.Array, jax.Array]) -> Float[Array, "dim n e"]:
         return x[0]
 
 
@@ -110,16 +111,16 @@ class PathLoss(eqx.Module):
         neighbors = self.neighbors_at(path.q)
         return self._residual(x, path, self.potential.forces(path.q, neighbors), neighbors)
 
-    def cost(self, x: Any) -> jax.Array:
+    def cost(self, x: Any) -> Float[Array, ""]:
         """The loss."""
         return sum_of_squares(self.residual(x))
 
-    def size(self, x: Any) -> jax.Array:
+    def size(self, x: Any) -> Float[Array, ""]:
         """The norm of what the residual is a difference of: masses times accelerations."""
         path = self.ansatz.motion(x)
         return jnp.linalg.norm(self._half * self.mass * path.a)
 
-    def neighbors_at(self, q: jax.Array) -> NeighborList:
+    def neighbors_at(self, q: Positions) -> NeighborList:
         """The neighbour list, renewed where q is too far from it."""
         if self.potential.neighborhood is None:
             return self.neighbors
@@ -174,7 +175,7 @@ class PathLoss(eqx.Module):
 
         return self._residual(x, path, forces, neighbors), push, pull
 
-    def energy(self, path: Kinematics, neighbors: NeighborList) -> jax.Array:
+    def energy(self, path: Kinematics, neighbors: NeighborList) -> Energies:
         """Kinetic and potential energy along a path (P,)."""
         kinetic = jnp.sum(self.mass * path.v**2, axis=(0, 1)) / 2
         return kinetic + self.potential.energy(path.q, neighbors)

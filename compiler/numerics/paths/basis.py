@@ -27,6 +27,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from actionrun.compiler.numerics.integrators.quadrature import legendre
+from jaxtyping import Array, Float
 
 LOST = 1e-10  # singular values below this share of the largest are dropped: rounding, not functions
 STRETCH = 2.5  # times sqrt(points): -log of the accuracy that the stretching leaves
@@ -41,13 +42,17 @@ class Kinematics(NamedTuple):
     a: jax.Array
 
 
-def gauss_legendre(count: int, duration: float) -> tuple[np.ndarray, np.ndarray]:
+def gauss_legendre(
+    count: int, duration: float
+) -> tuple[Float[np.ndarray, " nodes"], Float[np.ndarray, " nodes"]]:
     """Gauss-Legendre nodes (count,) on [0, duration] and weights of sum `duration`."""
     x, w = np.polynomial.legendre.leggauss(count)
     return (x + 1) * duration / 2, w * duration / 2
 
 
-def legendre_derivatives(x: np.ndarray, degree: int) -> np.ndarray:
+def legendre_derivatives(
+    x: Float[np.ndarray, " times"], degree: int
+) -> Float[np.ndarray, "3 times k"]:
     """Legendre polynomials P_0..P_degree at x, and two derivatives: (3, len(x), degree + 1)."""
     P = np.zeros((3, degree + 1, len(x)))
     P[0] = legendre(x, degree, np.float64)
@@ -73,13 +78,13 @@ class PathBasis:
     seed: int = 0
 
     @cached_property
-    def nodes(self) -> np.ndarray:
+    def nodes(self) -> Float[np.ndarray, " nodes"]:
         """Gauss nodes of the stretched time, as times (points,)."""
         x, _ = np.polynomial.legendre.leggauss(self.points)
         return self.duration / 2 * (1 + np.arcsin(self.alpha * x) / np.arcsin(self.alpha))
 
     @cached_property
-    def weights(self) -> np.ndarray:
+    def weights(self) -> Float[np.ndarray, " nodes"]:
         """Weights (points,) of the integral over time."""
         x, w = np.polynomial.legendre.leggauss(self.points)
         slope = self.alpha / np.arcsin(self.alpha) / np.sqrt(1 - (self.alpha * x) ** 2)
@@ -100,11 +105,11 @@ class PathBasis:
         """Whether there are as many coefficients as nodes: collocation."""
         return self.count == self.points
 
-    def functions(self, t: np.ndarray) -> np.ndarray:
+    def functions(self, t: Float[np.ndarray, " times"]) -> Float[np.ndarray, "3 times k"]:
         """The phi_k at times t: value, rate and curvature (3, len(t), K)."""
         return self._raw(np.asarray(t, dtype=float)) @ self._transform
 
-    def lift(self, t: np.ndarray) -> np.ndarray:
+    def lift(self, t: Float[np.ndarray, " times"]) -> Float[np.ndarray, "3 times e"]:
         """Hermite functions of the ends (3, len(t), 4 or 2): of q(0), q(T), then v(0), v(T)."""
         T, s = self.duration, np.asarray(t, dtype=float) / self.duration
         one, no = np.ones_like(s), np.zeros_like(s)
@@ -135,7 +140,7 @@ class PathBasis:
     def _raw(self, t: np.ndarray) -> np.ndarray:
         return BASES[self.kind].functions(self, t)
 
-    def envelope(self, t: np.ndarray, power: int) -> np.ndarray:
+    def envelope(self, t: Float[np.ndarray, " times"], power: int) -> Float[np.ndarray, "3 times"]:
         """(s (1 - s))^power with s = t / T: value, rate, curvature (3, len(t))."""
         T, s = self.duration, t / self.duration
         e, d, c = s * (1 - s), (1 - 2 * s) / T, np.full_like(s, -2 / T**2)
@@ -211,7 +216,7 @@ class TabulatedBasis(eqx.Module):
     lift: jax.Array
     functions: jax.Array
 
-    def motion(self, ends: jax.Array, c: jax.Array) -> Kinematics:
+    def motion(self, ends: Float[Array, "dim n e"], c: Float[Array, "dim n k"]) -> Kinematics:
         """The path of coefficients c (dim, N, K) between `ends` (dim, N, E)."""
         return Kinematics(
             *(
@@ -221,7 +226,7 @@ class TabulatedBasis(eqx.Module):
         )
 
 
-def tabulated(basis: PathBasis, t: np.ndarray) -> TabulatedBasis:
+def tabulated(basis: PathBasis, t: Float[np.ndarray, " times"]) -> TabulatedBasis:
     """The basis at times t."""
     lift, functions = (x.transpose(0, 2, 1) for x in (basis.lift(t), basis.functions(t)))
     return TabulatedBasis(jnp.asarray(lift), jnp.asarray(functions))

@@ -15,8 +15,10 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from actionrun.compiler.numerics.array_types import Motion, Positions
 from actionrun.compiler.numerics.molecular.neighbor_list import NeighborList
 from actionrun.compiler.numerics.molecular.potential_energy import PotentialEnergy
+from jaxtyping import Array, Float
 
 from .basis import gauss_legendre, legendre_derivatives
 
@@ -27,7 +29,9 @@ TINY = 1e-300
 
 
 @lru_cache(maxsize=8)
-def integration_matrices(count: int, x: tuple[float, ...]) -> tuple[np.ndarray, np.ndarray]:
+def integration_matrices(
+    count: int, x: tuple[float, ...]
+) -> tuple[Float[np.ndarray, "times nodes"], Float[np.ndarray, "times nodes"]]:
     """Matrices (len(x), count): nodal accelerations on [0, 1] to their first and second integral
     from 0 to x."""
     nodes, w = gauss_legendre(count, 1.0)
@@ -62,11 +66,11 @@ def collocate(
     potential: PotentialEnergy,
     mass: jax.Array,
     neighbors: NeighborList,
-    q: jax.Array,
-    v: jax.Array,
-    h: jax.Array,
+    q: Positions,
+    v: Positions,
+    h: Float[Array, " t"],
     windows: int,
-) -> tuple[CollocationWindows, jax.Array, jax.Array]:
+) -> tuple[CollocationWindows, Positions, Positions]:
     """Collocate B motions from q, v (dim, N, B) over `windows` windows of length h (B,); a negative
     length goes back in time. `neighbors` is a list of q, each NODES times in a row. Returns the
     windows and q, v at the end."""
@@ -113,8 +117,8 @@ def collocate(
 
 
 def dense_output(
-    marched: CollocationWindows, h: np.ndarray, t: np.ndarray, lane: int
-) -> tuple[np.ndarray, np.ndarray]:
+    marched: CollocationWindows, h: Float[np.ndarray, " b"], t: Float[np.ndarray, " k"], lane: int
+) -> tuple[Motion, Motion]:
     """Positions and velocities (dim, N, len(t)) of one motion at times t >= 0 from its start, by
     the windows' polynomials."""
     q, v, a = (np.asarray(x)[:, :, :, lane] for x in marched[:3])

@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 import optax
 from actionrun.compiler.numerics.linalg import sum_of_squares
-from jaxtyping import Array
+from jaxtyping import Array, Bool, Float, Int
 
 from .action import PathLoss
 
@@ -56,7 +56,11 @@ class GradientDescent(eqx.Module):
         return {}
 
     def fitted(
-        self, path: Callable[[Any], Array], target: Array, state: DescentState, count: jax.Array
+        self,
+        path: Callable[[Any], Array],
+        target: Array,
+        state: DescentState,
+        count: Int[Array, ""],
     ) -> DescentState:
         """`count` steps towards the parameters whose `path` is `target`, in the mean square."""
 
@@ -74,8 +78,8 @@ class GradientDescent(eqx.Module):
         return jax.lax.fori_loop(0, count, body, state)
 
     def steps(
-        self, loss: PathLoss, state: DescentState, count: jax.Array
-    ) -> tuple[DescentState, jax.Array]:
+        self, loss: PathLoss, state: DescentState, count: Int[Array, ""]
+    ) -> tuple[DescentState, Bool[Array, ""]]:
         """`count` steps; and whether a neighbour list was too short on the way. `loss.neighbors`
         must be the list at state.place."""
 
@@ -114,13 +118,13 @@ class GradientDescent(eqx.Module):
         )
 
 
-def value_and_gradient(loss: PathLoss, x: Any) -> tuple[jax.Array, Any]:
+def value_and_gradient(loss: PathLoss, x: Any) -> tuple[Float[Array, ""], Any]:
     """The loss and its gradient, by the transpose that the loss knows."""
     residual, _, pull = loss.linearised(x)
     return sum_of_squares(residual), jax.tree.map(lambda g: 2 * g, pull(residual))
 
 
-def differentiable_value(loss: PathLoss, x: Any) -> jax.Array:
+def differentiable_value(loss: PathLoss, x: Any) -> Float[Array, ""]:
     """The loss as a function that JAX differentiates by `value_and_gradient`."""
 
     @jax.custom_vjp

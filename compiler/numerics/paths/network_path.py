@@ -10,8 +10,10 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from actionrun.compiler.numerics.array_types import Structure
 from actionrun.compiler.numerics.networks.activations import ACTIVATIONS
 from actionrun.compiler.numerics.networks.mlp import Layers
+from jaxtyping import Array, Float
 
 from .basis import Kinematics
 
@@ -19,7 +21,7 @@ FIRST = 1000  # of the random numbers of the first layer
 STEEP = 8.0  # slopes of the first layer over the duration
 
 
-def initial_layers(key: jax.Array, hidden: tuple[int, ...], middle: np.ndarray, dtype) -> Layers:
+def initial_layers(key: jax.Array, hidden: tuple[int, ...], middle: Structure, dtype) -> Layers:
     """Layers from one number, time, to dim N positions: weights of Glorot's variance, the last
     bias at `middle` (dim, N), so that training starts among the bodies.
 
@@ -59,7 +61,7 @@ class NetworkPath(eqx.Module):
         (e, e1, e2), (p, p1, p2), (g, g1, g2) = self.envelope, self.lift, f
         return Kinematics(p + e * g, p1 + e1 * g + e * g1, p2 + e2 * g + 2 * e1 * g1 + e * g2)
 
-    def ends(self, x: Layers) -> jax.Array:
+    def ends(self, x: Layers) -> Float[Array, "dim n e"]:
         if self.lift is not None:
             return self.given
         q, v, _ = self._derivatives(x, jnp.asarray([0.0, 1.0], self.t.dtype))
