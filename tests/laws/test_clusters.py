@@ -47,7 +47,7 @@ def test_quench_finds_the_minimum(lj13):
     """From a shaken icosahedron back to -44.326801420; forces below the tolerance."""
     q, _ = shaken(cluster("lj13_ico"), 0.05, 10)
     result = quench(lj13, q, 1e-8)
-    assert jnp.all(result.ok)
+    assert jnp.all(result.converged)
     np.testing.assert_allclose(result.energy, -44.326801420, atol=1e-8)
     assert jnp.max(jnp.abs(lj13.forces(result.q))) <= 1e-8
     assert jnp.max(result.gradient) <= 1e-8
@@ -74,10 +74,10 @@ def test_one_that_runs_away_leaves_the_others_alone(lj13):
     alone = quench(lj13, q[..., :5], lanes=8)
     with_lost = quench(lj13, q.at[..., 5].set(jnp.nan), most=200, lanes=8)
     np.testing.assert_array_equal(alone.q, with_lost.q[..., :5])
-    assert not with_lost.ok[5]
+    assert not with_lost.converged[5]
     result = eigenvector_following(lj13, q.at[..., 5].set(0.0), mode, most=60, lanes=8)
     assert jnp.all(jnp.isfinite(result.energy[:5]))
-    assert not result.ok[5]
+    assert not result.converged[5]
 
 
 def test_the_lowest_mode_of_known_structures(lj13):
@@ -129,7 +129,7 @@ def test_saddles_are_saddles(pair):
     minimum = quench(field, jnp.asarray(cluster("lj13_ico"))[..., None]).q[..., 0]
     q, mode = shaken(np.asarray(minimum), 0.1, 24)
     result = eigenvector_following(field, q, mode, lanes=24)
-    good = np.nonzero(np.asarray(result.ok))[0]
+    good = np.nonzero(np.asarray(result.converged))[0]
     assert len(good) >= 16
     for k in good[:8]:
         there = stationary_point(field, np.asarray(result.q[..., k]))
@@ -145,7 +145,7 @@ def test_descent_from_the_cuboctahedron(lj13):
     """Down both sides lies the icosahedron, 0.89 away, as the paper says; nothing is in between."""
     saddle = stationary_point(lj13, cluster("lj13_cubo"))
     for side in descend_both_sides(lj13, saddle.q, saddle.mode):
-        assert side.ok
+        assert side.converged
         assert side.left == 0
         assert side.point.energy == pytest.approx(-44.326801420, abs=1e-8)
         assert side.length == pytest.approx(0.89, abs=0.01)
@@ -163,7 +163,7 @@ def test_descent_is_steepest():
     field = fluid(7).potential
     q, mode = shaken(np.asarray(quench(field, places(7, 1)).q[..., 0]), 0.2, 12)
     result = eigenvector_following(field, q, mode, lanes=12)
-    (k, *_) = np.nonzero(np.asarray(result.ok))[0]
+    (k, *_) = np.nonzero(np.asarray(result.converged))[0]
     saddle = stationary_point(field, np.asarray(result.q[..., k]))
 
     forces = eqx.filter_jit(lambda field, q: field.forces(q))
@@ -176,7 +176,7 @@ def test_descent_is_steepest():
         path = solve_ivp(rate, (0, 20.0), start, method="LSODA", rtol=1e-9, atol=1e-10)
         end = path.y[:, -1].reshape(3, 7)
         length = np.sum(np.linalg.norm(np.diff(path.y, axis=1), axis=0)) + 0.01
-        assert side.ok
+        assert side.converged
         np.testing.assert_allclose(side.point.q, end, atol=1e-3)
         assert side.length == pytest.approx(length, abs=0.02)
 

@@ -167,7 +167,7 @@ def test_steepest_descent_from_the_cuboctahedron_ends_in_the_icosahedron():
     land = potential(13)
     saddle = stationary_point(land, structure("lj13_cubo"))
     for side in descend_both_sides(land, saddle.q, saddle.mode):
-        assert side.ok
+        assert side.converged
         assert abs(side.point.energy + 44.326801420) < 1e-8
 
 

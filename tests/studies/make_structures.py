@@ -40,7 +40,7 @@ def potential(n, dim, pair):
 def distinct(land, q):
     """Minima below q (dim, N, B), polished, the lowest first, no copies."""
     result = quench(land, jnp.asarray(q))
-    ok = np.asarray(result.ok)
+    ok = np.asarray(result.converged)
     points = [stationary_point(land, np.asarray(result.q)[..., k]) for k in np.flatnonzero(ok)]
     points = [p for p in points if p.negative == 0 and p.gradient < 1e-10]
     kept = []

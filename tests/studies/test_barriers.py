@@ -139,7 +139,7 @@ def minima():
     q = draw.normal(size=(3, 13, 64))
     q = 1.2 * q / np.linalg.norm(q, axis=0) * draw.uniform(0.2, 1, (1, 13, 64)) ** (1 / 3)
     result = quench(field, jnp.asarray(q))
-    energy, ok = np.asarray(result.energy), np.asarray(result.ok)
+    energy, ok = np.asarray(result.energy), np.asarray(result.converged)
     order = [k for k in np.argsort(energy) if ok[k] and energy[k] > -44.3]
     kept = [order[0]]
     for k in order[1:]:

@@ -40,7 +40,7 @@ class QuenchResult(NamedTuple):
     q: jax.Array
     energy: jax.Array
     gradient: jax.Array
-    ok: jax.Array
+    converged: jax.Array
     iterations: jax.Array
 
 

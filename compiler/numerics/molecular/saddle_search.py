@@ -45,7 +45,7 @@ class SaddleSearchResult(NamedTuple):
     q: jax.Array
     energy: jax.Array
     gradient: jax.Array
-    ok: jax.Array
+    converged: jax.Array
     mode: jax.Array
     curvature: jax.Array
     rounds: jax.Array

@@ -40,7 +40,7 @@ class DescentPath(NamedTuple):
     course: np.ndarray
     left: int
     length: float
-    ok: bool
+    converged: bool
     steps: int
 
 

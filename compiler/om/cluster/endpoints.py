@@ -148,7 +148,7 @@ def _end(problem: PathProblem, q: np.ndarray, *, relaxed: bool) -> Endpoint:
         return Endpoint(q, point, 0.0)
     force = float(np.max(np.abs(point_energy(potential, q)))) / q.shape[1] / length
     settled = quenched_structures(potential, q[..., None], length, force)
-    if not bool(settled.ok[0]):
+    if not bool(settled.converged[0]):
         raise FloatingPointError("not relaxed")
     point = stationary_point(potential, settled.q[..., 0], free)
     if float(np.median(_neighbours(point.q))) > 2 * length:
@@ -165,7 +165,7 @@ class QuenchedStructures(NamedTuple):
 
     q: np.ndarray
     energy: np.ndarray
-    ok: np.ndarray
+    converged: np.ndarray
 
 
 def quenched_structures(
@@ -177,7 +177,7 @@ def quenched_structures(
     limits: tuple[Any, ...] = tuple(jnp.asarray(x) for x in (TOLERANCE * force, MOST, CAP * length))
     result = quench(potential, jnp.asarray(q), *limits)
     return QuenchedStructures(
-        np.asarray(result.q), np.asarray(result.energy), np.asarray(result.ok)
+        np.asarray(result.q), np.asarray(result.energy), np.asarray(result.converged)
     )
 
 

@@ -48,7 +48,7 @@ def _findings(
     ends = program.ends
     force = abs(ends.end.point.energy) / len(ends.species) / ends.length
     settled = quenched_structures(problem.system.potential, path.path.q, ends.length, force)
-    levels = np.where(settled.ok, settled.energy, np.nan)
+    levels = np.where(settled.converged, settled.energy, np.nan)
     tell("measure", 2, 3, {})
     stops = pathway(program.search, state["search"]) if program.search else ()
     result = TransformationResult(

@@ -113,7 +113,9 @@ class SearchTasks:
             self.potential, jnp.asarray(kicked), jnp.asarray(np.where(size > 0, soft, push)),
             most=ROUNDS, bar=jnp.asarray(bar),
         )  # fmt: skip
-        return tuple(np.asarray(x) for x in (result.q, result.energy, result.ok, result.mode))
+        return tuple(
+            np.asarray(x) for x in (result.q, result.energy, result.converged, result.mode)
+        )
 
     def left(self, q: np.ndarray) -> SaddleDescent:
         """A saddle near q (dim, N), refined and left by steepest descent."""

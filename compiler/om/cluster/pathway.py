@@ -112,7 +112,7 @@ def _descended(
     beside = [stops[j].point if 0 <= j < len(stops) else None for j in (k - 1, k + 1)]
 
     def course(down: DescentPath, minimum: StationaryPoint | None) -> np.ndarray | None:
-        if minimum is None or not down.ok:
+        if minimum is None or not down.converged:
             return None
         near = abs(down.point.energy - minimum.energy) < TOLERANCE * search.scale
         return down.course if near else None

@@ -33,6 +33,7 @@ from .stationary_point_graph import (
     ALIKE,
     REFUSED,
     TOLERANCE,
+    UNVERIFIED,
     VERIFIED,
     State,
     StationaryPointGraph,
@@ -55,6 +56,17 @@ class SearchStarts(NamedTuple):
     q: np.ndarray
     push: np.ndarray
     size: np.ndarray
+    origin: np.ndarray
+
+
+class SearchEnds(NamedTuple):
+    """Where searches ended: places and modes (dim, N, B), energies (B,), fingerprints (B, 2), and
+    the minima (B,) that they left, as in SearchStarts."""
+
+    q: np.ndarray
+    energy: np.ndarray
+    mode: np.ndarray
+    fingerprint: np.ndarray
     origin: np.ndarray
 
 
@@ -223,20 +235,19 @@ class PathwaySearch:
         s["searches"] = s["searches"] + self.lanes
         parts = zip(*(np.array_split(x, cut, axis=-1) for x in starts[:3]), strict=True)
         result = self.share([("searched", (*part, bar)) for part in parts])
-        place, energy, ok, mode = (np.concatenate(x, axis=-1) for x in zip(*result, strict=True))
-        s["converged"] = s["converged"] + int(np.sum(ok))
-        fingerprint = self.fingerprint(place)
-        fresh = self._fresh(graph, energy, fingerprint, ok & (energy < bar))
+        q, energy, settled, mode = (np.concatenate(x, axis=-1) for x in zip(*result, strict=True))
+        s["converged"] = s["converged"] + int(np.sum(settled))
+        ends = SearchEnds(q, energy, mode, self.fingerprint(q), starts.origin)
+        fresh = self._unknown(graph, ends, settled & (energy < bar))
         for at in range(0, len(fresh), LANES):
-            self._entered(
-                graph, fresh[at : at + LANES], place, energy, fingerprint, mode, starts.origin
-            )
+            self._add_saddles(graph, ends, fresh[at : at + LANES])
 
-    def _fresh(
-        self, graph: StationaryPointGraph, energy, fingerprint, wanted: np.ndarray
+    def _unknown(
+        self, graph: StationaryPointGraph, ends: SearchEnds, wanted: np.ndarray
     ) -> list[int]:
         """Which saddles are not known yet, the first of each kind."""
         fresh: list[int] = []
+        energy, fingerprint = ends.energy, ends.fingerprint
         for k in np.flatnonzero(wanted).tolist():
             if graph.known("saddle", float(energy[k]), fingerprint[k]) >= 0:
                 continue
@@ -246,18 +257,16 @@ class PathwaySearch:
                 fresh.append(k)
         return fresh
 
-    def _entered(
-        self, graph: StationaryPointGraph, fresh, place, energy, fingerprint, mode, origin
-    ) -> None:
+    def _add_saddles(self, graph: StationaryPointGraph, ends: SearchEnds, fresh: list[int]) -> None:
         """Fresh saddles enter the graph with the minima on both their sides."""
         s, count = graph.state, len(fresh)
         # A batch has one size; what is stationary already costs nothing.
         tops = np.repeat(self.ends.start.q[..., None], LANES, axis=2)
         pushes = np.zeros_like(tops)
-        tops[..., :count], pushes[..., :count] = place[..., fresh], mode[..., fresh]
+        tops[..., :count], pushes[..., :count] = ends.q[..., fresh], ends.mode[..., fresh]
         joined = []
         for settled in quench_both_sides(self.potential, jnp.asarray(tops), jnp.asarray(pushes)):
-            q, level, fine = (np.asarray(x) for x in (settled.q, settled.energy, settled.ok))
+            q, level, fine = (np.asarray(x) for x in (settled.q, settled.energy, settled.converged))
             there = self.fingerprint(q)
             joined.append([
                 graph.minimum(q[..., k], float(level[k]), there[k]) if fine[k] else -1
@@ -267,9 +276,12 @@ class PathwaySearch:
             endpoints = (joined[0][k], joined[1][k])
             if min(endpoints) < 0:
                 continue
-            graph.saddle(place[..., lane], float(energy[lane]), fingerprint[lane], endpoints, 0)
+            graph.saddle(
+                ends.q[..., lane], float(ends.energy[lane]), ends.fingerprint[lane], endpoints,
+                UNVERIFIED,
+            )  # fmt: skip
             s["new"] = s["new"] + 1
-            if (m := int(origin[lane])) >= 0:  # where something was found, there is more
+            if (m := int(ends.origin[lane])) >= 0:  # where something was found, there is more
                 s["minimum_tries"][m] = max(0, s["minimum_tries"][m] - CREDIT)
 
     # The lid.
@@ -311,7 +323,7 @@ class PathwaySearch:
         """The numbers of the minima below a saddle, -1 where descent did not end."""
         fingerprint = self.fingerprint(np.stack([down.point.q for down in downs], axis=2))
         return [
-            graph.minimum(down.point.q, down.point.energy, mark) if down.ok else -1
+            graph.minimum(down.point.q, down.point.energy, mark) if down.converged else -1
             for down, mark in zip(downs, fingerprint, strict=True)
         ]
 

@@ -22,7 +22,11 @@ from scipy.sparse.csgraph import connected_components
 
 TOLERANCE = 1e-7  # difference of energies of one stationary point, in units of the energy scale
 ALIKE = 1e-5  # relative difference of its invariants
-UNVERIFIED, VERIFIED, REFUSED = 0, 1, 2  # a saddle's word: of L-BFGS, of steepest descent, none
+UNVERIFIED, VERIFIED, REFUSED = (
+    0,
+    1,
+    2,
+)  # verification status of a saddle: L-BFGS alone, steepest descent, none
 
 State = dict[str, Any]
 
@@ -110,7 +114,7 @@ class StationaryPointGraph:
         energy: float,
         fingerprint: np.ndarray,
         endpoints: tuple[int, int],
-        word: int,
+        status: int,
     ) -> int:
         """A new saddle's number; -1 where there is no room."""
         s, k = self.state, self.saddles
@@ -118,7 +122,7 @@ class StationaryPointGraph:
             s["lost"] = s["lost"] + 1
             return -1
         s["saddle_q"][k], s["saddle_energy"][k], s["saddle_fingerprint"][k] = q, energy, fingerprint
-        s["saddle_endpoints"][k], s["saddle_status"][k] = endpoints, word
+        s["saddle_endpoints"][k], s["saddle_status"][k] = endpoints, status
         s["saddles"] = s["saddles"] + 1
         return k
 
@@ -149,8 +153,8 @@ class StationaryPointGraph:
 
     def verified_way(self) -> MinimaxPath | None:
         """The best way from start to end through verified saddles."""
-        word = self.state["saddle_status"][: self.saddles]
-        energies = np.where(word == VERIFIED, self.energies, np.inf)
+        status = self.state["saddle_status"][: self.saddles]
+        energies = np.where(status == VERIFIED, self.energies, np.inf)
         return minimax_path(
             minimax_energies(self.minima, self.endpoints, energies, 0), self.endpoints, 1
         )
