@@ -60,20 +60,13 @@ def marched_start(problem: PathProblem, given: jax.Array) -> Any:
     basis, potential = problem.basis, problem.system.potential
     half, t = basis.duration / 2, basis.nodes
     q, v = given[..., :2], given[..., 2:]
-    windows = window_count(problem, q, half)
-    for _ in range(SPARE):
-        h = np.array([half, -half]) / windows
-        march = _march(
-            potential, problem.mass, window_neighbors(potential, q), q, v, jnp.asarray(h), windows
-        )
-        if bool(jnp.all(march.settled)) and bool(jnp.all(march.listed)):
-            break
-        windows *= 2
-    else:
+    settled = _windows(problem, q, v, np.array([half, -half]), window_count(problem, q, half))
+    if settled is None:
         raise StartError(
             "the march from both ends did not settle: the forces at the ends or near them are "
             "too strong. Check that no two bodies overlap at the ends"
         )
+    march, h = settled
     left = collocation.dense_output(march, h, np.minimum(t, half), 0)[0]
     right = collocation.dense_output(march, h, np.minimum(basis.duration - t, half), 1)[0]
     met = jnp.asarray(np.where(t < half, left, right))
@@ -89,15 +82,23 @@ def reintegration(
 ) -> np.ndarray | None:
     """Newton's motion from q, v (dim, N, 1) by collocation of order 16: positions (dim, N, len(t));
     None where it does not settle."""
+    duration = problem.duration
+    windows = 2 * window_count(problem, q, duration)
+    settled = _windows(problem, q, v, np.array([duration]), windows)
+    return None if settled is None else collocation.dense_output(*settled, t, 0)[0]
+
+
+def _windows(
+    problem: PathProblem, q: jax.Array, v: jax.Array, durations: np.ndarray, windows: int
+) -> tuple[collocation.CollocationWindows, np.ndarray] | None:
+    """Motions from q, v over `durations`, in so many windows or more that all settle, and the
+    lengths of these; None where they do not."""
     potential = problem.system.potential
-    windows = 2 * window_count(problem, q, problem.duration)
     for _ in range(SPARE):
-        h = np.array([problem.duration / windows])
-        march = _march(
-            potential, problem.mass, window_neighbors(potential, q), q, v, jnp.asarray(h), windows
-        )
+        neighbors, h = window_neighbors(potential, q), durations / windows
+        march = _march(potential, problem.mass, neighbors, q, v, jnp.asarray(h), windows)
         if bool(jnp.all(march.settled)) and bool(jnp.all(march.listed)):
-            return collocation.dense_output(march, h, t, 0)[0]
+            return march, h
         windows *= 2
     return None
 

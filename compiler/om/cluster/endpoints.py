@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from actionrun.compiler.errors import study_error
@@ -14,7 +15,7 @@ from actionrun.compiler.numerics.molecular.alignment import (
     matching_order,
     nearest_alignments,
 )
-from actionrun.compiler.numerics.molecular.minimization import quench
+from actionrun.compiler.numerics.molecular.minimization import QuenchResult, quench
 from actionrun.compiler.numerics.molecular.potential_energy import PotentialEnergy
 from actionrun.compiler.numerics.molecular.stationary_points import (
     StationaryPoint,
@@ -160,25 +161,14 @@ def point_energy(potential: PotentialEnergy, q: np.ndarray) -> np.ndarray:
     return np.asarray(potential.energy(jnp.asarray(q)[..., None]))
 
 
-class QuenchedStructures(NamedTuple):
-    """Minima q (dim, N, B), energies and whether each settled (B,), as NumPy arrays."""
-
-    q: np.ndarray
-    energy: np.ndarray
-    converged: np.ndarray
-
-
 def quenched_structures(
     potential: PotentialEnergy, q: np.ndarray, length: float, force: float
-) -> QuenchedStructures:
+) -> QuenchResult:
     """The minima below q (dim, N, B): gradients to TOLERANCE times `force`, steps of at most CAP
     times `length`."""
     # As arrays, so that other numbers do not compile again.
     limits: tuple[Any, ...] = tuple(jnp.asarray(x) for x in (TOLERANCE * force, MOST, CAP * length))
-    result = quench(potential, jnp.asarray(q), *limits)
-    return QuenchedStructures(
-        np.asarray(result.q), np.asarray(result.energy), np.asarray(result.converged)
-    )
+    return jax.tree.map(np.asarray, quench(potential, jnp.asarray(q), *limits))
 
 
 def _neighbours(q: np.ndarray) -> np.ndarray:
