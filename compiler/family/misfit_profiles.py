@@ -32,7 +32,8 @@ def misfit_profile(population: Population, names: list[str], case: int, c, q, p)
     misfit = np.asarray(_misfits(population, jnp.asarray(c), jnp.asarray(trial), q, p))
     misfit = misfit.reshape(len(population.variables), len(ways) + 1, POINTS)
     labels = [names[k] for k in ways] + ["all together (the gauge)"]
-    styles: list[Literal["line", "dashed"]] = [*["line"] * len(ways), "dashed"]
+    styles: list[Literal["line", "dashed"]] = ["line" for _ in ways]
+    styles.append("dashed")
     panels = tuple(
         Panel(
             Axis("coefficient / its true value", log=True),

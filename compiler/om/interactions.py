@@ -15,7 +15,7 @@ import sympy as sp
 from actionrun.compiler.errors import study_error
 from actionrun.compiler.numerics.molecular.interaction import Interaction, OneBodyPotential
 from actionrun.compiler.numerics.molecular.pair_potential import PairPotential
-from actionrun.compiler.symbolic.lowering import Lowered, lowered
+from actionrun.compiler.symbolic.lowering import lowered
 from actionrun.compiler.symbolic.vocabulary import Vocabulary, symbol
 from actionrun.spec import Expression, Study
 
@@ -130,8 +130,8 @@ def _one_body_potential(term: EnergyTerm, around: Surroundings) -> OneBodyPotent
     curvature = [sp.diff(f, y) for k, f in enumerate(slope) for y in q[k:]]
     require_smooth(around.study, term.where, [term.formula, *slope, *curvature])
     symbols = [*q, *theta]
-    parts: list[Lowered] = [lowered(x, symbols) for x in ([term.formula], slope, curvature)]
-    return OneBodyPotential(*parts, _numbers(theta))
+    value, first, second = (lowered(x, symbols) for x in ([term.formula], slope, curvature))
+    return OneBodyPotential(value, first, second, _numbers(theta))
 
 
 def _numbers(theta: Mapping[sp.Symbol, Number]) -> jnp.ndarray:

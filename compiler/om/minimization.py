@@ -164,8 +164,9 @@ class PathMinimization:
 
     def _pretrained(self, state: State, count: int, last: bool) -> State:
         target = _ballistic(self.problem, state["given"])
-        net = self.problem.ansatz(state["given"])
-        fit = _fitted(self.problem.minimizer, net, target, state["fit"], jnp.asarray(count))
+        net, steps = self.problem.ansatz(state["given"]), self.problem.minimizer
+        assert isinstance(steps, GradientDescent)  # a network is pretrained by no other
+        fit = _fitted(steps, net, target, state["fit"], jnp.asarray(count))
         return {**state, "fit": self.problem.minimizer.start(fit.x) if last else fit}
 
     def _progress(self, state: State, done: int) -> dict[str, float]:

@@ -217,7 +217,8 @@ def _steps(curve: Curve, ax: Axes, stroke: Stroke) -> None:
 
 
 def _dashed(curve: Curve, ax: Axes, stroke: Stroke) -> None:
-    ax.plot(curve.x, curve.y, **stroke.line | {"linestyle": DASHES[1]})
+    style: dict[str, Any] = {**stroke.line, "linestyle": DASHES[1]}
+    ax.plot(curve.x, curve.y, **style)
 
 
 def _line(curve: Curve, ax: Axes, stroke: Stroke) -> None:

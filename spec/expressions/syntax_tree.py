@@ -59,8 +59,9 @@ class Syntax:
         return tuple(getattr(self, name) for name in self.__match_args__ if name != "span")
 
     def __eq__(self, other: object) -> bool:
-        same = isinstance(other, Syntax) and type(self) is type(other)
-        return same and self._parts() == other._parts()
+        if not isinstance(other, Syntax) or type(self) is not type(other):
+            return False
+        return self._parts() == other._parts()
 
     def __hash__(self) -> int:
         return hash((type(self), self._parts()))

@@ -14,6 +14,7 @@ from actionrun.compiler.numerics.paths.minimizers import OPTIMIZERS, Method
 from actionrun.compiler.om.explanation import explain
 from actionrun.compiler.om.interactions import INTERACTIONS, InteractionKind
 from actionrun.compiler.om.particle_system import particle_system
+from actionrun.compiler.program import Reported
 from actionrun.spec import loads
 
 OSCILLATOR = """
@@ -51,6 +52,7 @@ def finished(study, observations=None):
     """The findings of a study and what `explain` says of it."""
     with jax.enable_x64(True):
         program = compile(study, observations)
+        assert isinstance(program, Reported)
         state, report = program.advance(program.start(), 0, program.total)
         assert report.diverged is None
         findings = program.findings(state, report.samples, lambda *_: None)
