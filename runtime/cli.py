@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from actionrun import spec
 from actionrun.spec.text.source import Faults, UsageFault, shown
 
 from .commands import COMMANDS, action
@@ -145,8 +146,10 @@ def _parser() -> argparse.ArgumentParser:
     report.add_argument("run", type=Path, metavar="RUN")
 
     command("schema", "print the JSON Schema of the study language")
+    # by their starter studies: the registry of kinds would import pydantic
+    kinds = sorted(path.stem for path in (Path(spec.__path__[0]) / "templates").glob("*.toml"))
     new = command("new", "print a commented starter study")
-    new.add_argument("kind", metavar="KIND", help="ggl, family, om or pnn")
+    new.add_argument("kind", metavar="KIND", help=f"{', '.join(kinds[:-1])} or {kinds[-1]}")
     return parser
 
 

@@ -61,6 +61,5 @@ def double_precision() -> Iterator[None]:
 
 def forget_compiled() -> None:
     """Let go of all compiled programs: the next run has its own."""
-    import jax  # at start-up: as above
-
-    jax.clear_caches()
+    if jax := sys.modules.get("jax"):
+        jax.clear_caches()

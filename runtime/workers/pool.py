@@ -22,6 +22,8 @@ from .worker import MAIN, Answer, versions
 
 MOST_DEATHS = 3
 
+Task = tuple[int, tuple[Any, ...]]  # its tag; its name, our versions, its arguments
+
 
 class Lost(RunError):  # noqa: N818
     """Workers died at the same task again and again, or there are none."""
@@ -63,7 +65,7 @@ class ProcessPool(AbstractContextManager):
 
     def __init__(self, count: int) -> None:
         self.size = count
-        self._waiting: deque[tuple[int, tuple[Any, ...]]] = deque()
+        self._waiting: deque[Task] = deque()
         self._workers: list[_Process] = []
         self._deaths: dict[int, int] = {}
         self._versions = versions()
@@ -77,18 +79,18 @@ class ProcessPool(AbstractContextManager):
         self._deal()
 
     def answers(self, seconds: float) -> Iterator[tuple[int, Any]]:
-        busy = {worker.pipe: worker for worker in self._workers if worker.task}
-        for pipe in wait(list(busy), seconds):
-            worker = busy[pipe]  # pyright: ignore[reportArgumentType]
-            assert worker.task is not None
-            tag = worker.task[0]
+        busy = [(worker, worker.task) for worker in self._workers if worker.task]
+        ready = wait([worker.pipe for worker, _ in busy], seconds)
+        for worker, task in busy:
+            if worker.pipe not in ready:
+                continue
             try:
                 answer: Answer = worker.pipe.recv()
             except (EOFError, OSError):
-                self._bury(worker)
+                self._bury(worker, task)
                 continue
             worker.task = None
-            yield tag, value_of(answer)
+            yield task[0], value_of(answer)
         self._deal()
 
     def running(self) -> Sequence[int]:
@@ -109,10 +111,9 @@ class ProcessPool(AbstractContextManager):
             with suppress(OSError):  # it has died: its pipe says so in `answers`
                 free.pipe.send(free.task[1])
 
-    def _bury(self, worker: _Process) -> None:
+    def _bury(self, worker: _Process, task: Task) -> None:
         """A worker is dead: its task goes to another one."""
-        assert worker.task is not None
-        tag = worker.task[0]
+        tag = task[0]
         code = worker.end()
         self._workers.remove(worker)
         self._deaths[tag] = self._deaths.get(tag, 0) + 1
@@ -120,7 +121,7 @@ class ProcessPool(AbstractContextManager):
             why = f"signal {-code}" if code < 0 else f"exit code {code}"
             hint = ". Is there memory for so many workers?" if code == -9 else ""
             raise Lost(f"workers died {MOST_DEATHS} times at the same task ({why}){hint}")
-        self._waiting.appendleft(worker.task)
+        self._waiting.appendleft(task)
 
 
 class _Process:
@@ -129,7 +130,7 @@ class _Process:
     def __init__(self) -> None:
         ours, theirs = Pipe()
         self.pipe: Connection = ours
-        self.task: tuple[int, tuple[Any, ...]] | None = None
+        self.task: Task | None = None
         # A session of its own: Ctrl-C is for us, who let it save. Its stdin ends when we do.
         self._process = subprocess.Popen(
             [sys.executable, "-m", MAIN, str(theirs.fileno())],
