@@ -71,15 +71,15 @@ def _unreached(
 
 
 def _listed(problem: LagrangianSystem, t, rising, q, v) -> list[dict[str, object]]:
-    found = []
+    events = []
     for k in range(min(len(t), LISTED)):
         event = {"t": float(t[k]), "direction": 1 if rising[k] else -1}
         for what, row in (("position", q[k]), ("velocity", v[k])):
             if problem.n <= WRITTEN:
                 names = problem.words.slices
                 event[what] = {x: problem.of_coordinate(row, x).tolist() for x in names}
-        found.append(event)
-    return found
+        events.append(event)
+    return events
 
 
 def _spans(t: np.ndarray, rising: np.ndarray) -> tuple[float | None, float | None, float | None]:

@@ -58,28 +58,28 @@ def _strongest(sizes: Sequence[tuple[str, float, float]], start: Point, last: Po
     if not sizes:
         return "No term depends on the positions. Make integrator.dt smaller"
     name, before, now = max(sizes, key=lambda one: one[2] if np.isfinite(one[2]) else np.inf)
-    told = f"The term {name} pushes hardest there, with {now:.3g}"
+    words = f"The term {name} pushes hardest there, with {now:.3g}"
     if not now > MUCH * before > 0:
         return (
-            f"{told}. Likely cause: the step is too long for it. Make integrator.dt smaller, "
+            f"{words}. Likely cause: the step is too long for it. Make integrator.dt smaller, "
             "a half at a time"
         )
-    told += f", {now / before:.2g} times as hard as at the start"
+    words += f", {now / before:.2g} times as hard as at the start"
     far = np.max(np.abs(last.q)) > MUCH * max(np.max(np.abs(start.q)), np.finfo(float).tiny)
     if far:
         return (
-            f"{told}. Likely cause: the motion runs away, as the term has the wrong sign or the "
+            f"{words}. Likely cause: the motion runs away, as the term has the wrong sign or the "
             "step is too long. Check its sign, else make integrator.dt smaller"
         )
     return (
-        f"{told}. Likely cause: a close approach. Make integrator.dt smaller, or let "
+        f"{words}. Likely cause: a close approach. Make integrator.dt smaller, or let "
         "integrator.time_transform shorten the steps there"
     )
 
 
 def _terms(problem: LagrangianSystem) -> list[tuple[str, list[sp.Expr]]]:
     """Names of the terms that push, and by how much (n,)."""
-    words, found = problem.words, []
+    words, names = problem.words, []
     limit = dict.fromkeys((*words.minus, *words.minus_v), sp.Integer(0))
     parts = [("the Lagrangian", problem.lagrangian, words.q, False)]
     if problem.nonconservative is not None:
@@ -89,8 +89,8 @@ def _terms(problem: LagrangianSystem) -> list[tuple[str, list[sp.Expr]]]:
         for term in sp.Add.make_args(expression):
             slopes = [sp.diff(term, s).subs(limit) for s in symbols]
             if any(slope != 0 for slope in slopes):
-                found.append((f"{_cut(text(term, words, doubled=doubled))} of {where}", slopes))
-    return found
+                names.append((f"{_cut(text(term, words, doubled=doubled))} of {where}", slopes))
+    return names
 
 
 def _size(problem: LagrangianSystem, slopes: Sequence[sp.Expr], at: Point) -> float:
@@ -113,7 +113,7 @@ def _size(problem: LagrangianSystem, slopes: Sequence[sp.Expr], at: Point) -> fl
 def _pushes_of_bodies(
     problem: LagrangianSystem, start: Point, last: Point
 ) -> list[tuple[str, float, float]]:
-    theta, found = parameters(problem), []
+    theta, pushing = parameters(problem), []
     for place, one in enumerate(problem.parts):
         mine = tuple(entry for entry in problem.force_terms if entry.part == place)
         if not mine:
@@ -128,8 +128,8 @@ def _pushes_of_bodies(
         over = OVER[one.domain][0]
         term = text(one.expression, problem.words, doubled=doubled)
         where = "the nonconservative part" if doubled else "the Lagrangian"
-        found.append((f"{_cut(f'sum({over}{term})' if over else term)} of {where}", *pushes))
-    return found
+        pushing.append((f"{_cut(f'sum({over}{term})' if over else term)} of {where}", *pushes))
+    return pushing
 
 
 def _folded(x: np.ndarray, problem: LagrangianSystem) -> np.ndarray:

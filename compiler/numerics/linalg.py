@@ -10,13 +10,16 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Float
 
 UNROLLED = 3  # larger ones are eliminated by a loop, which compiles fast at any size
 SMALL = 16  # beyond this size LAPACK is the better choice
 ONCE = 256  # the same where a program solves but once: LAPACK takes a second to compile
 
 
-def solve(matrix: jax.Array, right: jax.Array, small: int = SMALL) -> jax.Array:
+def solve(
+    matrix: Float[Array, "n n *batch"], right: Float[Array, "n m *batch"], small: int = SMALL
+) -> Float[Array, "n m *batch"]:
     """X with matrix X = right; matrix (n, n, *batch), right (n, m, *batch).
 
     Gaussian elimination with partial pivoting for n <= `small`; LAPACK beyond. A singular matrix
@@ -32,13 +35,13 @@ def solve(matrix: jax.Array, right: jax.Array, small: int = SMALL) -> jax.Array:
     rows = jnp.concatenate([matrix, right], axis=1)
     if n <= UNROLLED:
         for k in range(n):
-            rows = _eliminated(k, rows)
+            rows = _eliminate(k, rows)
     else:
-        rows = jax.lax.fori_loop(0, n, _eliminated, rows)
+        rows = jax.lax.fori_loop(0, n, _eliminate, rows)
     return rows[:, n:]
 
 
-def _eliminated(k, rows: jax.Array) -> jax.Array:
+def _eliminate(k, rows: jax.Array) -> jax.Array:
     """Rows (n, columns, *batch) after elimination of column k, its pivot row swapped in."""
     ones = (1,) * (rows.ndim - 2)
     index = jnp.arange(rows.shape[0]).reshape((-1, *ones))
@@ -54,14 +57,16 @@ def _eliminated(k, rows: jax.Array) -> jax.Array:
     return jnp.where((index == k)[:, None], lead[None], rows - column * lead[None])
 
 
-def inverse(matrix: jax.Array, small: int = SMALL) -> jax.Array:
+def inverse(matrix: Float[Array, "n n *batch"], small: int = SMALL) -> Float[Array, "n n *batch"]:
     """Inverse of (n, n, *batch); `small` as in `solve`."""
     n = matrix.shape[0]
     eye = jnp.eye(n, dtype=matrix.dtype).reshape((n, n) + (1,) * (matrix.ndim - 2))
     return solve(matrix, jnp.broadcast_to(eye, matrix.shape), small)
 
 
-def apply(matrix: jax.Array, vector: jax.Array) -> jax.Array:
+def apply(
+    matrix: Float[Array, "n m *batch"], vector: Float[Array, "m *rest"]
+) -> Float[Array, "n *rest"]:
     """matrix (n, m, *batch) times vector (m, ..., *batch): sum over m, batch axes broadcast.
 
     Written as a sum over columns, which fuses where a dot would not.

@@ -1,4 +1,4 @@
-"""Many tasks on a few lanes: a lane whose task has ended takes the next one.
+"""Task pool in a compiled loop: many tasks on a few lanes, and a lane that is free takes the next.
 
 So a compiled loop of fixed width is never held up by its slowest lane. What comes of a task does
 not depend on the lane, nor on what the others do.
@@ -11,22 +11,23 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Bool
 
 Tree = Any  # a pytree whose arrays have the lane, or the task, as last axis; scalars are shared
 
 
-def worked(
+def run_batched(
     tasks: Tree,
     lanes: int,
-    begun: Callable[[Tree], Tree],
+    start: Callable[[Tree], Tree],
     step: Callable[[Tree], Tree],
-    ended: Callable[[Tree], jax.Array],
+    ended: Callable[[Tree], Bool[Array, " lanes"]],
     result: Callable[[Tree], Tree],
     stride: int = 1,
 ) -> Tree:
     """The results of all tasks, in their order.
 
-    `begun` makes states of tasks, `step` advances them (and leaves ended ones as they are), `ended`
+    `start` makes states of tasks, `step` advances them (and leaves ended ones as they are), `ended`
     says which are done (lanes,), `result` is what is kept of a state. Lanes take new tasks after
     every `stride` steps.
     """
@@ -40,7 +41,7 @@ def worked(
         return jax.tree.map(lambda a, b: jnp.where(mask, a, b) if jnp.ndim(a) else b, new, old)
 
     slots = jnp.arange(lanes)
-    state = begun(of(slots))
+    state = start(of(slots))
     results = jax.tree.map(
         lambda a: jnp.zeros((*a.shape[:-1], count), a.dtype), jax.eval_shape(result, state)
     )
@@ -52,7 +53,7 @@ def worked(
             lambda all, one: all.at[..., place].set(one, mode="drop"), results, result(state)
         )
         slots = jnp.where(over, waiting + jnp.cumsum(over) - 1, slots)
-        fresh = begun(of(slots))
+        fresh = start(of(slots))
         finished = jnp.sum(over)
         state = chosen(over, fresh, state)
         return state, slots, waiting + finished, done + finished, results, jnp.zeros_like(over)
@@ -64,5 +65,5 @@ def worked(
         x = (state, slots, waiting, done, results, over)
         return jax.lax.cond(jnp.any(over), relayed, lambda x: x, x)
 
-    start = (state, slots, jnp.asarray(lanes), jnp.asarray(0), results, jnp.zeros(lanes, bool))
-    return jax.lax.while_loop(lambda x: x[3] < count, turn, start)[4]
+    first = (state, slots, jnp.asarray(lanes), jnp.asarray(0), results, jnp.zeros(lanes, bool))
+    return jax.lax.while_loop(lambda x: x[3] < count, turn, first)[4]

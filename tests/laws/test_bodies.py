@@ -248,7 +248,7 @@ def test_newton_takes_over_on_a_chain_too_stiff_for_the_fixed_point(count, r):
     law = f'lagrangian = "q\'^2/2 - w^2*q^2/2"\nnonconservative = "{drag}*q_plus\'*q_minus"'
     alone = ran(text(f'coordinates = ["q"]\n{law}', "q = 1", "q = 0",
                      r, h, 20, f"[parameters]\nw = {float(omega)!r}\n"))  # fmt: skip
-    assert alone.program.solver.march.solver == "linear"
+    assert alone.program.march.solver == "linear"
     mode = np.sin(k * np.pi * np.arange(1, count + 1) / (count + 1))
     np.testing.assert_allclose(run.q, alone.q * mode, rtol=0, atol=1e-12)
     assert any("Newton took over" in note for note in run.findings().notes)

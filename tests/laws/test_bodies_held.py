@@ -87,7 +87,10 @@ def test_a_sum_as_a_constraint():
     start = np.array([1, 1, -1, 0, 0, 0.0])
     again = classical(lambda y: motion(0, y), start, 0.05, 40)
     np.testing.assert_allclose(rows.q, again[:, :3], rtol=0, atol=1e-13)
-    assert max(rows.off(setting)) < 1e-13  # of a linear constraint nothing drifts
+    assert setting.surface is not None
+    assert (
+        max(rows.constraint_error(setting, setting.surface)) < 1e-13
+    )  # of a linear constraint nothing drifts
     shown = [
         e.text
         for section in explain(loads(text(system, "q = [1, 1, -1]", "q = 0", 4, 0.05, 40)))

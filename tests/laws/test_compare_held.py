@@ -19,7 +19,8 @@ def rk4_of(run: Run) -> tuple[Rows, np.ndarray]:
     assert run.report.comparison is not None
     setting, (method,) = run.report.comparison.setting, run.report.comparison.methods
     rows = ExplicitMethod(setting, method).next_block(len(run.t))
-    return rows, rows.off(setting) if setting.constraints else np.zeros(len(run.t))
+    surface = setting.surface
+    return rows, rows.constraint_error(setting, surface) if surface else np.zeros(len(run.t))
 
 
 def bead(y: np.ndarray) -> np.ndarray:

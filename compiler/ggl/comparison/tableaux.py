@@ -13,11 +13,12 @@ from actionrun.spec.kinds.ggl import Ggl
 
 def tableaux(study: Ggl) -> tuple[Tableau, ...]:
     """The methods of [compare]. Raises Faults where one needs a library that is not there."""
-    assert study.compare is not None
-    found: dict[str, Tableau] = {}
-    for place, name in enumerate(study.compare.methods):
-        found[name] = OWN[name] if name in OWN else _of_diffrax(study, place, name)
-    return tuple(found.values())
+    names = study.compare.methods if study.compare is not None else ()
+    methods = {
+        name: OWN[name] if name in OWN else _of_diffrax(study, place, name)
+        for place, name in enumerate(names)
+    }
+    return tuple(methods.values())
 
 
 def _of_diffrax(study: Ggl, place: int, name: str) -> Tableau:

@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import reduce
 from itertools import pairwise
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Float
 
 UNROLLED_NODES = 24
 
 
-def nodal(matrix: np.ndarray, values: jax.Array) -> jax.Array:
+def nodal(
+    matrix: Float[np.ndarray, "i s"], values: Float[Array, "n s *batch"]
+) -> Float[Array, "n i *batch"]:
     """matrix (i, s) over the node axis of values (n, s, *batch); constants are folded in."""
     return nodals((matrix,), values)[0]
 
 
-def nodals(matrices: Sequence[np.ndarray], values: jax.Array) -> tuple[jax.Array, ...]:
+def nodals(
+    matrices: Sequence[Float[np.ndarray, "i s"]], values: Float[Array, "n s *batch"]
+) -> tuple[Float[Array, "n i *batch"], ...]:
     """Several matrices (i, s) over the node axis of values (n, s, *batch), in one go.
 
     The value is a sum over columns, which fuses best; its derivative is a sum of products, whose
@@ -31,12 +37,14 @@ def nodals(matrices: Sequence[np.ndarray], values: jax.Array) -> tuple[jax.Array
         if whole.shape[1] > UNROLLED_NODES:
             total = jnp.einsum("ij,nj...->ni...", jnp.asarray(whole), x)
         else:
-            total = None
-            for j in range(whole.shape[1]):  # by `lax`, which is traced in half the time
-                column = jax.lax.slice_in_dim(x, j, j + 1, axis=1)
-                term = jax.lax.mul(whole[:, j].reshape((1, -1, *ones)), column)
-                total = term if total is None else jax.lax.add(total, term)
-        assert total is not None
+            terms = [  # by `lax`, which is traced in half the time
+                jax.lax.mul(
+                    whole[:, j].reshape((1, -1, *ones)),
+                    jax.lax.slice_in_dim(x, j, j + 1, axis=1),
+                )
+                for j in range(whole.shape[1])
+            ]
+            total = reduce(jax.lax.add, terms)
         if len(ends) == 2:
             return (total,)
         return tuple(jax.lax.slice_in_dim(total, a, b, axis=1) for a, b in pairwise(ends))

@@ -24,7 +24,7 @@ from actionrun.compiler.numerics.optimizers.lbfgs import (
     reset,
     two_loop_direction,
 )
-from actionrun.compiler.numerics.task_pool import worked
+from actionrun.compiler.numerics.task_pool import run_batched
 
 from .potential_energy import PotentialEnergy
 
@@ -100,7 +100,7 @@ def quench(
         gradient = _largest(x.g)
         return QuenchResult(x.q, x.energy, gradient, gradient <= tolerance, x.taken)
 
-    return worked(q, lanes, started, step, lambda x: x.done, result, STRIDE)
+    return run_batched(q, lanes, started, step, lambda x: x.done, result, STRIDE)
 
 
 def _largest(g: jax.Array) -> jax.Array:

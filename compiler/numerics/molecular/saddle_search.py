@@ -24,7 +24,7 @@ from actionrun.compiler.numerics.optimizers.lbfgs import (
     reset,
     two_loop_direction,
 )
-from actionrun.compiler.numerics.task_pool import worked
+from actionrun.compiler.numerics.task_pool import run_batched
 
 from .minimization import LANES, QuenchResult, quench
 from .potential_energy import PotentialEnergy
@@ -99,7 +99,7 @@ def eigenvector_following(
             x.q, x.energy, _largest(x.g), arrived(x), x.mode, x.curvature, x.rounds
         )
 
-    return worked((q, mode), lanes, started, step, lambda x: x.done, result)
+    return run_batched((q, mode), lanes, started, step, lambda x: x.done, result)
 
 
 def _largest(g: jax.Array) -> jax.Array:
