@@ -12,6 +12,9 @@ from actionrun.compiler.numerics.integrators.time_marching import (
     energy_error,
 )
 from actionrun.compiler.symbolic.equations import numeric_equations, symbolic_equations
+from actionrun.compiler.symbolic.evaluation import numbers
+from actionrun.compiler.symbolic.printing import text
+from actionrun.compiler.symbolic.regularity import kinks
 from actionrun.spec.kinds.ggl import Ggl
 
 from .constraint_forces import force_arrays
@@ -40,7 +43,7 @@ def integration_findings(run: Integration, state: Trajectory, series: Series) ->
         arrays=_arrays(run, series),
         figures=drawn,
         checks=_checks(run, state, metrics),
-        notes=_notes(state),
+        notes=(*_notes(state), *_kink_notes(run, series)),
     )
 
 
@@ -188,3 +191,24 @@ def _notes(state: Trajectory) -> tuple[str, ...]:
             "a smaller integrator.dt would be faster"
         )
     return tuple(notes)
+
+
+def _kink_notes(run: Integration, series: Series) -> list[str]:
+    """Surfaces where the force or a derivative of it jumps, and how often kept states cross them:
+    the order of the method holds between the crossings only."""
+    system, words = run.system, run.system.words
+    if system.body_count:
+        return []
+    switches = kinks(system.force)
+    at = {**system.values, words.t: series.t}
+    at |= dict(zip((*words.q, *words.v), (*series.q.T, *series.v.T), strict=True))
+    notes = []
+    for switch, row in zip(switches, numbers(switches, at), strict=True):
+        signs = np.sign(row[np.isfinite(row) & (row != 0)])
+        if crossings := int(np.sum(signs[1:] != signs[:-1])):
+            notes.append(
+                f"a kink at {text(switch, words)} = 0 was crossed {crossings} times or more; order "
+                f"{run.integrator.rule.order} holds between crossings, and a step over one has an "
+                "error of low order in dt"
+            )
+    return notes

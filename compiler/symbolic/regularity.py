@@ -148,4 +148,5 @@ def kinks(expressions: Iterable[sp.Expr]) -> tuple[sp.Expr, ...]:
                 switches[node.args[0]] = None
             elif isinstance(node, sp.Max | sp.Min):
                 switches.update(dict.fromkeys(a - b for a, b in combinations(node.args, 2)))
-    return tuple(one for one in switches if one.free_symbols)
+    forward = (-one if one.could_extract_minus_sign() else one for one in switches)
+    return tuple(dict.fromkeys(one for one in forward if one.free_symbols))

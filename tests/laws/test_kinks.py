@@ -43,4 +43,6 @@ def test_a_kinked_well_has_its_period(potential, tmp_path):
         result = json.loads((done.folder / "result.json").read_text())
         final = result["final"]
         miss = abs(final["position"]["x"] - 1) + abs(final["velocity"]["x"])
+        notes = json.loads((done.folder / "findings.json").read_text())["notes"]
+        assert sum("kink at x = 0" in note for note in notes) == 1
         assert miss < 6 * dt  # two crossings, each an impulse of at most 0.9 h
