@@ -27,7 +27,7 @@ SLOTS = (4, 8)  # trainable weights for which bent nets have a program of its ow
 TURN = 500  # rows of a turn, where there are many
 LANE_ROWS = 8192  # rows times lanes of one call: what stays in a core's cache
 DAMPING = DampingSchedule(start=1e-2, floor=1e-12, failed=1e-6)
-GOING, CONVERGED, ABANDONED = 0, 1, 2  # how a lane stands
+GOING, CONVERGED, ABANDONED, FAILED = range(4)  # how a lane stands
 
 
 class FitData(eqx.Module):
@@ -120,7 +120,8 @@ class LMState(NamedTuple):
 
 
 class BatchedFit(NamedTuple):
-    """Fitted weights, the weighted sums of squares, and whether each fit has converged."""
+    """Fitted weights, the weighted sums of squares, and whether each fit has converged. A fit that
+    comes upon a number that is not finite has failed: its sum of squares is infinite."""
 
     weights: Float[np.ndarray, "n weights"]
     cost: Float[np.ndarray, " n"]
@@ -242,7 +243,8 @@ class NetworkFitter(eqx.Module):
         calm = (promise <= self.tolerance * state.cost) & (state.damping <= 1e-2)
         stuck = (state.damping > 1e9) | (state.cost == 0)
         sound = jnp.all(jnp.isfinite(step))
-        over = jnp.where(calm | stuck | ~sound, CONVERGED, GOING)
+        sound = sound & jnp.isfinite(state.cost)  # else the start itself is no number
+        over = jnp.where(sound, jnp.where(calm | stuck, CONVERGED, GOING), FAILED)
         ended = jnp.where(state.ended > 0, state.ended, over)
         return state._replace(trial=state.theta + step, ended=ended)
 
@@ -351,5 +353,5 @@ def _fit_lanes(
         active = [k for k in active if not states.ended[k] and states.count[k] < options.iterations]
     lane, slot = np.nonzero(lanes.of >= 0)
     result.weights[indices[lane], lanes.of[lane, slot]] = states.theta[lane, slot]
-    result.cost[indices] = states.cost
-    result.converged[indices] = (states.ended == CONVERGED) & np.isfinite(states.cost)
+    result.cost[indices] = np.where(states.ended == FAILED, np.inf, states.cost)
+    result.converged[indices] = states.ended == CONVERGED

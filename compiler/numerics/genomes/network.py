@@ -96,17 +96,22 @@ class GenomeNetwork(eqx.Module):
         return [weighted_inputs(unit) for unit in self.outputs]
 
     def activated(self, code, total, parts, weights, present) -> jax.Array:
-        """The activation `code` of a weighted sum; `product` multiplies its parts instead."""
+        """The activation `code` of a weighted sum; `product` multiplies its parts instead.
+
+        Those that were not chosen are given 1: one that overflows has no slope, and 0 times that
+        would spoil the slopes of the one that was chosen.
+        """
         cases = []
-        for name in self.activations:
+        for k, name in enumerate(self.activations):
+            chosen = code == k
             if name == "product":
                 some = jnp.any(present[jnp.asarray(weights)])
                 value = jnp.where(some, 1.0, 0.0)
                 for w, part in zip(weights, parts, strict=True):
-                    value = value * jnp.where(present[w], part, 1)
+                    value = value * jnp.where(chosen & present[w], part, 1)
                 cases.append(value)
             else:
-                cases.append(ACTIVATIONS[name](total))
+                cases.append(ACTIVATIONS[name](jnp.where(chosen, total, 1.0)))
         result = cases[0]
         for k, case in enumerate(cases[1:], 1):
             result = jnp.where(code == k, case, result)

@@ -41,10 +41,9 @@ class Activation:
         return self.apply(x)
 
 
-def _within(domain: jax.Array, function: Callable[[jax.Array], jax.Array], x: jax.Array):
-    """function(x) on its domain, else NaN with a slope of zero: the unit is unfit, but does not
-    spoil the slopes of those that did not choose it."""
-    return jnp.where(domain, function(jnp.where(domain, x, 1.0)), jnp.nan)
+def _sqrt(x: jax.Array) -> jax.Array:
+    """The root, with a slope of zero at zero: what stands there does not move the unit."""
+    return jnp.where(x == 0, 0.0, jnp.sqrt(jnp.where(x == 0, 1.0, x)))
 
 
 def _gelu(x: Any, s: Any) -> Any:
@@ -65,7 +64,7 @@ ACTIVATIONS = {
             zero_at_zero=True, homogeneous=True, absorbs_scale=True, seeded=True,
         ),
         Activation(
-            "inverse", lambda x: _within(x != 0, lambda y: 1 / y, x), lambda x, s: 1 / x,
+            "inverse", lambda x: 1 / x, lambda x, s: 1 / x,
             homogeneous=True, absorbs_scale=True, seeded=True,
         ),
         Activation(
@@ -73,11 +72,11 @@ ACTIVATIONS = {
             zero_at_zero=True, homogeneous=True, absorbs_scale=True, seeded=True,
         ),
         Activation(
-            "sqrt", lambda x: _within(x > 0, jnp.sqrt, x), lambda x, s: s.sqrt(x),
-            absorbs_scale=True, seeded=True,
+            "sqrt", _sqrt, lambda x, s: s.sqrt(x),
+            zero_at_zero=True, absorbs_scale=True, seeded=True,
         ),
         Activation(
-            "log", lambda x: _within(x > 0, jnp.log, x), lambda x, s: s.log(x),
+            "log", jnp.log, lambda x, s: s.log(x),
             absorbs_scale=True, seeded=True,
         ),
         Activation("exp", jnp.exp, lambda x, s: s.exp(x), seeded=True),
