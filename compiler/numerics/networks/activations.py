@@ -87,7 +87,7 @@ ACTIVATIONS = {
             seeded=True,
         ),
         Activation(
-            "relu", lambda x: jnp.where(x > 0, x, 0), lambda x, s: s.Max(x, 0),
+            "relu", lambda x: jnp.where(x <= 0, 0, x), lambda x, s: s.Max(x, 0),
             zero_at_zero=True, passes_positive=True, absorbs_scale=True,
         ),
         Activation(
