@@ -12,7 +12,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, TextIO
 
 from actionrun.runtime.report.listing import columned
-from actionrun.runtime.report.rounding import brief, duration, measured, speed
+from actionrun.runtime.report.rounding import brief, duration, speed, with_error
 from actionrun.spec.text.source import shown
 
 from .events import (
@@ -102,7 +102,9 @@ def summary(run: Run, stream: TextIO = sys.stdout) -> None:
         lines += [f"  {bold}{shown(line)}{plain}" for line in equation.text.splitlines()]
         values = {name: pair for name, pair in equation.values.items() if name not in known}
         known |= values.keys()
-        lines += _aligned([(name, measured(*pair)) for name, pair in values.items()], indent="    ")
+        lines += _aligned(
+            [(name, with_error(*pair)) for name, pair in values.items()], indent="    "
+        )
     lines += _points(run)
     if findings.summary:
         lines += ["", *_aligned(findings.summary, indent="  ")]

@@ -14,7 +14,7 @@ from .data.motions import Observing, motion_blocks, motions_in
 from .environment.jax_setup import set_switches_unless_imported
 from .errors import Refused
 from .events import Listener, Noted
-from .report.rounding import brief, measured
+from .report.rounding import brief, with_error
 from .storage.atomic_write import json_text, plain_data, write
 from .storage.provenance import other_version
 from .storage.run_folder import Folder
@@ -65,7 +65,7 @@ def _table(inference: Inference) -> str:
     rows = [head]
     for one in inference.motions:
         values = one["coefficients"]
-        cells = [measured(values[n]["value"], values[n]["std"]) for n in inference.names]
+        cells = [with_error(values[n]["value"], values[n]["std"]) for n in inference.names]
         said = ", ".join(brief(one["network"][n], 5) for n in inference.names)
         rows.append([str(one["trial"]), *cells, said, brief(one["residual"], 2)])
     widths = [max(len(row[k]) for row in rows) for k in range(len(head))]

@@ -74,10 +74,10 @@ def _run(
     if pool is None or not job.is_sweep:
         set_switches_unless_imported(doubles=False)
     if not job.is_sweep:
-        from .execution.single_run import single_run
+        from .execution.single_run import single_run  # at start-up: jax, after the switches
 
         return single_run(job, folder, on_event, stop, command, pool)
-    from .sweep.sweep import by_workers, one_by_one, run_sweep
+    from .sweep.sweep import by_workers, one_by_one, run_sweep  # at start-up: Matplotlib
 
     parts = list(job.parts())  # their faults are told before the folder is a run's
     provenance = begin_folder(job, folder, command)

@@ -44,7 +44,7 @@ def part(folder: str, name: str, arguments: tuple[Any, ...]) -> Any:
 
 def infer(folder: str, motions: Mapping[str, np.ndarray]) -> Any:
     """What the network of a finished run says of some motions."""
-    # At start-up: it needs jax, which comes after the switches.
+    # at start-up: it needs jax, which comes after the switches
     from actionrun.runtime.trained_network import TrainedNetwork
 
     if folder not in NETWORKS:

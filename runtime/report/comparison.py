@@ -20,7 +20,7 @@ from actionrun.spec.text.source import shown
 
 from .listing import columned
 from .mathml import mathml
-from .rounding import brief, duration, measured
+from .rounding import brief, duration, with_error
 
 NONE = "–"
 TIMES = ("seconds", "nanoseconds", "per_second")
@@ -110,7 +110,7 @@ def _equations(result: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
 
 def _values(result: Mapping[str, Any]) -> dict[str, str]:
     return {
-        symbol: measured(pair.get("value"), pair.get("std"))
+        symbol: with_error(pair.get("value"), pair.get("std"))
         for one in result.get("equations", [])
         for symbol, pair in one.get("values", {}).items()
     }

@@ -10,7 +10,7 @@ from actionrun.runtime.storage.findings_file import read_content
 from actionrun.runtime.storage.run_folder import Folder
 from actionrun.spec.text.source import shown
 
-from .rounding import measured
+from .rounding import with_error
 
 SPECIAL = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#",
@@ -137,7 +137,7 @@ def _values(equation: Equation) -> list[str]:
     if not equation.values:
         return []
     rows = [
-        rf"\texttt{{{escaped(symbol)}}} & {escaped(measured(value, std))} \\"
+        rf"\texttt{{{escaped(symbol)}}} & {escaped(with_error(value, std))} \\"
         for symbol, (value, std) in equation.values.items()
     ]
     return [r"\begin{center}\begin{tabular}{ll}", *rows, r"\end{tabular}\end{center}"]

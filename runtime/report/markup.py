@@ -9,7 +9,7 @@ from urllib.parse import quote
 from actionrun.compiler.findings import Equation, Table
 
 from .mathml import mathml
-from .rounding import brief, measured
+from .rounding import brief, with_error
 
 
 def text_html(text: str) -> str:
@@ -25,7 +25,7 @@ def equation_html(equation: Equation, named: bool = True) -> str:
 
 def values_html(equation: Equation) -> str:
     rows = tuple(
-        (symbol, measured(value, std), None if value is None else repr(float(value)))
+        (symbol, with_error(value, std), None if value is None else repr(float(value)))
         for symbol, (value, std) in equation.values.items()
     )
     return table_html(Table("", "", ("symbol", "value", "unrounded"), rows))

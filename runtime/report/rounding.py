@@ -24,7 +24,7 @@ def brief(value: object, digits: int = 4) -> str:
             return str(value)
 
 
-def measured(value: float | None, std: float | None) -> str:
+def with_error(value: float | None, std: float | None) -> str:
     """A value with its standard deviation, two digits of which are shown: "6.2204 ± 0.0012"."""
     if value is None:
         return "not determined"

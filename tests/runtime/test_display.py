@@ -12,7 +12,7 @@ import sys
 import pytest
 from actionrun.runtime.display import PlainDisplay, display, summary
 from actionrun.runtime.events import Noted, Opened, Progressed, ProgressThrottle, Started
-from actionrun.runtime.report.rounding import duration, measured, speed
+from actionrun.runtime.report.rounding import duration, speed, with_error
 from actionrun.runtime.runner import run
 from helpers import SCRIPT, started
 from hypothesis import given
@@ -111,7 +111,7 @@ def test_pace_knows_rate_and_time_left(monkeypatch):
 
 @given(st.floats(-1e12, 1e12), st.floats(1e-12, 1e6))
 def test_rounded_value_is_within_its_uncertainty(value, std):
-    text = measured(value, std)
+    text = with_error(value, std)
     if std < 1e-14 * abs(value):
         assert text == f"{value:.15g} ± {std:.1e}"
         return
@@ -123,11 +123,12 @@ def test_rounded_value_is_within_its_uncertainty(value, std):
 
 
 def test_words_for_numbers():
-    assert measured(6.22043, 0.00123) == "6.2204 ± 0.0012"
+    assert with_error(6.22043, 0.00123) == "6.2204 ± 0.0012"
     assert (
-        measured(2.9591e-4, 3.1e-9) == "2.959100e-4 ± 0.000031e-4" or measured(1.5, None) == "1.5"
+        with_error(2.9591e-4, 3.1e-9) == "2.959100e-4 ± 0.000031e-4"
+        or with_error(1.5, None) == "1.5"
     )
-    assert measured(None, None) == "not determined"
+    assert with_error(None, None) == "not determined"
     assert duration(3725) == "1 h 02 min" and duration(200) == "3 min 20 s"
     assert duration(0.0004) == "0.4 ms" and duration(None) == "–"
     assert speed(850.4) == "850/s" and speed(12345) == "12.3k/s" and speed(0.1) == "10 s a step"
