@@ -73,7 +73,7 @@ class ReferenceRun:
         """A lattice with thermal velocities."""
         dim, n = self.problem.system.shape
         lattice = md.lattice(n, dim, self.edge, self.problem.study.seed)
-        x = self.schedule.start(lattice)
+        x = self.schedule.start(jnp.asarray(lattice))
         kept = jnp.zeros((dim, n, SAMPLES + 1))
         energies = jnp.zeros((2, SAMPLES + 1))
         state = self._packed(x)

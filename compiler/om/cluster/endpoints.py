@@ -151,7 +151,7 @@ def _end(problem: PathProblem, q: np.ndarray, *, relaxed: bool) -> Endpoint:
     settled = quenched_structures(potential, q[..., None], length, force)
     if not bool(settled.converged[0]):
         raise FloatingPointError("not relaxed")
-    point = stationary_point(potential, settled.q[..., 0], free)
+    point = stationary_point(potential, np.asarray(settled.q)[..., 0], free)
     if float(np.median(_neighbours(point.q))) > 2 * length:
         raise FloatingPointError("fell apart")
     return Endpoint(q, point, float(np.linalg.norm(point.q - q)))
