@@ -17,6 +17,7 @@ from actionrun.spec.tables.common import Columns, Data, Observe
 from actionrun.spec.tables.leaves import Column
 from actionrun.spec.tables.observables import OBSERVABLES
 from actionrun.spec.tables.system import System
+from actionrun.spec.text.files import is_file
 from actionrun.spec.text.source import Fault, Faults, quoted
 from actionrun.spec.units.quantities import Units, unit
 
@@ -41,7 +42,7 @@ class Observing(Protocol):
 
 def motions_in(study: Observing, path: Path) -> dict[str, np.ndarray]:
     """The columns of a CSV file by what their names say, in base units. Raises Faults."""
-    if not path.is_file():
+    if not is_file(path):
         raise Faults([Fault("data.missing", "there is no such file", str(path))])
     if path.stat().st_size > MOST_BYTES:
         raise Faults([Fault("data.size", f"more than {MOST_BYTES // 2**20} MB", str(path),

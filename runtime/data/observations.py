@@ -16,6 +16,7 @@ from actionrun.spec.kinds.experiment import DataTable
 from actionrun.spec.kinds.registry import KINDS, Study
 from actionrun.spec.tables.common import Columns
 from actionrun.spec.tables.leaves import Column
+from actionrun.spec.text.files import is_file
 from actionrun.spec.text.source import Fault, Faults, nearest, quoted
 from actionrun.spec.units.quantities import Units
 from actionrun.spec.validation.sample_context import EndStructure, SampleContext
@@ -61,7 +62,7 @@ def file_faults(study: Study) -> list[Fault]:
     files, table = study.structure_files, study.data_table
     paths = [*files.paths.values()] if files else []
     paths += [table.path] if table else []
-    if not all(path.is_file() for path in paths):
+    if not all(is_file(path) for path in paths):
         return []
     try:
         observations(study)
@@ -141,14 +142,14 @@ def require(study: Study) -> None:
     """Raise Faults unless the study's files are there and of a size that can be read."""
     files = study.structure_files
     for name, path in files.paths.items() if files else ():
-        if not path.is_file():
+        if not is_file(path):
             hint = "put it there: XYZ or extended XYZ"
             message = f"there is no file {path}"
             raise Faults([study.fault(("ends", name), None, "data.missing", message, hint)])
     if study.data_table is None:
         return
     path, where = study.data_table.path, ("data", "file")
-    if not path.is_file():
+    if not is_file(path):
         hint = "put it there, or name another one with --data FILE"
         raise Faults([study.fault(where, None, "data.missing", f"there is no file {path}", hint)])
     if (count := path.stat().st_size) > MOST_BYTES:

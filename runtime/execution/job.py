@@ -13,6 +13,7 @@ from actionrun.compiler.program import Program
 from actionrun.runtime.sweep.points import Part
 from actionrun.spec import Swept
 from actionrun.spec.sweep.guided import Guide
+from actionrun.spec.text.files import is_file
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class Job:
         """Of the resolved study and its data: equal hashes mean equal results."""
         digest = hashlib.sha256(self.resolved.encode())
         for name, path in sorted(self.files.items()):
-            content = path.read_bytes() if path.is_file() else b""
+            content = path.read_bytes() if is_file(path) else b""
             digest.update(f"\0{name}\0{hashlib.sha256(content).hexdigest()}".encode())
         return digest.hexdigest()
 

@@ -8,6 +8,7 @@ from typing import Any
 from actionrun.runtime.storage.atomic_write import json_text, write
 from actionrun.runtime.storage.provenance import initial_provenance, now
 from actionrun.runtime.storage.run_folder import Folder
+from actionrun.spec.text.files import is_file
 
 from .job import Job
 
@@ -30,5 +31,5 @@ def _copy(folder: Folder, name: str, path: Path) -> None:
     """Keep a data file with the run, where resolved.toml finds it again."""
     place = folder.path / name
     inside = place.resolve().is_relative_to(folder.path.resolve())
-    if inside and path.is_file() and not place.exists():
+    if inside and is_file(path) and not place.exists():
         write(place, path.read_bytes())

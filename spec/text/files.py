@@ -10,6 +10,14 @@ from .source import Fault, Source, shown
 from .span import Key
 
 
+def is_file(path: Path) -> bool:
+    """Whether there is such a file; a name that the system cannot even look up names none."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
+
+
 def outside(folder: Path, file: str) -> bool:
     """Whether a path leaves the folder, by name or by a link."""
     path = Path(file)
@@ -41,7 +49,7 @@ def missing_files(study: object, source: Source) -> list[Fault]:
     return [
         source.fault(key, "data.missing", f"there is no file {shown(file)} yet", severity="note",
                      hint=hint)
-        for key, file, path, hint in _files(study) if not path.exists()
+        for key, file, path, hint in _files(study) if not is_file(path)
     ]  # fmt: skip
 
 
