@@ -179,3 +179,12 @@ def test_reading_files_imports_neither_jax_nor_sympy():
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert done.stdout.splitlines()[-1] == "[] 0", done.stdout + done.stderr
+
+
+def test_a_name_too_long_for_the_system_is_a_file_that_is_not_there(tmp_path, capsys):
+    study = tmp_path / "long.toml"
+    study.write_text(FIT.replace("motion.csv", "m" * 300 + ".csv"))
+    assert main(["check", str(study)]) == 0  # a note: the data may come later
+    assert "data.missing" in "".join(capsys.readouterr())
+    assert main(["run", str(study), "--out", str(tmp_path / "run")]) == 65
+    assert "data.missing" in "".join(capsys.readouterr())
