@@ -10,11 +10,11 @@ import sympy as sp
 from actionrun.compiler.numerics.genomes.batched_least_squares import fit_batch
 from actionrun.compiler.pnn.genome_expression import network_outputs
 from actionrun.compiler.pnn.laws import fit
-from actionrun.compiler.pnn.laws.baselines import covariance
 from actionrun.compiler.pnn.laws.dimensionless_groups import small_basis
 from actionrun.compiler.pnn.laws.formula import law_formula
 from actionrun.compiler.pnn.laws.seeds import seed_genomes
 from actionrun.compiler.pnn.laws.table import inverse, law_groups, table_rows
+from actionrun.compiler.pnn.laws.table_formula import covariance
 from actionrun.compiler.symbolic.vocabulary import symbol
 from actionrun.runtime.data.observations import observations
 from hypothesis import given

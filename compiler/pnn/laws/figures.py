@@ -8,7 +8,7 @@ import numpy as np
 from actionrun.compiler.findings import Array, Axis, Curve, Figure, Panel, Table
 from actionrun.compiler.symbolic.printing import text
 
-from .formula import digits_written, with_spread
+from .formula import with_spread
 from .result import Law
 from .search import LawSearch
 
@@ -143,14 +143,11 @@ def constants_table(front: Sequence[Law]) -> Table:
     """Constants with standard deviations, and the short number within one, where there is one."""
     rows = []
     for law in front:
-        shown = law.formula
-        for name, value, std, short in zip(
-            shown.constants, shown.values, shown.stds, shown.short, strict=True
-        ):
-            sign = "-" if value < 0 else ""
-            number = f"{sign}{digits_written(value, std)}"
-            told = "not determined" if std is None else f"{std:.2g}"
-            rows.append((law.complexity, shown.symbolic, str(name), number, told, short or ""))
+        for one in law.formula.shown:
+            std = "not determined" if one.std is None else f"{one.std:.2g}"
+            rows.append(
+                (law.complexity, law.formula.symbolic, one.name, one.written, std, one.short or "")
+            )
     header = ("complexity", "law", "constant", "value", "std", "short")
     return Table("constants", "Constants of the front", header, tuple(rows))
 

@@ -10,14 +10,14 @@ from actionrun.compiler.findings import Check, Equation, Findings
 from actionrun.compiler.program import Tell
 
 from . import figures
-from .baselines import Baseline, covariance
+from .baselines import Baseline
 from .formula import LawFormula, law_formula, with_spread
 from .model_selection import ModelChoice, hypervolume, knee
 from .result import Law, constants
 from .search import LawSearch
 from .seeds import seed_genomes
+from .table_formula import EXACT, covariance, on_table, with_enough_digits
 
-EXACT = 1e-6  # of the output's spread: an error below it is none
 GAIN = 1e-3  # by which a law of the front betters all simpler ones, relative: less says nothing
 
 
@@ -112,6 +112,8 @@ def front_of(laws: LawSearch, genomes: np.ndarray, tell: Tell) -> list[Law]:
             missed[0] - laws.rows.output[laws.rows.learn],
         )
         error = float(fits.error[k])
+        formula = law_formula(layout, rows[k], fits.weights[k], spread, laws.groups)
+        model = on_table(laws.groups, formula.expression, formula.constants, laws.rows)
         objective = laws.objective(ranked[k : k + 1], complexity[k : k + 1])
         several.append(
             Law(
@@ -119,7 +121,7 @@ def front_of(laws: LawSearch, genomes: np.ndarray, tell: Tell) -> list[Law]:
                 float(fits.errors[k].std(ddof=1)) if laws.rows.repeats > 1 else 0.0,
                 float(tests[k]) if np.isfinite(tests[k]) else None,
                 float(objective[0]), fits.squares[k],
-                law_formula(layout, rows[k], fits.weights[k], spread, laws.groups),
+                with_enough_digits(formula, model),
             )
         )  # fmt: skip
     return several
@@ -176,6 +178,7 @@ def _entry(law: Law) -> dict[str, Any]:
         "test_error": law.test_error,
         "objective": law.objective,
         "text": shown.text,
+        "formula": shown.symbolic,
         "latex": shown.latex,
         "words": shown.words,
         "genome": [int(gene) for gene in law.genome],
@@ -188,6 +191,7 @@ def _baseline_entry(laws: LawSearch, baseline: Baseline, complexity: int) -> dic
     test = baseline.given[laws.rows.test] - laws.rows.output[laws.rows.test]
     return {
         "text": baseline.formula.text,
+        "formula": baseline.formula.symbolic,
         "latex": baseline.formula.latex,
         "constants": constants(baseline.formula),
         "error": baseline.error,
@@ -211,8 +215,7 @@ def _equations(front: Sequence[Law], best: Law) -> tuple[Equation, ...]:
 
 
 def _values(shown: LawFormula) -> Mapping[str, tuple[float | None, float | None]]:
-    pairs = zip(shown.values, shown.stds, strict=True)
-    return {str(name): pair for name, pair in zip(shown.constants, pairs, strict=True)}
+    return {one.name: (one.value, one.std) for one in shown.shown}
 
 
 def _summary(laws: LawSearch, best: Law, choice: ModelChoice) -> tuple[tuple[str, str], ...]:
@@ -229,11 +232,7 @@ def _summary(laws: LawSearch, best: Law, choice: ModelChoice) -> tuple[tuple[str
         lines.append(("on test rows", f"{best.test_error:.4g} ({len(laws.rows.test)} rows)"))
     for baseline in laws.baselines:
         lines.append((f"rival {baseline.name}", f"{baseline.error:.4g}: {baseline.formula.text}"))
-    offers = [
-        f"{name} = {short}"
-        for name, short in zip(best.formula.constants, best.formula.short, strict=True)
-        if short is not None
-    ]
+    offers = [f"{one.name} = {one.short}" for one in best.formula.shown if one.short is not None]
     if offers:
         lines.append(("within one deviation", ", ".join(offers)))
     return tuple(lines)

@@ -14,9 +14,41 @@ from actionrun.compiler.pnn.genome_expression import network_outputs
 from actionrun.compiler.symbolic.printing import Rounded, digits, latex, spread, text
 from actionrun.compiler.symbolic.vocabulary import symbol
 
+from .constant_units import PLAIN, ConstantUnit
 from .table import Groups
 
 MOST_TERMS = 60  # that a law is multiplied out to
+
+
+@dataclass(frozen=True)
+class ShownConstant:
+    """A constant by its value and standard deviation in a unit of its own."""
+
+    name: str
+    value: float
+    std: float | None
+    unit: str
+    more_digits: int
+
+    @property
+    def written(self) -> str:
+        """The number, rounded."""
+        sign = "-" if self.value < 0 else ""
+        return sign + digits_written(self.value, self.std, self.more_digits)
+
+    @property
+    def quantity(self) -> str:
+        return f"{self.written} {self.unit}".rstrip()
+
+    @property
+    def latex(self) -> str:
+        digits, _, power = self.written.partition("e")
+        number = rf"{digits} \cdot 10^{{{int(power)}}}" if power else digits
+        return number + (rf" \, \text{{{self.unit}}}" if self.unit else "")
+
+    @property
+    def short(self) -> str | None:
+        return shortest_number(self.value, self.std)
 
 
 @dataclass(frozen=True)
@@ -24,8 +56,9 @@ class LawFormula:
     """What a law says of the target (or of the output, where that cannot be read back).
 
     `expression` holds the symbols of `constants`, whose numbers are `values` and standard
-    deviations `stds` (None: the data do not determine it); `short` are numbers of fewer digits
-    within one standard deviation, where there are some.
+    deviations `stds` (None: the data do not determine it), in the study's base units; they are
+    shown in `units` of their own, where they have some. `more_digits` than two of each deviation
+    are written.
     """
 
     left: sp.Expr
@@ -33,29 +66,62 @@ class LawFormula:
     constants: tuple[sp.Symbol, ...]
     values: tuple[float, ...]
     stds: tuple[float | None, ...]
-    short: tuple[str | None, ...]
     groups: Groups
+    units: tuple[ConstantUnit, ...] = ()
+    more_digits: int = 0
+
+    @property
+    def shown(self) -> list[ShownConstant]:
+        """The constants as they are written."""
+        units = self.units or (PLAIN,) * len(self.constants)
+        return [
+            ShownConstant(
+                str(name), value / unit.factor, None if std is None else std / unit.factor,
+                unit.label, self.more_digits,
+            )
+            for name, value, std, unit in zip(
+                self.constants, self.values, self.stds, units, strict=True
+            )
+        ]  # fmt: skip
+
+    @property
+    def rounded_values(self) -> np.ndarray:
+        """The values as they are written, in base units."""
+        units = self.units or (PLAIN,) * len(self.constants)
+        pairs = zip(self.shown, units, strict=True)
+        return np.array([float(one.written) * unit.factor for one, unit in pairs])
+
+    @property
+    def has_units(self) -> bool:
+        return any(unit.label for unit in self.units)
 
     def numbers(self) -> tuple[sp.Expr, Rounded]:
         """The expression with its numbers put in, and how they are written."""
         rounded = Rounded()
         numbers = {}
         for name, value, std in zip(self.constants, self.values, self.stds, strict=True):
-            rounded.decimals[abs(value)] = digits_written(value, std)
+            rounded.decimals[abs(value)] = digits_written(value, std, self.more_digits)
             numbers[name] = sp.Float(value, 17)
         return self.expression.xreplace(numbers), rounded
 
     @property
     def text(self) -> str:
-        """In the study language, numbers put in."""
+        """In the study language, numbers put in; constants that have units stand behind it."""
+        if self.has_units:
+            return ", ".join([self.symbolic, *(f"{c.name} = {c.quantity}" for c in self.shown)])
         shown, rounded = self.numbers()
         words = self.groups.words
         return f"{text(self.left, words)} = {text(shown, words, rounded)}"
 
     @property
     def latex(self) -> str:
-        shown, rounded = self.numbers()
         words = self.groups.words
+        if self.has_units:
+            law = f"{latex(self.left, words)} = {latex(self.expression, words)}"
+            parts = (rf"{latex(c, words)} = {one.latex}"
+                     for c, one in zip(self.constants, self.shown, strict=True))  # fmt: skip
+            return r", \quad ".join([law, *parts])
+        shown, rounded = self.numbers()
         return f"{latex(self.left, words)} = {latex(shown, words, rounded)}"
 
     @property
@@ -109,9 +175,8 @@ def law_formula(
             slope = np.array([float(sp.diff(constant, c).xreplace(numbers)) for c in trained])
             std = float(np.sqrt(max(slope @ covariance @ slope, 0.0)))
         stds.append(std)
-    short = tuple(shortest_number(v, s) for v, s in zip(values, stds, strict=True))
     left = groups.output if groups.target is None else groups.target
-    return LawFormula(left, expression, tuple(parts), tuple(values), tuple(stds), short, groups)
+    return LawFormula(left, expression, tuple(parts), tuple(values), tuple(stds), groups)
 
 
 def _exact(value: Fraction | float) -> sp.Expr:
@@ -161,10 +226,14 @@ def _parted(
     return whole, {name: part for part, name in parts.items()}
 
 
-def digits_written(value: float, std: float | None) -> str:
+def digits_written(value: float, std: float | None, more: int = 0) -> str:
     """|value| to two digits of its standard deviation, to two of its own where that is larger: a
-    number in a law is never dropped."""
-    return f"{abs(value):.2g}" if std is not None and std >= abs(value) else digits(value, std)
+    number in a law is never dropped. And so many digits more."""
+    if std is None or not math.isfinite(std):
+        return f"{abs(value):.{6 + more}g}"
+    if std >= abs(value):
+        return f"{abs(value):.{2 + more}g}"
+    return digits(value, std / 10**more)
 
 
 def with_spread(value: float, std: float) -> str:

@@ -26,11 +26,11 @@ class Law:
     formula: LawFormula
 
 
-def constants(shown: LawFormula) -> dict[str, dict[str, Any]]:
-    """Value, standard deviation and the short number within it, by constant."""
+def constants(formula: LawFormula) -> dict[str, dict[str, Any]]:
+    """Unrounded value and standard deviation, the short number within it, and the unit, if it has
+    one, by constant."""
     return {
-        str(name): {"value": value, "std": std, "short": short}
-        for name, value, std, short in zip(
-            shown.constants, shown.values, shown.stds, shown.short, strict=True
-        )
+        one.name: {"value": one.value, "std": one.std, "short": one.short}
+        | ({"unit": one.unit} if one.unit else {})
+        for one in formula.shown
     }
