@@ -150,8 +150,8 @@ class CanonicalForm:
             return self._value(genome, weight) != 0 and not (deaf and hearer in push)
 
         deaf = False
-        heard = [w for place in places for _, w in hearers.get(place, [])]
-        deaf = bool(places) and all(self._value(genome, w) == 0 for w in heard)
+        outward = [w for place in places for _, w in hearers.get(place, [])]
+        deaf = bool(places) and all(self._value(genome, w) == 0 for w in outward)
         if deaf:
             for argument in push:
                 self._zero(genome, argument.weights)

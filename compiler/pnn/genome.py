@@ -57,34 +57,34 @@ class Layout:
         """The wiring. The force of a layer hears the layer before it, with weights of its own, and
         the layer after it hears the force, as in the paper's Fig. 1 (26 genes for layers =
         [2, 2, 2], force = 2); see `early` for the earlier paper's (16 genes, layers = [2, 2])."""
-        heard = [*range(self.inputs)]
+        sources = [*range(self.inputs)]
         count, weights, genes = self.inputs + self.bias, 0, 0
         steps: list[Neuron | ForceEvaluation] = []
 
-        def unit(sources: list[int], active: bool) -> Neuron:
+        def unit(inward: list[int], active: bool) -> Neuron:
             nonlocal weights, genes
-            places = tuple(range(weights, weights + len(sources)))
-            weights += len(sources)
+            places = tuple(range(weights, weights + len(inward)))
+            weights += len(inward)
             gene = genes if active else -1
             genes += active
-            return Neuron(tuple(sources), places, gene)
+            return Neuron(tuple(inward), places, gene)
 
         for number, size in enumerate(self.layers, 1):
-            pushed: list[int] = []
+            forces: list[int] = []
             if number == self.force:
                 arguments = (
-                    (Neuron((heard[0],), (-1,)),)
+                    (Neuron((sources[0],), (-1,)),)
                     if self.early
-                    else tuple(unit(heard, False) for _ in range(self.force_components))
+                    else tuple(unit(sources, False) for _ in range(self.force_components))
                 )
                 steps.append(ForceEvaluation(arguments))
-                pushed = [*range(count, count + self.force_components)]
+                forces = [*range(count, count + self.force_components)]
                 count += self.force_components
-            early = self.early and bool(pushed)
-            steps += [unit([heard[k], *pushed] if early else heard, True) for k in range(size)]
-            heard = [*range(count, count + size), *([] if early else pushed)]
+            early = self.early and bool(forces)
+            steps += [unit([sources[k], *forces] if early else sources, True) for k in range(size)]
+            sources = [*range(count, count + size), *([] if early else forces)]
             count += size
-        last = [*heard, self.inputs] if self.bias else heard
+        last = [*sources, self.inputs] if self.bias else sources
         outputs = tuple(unit(last, self.active_output) for _ in range(self.outputs))
         return GenomeNetwork(
             self.inputs, self.bias, tuple(steps), outputs, self.activations, weights
@@ -142,8 +142,8 @@ class Layout:
         straight = codes[rows[..., : self.units]].all(-1)
         if self.bias:
             pairs = [zip(u.sources, u.weights, strict=True) for u in self.net.outputs]
-            heard = [w for each in pairs for s, w in each if s == self.inputs]
-            straight = straight & np.all(self.fixed(rows)[..., heard] == 0, axis=-1)
+            biased = [w for each in pairs for s, w in each if s == self.inputs]
+            straight = straight & np.all(self.fixed(rows)[..., biased] == 0, axis=-1)
         return np.asarray(straight)
 
     def dense(self) -> np.ndarray:

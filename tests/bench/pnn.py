@@ -67,7 +67,7 @@ def population(found: MapModel, linear: bool, count: int) -> np.ndarray:
     layout = found.layout
     rows = np.repeat(np.stack([layout.dense(), verlet(found)]), (count + 1) // 2, axis=0)[:count]
     other = np.stack([random.integers(0, n, count) for n in layout.choices], axis=1)
-    rows = np.where(random.random(rows.shape) < found.study.search.gene_mutation, other, rows)
+    rows = np.where(random.random(rows.shape) < found.settings.evolution.gene_mutation, other, rows)
     rows[:, : layout.units] = layout.plain
     if not linear:
         bent = random.integers(0, layout.units, count)
@@ -194,7 +194,7 @@ def speeds(found: MapModel, count: int) -> None:
 
 def unseen(found: MapModel) -> None:
     """Largest energy error, of eps, over a motion at energies outside of the training set."""
-    study = found.study
+    study = load(STUDY)
     energies = {"train": study.data.energies.train}
     one = study.data.energies.train[0]
     values = [replace(one, number=e, text=str(e), tree=None) for e in UNSEEN]

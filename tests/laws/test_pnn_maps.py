@@ -11,12 +11,13 @@ from actionrun.compiler.pnn.maps.model import map_model, thinned
 from actionrun.compiler.pnn.maps.search import MapSearch
 from actionrun.compiler.pnn.maps.structure_proof import map_matrices, prove_structure
 from actionrun.compiler.pnn.symbolic_check import check
-from actionrun.spec import Faults
+from actionrun.spec import Faults, load
 from map_studies import (
     DAMPED,
     EULER,
     FREE,
     PUBLISHED,
+    STUDIES,
     SYMPLECTIC_EULER,
     VERLET,
     genome,
@@ -128,7 +129,8 @@ def test_damping_by_extrapolation():
     assert best.proof.holds(damped=True) and not best.proof.symplectic
     limit = _limit(found, best, lambda *_: None)
     gamma = limit.rate[0] / limit.inverse_mass[0]
-    wanted = found.study.number(found.study.parameters["gamma"])
+    study = load(STUDIES / "damped_pnn.toml")
+    wanted = study.number(study.parameters["gamma"])
     assert gamma == pytest.approx(wanted, rel=1e-3)
 
 
@@ -178,9 +180,10 @@ def test_coordinates_as_numbers_have_a_force_each():
 
 
 def test_motions_start_at_the_minimum_and_move_inward(verlet):
-    q, lowest = potential_minimum(verlet.study, verlet.system)
+    study = load(STUDIES / "verlet_pnn.toml")
+    q, lowest = potential_minimum(study, verlet.system)
     assert q[0] == pytest.approx(2.5 * 2 ** (1 / 6), rel=1e-12)
-    assert lowest == pytest.approx(-verlet.study.number(verlet.study.parameters["eps"]), rel=1e-12)
+    assert lowest == pytest.approx(-study.number(study.parameters["eps"]), rel=1e-12)
     assert all(part.v[0, 0] < 0 and part.q[0, 0] == q[0] for part in verlet.motions.train)
 
 

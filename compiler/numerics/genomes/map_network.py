@@ -8,10 +8,17 @@ from typing import Any, NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Float
 
 from .network import ForceFunction, GenomeNetwork
 
-InputFunction = Callable[[jax.Array, jax.Array], list[jax.Array]]
+State = Float[Array, "*rows n"]  # positions, or velocities
+InputFunction = Callable[[State, State], list[Float[Array, "*rows width"]]]
+Rows = tuple[
+    Float[Array, "rows n"], Float[Array, "rows n"], Float[Array, "rows n"], Float[Array, "rows n"],
+    Float[Array, "rows 1"],
+]  # fmt: skip
+Sample = tuple[Float[Array, "few n"], Float[Array, "few n"]]
 
 
 class FittedGenome(NamedTuple):
@@ -44,7 +51,7 @@ class MapNetwork(eqx.Module):
     places: tuple[int, ...] = eqx.field(static=True)
     damped: bool = eqx.field(static=True)
 
-    def step(self, genes: FittedGenome, q: jax.Array, v: jax.Array) -> tuple[jax.Array, jax.Array]:
+    def step(self, genes: FittedGenome, q: State, v: State) -> tuple[State, State]:
         """One application, (..., n) each."""
         inputs = self.reader(q, v)
         out = self.net.values(genes.codes, genes.present, genes.weights, inputs, self.force)
@@ -53,7 +60,9 @@ class MapNetwork(eqx.Module):
         half = len(parts) // 2
         return jnp.concatenate(parts[:half], -1), jnp.concatenate(parts[half:], -1)
 
-    def metrics(self, genes: FittedGenome, rows, sample, spread) -> MapMetrics:
+    def metrics(
+        self, genes: FittedGenome, rows: Rows, sample: Sample, spread: Float[Array, " 2"]
+    ) -> MapMetrics:
         """`rows`: q, v, next q, next v, (rows, n), and what each row counts, (rows, 1); `sample`:
         q, v, (few, n); `spread`: of the increments of positions and velocities, two numbers."""
         q, v = self.step(genes, rows[0], rows[1])
@@ -78,17 +87,8 @@ class MapNetwork(eqx.Module):
         return MapMetrics(position, velocity, reversal, volume)
 
     @eqx.filter_jit
-    def batch_metrics(self, genes: FittedGenome, rows, sample, spread) -> MapMetrics:
+    def batch_metrics(
+        self, genes: FittedGenome, rows: Rows, sample: Sample, spread: Float[Array, " 2"]
+    ) -> MapMetrics:
         """Marks of a batch of networks."""
         return jax.vmap(lambda g: self.metrics(g, rows, sample, spread))(genes)
-
-    @eqx.filter_jit
-    def motion(self, genes: FittedGenome, q: jax.Array, v: jax.Array, steps: int):
-        """`steps` applications: (steps + 1, ..., n) of positions and velocities."""
-
-        def moved(state, _):
-            state = self.step(genes, *state)
-            return state, state
-
-        _, (qs, vs) = jax.lax.scan(moved, (q, v), length=steps)
-        return jnp.concatenate([q[None], qs]), jnp.concatenate([v[None], vs])

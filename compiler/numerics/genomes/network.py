@@ -13,11 +13,13 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 from actionrun.compiler.numerics.networks.activations import ACTIVATIONS
+from jaxtyping import Array, Bool, Float, Int
 
-ForceFunction = Callable[[Sequence[jax.Array]], Sequence[jax.Array]]
+Values = Float[Array, "*rows width"]  # of one unit, on every row
+ForceFunction = Callable[[Sequence[Values]], Sequence[Values]]
 
 
-def no_force(arguments: Sequence[jax.Array]) -> list[jax.Array]:
+def no_force(arguments: Sequence[Values]) -> list[Values]:
     """Of a system on which none acts."""
     return [jnp.zeros_like(one) for one in arguments]
 
@@ -61,15 +63,14 @@ class GenomeNetwork(eqx.Module):
 
     def values(
         self,
-        codes: jax.Array | None,
-        present: jax.Array,
-        weights: jax.Array,
-        inputs: Sequence[jax.Array],
+        codes: Int[Array, " units"] | None,
+        present: Bool[Array, " weights"],
+        weights: Float[Array, "weights *rows"],
+        inputs: Sequence[Values],
         force: ForceFunction | None,
-    ) -> list[jax.Array]:
-        """The outputs. codes (genes,), or None where all units are linear; present (weights,):
-        which weights are not fixed zeros; weights (weights, ...) and each of the inputs (rows, ...)
-        broadcast together."""
+    ) -> list[Values]:
+        """The outputs; codes None: all units are linear; present: which weights are not fixed
+        zeros. A weight and an input broadcast together."""
         values = list(inputs)
         if self.bias:
             values.append(jnp.ones_like(values[0]))
@@ -95,7 +96,14 @@ class GenomeNetwork(eqx.Module):
                 values.append(weighted_inputs(step))
         return [weighted_inputs(unit) for unit in self.outputs]
 
-    def activated(self, code, total, parts, weights, present) -> jax.Array:
+    def activated(
+        self,
+        code: Int[Array, ""],
+        total: Values,
+        parts: Sequence[Values],
+        weights: Sequence[int],
+        present: Bool[Array, " weights"],
+    ) -> Values:
         """The activation `code` of a weighted sum; `product` multiplies its parts instead.
 
         Those that were not chosen are given 1: one that overflows has no slope, and 0 times that

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 from actionrun.compiler.errors import study_error
 from actionrun.compiler.findings import Findings
+from actionrun.compiler.pnn.settings import search_settings
 from actionrun.compiler.program import ReportedSearch, Tell
 from actionrun.spec.kinds.pnn import Pnn
 
@@ -28,7 +29,7 @@ def law_search(study: Pnn, observations: Mapping[str, np.ndarray]) -> ReportedSe
         )  # fmt: skip
     space, notes = group_layout(study, relation)
     search = LawSearch(
-        study,
+        search_settings(study),
         relation,
         table,
         space,

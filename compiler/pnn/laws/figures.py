@@ -48,7 +48,7 @@ def front_figure(
     )
     return Figure(
         "front",
-        f"Error of {laws.said_output} {how} ({laws.study.test.folds} folds, drawn "
+        f"Error of {laws.said_output} {how} ({laws.rows.fold_count} folds, drawn "
         f"{laws.rows.repeats} times; bars: spread over the draws) against complexity. Rivals are "
         "cross-validated on the same folds.",
         (Panel(Axis("complexity"), Axis("error", laws.output_unit), tuple(curves)),),

@@ -53,7 +53,7 @@ def make_findings(
         "front": entries,
         "best": entries[choice.index],
         "best_reason": choice.reason,
-        "error_is": f"root mean square error of {laws.said_output} over {laws.study.test.folds} "
+        "error_is": f"root mean square error of {laws.said_output} over {rows.fold_count} "
         f"folds, drawn {rows.repeats} times",
         "compare": {r.name: _baseline_entry(laws, r, plain[r.name]) for r in laws.baselines},
     }
@@ -83,7 +83,7 @@ def recommended(laws: LawSearch, front: Sequence[Law]) -> ModelChoice:
     if not laws.paper:
         return knee([law.complexity for law in front], np.stack([law.squares for law in front]))
     least = int(np.argmin([law.objective for law in front]))
-    price = laws.study.search.parsimony
+    price = laws.settings.parsimony
     return ModelChoice(least, f"the lowest objective on the test rows at parsimony {price:g}")
 
 

@@ -7,10 +7,10 @@ from functools import cached_property
 
 import numpy as np
 from actionrun.compiler.pnn.genome import Layout
+from actionrun.compiler.pnn.settings import SearchSettings
 from actionrun.compiler.program import Evolution, Tell
 from actionrun.compiler.symbolic.printing import text
 from actionrun.compiler.symbolic.vocabulary import symbol
-from actionrun.spec.kinds.pnn import Pnn
 
 from .baselines import Baseline
 from .canonical_form import LawCanonicalForm
@@ -27,7 +27,7 @@ class LawSearch:
     ("paper": the published objective on the test rows, the error there, and complexity).
     """
 
-    study: Pnn
+    settings: SearchSettings
     groups: Groups
     rows: TableRows
     layout: Layout
@@ -38,7 +38,7 @@ class LawSearch:
 
     @property
     def paper(self) -> bool:
-        return self.study.search.method == "paper"
+        return self.settings.paper
 
     @property
     def objectives(self) -> tuple[str, ...]:
@@ -50,17 +50,12 @@ class LawSearch:
 
     @property
     def evolution(self) -> Evolution:
-        search = self.study.search
-        return Evolution(
-            "simple" if self.paper else "nsga2",
-            search.population, search.generations, search.crossover, search.mutation,
-            search.gene_mutation, search.tournament, self.study.seed,
-        )  # fmt: skip
+        return self.settings.evolution
 
     @cached_property
     def fitter(self) -> LawFitter:
-        training = self.study.training
-        return LawFitter(self.layout, self.rows, training.starts, training.epochs, self.study.seed)
+        how = self.settings
+        return LawFitter(self.layout, self.rows, how.starts, how.iterations, how.seed)
 
     @cached_property
     def canonical_form(self) -> LawCanonicalForm:
@@ -68,7 +63,7 @@ class LawSearch:
 
     def seeds(self, tell: Tell) -> np.ndarray:
         """Sums of one, two and three plain terms; none for the published algorithm."""
-        most = 0 if self.paper else 4 * self.study.search.population
+        most = 0 if self.paper else 4 * self.evolution.population
         return seed_genomes(self.layout, most)
 
     def canonicalize(self, genomes: np.ndarray) -> np.ndarray:
@@ -96,7 +91,7 @@ class LawSearch:
     def objective(self, error: np.ndarray, complexity: np.ndarray) -> np.ndarray:
         """10 log10 of the mean square error, plus parsimony times complexity."""
         with np.errstate(divide="ignore"):
-            return 20 * np.log10(error) + self.study.search.parsimony * complexity
+            return 20 * np.log10(error) + self.settings.parsimony * complexity
 
     def test_error(self, genomes: np.ndarray, weights: np.ndarray) -> np.ndarray:
         """Root of the mean square over the test rows, (n,); nan where there are none."""
@@ -118,11 +113,11 @@ class LawSearch:
     @property
     def output_unit(self) -> str:
         """Groups are plain numbers, unless the output is a name that has a unit."""
-        return self.study.unit(self.said_output)
+        return self.groups.units.get(self.said_output, "")
 
     @property
     def target_unit(self) -> str:
-        return self.study.unit(self.said_target)
+        return self.groups.units.get(self.said_target, "")
 
     def read_back(self, output: np.ndarray) -> np.ndarray:
         """The target (n,) for an output (n,) of all rows; the output where it cannot be read

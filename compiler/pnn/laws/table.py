@@ -28,7 +28,7 @@ class Groups:
     `words` spells columns, parameters, definitions and constants of physics as symbols; `inputs`
     and `output` are in these. `plain` gives what each stands for, in columns alone. `target`
     is the column that the output is made of, the first in it that no input holds (None: there is
-    none or it cannot be read back).
+    none or it cannot be read back). `units` in words, of columns, parameters and definitions.
     """
 
     words: Vocabulary
@@ -37,6 +37,7 @@ class Groups:
     columns: tuple[str, ...]
     plain: Mapping[sp.Symbol, sp.Expr]
     target: sp.Symbol | None
+    units: Mapping[str, str]
 
     def back(self, value: sp.Expr) -> sp.Expr:
         """The target where the output is `value`; `value` itself where there is no target."""
@@ -66,6 +67,10 @@ class TableRows:
     folds: np.ndarray
     repeats: int
     notes: tuple[str, ...] = ()
+
+    @property
+    def fold_count(self) -> int:
+        return len(self.folds) // self.repeats
 
 
 def law_groups(study: Pnn) -> Groups:
@@ -101,7 +106,8 @@ def law_groups(study: Pnn) -> Groups:
     target = free[0] if free else None
     if target is not None and inverse(output, target, symbol("y")) is None:
         target = None
-    return Groups(words, inputs, output, columns, plain, target)
+    units = {name: study.unit(name) for name in (*columns, *study.parameters, *study.define)}
+    return Groups(words, inputs, output, columns, plain, target, units)
 
 
 def group_layout(study: Pnn, relation: Groups) -> tuple[Layout, tuple[str, ...]]:

@@ -71,11 +71,16 @@ class ForceField(eqx.Module):
 class MovingSystem:
     """What moves, and the time `dt` of a step: a problem with the numbers of its parameters put in.
 
-    `width`: components of each coordinate; `count`: coordinates; `mass` (n, n), `force` the F(q) of
-    the Lagrangian, `reference` the motion under all forces.
+    `names` of the coordinates, the units of a length, the time and the energy as the study says
+    them; `width`: components of each coordinate; `count`: coordinates; `mass` (n, n), `force` the
+    F(q) of the Lagrangian, `reference` the motion under all forces.
     """
 
     problem: LagrangianSystem
+    names: tuple[str, ...]
+    length_unit: str
+    time_unit: str
+    energy_unit: str
     dt: float
     width: int
     count: int
@@ -123,10 +128,14 @@ def moving_system(study: Pnn) -> MovingSystem:
         forces = jnp.stack([f + zero for f in total(*q, *v, zero)])
         return jnp.tensordot(jnp.asarray(inverse), forces, 1)
 
-    width = widths.pop()
+    width, names = widths.pop(), tuple(study.system.coordinates)
     potential = -symbolic.lagrangian.subs(dict.fromkeys(words.v, 0)).subs(values)
     return MovingSystem(
         problem=symbolic,
+        names=names,
+        length_unit=study.unit(names[0]),
+        time_unit=study.unit("t"),
+        energy_unit=study.unit("lagrangian"),
         dt=study.number(_given(study, "dt")),
         width=width,
         count=symbolic.n // width,
@@ -284,8 +293,3 @@ def measured_pairs(
         known, test = (pairs[0][:cut],), (pairs[0][cut:],)
     train, validation = split(known)
     return MotionPairs(train, validation, test, {})
-
-
-def length_unit(study: Pnn, units: tuple[float, float, str]) -> str:
-    """The unit in which errors of positions are told."""
-    return "pm" if units[2] else study.unit(next(iter(study.system.coordinates)))

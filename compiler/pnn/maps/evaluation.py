@@ -127,10 +127,10 @@ def baselines(model: MapModel) -> dict[str, Callable[[], StepFunction]]:
 def feedforward_step(model: MapModel, force: ForceFunction | None, draw: int) -> FeedforwardStep:
     """A feed-forward network trained on the rows of a model."""
     rows, width = model.train, model.system.width
-    heard = features(force, width, jnp.asarray(rows.q), jnp.asarray(rows.v))
+    inputs = features(force, width, jnp.asarray(rows.q), jnp.asarray(rows.v))
     after = jnp.asarray(np.concatenate([rows.next_q, rows.next_v], axis=1))
-    key = jax.random.fold_in(jax.random.key(model.study.seed), draw)
-    layers, ins, outs = fit_layers(key, heard, after, HIDDEN, STEPS)
+    key = jax.random.fold_in(jax.random.key(model.settings.seed), draw)
+    layers, ins, outs = fit_layers(key, inputs, after, HIDDEN, STEPS)
     return FeedforwardStep(Feedforward(layers, ins, outs), force, width)
 
 

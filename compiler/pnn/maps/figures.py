@@ -7,7 +7,6 @@ import jax.numpy as jnp
 import numpy as np
 from actionrun.compiler.findings import Axis, Curve, Figure, Panel, Table
 
-from .data import length_unit
 from .evaluation import MapEvaluation
 from .model import MapModel
 from .printing import map_equations
@@ -89,10 +88,10 @@ def force_figure(model: MapModel, variants: Variants) -> tuple[Figure, ...]:
     true = np.asarray(model.system.force(rows)[0])[:, 0]
     learned = variants.force.scale * np.asarray(variants.force.field(rows)[0])[:, 0]
     curves = [Curve(q, true, "of the Lagrangian"), Curve(q, learned, "learned with it", "dashed")]
-    if model.study.search.force == "network" and model.map.force is not None:
+    if model.learned_force and model.map.force is not None:
         frozen = np.asarray(model.map.force(rows)[0])[:, 0]
         curves.append(Curve(q, frozen, "trained before", "dashed"))
-    name = next(iter(model.study.system.coordinates))
+    name = model.system.names[0]
     return (
         Figure(
             "force", "The force learned together with the map, from pairs of states alone, and "
@@ -100,7 +99,7 @@ def force_figure(model: MapModel, variants: Variants) -> tuple[Figure, ...]:
             "brought to the same size.",
             (
                 Panel(
-                    Axis(name, model.study.unit(name)), Axis("force"),
+                    Axis(name, model.system.length_unit), Axis("force"),
                     tuple(curves),
                 ),
             ),
@@ -111,7 +110,7 @@ def force_figure(model: MapModel, variants: Variants) -> tuple[Figure, ...]:
 def errors_figure(model: MapModel, several: list[MapEvaluation], caption: str) -> Figure:
     """Root mean squared errors of one step by set of rows."""
     length, speed, _ = model.units
-    unit = length_unit(model.study, model.units)
+    unit = model.length_unit
     labels = [*several[0].errors]
     ticks = np.arange(1.0, len(labels) + 1)
     panels = []

@@ -12,7 +12,7 @@ from actionrun.compiler.findings import Findings
 from actionrun.compiler.pnn.canonical_form import least_complex
 from actionrun.compiler.program import Tell
 
-from .data import MotionPairs, StatePairs, motion_pairs
+from .data import MotionPairs, StatePairs
 from .effective_activations import effective_activations
 from .evaluation import MapEvaluation, as_step, map_evaluation, richardson_limit
 from .model import FINAL_ROWS, MapModel, thinned
@@ -63,7 +63,7 @@ def _result(
 
 def _front_entries(model: MapModel, genomes: np.ndarray, tell: Tell) -> tuple[FrontEntry, ...]:
     tell("simplify", 0, 1, {})
-    if model.study.search.method == "paper":  # as it stands, and so counted
+    if model.settings.paper:  # as it stands, and so counted
         scored = front_of(model.scored(np.unique(genomes, axis=0)))
     else:
         scored = simplified(
@@ -95,7 +95,7 @@ def _entry(
     forms = map_matrices(model, same)
     return FrontEntry(
         genome, weights, complexity, error, selected,
-        error + model.study.search.parsimony * complexity,
+        error + model.settings.parsimony * complexity,
         forms, prove_structure(model, genome), scheme_name(model, forms, genome, weights),
         map_equations(model, genome if forms is None else same, weights, forms), reversal, volume,
     )  # fmt: skip
@@ -117,7 +117,7 @@ def recommended(model: MapModel, entries: tuple[FrontEntry, ...]) -> FrontEntry:
     A map that hardly moves is no answer: in decibels the error has to be nearer to the least than
     to that of leaving every state as it is.
     """
-    resting, price = resting_error(model), model.study.search.parsimony
+    resting, price = resting_error(model), model.settings.parsimony
     halfway = (min(e.selected for e in entries) + resting) / 2
     before, level = 0, resting
     cliffs: list[tuple[float, FrontEntry]] = []
@@ -126,7 +126,7 @@ def recommended(model: MapModel, entries: tuple[FrontEntry, ...]) -> FrontEntry:
             cliffs.append(((level - e.selected) / (e.complexity - before), e))
             before, level = e.complexity, e.selected
     high = [cliff for cliff in cliffs if cliff[1].selected < halfway]
-    if high and model.study.search.method != "paper":
+    if high and not model.settings.paper:
         return max(high, key=lambda cliff: cliff[0])[1]
     return min(entries, key=lambda e: e.selected + price * e.complexity)
 
@@ -149,16 +149,14 @@ def _limit(model: MapModel, best: FrontEntry, tell: Tell) -> ContinuumLimit | No
     In units of time in which the smaller step is as long as dt, a genome's fixed weights keep what
     they mean: velocities shrink by k, forces by k^2.
     """
-    study, forms = model.study, best.matrices
-    if forms is None or best.scheme is None or study.data.energies is None:
-        return None
-    if study.search.force == "network":
+    forms, again = best.matrices, model.at_smaller_dt
+    if forms is None or best.scheme is None or again is None or model.learned_force:
         return None
     levels = [in_natural_units(model, forms, best.genome, best.weights)]
     for level in range(1, LEVELS + model.system.damped):
         tell("extrapolate", level, LEVELS, {})
         k = 2**level
-        slow = _slowed(motion_pairs(study, model.system, None, shrink=k), k)
+        slow = _slowed(again(shrink=k), k)
         force = eqx.tree_at(lambda f: f.scale, model.map.force, jnp.asarray(1.0 / k**2))
         there = replace(model, motions=slow, map=eqx.tree_at(lambda m: m.force, model.map, force))
         data = there.data(thinned(there.train, FINAL_ROWS))

@@ -3,9 +3,9 @@ generation."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 import jax
 import jax.numpy as jnp
@@ -23,12 +23,13 @@ from actionrun.compiler.numerics.genomes.map_network import FittedGenome, MapMet
 from actionrun.compiler.numerics.genomes.network import ForceEvaluation
 from actionrun.compiler.pnn.canonical_form import CanonicalForm
 from actionrun.compiler.pnn.genome import Layout
+from actionrun.compiler.pnn.settings import SearchSettings, search_settings
 from actionrun.spec.kinds.pnn import Pnn
 from actionrun.spec.units.quantities import unit
 
 from .data import MotionPairs, MovingSystem, StatePairs, joined, motion_pairs, moving_system
 from .learned_force import trained_force
-from .networks import map_networks, order_of_inputs
+from .networks import MapNetworks, map_networks
 
 FITNESS_ROWS = 400
 FINAL_ROWS = 4000  # that the front is fitted on when the search is over
@@ -57,15 +58,26 @@ class ScoredMaps:
 
 @dataclass(frozen=True)
 class MapModel:
-    """A map study, ready to fit and score genomes."""
+    """A map study, ready to fit and score genomes; `at_smaller_dt` computes its motions at dt
+    divided by a number, None where they were measured."""
 
-    study: Pnn
+    settings: SearchSettings
     system: MovingSystem
-    layout: Layout
-    notes: tuple[str, ...]
+    networks: MapNetworks
     motions: MotionPairs
     map: MapNetwork
-    plain: bool  # inputs are the state itself
+    notes: tuple[str, ...]
+    learned_force: bool
+    at_smaller_dt: Callable[[int], MotionPairs] | None
+
+    @property
+    def layout(self) -> Layout:
+        return self.networks.layout
+
+    @property
+    def plain(self) -> bool:
+        """Whether the inputs are the state itself."""
+        return self.networks.order is not None
 
     @cached_property
     def canonical_form(self) -> CanonicalForm:
@@ -83,6 +95,11 @@ class MapModel:
     def test(self) -> StatePairs:
         return joined(self.motions.test) if self.motions.test else self.validation
 
+    @property
+    def length_unit(self) -> str:
+        """The unit in which errors of positions are given."""
+        return "pm" if self.units[2] else self.system.length_unit
+
     @cached_property
     def spread(self) -> tuple[float, float]:
         """Standard deviations of the increments of positions and of velocities: without this scale
@@ -96,8 +113,7 @@ class MapModel:
     def units(self) -> tuple[float, float, str]:
         """How many pm and pm/fs the study's units of position and velocity are, and their names;
         1 where the coordinates are no lengths."""
-        names = [*self.study.system.coordinates]
-        labels = self.study.unit(names[0]), self.study.unit("t")
+        labels = self.system.length_unit, self.system.time_unit
         if not all(labels) or unit(labels[0]).dimension != unit("pm").dimension:
             return 1.0, 1.0, ""
         length = float(unit(labels[0]).factor / unit("pm").factor)
@@ -119,7 +135,7 @@ class MapModel:
     @cached_property
     def fitness(self) -> tuple[FitData, StatePairs]:
         """The few rows that the search fits, and those that it scores."""
-        clean = self.study.data.energies is not None
+        clean = self.at_smaller_dt is not None
         few = max(FEW_ROWS if clean else FITNESS_ROWS, ROWS_A_WEIGHT * self.layout.weights)
         return self.data(thinned(self.train, few)), thinned(self.validation)
 
@@ -131,8 +147,9 @@ class MapModel:
     @cached_property
     def spreads(self) -> np.ndarray:
         """Random factors of the first weights of each start, (starts, weights)."""
-        random = np.random.default_rng([self.study.seed, 8])
-        return 1 + 0.5 * random.standard_normal((self.study.training.starts, self.layout.weights))
+        settings = self.settings
+        random = np.random.default_rng([settings.seed, 8])
+        return 1 + 0.5 * random.standard_normal((settings.starts, self.layout.weights))
 
     def starts(self, genomes: np.ndarray) -> np.ndarray:
         """First weights (starts, n, weights): a unit's weights share about 1, velocities count by
@@ -151,9 +168,8 @@ class MapModel:
         dt = self.system.dt
         sizes, net = np.ones(self.layout.weights), self.layout.net
         source = np.ones(net.inputs + 1 + len(net.steps) + net.force_components)
-        if self.plain:
-            for place, part in enumerate(order_of_inputs(self.study, self.system)):
-                source[place] = dt if part >= self.system.count else 1.0
+        for place, part in enumerate(self.networks.order or ()):
+            source[place] = dt if part >= self.system.count else 1.0
         place = net.inputs + net.bias
         for step in net.steps:
             count = len(step.arguments) if isinstance(step, ForceEvaluation) else 1
@@ -176,11 +192,11 @@ class MapModel:
         spec = genomes[:, : layout.units], layout.fixed(genomes), layout.linear(genomes)
         codes, fixed, linear = (np.concatenate([part] * several) for part in spec)
         batch = NetworkBatch(codes, fixed, starts.reshape(len(codes), -1), linear)
-        problem, train = FitProblem(layout.net, self.map.force, data), self.study.training
-        if train.optimizer == "adam":
-            result = fit_batch_by_adam(problem, batch, train.epochs, train.learning_rate)
+        problem, settings = FitProblem(layout.net, self.map.force, data), self.settings
+        if settings.optimizer == "adam":
+            result = fit_batch_by_adam(problem, batch, settings.iterations, settings.learning_rate)
         else:
-            options = FitOptions(train.epochs, tolerance, ABANDON_COST, BATCH_SIZE)
+            options = FitOptions(settings.iterations, tolerance, ABANDON_COST, BATCH_SIZE)
             result = fit_batch(problem, batch, options)
         cost = np.where(np.isfinite(result.cost), result.cost, np.inf).reshape(several, -1)
         best, lane = np.argmin(cost, axis=0), np.arange(len(genomes))
@@ -272,4 +288,6 @@ def map_model(study: Pnn, observations: Mapping[str, np.ndarray] | None) -> MapM
         field, note = trained_force(study, moving, data)
         notes = (*notes, note)
     net = MapNetwork(space.layout.net, field, space.reader, space.places, moving.damped)
-    return MapModel(study, moving, space.layout, notes, data, net, space.plain)
+    again = None if study.data.energies is None else partial(motion_pairs, study, moving, None)
+    learned = study.search.force == "network"
+    return MapModel(search_settings(study), moving, space, data, net, notes, learned, again)

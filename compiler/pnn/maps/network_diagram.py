@@ -12,7 +12,6 @@ from actionrun.compiler.findings import Axis, Curve, Figure, Panel
 from actionrun.compiler.numerics.genomes.network import ForceEvaluation, Neuron
 
 from .model import MapModel
-from .networks import order_of_inputs
 from .printing import notations
 
 DT = re.compile(r"\bdt\b")
@@ -74,11 +73,11 @@ def _nodes(model: MapModel, genome: np.ndarray) -> list[DiagramNode]:
     plain, _ = notations(model)
     count = model.system.count
     state = ["position"] * count + ["velocity"] * count
-    if model.plain:
-        parts = order_of_inputs(model.study, model.system)
+    parts = model.networks.order
+    if parts is not None:
         nodes = [DiagramNode(plain.state[part], 0, kind=state[part]) for part in parts]
     else:
-        nodes = [DiagramNode(one.text, 0) for one in model.study.search.inputs]
+        nodes = [DiagramNode(one.text, 0) for one in model.networks.inputs]
     if net.bias:
         nodes.append(DiagramNode("1", 0))
 
@@ -146,11 +145,8 @@ def _names(model: MapModel, genome: np.ndarray, weight: int) -> list[str]:
     value = layout.values[genome[layout.units + weight]]
     if value is None:
         return []
-    number = model.study.number
-    return [
-        one.text for one in model.study.search.weights
-        if one != "trainable" and abs(number(one) - float(value)) <= 1e-15 * abs(number(one))
-    ]  # fmt: skip
+    fixed = model.networks.fixed
+    return [name for name, one in fixed if abs(one - float(value)) <= 1e-15 * abs(one)]
 
 
 def _fits(names: list[str], source: str | None, target: str | None) -> bool:

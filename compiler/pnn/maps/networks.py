@@ -10,6 +10,7 @@ from actionrun.compiler.errors import study_error
 from actionrun.compiler.pnn.genome import Layout, layout
 from actionrun.compiler.symbolic.lowering import Lowered, lowered
 from actionrun.spec.kinds.pnn import Pnn
+from actionrun.spec.tables.leaves import Expression
 
 from .data import MovingSystem
 
@@ -29,14 +30,20 @@ class InputReader(eqx.Module):
 
 @dataclass(frozen=True)
 class MapNetworks:
-    """The networks of a study, with notes on their weights; `places` of the outputs in the state;
-    whether the inputs are the state itself (`plain`)."""
+    """The networks of a study, with notes on their weights.
+
+    `inputs` as the study writes them; `order`: which part of the state (positions, then velocities,
+    by coordinate) each is, None where they are not the state itself. `places` of the outputs in
+    the state; `fixed` weights by the study's words for them, with their numbers.
+    """
 
     layout: Layout
     notes: tuple[str, ...]
+    inputs: tuple[Expression, ...]
     reader: InputReader
-    plain: bool
+    order: tuple[int, ...] | None
     places: tuple[int, ...]
+    fixed: tuple[tuple[str, float], ...]
 
 
 def map_networks(study: Pnn, moving: MovingSystem) -> MapNetworks:
@@ -45,11 +52,15 @@ def map_networks(study: Pnn, moving: MovingSystem) -> MapNetworks:
     force = study.search.force
     layer = (len(study.search.layers) + 1) // 2 if force == "network" else force
     shape, notes = layout(study, force=layer, force_components=moving.count)
-    return MapNetworks(shape, notes, reader, plain, _places(study, moving))
+    order = _order_of_inputs(study, moving) if plain else None
+    fixed = tuple(
+        (one.text, study.number(one)) for one in study.search.weights if one != "trainable"
+    )
+    places = _places(study, moving)
+    return MapNetworks(shape, notes, study.search.inputs, reader, order, places, fixed)
 
 
-def order_of_inputs(study: Pnn, moving: MovingSystem) -> list[int]:
-    """Which part of the state (positions, then velocities, by coordinate) each input is."""
+def _order_of_inputs(study: Pnn, moving: MovingSystem) -> tuple[int, ...]:
     words = moving.problem.words
     state = [*words.q, *words.v]
     parts = []
@@ -57,7 +68,7 @@ def order_of_inputs(study: Pnn, moving: MovingSystem) -> list[int]:
         value = words.meaning(expression)
         first = value[0] if isinstance(value, tuple) else value
         parts.append(state.index(first) // moving.width)
-    return parts
+    return tuple(parts)
 
 
 def _reader(study: Pnn, moving: MovingSystem) -> tuple[InputReader, bool]:

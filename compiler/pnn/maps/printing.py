@@ -11,7 +11,6 @@ from actionrun.compiler.pnn.genome_expression import fitted_weights, network_out
 from actionrun.compiler.symbolic.printing import latex, name_latex, text
 
 from .model import MapModel
-from .networks import order_of_inputs
 from .structure_proof import MapMatrices, NaturalMatrices, natural_matrices
 
 NICE = (0.25, 1 / 3, 0.5, 2 / 3, 0.75, 1.0, 1.5, 2.0, 3.0, 4.0)
@@ -81,7 +80,7 @@ class Notation:
 
 def notations(model: MapModel) -> tuple[Notation, Notation]:
     """The study language's and LaTeX's."""
-    names = [*model.study.system.coordinates]
+    names = [*model.system.names]
     width, words = model.system.width, model.system.problem.words
     k = len(names)
     masses = [model.system.problem.mass[i * width, i * width] for i in range(k)]
@@ -115,7 +114,7 @@ def linear_sides(spelling: Notation, one: NaturalMatrices) -> list[str]:
     k = len(one.P)
     dt, squared = spelling.dt, spelling.squared
 
-    def swept(row: np.ndarray, over: bool) -> list[tuple[float, str]]:
+    def terms_of(row: np.ndarray, over: bool) -> list[tuple[float, str]]:
         """Terms of the state; `over`: of a velocity, so in units of 1/dt."""
         terms = []
         for j, value in enumerate(row):
@@ -126,10 +125,10 @@ def linear_sides(spelling: Notation, one: NaturalMatrices) -> list[str]:
             terms.append((value, spelling.product(value, top, bottom)))
         return terms
 
-    arguments = [spelling.total(swept(one.P[j], False)) for j in range(k)]
+    arguments = [spelling.total(terms_of(one.P[j], False)) for j in range(k)]
     sides = []
     for i in range(2 * k):
-        terms = swept(one.A[i], i >= k)
+        terms = terms_of(one.A[i], i >= k)
         for j in range(k):
             value = one.B[i, j]
             if value:
@@ -149,15 +148,15 @@ def nonlinear_sides(
     k = model.system.count
     forces = [sp.Function(f"F{j}") for j in range(k)]
     symbols = [*signs]
-    if model.plain:
-        inputs = [symbols[i] for i in order_of_inputs(model.study, model.system)]
+    if model.networks.order is not None:
+        inputs = [symbols[i] for i in model.networks.order]
         names = {s: (plain.state[i], tex.state[i]) for s, i in signs.items()}
     else:
         inputs = [sp.Symbol(f"z{i}", real=True) for i in range(model.layout.inputs)]
         words = model.system.problem.words
-        shown = [words.meaning(e) for e in model.study.search.inputs]
+        shown = [words.meaning(e) for e in model.networks.inputs]
         scalars = [one[0] if isinstance(one, tuple) else one for one in shown]
-        texts = [e.text for e in model.study.search.inputs]
+        texts = [e.text for e in model.networks.inputs]
         names = {s: (t, latex(e, words)) for s, t, e in zip(inputs, texts, scalars, strict=True)}
 
     def push(arguments: list[sp.Expr]) -> list[sp.Expr]:

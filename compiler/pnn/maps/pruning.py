@@ -34,7 +34,7 @@ def pruned_genomes(model: MapModel, say: Progress = lambda *_: None) -> np.ndarr
     dense = model.scored(model.canonical_form.canonicalize(layout.dense()[None]))
     kept: list[ScoredMaps] = [dense]
     for descent in range(DESCENTS):
-        random = np.random.default_rng([model.study.seed, 9, descent])
+        random = np.random.default_rng([model.settings.seed, 9, descent])
         kept += _descent(model, dense, random, narrow=descent % 2 == 0)
         say(descent + 1, DESCENTS, min(float(np.min(k.error + k.complexity)) for k in kept))
     return simplified(model, _concatenated(kept)).genomes

@@ -15,7 +15,6 @@ from actionrun.compiler.findings import (
     Table,
 )
 
-from .data import length_unit
 from .evaluation import BACK, LONG, MapEvaluation
 from .figures import errors_figure, family, family_table, force_figure, variants_table
 from .model import MapModel
@@ -57,7 +56,7 @@ def report(model: MapModel, result: MapResult, history: np.ndarray) -> Findings:
     if variants.force is not None:
         metrics["learned_force_off"] = variants.force.off
     if limit is not None:
-        for k, name in enumerate(model.study.system.coordinates):
+        for k, name in enumerate(model.system.names):
             metrics[f"inverse_mass.{name}"] = float(limit.inverse_mass[k])
             if damped:
                 metrics[f"damping_rate.{name}"] = float(limit.rate[k])
@@ -114,7 +113,7 @@ def _limits(model: MapModel, limit: ContinuumLimit | None) -> tuple[Equation, ..
     if limit is None:
         return ()
     equations = []
-    for k, name in enumerate(model.study.system.coordinates):
+    for k, name in enumerate(model.system.names):
         value = float(limit.inverse_mass[k])
         suffix = f"_{name}" if len(limit.inverse_mass) > 1 else ""
         equations.append(
@@ -151,7 +150,7 @@ def _summary(
 ) -> tuple[tuple[str, str], ...]:
     length, _, _ = model.units
     to_energy, energy = energy_unit(model)
-    unit = length_unit(model.study, model.units)
+    unit = model.length_unit
     lines = [("map", e.text) for e in best.equations]
     lines.append(("known as", best.known or "no scheme that has a name here"))
     lines.append(("complexity", str(best.complexity)))
@@ -167,7 +166,7 @@ def _summary(
     lines.append(("return error", f"{back} after {BACK} steps and back"))
     lines.append(("energy shift", f"{shift} over {LONG} steps"))
     if limit is not None:
-        names = [*model.study.system.coordinates]
+        names = model.system.names
         for k, value in enumerate(limit.inverse_mass):
             tail = f" of {names[k]}" if len(names) > 1 else ""
             at = float(np.diag(limit.levels[0].B[len(names):])[k])  # fmt: skip
@@ -203,14 +202,14 @@ def _checks(model: MapModel, best: FrontEntry, own: MapEvaluation) -> tuple[Chec
     length, _, _ = model.units
     if not damped:
         good = own.return_error < 1e-3 * model.spread[0]
-        text = with_unit(own.return_error * length, length_unit(model.study, model.units))
+        text = with_unit(own.return_error * length, model.length_unit)
         checks.append(Check("return", good, f"{text} from the start after {BACK} steps and back"))
     return tuple(checks)
 
 
 def _notes(model: MapModel, best: FrontEntry) -> tuple[str, ...]:
     notes = [*model.notes]
-    if model.study.search.method == "paper":
+    if model.settings.paper:
         notes.append("as published, the network of the lowest objective, whatever its structure")
     elif not best.proved(model.system.damped):
         notes.append(
@@ -230,7 +229,7 @@ def _notes(model: MapModel, best: FrontEntry) -> tuple[str, ...]:
 
 def _arrays(model: MapModel, several: list[MapEvaluation]) -> dict[str, Array]:
     to_energy, energy = energy_unit(model)
-    unit = model.study.unit(next(iter(model.study.system.coordinates)))
+    unit = model.system.length_unit
     arrays = {}
     for number, one in enumerate(several):
         key = one.name.replace(" + ", "_with_").replace(" ", "_")
@@ -274,7 +273,7 @@ def _front_table(entries: tuple[FrontEntry, ...], best: FrontEntry, damped: bool
 def _peer_table(model: MapModel, several: list[MapEvaluation]) -> Table:
     length, speed, _ = model.units
     to_energy, energy = energy_unit(model)
-    unit = length_unit(model.study, model.units)
+    unit = model.length_unit
     sets = {"seen": "validation", "unseen": "test"}
     header = ["map", *(f"{kind}, {name}" for name in sets for kind in ("position", "velocity"))]
     header += [f"return error {unit}".rstrip(), f"energy shift {energy}".rstrip()]
@@ -306,7 +305,7 @@ def _figures(
 ) -> tuple[Figure, ...]:  # fmt: skip
     to_energy, energy = energy_unit(model)
     length, _, _ = model.units
-    unit = length_unit(model.study, model.units)
+    unit = model.length_unit
     several = [one for one in several if one.name != CHAIN]  # too near to this map to be seen
     figures = [_front_figure(model, entries, best), errors_figure(model, several, PEERS)]
     motion = several[0].energy.shape[1] - 1
@@ -383,7 +382,7 @@ def _front_figure(model: MapModel, entries: tuple[FrontEntry, ...], best: FrontE
 
 def _limit_figure(model: MapModel, limit: ContinuumLimit) -> Figure:
     k = len(limit.levels[0].P)
-    names = [*model.study.system.coordinates]
+    names = model.system.names
     steps = np.array([model.system.dt / 2**level for level in range(len(limit.levels))])
     mass = np.diag(model.system.mass)[:: model.system.width]
     curves = []
@@ -394,6 +393,6 @@ def _limit_figure(model: MapModel, limit: ContinuumLimit) -> Figure:
     return Figure(
         "limit", "Distance of the fitted factor of F dt/m from its limit: it falls with dt, so it "
         "is discretisation and not an error of the mass.",
-        (Panel(Axis("dt", model.study.unit("t"), log=True), Axis("distance from the limit", "",
+        (Panel(Axis("dt", model.system.time_unit, log=True), Axis("distance from the limit", "",
                log=True), tuple(curves)),),
     )  # fmt: skip

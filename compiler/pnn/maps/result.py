@@ -93,7 +93,7 @@ def resting_error(model: MapModel) -> float:
 
 def energy_unit(model: MapModel) -> tuple[float, str]:
     """What turns the study's energies into eV, where it has units; else 1 and its own."""
-    label = model.study.unit("lagrangian")
+    label = model.system.energy_unit
     if not label or unit(label).dimension != unit("eV").dimension:
         return 1.0, label
     return float(unit(label).factor / unit("eV").factor), "eV"

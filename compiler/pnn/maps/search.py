@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from actionrun.compiler.program import Evolution, Tell
+from actionrun.compiler.program import Tell
 
 from .model import MapModel
 from .pruning import pruned_genomes
@@ -22,23 +22,13 @@ class MapSearch:
     def __init__(self, model: MapModel, precompiler: Precompiler | None = None):
         self.model = model
         self.choices = model.layout.choices
-        search = model.study.search
-        self.paper = search.method == "paper"
+        self.paper = model.settings.paper
         self.objectives = (
             ("objective", "error", "complexity")
             if self.paper
             else ("error", "complexity", "structure")
         )
-        self.evolution = Evolution(
-            method="simple" if self.paper else "nsga2",
-            population=search.population,
-            generations=search.generations,
-            crossover=search.crossover,
-            mutation=search.mutation,
-            gene_mutation=search.gene_mutation,
-            tournament=search.tournament,
-            seed=model.study.seed,
-        )
+        self.evolution = model.settings.evolution
         self._known: dict[tuple[int, ...], tuple[float, float]] = {}
         self._precompiler = precompiler
 
@@ -67,7 +57,7 @@ class MapSearch:
         error, structure = np.array([self._known[key] for key in keys]).T
         if self.paper:  # as the papers counted: every weight as it stands
             complexity = self.model.layout.complexity(np.asarray(genomes))
-            objective = error + self.model.study.search.parsimony * complexity
+            objective = error + self.model.settings.parsimony * complexity
             return np.stack([objective, error, complexity], axis=1)
         complexity = self.model.layout.complexity(canonical)
         return np.stack([error, complexity, structure], axis=1)

@@ -15,7 +15,6 @@ import sympy as sp
 from actionrun.compiler.pnn.genome_expression import exact_weights, network_outputs
 
 from .model import MapModel
-from .networks import order_of_inputs
 
 
 @dataclass(frozen=True)
@@ -41,11 +40,11 @@ def map_matrices(model: MapModel, row: np.ndarray) -> MapMatrices | None:
     """The matrices of a genome; None where it is not linear in its inputs and the force, or where
     its inputs are not the state."""
     layout = model.layout
-    if not model.plain or not bool(layout.linear(row)):
+    order = model.networks.order
+    if order is None or not bool(layout.linear(row)):
         return None
     weights, symbols = exact_weights(layout, row)
     k = model.system.count
-    order = order_of_inputs(model.study, model.system)
     inputs = [sp.Symbol(f"u_{i}") for i in range(2 * k)]
     kicks = [sp.Symbol(f"f_{j}") for j in range(k)]
     arguments: list[sp.Expr] = []
@@ -57,11 +56,11 @@ def map_matrices(model: MapModel, row: np.ndarray) -> MapMatrices | None:
     outputs = network_outputs(layout, row, weights, [inputs[i] for i in order], push)
     placed = [outputs[model.map.places.index(i)] for i in range(2 * k)]
     rows = [sp.expand(one) for one in placed]
-    heard = [sp.expand(one) for one in arguments] or [sp.Integer(0)] * k
+    heard_by_force = [sp.expand(one) for one in arguments] or [sp.Integer(0)] * k
     return MapMatrices(
         sp.Matrix(2 * k, 2 * k, lambda i, j: rows[i].coeff(inputs[j])),
         sp.Matrix(2 * k, k, lambda i, j: rows[i].coeff(kicks[j])),
-        sp.Matrix(k, 2 * k, lambda i, j: heard[i].coeff(inputs[j])),
+        sp.Matrix(k, 2 * k, lambda i, j: heard_by_force[i].coeff(inputs[j])),
         tuple(symbols),
     )
 

@@ -168,11 +168,11 @@ def _force_networks(
     q, n = fit.start[0], model.system.n
     dt = model.system.dt
     pace = np.asarray(fit.wanted[1][0] - fit.start[1]) / dt * np.diag(model.system.mass)
-    key = jax.random.fold_in(jax.random.key(model.study.seed), 300)
+    key = jax.random.fold_in(jax.random.key(model.settings.seed), 300)
 
-    def network(heard: jax.Array, spread: np.ndarray) -> Feedforward:
-        layers = glorot_layers(key, (heard.shape[1], *HIDDEN, len(spread)), jnp.float64)
-        ins = Scaling(jnp.mean(heard, axis=0), jnp.std(heard, axis=0))
+    def network(inputs: jax.Array, spread: np.ndarray) -> Feedforward:
+        layers = glorot_layers(key, (inputs.shape[1], *HIDDEN, len(spread)), jnp.float64)
+        ins = Scaling(jnp.mean(inputs, axis=0), jnp.std(inputs, axis=0))
         outs = Scaling(jnp.zeros(len(spread)), jnp.asarray(spread))
         return Feedforward(layers, ins, outs, jnp.tanh)
 

@@ -87,7 +87,7 @@ class Precompiler:
         layout = self.model.layout
         trainable, zero = layout.code(None), layout.code(0)
         codes = [k for k, name in enumerate(layout.activations) if (name == "linear") == linear]
-        if trainable is None or not codes or self.model.study.training.optimizer == "adam":
+        if trainable is None or not codes or self.model.settings.optimizer == "adam":
             return []
         genomes = []
         for size in program_sizes(layout.net, linear):
