@@ -43,6 +43,7 @@ from .integration import Integration
 from .many_body import stepper as bodies
 from .report import IntegrationReport
 from .series import Series
+from .settings import Settings, settings
 from .stability_check import with_step_check_of_bodies
 from .stepper import solver, stepper
 from .supported import require_room
@@ -71,14 +72,14 @@ def build(
 ) -> Reported[Integration]:
     """The program of a ggl study. Raises Faults for what the mathematics forbids."""
     system = lagrangian_system(study)
-    theta, h = parameters(system), study.number(study.integrator.dt)
-    parts = (_of_bodies if system.body_count else _of_coordinates)(study, system, theta)
-    integrator, steps = parts.integrator, study.integrator.steps or 0
-    output = dense_output(study, system, integrator, h, steps)
+    theta, of = parameters(system), settings(study, system)
+    parts = (_of_bodies if system.body_count else _of_coordinates)(of, system, theta)
+    integrator, h = parts.integrator, of.h
+    output = dense_output(of, system, integrator)
     way = solver(integrator, output is None)
     march = TimeMarcher(integrator, way, parts.exact, parts.charges.balance, output is not None)
-    require_room(study, system, h, parts.q, parts.p)
-    kind = np.float32 if study.integrator.precision == "single" else np.float64
+    require_room(of, system, parts.q, parts.p)
+    kind = np.float32 if of.precision == "single" else np.float64
     # unlike `jnp.asarray`, this compiles nothing
     start = (theta, np.float64(h), np.asarray(parts.q, kind), np.asarray(parts.p, kind))
     theta, h_, q, p = jax.device_put(start)
@@ -87,15 +88,15 @@ def build(
         mapped = partial(mapped, integrator.r, h, charges=parts.charges.balance, dtype=q.dtype)
     else:
         mapped = None
-    run = Integration(study, system, march, theta, h_, q, p, steps, output, mapped)
-    comparison = _comparison(run, parts, h) if study.compare is not None else None
+    run = Integration(of, system, march, theta, h_, q, p, of.steps, output, mapped)
+    comparison = _comparison(run, parts) if of.methods else None
     report = IntegrationReport(run, parts.charges, parts.body_check, comparison)
     return Reported(run, report)
 
 
-def _of_coordinates(study: Ggl, system: LagrangianSystem, theta: Any) -> _Parts:
+def _of_coordinates(of: Settings, system: LagrangianSystem, theta: Any) -> _Parts:
     arrays = mechanics(system)
-    integrator, q, p = stepper(study, system, arrays, theta)
+    integrator, q, p = stepper(of, system, arrays, theta)
 
     def pulls() -> ArrayFunction:
         words, free = system.words, replace(system, holonomic=())
@@ -103,7 +104,7 @@ def _of_coordinates(study: Ggl, system: LagrangianSystem, theta: Any) -> _Parts:
         return lowered([right for _, right in equations_of_motion(free)], arguments)
 
     return _Parts(
-        integrator, q, p, charges(system, arrays, integrator), _exact(study, system),
+        integrator, q, p, charges(system, arrays, integrator), _exact(of, system),
         partial(_step_map, arrays, theta) if integrator.linear else None, pulls, None,
     )  # fmt: skip
 
@@ -114,20 +115,20 @@ def _step_map(
     return step_map(arrays, r, h, theta, charges, dtype)
 
 
-def _of_bodies(study: Ggl, system: LagrangianSystem, theta: Any) -> _Parts:
+def _of_bodies(of: Settings, system: LagrangianSystem, theta: Any) -> _Parts:
     arrays = many_body_mechanics(system)
-    integrator, q, p = bodies.stepper(study, system, arrays, theta)
+    integrator, q, p = bodies.stepper(of, system, arrays, theta)
 
     def check(run: Integration, rows: Series, findings: Findings) -> Findings:
         return with_step_check_of_bodies(run, arrays, rows, findings)
 
     return _Parts(
-        integrator, q, p, bodies.charges(system, arrays, integrator), bodies.exact(study, system),
+        integrator, q, p, bodies.charges(system, arrays, integrator), bodies.exact(of, system),
         None, lambda: None, check,
     )  # fmt: skip
 
 
-def _comparison(run: Integration, parts: _Parts, h: float) -> Comparison:
+def _comparison(run: Integration, parts: _Parts) -> Comparison:
     integrator, clock = parts.integrator, parts.integrator.clock
     motion: Equations = EquationsOfMotion(
         integrator.mechanics.flattened, parts.pulls(), integrator.surface
@@ -135,17 +136,21 @@ def _comparison(run: Integration, parts: _Parts, h: float) -> Comparison:
     if clock is not None:
         motion = TimeTransformedEquations(motion, clock)
     setting = InitialValueProblem(
-        run.system, integrator, motion, parts.step_map, run.theta, run.q, run.p, h
+        run.system, integrator, motion, parts.step_map, run.theta, run.q, run.p, run.settings.h
     )
-    return Comparison(run.study, setting, tableaux(run.study), run.total, parts.exact)
+    return Comparison(
+        run.settings,
+        setting,
+        tableaux(run.settings.methods, run.system.words),
+        run.total,
+        parts.exact,
+    )
 
 
-def _exact(study: Ggl, system: LagrangianSystem) -> ExactSolution | None:
-    """The true positions; none where the study does not give them."""
-    if not study.exact:
+def _exact(of: Settings, system: LagrangianSystem) -> ExactSolution | None:
+    """The true positions; None where they are not known."""
+    if not of.exact:
         return None
-    words, positions = system.words, []
-    for name in words.slices:
-        given = study.exact[name]
-        positions += [words.scalar(e) for e in (given if isinstance(given, tuple) else (given,))]
+    words = system.words
+    positions = [words.scalar(e) for e in of.exact]
     return CoordinateExactSolution(lowered(positions, [words.t, *system.constants]))

@@ -27,10 +27,10 @@ from actionrun.compiler.symbolic.noether import (
     symmetries,
 )
 from actionrun.compiler.symbolic.structure import equations_of_motion
-from actionrun.spec.kinds.ggl import Ggl
 
 from .findings import Series
 from .integration import Integration
+from .settings import Settings
 
 SMALL = 1e-3  # of the size of a charge's terms: what a charge that is nearly zero is measured by
 SHOWN = 6  # charges drawn
@@ -111,7 +111,7 @@ def with_charges(
     system = run.system
     charges = [
         Charge(s.name, s.kind, s.charge_name, charge_text(system, s), charge_latex(system, s),
-               _unit(run.study, s))
+               _unit(system, s))
         for s in of.symmetries
     ]  # fmt: skip
     rows = series.q.T, series.p.T, series.t, series.energy
@@ -150,18 +150,19 @@ def with_charges(
         summary=(*findings.summary, *summary),
         extra={**findings.extra, "ledger": entries},
         tables=(*findings.tables, _table(entries)),
-        figures=(*findings.figures, _figure(run.study, charges, series.t, defect)),
-        checks=(*findings.checks, *_checks(run.study, entries, charges)),
+        figures=(*findings.figures, _figure(system, charges, series.t, defect)),
+        checks=(*findings.checks, *_checks(run.settings, entries, charges)),
         arrays={**findings.arrays, **_arrays(charges, values, flux)},
     )
 
 
-def _unit(study: Ggl, symmetry: Symmetry) -> str:
-    energy, time = study.unit("lagrangian"), study.unit("t")
+def _unit(system: LagrangianSystem, symmetry: Symmetry) -> str:
+    unit = system.words.unit
+    energy, time = unit("lagrangian"), unit("t")
     if symmetry.kind == "time" or not (energy and time):
         return energy
     if symmetry.kind == "translation":
-        return study.unit(f"pi_{symmetry.charge_name.split()[-1].partition('[')[0]}")
+        return unit(f"pi_{symmetry.charge_name.split()[-1].partition('[')[0]}")
     return f"{energy}*{time}"
 
 
@@ -180,7 +181,9 @@ def _table(entries: list[dict]) -> Table:
     )  # fmt: skip
 
 
-def _figure(study: Ggl, charges: Sequence[Charge], t: np.ndarray, defect: np.ndarray) -> Figure:
+def _figure(
+    system: LagrangianSystem, charges: Sequence[Charge], t: np.ndarray, defect: np.ndarray
+) -> Figure:
     floor = np.finfo(float).eps / 4
     curves = tuple(
         Curve(t[1:], np.maximum(np.abs(defect[1:, k]), floor), _short(s, len(charges)))
@@ -193,7 +196,7 @@ def _figure(study: Ggl, charges: Sequence[Charge], t: np.ndarray, defect: np.nda
         "round-off for momenta, the order of the method for the energy."
         + (" p are momenta, L angular momenta." if len(charges) > 3 else "")
     )
-    return Figure("ledger", caption, (Panel(Axis("time t", study.unit("t")), y, curves),))
+    return Figure("ledger", caption, (Panel(Axis("time t", system.words.unit("t")), y, curves),))
 
 
 def _short(charge: Charge, count: int) -> str:
@@ -204,8 +207,8 @@ def _short(charge: Charge, count: int) -> str:
     return name.replace("total momentum of", "p of").replace("angular momentum of", "L of")
 
 
-def _checks(study: Ggl, entries: list[dict], charges: Sequence[Charge]) -> list[Check]:
-    checks, most = [], 1e-9 if study.integrator.precision == "double" else 1e-5
+def _checks(settings: Settings, entries: list[dict], charges: Sequence[Charge]) -> list[Check]:
+    checks, most = [], 1e-9 if settings.precision == "double" else 1e-5
     momenta = [e["defect"] for e, s in zip(entries, charges, strict=True) if s.kind != "time"]
     for s, e in zip(charges, entries, strict=True):
         if s.kind == "time" and e["flux"]:

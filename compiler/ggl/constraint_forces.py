@@ -15,7 +15,6 @@ from actionrun.compiler.numerics.integrators.time_marching import Integrator
 from actionrun.compiler.symbolic.constraints import numbered
 from actionrun.compiler.symbolic.lagrangian_system import LagrangianSystem
 from actionrun.compiler.symbolic.vocabulary import Vocabulary
-from actionrun.spec.kinds.ggl import Ggl
 
 
 class Forces(NamedTuple):
@@ -44,7 +43,7 @@ def forces(integrator: Integrator, q, v, t, theta) -> Forces | None:
     return Forces(*map(np.asarray, _forces(flat, integrator.surface, q, v, t, theta)))
 
 
-def force_arrays(study: Ggl, system: LagrangianSystem, forces: Forces) -> dict[str, Array]:
+def force_arrays(system: LagrangianSystem, forces: Forces) -> dict[str, Array]:
     """`multiplier_1`, ... of L + sum_k multiplier_k phi_k, one for every body where a constraint
     holds for each, and `force_NAME` by coordinate."""
     arrays: dict[str, Array] = {}
@@ -56,24 +55,24 @@ def force_arrays(study: Ggl, system: LagrangianSystem, forces: Forces) -> dict[s
         meaning = f"multiplier of the constraint {one.where.text}{of}"
         dims = ("t", f"{key}_i") if one.each else ("t",)
         data = data if one.each else data[:, 0]
-        arrays[key] = Array(data, dims, study.unit(key), meaning)
+        arrays[key] = Array(data, dims, system.words.unit(key), meaning)
     each = " of each body" if system.body_count else ""
     for name in system.words.slices:
         data = system.of_coordinate(forces.forces, name)
         dims = ("t", *bodies, f"{name}_component")[: data.ndim]
         meaning = f"force of constraint on {name}{each}"
-        arrays[f"force_{name}"] = Array(data, dims, study.unit(f"force_{name}"), meaning)
+        arrays[f"force_{name}"] = Array(data, dims, system.words.unit(f"force_{name}"), meaning)
     return arrays
 
 
-def force_figure(study: Ggl, words: Vocabulary, t: np.ndarray, forces: Forces) -> Figure:
+def force_figure(words: Vocabulary, t: np.ndarray, forces: Forces) -> Figure:
     """Forces of constraint against time, one panel for the coordinates that share a unit."""
     curves: dict[str, list[Curve]] = {}
     for name, part in words.slices.items():
         for k in range(part.start, part.stop):
             curve = Curve(t, forces.forces[:, k], f"on {words.names[k]}")
-            curves.setdefault(study.unit(f"force_{name}"), []).append(curve)
-    time = Axis("time t", study.unit("t"))
+            curves.setdefault(words.unit(f"force_{name}"), []).append(curve)
+    time = Axis("time t", words.unit("t"))
     panels = tuple(
         Panel(time, Axis("force of constraint", unit), tuple(group))
         for unit, group in curves.items()

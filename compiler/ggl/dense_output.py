@@ -24,9 +24,9 @@ from actionrun.compiler.symbolic.lagrangian_system import LagrangianSystem
 from actionrun.compiler.symbolic.lowered_system import kernel
 from actionrun.compiler.symbolic.lowering import lowered
 from actionrun.compiler.symbolic.many_body_sums import summands
-from actionrun.spec.kinds.ggl import MOST_TIMES, Ggl
 
-NEAR = 1e-9  # of a step: a time so little behind its end still belongs to it
+from .settings import NEAR, Settings
+
 NUMBERS = 4_000_000  # of a block of steps that are looked at together
 
 
@@ -127,45 +127,33 @@ def _joined(parts, count: int, n: int):
     return q.T[:count], v.T[:count], t[:count]
 
 
-def events(study: Ggl, system: LagrangianSystem) -> StateFunctions | None:
+def events(settings: Settings, system: LagrangianSystem) -> StateFunctions | None:
     """The functions of [events] whose zeros are looked for; None where there are none."""
     words = system.words
-    if not study.events:
+    if not settings.events:
         return None
     if not system.body_count:
         arguments = [*words.q, *words.v, words.t, *system.constants]
         return CoordinateFunctions(
-            lowered([words.scalar(event) for event in study.events.values()], arguments)
+            lowered([words.scalar(event) for event in settings.events.values()], arguments)
         )
     sums = []
-    for event in study.events.values():
+    for event in settings.events.values():
         parts = summands(words, event)
         sums.append(tuple(kernel(system, one, [one.expression], ()) for one in parts))
     return ManyBodyFunctions(tuple(sums), len(words.names), len(system.values))
 
 
 def dense_output(
-    study: Ggl, system: LagrangianSystem, integrator: Integrator, h: float, steps: int
+    settings: Settings, system: LagrangianSystem, integrator: Integrator
 ) -> DenseOutput | None:
     """What [output] and [events] ask for; None where there are none. Raises Faults."""
-    if study.output is None and not study.events:
+    if not (settings.events or settings.output.asked):
         return None
-    clock = integrator.clock
-    times = _times(study, h * steps if clock is None else np.inf, h)
+    clock, h, steps = integrator.clock, settings.h, settings.steps
+    times = settings.output.until(h * steps if clock is None else np.inf)
     last = times / h - NEAR if clock is None else np.zeros(0)
     at = np.clip(np.ceil(last).astype(np.int64) - 1, 0, steps - 1)
     flat = integrator.mechanics.flattened
-    paths = StepPaths(flat, integrator.r, events(study, system), clock)
-    return DenseOutput(paths, tuple(study.events), times, at, h)
-
-
-def _times(study: Ggl, end: float, h: float) -> np.ndarray:
-    """Times of output up to `end`, infinity where a transformed time ends nobody knows when."""
-    output = study.output
-    if output is None:
-        return np.zeros(0)
-    if output.every is not None:
-        every = study.number(output.every)
-        count = MOST_TIMES if end == np.inf else int(end / every + NEAR)
-        return every * np.arange(count + 1)
-    return np.sort(np.array([study.number(value) for value in output.times or ()], float))
+    paths = StepPaths(flat, integrator.r, events(settings, system), clock)
+    return DenseOutput(paths, tuple(settings.events), times, at, h)

@@ -23,7 +23,7 @@ def with_dense_output(
     arrays, extra = dict(findings.arrays), dict(findings.extra)
     metrics, tables = dict(findings.metrics), list(findings.tables)
     summary, notes = list(findings.summary), list(findings.notes)
-    unit = run.study.unit("t")
+    unit = run.system.words.unit("t")
     if len(sought.times):
         notes += _unreached(run, sought, samples)
         arrays["output_t"] = Array(samples["output_t"], ("output_t",), unit, "time of output")
@@ -44,7 +44,7 @@ def with_dense_output(
             spans = _spans(t, rising)
             each = "" if spans[-1] is None else f", one direction each {spans[-1]:.10g} {unit}"
             summary.append((f"event {name}", f"{len(t)} times{each}".rstrip()))
-            rows.append((name, run.study.events[name].text, len(t), *spans))
+            rows.append((name, run.settings.events[name].text, len(t), *spans))
         tables.append(_table(rows, unit))
     return replace(
         findings,
@@ -61,11 +61,10 @@ def _unreached(
     run: Integration, sought: DenseOutput, samples: Mapping[str, np.ndarray]
 ) -> list[str]:
     """Times that a run of a transformed time did not come to: it ends when it ends."""
-    output = run.study.output
     missed = len(sought.times) - len(samples["output_t"])
-    if output is None or output.times is None or not missed:
+    if not (run.settings.output.listed and missed):
         return []
-    unit = run.study.unit("t")
+    unit = run.system.words.unit("t")
     end = f"t = {float(samples['t'][-1]):.6g} {unit}".rstrip()
     return [f"{missed} of {len(sought.times)} times of output lie behind the end of the run, {end}"]
 
@@ -92,12 +91,12 @@ def _spans(t: np.ndarray, rising: np.ndarray) -> tuple[float | None, float | Non
 
 
 def _states(run: Integration, key: str, q: np.ndarray, v: np.ndarray) -> dict[str, Array]:
-    study, problem, arrays = run.study, run.system, {}
+    problem, unit_of, arrays = run.system, run.system.words.unit, {}
     axes = (f"{key}_t", *(["body"] if problem.body_count else []))
     for name in problem.words.slices:
         for prefix, rows, unit, what in (
-            ("", q, study.unit(name), "position"),
-            ("v_", v, study.unit(f"{name}'"), "velocity"),
+            ("", q, unit_of(name), "position"),
+            ("v_", v, unit_of(f"{name}'"), "velocity"),
         ):
             data = problem.of_coordinate(rows, name)
             dims = (*axes, f"{name}_component")[: data.ndim]

@@ -9,6 +9,7 @@ from actionrun.compiler.symbolic.lagrangian_system import lagrangian_system
 from actionrun.compiler.symbolic.structure import structure
 from actionrun.spec.kinds.ggl import Ggl
 
+from .settings import settings as settings_of
 from .supported import cost
 
 
@@ -16,9 +17,10 @@ def explain(study: Ggl) -> tuple[Section, ...]:
     """The sections of `actionrun explain` for a ggl study."""
     system = lagrangian_system(study)
     of = structure(system)
-    order = 2 * study.integrator.r + 2
-    transform, unit = study.integrator.time_transform, system.words.unit.behind("t")
-    steps = "explicit" if study.integrator.r == 0 and of.positional else "iterated to round-off"
+    settings = settings_of(study, system)
+    order = 2 * settings.r + 2
+    transform, unit = settings.time_transform, system.words.unit.behind("t")
+    steps = "explicit" if settings.r == 0 and of.positional else "iterated to round-off"
     if of.linear:
         steps = "one linear map a step, since L and K are quadratic"
     if transform is not None or system.holonomic:
@@ -27,7 +29,7 @@ def explain(study: Ggl) -> tuple[Section, ...]:
         steps += "; every node lies on the surface, and every velocity along it"
     if transform is not None:
         unit = f" of a transformed time s, dt = ({transform.text}) ds"
-    steps += cost(study)
+    steps += cost(settings)
     energy = "conserved" if system.conservative else "not conserved"
     bodies = (
         f"{system.body_count} bodies with the coordinates {', '.join(system.words.names)} each. A "
@@ -38,9 +40,9 @@ def explain(study: Ggl) -> tuple[Section, ...]:
         Section("System", bodies if system.body_count else "", symbolic_equations(system)),
         Section(
             "Integration",
-            f"Galerkin-Gauss-Lobatto variational integrator, r = {study.integrator.r} interior "
-            f"points, order {order}; {study.integrator.steps} steps of "
-            f"{study.number(study.integrator.dt):.6g}{unit}; {steps}. The energy is {energy}.",
+            f"Galerkin-Gauss-Lobatto variational integrator, r = {settings.r} interior "
+            f"points, order {order}; {settings.steps} steps of "
+            f"{settings.h:.6g}{unit}; {steps}. The energy is {energy}.",
         ),
         *mechanics_sections(system),
     )

@@ -20,14 +20,14 @@ def path(x: np.ndarray, y: np.ndarray, label: str = "") -> Curve:
 
 
 def figures(run: Integration, series: Series) -> tuple[Figure, ...]:
-    study, words = run.study, run.system.words
-    time = Axis("time t", study.unit("t"))
+    words = run.system.words
+    time = Axis("time t", words.unit("t"))
     panels = []
     for name, part in words.slices.items():
         curves = tuple(
             Curve(series.t, series.q[:, k], words.names[k]) for k in range(part.start, part.stop)
         )
-        panels.append(Panel(time, Axis(f"position {name}", study.unit(name)), curves))
+        panels.append(Panel(time, Axis(f"position {name}", words.unit(name)), curves))
     drawn = [Figure("motion", "Positions against time.", tuple(panels))]
     drawn += [
         Figure(
@@ -35,8 +35,8 @@ def figures(run: Integration, series: Series) -> tuple[Figure, ...]:
             f"The path of {name} in its plane; the dot marks the start.",
             (
                 Panel(
-                    Axis(f"{name}[1]", study.unit(name)),
-                    Axis(f"{name}[2]", study.unit(name)),
+                    Axis(f"{name}[1]", words.unit(name)),
+                    Axis(f"{name}[2]", words.unit(name)),
                     (
                         path(series.q[:, part.start], series.q[:, part.start + 1]),
                         Curve(
@@ -54,7 +54,7 @@ def figures(run: Integration, series: Series) -> tuple[Figure, ...]:
         if part.stop - part.start == 2
     ]
     if series.forces is not None:
-        drawn.append(force_figure(study, words, series.t, series.forces))
+        drawn.append(force_figure(words, series.t, series.forces))
     drawn.append(energy_figure(run, series, time))
     if run.march.exact is not None:
         drawn.append(_error_figure(run, series, time, run.march.exact))
@@ -68,7 +68,7 @@ def energy_figure(run: Integration, series: Series, time: Axis) -> Figure:
         curve = Curve(series.t, (series.energy - start) / abs(start))
         caption = "Relative error of the energy, which the true motion conserves."
     else:
-        y = Axis("energy E", run.study.unit("lagrangian"))
+        y = Axis("energy E", run.system.words.unit("lagrangian"))
         curve = Curve(series.t, series.energy)
         caption = "Energy of the conservative part of the Lagrangian against time."
     return Figure("energy", caption, (Panel(time, y, (curve,)),))
@@ -82,6 +82,6 @@ def _error_figure(run: Integration, series: Series, time: Axis, exact: ExactSolu
         floor = np.finfo(float).eps * max(np.max(np.abs(series.q[:, k])), 1e-300)
         curves.append(Curve(series.t[1:], np.maximum(error[1:], floor), words.names[k]))
     first = words.names[0].partition("[")[0]
-    y = Axis("absolute error of position", run.study.unit(first), log=True)
+    y = Axis("absolute error of position", run.system.words.unit(first), log=True)
     caption = "Distance from the exact solution of the study; at the bottom, round-off."
     return Figure("exact_error", caption, (Panel(time, y, tuple(curves)),))

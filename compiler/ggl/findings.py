@@ -15,7 +15,6 @@ from actionrun.compiler.symbolic.equations import numeric_equations, symbolic_eq
 from actionrun.compiler.symbolic.evaluation import numbers
 from actionrun.compiler.symbolic.printing import text
 from actionrun.compiler.symbolic.regularity import kinks
-from actionrun.spec.kinds.ggl import Ggl
 
 from .constraint_forces import force_arrays
 from .figures import figures
@@ -76,11 +75,11 @@ def _final(run: Integration, series: Series) -> dict[str, object]:
 
 
 def _summary(run: Integration, state: Trajectory, series: Series) -> tuple[tuple[str, str], ...]:
-    study, system, rule = run.study, run.system, run.integrator.rule
+    settings, system, rule = run.settings, run.system, run.integrator.rule
     lines = [("method", f"GGL r = {rule.r}, order {rule.order}, {solver_name(run, state)}")]
-    precision = [("precision", "single, 7 digits")] * (study.integrator.precision == "single")
+    precision = [("precision", "single, 7 digits")] * (settings.precision == "single")
     lines += [] if system.body_count else precision
-    lines.append(("steps", f"{int(state.step)} of {float(run.h):.6g}{_step_unit(study)}"))
+    lines.append(("steps", f"{int(state.step)} of {settings.h:.6g}{_step_unit(run)}"))
     if system.body_count:
         lines.append(("bodies", f"{system.body_count}, {system.n} degrees of freedom"))
         lines += [*precision, *_places_of_bodies(run, series)]
@@ -101,7 +100,7 @@ def _summary(run: Integration, state: Trajectory, series: Series) -> tuple[tuple
 def _places(run: Integration, series: Series) -> list[tuple[str, str]]:
     lines = []
     for k, name in enumerate(run.system.words.names):
-        unit = run.study.unit(name.partition("[")[0])
+        unit = run.system.words.unit(name.partition("[")[0])
         value = f"{series.q[-1, k]:.12g}"
         lines.append((f"{name}({series.t[-1]:.6g})", f"{value} {unit}".rstrip()))
     return lines
@@ -111,7 +110,7 @@ def _places_of_bodies(run: Integration, series: Series) -> list[tuple[str, str]]
     """Of few bodies all, of more none."""
     system, lines = run.system, []
     for name in system.words.slices if system.body_count <= LISTED else ():
-        unit = f" {run.study.unit(name)}".rstrip()
+        unit = f" {run.system.words.unit(name)}".rstrip()
         for body, row in enumerate(system.of_coordinate(series.q[-1], name), 1):
             place = ", ".join(f"{x:.9g}" for x in np.atleast_1d(row))
             place = f"({place})" if np.ndim(row) else place
@@ -119,11 +118,11 @@ def _places_of_bodies(run: Integration, series: Series) -> list[tuple[str, str]]
     return lines
 
 
-def _step_unit(study: Ggl) -> str:
+def _step_unit(run: Integration) -> str:
     """What stands behind the number of a step."""
-    transform = study.integrator.time_transform
+    transform = run.settings.time_transform
     if transform is None:
-        return f" {study.unit('t')}".rstrip()
+        return run.system.words.unit.behind("t")
     return f" of s, where dt = ({transform.text}) ds"
 
 
@@ -139,22 +138,22 @@ def solver_name(run: Integration, state: Trajectory) -> str:
 
 
 def _arrays(run: Integration, series: Series) -> dict[str, Array]:
-    study, system = run.study, run.system
-    arrays = {"t": Array(series.t, ("t",), study.unit("t"), "time")}
+    system, unit_of = run.system, run.system.words.unit
+    arrays = {"t": Array(series.t, ("t",), unit_of("t"), "time")}
     bodies = ("body",) * bool(system.body_count)
     each = " of each body" if system.body_count else ""
     for name in system.words.slices:
         for prefix, rows, unit, meaning in (
-            ("", series.q, study.unit(name), "position"),
-            ("v_", series.v, study.unit(f"{name}'"), "velocity"),
-            ("pi_", series.p, study.unit(f"pi_{name}"), "discrete momentum"),
+            ("", series.q, unit_of(name), "position"),
+            ("v_", series.v, unit_of(f"{name}'"), "velocity"),
+            ("pi_", series.p, unit_of(f"pi_{name}"), "discrete momentum"),
         ):
             data = system.of_coordinate(rows, name)
             dims = ("t", *bodies, f"{name}_component")[: data.ndim]
             arrays[prefix + name] = Array(data, dims, unit, f"{meaning} {name}{each}")
-    arrays["energy"] = Array(series.energy, ("t",), study.unit("lagrangian"), "energy")
+    arrays["energy"] = Array(series.energy, ("t",), unit_of("lagrangian"), "energy")
     if series.forces is not None:
-        arrays |= force_arrays(study, system, series.forces)
+        arrays |= force_arrays(system, series.forces)
     return arrays
 
 

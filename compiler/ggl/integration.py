@@ -21,10 +21,10 @@ from actionrun.compiler.numerics.integrators.time_marching import (
 )
 from actionrun.compiler.program import Report
 from actionrun.compiler.symbolic.lagrangian_system import LagrangianSystem
-from actionrun.spec.kinds.ggl import Ggl
 
 from .dense_output import DenseOutput
 from .diagnosis import Point, cause
+from .settings import Settings
 
 ROWS = 4096  # rows that one compiled call can return
 NUMBERS = 2_000_000  # in the positions of these rows, at most
@@ -64,7 +64,7 @@ class Integration:
     system is quadratic.
     """
 
-    study: Ggl
+    settings: Settings
     system: LagrangianSystem
     march: TimeMarcher
     theta: Any
@@ -79,7 +79,7 @@ class Integration:
 
     @property
     def quantum(self) -> int:
-        return self.study.integrator.save_every
+        return self.settings.save_every
 
     @property
     def integrator(self) -> Integrator:
@@ -163,8 +163,8 @@ class Integration:
         return [part[keep] for part in rows], between
 
     def _diverged(self, x: Trajectory, what: str) -> str:
-        n, unit = self.system.n, self.study.unit("t")
-        at = f"t = {self._time(x):.6g}{' ' + unit if unit else ''}"
+        n, unit = self.system.n, self.system.words.unit.behind("t")
+        at = f"t = {self._time(x):.6g}{unit}"
         of = self.system.state_names(6)
         names = ", ".join(
             f"{name} = {value:.4g}" for name, value in zip(of, np.asarray(x.q)[:n], strict=False)

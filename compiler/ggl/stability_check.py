@@ -34,8 +34,8 @@ TOLERANCE = 1e-6  # of a spectral radius: the rounding of a double eigenvalue
 
 def with_step_check(run: Integration, findings: Findings) -> Findings:
     """The findings with a check of the step, and a note where it is near its limit or beyond."""
-    problem, study = run.system, run.study
-    if problem.constraints or study.integrator.time_transform is not None or problem.n > LARGEST:
+    problem = run.system
+    if problem.constraints or run.settings.time_transform is not None or problem.n > LARGEST:
         return findings
     if structure(problem).linear:
         return _with(run, findings, *_of_map(run, linear(problem)))
@@ -50,7 +50,7 @@ def with_step_check(run: Integration, findings: Findings) -> Findings:
     if not np.isfinite(fast).any():
         return findings
     worst = int(np.nanargmax(fast))
-    when = f" at t = {arrays['t'].data[rows[worst]]:.4g} {study.unit('t')}".rstrip()
+    when = f" at t = {arrays['t'].data[rows[worst]]:.4g}{problem.words.unit.behind('t')}"
     x = float(run.h) * float(fast[worst])
     return _with(run, findings, x, x <= limit(run.integrator.r), when)
 
@@ -92,7 +92,7 @@ def with_step_check_of_bodies(
     run: Integration, mechanics: ManyBodyMechanics, series: Series, findings: Findings
 ) -> Findings:
     """The same for many bodies, at the start and the end of their motion."""
-    if run.system.holonomic or run.study.integrator.time_transform is not None:
+    if run.system.holonomic or run.settings.time_transform is not None:
         return findings
     fast = []
     for k in (0, -1):
@@ -106,7 +106,7 @@ def with_step_check_of_bodies(
 
 
 def _with(run: Integration, findings: Findings, x: float, stable: bool, when: str) -> Findings:
-    r, h, unit = run.integrator.r, float(run.h), f" {run.study.unit('t')}".rstrip()
+    r, h, unit = run.integrator.r, float(run.h), run.system.words.unit.behind("t")
     most = limit(r)
     words = f"dt*omega is {x:.3g}{when}, and r = {r} is stable up to {most:.3g}"
     metrics = {**findings.metrics, "step_over_limit": x / most}

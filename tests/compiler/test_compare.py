@@ -9,6 +9,7 @@ from actionrun.compiler.ggl.comparison.propagators import ExplicitMethod, Variat
 from actionrun.compiler.ggl.comparison.tableaux import tableaux
 from actionrun.compiler.numerics.integrators.runge_kutta import OWN
 from actionrun.compiler.program import Reported
+from actionrun.compiler.symbolic.vocabulary import vocabulary
 from actionrun.spec import Faults, loads
 
 OSCILLATOR = """\
@@ -86,7 +87,7 @@ def test_order(name):
     """On a driven, damped bead whose mass depends on its place."""
     if name in DIFFRAX:
         pytest.importorskip("diffrax")
-    (method,) = tableaux(loads(bead(name)))
+    (method,) = tableaux([name], vocabulary(loads(bead(name))))
     assert method.order == {"rk2": 2, "rk4": 4, **DIFFRAX}[name]
     n, setting = 12 if method.order > 5 else 60, setting_of(bead(name))
     truth = VariationalMethod(setting._replace(h=1.5 / n), 8).next_block(2 * n).q[1::2]
@@ -100,7 +101,7 @@ def test_order(name):
 def test_the_same_numbers_as_diffrax_itself(name):
     diffrax = pytest.importorskip("diffrax")
     setting = setting_of(bead(name))
-    (method,) = tableaux(loads(bead(name)))
+    (method,) = tableaux([name], vocabulary(loads(bead(name))))
     course = ExplicitMethod(setting, method)
     start = course.y
     ours = course.next_block(30)

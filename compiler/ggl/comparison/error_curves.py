@@ -46,7 +46,7 @@ def with_comparison(
     start = float(setting.start()[1][0])
     scale = max(abs(start), 1e-3 * kinetic) or 1.0
     runs, ends = _marched(comparison, start, scale, tell)
-    unit = comparison.study.unit("t")
+    unit = setting.system.words.unit("t")
     findings = replace(
         findings,
         metrics={**findings.metrics, **_metrics(runs)},
@@ -55,8 +55,7 @@ def with_comparison(
         arrays={**findings.arrays, **_arrays(ends, unit, runs)},
         notes=(*findings.notes, *_notes(setting, runs)),
     )
-    compare = comparison.study.compare
-    if compare is not None and compare.work_precision:
+    if comparison.settings.work_precision:
         return with_work_precision(comparison, findings, tell)
     return findings
 

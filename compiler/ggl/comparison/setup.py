@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from actionrun.compiler.ggl.settings import Settings
 from actionrun.compiler.numerics.integrators.mechanics import ExactSolution
 from actionrun.compiler.numerics.integrators.runge_kutta import Tableau
-from actionrun.spec.kinds.ggl import Ggl
 
 from .propagators import (
     ExactMethod,
@@ -26,7 +26,7 @@ Truth = ExactMethod | VariationalMethod
 class Comparison:
     """What is asked for in [compare], ready to be run; `exact` are the true positions of t."""
 
-    study: Ggl
+    settings: Settings
     setting: InitialValueProblem
     methods: tuple[Tableau, ...]
     steps: int
@@ -49,7 +49,7 @@ class Comparison:
     @property
     def way(self) -> str:
         """In words: what steps are of, and what the other methods do about constraints."""
-        words, transform = "", self.study.integrator.time_transform
+        words, transform = "", self.settings.time_transform
         if transform is not None:
             words = (
                 f" Steps are of s, dt = g ds with g = {transform.text}: the others integrate "

@@ -6,27 +6,28 @@ constant step that is all there is to an explicit method, and one loop runs them
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from actionrun.compiler.errors import study_error
 from actionrun.compiler.numerics.integrators.runge_kutta import OWN, Tableau
-from actionrun.spec.kinds.ggl import Ggl
+from actionrun.compiler.symbolic.vocabulary import Vocabulary
 
 
-def tableaux(study: Ggl) -> tuple[Tableau, ...]:
+def tableaux(methods: Sequence[str], words: Vocabulary) -> tuple[Tableau, ...]:
     """The methods of [compare]. Raises Faults where one needs a library that is not there."""
-    names = study.compare.methods if study.compare is not None else ()
-    methods = {
-        name: OWN[name] if name in OWN else _of_diffrax(study, place, name)
-        for place, name in enumerate(names)
+    known = {
+        name: OWN[name] if name in OWN else _of_diffrax(words, place, name)
+        for place, name in enumerate(methods)
     }
-    return tuple(methods.values())
+    return tuple(known.values())
 
 
-def _of_diffrax(study: Ggl, place: int, name: str) -> Tableau:
+def _of_diffrax(words: Vocabulary, place: int, name: str) -> Tableau:
     try:
         import diffrax
     except ImportError:
         raise study_error(
-            study,
+            words,
             ("compare", "methods", place),
             "not-installed",
             f"the method {name} comes from diffrax, which is not installed",

@@ -64,8 +64,9 @@ def _end(course: Course | Truth, steps: int) -> Rows:
 
 
 def _figure(comparison: Comparison, points: dict[str, list[Point]], size: float) -> Figure:
-    floor, coordinates = np.finfo(float).eps / 4 * size, list(comparison.study.system.coordinates)
-    unit = comparison.study.unit(coordinates[0]) if len(coordinates) == 1 else ""
+    words = comparison.setting.system.words
+    floor, coordinates = np.finfo(float).eps / 4 * size, list(words.slices)
+    unit = words.unit(coordinates[0]) if len(coordinates) == 1 else ""
     curves = []
     for name, runs in points.items():
         work = np.array([point[2] for point in runs], float)

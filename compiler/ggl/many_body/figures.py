@@ -22,8 +22,8 @@ def _chosen(count: int, most: int) -> list[int]:
 
 
 def figures(run: Integration, series: Series) -> tuple[Figure, ...]:
-    study, system = run.study, run.system
-    time = Axis("time t", study.unit("t"))
+    system = run.system
+    time = Axis("time t", system.words.unit("t"))
     drawn = []
     for name, part in system.words.slices.items():
         size, data = part.stop - part.start, run.system.of_coordinate(series.q, name)
@@ -46,7 +46,7 @@ def _of(count: int) -> str:
 
 
 def _paths(run: Integration, name: str, data: np.ndarray) -> Figure:
-    unit, panels = run.study.unit(name), []
+    unit, panels = run.system.words.unit(name), []
     for x, y in zip(range(data.shape[2] - 1), range(1, data.shape[2]), strict=True):
         curves = [
             path(data[:, body, x], data[:, body, y], f"body {body + 1}")
@@ -59,11 +59,11 @@ def _paths(run: Integration, name: str, data: np.ndarray) -> Figure:
 
 
 def _profiles(run: Integration, name: str, data: np.ndarray, t: np.ndarray) -> Figure:
-    number, unit = np.arange(1.0, data.shape[1] + 1), run.study.unit("t")
+    number, unit = np.arange(1.0, data.shape[1] + 1), run.system.words.unit("t")
     curves = tuple(
         Curve(number, data[row], f"t = {t[row]:.4g} {unit}".rstrip()) for row in _chosen(len(t), 5)
     )
-    panel = Panel(Axis("body i"), Axis(f"position {name}", run.study.unit(name)), curves)
+    panel = Panel(Axis("body i"), Axis(f"position {name}", run.system.words.unit(name)), curves)
     return Figure(f"profile_{name}", "Positions of all bodies at some times.", (panel,))
 
 
@@ -75,8 +75,8 @@ def _against_time(
         curves = tuple(
             Curve(t, data[:, body, k], f"body {body + 1}") for body in _chosen(data.shape[1], SHOWN)
         )
-        label = f"{name}[{k + 1}]" if run.study.system.is_vector(name) else name
-        panels.append(Panel(time, Axis(f"position {label}", run.study.unit(name)), curves))
+        label = f"{name}[{k + 1}]" if name in run.system.words.vectors else name
+        panels.append(Panel(time, Axis(f"position {label}", run.system.words.unit(name)), curves))
     caption = f"Positions against time.{_of(data.shape[1])}"
     return Figure(f"motion_{name}", caption, tuple(panels))
 
@@ -85,7 +85,7 @@ def _forces(run: Integration, name: str, on: Forces, t: np.ndarray, time: Axis) 
     data = run.system.of_coordinate(on.forces, name)
     size = np.linalg.norm(data, axis=2) if data.ndim == 3 else data
     curves = tuple(Curve(t, size[:, b], f"body {b + 1}") for b in _chosen(size.shape[1], SHOWN))
-    y = Axis(f"force on {name}", run.study.unit(f"force_{name}"))
+    y = Axis(f"force on {name}", run.system.words.unit(f"force_{name}"))
     what = "The sizes of the forces" if data.ndim == 3 else "The forces"
     caption = f"{what} that keep the constraints.{_of(size.shape[1])}"
     return Figure(f"constraint_forces_{name}", caption, (Panel(time, y, curves),))
@@ -95,8 +95,8 @@ def _error(run: Integration, series: Series, time: Axis, exact: ExactSolution) -
     true = np.asarray(jax.lax.map(lambda t: exact(t, *run.theta), jnp.asarray(series.t)))
     error = np.max(np.abs(series.q - true), axis=1)
     floor = np.finfo(float).eps * max(np.max(np.abs(series.q)), 1e-300)
-    y = Axis("absolute error of position", run.study.unit(next(iter(run.system.words.slices))),
-             log=True)  # fmt: skip
+    words = run.system.words
+    y = Axis("absolute error of position", words.unit(next(iter(words.slices))), log=True)
     curve = Curve(series.t[1:], np.maximum(error[1:], floor))
     caption = "Largest distance of any body from the exact solution; at the bottom, round-off."
     return Figure("exact_error", caption, (Panel(time, y, (curve,)),))

@@ -8,7 +8,8 @@ import jax
 import numpy as np
 from actionrun.compiler.errors import study_error
 from actionrun.compiler.ggl.charge_balance import SymmetryCharges
-from actionrun.compiler.ggl.stepper import given_speed, in_transformed_time
+from actionrun.compiler.ggl.settings import InitialState, Settings
+from actionrun.compiler.ggl.stepper import in_transformed_time
 from actionrun.compiler.numerics.integrators.constrained import Constrained
 from actionrun.compiler.numerics.integrators.many_body.charges import ManyBodyCharges
 from actionrun.compiler.numerics.integrators.many_body.exact_solution import ManyBodyExactSolution
@@ -27,7 +28,6 @@ from actionrun.compiler.symbolic.lowering import lowered
 from actionrun.compiler.symbolic.noether import symmetries
 from actionrun.compiler.symbolic.regularity import require_masses
 from actionrun.compiler.symbolic.time_transform import many_body_clock
-from actionrun.spec.kinds.ggl import Ggl
 
 MOST = 3000  # unknowns of a step with constraints: its matrix is dense
 CHARGES = {"time": "energy", "translation": "shift", "rotation": "turn"}
@@ -41,45 +41,38 @@ def _momenta(mechanics: ManyBodyMechanics, at, theta):
 
 
 def _start(
-    study: Ggl, system: LagrangianSystem, mechanics: ManyBodyMechanics, theta
+    given: InitialState, system: LagrangianSystem, mechanics: ManyBodyMechanics, theta
 ) -> tuple[np.ndarray, np.ndarray]:
     """Initial positions and discrete momenta (n,), component by component. Raises Faults for a body
     without mass."""
-    given = study.start
-
-    def rows(by_name) -> np.ndarray:
-        parts = [np.array(study.bodies(by_name[name])).T for name in system.words.slices]
-        return np.concatenate(parts)
-
-    q = rows(given.position)
-    v = np.zeros(q.shape) if given.velocity is None else rows(given.velocity)
-    at = jax.device_put(q), jax.device_put(v)
+    moving = given.given == "velocity"
+    v = given.speed if moving else np.zeros(given.q.shape)
+    at = tuple(jax.device_put(x.reshape(-1, system.body_count)) for x in (given.q, v))
     p, inverse = map(np.asarray, _momenta(mechanics, at, theta))
-    p = p if given.momentum is None else rows(given.momentum)
     require_masses(system.words, inverse)
-    return q.ravel(), p.ravel()
+    return given.q, p.ravel() if moving else given.speed
 
 
 def stepper(
-    study: Ggl, system: LagrangianSystem, arrays: ManyBodyMechanics, theta
+    settings: Settings, system: LagrangianSystem, arrays: ManyBodyMechanics, theta
 ) -> tuple[Integrator, np.ndarray, np.ndarray]:
-    """The integrator of the study and the state (q, p) that it starts from, as `ggl.stepper`."""
-    r, count = study.integrator.r, system.body_count
-    q, p = _start(study, system, arrays, theta)
+    """The integrator of the settings and the state (q, p) that it starts from, as `ggl.stepper`."""
+    r, count = settings.r, system.body_count
+    q, p = _start(settings.start, system, arrays, theta)
     plain, flat, surface = GGL(arrays, r), arrays.flattened, None
     if system.holonomic:
         surface = many_body_constraints(system)
         unknowns = (system.n + surface.m) * (r + 1)
         if unknowns > MOST:
             raise study_error(
-                study, ("system", "constraints"), "too-many-bodies",
+                system.words, ("system", "constraints"), "too-many-bodies",
                 f"a step of {count} bodies with constraints has {unknowns} unknowns, "
                 f"{MOST} at most",
                 "take fewer bodies, or a smaller integrator.r",
             )  # fmt: skip
         on = Constrained(GGL(flat, r), surface)
-        q, p = start_on_constraints(system, on, theta, q, p, given_speed(study))
-    transform = study.integrator.time_transform
+        q, p = start_on_constraints(system, on, theta, q, p, settings.start.given)
+    transform = settings.time_transform
     if transform is None:
         return plain if surface is None else Constrained(GGL(flat, r), surface), q, p
     clock = many_body_clock(system, transform, arrays)
@@ -87,18 +80,15 @@ def stepper(
     inner = GGL(FlattenedMechanics(slow), r, clock)
     inner = inner if surface is None else Constrained(inner, surface)
     result = Transformed(inner, flat, clock)
-    return in_transformed_time(study, result, plain.energies, theta, q, p)
+    return in_transformed_time(settings, system.words, result, plain.energies, theta, q, p)
 
 
-def exact(study: Ggl, system: LagrangianSystem) -> ManyBodyExactSolution | None:
-    """The true positions of all bodies at a time; None where the study does not give them."""
-    if not study.exact:
+def exact(settings: Settings, system: LagrangianSystem) -> ManyBodyExactSolution | None:
+    """The true positions of all bodies at a time; None where they are not known."""
+    if not settings.exact:
         return None
-    words, parts = system.words, []
-    for name in words.slices:
-        given = study.exact[name]
-        parts += [words.scalar(e, each=True)
-                  for e in (given if isinstance(given, tuple) else (given,))]  # fmt: skip
+    words = system.words
+    parts = [words.scalar(e, each=True) for e in settings.exact]
     symbols, places = arguments_of(system, parts)
     values = lowered(parts, [*symbols, words.t, *system.constants])
     return ManyBodyExactSolution(system.body_count, len(system.values), places, values)

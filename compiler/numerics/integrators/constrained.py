@@ -25,7 +25,8 @@ from jaxtyping import Array, Float
 from .mechanics import FlatMechanics, Parameters, TimeTransform, stacked
 from .nodal import nodal
 from .quadrature import Rule
-from .variational import BATCH_ITERATIONS, GGL, Step
+from .steps import Step, StepInput
+from .variational import BATCH_ITERATIONS, GGL
 
 MAX_ITERATIONS = 30  # of Newton, before a step counts as not converged
 PROJECTIONS = 12  # Gauss-Newton iterations that bring a start to the surface from afar
@@ -243,16 +244,13 @@ class Constrained(eqx.Module):
     def preconditioner(self, q, p, t, theta) -> jax.Array:
         return self.ggl.preconditioner(q, p, t, theta)
 
-    def step(
-        self, q, p, t, h, theta: Parameters, minv, seed, low, newton: bool, iterations: int
-    ) -> Step:
+    def step(self, at: StepInput, newton: bool) -> Step:
         """A step of a march, which is one of Newton whatever was asked for."""
-        return self.newton(q, p, t, h, theta, seed, iterations)
+        return self.newton(at.q, at.p, at.t, at.h, at.theta, at.seed)
 
-    def newton(self, q, p, t, h, theta: Parameters, seed, iterations: int) -> Step:
+    def newton(self, q, p, t, h, theta: Parameters, seed) -> Step:
         """A step by Newton from a seed, until a change is at round-off.
 
-        That takes as many iterations as it takes: `iterations` may ask for more than the most.
         `change` is the last one relative to the positions; infinite where it did not come to rest.
         """
         n, rule = len(q), self.rule
@@ -260,7 +258,7 @@ class Constrained(eqx.Module):
         eps = jnp.finfo(z.dtype).eps
 
         def unfinished(s):
-            return ~s[4] & (s[1] < max(iterations, MAX_ITERATIONS))
+            return ~s[4] & (s[1] < MAX_ITERATIONS)
 
         def body(s):
             z, taken, previous, _, _ = s

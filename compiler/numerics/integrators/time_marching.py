@@ -19,11 +19,10 @@ from .constrained import Constraints
 from .linear_map import LEAP, Map, Powers, increments
 from .mechanics import DiscreteMechanics, ExactSolution, Parameters, TimeTransform
 from .quadrature import Rule
-from .variational import Step
+from .steps import Step, StepInput
 
 # a last relative change above this is a step that did not converge
 CONVERGED = {"float64": 1e-9, "float32": 1e-3}
-NEWTON_ITERATIONS = 8
 
 
 class Integrator(Protocol):
@@ -71,9 +70,7 @@ class Integrator(Protocol):
 
     def preconditioner(self, q, p, t, theta: Parameters) -> jax.Array: ...
 
-    def step(
-        self, q, p, t, h, theta: Parameters, minv, seed, low, newton: bool, iterations: int
-    ) -> Step: ...
+    def step(self, at: StepInput, newton: bool) -> Step: ...
 
 
 class Monitor(NamedTuple):
@@ -293,7 +290,7 @@ class TimeMarcher(eqx.Module):
         else:
             newton = self.solver == "newton"
             guess, low = g.extrapolated(x.seed, far=newton), (x.q_low, x.p_low)
-            done = g.step(x.q, x.p, t, h, theta, minv, guess, low, newton, NEWTON_ITERATIONS)
+            done = g.step(StepInput(x.q, x.p, t, h, theta, minv, guess, low), newton)
             dq, dp, seed, change = done.dq, done.dp, done.seed, done.change
             iterations = done.iterations
             if done.low is not None:

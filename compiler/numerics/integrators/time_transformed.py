@@ -19,7 +19,8 @@ from .constrained import Constrained, Constraints
 from .mechanics import FlatMechanics, Parameters, TimeTransform
 from .nodal import nodal
 from .quadrature import Rule
-from .variational import GGL, Step
+from .steps import Step, StepInput
+from .variational import GGL
 
 
 class Transformed(eqx.Module):
@@ -76,12 +77,12 @@ class Transformed(eqx.Module):
     def preconditioner(self, q, p, t, theta: Parameters) -> jax.Array:
         return self.inner.preconditioner(q[:-1], p[:-1], (q[-1], -p[-1]), theta)
 
-    def step(
-        self, q, p, t, h, theta: Parameters, minv, seed, low, newton: bool, iterations: int
-    ) -> Step:
+    def step(self, at: StepInput, newton: bool) -> Step:
         """A step with the increments of t and -E. Time that does not grow is no convergence."""
-        t, low = (q[-1], -p[-1]), None if low is None else tuple(x[:-1] for x in low)
-        done = self.inner.step(q[:-1], p[:-1], t, h, theta, minv, seed, low, newton, iterations)
+        q, p, h, theta = at.q, at.p, at.h, at.theta
+        low = None if at.low is None else (at.low[0][:-1], at.low[1][:-1])
+        t = (q[-1], -p[-1])
+        done = self.inner.step(at._replace(q=q[:-1], p=p[:-1], t=t, low=low), newton)
         V, rule = done.seed[: len(q) - 1], self.rule
         Q, T, _ = self.inner.nodes(q[:-1], t, h, theta, V)
         rates = jnp.concatenate([self.clock.rate(Q, theta), -self.clock.power(Q, V, T, theta)])

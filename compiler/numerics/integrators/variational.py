@@ -17,7 +17,6 @@ Arrays are (dof, node, *batch): the batch comes last, so that every operation is
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import NamedTuple
 
 import equinox as eqx
 import jax
@@ -30,25 +29,10 @@ from .mechanics import DiscreteMechanics, Parameters, TimeTransform, batched_pro
 from .newton_krylov import newton_gmres
 from .nodal import nodal
 from .quadrature import Rule, rule
+from .steps import Step, StepInput
 
+NEWTON_ITERATIONS = 8  # of a step of a march
 BATCH_ITERATIONS = 5  # Newton iterations of a step of a batch; exact derivative at the solution
-
-
-class Step(NamedTuple):
-    """Result of a step: the new state, iterations taken, last relative change.
-
-    `seed` is what the next step is guessed from: the nodal velocities, or the nodal forces of a
-    `GGL` in force form; as the mechanics folds them, (n, r + 2, *batch) of named coordinates.
-    """
-
-    q: jax.Array
-    p: jax.Array
-    dq: jax.Array  # q' - q before rounding into q
-    dp: jax.Array
-    seed: jax.Array
-    iterations: jax.Array
-    change: jax.Array
-    low: tuple[jax.Array, jax.Array] | None = None  # the part of dq, dp below their last digit
 
 
 class GGL(eqx.Module):
@@ -196,13 +180,11 @@ class GGL(eqx.Module):
         low = None if low is None else (flat(low[0]), flat(low[1]))
         return Step(q, p, dq, dp, seed, iterations, change, low)
 
-    def step(
-        self, q, p, t, h, theta: Parameters, minv, seed, low, newton: bool, iterations: int
-    ) -> Step:
-        """A step of a march: by `iterations` of Newton, or by the fixed point."""
+    def step(self, at: StepInput, newton: bool) -> Step:
+        """A step of a march: by Newton, or by the fixed point."""
         if newton:
-            return self.newton(q, p, t, h, theta, seed, iterations)
-        return self.fixed_point(q, p, t, h, theta, minv, seed, low)
+            return self.newton(at.q, at.p, at.t, at.h, at.theta, at.seed, NEWTON_ITERATIONS)
+        return self.fixed_point(at.q, at.p, at.t, at.h, at.theta, at.minv, at.seed, at.low)
 
     # -- fixed point -----------------------------------------------------------------------------
 
