@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from urllib.parse import quote
 
 from actionrun.compiler.findings import Equation, Table
+from pygments import highlight
+from pygments.formatters import HtmlFormatter
+from pygments.lexers import TOMLLexer
 
 from .mathml import mathml
 from .rounding import brief, with_error
@@ -23,12 +26,19 @@ def equation_html(equation: Equation, named: bool = True) -> str:
     return f"{heading}\n{mathml(equation.latex)}"
 
 
-def values_html(equation: Equation) -> str:
+def values_html(values: Mapping[str, tuple[float | None, float | None]]) -> str:
+    """Learned symbols with their standard deviations, and unrounded."""
     rows = tuple(
         (symbol, with_error(value, std), None if value is None else repr(float(value)))
-        for symbol, (value, std) in equation.values.items()
+        for symbol, (value, std) in values.items()
     )
     return table_html(Table("", "", ("symbol", "value", "unrounded"), rows))
+
+
+def toml_html(text: str) -> str:
+    """A study as it was written, its keys, strings, numbers and comments marked for the style."""
+    marked = highlight(text, TOMLLexer(), HtmlFormatter(nowrap=True, classprefix="toml-"))
+    return f'<pre class="toml">{marked}</pre>'
 
 
 def table_html(table: Table, pages: Sequence[str | None] = ()) -> str:

@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from html import escape
 from pathlib import Path
 from shlex import join
 from string import Template
 from typing import Any
+from urllib.parse import quote
 
 import numpy as np
-from actionrun.compiler.findings import Axis, Curve, Figure, Findings, Panel, Section, Table
+from actionrun.compiler.findings import (
+    Axis,
+    Curve,
+    Equation,
+    Figure,
+    Findings,
+    Panel,
+    Section,
+    Table,
+)
 from actionrun.runtime.storage.atomic_write import write
 from actionrun.runtime.storage.findings_file import read_content
 from actionrun.runtime.storage.progress_log import rows
@@ -18,11 +29,19 @@ from actionrun.runtime.storage.run_folder import Folder
 from actionrun.spec.kinds.registry import kind_of
 
 from .figures import parts, svg
-from .markup import equation_html, pairs_html, table_html, text_html, values_html
+from .markup import (
+    equation_html,
+    pairs_html,
+    table_html,
+    text_html,
+    toml_html,
+    values_html,
+)
 from .mathml import mathml
 from .rounding import duration
 
 MOST_PANELS = 4
+MOST_HERO_PANELS = 2
 
 
 def write_report(folder: Folder) -> Path:
@@ -52,24 +71,26 @@ def page(
         str(provenance.get("device") or ""),
         f"actionrun {provenance.get('actionrun')}",
     )
-    sections = (
-        ("In short", _short(findings)),
-        ("What was asked", _asked(asked, study, _command(provenance))),
-        ("What was found", _results(findings, asked)),
-        ("Figures", _figures(findings.figures, "f", drawn)),
-        ("How it went", _course(folder, provenance)),
-        ("How far to trust it", _trust(findings)),
-        ("How to repeat it", _repeat(folder, provenance)),
-    )
+    hero = main_equation(findings)
+    sections = [
+        ("short", "In short", _short(findings, hero, drawn)),
+        ("results", "Results", _results(findings, hero)),
+        ("figures", "Figures", _figures(findings.figures, "f", drawn)),
+        ("trust", "How far to trust it", _trust(findings)),
+        ("asked", "What was asked", _asked(asked, study, _command(provenance))),
+        ("course", "How it went", _course(folder, provenance)),
+        ("repeat", "How to repeat it", _repeat(folder, provenance)),
+    ]
+    sections = [section for section in sections if section[2]]
     return Template((home / "page.html").read_text(encoding="utf-8")).substitute(
         title=escape(str(provenance.get("title", ""))),
         kind=escape(_question(provenance)),
         facts=escape(" · ".join(filter(None, facts))),
         style=(home / "page.css").read_text(encoding="utf-8"),
+        contents="\n".join(f'<a href="#{key}">{title}</a>' for key, title, _ in sections[1:]),
         sections="\n".join(
-            f"<section>\n<h2>{escape(title)}</h2>\n{body}\n</section>"
-            for title, body in sections
-            if body
+            f'<section id="{key}">\n<h2>{title}</h2>\n{body}\n</section>'
+            for key, title, body in sections
         ),
     )
 
@@ -81,11 +102,46 @@ def _question(provenance: Mapping[str, Any]) -> str:
     return name if kind is None else kind.question[0].upper() + kind.question[1:]
 
 
-def _short(findings: Findings) -> str:
-    main = [equation for equation in findings.equations if equation.values][
-        :1
-    ] or findings.equations[:1]
-    return "\n".join([*(mathml(equation.latex) for equation in main), pairs_html(findings.summary)])
+def main_equation(findings: Findings) -> Equation | None:
+    """The equation that answers the study: the first with learned values, else the first."""
+    learned = (equation for equation in findings.equations if equation.values)
+    return next(learned, findings.equations[0] if findings.equations else None)
+
+
+def _short(findings: Findings, hero: Equation | None, drawn: Mapping[str, str]) -> str:
+    """The answer beside the figure that shows it, so that both are on the first screen."""
+    answer = [mathml(hero.latex)] if hero is not None else []
+    answer += [pairs_html(findings.summary), _verdict(findings)]
+    text = "\n".join(filter(None, answer))
+    if not findings.figures:
+        return text
+    figure = findings.figures[0]
+    first = replace(figure, panels=figure.panels[:MOST_HERO_PANELS])
+    whole = drawn.get(figure.name) if len(first.panels) == len(figure.panels) else None
+    drawings = "\n".join(parts(first, "hero", whole))
+    label = escape(figure.caption, quote=True)
+    return (
+        f'<div class="hero">\n<div>{text}</div>\n<figure><a href="#figures" role="img" '
+        f'aria-label="{label}">\n{drawings}\n</a></figure>\n</div>'
+    )
+
+
+def _verdict(findings: Findings) -> str:
+    """How many checks held, and which did not, with the way to what they say."""
+    missed = [check.name for check in findings.checks if not check.passed]
+    count = len(findings.checks)
+    if not count:
+        return ""
+    if missed:
+        text = f"{len(missed)} of {count} checks not held: {', '.join(missed)}"
+    else:
+        text = "The check held" if count == 1 else f"All {count} checks held"
+    kind = "missed" if missed else "held"
+    mark = "✗" if missed else "✓"
+    return (
+        f'<p class="verdict {kind}"><span class="mark">{mark}</span> '
+        f'<a href="#trust">{escape(text)}</a></p>'
+    )
 
 
 def _asked(asked: Sequence[Section], study: str, command: str) -> str:
@@ -98,26 +154,44 @@ def _asked(asked: Sequence[Section], study: str, command: str) -> str:
             equation_html(equation, len(section.equations) > 1) for equation in section.equations
         ]
     parts.append("<h3>The study, as it was written</h3>")
-    parts.append(f"<pre>{escape(study)}</pre>")
+    parts.append(toml_html(study))
     if any(option in command for option in ("--set", "--seed", "--data")):
         parts.append(f'<p class="aside">changed by: <code>{escape(command)}</code></p>')
     return "\n".join(parts)
 
 
-def _results(findings: Findings, asked: Sequence[Section]) -> str:
-    parts: list[str] = []
-    known = {equation.latex for section in asked for equation in section.equations}
-    for equation in findings.equations:
-        if equation.latex in known:
-            continue
-        parts.append(equation_html(equation))
-        values = values_html(equation)
-        parts += [values] if equation.values and values not in parts else []
-    parts += [table_html(table, _pages(table, findings)) for table in findings.tables]
+def _results(findings: Findings, hero: Equation | None) -> str:
+    """Each equation once, the hero's not again; after each group of equations one table of the
+    values they share; then tables and metrics."""
+    pieces: list[str] = []
+    for group in _by_values(findings.equations):
+        pieces += [
+            equation_html(equation)
+            for equation in group
+            if hero is None or equation.latex != hero.latex
+        ]
+        values = {name: value for equation in group for name, value in equation.values.items()}
+        pieces += [values_html(values)] if values else []
+    pieces += [table_html(table, _pages(table, findings)) for table in findings.tables]
     if findings.metrics:
         table = Table("", "All metrics", ("metric", "value"), tuple(findings.metrics.items()))
-        parts.append(table_html(table))
-    return "\n".join(parts)
+        pieces.append(table_html(table))
+    return "\n".join(pieces)
+
+
+def _by_values(equations: Iterable[Equation]) -> list[list[Equation]]:
+    """Runs of equations in which a symbol has one value."""
+    groups: list[list[Equation]] = []
+    known: dict[str, tuple[float | None, float | None]] = {}
+    for equation in equations:
+        if not groups or any(
+            known.get(name, value) != value for name, value in equation.values.items()
+        ):
+            groups.append([])
+            known = {}
+        groups[-1].append(equation)
+        known |= equation.values
+    return groups
 
 
 def _pages(table: Table, findings: Findings) -> Sequence[str | None]:
@@ -135,9 +209,16 @@ def _figures(figures: Iterable[Figure], salt: str, drawn: Mapping[str, str]) -> 
         label = escape(figure.caption, quote=True)
         blocks.append(
             f'<figure>\n<div class="panels" role="group" aria-label="{label}">\n{drawings}\n'
-            f"</div>\n<figcaption>{escape(figure.caption)}</figcaption>\n</figure>"
+            f"</div>\n<figcaption>{escape(figure.caption)}{_file_link(figure, drawn)}"
+            "</figcaption>\n</figure>"
         )
     return "\n".join(blocks)
+
+
+def _file_link(figure: Figure, drawn: Mapping[str, str]) -> str:
+    if figure.name not in drawn:
+        return ""
+    return f' <a href="figures/{quote(_stem(figure.name))}.svg">SVG</a>'
 
 
 def _course(folder: Folder, provenance: Mapping[str, Any]) -> str:
@@ -160,10 +241,16 @@ def progress(lines: Sequence[Mapping[str, Any]]) -> list[Figure]:
     for line in lines:
         stages.setdefault(str(line["stage"]), []).append(line)
     return [
-        Figure(f"progress-{stage}", f"What the stage “{stage}” reported, over its steps.", panels)
+        Figure(f"progress-{stage}", _progress_caption(stage, reports), panels)
         for stage, reports in stages.items()
         if len(reports) > 2 and (panels := _progress_panels(reports))
     ]
+
+
+def _progress_caption(stage: str, reports: Sequence[Mapping[str, Any]]) -> str:
+    times = [row["seconds"] for row in reports if row.get("seconds") is not None]
+    took = f", which took {duration(times[-1] - times[0])}" if len(times) > 1 else ""
+    return f"What the stage “{stage}” reported, over its steps{took}."
 
 
 def _progress_panels(reports: Sequence[Mapping[str, Any]]) -> tuple[Panel, ...]:
@@ -177,7 +264,7 @@ def _progress_panels(reports: Sequence[Mapping[str, Any]]) -> tuple[Panel, ...]:
         steps, values = zip(*points, strict=True)
         log = min(values) > 0 and max(values) > 30 * min(values)
         curve = Curve(np.array(steps, dtype=float), np.array(values, dtype=float))
-        panels.append(Panel(Axis("step"), Axis(name, log=log), (curve,)))
+        panels.append(Panel(Axis("step of the stage"), Axis(name, log=log), (curve,)))
     return tuple(panels)
 
 
