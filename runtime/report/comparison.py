@@ -9,8 +9,7 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
-from pathlib import Path
-from string import Template, ascii_uppercase
+from string import ascii_uppercase
 from typing import Any
 
 from actionrun.runtime.errors import Refused
@@ -18,6 +17,7 @@ from actionrun.runtime.storage.run_folder import Folder
 from actionrun.spec import keyed
 from actionrun.spec.text.source import shown
 
+from .document import document
 from .listing import columned
 from .mathml import mathml
 from .rounding import brief, duration, with_error
@@ -176,27 +176,19 @@ def _cut(cell: str) -> str:
 
 def page(compared: Comparison) -> str:
     """The comparison as a page that needs no network and no script."""
-    home = Path(__file__).parent
     same = ", ".join(f"{name} {value}" for name, value in compared.same_metrics)
     parts = (
-        ("Runs", _table(("", "run", "title", "status"), compared.runs)),
-        ("What was asked", _asked(compared)),
-        ("Metrics", _table(("metric", *compared.names), compared.metrics)
+        ("runs", "Runs", _table(("", "run", "title", "status"), compared.runs)),
+        ("asked", "What was asked", _asked(compared)),
+        ("metrics", "Metrics", _table(("metric", *compared.names), compared.metrics)
          + (f'<p class="aside">the same: {escape(same)}</p>' if same else "")),
-        ("Learned values", _table(("symbol", *compared.names), compared.values)),
-        ("Equations", "\n".join(_equation(compared, *pair) for pair in compared.equations)),
-        ("Made with", _table(("", *compared.names), compared.made)),
+        ("values", "Learned values", _table(("symbol", *compared.names), compared.values)),
+        ("equations", "Equations",
+         "\n".join(_equation(compared, *pair) for pair in compared.equations)),
+        ("made", "Made with", _table(("", *compared.names), compared.made)),
     )  # fmt: skip
-    titles = dict.fromkeys(row[2] for row in compared.runs)
-    return Template((home / "page.html").read_text(encoding="utf-8")).substitute(
-        title=escape(" and ".join(titles)),
-        kind="Comparison of runs",
-        facts="",
-        style=(home / "page.css").read_text(encoding="utf-8"),
-        sections="\n".join(
-            f"<section>\n<h2>{title}</h2>\n{body}\n</section>" for title, body in parts if body
-        ),
-    )
+    title = " and ".join(dict.fromkeys(row[2] for row in compared.runs))
+    return document(title, "Comparison of runs", "", parts, contents=False)
 
 
 def _asked(compared: Comparison) -> str:

@@ -7,7 +7,6 @@ from dataclasses import replace
 from html import escape
 from pathlib import Path
 from shlex import join
-from string import Template
 from typing import Any
 from urllib.parse import quote
 
@@ -28,6 +27,7 @@ from actionrun.runtime.storage.progress_log import rows
 from actionrun.runtime.storage.run_folder import Folder
 from actionrun.spec.kinds.registry import kind_of
 
+from .document import document
 from .figures import parts, svg
 from .markup import (
     equation_html,
@@ -63,9 +63,8 @@ def page(
     drawn: Mapping[str, str],
 ) -> str:  # fmt: skip
     """The page as text; `drawn` has the drawings of its figures by name."""
-    home = Path(__file__).parent
     study = (folder / "study.toml").read_text(encoding="utf-8", errors="replace")
-    facts = (
+    known = (
         str(provenance.get("finished") or "")[:10],
         f"took {duration(provenance.get('seconds'))}",
         str(provenance.get("device") or ""),
@@ -73,7 +72,7 @@ def page(
     )
     hero = main_equation(findings)
     sections = [
-        ("short", "In short", _short(findings, hero, drawn)),
+        ("short", "In short", _short(findings, hero)),
         ("results", "Results", _results(findings, hero)),
         ("figures", "Figures", _figures(findings.figures, "f", drawn)),
         ("trust", "How far to trust it", _trust(findings)),
@@ -81,18 +80,8 @@ def page(
         ("course", "How it went", _course(folder, provenance)),
         ("repeat", "How to repeat it", _repeat(folder, provenance)),
     ]
-    sections = [section for section in sections if section[2]]
-    return Template((home / "page.html").read_text(encoding="utf-8")).substitute(
-        title=escape(str(provenance.get("title", ""))),
-        kind=escape(_question(provenance)),
-        facts=escape(" · ".join(filter(None, facts))),
-        style=(home / "page.css").read_text(encoding="utf-8"),
-        contents="\n".join(f'<a href="#{key}">{title}</a>' for key, title, _ in sections[1:]),
-        sections="\n".join(
-            f'<section id="{key}">\n<h2>{title}</h2>\n{body}\n</section>'
-            for key, title, body in sections
-        ),
-    )
+    title, facts = str(provenance.get("title", "")), " · ".join(filter(None, known))
+    return document(title, _question(provenance), facts, sections, contents=True)
 
 
 def _question(provenance: Mapping[str, Any]) -> str:
@@ -103,12 +92,20 @@ def _question(provenance: Mapping[str, Any]) -> str:
 
 
 def main_equation(findings: Findings) -> Equation | None:
-    """The equation that answers the study: the first with learned values, else the first."""
-    learned = (equation for equation in findings.equations if equation.values)
-    return next(learned, findings.equations[0] if findings.equations else None)
+    """The equation that answers the study: the first, with learned values where one of the same
+    left-hand side has them."""
+    if not findings.equations:
+        return None
+    first = findings.equations[0]
+    same = (one for one in findings.equations if one.values and _left(one) == _left(first))
+    return next(same, first)
 
 
-def _short(findings: Findings, hero: Equation | None, drawn: Mapping[str, str]) -> str:
+def _left(equation: Equation) -> str:
+    return equation.latex.partition("=")[0].strip()
+
+
+def _short(findings: Findings, hero: Equation | None) -> str:
     """The answer beside the figure that shows it, so that both are on the first screen."""
     answer = [mathml(hero.latex)] if hero is not None else []
     answer += [pairs_html(findings.summary), _verdict(findings)]
@@ -117,12 +114,12 @@ def _short(findings: Findings, hero: Equation | None, drawn: Mapping[str, str]) 
         return text
     figure = findings.figures[0]
     first = replace(figure, panels=figure.panels[:MOST_HERO_PANELS])
-    whole = drawn.get(figure.name) if len(first.panels) == len(figure.panels) else None
-    drawings = "\n".join(parts(first, "hero", whole))
+    drawings = "\n".join(parts(first, "hero", svg(first, "hero")))
     label = escape(figure.caption, quote=True)
     return (
-        f'<div class="hero">\n<div>{text}</div>\n<figure><a href="#figures" role="img" '
-        f'aria-label="{label}">\n{drawings}\n</a></figure>\n</div>'
+        f'<div class="hero">\n<div>{text}</div>\n<figure>\n<a href="#figures" '
+        f'aria-label="{label}">\n{drawings}\n</a>\n'
+        f"<figcaption>{escape(figure.caption)}</figcaption>\n</figure>\n</div>"
     )
 
 
