@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from actionrun.spec.kinds.registry import Study
     from actionrun.spec.sweep.points import Point, points
     from actionrun.spec.sweep.sweep import Swept, swept
-    from actionrun.spec.tables.common import Compare, Data, Integrator, Observe
+    from actionrun.spec.tables.common import Compare, Integrator, Observe
+    from actionrun.spec.tables.data import Data
     from actionrun.spec.tables.learning import Network, Refine, Test, Training
     from actionrun.spec.tables.leaves import Column, Expression, Range, Value
     from actionrun.spec.tables.start import Start
@@ -50,7 +51,7 @@ HOMES = {
     "kinds.om": "Om", "kinds.pnn": "Pnn", "kinds.registry": "Study",
     "tables.learning": "Network Refine Test Training",
     "tables.leaves": "Column Expression Range Value",
-    "tables.common": "Compare Data Integrator Observe", "tables.start": "Start",
+    "tables.common": "Compare Integrator Observe", "tables.data": "Data", "tables.start": "Start",
     "tables.system": "System", "units.quantities": "Unit Units",
     "resolved": "keyed resolved_toml", "json_schema": "schema",
     "study": "check checked_study load loads",

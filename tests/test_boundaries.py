@@ -43,6 +43,7 @@ HOMES = {
     "distributed": ("runtime/workers/",),
     "jaxtyping": ("compiler/numerics/",),
     "optuna": ("runtime/sweep/",),
+    "openpyxl": ("runtime/data/workbook.py",),
     "argparse": ("runtime/cli.py", "runtime/commands/"),
 }
 

@@ -6,6 +6,7 @@ from argparse import Namespace
 
 from actionrun import compiler, spec
 from actionrun.compiler.findings import Section
+from actionrun.runtime.data.description import file_sections
 from actionrun.runtime.environment.jax_setup import set_switches
 from actionrun.runtime.report.latex import explained_tex, explained_text
 from actionrun.runtime.sweep.findings import described
@@ -18,6 +19,7 @@ def explain(options: Namespace) -> int:
     study = study_of(options)
     set_switches()
     sections, whole = compiler.explain(study), spec.resolved_toml(study)
+    sections = (*sections, *file_sections(study))
     if study.sweep:
         sections = (*sections, Section("Sweep", described(spec.swept(study))))
     print(explained_tex(sections, whole) if options.latex else explained_text(sections, whole))

@@ -13,7 +13,8 @@ from typing import Protocol
 
 import numpy as np
 from actionrun.spec.expressions.errors import ExpressionFault
-from actionrun.spec.tables.common import Columns, Data, Observe
+from actionrun.spec.tables.common import Observe
+from actionrun.spec.tables.data import Columns, Data
 from actionrun.spec.tables.leaves import Column
 from actionrun.spec.tables.observables import OBSERVABLES
 from actionrun.spec.tables.system import System
@@ -22,7 +23,8 @@ from actionrun.spec.text.source import Fault, Faults, quoted
 from actionrun.spec.units.quantities import Units, unit
 
 from .csv_table import Table, table_of
-from .observations import MOST_BYTES, scale_of
+from .dialect import Asked
+from .measured import MOST_BYTES, MeasuredColumns, check_times, open_table, scale_of
 
 MOTIONS = 256  # that go through the integrator together
 
@@ -47,10 +49,13 @@ def motions_in(study: Observing, path: Path) -> dict[str, np.ndarray]:
     if path.stat().st_size > MOST_BYTES:
         raise Faults([Fault("data.size", f"more than {MOST_BYTES // 2**20} MB", str(path),
                             hint="split it")])  # fmt: skip
-    table = table_of(path)
+    table = table_of(path, Asked()) if study.data is None else open_table(_elsewhere(study, path))
     motions: dict[str, np.ndarray] = {}
-    for key, names in _columns(study, table).items():
-        parts = [table.numbers(name, key) * _factor(study, table, name) for name in names]
+    for key, columns in _columns(study, table).items():
+        parts = [
+            np.asarray(table.numbers(index, key)) * _factor(study, table, column, index)
+            for column, index in columns
+        ]
         vector = any(
             key == one.column(name) and study.system.is_vector(name)
             for name in study.system.coordinates
@@ -58,35 +63,60 @@ def motions_in(study: Observing, path: Path) -> dict[str, np.ndarray]:
         )
         motions[key] = np.stack(parts, axis=1) if vector else parts[0]
     table.check_rows()
-    table.check_times(motions, "t" if study.data is None else study.data.columns["t"].name)
-    if table.faults:
-        raise Faults(table.faults)
+    table.require_sound()
+    _check_times(study, table, motions)
     if "trial" in motions:
         motions["trial"] = motions["trial"].astype(np.int64)
     return motions
 
 
-def _columns(study: Observing, table: Table) -> dict[str, list[str]]:
-    """Headings of the table by what they hold. Raises Faults for those that are missing."""
+def _elsewhere(study: Observing, path: Path) -> Data:
+    """[data] of a study, of another file."""
+    assert study.data is not None  # who asks has looked
+    data = study.data.model_copy()
+    data._path = path
+    return data
+
+
+def _check_times(study: Observing, table: Table, motions: dict[str, np.ndarray]) -> None:
+    """Time grows within each motion. Raises Faults."""
+    column = Column("t") if study.data is None else study.data.columns.get("t")
+    index = table.index(column) if column is not None else 0
+    read = MeasuredColumns({key: (motions[key],) for key in ("t", "trial") if key in motions})
+    check_times(table, read, index if isinstance(index, int) else 0, first=False)
+
+
+Places = list[tuple[Column, int]]
+
+
+def _columns(study: Observing, table: Table) -> dict[str, Places]:
+    """Columns of the table by what they hold. Raises Faults for those that are missing."""
     wanted = _by_name(study, table) if study.data is None else _as_measured(study.data.columns)
-    if not {*wanted.get("trial", ())} & {*table.header}:
-        wanted.pop("trial", None)  # one motion
-    lacking = [n for names in wanted.values() for n in names if table.header.count(n) != 1]
+    places = {
+        key: [(column, table.index(column)) for column in columns]
+        for key, columns in wanted.items()
+    }
+    if not all(isinstance(index, int) for _, index in places.get("trial", ())):
+        del places["trial"]  # one motion
+    lacking = [c.name for of in places.values() for c, index in of if not isinstance(index, int)]
     if lacking:
         fault = Fault(
             "data.column",
             f"no column {quoted(lacking, 'and')}, or two of them",
-            str(table.path), table.head, 1,
-            hint=f"the network reads {quoted([n for ns in wanted.values() for n in ns], 'and')}; "
-            f"the file has {quoted(table.header[:20], 'and')}",
+            str(table.path), table.dialect.header, 1,
+            hint=f"the network reads {quoted([c.name for o in wanted.values() for c in o], 'and')}"
+            f"; the file has {quoted(table.names[:20], 'and')}",
         )  # fmt: skip
         raise Faults([fault])
-    return wanted
+    return {
+        key: [(column, index) for column, index in of if isinstance(index, int)]
+        for key, of in places.items()
+    }
 
 
-def _as_measured(columns: Columns) -> dict[str, list[str]]:
-    """Headings as those of the motion that the network was trained for."""
-    return {key: [column.name for column in _each(of)] for key, of in columns.items()}
+def _as_measured(columns: Columns) -> dict[str, list[Column]]:
+    """Columns as those of the motion that the network was trained for."""
+    return {key: [*_each(of)] for key, of in columns.items()}
 
 
 def _each(of: Column | tuple[Column, ...]) -> tuple[Column, ...]:
@@ -94,9 +124,9 @@ def _each(of: Column | tuple[Column, ...]) -> tuple[Column, ...]:
     return of if isinstance(of, tuple) else (of,)
 
 
-def _by_name(study: Observing, table: Table) -> dict[str, list[str]]:
-    """Headings by the names of the coordinates."""
-    wanted: dict[str, list[str]] = {"t": ["t"], "trial": ["trial"]}
+def _by_name(study: Observing, table: Table) -> dict[str, list[Column]]:
+    """Columns by the names of the coordinates."""
+    wanted: dict[str, list[Column]] = {"t": [Column("t")], "trial": [Column("trial")]}
     single = len(study.system.coordinates) == 1
     for key, one in OBSERVABLES.items():
         if key not in study.observe.variables:
@@ -104,26 +134,26 @@ def _by_name(study: Observing, table: Table) -> dict[str, list[str]]:
         for name, size in study.system.coordinates.items():
             column = one.column(name)
             if study.system.is_vector(name):
-                wanted[column] = [f"{column}_{i + 1}" for i in range(size)]
+                wanted[column] = [Column(f"{column}_{i + 1}") for i in range(size)]
             else:
-                short = single and key in table.header and column not in table.header
-                wanted[column] = [key if short and one.prefix else column]
+                short = single and key in table.names and column not in table.names
+                wanted[column] = [Column(key if short and one.prefix else column)]
     return wanted
 
 
-def _factor(study: Observing, table: Table, name: str) -> float:
+def _factor(study: Observing, table: Table, column: Column, index: int) -> float:
     """What turns a column's numbers into base units: by its heading, else as [data] says."""
-    text = table.units[table.header.index(name)]
+    text = table.units[index]
     if not text and study.data is not None:
-        every = (column for of in study.data.columns.values() for column in _each(of))
-        return scale_of(study.units, next(column for column in every if column.name == name))
+        return scale_of(study.units, column)
     if not text or study.units.reduced:
         return 1.0
     try:
-        return scale_of(study.units, Column(name, unit(text)))
+        return scale_of(study.units, Column(column.name, unit(text)))
     except ExpressionFault as fault:
-        raise Faults([Fault(fault.code, f"the unit of {name}: {fault.message}", str(table.path),
-                            table.head, 1, hint=fault.hint)]) from None  # fmt: skip
+        message = f"the unit of {column.name}: {fault.message}"
+        raise Faults([Fault(fault.code, message, str(table.path), table.dialect.header, 1,
+                            hint=fault.hint)]) from None  # fmt: skip
 
 
 def motion_blocks(motions: Mapping[str, np.ndarray]) -> Iterator[dict[str, np.ndarray]]:

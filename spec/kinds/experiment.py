@@ -33,10 +33,18 @@ class Meaning:
 
 
 class DataTable(Protocol):
-    """A CSV file of [data], as it is written and where it is on this machine, and its columns."""
+    """A data file of [data], as the study names it and where it is on this machine, how it is
+    written, and its columns."""
 
     file: Any
     columns: Any
+    header: Any
+    delimiter: Any
+    decimal: Any
+    encoding: Any
+    sheet: Any
+    rate: Any
+    duplicates: Any
 
     @property
     def path(self) -> Path: ...

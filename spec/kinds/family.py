@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from actionrun.spec.tables.common import VALUES_SCHEMA, Data, Integrator, Observe, Table
+from actionrun.spec.tables.common import VALUES_SCHEMA, Integrator, Observe, Table
+from actionrun.spec.tables.data import Data
 from actionrun.spec.tables.learning import Network, Refine, Test, Training
 from actionrun.spec.tables.leaves import Row, Value, described
 from actionrun.spec.tables.start import Start

@@ -6,16 +6,15 @@ The data are motions of the study's own Lagrangian, one step apart (a map), or a
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from actionrun.spec.tables.common import COLUMNS_SCHEMA, VALUE_SCHEMA, Table, read_columns
+from actionrun.spec.tables.common import VALUE_SCHEMA, Table
+from actionrun.spec.tables.data import FileFormat, TableColumns
 from actionrun.spec.tables.leaves import Expression, Reading, Text, Value, described, reading_of
 from actionrun.spec.tables.system import System
 from pydantic import (
     Field,
     PlainValidator,
-    PrivateAttr,
     ValidationInfo,
     WithJsonSchema,
 )
@@ -89,11 +88,6 @@ Activations = Literal[
 ]  # fmt: skip
 
 
-TableColumns = Annotated[
-    dict[str, Any], PlainValidator(read_columns), WithJsonSchema(COLUMNS_SCHEMA)
-]
-
-
 class Energies(Table):
     """Energies of the motions, in units of `energy_unit`; each motion starts at the minimum of the
     potential and moves inward."""
@@ -103,7 +97,7 @@ class Energies(Table):
     test: tuple[Value, ...] = Field(default=(), max_length=1000, description="To report.")
 
 
-class Samples(Table):
+class Samples(FileFormat):
     """The data: a table in a CSV file, or motions of the study's own Lagrangian."""
 
     file: str | None = Field(
@@ -121,12 +115,6 @@ class Samples(Table):
     substeps: int = Field(
         default=10, ge=1, le=10**6, description="Steps of velocity Verlet in one dt."
     )
-    _path: Path = PrivateAttr(default_factory=Path)
-
-    @property
-    def path(self) -> Path:
-        """The file's place on this machine."""
-        return self._path
 
 
 class Search(Table):

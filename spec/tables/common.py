@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
-    PlainValidator,
-    PrivateAttr,
-    ValidationInfo,
-    WithJsonSchema,
 )
 from pydantic_core import PydanticCustomError
 
-from .leaves import Column, Expression, Reading, Row, Value, described, reading_of
-from .observables import ObservableKey, short_columns
+from .leaves import Expression, Reading, Value
+from .observables import ObservableKey
 
 NAME_PATTERN = r"^[A-Za-z][A-Za-z0-9_]{0,39}$"
 
@@ -104,52 +98,6 @@ class Observe(Table):
         description="Noise of each variable over its RMS; 0 where not given.",
     )
     every: int = Field(default=1, ge=1, le=10**9, description="See every n-th step.")
-
-
-def read_columns(raw: Any, info: ValidationInfo) -> dict[str, Any]:
-    reading = reading_of(info)
-    if not isinstance(raw, dict):
-        raise PydanticCustomError(
-            "value.type", "{what} where a table of columns is wanted",
-            {"what": described(raw), "hint": 'write { t = "t", q = "x [m]" }'},
-        )  # fmt: skip
-    short = short_columns([*reading.coordinates])
-    columns: dict[str, Any] = {}
-    for key, item in raw.items():
-        name = short.get(str(key), str(key))
-        if isinstance(item, Row):
-            columns[name] = tuple(attempt(Column.read, one, reading) for one in item)
-        else:
-            columns[name] = attempt(Column.read, item, reading)
-    return columns
-
-
-COLUMNS_SCHEMA = {
-    "type": "object",
-    "additionalProperties": {
-        "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]
-    },
-}
-
-
-class Data(Table):
-    """A measured motion in a CSV file. `velocity` and `pi` are kept as `v_NAME` and `pi_NAME`."""
-
-    file: str = Field(
-        min_length=1, max_length=1000, description="CSV file, below the study's folder."
-    )
-    columns: Annotated[
-        dict[str, Any], PlainValidator(read_columns), WithJsonSchema(COLUMNS_SCHEMA)
-    ] = Field(description='Columns by what they hold: { t = "time [s]", q = "x [m]", v_q = "v" }.')
-    _path: Path = PrivateAttr(default_factory=Path)
-
-    @property
-    def path(self) -> Path:
-        """The file's place on this machine."""
-        return self._path
-
-
-Columns = Mapping[str, Column | tuple[Column, ...]]
 
 
 def read_hidden(raw: Any) -> Any:

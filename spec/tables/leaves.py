@@ -247,36 +247,47 @@ def heading(text: str) -> tuple[str, str | None, int]:
 
 @dataclass(frozen=True)
 class Column:
-    """A column of a data file: its name there and the unit of its numbers, "density [g/cm^3]"."""
+    """A column of a data file: its name there and the unit of its numbers, "density [g/cm^3]"; or
+    its number, from 1. `heading` is the name as it is written, with the unit."""
 
     name: str
     unit: Unit | None = None
     path: Key = field(default=(), compare=False)
+    number: int | None = None
+    heading: str = field(default="", compare=False)
 
     @classmethod
     def read(cls, raw: Any, reading: Reading) -> Column:
+        path: Key = getattr(raw, "path", ())
+        if isinstance(raw, int) and not isinstance(raw, bool) and raw >= 1:
+            column = cls(f"column {int(raw)}", None, path, int(raw))
+            reading.columns[path] = column
+            return column
         if not isinstance(raw, str):
             raise PydanticCustomError(
                 "data.column", "{what} where the name of a column is wanted",
-                {"what": described(raw), "hint": 'write it as in the file: "t" or "x [m]"'},
+                {"what": described(raw), "hint": 'write it as in the file, "t" or "x [m]", '
+                 "or its number, from 1"},
             )  # fmt: skip
-        path: Key = getattr(raw, "path", ())
         name, inside, begin = heading(raw)
-        column = cls(name, None, path)
+        column = cls(name, None, path, heading=str(raw))
         try:
             if not name:
                 raise ExpressionFault("data.column", "a column without a name", WHOLE,
                                       'write it as in the file: "t" or "x [m]"')  # fmt: skip
             if inside is not None and inside.strip() not in ("", "1", "-"):
-                column = cls(name, unit(inside, begin), path)
+                column = cls(name, unit(inside, begin), path, heading=str(raw))
         except ExpressionFault as fault:
             reading.faults.append((path, fault))
         reading.columns[path] = column
         return column
 
     @property
-    def text(self) -> str:
-        return f"{self.name} [{self.unit.text}]" if self.unit else self.name
+    def text(self) -> str | int:
+        """As a study has it."""
+        if self.number is not None:
+            return self.number
+        return f"{self.name} [{self.unit.text}]" if self.unit else self.heading or self.name
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,11 @@ def check_data(context: RuleContext) -> None:
         return
     columns = data.get("columns")
     if isinstance(columns, dict) and not tabular(context.raw):
-        _columns(context, columns)
+        _columns(context, columns, "rate" in data)
+    rate = context.number(("data", "rate"))
+    if rate is not None and rate <= 0:
+        context.add(("data", "rate"), "value.range", "a rate is greater than 0",
+                    'write rate = 240, or with units "240 Hz"')  # fmt: skip
     if (
         isinstance(file := data.get("file"), str)
         and not context.state.source.data_from_command_line
@@ -26,7 +30,7 @@ def check_data(context: RuleContext) -> None:
         context.file(("data", "file"), file)
 
 
-def _columns(context: RuleContext, columns: dict[str, Any]) -> None:
+def _columns(context: RuleContext, columns: dict[str, Any], rated: bool) -> None:
     names = [*context.coordinates]
     every = (one.column(name) for one in OBSERVABLES.values() for name in names)
     known = ["t", "trial", *every, *short_columns(names)]
@@ -39,9 +43,13 @@ def _columns(context: RuleContext, columns: dict[str, Any]) -> None:
                     f"{name[:60]} is nothing that this study observes",
                     None if close else "known: " + " ".join(known[:12]), close,
                 )  # fmt: skip
-    if "t" not in columns and all(name in known for name in columns):
+    if rated and "t" in columns:
+        context.add(("data", "rate"), "data.rate", "times are given by a column and by a rate",
+                    "leave out rate, or the column of t")  # fmt: skip
+    if not rated and "t" not in columns and all(name in known for name in columns):
         context.add(("data", "columns"), "data.column", "the column of the time t is missing",
-                    'write columns = { t = "t", ... }')  # fmt: skip
+                    'write columns = { t = "t", ... }, or where rows have no times '
+                    'rate = "240 Hz" (a plain number in a study of plain numbers)')  # fmt: skip
     if not [name for name in columns if name not in ("t", "trial")]:
         context.add(("data", "columns"), "data.column", "no column holds a motion",
                     f'write {names[0] if names else "q"} = "NAME OF THE COLUMN"')  # fmt: skip

@@ -126,9 +126,10 @@ def test_a_header_alone_is_told_in_the_data(tmp_path, study):
     assert (fault.code, fault.line, fault.line_text) == ("data.empty", 2, "time,place")
 
 
-def test_decimal_commas_are_told(tmp_path):
-    found = faults(tmp_path, "time;place\n0;1,5\n")
-    assert found[0].hint == "write decimals with a point"
+def test_decimal_commas(tmp_path):
+    found = read(tmp_path, "time;place\n0;1,5\n0,25;-2\n")
+    np.testing.assert_array_equal(found["t"], [0, 0.25])
+    np.testing.assert_array_equal(found["q"], [1.5, -2])
 
 
 @pytest.mark.parametrize(
@@ -139,8 +140,8 @@ def test_broken_files(tmp_path, text, word):
 
 
 def test_bytes_that_are_no_text(tmp_path):
-    (tmp_path / "motion.csv").write_bytes(b"time,place\n\xff\xfe")
-    with pytest.raises(Faults, match="UTF-8"):
+    (tmp_path / "motion.csv").write_bytes(b"time,place\n\x00\xff\xfe")
+    with pytest.raises(Faults, match="no text"):
         read_files(loads(STUDY, folder=tmp_path))
 
 

@@ -17,6 +17,7 @@ from actionrun.compiler.symbolic.lagrangian_system import LagrangianSystem, lagr
 from actionrun.compiler.symbolic.lowering import Lowered, lowered
 from actionrun.spec import Faults
 from actionrun.spec.kinds.pnn import Pnn
+from actionrun.spec.sampling import steps_apart
 
 
 @dataclass(frozen=True)
@@ -277,7 +278,7 @@ def measured_pairs(
     q = np.concatenate([observations[n].reshape(rows, -1) for n in names], axis=1)
     v = np.concatenate([observations[f"v_{n}"].reshape(rows, -1) for n in names], axis=1)
     trial = observations.get("trial", np.zeros(rows, dtype=int))
-    follows = (trial[1:] == trial[:-1]) & (np.abs(np.diff(t) / dt - 1) < 1e-6)
+    follows = np.array(steps_apart(t.tolist(), trial.tolist(), dt), dtype=bool)
     whole = np.all(np.isfinite(np.concatenate([q, v], axis=1)), axis=1)
     follows = follows & np.asarray(whole)[1:] & np.asarray(whole)[:-1]
     pairs = []

@@ -1,0 +1,90 @@
+"""[data]: files, how they are written, and what their columns hold."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, PlainValidator, PrivateAttr, ValidationInfo, WithJsonSchema
+from pydantic_core import PydanticCustomError
+
+from .common import Table, attempt
+from .leaves import Column, Row, Value, described, reading_of
+from .observables import short_columns
+
+Encoding = Literal[
+    "utf-8", "utf-16", "latin-1", "cp1252", "cp1250", "cp1251", "mac-roman", "shift-jis",
+    "gb18030", "big5", "euc-kr", "koi8-r",
+]  # fmt: skip
+
+
+def read_columns(raw: Any, info: ValidationInfo) -> dict[str, Any]:
+    reading = reading_of(info)
+    if not isinstance(raw, dict):
+        raise PydanticCustomError(
+            "value.type", "{what} where a table of columns is wanted",
+            {"what": described(raw), "hint": 'write { t = "t", q = "x [m]" }'},
+        )  # fmt: skip
+    short = short_columns([*reading.coordinates])
+    columns: dict[str, Any] = {}
+    for key, item in raw.items():
+        name = short.get(str(key), str(key))
+        if isinstance(item, Row):
+            columns[name] = tuple(attempt(Column.read, one, reading) for one in item)
+        else:
+            columns[name] = attempt(Column.read, item, reading)
+    return columns
+
+
+COLUMN_SCHEMA = {"anyOf": [{"type": "string"}, {"type": "integer", "minimum": 1}]}
+COLUMNS_SCHEMA = {
+    "type": "object",
+    "additionalProperties": {
+        "anyOf": [*COLUMN_SCHEMA["anyOf"], {"type": "array", "items": COLUMN_SCHEMA}]
+    },
+}
+Columns = Mapping[str, Column | tuple[Column, ...]]
+TableColumns = Annotated[
+    dict[str, Any], PlainValidator(read_columns), WithJsonSchema(COLUMNS_SCHEMA)
+]
+
+
+class FileFormat(Table):
+    """How a data file is written; what is not said is found by looking."""
+
+    header: int | None = Field(
+        default=None, ge=0, le=10**6, description="Line of the names of columns; 0: there are none."
+    )
+    delimiter: Literal[",", ";", "tab", "space", "\t", " "] | None = Field(
+        default=None, description="What separates fields."
+    )
+    decimal: Literal[".", ","] | None = Field(default=None, description="The decimal mark.")
+    encoding: Encoding | None = Field(default=None, description="The encoding of the text.")
+    sheet: str | None = Field(
+        default=None, min_length=1, max_length=100, description="Of a workbook (.xlsx): its sheet."
+    )
+    rate: Value | None = Field(
+        default=None, description='Rows a unit of time, instead of a column t: "240 Hz".'
+    )
+    duplicates: Literal["first"] | None = Field(
+        default=None, description="Of rows at one time, keep the first; without it they are faults."
+    )
+    _path: Path = PrivateAttr(default_factory=Path)
+
+    @property
+    def path(self) -> Path:
+        """The file's place on this machine."""
+        return self._path
+
+
+class Data(FileFormat):
+    """A measured motion in a file. `velocity` and `pi` are kept as `v_NAME` and `pi_NAME`."""
+
+    file: str = Field(
+        min_length=1, max_length=1000, description="CSV file, below the study's folder."
+    )
+    columns: TableColumns = Field(
+        description='Columns by what they hold, { t = "time [s]", q = "x [m]", v_q = 4 }: by name, '
+        "or by number."
+    )
