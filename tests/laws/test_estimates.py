@@ -43,7 +43,7 @@ SYSTEMS = 300
 
 def motions(noise: float):
     """The population, its coefficients, starts, clean and noisy series."""
-    population = compile(loads(STUDY % noise)).population
+    population = compile(loads(STUDY % noise)).solver.population
     c, q, p = population.draw(jax.random.key(4), SYSTEMS)
     clean, _ = eqx.filter_jit(population.series)(c, q, p)
     return population, c, q, p, clean, population.add_noise(clean, jax.random.key(5))

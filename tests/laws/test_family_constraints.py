@@ -119,8 +119,8 @@ constraints = ["x^2 + y^2 = l^2", "(u - x)^2 + (v - y)^2 = c^2"]
     q = jnp.asarray(np.concatenate([near, near + dice.uniform(0.5, 1, near.shape)]), jnp.float32)
     c = jnp.asarray(dice.uniform(0.5, 1.5, (4, 20_000)), jnp.float32)
     zero = jnp.zeros((), jnp.float32)
-    q, p = eqx.filter_jit(ggl.placed)(q, c[0] * q, zero, c)
-    assert float(jnp.max(jnp.abs(ggl.off(q, zero, c)))) < 1e-6
+    q, p = eqx.filter_jit(ggl.project_to_constraints)(q, c[0] * q, zero, c)
+    assert float(jnp.max(jnp.abs(ggl.constraint_residual(q, zero, c)))) < 1e-6
     assert float(jnp.max(jnp.abs(ggl.departure(q, p, zero, c, 1.0)))) < 1e-5
 
 
