@@ -163,6 +163,9 @@ class Text(StrPrinter):
     def _print_Abs(self, expr):  # noqa: N802
         return f"abs({self._print(expr.args[0])})"
 
+    def _print_Exp1(self, expr):  # noqa: N802
+        return "exp(1)"
+
     def _print_Min(self, expr):  # noqa: N802
         return f"min({', '.join(self._print(a) for a in expr.args)})"
 

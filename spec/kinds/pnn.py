@@ -106,6 +106,10 @@ class Samples(FileFormat):
     columns: TableColumns | None = Field(
         default=None, description='Names and their columns: rho = "density [g/cm^3]".'
     )
+    sigma: Expression | None = Field(
+        default=None,
+        description='Standard deviation of the output\'s column: "s_y" (a column), "0.01*y".',
+    )
     energies: Energies | None = Field(default=None, description="Motions by energy.")
     energy_unit: Value | None = Field(default=None, description="What energies are multiples of.")
     dt: Value | None = Field(default=None, description="Time from a state to the next.")

@@ -86,7 +86,7 @@ def expression_place(key: Key, tree: Node | None) -> str:
             return "equation" if not isinstance(tree, Relation) or tree.op == "=" else "inequality"
         case ("system", ("pair" | "external") as name, *_):
             return name
-        case ("search", ("inputs" | "outputs"), *_):
+        case ("search", ("inputs" | "outputs"), *_) | ("data", "sigma"):
             return "input"
         case ("search", "weights", *_):
             return "weight"

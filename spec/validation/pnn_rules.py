@@ -75,6 +75,9 @@ def _data(context: RuleContext, data: dict[str, Any], table: bool) -> None:
         for index in range(len(items) if isinstance(items, list) else 0):
             context.number(("data", "energies", part, index))
     context.number(("data", "energy_unit"))
+    if "sigma" in data and not table:
+        context.add(("data", "sigma"), "data.map", "sigma with a [system]",
+                    "maps are fitted to states without deviations of their own")  # fmt: skip
 
 
 def _search(context: RuleContext, search: dict[str, Any], table: bool) -> None:
@@ -158,6 +161,8 @@ def check_units(context: UnitContext) -> None:
             context.of(one)
     if tabular(context.state.raw):
         _groups(context)
+        sigma = context.expressions.get(("data", "sigma"))
+        expect(sigma, context.known.get(_target(context) or ""), "sigma")
 
 
 def column_dimensions(context: UnitContext) -> None:
@@ -214,6 +219,26 @@ def _sound(context: UnitContext, trial: dict[str, Dimension]) -> bool:
         return all(dimensions.of(tree) in (None, NONE) for _, tree in _formulas(context))
     except ExpressionFault:
         return False
+
+
+def _target(context: UnitContext) -> str | None:
+    """The column that the output is made of: the first that no input holds."""
+    state = context.state
+    columns = table_columns(state.raw)
+
+    def held(part: str) -> list[str]:
+        waiting = [e.tree for k, e in context.expressions.items() if k[:2] == ("search", part)]
+        names: dict[str, None] = {}
+        while waiting:
+            for name in uses(waiting.pop()):
+                tree = state.define.get(name)
+                if tree is not None and name not in names:
+                    waiting.append(tree)
+                names[name] = None
+        return [name for name in names if name in columns]
+
+    inputs = held("inputs")
+    return next((name for name in held("outputs") if name not in inputs), None)
 
 
 def _groups(context: UnitContext) -> None:

@@ -211,9 +211,8 @@ def test_constants_and_deviations_are_those_of_linear_least_squares(table):
     spread = np.linalg.inv(matrix.T @ matrix) * (missed @ missed) / (len(y) - 3)
     slopes = table.fitter.slopes(chosen[0], weights[0])
     predicted = table.fitter.predicted(chosen, weights, found.learn)[0]
-    shown = law_formula(
-        table.layout, chosen[0], weights[0], covariance(slopes, predicted - y), table.groups
-    )
+    matrix = covariance(slopes, predicted - y, found.noise, found.learn)
+    shown = law_formula(table.layout, chosen[0], weights[0], matrix, table.groups)
     assert sorted(shown.values) == pytest.approx(sorted(own), rel=1e-5)
     assert sorted(shown.stds) == pytest.approx(sorted(np.sqrt(np.diag(spread))), rel=1e-4)
     assert shown.words == "y is the sum of a constant, a constant over x2 and a constant times x1"

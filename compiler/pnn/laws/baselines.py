@@ -71,7 +71,11 @@ def _fitted_baseline(study: Pnn, name: str, groups: Groups, rows: TableRows) -> 
     )  # fmt: skip
     formula = with_enough_digits(formula, model)
     return Baseline(
-        name, formula, np.sqrt(squares.mean(axis=1)), squares.mean(axis=0), model.output(values)
+        name,
+        formula,
+        np.sqrt(squares.mean(axis=1)),
+        squares.mean(axis=0) * rows.precision[learn] ** 2,
+        model.output(values),
     )
 
 

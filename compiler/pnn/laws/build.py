@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 
 import numpy as np
 from actionrun.compiler.errors import study_error
@@ -33,9 +34,11 @@ def law_search(study: Pnn, observations: Mapping[str, np.ndarray]) -> ReportedSe
         relation,
         table,
         space,
-        fitted_baselines(study, relation, table),
+        partial(fitted_baselines, study, relation),
         (*table.notes, *notes),
     )
+
+    _ = search.baselines  # a rival that cannot be fitted is a fault before the search
 
     def report(
         genomes: np.ndarray, scores: np.ndarray, trained: int, history: np.ndarray, tell: Tell

@@ -20,9 +20,7 @@ def front_figure(
     laws: LawSearch, front: Sequence[Law], best: Law, plain: Mapping[str, int]
 ) -> Figure:
     """Error against complexity, rivals beside it; laws far worse than the mean are left out."""
-    most_error = 1.5 * max(
-        [laws.rows.output.std(), *(baseline.error for baseline in laws.baselines)]
-    )
+    most_error = 1.5 * max([laws.rows.size, *(baseline.error for baseline in laws.baselines)])
     front = [law for law in front if law.error <= most_error or law is best]
     x = np.array([law.complexity for law in front], float)
     y = np.array([law.error for law in front])
@@ -100,7 +98,9 @@ def history_figure(laws: LawSearch, history: np.ndarray) -> Figure:
         "The search by generation: the lowest error found, and the size of the front.",
         (
             Panel(
-                Axis("generation"), Axis(what, laws.output_unit), (Curve(x, history[:, column]),)
+                Axis("generation"),
+                Axis(what, laws.output_unit),
+                (Curve(x, history[:, column]),),
             ),
             Panel(Axis("generation"), Axis("laws on the front"), (Curve(x, history[:, -2]),)),
         ),
@@ -121,13 +121,14 @@ def front_table(
     for baseline in laws.baselines:
         deviation = float(baseline.errors.std(ddof=1)) if len(baseline.errors) > 1 else 0.0
         error = with_spread(baseline.error, deviation)
-        missed = baseline.given[laws.rows.test] - laws.rows.output[laws.rows.test]
-        test = f"{np.sqrt(np.square(missed).mean()):.4g}" if len(missed) else ""
+        held = laws.rows.test
+        missed = baseline.given[held] - laws.rows.output[held]
+        test = f"{np.sqrt(np.square(missed).mean()):.4g}" if len(held) else ""
         rows.append((plain[baseline.name], error, test, baseline.formula.text, baseline.name))
         tex.append(
             (None, error.replace(" ± ", r" \pm "), test or None, baseline.formula.latex, None)
         )
-    header = ("complexity", "error ± spread", "on test rows", "law", "")
+    header = ("complexity", "error ± spread over draws", "on test rows", "law", "")
     caption = f"Laws by complexity; errors of {laws.said_output}" + (
         f" [{laws.output_unit}]" if laws.output_unit else ""
     )

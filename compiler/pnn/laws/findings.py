@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from . import figures
 from .baselines import Baseline
 from .formula import LawFormula, law_formula, with_spread
 from .model_selection import ModelChoice, hypervolume, knee
+from .noise import NoiseModel, likeliest_kind
 from .result import Law, constants
 from .search import LawSearch
 from .seeds import seed_genomes
@@ -27,6 +29,11 @@ def make_findings(
     """Findings from the archive's genomes (n, genes)."""
     front = front_of(laws, genomes, tell)
     choice = recommended(laws, front)
+    weighed = with_likeliest_noise(laws, min(front, key=lambda law: law.error))
+    if weighed is not laws:
+        laws = weighed
+        front = front_of(laws, genomes, tell)
+        choice = recommended(laws, front)
     best = front[choice.index]
     plain, counted = baseline_complexities(laws)
     box = reference_corner(laws)
@@ -41,6 +48,8 @@ def make_findings(
         "rows": len(rows.learn),
         "test_rows": len(rows.test),
     }
+    if rows.noise.absolute:
+        metrics["chi2_per_dof"] = _chi2_per_dof(laws, best)
     if best.test_error is not None:
         metrics["test_error"] = best.test_error
     if laws.baselines:
@@ -54,7 +63,8 @@ def make_findings(
         "best": entries[choice.index],
         "best_reason": choice.reason,
         "error_is": f"root mean square error of {laws.said_output} over {rows.fold_count} "
-        f"folds, drawn {rows.repeats} times",
+        f"folds, drawn {rows.repeats} times; its spread is the standard deviation over the draws",
+        "noise": {"kind": rows.noise.kind, "words": rows.noise.words},
         "compare": {r.name: _baseline_entry(laws, r, plain[r.name]) for r in laws.baselines},
     }
     return Findings(
@@ -78,6 +88,26 @@ def make_findings(
     )
 
 
+def with_likeliest_noise(laws: LawSearch, law: Law) -> LawSearch:
+    """The search with the rows weighed by the kind of noise that the residuals of a law tell of;
+    itself where that is given, or the study's output is as likely."""
+    rows, row = laws.rows, law.genome[None]
+    exact = law.error <= EXACT * rows.size
+    if rows.slope is None or rows.noise.kind != "output" or laws.paper or exact:
+        return laws
+    everything = np.arange(len(rows.output))
+
+    def fit(spread: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        weighed = replace(laws, rows=replace(rows, noise=replace(rows.noise, spread=spread)))
+        given = weighed.fitter.predicted(row, weighed.fitter.whole(row)[0], everything)[0]
+        return given - rows.output, laws.read_back(given)
+
+    kind, spread = likeliest_kind(rows.output, rows.slope, rows.learn, fit)
+    if kind == "output":
+        return laws
+    return replace(laws, rows=replace(rows, noise=NoiseModel(kind, spread)), known={})
+
+
 def recommended(laws: LawSearch, front: Sequence[Law]) -> ModelChoice:
     """The law to recommend: the knee; of the published algorithm, its lowest objective."""
     if not laws.paper:
@@ -94,7 +124,7 @@ def front_of(laws: LawSearch, genomes: np.ndarray, tell: Tell) -> list[Law]:
     fits = laws.fits(rows)
     complexity = layout.complexity(rows)
     tests = laws.test_error(rows, fits.weights)
-    floor = EXACT * laws.rows.output.std()
+    floor = EXACT * laws.rows.size
     ranked = np.maximum(tests if laws.paper else fits.error, floor)
     order = np.lexsort((ranked, complexity))
     least, kept = np.inf, []
@@ -110,6 +140,8 @@ def front_of(laws: LawSearch, genomes: np.ndarray, tell: Tell) -> list[Law]:
         spread = covariance(
             laws.fitter.slopes(rows[k], fits.weights[k]),
             missed[0] - laws.rows.output[laws.rows.learn],
+            laws.rows.noise,
+            laws.rows.learn,
         )
         error = float(fits.error[k])
         formula = law_formula(layout, rows[k], fits.weights[k], spread, laws.groups)
@@ -120,7 +152,7 @@ def front_of(laws: LawSearch, genomes: np.ndarray, tell: Tell) -> list[Law]:
                 rows[k], fits.weights[k], int(complexity[k]), error,
                 float(fits.errors[k].std(ddof=1)) if laws.rows.repeats > 1 else 0.0,
                 float(tests[k]) if np.isfinite(tests[k]) else None,
-                float(objective[0]), fits.squares[k],
+                float(objective[0]), float(fits.cost[k]), fits.squares[k],
                 with_enough_digits(formula, model),
             )
         )  # fmt: skip
@@ -130,8 +162,7 @@ def front_of(laws: LawSearch, genomes: np.ndarray, tell: Tell) -> list[Law]:
 def reference_corner(laws: LawSearch) -> tuple[float, float]:
     """The corner that hypervolumes are measured from: the complexity of the network with all its
     weights trained, and the error of the mean."""
-    output = laws.rows.output[laws.rows.learn]
-    return float(laws.layout.complexity(laws.layout.dense())), float(output.std())
+    return float(laws.layout.complexity(laws.layout.dense())), laws.rows.size
 
 
 def baseline_complexities(laws: LawSearch) -> tuple[dict[str, int], list[str]]:
@@ -145,7 +176,7 @@ def baseline_complexities(laws: LawSearch) -> tuple[dict[str, int], list[str]]:
         genomes, laws.fitter.whole(genomes)[0], range(len(laws.rows.output))
     )
     complexity = laws.layout.complexity(genomes)
-    size = laws.rows.output.std()
+    size = laws.rows.output[laws.rows.learn].std()
     complexities: dict[str, int] = {}
     notes: list[str] = []
     for baseline in laws.baselines:
@@ -179,6 +210,7 @@ def _entry(law: Law) -> dict[str, Any]:
         "objective": law.objective,
         "text": shown.text,
         "formula": shown.symbolic,
+        "sympy": shown.sympy,
         "latex": shown.latex,
         "words": shown.words,
         "genome": [int(gene) for gene in law.genome],
@@ -188,17 +220,29 @@ def _entry(law: Law) -> dict[str, Any]:
 
 def _baseline_entry(laws: LawSearch, baseline: Baseline, complexity: int) -> dict[str, Any]:
     errors = baseline.errors
-    test = baseline.given[laws.rows.test] - laws.rows.output[laws.rows.test]
+    missed = baseline.given[laws.rows.test] - laws.rows.output[laws.rows.test]
     return {
         "text": baseline.formula.text,
         "formula": baseline.formula.symbolic,
+        "sympy": baseline.formula.sympy,
         "latex": baseline.formula.latex,
         "constants": constants(baseline.formula),
         "error": baseline.error,
         "spread": float(errors.std(ddof=1)) if len(errors) > 1 else 0.0,
-        "test_error": float(np.sqrt(np.square(test).mean())) if len(test) else None,
+        "test_error": float(np.sqrt(np.square(missed).mean())) if len(missed) else None,
         "complexity": complexity,
     }
+
+
+def _left(laws: LawSearch, law: Law) -> int:
+    """Degrees of freedom that a law leaves."""
+    return len(laws.rows.learn) - len(law.formula.constants)
+
+
+def _chi2_per_dof(laws: LawSearch, law: Law) -> float:
+    """Where the deviations are given."""
+    factor = np.mean(laws.rows.noise.spread[laws.rows.learn] ** 2)
+    return law.cost * len(laws.rows.learn) / factor / _left(laws, law)
 
 
 def _equations(front: Sequence[Law], best: Law) -> tuple[Equation, ...]:
@@ -223,9 +267,11 @@ def _summary(laws: LawSearch, best: Law, choice: ModelChoice) -> tuple[tuple[str
         ("recommended", best.formula.text),
         ("in words", best.formula.words),
         ("why", choice.reason),
+        ("noise", laws.rows.noise.words),
         (
             f"error of {laws.said_output}",
-            f"{with_spread(best.error, best.spread)} (cross-validated)",
+            f"{with_spread(best.error, best.spread)} (cross-validated; ± is the spread over "
+            f"{laws.rows.repeats} draws of the folds)",
         ),
     ]
     if best.test_error is not None:
@@ -262,6 +308,15 @@ def _checks(
                 best.test_error <= high,
                 f"the recommended law errs by {best.test_error:.4g} on {len(laws.rows.test)} rows "
                 f"held out, by {best.error:.4g} in cross-validation",
+            )
+        )
+    if laws.rows.noise.absolute:
+        ratio, left = _chi2_per_dof(laws, best), _left(laws, best)
+        checks.append(
+            Check(
+                "deviations given",
+                abs(ratio - 1) <= 4 * np.sqrt(2 / left),
+                f"chi^2 per degree of freedom is {ratio:.3g}: 1 where law and sigma are right",
             )
         )
     lacking = [

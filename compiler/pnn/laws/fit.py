@@ -33,7 +33,7 @@ class LawFits:
     """Laws of one batch: weights (n, weights), with the mean square over the rows to learn from,
     `cost` (n,), the error (n, repeats) that each repeat of the folds gives, the root of the mean
     square over rows that the fold's fit had not seen, and these `squares` (n, rows to learn from),
-    averaged over the repeats; inf where a law cannot be fitted."""
+    averaged over the repeats and weighed as in the fit; inf where a law cannot be fitted."""
 
     weights: np.ndarray
     cost: np.ndarray
@@ -66,8 +66,9 @@ class LawFitter:
     def data(self) -> FitData:
         """The rows to learn from; set 0 of their weights is all of them, then the folds'."""
         x, y = self.rows.inputs[self.rows.learn], self.rows.output[self.rows.learn]
-        roots = np.concatenate([np.ones((1, len(y))), 1.0 - self.left_out])
-        scale = np.array([1 / y.std()])
+        precision = self.rows.precision[self.rows.learn]
+        roots = np.concatenate([np.ones((1, len(y))), 1.0 - self.left_out]) * precision
+        scale = np.array([1 / self.rows.size])
         return FitData(*map(jnp.asarray, (x.T[:, :, None], y[None, :, None], scale, roots)))
 
     @cached_property
@@ -104,7 +105,7 @@ class LawFitter:
             with np.errstate(over="ignore"):  # an error beyond the largest number is infinite
                 square = np.square(missed).reshape(shape).sum(axis=2)
             errors[fitted] = np.sqrt(square.mean(axis=2))
-            squares[fitted] = square.mean(axis=1)
+            squares[fitted] = square.mean(axis=1) * self.rows.precision[self.rows.learn] ** 2
         return LawFits(weights, cost, errors, squares)
 
     def folded(self, genomes: np.ndarray, weights: np.ndarray) -> np.ndarray:

@@ -99,10 +99,25 @@ class LawFormula:
         """The expression with its numbers put in, and how they are written."""
         rounded = Rounded()
         numbers = {}
-        for name, value, std in zip(self.constants, self.values, self.stds, strict=True):
-            rounded.decimals[abs(value)] = digits_written(value, std, self.more_digits)
-            numbers[name] = sp.Float(value, 17)
-        return self.expression.xreplace(numbers), rounded
+        for name, one in zip(self.constants, self.shown, strict=True):
+            number = float(one.written)
+            rounded.decimals[abs(number)] = one.written.lstrip("-")
+            numbers[name] = sp.Float(number, 17)
+        shown = self.expression.xreplace(numbers)
+        for number in map(abs, map(float, shown.atoms(sp.Float))):
+            rounded.decimals.setdefault(number, f"{number:.12g}")
+        return shown, rounded
+
+    @property
+    def sympy(self) -> str:
+        """The right side for SymPy, its numbers unrounded: columns as they stand in the file go in,
+        and what comes out is in the unit that the left side has there."""
+        values = map(float, self.values)
+        numbers = {c: sp.Float(v, 17) for c, v in zip(self.constants, values, strict=True)}
+        units = self.groups.file_units
+        columns = {symbol(n): sp.Float(f, 17) * symbol(n) for n, f in units.items() if f != 1}
+        whole = self.groups.in_columns(self.expression).xreplace(numbers).xreplace(columns)
+        return sp.sstr(whole / units.get(str(self.left), 1), full_prec=True)
 
     @property
     def text(self) -> str:

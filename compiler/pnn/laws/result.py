@@ -13,7 +13,8 @@ from .formula import LawFormula
 @dataclass(frozen=True, eq=False)
 class Law:
     """A law of the front: error and spread over repeats of the cross-validation, error on the test
-    rows (None without), in the units of the output."""
+    rows (None without), in the units of the output; `cost`: mean square of the fit, `squares` of
+    rows that it had not seen (rows to learn from), both weighed as in the fit."""
 
     genome: np.ndarray
     weights: np.ndarray
@@ -22,6 +23,7 @@ class Law:
     spread: float
     test_error: float | None
     objective: float
+    cost: float
     squares: np.ndarray
     formula: LawFormula
 

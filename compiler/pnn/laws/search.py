@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -31,7 +32,7 @@ class LawSearch:
     groups: Groups
     rows: TableRows
     layout: Layout
-    baselines: tuple[Baseline, ...]
+    fit_baselines: Callable[[TableRows], tuple[Baseline, ...]]
     notes: tuple[str, ...]
     known: dict[bytes, np.ndarray] = field(default_factory=dict)
     stage: str = "evolve"
@@ -51,6 +52,11 @@ class LawSearch:
     @property
     def evolution(self) -> Evolution:
         return self.settings.evolution
+
+    @cached_property
+    def baselines(self) -> tuple[Baseline, ...]:
+        """The rivals, fitted as the laws are."""
+        return self.fit_baselines(self.rows)
 
     @cached_property
     def fitter(self) -> LawFitter:
@@ -97,8 +103,9 @@ class LawSearch:
         """Root of the mean square over the test rows, (n,); nan where there are none."""
         if not len(self.rows.test):
             return np.full(len(genomes), np.nan)
-        given = self.fitter.predicted(genomes, weights, self.rows.test)
-        error = np.sqrt(np.square(given - self.rows.output[self.rows.test]).mean(axis=1))
+        test = self.rows.test
+        missed = self.fitter.predicted(genomes, weights, test) - self.rows.output[test]
+        error = np.sqrt(np.square(missed).mean(axis=1))
         return np.where(np.isfinite(error), error, np.inf)
 
     @property

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import jax.numpy as jnp
 import numpy as np
 import sympy as sp
+from actionrun.compiler.errors import study_error
 from actionrun.compiler.pnn.genome import Layout, layout
 from actionrun.compiler.symbolic.lowering import lowered
 from actionrun.compiler.symbolic.vocabulary import Vocabulary, symbol, vocabulary
@@ -17,6 +19,7 @@ from actionrun.spec.kinds.pnn import Pnn
 from actionrun.spec.units.unit_table import CONSTANTS
 
 from .dimensionless_groups import buckingham_groups
+from .noise import NoiseModel
 
 MOST_NAMED = 8
 
@@ -28,7 +31,8 @@ class Groups:
     `words` spells columns, parameters, definitions and constants of physics as symbols; `inputs`
     and `output` are in these. `plain` gives what each stands for, in columns alone. `target`
     is the column that the output is made of, the first in it that no input holds (None: there is
-    none or it cannot be read back). `units` in words, of columns, parameters and definitions.
+    none or it cannot be read back). `units` in words, of columns, parameters and definitions;
+    `file_units`: the number in base units of the unit that a column has in its file.
     """
 
     words: Vocabulary
@@ -38,6 +42,7 @@ class Groups:
     plain: Mapping[sp.Symbol, sp.Expr]
     target: sp.Symbol | None
     units: Mapping[str, str]
+    file_units: Mapping[str, float]
 
     def back(self, value: sp.Expr) -> sp.Expr:
         """The target where the output is `value`; `value` itself where there is no target."""
@@ -53,15 +58,18 @@ class Groups:
 class TableRows:
     """The rows that are whole.
 
-    inputs (n, groups), output (n,), target (n,) as the groups name it, `values` of every column
-    (n,). `learn` and `test` are indices of rows; `folds` (repeats * folds, n) is True for the rows
-    that a fold leaves out to be predicted: each row of `learn` once a repeat.
+    inputs (n, groups), output (n,), how it moves with the target, `slope` (n,) (None without a
+    target), its `noise`, `values` of every column (n,). `learn` and `test` are indices of rows;
+    `folds` (repeats * folds, n) is True for the rows that a fold leaves out to be predicted: each
+    row of `learn` once a repeat.
     """
 
     labels: tuple[str, ...]
     values: Mapping[str, np.ndarray]
     inputs: np.ndarray
     output: np.ndarray
+    slope: np.ndarray | None
+    noise: NoiseModel
     learn: np.ndarray
     test: np.ndarray
     folds: np.ndarray
@@ -71,6 +79,17 @@ class TableRows:
     @property
     def fold_count(self) -> int:
         return len(self.folds) // self.repeats
+
+    @cached_property
+    def size(self) -> float:
+        """The error of the mean over the rows to learn from: what errors are small beside."""
+        return float(self.output[self.learn].std())
+
+    @cached_property
+    def precision(self) -> np.ndarray:
+        """What the residual of each row (n,) is multiplied by in a fit; 1 where all count alike."""
+        spread = self.noise.spread
+        return np.sqrt(np.mean(spread[self.learn] ** 2)) / spread
 
 
 def law_groups(study: Pnn) -> Groups:
@@ -95,7 +114,9 @@ def law_groups(study: Pnn) -> Groups:
     if study.search.inputs:
         inputs = tuple(words.scalar(one) for one in study.search.inputs)
     else:
-        sizes = {n: study.dimension(n) or () for n in (*columns, *study.parameters)}
+        apart = _deviation_columns(study, str(output))
+        named = [n for n in (*columns, *study.parameters) if n not in apart]
+        sizes = {n: study.dimension(n) or () for n in named}
         bottom, exponents = buckingham_groups(study, str(output), sizes)
         others = [symbol(name) for name in sizes if name != str(output)]
         inputs = tuple(_monomial(others, one) for one in exponents)
@@ -107,7 +128,19 @@ def law_groups(study: Pnn) -> Groups:
     if target is not None and inverse(output, target, symbol("y")) is None:
         target = None
     units = {name: study.unit(name) for name in (*columns, *study.parameters, *study.define)}
-    return Groups(words, inputs, output, columns, plain, target, units)
+    file_units = {
+        name: 1.0 if one.unit is None else study.units.number(1, one.unit)
+        for name, one in (study.data.columns or {}).items()
+    }
+    return Groups(words, inputs, output, columns, plain, target, units, file_units)
+
+
+def _deviation_columns(study: Pnn, target: str) -> set[str]:
+    """Columns that only tell how exact the target is: no law is a function of them."""
+    if study.data.sigma is None:
+        return set()
+    names = {node.name for node in walk(study.data.sigma.tree) if isinstance(node, Name)}
+    return {name for name in names if name in (study.data.columns or {}) and name != target}
 
 
 def group_layout(study: Pnn, relation: Groups) -> tuple[Layout, tuple[str, ...]]:
@@ -193,10 +226,39 @@ def table_rows(study: Pnn, groups: Groups, observations: Mapping[str, np.ndarray
     if faults:
         raise Faults(faults)
     learn, test, folds = split(study, len(labels))
+    slope = None
+    if groups.target is not None:
+        moved = groups.in_columns(sp.diff(groups.output, groups.target))
+        with np.errstate(all="ignore"):
+            slope = column_values(moved, values)
+    noise = _noise(study, groups, values, slope)
     return TableRows(
-        tuple(map(str, labels)), values, np.stack(arrays[:-1], axis=1), arrays[-1], learn, test,
-        folds, study.test.repeats, tuple(notes),
+        tuple(map(str, labels)), values, np.stack(arrays[:-1], axis=1), arrays[-1], slope, noise,
+        learn, test, folds, study.test.repeats, tuple(notes),
     )  # fmt: skip
+
+
+def _noise(
+    study: Pnn, groups: Groups, values: Mapping[str, np.ndarray], slope: np.ndarray | None
+) -> NoiseModel:
+    """The deviations that the study gives, else those of outputs that are alike. Raises Faults."""
+    sigma = study.data.sigma
+    if sigma is None:
+        return NoiseModel("output", np.ones(len(next(iter(values.values())))))
+    if groups.target is None or slope is None:
+        raise study_error(
+            study, sigma, "data.sigma", "sigma is the deviation of the column that the output is "
+            "made of, and no column can be read back from this output",
+            "write an output that holds one column more than the inputs do",
+        )  # fmt: skip
+    deviation = column_values(groups.in_columns(groups.words.scalar(sigma)), values)
+    bad = np.flatnonzero(~(np.isfinite(deviation) & (deviation > 0)))
+    if len(bad):
+        raise study_error(
+            study, sigma, "data.sigma", f"sigma is {deviation[bad[0]]:.6g} in {len(bad)} rows",
+            "a standard deviation is greater than 0; leave out rows that have none",
+        )  # fmt: skip
+    return NoiseModel("sigma", np.abs(slope) * deviation, True)
 
 
 def split(study: Pnn, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -14,6 +14,7 @@ from actionrun.compiler.symbolic.lowering import lowered
 from actionrun.compiler.symbolic.vocabulary import symbol
 
 from .formula import LawFormula
+from .noise import NoiseModel
 from .table import Groups, TableRows
 
 STARTS = (1.0, -1.0, 1e-3, 1e3, 1e-6, 1e6)
@@ -37,7 +38,7 @@ def with_enough_digits(formula: LawFormula, model: TableFormula) -> LawFormula:
     """The formula with so many digits that what is written errs at most 10 % more than what was
     fitted: where terms nearly cancel, two digits of each deviation are too few."""
     error = model.error(np.array(formula.values))
-    most = ROUNDED * error + EXACT * model.rows.output.std()
+    most = ROUNDED * error + EXACT * model.rows.size
     for more in range(MOST_DIGITS):
         rounded = replace(formula, more_digits=more)
         if not np.isfinite(error) or model.error(rounded.rounded_values) <= most:
@@ -69,23 +70,24 @@ class TableFormula:
     def fitted(self, seen: np.ndarray, start: np.ndarray | None) -> np.ndarray | None:
         """Constants (k,) by least squares over the rows to learn from that are `seen`."""
         learn, count = self.rows.learn, len(self.free)
-        y = self.rows.output[learn]
+        y, exact = self.rows.output[learn], self.rows.precision[learn]
         if not count:
             return np.zeros(0) if np.all(np.isfinite(self.output(np.zeros(0)))) else None
         if self.linear:
             zero = self.output(np.zeros(count))[learn]
-            matrix = self.slopes(np.zeros(count))[learn]
+            matrix = self.slopes(np.zeros(count))[learn] * exact[:, None]
             if not np.all(np.isfinite(matrix)):
                 return None
             size = np.sqrt(np.square(matrix[seen]).sum(axis=0))
             size[size == 0] = 1
-            return np.linalg.lstsq(matrix[seen] / size, (y - zero)[seen], rcond=None)[0] / size
-        weight = jnp.asarray(seen)
-        target = jnp.asarray(y / y.std())
+            return (
+                np.linalg.lstsq(matrix[seen] / size, ((y - zero) * exact)[seen], rcond=None)[0]
+                / size
+            )
+        weight, scale = jnp.asarray(seen), jnp.asarray(exact / self.rows.size)
 
         def residual(x):  # (k, 1) to (rows, 1)
-            given = self._output(x[:, 0])[learn] / y.std()
-            return jnp.where(weight, given - target, 0)[:, None]
+            return jnp.where(weight, (self._output(x[:, 0])[learn] - y) * scale, 0)[:, None]
 
         limit = jnp.full((count, 1), jnp.inf)
         best, least = None, np.inf
@@ -102,19 +104,23 @@ class TableFormula:
 
     def error(self, values: np.ndarray) -> float:
         """Root of the mean square over the rows to learn from."""
-        missed = self.output(values)[self.rows.learn] - self.rows.output[self.rows.learn]
+        learn = self.rows.learn
+        missed = self.output(values)[learn] - self.rows.output[learn]
         return float(np.sqrt(np.square(missed).mean()))
 
     def stds(self, values: np.ndarray) -> tuple[float | None, ...]:
         learn = self.rows.learn
         missed = self.output(values)[learn] - self.rows.output[learn]
-        matrix = covariance(self.slopes(values)[learn], missed)
+        matrix = covariance(self.slopes(values)[learn], missed, self.rows.noise, learn)
         return (None,) * len(values) if matrix is None else tuple(np.sqrt(np.diag(matrix)).tolist())
 
 
-def covariance(slopes: np.ndarray, missed: np.ndarray) -> np.ndarray | None:
-    """Of constants (k, k), from the Jacobian (rows, k) and the residuals (rows,) at the fit; None
-    where the rows do not determine them."""
+def covariance(
+    slopes: np.ndarray, missed: np.ndarray, noise: NoiseModel, places: np.ndarray
+) -> np.ndarray | None:
+    """Of constants (k, k), from the Jacobian (rows, k) and the residuals (rows,) at the fit of the
+    rows at `places`; None where they do not determine them."""
+    slopes, missed = slopes / noise.spread[places, None], missed / noise.spread[places]
     rows, count = slopes.shape
     if not np.all(np.isfinite(slopes)) or rows <= count:
         return None
@@ -124,5 +130,5 @@ def covariance(slopes: np.ndarray, missed: np.ndarray) -> np.ndarray | None:
     normal = (slopes / size).T @ (slopes / size)
     if count and np.linalg.cond(normal) > 1e12:
         return None
-    variance = np.square(missed).sum() / (rows - count)
+    variance = 1.0 if noise.absolute else np.square(missed).sum() / (rows - count)
     return np.linalg.inv(normal) * variance / np.outer(size, size)
