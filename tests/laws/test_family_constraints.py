@@ -121,7 +121,7 @@ constraints = ["x^2 + y^2 = l^2", "(u - x)^2 + (v - y)^2 = c^2"]
     zero = jnp.zeros((), jnp.float32)
     q, p = eqx.filter_jit(ggl.project_to_constraints)(q, c[0] * q, zero, c)
     assert float(jnp.max(jnp.abs(ggl.constraint_residual(q, zero, c)))) < 1e-6
-    assert float(jnp.max(jnp.abs(ggl.departure(q, p, zero, c, 1.0)))) < 1e-5
+    assert float(jnp.max(jnp.abs(ggl.initial_constraint_residual(q, p, zero, c, 1.0)))) < 1e-5
 
 
 @pytest.mark.slow
