@@ -124,7 +124,9 @@ def _parser() -> argparse.ArgumentParser:
 
     export = command("export", "write a run's arrays for other tools")
     export.add_argument("run", type=Path, metavar="RUN")
-    export.add_argument("--format", choices=("csv", "netcdf", "extxyz"), required=True)
+    export.add_argument(
+        "--format", choices=("csv", "netcdf", "extxyz", "pdf", "png"), required=True
+    )
     export.add_argument("--out", type=Path, metavar="DIR", help="default: RUN/export")
 
     infer = command("infer", "name new motions by a trained family network")
@@ -144,6 +146,10 @@ def _parser() -> argparse.ArgumentParser:
 
     report = command("report", "make a run's page again from its folder")
     report.add_argument("run", type=Path, metavar="RUN")
+    report.add_argument(
+        "--paper", action="store_true",
+        help="and RUN/paper: figures as PDF, equations, tables, methods with citations",
+    )  # fmt: skip
 
     command("schema", "print the JSON Schema of the study language")
     # by their starter studies: the registry of kinds would import pydantic

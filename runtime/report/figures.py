@@ -1,4 +1,4 @@
-"""Figures as data to SVG, by Matplotlib: the same bytes for the same figure.
+"""Figures as data to SVG, PDF and PNG, by Matplotlib: the same bytes for the same figure.
 
 The palette is Okabe and Ito's (colour-blind safe) in an order of alternating lightness, and each
 curve has its own dash, so that a figure reads in grey. Colours of a drawing for the page become
@@ -11,13 +11,15 @@ import io
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import matplotlib as mpl
 import numpy as np
 from actionrun.compiler.findings import Axis, Curve, Figure, Panel
 from actionrun.runtime.storage.findings_file import decimated
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_pdf import FigureCanvasPdf
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure as Drawing
 from matplotlib.ticker import FormatStrFormatter, LogLocator, NullFormatter
@@ -71,22 +73,38 @@ STYLE = {
 
 
 MOST_TICKS = 6
+DPI = 300  # of pictures made of pixels
+
+Format = Literal["svg", "pdf", "png"]
+CANVASES = {"svg": FigureCanvasSVG, "pdf": FigureCanvasPdf, "png": FigureCanvasAgg}
+UNDATED: dict[str, dict[str, Any]] = {
+    "svg": {"Date": None, "Creator": None},
+    "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
+    "png": {"Software": None},
+}
 
 
 def svg(figure: Figure, salt: str, panels: Sequence[Panel] | None = None) -> str:
-    """One drawing of the figure (or of these panels of it) as an SVG document.
+    """One drawing of the figure (or of these panels of it) as an SVG document; `salt` makes ids
+    that no other drawing of the page has."""
+    return drawn(figure, "svg", salt, panels).decode()
 
-    Panels over the same x axis are stacked on it; others stand side by side. `salt` makes ids that
-    no other drawing of the page has.
+
+def drawn(
+    figure: Figure, form: Format, salt: str = "", panels: Sequence[Panel] | None = None
+) -> bytes:
+    """One drawing of the figure (or of these panels of it) in this format, without a date.
+
+    Panels over the same x axis are stacked on it; others stand side by side.
     """
     shown = tuple(figure.panels if panels is None else panels)
     stack = stacked(shown)
     height = _heights(shown, stack)
     rows, columns = (len(shown), 1) if stack else (1, len(shown))
-    style: dict[Any, Any] = {**STYLE, "svg.hashsalt": salt}
+    style: dict[Any, Any] = {**STYLE, "svg.hashsalt": salt, "pdf.fonttype": 42}
     with mpl.rc_context(style):
         drawing = Drawing(figsize=(WIDTH * columns, sum(height)), layout="constrained")
-        FigureCanvasSVG(drawing)
+        CANVASES[form](drawing)
         axes = drawing.subplots(
             rows, columns, sharex=stack, squeeze=False,
             gridspec_kw={"height_ratios": height} if stack else None,
@@ -98,9 +116,9 @@ def svg(figure: Figure, salt: str, panels: Sequence[Panel] | None = None) -> str
             ax.yaxis.label.set_gid(f"y-label_{index}")
         if stack and len(shown) > 1:
             drawing.align_ylabels(list(axes))
-        text = io.StringIO()
-        drawing.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
-    return text.getvalue()
+        stream = io.BytesIO()
+        drawing.savefig(stream, format=form, dpi=DPI, metadata=UNDATED[form])
+    return stream.getvalue()
 
 
 def parts(figure: Figure, salt: str, document: str | None = None) -> list[str]:

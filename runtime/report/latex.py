@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from actionrun.compiler.findings import Equation, Section, Table
+from actionrun.compiler.findings import Section, Table
 from actionrun.runtime.storage.findings_file import read_content
 from actionrun.runtime.storage.run_folder import Folder
 from actionrun.spec.text.source import shown
@@ -77,7 +77,7 @@ def standalone(folder: Folder) -> str:
     ]
     for equation in content.findings.equations:
         parts += [rf"\subsection*{{{escaped(equation.name)}}}", rf"\fitted{{{equation.latex}}}"]
-        parts += _values(equation)
+        parts += values_table(equation.values)
     for table in content.findings.tables:
         if table.latex:
             parts += [rf"\subsection*{{{escaped(table.caption)}}}"]
@@ -133,12 +133,13 @@ def tables_tex(tables: Sequence[Table]) -> str:
     )
 
 
-def _values(equation: Equation) -> list[str]:
-    if not equation.values:
+def values_table(values: Mapping[str, tuple[float | None, float | None]]) -> list[str]:
+    """Learned symbols with their standard deviations, as lines of LaTeX."""
+    if not values:
         return []
     rows = [
         rf"\texttt{{{escaped(symbol)}}} & {escaped(with_error(value, std))} \\"
-        for symbol, (value, std) in equation.values.items()
+        for symbol, (value, std) in values.items()
     ]
     return [r"\begin{center}\begin{tabular}{ll}", *rows, r"\end{tabular}\end{center}"]
 

@@ -52,7 +52,7 @@ def write_report(folder: Folder) -> Path:
     drawn: dict[str, str] = {}
     for figure in content.findings.figures:
         drawn[figure.name] = svg(figure, salt + figure.name)
-        write(folder / "figures" / f"{_stem(figure.name)}.svg", drawn[figure.name])
+        write(folder / "figures" / f"{stem(figure.name)}.svg", drawn[figure.name])
     path = folder / "report.html"
     write(path, page(folder, content.findings, content.asked, provenance, drawn))
     return path
@@ -215,7 +215,7 @@ def _figures(figures: Iterable[Figure], salt: str, drawn: Mapping[str, str]) -> 
 def _file_link(figure: Figure, drawn: Mapping[str, str]) -> str:
     if figure.name not in drawn:
         return ""
-    return f' <a href="figures/{quote(_stem(figure.name))}.svg">SVG</a>'
+    return f' <a href="figures/{quote(stem(figure.name))}.svg">SVG</a>'
 
 
 def _course(folder: Folder, provenance: Mapping[str, Any]) -> str:
@@ -306,7 +306,7 @@ def _repeat(folder: Folder, provenance: Mapping[str, Any]) -> str:
     )
 
 
-def _stem(name: str) -> str:
+def stem(name: str) -> str:
     """A file's stem that stays in its folder, whatever a figure is called."""
     kept = "".join(char if char.isalnum() or char in "-_" else "-" for char in name)
     return kept[:80] or "figure"

@@ -26,13 +26,15 @@ else:
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of study: the class of its model in a module, what it answers, its module of rules."""
+    """A kind of study: the class of its model in a module, what it answers, its module of rules,
+    and the papers that a report of it cites."""
 
     name: str
     module: str
     class_name: str
     question: str
     rules: str | None = None
+    references: tuple[str, ...] = ()  # keys of runtime/report/references.bib
 
     def model(self) -> type[Experiment]:
         """The pydantic model of a study of this kind."""
@@ -48,12 +50,14 @@ HERE, RULES = __package__, "actionrun.spec.validation"
 KINDS = {
     kind.name: kind
     for kind in (
-        Kind("ggl", f"{HERE}.ggl", "Ggl", "how does it move?", f"{RULES}.ggl_rules"),
+        Kind("ggl", f"{HERE}.ggl", "Ggl", "how does it move?", f"{RULES}.ggl_rules",
+             ("galley2013", "tsang2015", "roberts")),
         Kind("family", f"{HERE}.family", "Family", "which law made this motion?",
-             f"{RULES}.family_rules"),
-        Kind("om", f"{HERE}.om", "Om", "which path joins two states?", f"{RULES}.om_rules"),
+             f"{RULES}.family_rules", ("galley2013", "tsang2015", "roberts")),
+        Kind("om", f"{HERE}.om", "Om", "which path joins two states?", f"{RULES}.om_rules",
+             ("onsager1953", "wang2022")),
         Kind("pnn", f"{HERE}.pnn", "Pnn", "what is the simplest law behind data?",
-             f"{RULES}.pnn_rules"),
+             f"{RULES}.pnn_rules", ("desai2021",)),
     )
 }  # fmt: skip
 
