@@ -136,7 +136,14 @@ def _numbers(
     if key == "t" and table.are_stamps(index):
         second = 1.0 if units.reduced else scale_of(units, Column(column.name, unit("s")))
         return table.seconds(index), second
-    return table.numbers(index, key), scale_of(units, column)
+    values, shift = table.numbers(index, key), 0.0 if column.unit is None else column.unit.shift
+    return _shifted(values, float(shift)), scale_of(units, column)
+
+
+def _shifted(values: Numbers, shift: float) -> Numbers:
+    if shift == 0:
+        return values
+    return array("d", (v + shift for v in values)) if isinstance(values, array) else values + shift
 
 
 def _scaled(values: Numbers, factor: float) -> Numbers:

@@ -19,24 +19,44 @@ from actionrun.spec.text.characters import SUPERSCRIPTS
 from actionrun.spec.text.source import nearest
 from actionrun.spec.text.span import Span
 
-from .unit_table import CONSTANTS, DIMENSIONS, NONE, SI, Dimension, all_symbols, known_unit
+from .unit_table import (
+    CONSTANTS,
+    DIMENSIONS,
+    NONE,
+    SHIFTS,
+    SI,
+    Dimension,
+    all_symbols,
+    known_unit,
+)
 
-SYMBOL = re.compile(rf"[^\W\d_{''.join(SUPERSCRIPTS)}]+(?:_[A-Za-z0-9]+)?|°")
+SYMBOL = re.compile(rf"[^\W\d_{''.join(SUPERSCRIPTS)}]+(?:_[A-Za-z0-9]+)?|[°%‰]")
 POWER = re.compile(r"(?:\^|\*\*)\s*(\(\s*[+-]?\d{1,2}\s*(?:/\s*\d{1,2}\s*)?\)|[+-]?\d{1,2})")
 RAISED = re.compile(f"[{''.join(SUPERSCRIPTS)}]+")
-QUANTITY = re.compile(rf"\s*+([+-]?+)\s*+((?>{NUMBER.pattern}))\s*(?=[^\W\d]|°)")
+QUANTITY = re.compile(rf"\s*+([+-]?+)\s*+((?>{NUMBER.pattern}))\s*(?=[^\W\d]|[°%‰])")
 MAX_UNIT = 80  # characters
 ORDER = (1, 0, 2, 3, 4, 5)  # mass first, as energies are usually written
 
 
 @dataclass(frozen=True)
 class Unit:
-    """A unit as it was written, exact in SI, with the symbols and exponents it is made of."""
+    """A unit as it was written, exact in SI, with the symbols and exponents it is made of.
+
+    A degree of a scale with a zero of its own (degC, degF) that stands alone is a temperature on
+    that scale, `shift` degrees from absolute zero; within a product it is a difference.
+    """
 
     text: str
     factor: Fraction
     dimension: Dimension
     parts: tuple[tuple[str, int | Fraction], ...] = ()
+
+    @property
+    def shift(self) -> Fraction:
+        """What is added to numbers in this unit before they are scaled."""
+        if len(self.parts) != 1 or self.parts[0][1] != 1:
+            return Fraction(0)
+        return SHIFTS.get(self.parts[0][0], Fraction(0))
 
 
 def dimension_product(a: Dimension, b: Dimension, sign: int = 1) -> Dimension:
@@ -158,18 +178,15 @@ class UnitReader:
 
     def unknown(self, symbol: str, start: int) -> ExpressionFault:
         span = Span(self.offset + start, self.offset + start + len(symbol))
-        if symbol in ("degC", "celsius", "Celsius", "C°", "degF", "F°"):
-            hint, close = "a scale with an offset: write kelvin, e.g. 293.15 K", None
-        else:
-            close = nearest(symbol, all_symbols()) if len(symbol) > 1 else None
-            hint = (
-                None
-                if close
-                else (
-                    "known: m s kg g u A C e K mol N J eV Pa bar Hz V T rad deg angstrom au day yr "
-                    "and their SI prefixes"
-                )
+        close = nearest(symbol, all_symbols()) if len(symbol) > 1 else None
+        hint = (
+            None
+            if close
+            else (
+                "known: m s kg g u A C e K mol N J eV Pa bar Hz V T rad deg angstrom au day yr "
+                "and their SI prefixes"
             )
+        )
         return ExpressionFault("unit.unknown", f"there is no unit {symbol}", span, hint, close)
 
 
@@ -212,8 +229,8 @@ class Units:
             return float(value)
         scale = self.scale(unit.dimension)
         if isinstance(scale, Fraction):
-            return float(Fraction(value) * unit.factor / scale)
-        return float(value) * float(unit.factor) / scale
+            return float((Fraction(value) + unit.shift) * unit.factor / scale)
+        return (float(value) + float(unit.shift)) * float(unit.factor) / scale
 
     def constant(self, name: str) -> float:
         """hbar, k_B, G_N, c_light, e_charge, N_A in this system."""
@@ -245,7 +262,8 @@ def coherent(units: Iterable[Unit]) -> Units:
             for i in present:
                 used[i] = True
             if len(present) == 1 and dimension[present[0]] == 1:
-                base.setdefault(present[0], (symbol, factor))
+                degree = symbol in SHIFTS  # no unit that numbers are computed in
+                base.setdefault(present[0], ("K", Fraction(1)) if degree else (symbol, factor))
     pairs = [base.get(i, (SI[i], Fraction(1))) for i in range(6)]
     return Units(tuple(p[0] for p in pairs), tuple(p[1] for p in pairs), tuple(used))
 

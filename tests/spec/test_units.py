@@ -51,7 +51,33 @@ PINT = {
     "arcmin": "arcminute",
     "arcsec": "arcsecond",
     "atm": "standard_atmosphere",
+    "S": "siemens",
+    "G": "1e-4 tesla",
+    "Wh": "watt_hour",
+    "Ah": "ampere * hour",
+    "P": "poise",
+    "St": "stokes",
+    "M": "molar",
+    "Torr": "torr",
+    "oz": "ounce",
+    "yd": "yard",
+    "nmi": "nautical_mile",
+    "rpm": "revolutions_per_minute",
+    "rev": "revolution",
+    "lbf": "force_pound",
+    "kgf": "force_kilogram",
+    "BTU": "1055.05585262 joule",
+    "hp": "horsepower",
+    "degC": "delta_degC",
+    "degF": "delta_degF",
+    "%": "percent",
+    "‰": "permille",
+    "ppb": "1e-9",
 }
+NOMINAL = {  # of the IAU 2015, which pint has not
+    "M_sun": 1.98841e30, "M_earth": 5.97217e24, "M_jup": 1.898125e27, "R_sun": 6.957e8,
+    "R_earth": 6.3781e6, "R_jup": 7.1492e7, "L_sun": 3.828e26,
+}  # fmt: skip
 MEASURED = 2e-8  # CODATA 2018 and 2022 differ by less
 
 
@@ -74,7 +100,7 @@ def in_si(expression: str) -> tuple[float, tuple[float, ...]]:
     return factor, dimension
 
 
-@pytest.mark.parametrize("symbol", [s for s in (*PREFIXED, *PLAIN) if s != "M_sun"])
+@pytest.mark.parametrize("symbol", [s for s in (*PREFIXED, *PLAIN) if s not in NOMINAL])
 def test_the_table_against_pint(symbol):
     factor, dimension = in_si(PINT.get(symbol, symbol))
     known = {**PREFIXED, **PLAIN}[symbol]
@@ -82,8 +108,20 @@ def test_the_table_against_pint(symbol):
     assert known.dimension == dimension
 
 
-def test_the_mass_of_the_sun():  # pint has none
-    assert float(PLAIN["M_sun"].factor) == pytest.approx(1.98841e30, rel=1e-4)
+@pytest.mark.parametrize("symbol", NOMINAL)
+def test_nominal_values_of_the_sun_and_planets(symbol):
+    assert float(PLAIN[symbol].factor) == pytest.approx(NOMINAL[symbol], rel=1e-4)
+
+
+@pytest.mark.parametrize(("text", "kelvin"), [("20 degC", 293.15), ("-40 degF", 233.15)])
+def test_a_temperature_on_a_scale_of_its_own(text, kelvin):
+    """Alone it has a zero of its own; in a product it is a difference."""
+    found = quantity(text)
+    assert found is not None
+    assert coherent([found[1]]).number(*found) == pytest.approx(kelvin)
+    assert coherent([found[1]]).base[4] == "K"
+    (difference, rate) = quantity("2 W/degC") or (0, unit("K"))
+    assert coherent([rate]).number(difference, rate) == 2
 
 
 @pytest.mark.parametrize(
@@ -177,7 +215,7 @@ def test_spellings(left, right):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "m/", "foo", "m^^2", "m^99", "2", "m s)", "(m", "degC", "m^-", "/s", "m" * 90, "€"]
+    "text", ["", "m/", "foo", "m^^2", "m^99", "2", "m s)", "(m", "degX", "m^-", "/s", "m" * 90, "€"]
 )
 def test_what_is_no_unit(text):
     with pytest.raises(ExpressionFault):
