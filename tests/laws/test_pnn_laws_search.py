@@ -120,6 +120,7 @@ def melting(tmp_path_factory):
     return run(load(path, overrides=["search.generations=4"]), out=folder / "run")
 
 
+@pytest.mark.slow
 def test_the_front_is_at_or_below_the_papers_laws(melting):
     front = melting.result["front"]
     baselines = melting.result["compare"]
@@ -133,6 +134,7 @@ def test_the_front_is_at_or_below_the_papers_laws(melting):
     assert metrics["hypervolume"] >= 1.15 * metrics["hypervolume_rivals"] > 0
 
 
+@pytest.mark.slow
 def test_what_a_run_of_laws_leaves_behind(melting):
     result = melting.result
     front = result["front"]
@@ -150,12 +152,14 @@ def test_what_a_run_of_laws_leaves_behind(melting):
     assert names == {"front", "parity", "search"}
 
 
+@pytest.mark.slow
 def test_outliers_are_named_by_their_rows(melting):
     (parity,) = (f for f in melting.findings.figures if f.name == "parity")
     named = {name for panel in parity.panels for c in panel.curves for name in c.names if name}
     assert named and all(name.isalpha() and len(name) <= 2 for name in named)
 
 
+@pytest.mark.slow
 def test_texts_of_laws_are_studies(melting, tmp_path):
     """Each law is an expression that a study accepts: as a rival it errs as it did on the front."""
     text = (STUDIES / "melting.toml").read_text(encoding="utf-8")
@@ -171,6 +175,7 @@ def test_texts_of_laws_are_studies(melting, tmp_path):
         assert baseline.error == pytest.approx(law["error"], rel=0.15)  # rounded, and fitted to all
 
 
+@pytest.mark.slow
 def test_the_latex_table_compiles(melting, tmp_path):
     if shutil.which("pdflatex") is None:
         pytest.skip("no pdflatex here")

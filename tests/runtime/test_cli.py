@@ -251,7 +251,7 @@ SHORT = {
 
 
 @pytest.mark.parametrize(
-    "kind", ["family", "ggl", *(pytest.param(k, marks=pytest.mark.slow) for k in ("om", "laws"))]
+    "kind", ["ggl", *(pytest.param(k, marks=pytest.mark.slow) for k in ("family", "om", "laws"))]
 )
 def test_cores_and_cache_change_no_bit(monkeypatch, kind):
     """All cores with a cold cache, then one core with a warm one. (With two threads of XLA instead
