@@ -136,7 +136,8 @@ def _read(
             raise UsageFault(f'--data: a study of kind "{raw["study"]}" reads no data')
         if not isinstance(raw.get("data"), dict):
             raise UsageFault("--data: the study has no [data] that says which columns the file has")
-        raw["data"] = {**raw["data"], "file": str(data)}
+        kept = {key: item for key, item in raw["data"].items() if key != "files"}
+        raw["data"] = {**kept, "file": str(data)}
         source = replace(source, data_given=True)
     if (size := sum(1 for _ in leaf_keys(raw))) > MAX_VALUES:
         message = f"the file holds {size} values, {MAX_VALUES} at most"

@@ -100,7 +100,7 @@ def _along(problem: LagrangianSystem, x: sp.Expr) -> sp.Expr:
     """dx/dt along a motion without acceleration."""
     words = problem.words
     moved = (v * sp.diff(x, q) for q, v in zip(words.q, words.v, strict=True))
-    return sp.Add(sp.diff(x, words.t), *moved)
+    return sp.Add(words.driven.explicit_rate(x), *moved)
 
 
 def _observed(study: Family) -> tuple[str, ...]:
@@ -130,6 +130,8 @@ def _states(study: Family, problem: LagrangianSystem) -> dict[sp.Symbol, np.ndar
     for s in (*words.q, *words.v):
         at[s] = size * dice.normal(size=POINTS)
     at[words.t] = dice.uniform(0, 3, POINTS)
+    for s in problem.driven:
+        at[s] = dice.normal(size=POINTS)
     return _on_surface(problem, at) if problem.constraints else at
 
 
@@ -139,7 +141,7 @@ def _on_surface(problem: LagrangianSystem, at: dict[sp.Symbol, np.ndarray | floa
     words, m = problem.words, len(problem.constraints)
     q, v = (np.array([at[s] for s in of]) for of in (words.q, words.v))
     gradients = [sp.diff(phi, x) for phi in problem.constraints for x in words.q]
-    drifts = [sp.diff(phi, words.t) for phi in problem.constraints]
+    drifts = [words.driven.explicit_rate(phi) for phi in problem.constraints]
     for step in range(PASSES + 1):
         result = {**at, **dict(zip(words.q, q, strict=True)), **dict(zip(words.v, v, strict=True))}
         phi, G = numbers(problem.constraints, result), numbers(gradients, result)

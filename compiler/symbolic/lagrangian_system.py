@@ -83,8 +83,14 @@ class LagrangianSystem:
 
     @property
     def constants(self) -> tuple[sp.Symbol, ...]:
-        """Parameters and coefficients, in the order in which compiled code takes them."""
-        return (*self.values, *self.coefficients)
+        """Parameters, coefficients and what is driven, in the order in which compiled code takes
+        them."""
+        return (*self.values, *self.coefficients, *self.driven)
+
+    @property
+    def driven(self) -> tuple[sp.Symbol, ...]:
+        """The constants that a step takes from files: numbers by trial, and pieces of inputs."""
+        return self.words.driven.symbols
 
     @property
     def conservative(self) -> bool:
@@ -93,8 +99,8 @@ class LagrangianSystem:
 
     @property
     def timed(self) -> bool:
-        """Whether the Lagrangian or a constraint holds t."""
-        return any(law.expression.has(self.words.t) for law in self.laws)
+        """Whether the Lagrangian or a constraint holds t, or an input."""
+        return any(law.expression.has(*self.words.driven.clock) for law in self.laws)
 
     @cached_property
     def lagrangian(self) -> sp.Expr:

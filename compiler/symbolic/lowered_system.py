@@ -24,7 +24,7 @@ from actionrun.compiler.numerics.integrators.many_body.sums import (
 from actionrun.compiler.numerics.integrators.mechanics import Mechanics
 
 from .lagrangian_system import LagrangianSystem
-from .lowering import lowered
+from .lowering import Lowered, lowered
 from .many_body_sums import Derivative, Summand
 from .structure import structure
 from .vocabulary import ArgumentPlace, Vocabulary
@@ -35,6 +35,10 @@ def mechanics(system: LagrangianSystem) -> Mechanics:
     words = system.words
     arguments = [*words.q, *words.v, words.t, *system.constants]
     of = structure(system)
+
+    def compiled(expressions: Sequence[sp.Expr]) -> Lowered:
+        return lowered([words.driven.in_time(e) for e in expressions], arguments)
+
     return Mechanics(
         n=system.n,
         linear=of.linear,
@@ -43,10 +47,10 @@ def mechanics(system: LagrangianSystem) -> Mechanics:
         diagonal_mass=of.diagonal_mass,
         momentum_is_mass_times_velocity=of.bare,
         affine_momentum=of.affine_momentum,
-        forces=lowered(system.force, arguments),
-        momenta=lowered(system.momentum, arguments),
-        masses=lowered(list(system.mass), arguments),
-        energies=lowered([system.energy], arguments),
+        forces=compiled(system.force),
+        momenta=compiled(system.momentum),
+        masses=compiled(list(system.mass)),
+        energies=compiled([system.energy]),
     )
 
 

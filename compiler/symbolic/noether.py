@@ -154,7 +154,7 @@ def _of_time(system: LagrangianSystem) -> Symmetry:
     for v, momentum in zip(words.v, momenta, strict=True):
         if momentum == 0:
             continue
-        rate -= v * sp.diff(momentum, words.t)
+        rate -= v * words.driven.explicit_rate(momentum)
         for k in range(system.n):
             rate -= v * sp.diff(momentum, words.q[k]) * words.v[k]
             rate -= v * sp.diff(momentum, words.v[k]) * words.a[k]

@@ -47,7 +47,7 @@ def scalings(system: LagrangianSystem) -> tuple[Scaling, ...]:
     free = {words.constants[c.name]: sp.Symbol(f"c_{c.name}") for c in system.coefficients}
     unknown += free.values()
     weights |= free
-    weights |= dict.fromkeys(system.values, sp.Integer(0))
+    weights |= dict.fromkeys((*system.values, *system.driven), sp.Integer(0))
     balance: list[sp.Expr] = []
     for expression in (system.lagrangian, system.nonconservative):
         if expression is not None:

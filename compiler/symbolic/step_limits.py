@@ -27,7 +27,7 @@ def fastest_rates(
     count = 1 if dice is None else DRAWS
     words = system.words
     at: dict[sp.Symbol, Any] = {s: np.full(count, v) for s, v in system.values.items()}
-    at[words.t] = np.zeros(count)
+    at |= {s: np.zeros(count) for s in (words.t, *system.driven)}
     for c in system.coefficients:
         given = (coefficients or {})[c.name]
         low, high = number(given.low), number(given.high)

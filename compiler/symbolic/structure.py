@@ -14,7 +14,7 @@ def equations_of_motion(system: LagrangianSystem) -> tuple[tuple[sp.Expr, sp.Exp
     words = system.words
     pairs, sides = list(zip(system.multipliers, system.constraints, strict=True)), []
     for q, p, force in zip(words.q, system.momentum, system.force, strict=True):
-        left, right = sp.Integer(0), force - sp.diff(p, words.t)
+        left, right = sp.Integer(0), force - words.driven.explicit_rate(p)
         right += sp.Add(*(multiplier * sp.diff(phi, q) for multiplier, phi in pairs))
         for k in range(system.n):
             left += sp.diff(p, words.v[k]) * words.a[k]
@@ -61,11 +61,11 @@ def structure(system: LagrangianSystem) -> Structure:
         timed = any(one.expression.has(words.t) for one in system.parts)
         return Structure(False, bare and free, True, True, bare, True, timed)
     both = (*system.force, *system.momentum)
-    timed = any(e.has(words.t) for e in both)
+    timed = any(e.has(*words.driven.clock) for e in both)
     slopes = [sp.expand(sp.diff(e, x)) for e in both for x in moving]
     linear = not timed and not any(s.free_symbols & moving for s in slopes)
     mass = system.mass
-    constant_mass = not any(entry.free_symbols & (moving | {words.t}) for entry in mass)
+    constant_mass = not any(entry.free_symbols & (moving | words.driven.clock) for entry in mass)
     bare = constant_mass and all(
         sp.expand(p - sum((mass[i, j] * words.v[j] for j in range(system.n)), sp.Integer(0))) == 0
         for i, p in enumerate(system.momentum)

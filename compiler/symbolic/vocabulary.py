@@ -19,6 +19,8 @@ from actionrun.spec import Expression, Fault, Faults, Study
 from actionrun.spec.expressions import syntax_tree as syntax
 from actionrun.spec.tables.per_body import numbered
 
+from .driven import DrivenQuantities, driven_quantities
+
 Vector = tuple[sp.Expr, ...]
 Meaning = sp.Expr | Vector
 Domain = Literal["bodies", "pairs", "single"]  # a sum over i, over i<j, or no sum
@@ -94,8 +96,8 @@ class Vocabulary:
     their places by coordinate. `q`, `v`, `a` hold these components in order, `minus` and `minus_v`
     their doubled partners; they are empty where there are bodies. `places` tell what a symbol of
     the motion is (of bodies, one read so far), `sums` are the sums over bodies read so far, by
-    their marks; `lists` the parameters with a number for each body. `number` is that of a constant,
-    `fault` locates a message in the study's text.
+    their marks; `lists` the parameters with a number for each body. `number` gives a constant's,
+    `fault` locates a message.
     """
 
     body_count: int
@@ -112,6 +114,7 @@ class Vocabulary:
     lists: tuple[str, ...]
     define: Mapping[str, Expression]
     number: Callable[[str], float | Fraction]
+    driven: DrivenQuantities
     fault: Callable[..., Fault] = field(compare=False)
     unit: UnitLabels = field(compare=False)
     places: dict[sp.Symbol, ArgumentPlace] = field(default_factory=dict, compare=False)
@@ -182,6 +185,7 @@ def vocabulary(study: Study, body_count: int = 0) -> Vocabulary:
         names += parts
     lists = [n for n, value in study.parameters.items() if body_count and isinstance(value, tuple)]
     constants = [*study.parameters, *getattr(study, "coefficients", {})]
+    driven = driven_quantities(symbol("t"), *study.driven)
     of = {
         what: tuple(symbol(n + sign + dash) for n in names if not body_count)
         for what, (sign, dash) in MARKS.items()
@@ -190,18 +194,15 @@ def vocabulary(study: Study, body_count: int = 0) -> Vocabulary:
         body_count=body_count,
         t=symbol("t"),
         names=tuple(names),
-        q=of["q"],
-        v=of["v"],
-        a=of["a"],
-        minus=of["minus"],
-        minus_v=of["minus_v"],
+        **of,
         slices=slices,
         vectors=frozenset(n for n in slices if study.system.is_vector(n)),
-        constants={name: symbol(name) for name in constants if name not in lists},
+        constants={n: symbol(n) for n in constants if n not in lists} | driven.by_name,
         lists=tuple(lists),
         define=study.define,
         number=study.constant,
         fault=study.fault,
+        driven=driven,
         unit=UnitLabels(study),
         places={s: ArgumentPlace(w, k, ALONE) for w in of for k, s in enumerate(of[w])},
     )
@@ -293,6 +294,8 @@ class Reader:
         base, _, sign = name.rpartition("_")
         if name in words.slices:
             return words.components(name, words.v if node.order == 1 else words.a)
+        if name in words.driven.rate_of and node.order == 1:
+            return words.driven.rate_of[name]
         if node.order == 1 and sign in ("plus", "minus"):
             return words.components(base, words.v if sign == "plus" else words.minus_v)
         raise self.fail(node, "derivative-of", f"{name} has no time derivative here")

@@ -11,18 +11,20 @@ from .csv_table import Table
 from .measured import open_table
 
 MOST_NAMES = 12
+MOST_TABLES = 10
 
 
 def file_sections(study: Study) -> tuple[Section, ...]:
     """How the file of [data] is written, where it is there and can be read."""
     named = study.data_table
-    if named is None or not is_file(named.path):
-        return ()
-    try:
-        table = open_table(named)
-    except Faults:
-        return ()  # `check` says why
-    return (Section("Data file", described(table)),)
+    sections = []
+    for path in named.paths[:MOST_TABLES] if named is not None else ():
+        try:
+            if named is not None and is_file(path):
+                sections.append(Section("Data file", described(open_table(named, path))))
+        except Faults:
+            continue  # `check` says why
+    return tuple(sections)
 
 
 def described(table: Table) -> str:

@@ -7,16 +7,18 @@ from __future__ import annotations
 
 import math
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 from actionrun.spec.expressions.errors import ExpressionFault
 from actionrun.spec.kinds.experiment import DataTable
 from actionrun.spec.kinds.registry import Study
 from actionrun.spec.sampling import steps_apart
+from actionrun.spec.tables.data import Columns
 from actionrun.spec.tables.leaves import Column
 from actionrun.spec.text.files import is_file
 from actionrun.spec.text.source import Fault, Faults
@@ -81,34 +83,50 @@ def require(study: Study) -> None:
             raise Faults([study.fault(("ends", name), None, "data.missing", message, hint)])
     if study.data_table is None:
         return
-    path, where = study.data_table.path, ("data", "file")
-    if not is_file(path):
-        hint = "put it there, or name another one with --data FILE"
-        raise Faults([study.fault(where, None, "data.missing", f"there is no file {path}", hint)])
-    if (count := path.stat().st_size) > MOST_BYTES:
-        message = f"{path} has {count / 2**20:.0f} MB, and {MOST_BYTES // 2**20} MB can be read"
-        raise Faults([study.fault(where, None, "data.size", message, "thin it out")])
+    where = ("data", "files" if getattr(study.data_table, "files", None) else "file")
+    if not study.data_table.paths:
+        message = f"there is no file {study.data_table.names[0]}"
+        raise Faults([study.fault(where, None, "data.missing", message, "put it there")])
+    for path in study.data_table.paths:
+        if not is_file(path):
+            hint = "put it there, or name another one with --data FILE"
+            message = f"there is no file {path}"
+            raise Faults([study.fault(where, None, "data.missing", message, hint)])
+        if (count := path.stat().st_size) > MOST_BYTES:
+            message = f"{path} has {count / 2**20:.0f} MB, and {MOST_BYTES // 2**20} MB can be read"
+            raise Faults([study.fault(where, None, "data.size", message, "thin it out")])
 
 
-def open_table(named: DataTable) -> Table:
+def open_table(named: DataTable, path: Path) -> Table:
     """A data file, as [data] says that it is written. Raises Faults."""
     delimiter = None if named.delimiter is None else WORDS.get(named.delimiter, named.delimiter)
     asked = Asked(delimiter, named.decimal, named.header, named.rate is not None)
-    if named.path.suffix.lower() in WORKBOOKS:
+    if path.suffix.lower() in WORKBOOKS:
         from .workbook import workbook_table  # at start-up: openpyxl, for workbooks alone
 
-        return workbook_table(named.path, asked, named.sheet)
-    return table_of(named.path, asked, named.encoding)
+        return workbook_table(path, asked, named.sheet)
+    return table_of(path, asked, named.encoding)
 
 
 def measured_columns(study: Study, named: DataTable) -> MeasuredColumns:
-    """The columns that a study names. Raises Faults."""
-    table = open_table(named)
-    places = _places(study, named, table)
+    """The columns that a study names, of all its files, each of which is a trial or more. Raises
+    Faults."""
+    parts = [_file_columns(study, named, path) for path in named.paths]
+    whole = parts[0] if len(parts) == 1 else _joined(parts)
+    if not study.is_table:
+        _give_constants(study, named, whole, len(parts))
+    return whole
+
+
+def _file_columns(study: Study, named: DataTable, path: Path) -> MeasuredColumns:
+    table = open_table(named, path)
+    driven = {**getattr(named, "inputs", {}), **getattr(named, "constants", {})}
+    wanted = {**named.columns, **{k: c for k, c in driven.items() if isinstance(c, Column)}}
+    places = _places(study, wanted, table)
     table.check_rows()
     table.require_sound()
     read = MeasuredColumns(lines=table.places, by_trial=not study.is_table)
-    for key, columns in named.columns.items():
+    for key, columns in wanted.items():
         several = columns if isinstance(columns, tuple) else (columns,)
         # In a table t and trial are columns like others.
         as_key = "" if study.is_table else key
@@ -126,7 +144,83 @@ def measured_columns(study: Study, named: DataTable) -> MeasuredColumns:
     if "t" in read.columns:
         column = places[named.columns["t"]] if "t" in named.columns else 0
         check_times(table, read, column, named.duplicates == "first")
+    _check_driven(
+        table, read, {key: places[c] for key, c in wanted.items() if key in driven}, named
+    )
     return read
+
+
+def _joined(parts: list[MeasuredColumns]) -> MeasuredColumns:
+    """Files one after the other, their trials numbered through."""
+    whole = MeasuredColumns(by_trial=parts[0].by_trial, vectors=parts[0].vectors)
+    whole.lines = [line for part in parts for line in part.lines]
+    whole.labels = [label for part in parts for label in part.labels]
+    count = 0
+    if whole.by_trial:
+        for part in parts:
+            given = part._trial
+            number = {trial: count + k + 1 for k, trial in enumerate(dict.fromkeys(given))}
+            part.columns["trial"] = (array("d", (number[trial] for trial in given)),)
+            count += len(number)
+    for key, of in parts[0].columns.items():
+        whole.columns[key] = tuple(
+            array("d", (v for part in parts for v in part.columns[key][k])) for k in range(len(of))
+        )
+    return whole
+
+
+def _check_driven(
+    table: Table, read: MeasuredColumns, places: Mapping[str, int], named: DataTable
+) -> None:
+    """Inputs are known at the ends of a trial, numbers by trial are one in each. Raises Faults."""
+    rows: dict[float, list[int]] = {}
+    for row, trial in enumerate(read._trial):
+        rows.setdefault(trial, []).append(row)
+    lines = {line: row for row, line in enumerate(table.places)}
+    for key, index in places.items():
+        values = read.columns[key][0]
+
+        def blame(row: int, code: str, message: str, hint: str, index: int = index) -> None:
+            table.add(lines[read.lines[row]], index, code, message, hint)
+
+        for of in rows.values():
+            there = [row for row in of if not math.isnan(values[row])]
+            if key in named.inputs:
+                for row in {of[0], of[-1]} - {*there}:
+                    blame(row, "data.input", f"the input {key} is missing at an end of the motion",
+                          "an input is known in the first and in the last row of a trial",
+                          )  # fmt: skip
+                continue
+            if not there:
+                blame(of[0], "data.constant", f"{key} is missing in this trial",
+                      "write it in one row of it at least")  # fmt: skip
+                continue
+            other = next((row for row in there if values[row] != values[there[0]]), None)
+            if other is not None:
+                first = read.lines[there[0]]
+                blame(other, "data.constant", f"{key} differs from line {first} of its trial",
+                      "a number that changes in time is an input: name it in inputs")  # fmt: skip
+                continue
+            for row in of:
+                values[row] = values[there[0]]
+    table.require_sound()
+
+
+def _give_constants(study: Study, named: DataTable, read: MeasuredColumns, files: int) -> None:
+    """Numbers by trial that the study lists: one a trial, or one a file. Raises Faults."""
+    trials = [*dict.fromkeys(read._trial)]
+    for name, given in getattr(named, "constants", {}).items():
+        if isinstance(given, Column):
+            continue
+        if len(given) != len(trials):
+            what = "files" if files > 1 else "trials"
+            raise Faults([study.fault(
+                ("data", "constants", name), None, "data.constant",
+                f"{len(given)} numbers for {len(trials)} trials",
+                f"write {len(trials)}, in the order of the {what}",
+            )])  # fmt: skip
+        number = {t: study.number(value) for t, value in zip(trials, given, strict=True)}
+        read.columns[name] = (array("d", (number[trial] for trial in read._trial)),)
 
 
 def _numbers(
@@ -214,12 +308,12 @@ def _blame_time(
     table.add(row, index, "data.time", f"time falls from {then} in line {line} to {now}", hint)
 
 
-def _places(study: Study, named: DataTable, table: Table) -> dict[Column, int]:
+def _places(study: Study, wanted: Columns, table: Table) -> dict[Column, int]:
     """Where the columns of a study stand. Raises Faults, in the study, for those that the file does
     not have or has twice, and for units that its header contradicts."""
     faults: list[Fault] = []
     places: dict[Column, int] = {}
-    for columns in named.columns.values():
+    for columns in wanted.values():
         for column in columns if isinstance(columns, tuple) else (columns,):
             index = table.index(column)
             if isinstance(index, tuple):

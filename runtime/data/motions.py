@@ -49,7 +49,7 @@ def motions_in(study: Observing, path: Path) -> dict[str, np.ndarray]:
     if path.stat().st_size > MOST_BYTES:
         raise Faults([Fault("data.size", f"more than {MOST_BYTES // 2**20} MB", str(path),
                             hint="split it")])  # fmt: skip
-    table = table_of(path, Asked()) if study.data is None else open_table(_elsewhere(study, path))
+    table = table_of(path, Asked()) if study.data is None else open_table(study.data, path)
     motions: dict[str, np.ndarray] = {}
     for key, columns in _columns(study, table).items():
         parts = [
@@ -68,14 +68,6 @@ def motions_in(study: Observing, path: Path) -> dict[str, np.ndarray]:
     if "trial" in motions:
         motions["trial"] = motions["trial"].astype(np.int64)
     return motions
-
-
-def _elsewhere(study: Observing, path: Path) -> Data:
-    """[data] of a study, of another file."""
-    assert study.data is not None  # who asks has looked
-    data = study.data.model_copy()
-    data._path = path
-    return data
 
 
 def _check_times(study: Observing, table: Table, motions: dict[str, np.ndarray]) -> None:

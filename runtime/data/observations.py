@@ -38,7 +38,9 @@ def file_faults(study: Study) -> list[Fault]:
     """What is wrong with the files that a study names; nothing where one is not there yet."""
     files, table = study.structure_files, study.data_table
     paths = [*files.paths.values()] if files else []
-    paths += [table.path] if table else []
+    paths += table.paths if table else []
+    if table is not None and not table.paths:
+        return []  # a pattern that no file fits yet
     if not all(is_file(path) for path in paths):
         return []
     try:

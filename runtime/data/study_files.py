@@ -4,7 +4,20 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from actionrun.spec.kinds.experiment import DataTable
 from actionrun.spec.kinds.registry import Study
+from actionrun.spec.text.files import is_pattern
+
+
+def _names_beside(table: DataTable) -> tuple[str, ...]:
+    """Where data files are kept below the run folder; those of a pattern by their own names."""
+    if len(table.paths) == len(table.names) and not any(map(is_pattern, table.names)):
+        names = [_name_beside(str(name)) for name in table.names]
+    else:
+        names = [f"data/{path.name}" for path in table.paths]
+    if len({*names}) < len(names):
+        names = [f"data/{k + 1}_{Path(name).name}" for k, name in enumerate(names)]
+    return tuple(names)
 
 
 def _name_beside(file: str) -> str:
@@ -19,11 +32,11 @@ def with_files_beside(study: Study) -> tuple[Study, dict[str, Path]]:
     table, structures = study.data_table, study.structure_files
     files: dict[str, Path] = {}
     if table is not None:
-        name = _name_beside(str(table.file))
-        files[name] = table.path
-        if name != table.file:
-            moved = table.model_copy(update={"file": name})
-            study = study.model_copy(update={"data": moved})
+        names = _names_beside(table)
+        files |= dict(zip(names, table.paths, strict=True))
+        if names != table.names:
+            change = {"files": names} if getattr(table, "files", None) else {"file": names[0]}
+            study = study.model_copy(update={"data": table.model_copy(update=change)})
     if structures is not None:
         files |= {name: structures.paths[key] for key, name in structures.names.items()}
     return study, files

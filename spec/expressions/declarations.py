@@ -51,7 +51,10 @@ def _links(graph: Mapping[str, Node | None], name: str) -> Iterator[str]:
     return iter([] if tree is None else [one for one in uses(tree) if one in graph])
 
 
-HOMES = {"coordinates": ("system", "coordinates"), "columns": ("data", "columns")}
+HOMES = {
+    "coordinates": ("system", "coordinates"), "columns": ("data", "columns"),
+    "inputs": ("data", "inputs"), "constants": ("data", "constants"),
+}  # fmt: skip
 
 
 def declaration_faults(

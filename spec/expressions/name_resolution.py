@@ -25,14 +25,27 @@ KINDS = {  # what a name may be, in words
     "paired": "a number of each pair of species",
     "column": "a column of the data",
     "step": "the time step dt",
+    "input": "an input of the data",
+    "input rate": "the derivative of an input",
+    "by trial": "a number of each trial",
 }
 FIXED = frozenset({"parameter", "constant"})
+DRIVEN = frozenset({"input", "input rate", "by trial"})  # what files say of each time or trial
 PLACES: dict[str, frozenset[str]] = {  # what each place of a study may hold
-    "lagrangian": FIXED | {"coordinate", "velocity", "time", "coefficient", "bodies"},
-    "nonconservative": FIXED | {"doubled", "time", "coefficient"},
-    "potential": FIXED | {"coordinate", "time", "coefficient", "bodies", "body", "paired"},
-    "mass": FIXED | {"coefficient"},
-    "equation": FIXED | {"coordinate", "time", "coefficient", "index"},
+    "lagrangian": FIXED | DRIVEN | {"coordinate", "velocity", "time", "coefficient", "bodies"},
+    "nonconservative": FIXED | DRIVEN | {"doubled", "time", "coefficient"},
+    "potential": FIXED
+    | DRIVEN
+    | {
+        "coordinate",
+        "time",
+        "coefficient",
+        "bodies",
+        "body",
+        "paired",
+    },
+    "mass": FIXED | {"coefficient", "by trial"},
+    "equation": FIXED | {"coordinate", "time", "coefficient", "index", "by trial"},
     "inequality": FIXED | {"coefficient"},
     "time_transform": FIXED | {"coordinate", "coefficient"},
     "pair": FIXED | {"bodies", "coefficient", "paired"},
@@ -72,6 +85,8 @@ class Names:
     bodies: bool = False
     units: bool = False
     suppressed: frozenset[str] = frozenset()  # declared on lines that could not be read
+    inputs: frozenset[str] = frozenset()  # functions of time, from a file
+    by_trial: frozenset[str] = frozenset()  # numbers that a file has for each trial
     columns: frozenset[str] = frozenset()  # of a table whose columns are names
     step: bool = False  # dt is known
     open: bool = False  # the coordinates could not be read: any name may be one
@@ -95,6 +110,10 @@ class Names:
             return self.contents.get(name, FIXED)
         if name in self.coefficients:
             return frozenset({"coefficient"})
+        if name in self.inputs:
+            return frozenset({"input"})
+        if name in self.by_trial:
+            return frozenset({"by trial"})
         if self.doubled(name):
             return frozenset({"doubled"})
         if name == "t":
@@ -131,6 +150,10 @@ class Names:
             names += [*self.parameters, *self.define]
         if "coefficient" in kinds:
             names += self.coefficients
+        if "input" in kinds:
+            names += self.inputs
+        if "by trial" in kinds:
+            names += self.by_trial
         if "constant" in kinds and self.units:
             names += CONSTANTS
         return names
@@ -180,11 +203,13 @@ def name_faults(tree: Node, text: str, place: str, names: Names) -> Iterator[Exp
                 yield _undeclared(name, text, place, names, order)
             continue
         if order and kinds:
-            if not kinds <= {"coordinate", "doubled"} or name.name in names.define:
+            if not kinds <= {"coordinate", "doubled", "input"} or name.name in names.define:
                 yield _no_derivative(name, node, names)
                 continue
             if "coordinate" in kinds:
                 kinds = frozenset({"velocity"})
+            elif "input" in kinds:
+                kinds = frozenset({"input rate"})
             if order > 1 and place != "define":
                 yield ExpressionFault(
                     "name.order", f"a derivative of order {order}", node.span,
@@ -251,6 +276,8 @@ def _misplaced(name: Name, node: Node, kind: str, place: str, names: Names) -> E
         hint = "it differs from pair to pair and stands in pair only: write a number here"
     elif kind == "doubled":
         hint = f"write {names.doubled(word)}; doubled coordinates stand in nonconservative only"
+    elif kind in DRIVEN:
+        hint = "it differs in time or from trial to trial: it stands in the law of motion"
     elif kind == "index":
         hint = "i has a meaning inside sum(i, ...), in constraints, in [start] and in [exact]"
     elif place in ("value", "start"):

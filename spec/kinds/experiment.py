@@ -36,7 +36,7 @@ class DataTable(Protocol):
     """A data file of [data], as the study names it and where it is on this machine, how it is
     written, and its columns."""
 
-    file: Any
+    names: Any
     columns: Any
     header: Any
     delimiter: Any
@@ -47,7 +47,7 @@ class DataTable(Protocol):
     duplicates: Any
 
     @property
-    def path(self) -> Path: ...
+    def paths(self) -> tuple[Path, ...]: ...
 
     def model_copy(self, *, update: Mapping[str, Any]) -> Any: ...
 
@@ -92,6 +92,11 @@ class Experiment(Table):
     def data_table(self) -> DataTable | None:
         """The CSV file that [data] names; None where there is none."""
         return None
+
+    @property
+    def driven(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Names of the inputs, and of the numbers that are known by trial."""
+        return (), ()
 
     @property
     def is_table(self) -> bool:

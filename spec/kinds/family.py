@@ -109,5 +109,11 @@ class Family(Experiment):
         return self.data
 
     @property
+    def driven(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        return (
+            ((), ()) if self.data is None else (tuple(self.data.inputs), tuple(self.data.constants))
+        )
+
+    @property
     def trains_network(self) -> bool:
         return self.network.kind != "none"

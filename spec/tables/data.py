@@ -6,10 +6,18 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, PlainValidator, PrivateAttr, ValidationInfo, WithJsonSchema
+from pydantic import (
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    PrivateAttr,
+    ValidationInfo,
+    WithJsonSchema,
+)
 from pydantic_core import PydanticCustomError
 
-from .common import Table, attempt
+from .common import VALUES_SCHEMA, Table, attempt
 from .leaves import Column, Row, Value, described, reading_of
 from .observables import short_columns
 
@@ -37,12 +45,47 @@ def read_columns(raw: Any, info: ValidationInfo) -> dict[str, Any]:
     return columns
 
 
+def read_inputs(raw: Any, info: ValidationInfo) -> dict[str, Any]:
+    reading = reading_of(info)
+    if not isinstance(raw, dict):
+        raise PydanticCustomError(
+            "value.type", "{what} where a table of columns is wanted",
+            {"what": described(raw), "hint": 'write inputs = { torque = "torque [N*m]" }'},
+        )  # fmt: skip
+    return {str(name): attempt(Column.read, item, reading) for name, item in raw.items()}
+
+
+def read_constants(raw: Any, info: ValidationInfo) -> dict[str, Any]:
+    reading = reading_of(info)
+    if not isinstance(raw, dict):
+        raise PydanticCustomError(
+            "value.type", "{what} where a table of columns is wanted",
+            {"what": described(raw), "hint": 'write constants = { l = "length [m]" }'},
+        )  # fmt: skip
+    return {
+        str(name): tuple(attempt(Value.read, one, reading) for one in item)
+        if isinstance(item, Row)
+        else attempt(Column.read, item, reading)
+        for name, item in raw.items()
+    }
+
+
+def read_files(raw: Any) -> Any:
+    return (raw,) if isinstance(raw, str) else raw
+
+
+FileName = Annotated[str, Field(min_length=1, max_length=1000)]
 COLUMN_SCHEMA = {"anyOf": [{"type": "string"}, {"type": "integer", "minimum": 1}]}
 COLUMNS_SCHEMA = {
     "type": "object",
     "additionalProperties": {
         "anyOf": [*COLUMN_SCHEMA["anyOf"], {"type": "array", "items": COLUMN_SCHEMA}]
     },
+}
+INPUTS_SCHEMA = {"type": "object", "additionalProperties": COLUMN_SCHEMA}
+CONSTANTS_SCHEMA = {
+    "type": "object",
+    "additionalProperties": {"anyOf": [*COLUMN_SCHEMA["anyOf"], VALUES_SCHEMA]},
 }
 Columns = Mapping[str, Column | tuple[Column, ...]]
 TableColumns = Annotated[
@@ -70,21 +113,57 @@ class FileFormat(Table):
     duplicates: Literal["first"] | None = Field(
         default=None, description="Of rows at one time, keep the first; without it they are faults."
     )
-    _path: Path = PrivateAttr(default_factory=Path)
+    _paths: tuple[Path, ...] = PrivateAttr(default=())
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The files as the study names them; one of them may be a pattern."""
+        file, files = getattr(self, "file", None), getattr(self, "files", None)
+        return files or (() if file is None else (file,))
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """The files' places on this machine, those of a pattern in the order of their names."""
+        return self._paths
 
     @property
     def path(self) -> Path:
-        """The file's place on this machine."""
-        return self._path
+        """The place of the first file."""
+        return self._paths[0]
 
 
 class Data(FileFormat):
     """A measured motion in a file. `velocity` and `pi` are kept as `v_NAME` and `pi_NAME`."""
 
-    file: str = Field(
-        min_length=1, max_length=1000, description="CSV file, below the study's folder."
+    model_config = ConfigDict(
+        json_schema_extra={"anyOf": [{"required": ["file"]}, {"required": ["files"]}]}
     )
+
+    file: str | None = Field(
+        default=None, min_length=1, max_length=1000,
+        description="Data file, below the study's folder.",
+    )  # fmt: skip
+    files: Annotated[tuple[FileName, ...], BeforeValidator(read_files)] | None = Field(
+        default=None, min_length=1, max_length=1000,
+        description='Data files, each a trial or more: ["run1.csv", "run2.csv"], or "run*.csv".',
+    )  # fmt: skip
     columns: TableColumns = Field(
         description='Columns by what they hold, { t = "time [s]", q = "x [m]", v_q = 4 }: by name, '
         "or by number."
+    )
+    inputs: Annotated[
+        dict[str, Any], PlainValidator(read_inputs), WithJsonSchema(INPUTS_SCHEMA)
+    ] = Field(
+        default={},
+        description="Known functions of time and their columns, for use in the law: "
+        '{ torque = "torque [N*m]" }.',
+    )
+    between: Literal["hold", "linear", "cubic"] = Field(
+        default="linear", description="Inputs between their samples; cubic: a spline."
+    )
+    constants: Annotated[
+        dict[str, Any], PlainValidator(read_constants), WithJsonSchema(CONSTANTS_SCHEMA)
+    ] = Field(
+        default={},
+        description='Numbers that are known by trial: a column, { l = "length [m]" }, or a list.',
     )

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 from .source import Fault, Source, shown
 from .span import Key
+
+MOST_FILES = 1000  # of a pattern
 
 
 def is_file(path: Path) -> bool:
@@ -37,11 +40,32 @@ def outside(folder: Path, file: str) -> bool:
 def place_files(study: object, source: Source) -> None:
     """Give a study the places of its files on this machine."""
     data, ends = getattr(study, "data", None), getattr(study, "ends", None)
-    if data is not None and data.file is not None:
-        folder = Path() if source.data_from_command_line else source.folder
-        data._path = folder / data.file
+    if data is not None:
+        folder = _folder(source)
+        data._paths = tuple(path for name in data.names for path in _files_of(folder, name))
     if ends is not None:
         ends._folder = source.folder
+
+
+def _folder(source: Source) -> Path:
+    """Where the names of data files start."""
+    return Path() if source.data_from_command_line else source.folder
+
+
+def is_pattern(name: str) -> bool:
+    """Whether a name stands for all files that fit it."""
+    return any(mark in name for mark in "*?[")
+
+
+def _files_of(folder: Path, name: str) -> list[Path]:
+    """The file of a name; of a pattern all files below the folder that fit, but no links out."""
+    if not is_pattern(name) or is_file(folder / name):
+        return [folder / name]
+    if outside(folder, name):
+        return []
+    fitting = sorted(islice(folder.glob(name), MOST_FILES))
+    inside = [p for p in fitting if not outside(folder, str(p.relative_to(folder)))]
+    return [path for path in inside if is_file(path)]
 
 
 def missing_files(study: object, source: Source) -> list[Fault]:
@@ -49,15 +73,16 @@ def missing_files(study: object, source: Source) -> list[Fault]:
     return [
         source.fault(key, "data.missing", f"there is no file {shown(file)} yet", severity="note",
                      hint=hint)
-        for key, file, path, hint in _files(study) if not is_file(path)
+        for key, file, path, hint in _files(study, source) if not is_file(path)
     ]  # fmt: skip
 
 
-def _files(study: object) -> Iterator[tuple[Key, str, Path, str]]:
+def _files(study: object, source: Source) -> Iterator[tuple[Key, str, Path, str]]:
     data, ends = getattr(study, "data", None), getattr(study, "ends", None)
-    if data is not None and data.file is not None:
-        yield (("data", "file"), data.file, data.path,
-               "put it there before the run, or give another with --data FILE")  # fmt: skip
+    for number, name in enumerate(data.names if data is not None else ()):
+        key: Key = ("data", "file") if data.file is not None else ("data", "files", number)
+        path = next(iter(_files_of(_folder(source), name)), Path(name))
+        yield key, name, path, "put it there before the run, or give another with --data FILE"
     if ends is None:
         return
     for name in ("start", "end"):

@@ -48,6 +48,8 @@ class CheckState:
                 or (reading.kind == "pnn" and "system" not in raw and not tabular(raw))
             ),
             columns=frozenset(table_columns(raw)), step=reading.kind == "pnn",
+            inputs=frozenset(self._of_data("inputs")),
+            by_trial=frozenset(self._of_data("constants")),
             count=reading.bodies,
             lists=frozenset(
                 name for name, given in self.table("parameters").items()
@@ -67,6 +69,11 @@ class CheckState:
     def table(self, name: str) -> dict[str, Any]:
         """A table of the document; an empty one where there is none."""
         given = self.raw.get(name)
+        return given if isinstance(given, dict) else {}
+
+    def _of_data(self, name: str) -> dict[str, Any]:
+        """A table of names inside [data]."""
+        given = self.table("data").get(name)
         return given if isinstance(given, dict) else {}
 
     def _trees(self, table: str) -> dict[str, Node | None]:

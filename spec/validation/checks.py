@@ -118,6 +118,7 @@ def check_names(state: CheckState) -> None:
         "coordinates": state.reading.coordinates, "parameters": state.parameters,
         "define": state.define, "coefficients": state.coefficients,
         "columns": table_columns(state.raw),
+        "inputs": state.names.inputs, "constants": state.names.by_trial,
     }  # fmt: skip
     for key, fault in declaration_faults(
         tables, state.reading.coordinates, state.names.units, state.names.count
@@ -156,7 +157,9 @@ def _definition_contents(state: CheckState) -> None:
             if used.name in bound:
                 continue
             kinds = state.names.kinds(used.name) or frozenset()
-            contents |= {"velocity"} if order_ and "coordinate" in kinds else kinds
+            if order_ and "coordinate" in kinds:
+                kinds = frozenset({"velocity"})
+            contents |= {"input rate"} if order_ and "input" in kinds else kinds
         state.names.contents[name] = frozenset(contents)
 
 

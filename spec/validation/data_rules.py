@@ -23,11 +23,31 @@ def check_data(context: RuleContext) -> None:
     if rate is not None and rate <= 0:
         context.add(("data", "rate"), "value.range", "a rate is greater than 0",
                     'write rate = 240, or with units "240 Hz"')  # fmt: skip
-    if (
-        isinstance(file := data.get("file"), str)
-        and not context.state.source.data_from_command_line
-    ):
+    if context.state.source.data_from_command_line:
+        return
+    if isinstance(file := data.get("file"), str):
         context.file(("data", "file"), file)
+    files = data.get("files")
+    for index, name in enumerate(files if isinstance(files, list) else []):
+        if isinstance(name, str):
+            context.file(("data", "files", index), name)
+    if isinstance(files, str):
+        context.file(("data", "files"), files)
+    if "file" in data and "files" in data:
+        context.add(("data", "files"), "data.files", "both file and files are given",
+                    "write one of them")  # fmt: skip
+    if not {"file", "files", "energies"} & {*data} and context.raw.get("study") != "pnn":
+        context.add(("data",), "key.missing", '"file" is missing in [data]',
+                    'write file = "motion.csv", or files = "run*.csv"')  # fmt: skip
+    _constants(context, data)
+
+
+def _constants(context: RuleContext, data: dict[str, Any]) -> None:
+    """Lists of numbers by trial; each is a number."""
+    constants = data.get("constants")
+    for name, given in constants.items() if isinstance(constants, dict) else ():
+        for index in range(len(given)) if isinstance(given, list) else ():
+            context.number(("data", "constants", name, index))
 
 
 def _columns(context: RuleContext, columns: dict[str, Any], rated: bool) -> None:

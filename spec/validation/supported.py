@@ -127,6 +127,8 @@ TABLE = (
     Refusal("family", _no_position, ("data", "columns"),
             "a fit needs the positions of all coordinates in this version",
             "add a column for each coordinate"),
+    Refusal("family", lambda s: any(s.driven), ("data",),
+            f"a fit with inputs or numbers by trial {SOON}"),
     Refusal("om", lambda s: s.training.minutes is not None, ("training", "minutes"),
             f"a cap in minutes {SOON}", "write epochs, the number of iterations"),
     Refusal("om", lambda s: s.system.nonconservative, ("system", "nonconservative"),

@@ -24,6 +24,7 @@ def check_all_units(state: CheckState, kind: Kind) -> None:
     context = UnitContext(state)
     constant_dimensions(context)
     coefficient_dimensions(context)
+    driven_dimensions(context)
     many_body_dimensions(context)
     kind.apply("column_dimensions", context)
     coordinate_dimensions(context)
@@ -64,6 +65,14 @@ def _one_dimension(context: UnitContext, name: str, key: Key, item: Any, what: s
             context.known[name] = context.of(leaf)
         else:
             context.expect(leaf, context.known[name], what)
+
+
+def driven_dimensions(context: UnitContext) -> None:
+    """Of inputs and of numbers by trial."""
+    for table in ("inputs", "constants"):
+        for name, item in context.given("data", table).items():
+            context.known[name] = None
+            _one_dimension(context, name, ("data", table, name), item, f"another trial of {name}")
 
 
 def many_body_dimensions(context: UnitContext) -> None:
