@@ -103,8 +103,9 @@ class Trajectory:
     """Structures one after the other, for trajectory.extxyz.
 
     positions (T, N, dim), unwrapped; species N names; times, energies (T,); velocities, momenta
-    (T, N, dim); masses (N,); edge of a cubic periodic box; a label a structure. `units` says in
-    which units: "angstrom fs u eV" (momenta then in sqrt(u*eV), as ASE has them), else "reduced".
+    (T, N, dim); masses (N,); vectors of the periodic cell (dim, dim), a row each, and along which
+    it is `periodic` (None: all); a label a structure; `frozen` (N,). `units` says in which units:
+    "angstrom fs u eV" (momenta then in sqrt(u*eV), as ASE has them), else "reduced".
     """
 
     positions: np.ndarray
@@ -114,7 +115,9 @@ class Trajectory:
     momenta: np.ndarray | None = None
     masses: np.ndarray | None = None
     energies: np.ndarray | None = None
-    edge: float | None = None
+    cell: np.ndarray | None = None
+    periodic: tuple[bool, ...] | None = None
+    frozen: np.ndarray | None = None
     labels: tuple[str, ...] = ()
     units: str = "reduced"
 

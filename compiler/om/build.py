@@ -8,11 +8,12 @@ a nonlinear least squares problem (`numerics.paths.action`), which is minimised 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
-import jax.numpy as jnp
 import numpy as np
 from actionrun.compiler.errors import study_error
-from actionrun.compiler.numerics.molecular.neighbor_list import minimum_image
+from actionrun.compiler.numerics.molecular.alignment import matching_order
+from actionrun.compiler.numerics.molecular.periodic_cell import minimum_image
 from actionrun.compiler.program import Program, Reported
 from actionrun.spec.kinds.om import Om
 
@@ -20,7 +21,7 @@ from .cluster.build import build as build_transformation
 from .findings import PathReport
 from .minimization import PathMinimization
 from .path_problem import PathProblem, is_transformation, path_problem
-from .structures import given_ends
+from .structures import GivenStructure, given_ends, held_bodies
 
 
 def build(study: Om, observations: Mapping[str, np.ndarray] | None = None) -> Program:
@@ -28,32 +29,35 @@ def build(study: Om, observations: Mapping[str, np.ndarray] | None = None) -> Pr
     files. Raises Faults."""
     order = None if observations is None else observations.get("start_species")
     problem = path_problem(study, None if order is None else tuple(map(str, order)))
-    if is_transformation(study):
-        return build_transformation(problem, observations)
     if study.ends.origin == "md":
         return _reported(PathMinimization(problem, None))
     if study.system.particles is None:
-        return _reported(PathMinimization(problem, _by_coordinate(problem)))
-    if observations is None:
+        start, end = _by_coordinate(problem)
+    elif observations is None:
         raise study_error(
             study, ("ends",), "ends.missing", "the structures of [ends] were not read"
         )
-    start, end = given_ends(study, problem.system, observations)
-    q = np.stack([start.q, end.q], axis=2)
+    else:
+        start, end = given_ends(study, problem.system, observations)
+        end = end.ordered(matching_order(start.species, end.species))
+        system, start, end = held_bodies(study, problem.system, start, end)
+        problem = replace(problem, system=system)
+    if is_transformation(study):
+        return build_transformation(problem, start, end)
     # The body goes to the nearest image of its end: files may hold wrapped coordinates.
-    way = jnp.asarray(q[..., 1] - q[..., 0])
-    q[..., 1] = q[..., 0] + np.asarray(minimum_image(way, problem.system.edge))
+    q = np.stack([start.q, start.q + minimum_image(end.q - start.q, problem.system.cell)], axis=2)
     if problem.velocities and start.v is not None and end.v is not None:
         q = np.concatenate([q, np.stack([start.v, end.v], axis=2)], axis=2)
-    return _reported(PathMinimization(problem, q, start.species))
+    names = None if observations is None else tuple(map(str, observations["start_species"]))
+    return _reported(PathMinimization(problem, q, names))
 
 
 def _reported(solver: PathMinimization) -> Program:
     return Reported(solver, PathReport(solver))
 
 
-def _by_coordinate(problem: PathProblem) -> np.ndarray:
-    """The positions of [ends] start and end (dim, 1, 2)."""
+def _by_coordinate(problem: PathProblem) -> tuple[GivenStructure, GivenStructure]:
+    """The positions of [ends] start and end, as one body's."""
     study, ends = problem.study, []
     for table in (study.ends.start, study.ends.end):
         assert isinstance(table, dict)
@@ -61,5 +65,5 @@ def _by_coordinate(problem: PathProblem) -> np.ndarray:
         for name in study.system.coordinates:
             value = table[name]
             parts += [study.number(x) for x in (value if isinstance(value, tuple) else (value,))]
-        ends.append(parts)
-    return np.array(ends, dtype=float).T[:, None, :]
+        ends.append(GivenStructure(np.array(parts, dtype=float)[:, None], None, ("",)))
+    return ends[0], ends[1]

@@ -20,7 +20,8 @@ SAMPLES = 100  # intervals of the times at which a path is shown
 
 @dataclass(frozen=True)
 class SampledPath:
-    """A path or a motion at even times t (K,): q, v (dim, N, K), energies (K,)."""
+    """A path or a motion at even times t (K,): q, v (dim, N, K), energies (K,) in the unit that the
+    study tells them in."""
 
     t: np.ndarray
     q: np.ndarray
@@ -117,7 +118,8 @@ def sampled_path(problem: PathProblem, t: np.ndarray, motion: Kinematics) -> Sam
     potential = np.asarray(surface.energy(q, surface.neighbor_list(q)))
     v = np.asarray(motion.v)
     kinetic = np.sum(problem.system.mass * v**2, axis=(0, 1)) / 2
-    return SampledPath(t, np.asarray(motion.q), v, kinetic, potential)
+    scale = problem.study.energy_unit.scale
+    return SampledPath(t, np.asarray(motion.q), v, kinetic * scale, potential * scale)
 
 
 @dataclass(frozen=True)
@@ -137,5 +139,6 @@ def reference_deviation(
     q, v = (np.asarray(reference[f"kept_{name}"]) for name in "qv")
     kinetic, potential = np.asarray(reference["energies"])
     mass = problem.system.mass
-    there = SampledPath(path.t, q, v, kinetic, potential)
+    scale = problem.study.energy_unit.scale
+    there = SampledPath(path.t, q, v, kinetic * scale, potential * scale)
     return ReferenceDeviation(there, rmsd(path.q, q), rmsd(mass * path.v, mass * v))

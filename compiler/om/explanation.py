@@ -78,8 +78,13 @@ def _system(problem: PathProblem) -> str:
             bodies.names
         )
     said = [f"{bodies.shape[1]} bodies in {bodies.shape[0]} dimensions"]
-    if bodies.edge is not None:
+    if bodies.edge is not None and bodies.box is not None and all(bodies.box.periodic):
         said.append(f"a periodic box of edge {bodies.edge:.7g}, nearest images, unwrapped paths")
+    elif bodies.box is not None:
+        rows = "; ".join(" ".join(f"{x:.7g}" for x in row) for row in bodies.box.cell)
+        along = ", ".join(str(k + 1) for k, flag in enumerate(bodies.box.periodic) if flag)
+        said.append(f"a box of vectors ({rows}), periodic along vectors {along}, nearest images, "
+                    "unwrapped paths")  # fmt: skip
     if bodies.cutoff is not None:
         said.append(
             f"pairs act up to {bodies.cutoff:.6g}, by a quintic switch from {bodies.switch:.6g}; "

@@ -164,7 +164,7 @@ def _energies(result: PathResult) -> Figure:
     path, study = result.diagnostics.path, result.problem.study
     n = result.problem.system.shape[1]
     each = " per body" if n > 1 else ""
-    unit = study.unit("lagrangian")
+    unit = study.energy_unit.label
     curves = tuple(
         Curve(path.t, y / n, name)
         for y, name in ((path.potential, "potential"), (path.kinetic, "kinetic"),

@@ -145,6 +145,7 @@ def _metrics(result: PathResult) -> dict[str, float | int]:
     }
     if result.score is None and result.reference is not None:
         energy = float(np.asarray(result.run["energies"])[:, 0].sum())
+        energy *= problem.study.energy_unit.scale
         metrics["energy_from_reference"] = diagnostics.energy - energy
     for name, size in _own_terms(result).items():
         metrics[f"terms.{name}"] = size
@@ -234,7 +235,9 @@ def _arrays(result: PathResult) -> dict[str, Array]:
     unit = study.unit("t")
     arrays = {"t": Array(path.t, ("t",), unit, "time")}
     if bodies:
-        for name, data, kind in (("q", path.q, "position"), ("v", path.v, "velocity")):
+        system = result.problem.system
+        q, v = system.whole(path.q), system.whole_rates(path.v)
+        for name, data, kind in (("q", q, "position"), ("v", v, "velocity")):
             data = np.moveaxis(data, 2, 0).swapaxes(1, 2)
             arrays[name] = Array(data, ("t", "body", "axis"), "", f"{kind} of the path")
     else:
@@ -242,8 +245,9 @@ def _arrays(result: PathResult) -> dict[str, Array]:
             of = name.partition("[")[0]
             arrays[name] = Array(path.q[k, 0], ("t",), study.unit(of), f"position {name}")
             arrays[f"v_{name}"] = Array(path.v[k, 0], ("t",), study.unit(f"{of}'"), f"{name}'")
-    arrays["energy"] = Array(path.energy, ("t",), "", "total energy along the path")
-    arrays["potential_energy"] = Array(path.potential, ("t",), "", "potential energy")
+    energy = study.energy_unit.label
+    arrays["energy"] = Array(path.energy, ("t",), energy, "total energy along the path")
+    arrays["potential_energy"] = Array(path.potential, ("t",), energy, "potential energy")
     if result.score is not None:
         arrays["rmsd"] = Array(result.score.positions, ("t",), "", "RMSD to the reference run")
         arrays["momentum_rmsd"] = Array(result.score.momenta, ("t",), "", "RMSD of the momenta")
@@ -272,7 +276,9 @@ def _tables(result: PathResult) -> tuple[Table, ...]:
              "yes" if s.newton else "no")
             for s in result.starts
         )  # fmt: skip
-        header = ("start", "action", "re-integration miss", "energy", "RMSD to the one shown",
+        unit = result.problem.study.energy_unit.label
+        energy = f"energy [{unit}]" if unit else "energy"
+        header = ("start", "action", "re-integration miss", energy, "RMSD to the one shown",
                   "Newton's motion")  # fmt: skip
         caption = (
             "Paths from several starts. A path whose action is nought but for rounding is one of "

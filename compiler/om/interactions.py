@@ -15,6 +15,7 @@ import sympy as sp
 from actionrun.compiler.errors import study_error
 from actionrun.compiler.numerics.molecular.interaction import Interaction, OneBodyPotential
 from actionrun.compiler.numerics.molecular.pair_potential import PairPotential
+from actionrun.compiler.numerics.molecular.periodic_cell import Cell
 from actionrun.compiler.symbolic.lowering import lowered
 from actionrun.compiler.symbolic.vocabulary import Vocabulary, symbol
 from actionrun.spec import Expression, Study
@@ -37,7 +38,7 @@ class Surroundings:
     kind: tuple[int, ...] | None = None
     cutoff: float | None = None
     switch: float | None = None
-    edge: float | None = None
+    cell: Cell = None
 
 
 @dataclass(frozen=True)
@@ -93,12 +94,13 @@ def _pair_potential(term: EnergyTerm, around: Surroundings) -> PairPotential:
     derivatives = [energy, slope, sp.diff(slope, S)]
     require_smooth(around.study, term.where, derivatives)
     terms = lowered([_by_powers(x) for x in derivatives], [S, INVERSE, ROOT, *around.theta])
-    limits = (around.cutoff, around.switch, around.edge)
+    limits = (around.cutoff, around.switch)
     return PairPotential(
         terms,
         _numbers(around.theta),
         None if around.kind is None else jnp.asarray(around.kind),
         *(None if x is None else jnp.asarray(x) for x in limits),
+        around.cell,
     )
 
 

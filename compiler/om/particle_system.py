@@ -9,14 +9,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import jax.numpy as jnp
 import numpy as np
 import sympy as sp
 from actionrun.compiler.errors import study_error
+from actionrun.compiler.numerics.molecular.energy_surface import EnergySurface
+from actionrun.compiler.numerics.molecular.periodic_cell import Cell, PeriodicCell, periodic_cell
 from actionrun.compiler.numerics.molecular.potential_energy import PotentialEnergy
+from actionrun.compiler.symbolic.lowering import lowered
 from actionrun.compiler.symbolic.vocabulary import Vocabulary, symbol, vocabulary
-from actionrun.spec import Study, Value
+from actionrun.spec import Expression, Study, Value
 from actionrun.spec.tables.species import pair_of
-from actionrun.spec.validation.om_rules import box_edge
+from actionrun.spec.validation.om_rules import BoxVectors, box_edge, box_vectors
 
 from .interactions import INTERACTIONS, EnergyTerm, Number, Surroundings, energy_terms
 
@@ -29,7 +33,9 @@ class ParticleSystem:
     """N bodies in a space of `dim` dimensions, in the study's base units.
 
     `mass` broadcasts against (dim, N, T). `terms` are those of the potential energy as formulas (of
-    coordinates: one); `names` are the components as a user writes them.
+    coordinates: one); `names` are the components as a user writes them; `cell` and `box` the
+    periodic box, `edge` that of a cube. Bodies that are `frozen` (of all, `places` (dim, all) at
+    the start) are none of the N: they are a part of the potential.
     """
 
     shape: tuple[int, int]
@@ -43,6 +49,37 @@ class ParticleSystem:
     edge: float | None
     boltzmann: float
     species: tuple[str, ...] | None = None
+    cell: Cell = None
+    box: BoxVectors | None = None
+    places: np.ndarray | None = None
+    frozen: np.ndarray | None = None
+    whole_mass: np.ndarray | None = None
+
+    def held(self, frozen: np.ndarray, places: np.ndarray) -> ParticleSystem:
+        """The system of the bodies that are not `frozen` (N,), the others at `places` (dim, N)."""
+        surface = EnergySurface.of(self.potential, places, frozen)
+        mass = np.broadcast_to(self.mass, (1, len(frozen), 1))[:, ~frozen]
+        shape = (self.shape[0], int(np.sum(~frozen)))
+        return replace(
+            self, shape=shape, mass=mass, potential=surface, places=places, frozen=frozen,
+            whole_mass=np.broadcast_to(self.mass, (1, len(frozen), 1))[0, :, 0],
+        )  # fmt: skip
+
+    def whole(self, q: np.ndarray) -> np.ndarray:
+        """The places (dim, all, ...) of all bodies, those (dim, N, ...) that move at q."""
+        return self._joined(q, self.places)
+
+    def whole_rates(self, v: np.ndarray) -> np.ndarray:
+        """The velocities of all bodies, likewise."""
+        return self._joined(v, None if self.places is None else np.zeros_like(self.places))
+
+    def _joined(self, q: np.ndarray, rest: np.ndarray | None) -> np.ndarray:
+        if rest is None or self.frozen is None:
+            return q
+        result = np.repeat(rest[:, :, None], int(np.prod(q.shape[2:])), axis=2)
+        result = result.reshape(*rest.shape, *q.shape[2:])
+        result[:, ~self.frozen] = q
+        return result
 
 
 def particle_system(study: Study, order: Sequence[str] | None = None) -> ParticleSystem:
@@ -66,19 +103,19 @@ def _particles(study: Study, boltzmann: float, order: Sequence[str] | None) -> P
     words = replace(plain, constants=plain.constants | places)
     species = _species(study, order)
     theta = {words.constants[name]: _number(study, x) for name, x in study.parameters.items()}
-    edge = box_edge(study)
-    cutoff = None if system.cutoff is None else study.number(system.cutoff)
+    box, cutoff = box_vectors(study), system.cutoff and study.number(system.cutoff)
+    cell = None if box is None else periodic_cell(np.array(box.cell), box.periodic, cutoff)
     switch = None if cutoff is None else SWITCH * cutoff
     kinds = [*(study.system.species or {})]
     around = Surroundings(
         study, tuple(symbol(x) for x in axes), theta,
-        tuple(map(kinds.index, species)) if kinds and species else None, cutoff, switch, edge,
+        tuple(map(kinds.index, species)) if kinds and species else None, cutoff, switch, cell,
     )  # fmt: skip
     terms = tuple(energy_terms(study, words, axes))
     return ParticleSystem(
         (dimension, n), axes, words, _mass(study, species, n),
-        PotentialEnergy(tuple(term.lower(around) for term in terms)), terms, cutoff, switch, edge,
-        boltzmann, species,
+        PotentialEnergy(tuple(term.lower(around) for term in terms)), terms, cutoff, switch,
+        box_edge(study) if box and all(box.periodic) else None, boltzmann, species, cell, box,
     )  # fmt: skip
 
 
@@ -127,8 +164,38 @@ def _coordinates(study: Study, boltzmann: float) -> ParticleSystem:
     external = term.lower(Surroundings(study, tuple(words.q), theta))
     return ParticleSystem(
         (len(words.q), 1), words.names, words, mass[:, None, None], PotentialEnergy((external,)),
-        (term,), None, None, None, boltzmann,
+        (term,), None, None, None, boltzmann, cell=_periods(study, words, potential, theta, where),
     )  # fmt: skip
+
+
+def _periods(
+    study: Study, words: Vocabulary, potential: sp.Expr, theta: dict[sp.Symbol, float],
+    where: Expression | None,
+) -> PeriodicCell | None:  # fmt: skip
+    """The periods of coordinates as a cell. Raises Faults where the potential has others."""
+    rows = []
+    law = lowered([potential], [*words.q, *theta])
+    points = np.random.default_rng(0).normal(size=(len(words.q), 7))
+    for name, value in study.system.periods.items():
+        part = words.slices[name]
+        for k in range(len(words.q))[part]:
+            rows.append(study.number(value) * np.eye(len(words.q))[k])
+            there, away = (
+                np.broadcast_to(law(*jnp.asarray(p), *theta.values())[0], (7,))
+                for p in (points, points + rows[-1][:, None])
+            )
+            both = np.isfinite(there) & np.isfinite(away)
+            if np.any(np.abs(there - away)[both] > 1e-8 * (1 + np.abs(there)[both])):
+                raise study_error(
+                    study, ("system", "periods", name), "system.period",
+                    f"the potential does not repeat when {name} grows by this",
+                    "write the period that the potential has, or leave it out",
+                )  # fmt: skip
+    if not rows:
+        return None
+    vectors = np.array(rows)
+    duals = vectors / np.sum(vectors**2, axis=1, keepdims=True)
+    return PeriodicCell(*map(jnp.asarray, (vectors, duals, np.zeros((0, len(words.q))))))
 
 
 def _masses(study: Study, words: Vocabulary) -> np.ndarray:

@@ -201,9 +201,8 @@ def path_problem(study: Om, order: Sequence[str] | None = None) -> PathProblem:
 
 
 def is_transformation(study: Om) -> bool:
-    """Whether a study is one of a cluster's transformation."""
-    files = isinstance(study.ends.start, str) and study.system.particles is not None
-    return study.refine.barrier or (files and study.ends.align)
+    """Whether one end is turned, or taken over barriers, to the other."""
+    return study.ends.start is not None and bool(study.refine.barrier or study.ends.align)
 
 
 def most_iterations(problem: PathProblem) -> int:

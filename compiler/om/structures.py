@@ -11,24 +11,34 @@ import jax.numpy as jnp
 import numpy as np
 from actionrun.compiler.errors import study_error
 from actionrun.compiler.findings import Trajectory
-from actionrun.compiler.numerics.molecular.neighbor_list import minimum_image
 from actionrun.compiler.numerics.molecular.pair_potential import PairPotential
+from actionrun.compiler.numerics.molecular.periodic_cell import Cell, minimum_image
 from actionrun.spec import Study
+from actionrun.spec.kinds.om import Om
 from actionrun.spec.units.atomic_units import atomic
 
 from .particle_system import ParticleSystem
 
+STILL = 1e-5  # of its coordinates, that a held body may differ between the files
 STEEP = 1000  # energy of two bodies that overlap, over that of others
 WALL = 8  # energy at half the distance over it: steeper than 1/r^3
 
 
 @dataclass(frozen=True)
 class GivenStructure:
-    """What the files of [ends] give: q (dim, N), v (dim, N) where there are velocities, names."""
+    """What [ends] gives: q (dim, N), v (dim, N) where there are velocities, names, and which bodies
+    the file holds (N,), None where it does not say."""
 
     q: np.ndarray
     v: np.ndarray | None
     species: tuple[str, ...]
+    frozen: np.ndarray | None = None
+
+    def ordered(self, order: np.ndarray) -> GivenStructure:
+        """With its bodies in another order."""
+        names = tuple(self.species[k] for k in order)
+        v, frozen = (None if x is None else x[..., order] for x in (self.v, self.frozen))
+        return GivenStructure(self.q[:, order], v, names, frozen)
 
 
 def given_ends(
@@ -57,8 +67,38 @@ def _given(
         )  # fmt: skip
     species = tuple(map(str, observations[f"{name}_species"]))
     return GivenStructure(
-        q, None if velocities is None else np.asarray(velocities, dtype=float).T, species
-    )
+        q, None if velocities is None else np.asarray(velocities, dtype=float).T, species,
+        observations.get(f"{name}_frozen"),
+    )  # fmt: skip
+
+
+def held_bodies(
+    study: Om, system: ParticleSystem, start: GivenStructure, end: GivenStructure
+) -> tuple[ParticleSystem, GivenStructure, GivenStructure]:
+    """The system of the bodies that the study or the files do not hold, and the ends of these.
+
+    Raises Faults where a body that is held lies elsewhere at the end.
+    """
+    frozen = np.zeros(start.q.shape[1], dtype=bool)
+    frozen[[number - 1 for number in study.system.frozen]] = True
+    for one in (start, end):
+        frozen |= False if one.frozen is None else one.frozen
+    if not frozen.any():
+        return system, start, end
+    if frozen.all():
+        raise study_error(study, ("ends", "start"), "ends.frozen", "no atom is free to move",
+                          "leave one at least out of move_mask")  # fmt: skip
+    way = minimum_image(end.q - start.q, system.cell)
+    far = np.linalg.norm(way, axis=0) * frozen
+    if np.max(far) > STILL * max(float(np.max(np.abs(start.q))), 1.0):
+        k = int(np.argmax(far))
+        raise study_error(
+            study, ("ends", "end"), "ends.frozen",
+            f"atom {k + 1} is held, and lies {far[k]:.4g} from its place at the start",
+            "give both ends the same places of held atoms, or free it",
+        )  # fmt: skip
+    free = np.flatnonzero(~frozen)
+    return system.held(frozen, start.q), start.ordered(free), end.ordered(free)
 
 
 def overlapping_pair(bodies: ParticleSystem, q: np.ndarray) -> tuple[int, int, float] | None:
@@ -71,7 +111,7 @@ def overlapping_pair(bodies: ParticleSystem, q: np.ndarray) -> tuple[int, int, f
     pairs = next((term for term in terms if isinstance(term, PairPotential)), None)
     if pairs is None or n < 2:
         return None
-    nearest, partner = (np.asarray(x) for x in _nearest(jnp.asarray(q), bodies.edge))
+    nearest, partner = (np.asarray(x) for x in _nearest(jnp.asarray(q), bodies.cell))
     i = int(np.argmin(nearest))
     j, distance = int(partner[i]), float(nearest[i])
     theta = pairs.between(i, j)
@@ -85,9 +125,9 @@ def overlapping_pair(bodies: ParticleSystem, q: np.ndarray) -> tuple[int, int, f
 
 
 @jax.jit
-def _nearest(q: jax.Array, edge) -> tuple[jax.Array, jax.Array]:
+def _nearest(q: jax.Array, cell: Cell) -> tuple[jax.Array, jax.Array]:
     def row(i):
-        d = minimum_image(q - q[:, i, None], edge)
+        d = minimum_image(q - q[:, i, None], cell)
         s = jnp.sum(d * d, axis=0).at[i].set(jnp.inf)
         j = jnp.argmin(s)
         return jnp.sqrt(s[j]), j
@@ -96,7 +136,7 @@ def _nearest(q: jax.Array, edge) -> tuple[jax.Array, jax.Array]:
 
 
 def trajectory(
-    study: Study,
+    study: Om,
     bodies: ParticleSystem,
     q: np.ndarray,
     *,
@@ -107,9 +147,13 @@ def trajectory(
     labels: Sequence[str] = (),
 ) -> Trajectory:
     """q, v (dim, N, T) in the study's units as structures for trajectory.extxyz: in angstrom, fs,
-    u and eV where the study has units."""
-    scale, n = atomic(study.units), q.shape[1]
-    masses = np.broadcast_to(bodies.mass[0, :, 0], (n,))
+    u and eV where the study has units; energies (T,) are told in the study's own unit."""
+    scale = atomic(study.units)
+    q, n = bodies.whole(q), bodies.whole(q).shape[1]
+    v = None if v is None else bodies.whole_rates(v)
+    masses = bodies.whole_mass
+    if masses is None:
+        masses = np.broadcast_to(bodies.mass[0, :, 0], (n,))
     names = species or bodies.species or ("X",) * n
 
     def rows(x: np.ndarray) -> np.ndarray:
@@ -122,8 +166,12 @@ def trajectory(
         velocities=None if v is None else rows(v) * (scale.length / scale.time),
         momenta=None if v is None else rows(v) * masses[:, None] * scale.momentum,
         masses=masses * scale.mass,
-        energies=None if energies is None else np.asarray(energies) * scale.energy,
-        edge=None if bodies.edge is None else bodies.edge * scale.length,
+        energies=None
+        if energies is None
+        else (np.asarray(energies) * (scale.energy / study.energy_unit.scale)),
+        cell=None if bodies.box is None else np.array(bodies.box.cell) * scale.length,
+        periodic=None if bodies.box is None else bodies.box.periodic,
+        frozen=bodies.frozen,
         labels=tuple(labels),
         units=scale.units,
     )

@@ -93,8 +93,14 @@ def _end_structures(columns: Mapping[str, Any]) -> dict[str, EndStructure]:
     return {
         name: EndStructure(
             tuple(map(str, columns[f"{name}_species"])),
-            float(columns[f"{name}_cell"]) if f"{name}_cell" in columns else None,
             f"{name}_velocities" in columns,
+            tuple(map(tuple, columns[f"{name}_cell"].tolist()))
+            if f"{name}_cell" in columns
+            else None,
+            tuple(columns[f"{name}_periodic"].tolist()) if f"{name}_periodic" in columns else None,
+            frozenset(np.flatnonzero(columns[f"{name}_frozen"]).tolist())
+            if f"{name}_frozen" in columns
+            else None,
         )
         for name in ("start", "end")
     }

@@ -1,7 +1,9 @@
 """Structures of atoms: the two ends of a path from files, a trajectory as extended XYZ.
 
-Of a file with several structures the start of a path is the first, its end the last. In a study
-with units places are in angstrom and velocities in angstrom/fs, else both are plain numbers.
+Of a file with several structures "a.xyz@2" names one (from 0; -1 is the last); where one file is
+both ends of a path the first structure is its start and the last its end. In a study with units
+places are in angstrom, velocities in angstrom/fs, momenta in sqrt(u*eV) as ASE has them, else all
+are plain numbers.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from actionrun.compiler.findings import Trajectory
 from actionrun.spec.kinds.experiment import StructureFiles
 from actionrun.spec.kinds.registry import Study
 from actionrun.spec.tables.system import System
+from actionrun.spec.text.source import Faults
 from actionrun.spec.units.atomic_units import atomic
 
 from .xyz import PLAIN, Structure, structures
@@ -28,28 +31,80 @@ NOT_WORDS = re.compile(r"[^\w .,:+-]")
 
 def ends(study: Study, files: StructureFiles) -> dict[str, np.ndarray] | None:
     """What the files of [ends] hold, in the study's base units: `start`, `end` (N, dim), with
-    `_species` (N,) names, `_velocities` (N, dim) where the file has them, `_cell` () the edge.
+    `_species` (N,) names, `_velocities` (N, dim) where the file has them, `_cell` (3, 3) and
+    `_periodic` (3,) where it says anything of these, `_frozen` (N,) where it has a move_mask.
 
     None where only one end is a file. Raises Faults: what is wrong in a file, and files that do not
     fit the study or each other.
     """
     if len(files.paths) < 2:
         return None
-    first = next(structures(files.paths["start"]))
-    *_, last = structures(files.paths["end"])
+    first, last = (_chosen(study, files, name) for name in ("start", "end"))
     scale = atomic(study.units)
     columns: dict[str, np.ndarray] = {}
     for name, one in (("start", first), ("end", last)):
         _require_count(study.system, one)
         columns[name] = _within(study.system, one) / scale.length
         columns[f"{name}_species"] = one.species
-        if one.velocities is not None:
-            speed = scale.length / scale.time
-            columns[f"{name}_velocities"] = one.velocities[:, : columns[name].shape[1]] / speed
-        if one.edge is not None:
-            columns[f"{name}_cell"] = np.array(one.edge / scale.length)
+        if (velocities := _velocities(study, one)) is not None:
+            columns[f"{name}_velocities"] = velocities[:, : columns[name].shape[1]]
+        if one.cell is not None:
+            columns[f"{name}_cell"] = one.cell / scale.length
+        if one.periodic is not None:
+            columns[f"{name}_periodic"] = np.array(one.periodic)
+        if one.frozen is not None:
+            columns[f"{name}_frozen"] = one.frozen
     _require_alike(first, last, files.align)
     return columns
+
+
+def _chosen(study: Study, files: StructureFiles, name: str) -> Structure:
+    """The structure of a file that an end names. Raises Faults where a file holds several, and the
+    study does not say which."""
+    each, frame = [*structures(files.paths[name])], files.frames.get(name)
+    if frame is None and len(each) > 1:
+        if files.paths["start"] == files.paths["end"] and files.frames.get("end") is None:
+            return each[0 if name == "start" else -1]
+        file = files.names[name]
+        raise Faults([study.fault(
+            ("ends", name), None, "ends.frame", f"{file} holds {len(each)} structures",
+            f'say which: write {name} = "{file}@0" for the first, "{file}@-1" for the last',
+        )])  # fmt: skip
+    if frame is not None and not -len(each) <= frame < len(each):
+        raise Faults([study.fault(
+            ("ends", name), None, "ends.frame",
+            f"{files.names[name]} holds {len(each)} structures, numbered from 0",
+            f'write {name} = "{files.names[name]}@{len(each) - 1}" for the last',
+        )])  # fmt: skip
+    return each[frame or 0]
+
+
+def _velocities(study: Study, one: Structure) -> np.ndarray | None:
+    """Velocities (N, 3) in base units: those of the file, or its momenta over the study's masses.
+
+    Raises Faults where a file has both and they disagree.
+    """
+    scale = atomic(study.units)
+    given = None if one.velocities is None else one.velocities * (scale.time / scale.length)
+    if one.momenta is None or "velocities" not in study.ends.given:
+        return given
+    mass, known = study.system.mass, study.system.mass
+    if isinstance(known, dict):
+        if not {*one.species} <= {*known}:
+            return given  # that is told as a fault of the species
+        masses = np.array([study.number(known[name]) for name in one.species])
+    else:
+        masses = np.full(len(one.species), 1.0 if mass is None else study.number(mass))
+    result = one.momenta / scale.momentum / masses[:, None]
+    if given is None:
+        return result
+    off = np.max(np.abs(given - result), axis=1) > 1e-4 * np.max(np.abs(result)) + 1e-12
+    if off.any():
+        raise one.fault(
+            "structure.momenta", "velo and momenta disagree by the study's masses",
+            "keep one of the two columns, or correct mass in [system]", int(np.argmax(off)),
+        )  # fmt: skip
+    return result if given is None else given
 
 
 def extended_xyz(trajectory: Trajectory) -> str:
@@ -73,13 +128,17 @@ def extended_xyz(trajectory: Trajectory) -> str:
         names = [name if name in elements else "X" for name in names]
         names = [f"{name} {own}" for name, own in zip(names, trajectory.species, strict=True)]
         properties = properties.replace(":S:1:", ":S:1:name:S:1:", 1)
+    mask = [""] * n
+    if trajectory.frozen is not None:
+        properties += ":move_mask:L:1"
+        mask = [" F" if held else " T" for held in trajectory.frozen]
     padded = [_padded(part, dim) for part in columns]
     text: list[str] = []
     for frame in range(count):
         rows = np.concatenate([part[frame] for part in padded], axis=1).tolist()
         text += [str(n), _comment(trajectory, frame, properties, dim)]
-        for name, row in zip(names, rows, strict=True):
-            text.append(f"{name} " + " ".join(f"{x:.12g}" for x in row))
+        for name, row, held in zip(names, rows, mask, strict=True):
+            text.append(f"{name} " + " ".join(f"{x:.12g}" for x in row) + held)
     return "\n".join(text) + "\n"
 
 
@@ -91,10 +150,11 @@ def _padded(part: np.ndarray, dim: int) -> np.ndarray:
 
 def _comment(trajectory: Trajectory, frame: int, properties: str, dim: int) -> str:
     parts: list[str] = []
-    if trajectory.edge is not None:
-        sides = [trajectory.edge if k < dim else 1.0 for k in range(3)]
-        cell = [f"{sides[k] if k == m else 0:.12g}" for k in range(3) for m in range(3)]
-        parts.append(f'Lattice="{" ".join(cell)}"')
+    if trajectory.cell is not None:
+        cell = np.eye(3)
+        cell[:dim, :dim] = trajectory.cell
+        numbers = [f"{x:.12g}" for x in cell.ravel()]
+        parts.append(f'Lattice="{" ".join(numbers)}"')
     parts.append(f"Properties={properties}")
     if trajectory.times is not None:
         parts.append(f"Time={trajectory.times[frame]:.12g}")
@@ -102,7 +162,8 @@ def _comment(trajectory: Trajectory, frame: int, properties: str, dim: int) -> s
         parts.append(f"energy={trajectory.energies[frame]:.12g}")
     if trajectory.labels:
         parts.append(f'label="{NOT_WORDS.sub(" ", trajectory.labels[frame])}"')
-    periodic = ["T" if trajectory.edge is not None and k < dim else "F" for k in range(3)]
+    flags = [*(trajectory.periodic or (trajectory.cell is not None,) * dim), False, False][:3]
+    periodic = ["T" if flag else "F" for flag in flags]
     return " ".join([*parts, f'units="{trajectory.units}"', f'pbc="{" ".join(periodic)}"'])
 
 

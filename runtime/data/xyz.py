@@ -6,7 +6,8 @@
     ...
 
 Without `Properties` a line holds a name and a place, and what follows is passed over. Of the
-comment's keys Properties, Lattice and pbc are read; of the columns species, pos and velo.
+comment's keys Properties, Lattice and pbc are read; of the columns species, pos, velo, momenta and
+move_mask (atoms with F are held; ASE's FixAtoms).
 """
 
 from __future__ import annotations
@@ -26,13 +27,16 @@ MOST_COMMENT = 20_000  # characters
 MOST_FAULTS = 20
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_+-]{0,15}")
 PLAIN = "species:S:1:pos:R:3"
-CELL = 'write Lattice="a 0 0 0 a 0 0 0 a" with one number a, or no Lattice'
+KEPT = {"species": 1, "pos": 3, "velo": 3, "momenta": 3, "move_mask": 1}
+CELL = 'write Lattice="a 0 0 0 b 0 0 0 c", nine numbers, three for each vector'
+PERIODIC = 'write pbc="T T F", a letter for each vector of the cell'
 
 
 @dataclass(frozen=True)
 class Structure:
-    """Places (N, 3) and names (N,) of atoms; `edge` of a cubic periodic cell. Atom k stands in line
-    `line` + k."""
+    """Places (N, 3) and names (N,) of atoms; vectors of the `cell` (3, 3), a row each, and along
+    which of them it is `periodic`; None where the file does not say. `frozen` (N,): held by
+    move_mask. Atom k stands in line `line` + k."""
 
     path: Path
     line: int
@@ -40,7 +44,10 @@ class Structure:
     positions: np.ndarray
     species: np.ndarray
     velocities: np.ndarray | None
-    edge: float | None
+    cell: np.ndarray | None = None
+    periodic: tuple[bool, ...] | None = None
+    momenta: np.ndarray | None = None
+    frozen: np.ndarray | None = None
 
     def fault(self, code: str, message: str, hint: str = "", atom: int | None = None) -> Faults:
         """One fault at an atom, or at the number of atoms."""
@@ -126,7 +133,7 @@ class _Reader:
                 self.add(self.at + 2 + k, "structure.row", message, hint)
                 continue
             names.append(self._row(k, kinds, cells, rows))
-        edge = self._edge(keys)
+        cell, periodic = self._cell(keys)
         if self.faults:
             raise Faults(self.faults)
         parts = dict(_split(kinds, rows))
@@ -139,7 +146,10 @@ class _Reader:
             parts["pos"],
             np.array(names, dtype=str),
             parts.get("velo"),
-            edge,
+            cell,
+            periodic,
+            parts.get("momenta"),
+            None if "move_mask" not in parts else parts["move_mask"][:, 0] == 0,
         )
 
     def _keys(self) -> dict[str, str]:
@@ -148,7 +158,7 @@ class _Reader:
             self.add(self.at + 1, "structure.comment", f"a comment of {len(text)} characters",
                      f"{MOST_COMMENT} can be read")  # fmt: skip
             raise Faults(self.faults)
-        if "Properties" not in text and "Lattice" not in text:
+        if not any(key in text for key in ("Properties", "Lattice", "pbc")):
             return {}
         try:
             words = shlex.split(text, posix=True)
@@ -163,10 +173,14 @@ class _Reader:
         triples = list(zip(parts[::3], parts[1::3], parts[2::3], strict=False))
         sizes = all(re.fullmatch(r"[1-9][0-9]?", size) for _, _, size in triples)
         kinds = [(name, int(size)) for name, _, size in triples] if sizes else []
-        kept = [(n, s) for n, s in kinds if n in ("species", "pos", "velo")]
+        kept = [(n, s) for n, s in kinds if n in KEPT]
         wanted = [("species", 1), ("pos", 3)]
         right = len(parts) % 3 == 0 and all(kept.count(one) == 1 for one in wanted)
-        if not right or any(n == "velo" and s != 3 for n, s in kept) or len({*kept}) < len(kept):
+        if ("move_mask", 3) in kept:
+            self.add(self.at + 1, "structure.properties", "a move_mask for each component",
+                     "hold whole atoms: move_mask:L:1")  # fmt: skip
+            raise Faults(self.faults)
+        if not right or any(s != KEPT[n] for n, s in kept) or len({*kept}) < len(kept):
             self.add(self.at + 1, "structure.properties", "Properties that cannot be read",
                      "write Properties=species:S:1:pos:R:3, or with velocities "
                      "Properties=species:S:1:pos:R:3:velo:R:3")  # fmt: skip
@@ -182,10 +196,18 @@ class _Reader:
                     if not NAME.fullmatch(text):
                         self.add(at, "structure.species", f'"{text[:40]}" is no name of an atom',
                                  "names have up to 16 letters and digits: Ar", span)  # fmt: skip
-                elif kind in ("pos", "velo"):
+                elif kind == "move_mask":
+                    rows[k, column] = self._mask(at, text, span)
+                elif kind in KEPT:
                     rows[k, column] = self._number(at, text, span)
                 column += 1
         return name
+
+    def _mask(self, at: int, text: str, span: tuple[int, int]) -> float:
+        if text.lower() not in ("t", "true", "1", "f", "false", "0"):
+            self.add(at, "structure.mask", f'"{text[:40]}" is neither T nor F',
+                     "write T for an atom that moves, F for one that is held", span)  # fmt: skip
+        return float(text.lower() in ("t", "true", "1"))
 
     def _number(self, at: int, text: str, span: tuple[int, int]) -> float:
         try:
@@ -197,20 +219,33 @@ class _Reader:
                      "write decimals with a point: 0.5", span)  # fmt: skip
         return value
 
-    def _edge(self, keys: Mapping[str, str]) -> float | None:
-        if "Lattice" not in keys or keys.get("pbc", "T").replace("F", "").strip(" []\"'") == "":
-            return None
+    def _cell(self, keys: Mapping[str, str]) -> tuple[np.ndarray | None, tuple[bool, ...] | None]:
+        """The vectors of the cell, a row each, and along which of them the structure repeats."""
+        if "Lattice" not in keys and "pbc" not in keys:
+            return None, None
+        words = keys.get("pbc", "T T T").strip("[]").replace(",", " ").split()
+        letters = {"t": True, "true": True, "1": True, "f": False, "false": False, "0": False}
+        flags = [letters.get(word.lower()) for word in words]
+        flags = flags * 3 if len(flags) == 1 else flags
+        if len(flags) != 3 or None in flags:
+            self.add(self.at + 1, "structure.periodic", "pbc that cannot be read", PERIODIC)
+            return None, None
+        periodic = tuple(bool(flag) for flag in flags)
+        if "Lattice" not in keys:
+            if any(periodic):
+                self.add(self.at + 1, "structure.cell", "periodic, without a Lattice", CELL)
+            return None, periodic
         try:
             cell = np.array([float(x) for x in keys["Lattice"].split()]).reshape(3, 3)
         except ValueError:
             cell = np.full((3, 3), np.nan)
-        edge = float(cell[0, 0])
-        flat = keys.get("pbc", "").split() == ["T", "T", "F"]
-        axes = 2 if flat else 3
-        off = np.abs(cell[:axes, :axes] - edge * np.eye(axes))
-        if not (0 < edge < np.inf and np.max(off) <= 1e-9 * edge):
-            self.add(self.at + 1, "structure.cell", "the cell is not a cube of finite size", CELL)
-        return edge
+        sizes = np.linalg.norm(cell, axis=1)
+        axes = np.flatnonzero(periodic)
+        part = cell[axes] / np.where(sizes[axes] > 0, sizes[axes], 1)[:, None]
+        volume = np.linalg.det(part @ part.T) if len(axes) and np.isfinite(cell).all() else 1.0
+        if not np.isfinite(cell).all() or not volume > 1e-12 or not np.all(sizes[axes] > 0):
+            self.add(self.at + 1, "structure.cell", "the cell has no finite volume", CELL)
+        return cell, periodic
 
 
 def _split(kinds: list[tuple[str, int]], rows: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:

@@ -55,11 +55,13 @@ class DataTable(Protocol):
 @dataclass(frozen=True)
 class StructureFiles:
     """The files of a path's ends, by `start` and `end`: as they are written, and where they are on
-    this machine; `align`: their atoms may stand in another order."""
+    this machine; `align`: their atoms may stand in another order; `frames`: which structure of the
+    file, None where that is not said."""
 
     names: Mapping[str, str]
     paths: Mapping[str, Path]
     align: bool
+    frames: Mapping[str, int | None] = field(default_factory=dict)
 
 
 class Experiment(Table):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path as File
 from typing import Annotated, Any, Literal
 
@@ -11,6 +12,7 @@ from actionrun.spec.tables.leaves import Expression, Value, described
 from actionrun.spec.tables.species import Parameter
 from actionrun.spec.tables.start import read_components
 from actionrun.spec.tables.system import System
+from actionrun.spec.units.energy_unit import EnergyUnit, energy_unit
 from pydantic import (
     BeforeValidator,
     ConfigDict,
@@ -30,6 +32,15 @@ class Reference(Table):
 
     dt: Value = Field(description="Time step of the reference run.")
     equilibration: Value = Field(description="Time of melting and thermostat before the start.")
+
+
+FRAME = re.compile(r"(.+\.[A-Za-z0-9]+)@(-?[0-9]{1,9})")
+
+
+def file_and_frame(name: str) -> tuple[str, int | None]:
+    """The file and the structure in it that "a.xyz@2" names: from 0, or from -1 for the last."""
+    match = FRAME.fullmatch(name)
+    return (match[1], int(match[2])) if match else (name, None)
 
 
 def read_end(raw: Any, info: ValidationInfo) -> Any:
@@ -66,6 +77,35 @@ End = Annotated[
 ]
 
 
+SYMMETRIES = ("rotation", "inversion", "permutation")
+
+
+def read_alignment(raw: Any) -> tuple[str, ...]:
+    """The symmetries that identify two structures. Raises PydanticCustomError."""
+    if isinstance(raw, bool):
+        return SYMMETRIES if raw else ()
+    if isinstance(raw, list | tuple) and {*map(str, raw)} <= {*SYMMETRIES}:
+        return tuple(name for name in SYMMETRIES if name in raw)
+    raise PydanticCustomError(
+        "value.choice", "symmetries are rotation, inversion and permutation",
+        {"hint": 'write align = ["rotation", "permutation"], true for all three, or false'},
+    )  # fmt: skip
+
+
+Align = Annotated[
+    tuple[str, ...],
+    PlainValidator(read_alignment),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "boolean"},
+                {"type": "array", "items": {"enum": [*SYMMETRIES]}, "uniqueItems": True},
+            ]
+        }
+    ),
+]
+
+
 class Ends(Table):
     """The two states: from a reference run, or given."""
 
@@ -88,15 +128,16 @@ class Ends(Table):
     md: Reference | None = Field(default=None, description="The reference run.")
     start: End | None = Field(default=None, description="XYZ file, or positions { q = 0.0 }.")
     end: End | None = Field(default=None, description="XYZ file, or positions { q = 1.0 }.")
-    align: bool = Field(
-        default=False,
-        description="Best rotation, inversion and relabelling of identical atoms of the end.",
+    align: Align = Field(
+        default=(),
+        description='Symmetries by which two structures are one: "rotation", "inversion", '
+        '"permutation"; true: all three, false: none. The end is brought near the start by them.',
     )
     _folder: File = PrivateAttr(default_factory=File)
 
     def path(self, file: str) -> File:
         """The place of a structure's file on this machine."""
-        return self._folder / file
+        return self._folder / file_and_frame(file)[0]
 
 
 class Path(Table):
@@ -202,6 +243,19 @@ class Om(Experiment):
     @property
     def structure_files(self) -> StructureFiles | None:
         named = {"start": self.ends.start, "end": self.ends.end}
-        names = {key: file for key, file in named.items() if isinstance(file, str)}
-        paths = {key: self.ends.path(file) for key, file in names.items()}
-        return StructureFiles(names, paths, self.ends.align) if names else None
+        given = {key: file for key, file in named.items() if isinstance(file, str)}
+        paths = {key: self.ends.path(file) for key, file in given.items()}
+        names = {key: file_and_frame(file)[0] for key, file in given.items()}
+        frames = {key: file_and_frame(file)[1] for key, file in given.items()}
+        relabelled = "permutation" in self.ends.align
+        return StructureFiles(names, paths, relabelled, frames) if names else None
+
+    @property
+    def energy_unit(self) -> EnergyUnit:
+        """The unit in which the energies of this study are told."""
+        each = [one for x in self.parameters.values() for one in _values(x)]
+        return energy_unit(self.units, self.dimension("lagrangian"), [one.unit for one in each])
+
+
+def _values(parameter: Any) -> list[Value]:
+    return [*parameter.values()] if isinstance(parameter, dict) else [parameter]

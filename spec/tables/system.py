@@ -65,6 +65,18 @@ def read_each(read: Any) -> Any:
     return reader
 
 
+def read_vectors(raw: Any, info: ValidationInfo) -> tuple[tuple[Value, ...], ...]:
+    """Rows of numbers. Raises PydanticCustomError."""
+    size = len(raw) if isinstance(raw, list | tuple) else 0
+    if not 1 <= size <= 3 or any(not isinstance(x, list | tuple) or len(x) != size for x in raw):
+        raise PydanticCustomError(
+            "value.type", "a cell has as many vectors as these have components",
+            {"hint": "write cell = [[10.0, 0.0, 0.0], [0.0, 10.0, 0.0], [0.0, 0.0, 12.0]]"},
+        )  # fmt: skip
+    reading = reading_of(info)
+    return tuple(tuple(attempt(Value.read, x, reading) for x in row) for row in raw)
+
+
 EACH_SCHEMA = {
     "anyOf": [*VALUE_SCHEMA["anyOf"], {"type": "object", "additionalProperties": VALUE_SCHEMA}]
 }
@@ -73,11 +85,30 @@ Mass = Annotated[
 ]
 
 
+Vectors = Annotated[
+    tuple[tuple[Value, ...], ...],
+    PlainValidator(read_vectors),
+    WithJsonSchema(
+        {"type": "array", "minItems": 1, "maxItems": 3,
+         "items": {"type": "array", "items": VALUE_SCHEMA, "minItems": 1, "maxItems": 3}}
+    ),
+]  # fmt: skip
+
+
 class Box(Table):
-    """A periodic box of many bodies: `density` (number per volume) or `length` (of its edges)."""
+    """A periodic box of many bodies: `density` (number per volume), `length` (of its edges), or
+    `cell`, its vectors."""
 
     density: Value | None = Field(default=None, description="Particles per volume.")
     length: Value | None = Field(default=None, description="Edge of a cubic box.")
+    cell: Vectors | None = Field(
+        default=None, description="Vectors of the cell, [[a, 0, 0], [b, c, 0], [d, e, f]]."
+    )
+    periodic: tuple[bool, ...] | None = Field(
+        default=None, min_length=1, max_length=3,
+        description="Whether the box repeats along each of its vectors; a slab: [true, true, "
+        "false].",
+    )  # fmt: skip
 
 
 class System(Table):
@@ -136,6 +167,13 @@ class System(Table):
         default=None, description="Distance beyond which pairs do not act."
     )
     box: Box | None = Field(default=None, description="The periodic box.")
+    frozen: tuple[int, ...] = Field(
+        default=(), description="Bodies that stay where they are at the start: [1, 2, 3], from 1."
+    )
+    periods: dict[str, Value] = Field(
+        default={},
+        description='Coordinates that repeat, such as torsions: { phi = "2*pi" }.',
+    )
 
     def is_vector(self, name: str) -> bool:
         """Whether a coordinate is a vector: declared in a table, `{ q = 1 }` included."""

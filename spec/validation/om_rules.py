@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
-from actionrun.spec.kinds.om import Ends
+from actionrun.spec.kinds.om import Ends, file_and_frame
 from actionrun.spec.tables.common import field_keys
 from actionrun.spec.text.span import Key
 from actionrun.spec.units.unit_table import LENGTH, TEMPERATURE
 
 from .rule_context import RuleContext
-from .sample_context import SampleContext
+from .sample_context import EndStructure, SampleContext
 from .unit_context import UnitContext
 
 
@@ -46,7 +46,7 @@ def _ends(context: RuleContext, ends: dict[str, Any]) -> None:
     for name in given:
         end = ends[name]
         if isinstance(end, str):
-            context.file(("ends", name), end)
+            context.file(("ends", name), file_and_frame(end)[0])
             if "particles" not in context.table("system") and not context.broken:
                 context.add(("ends", name), "ends.shape", "a structure of atoms, without particles",
                             "write start = { q = 0.0 } for coordinates")  # fmt: skip
@@ -59,7 +59,7 @@ def _ends(context: RuleContext, ends: dict[str, Any]) -> None:
         number = context.number(key)
         if number is not None and (number < 0 or (number == 0 and key[-1] == "dt")):
             context.add(key, "value.range", f"{key[-1]} is greater than 0")
-    if ends.get("align") is True and not given:
+    if ends.get("align") and not given:
         context.add(("ends", "align"), "ends.align", "ends of one run are aligned already",
                     "leave out align")  # fmt: skip
 
@@ -71,6 +71,9 @@ def check_units(context: UnitContext) -> None:
     expect(value(("path", "duration")), time, "the duration")
     for name in ("dt", "equilibration"):
         expect(value(("ends", "md", name)), time, f"{name} of the reference run")
+    for name, item in context.given("system", "periods").items():
+        for leaf in context.leaves(("system", "periods", name), item):
+            expect(leaf, context.known.get(name), f"the period of {name}")
     expect(value(("ends", "temperature")), TEMPERATURE, "[ends] temperature")
     for end in ("start", "end"):
         for name, item in context.given("ends", end).items():
@@ -92,8 +95,9 @@ def check_samples(context: SampleContext) -> None:
         context.add(("system", "species"), "species.count",
                     f"the structures have {there}, and the study {wanted}",
                     "write the species and numbers of the structures")  # fmt: skip
+    _check_frozen(context)
     for name, end in context.ends.items():
-        _check_cell(context, ("ends", name), end.edge)
+        _check_cell(context, ("ends", name), end)
         if "velocities" in context.study.ends.given and not end.velocities:
             context.add(
                 ("ends", name), "ends.velocities",
@@ -103,23 +107,96 @@ def check_samples(context: SampleContext) -> None:
 
 
 def box_edge(study: Any) -> float | None:
-    """The edge of a study's periodic box in base units; None where there is none."""
+    """The edge of a study's cubic box in base units; None where there is none."""
     box = study.system.box
     if box is None:
+        return None
+    if box.cell is not None:
         return None
     if box.length is not None:
         return study.number(box.length)
     return (study.system.particles / study.number(box.density)) ** (1 / study.system.dimension)
 
 
-def _check_cell(context: SampleContext, where: Key, cell: float | None) -> None:
-    edge, label = box_edge(context.study), context.study.units.label(LENGTH)
-    if cell is None or (edge is not None and abs(cell - edge) <= 1e-6 * edge):
+class BoxVectors(NamedTuple):
+    """A box: its vectors, and along which of them it repeats."""
+
+    cell: tuple[tuple[float, ...], ...]
+    periodic: tuple[bool, ...]
+
+
+def box_vectors(study: Any) -> BoxVectors | None:
+    """The box of a study in base units; None where there is none."""
+    box, size = study.system.box, study.system.dimension
+    if box is None:
+        return None
+    periodic = box.periodic or (True,) * size
+    if box.cell is not None:
+        return BoxVectors(tuple(tuple(map(study.number, row)) for row in box.cell), periodic)
+    edge = box_edge(study)
+    rows = tuple(tuple(edge if i == j else 0.0 for j in range(size)) for i in range(size))
+    return BoxVectors(rows, periodic)
+
+
+def _check_cell(context: SampleContext, where: Key, end: EndStructure) -> None:
+    """A structure's cell and pbc are those of the study's box, where it says anything of them."""
+    ours, label = box_vectors(context.study), context.study.units.label(LENGTH)
+    if end.periodic is None:
         return
-    length = f"{cell:.10g} {label}".strip()
-    quoted = f'"{length}"'
-    ours = "the study has none" if edge is None else f"the study's box {edge:.10g} {label}"
-    context.add(where, "ends.box",
-                f"the structure's cell has an edge of {length}, {ours.strip()}",
-                f"write box = {{ length = {quoted if label else length} }} in [system]",
-                )  # fmt: skip
+    size = context.study.system.dimension
+    periodic = end.periodic[:size]
+    theirs = ", ".join(str(x).lower() for x in periodic)
+    if not any(periodic):
+        if ours is not None:
+            context.add(where, "ends.box", "the structure has no periodic cell, and the study has "
+                        "a box", "delete box in [system], or correct pbc in the file")  # fmt: skip
+        return
+    cell = end.cell or ()
+    rows = tuple(row[:size] for row in cell[:size])
+    numbers = [[f"{x:.10g} {label}".strip() for x in row] for row in rows]
+    shown = "[" + ", ".join(
+        "[" + ", ".join(f'"{x}"' if label else x for x in row) + "]" for row in numbers
+    ) + "]"  # fmt: skip
+    if ours is not None and ours.periodic == periodic:
+        scale = max(abs(x) for row in ours.cell for x in row)
+        if all(
+            abs(a - b) <= 1e-6 * scale
+            for k, (row, own) in enumerate(zip(rows, ours.cell, strict=True)) if periodic[k]
+            for a, b in zip(row, own, strict=True)
+        ):  # fmt: skip
+            return
+    cube = all(periodic) and all(
+        abs(rows[i][j] - (rows[0][0] if i == j else 0)) <= 1e-9 * abs(rows[0][0])
+        for i in range(size) for j in range(size)
+    )  # fmt: skip
+    hint = f"box = {{ cell = {shown}, periodic = [{theirs}] }}"
+    if cube:
+        edge = numbers[0][0]
+        quoted = f'"{edge}"'
+        hint = f"box = {{ length = {quoted if label else edge} }}"
+    what = f"an edge of {numbers[0][0]}" if cube else f"the vectors {shown}"
+    if ours is None:
+        said = "the study has none"
+    elif ours.periodic != periodic:
+        said = f"periodic along {theirs}, the study's along " + ", ".join(
+            str(x).lower() for x in ours.periodic
+        )
+    else:
+        vectors = "; ".join(" ".join(f"{x:.10g}" for x in row) for row in ours.cell)
+        edge = box_edge(context.study)
+        said = f"the study's box {vectors if edge is None else f'{edge:.10g}'} {label}".strip()
+    context.add(where, "ends.box", f"the structure's cell has {what}, {said}",
+                f"write {hint} in [system]")  # fmt: skip
+
+
+def _check_frozen(context: SampleContext) -> None:
+    """Bodies that a file's move_mask holds are those that the study holds, where it says so."""
+    ours = frozenset(n - 1 for n in context.study.system.frozen)
+    masks = {name: end.frozen for name, end in context.ends.items() if end.frozen is not None}
+    for name, mask in masks.items():
+        if (ours and mask != ours) or mask != next(iter(masks.values())):
+            numbers = ", ".join(str(k + 1) for k in sorted(mask))
+            context.add(("ends", name), "ends.frozen",
+                        f"move_mask of the structure holds the bodies {numbers or 'none'}, and "
+                        "the study or the other end holds others",
+                        f"write frozen = [{numbers}] in [system], or correct the file")  # fmt: skip

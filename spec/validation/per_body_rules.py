@@ -23,7 +23,17 @@ def check_bodies(context: RuleContext, system: dict[str, Any]) -> None:
                         "write coordinates = { r = 3 }, and each body has a vector r[i]"
                         )  # fmt: skip
         return
-    for name in ("dimension", "species", "pair", "external", "cutoff", "box", "mass", "potential"):
+    for name in (
+        "dimension",
+        "species",
+        "pair",
+        "external",
+        "cutoff",
+        "box",
+        "frozen",
+        "mass",
+        "potential",
+    ):
         if name in system:
             context.add(
                 ("system", name), "system.law",

@@ -27,11 +27,14 @@ class Rows(Protocol):
 
 @dataclass(frozen=True)
 class EndStructure:
-    """One end of a path from a file: names of its atoms, edge of its cell in base units."""
+    """One end of a path from a file: names of its atoms, vectors of its cell in base units, along
+    which of them it repeats (None where the file says nothing), atoms that its mask holds."""
 
     species: tuple[str, ...]
-    edge: float | None
     velocities: bool
+    cell: tuple[tuple[float, ...], ...] | None = None
+    periodic: tuple[bool, ...] | None = None
+    frozen: frozenset[int] | None = None
 
 
 @dataclass

@@ -59,9 +59,13 @@ def _by_coordinate(study: Any) -> bool:
 
 
 def _is_transformation(study: Any) -> bool:
-    """Whether a cluster is turned, or taken over barriers, between two structures of files."""
-    files = isinstance(study.ends.start, str) and study.system.particles is not None
-    return files and (study.refine.barrier or study.ends.align)
+    """Whether one end is turned, or taken over barriers, to the other."""
+    return study.ends.start is not None and bool(study.refine.barrier or study.ends.align)
+
+
+def _some(study: Any) -> bool:
+    """Whether some symmetries are listed; all of them mean all that the energy has."""
+    return 0 < len(study.ends.align) < 3
 
 
 def _transformation(study: Any) -> Key:
@@ -159,15 +163,22 @@ TABLE = (
     Refusal("om", lambda s: s.training.first_order and s.path.basis != "network"
             and s.network is None and s.loss.action == 0, ("loss", "action"),
             "a loss without the action has no path", "write action = 1.0", "loss.action"),
-    Refusal("om", lambda s: s.refine.barrier and not _is_transformation(s), ("refine", "barrier"),
-            "a barrier is looked for between two structures of atoms, from files, in this version",
-            'write start = "a.xyz" and end = "b.xyz" in [ends], or delete [refine]'),
-    Refusal("om", lambda s: _is_transformation(s) and s.system.box, _transformation,
-            "alignments and barriers are built for clusters in this version, without a box",
-            "delete box in [system]"),
-    Refusal("om", lambda s: _is_transformation(s) and s.refine.barrier and _holds_field(s),
-            lambda s: ("system", "external" if s.system.external else "potential"),
-            f"a barrier in an external field {SOON}", "leave out external, or delete [refine]"),
+    Refusal("om", lambda s: s.refine.barrier and s.ends.start is None, ("refine", "barrier"),
+            "a barrier is looked for between two structures, and a reference run gives none",
+            'write start = "a.xyz" and end = "b.xyz" in [ends], or delete [refine]',
+            "ends.barrier"),
+    Refusal("om", lambda s: s.ends.align and not s.system.particles, ("ends", "align"),
+            "coordinates have no rotation, inversion or permutation", "leave out align",
+            "ends.align"),
+    Refusal("om", lambda s: s.system.box and _some(s) and "rotation" in s.ends.align,
+            ("ends", "align"), "a box is turned by no rotation",
+            'write align = ["permutation"], or true: translation and what else leaves the energy '
+            "as it is", "ends.align"),
+    Refusal("om", lambda s: _some(s) and "inversion" in s.ends.align
+            and (_holds_field(s) or s.system.frozen), ("ends", "align"),
+            "a field or held bodies are not inverted with the others",
+            'write align = ["rotation", "permutation"], or true: what leaves the energy as it is',
+            "ends.align"),
     Refusal("om", lambda s: _is_transformation(s) and "velocities" in s.ends.given,
             _transformation, "velocities at the ends, where these are turned or relaxed",
             f"{POSITIONS} in [ends]", "ends.given"),

@@ -15,7 +15,7 @@ from .rule_context import RuleContext
 from .species_rules import check_species
 
 LAWS = ("lagrangian", "potential", "pair")
-OF_PARTICLES = ("pair", "external", "cutoff", "box", "species")
+OF_PARTICLES = ("pair", "external", "cutoff", "box", "species", "frozen")
 
 
 def check_system(context: RuleContext) -> None:
@@ -34,6 +34,7 @@ def check_system(context: RuleContext) -> None:
         context.add(("system", "mass"), "system.law", "a Lagrangian holds its masses itself",
                     "delete mass, or give mass and potential instead of lagrangian")  # fmt: skip
     _check_masses(context, system)
+    _check_periods(context, system)
     _check_constraints(context, system.get("constraints"))
 
 
@@ -67,6 +68,20 @@ def _check_few(context: RuleContext, system: dict[str, Any]) -> None:
         if name in system:
             context.add(("system", name), "system.law", f"{name} without particles",
                         "write particles = 32")  # fmt: skip
+
+
+def _check_periods(context: RuleContext, system: dict[str, Any]) -> None:
+    """Periods of coordinates in a study of a path; each is positive."""
+    periods = system.get("periods")
+    for name in periods if isinstance(periods, dict) else ():
+        if "particles" in system or context.state.reading.kind != "om":
+            context.add(("system", "periods"), "system.law", "periods belong to the coordinates of "
+                        "a path between two states", "delete periods")  # fmt: skip
+            return
+        number = context.number(("system", "periods", name))
+        known = context.coordinate(("system", "periods", name), name)
+        if known and number is not None and number <= 0:
+            context.add(("system", "periods", name), "value.range", "a period is greater than 0")
 
 
 def _check_masses(context: RuleContext, system: dict[str, Any]) -> None:

@@ -97,7 +97,9 @@ def test_ends_that_cannot_be_are_told(more, given, observed, message):
     ],
 )
 def test_ends_that_are_not_the_studys_are_told_by_check(more, given, edge, message):
-    end = EndStructure(species=("Ar",) * 3, edge=edge, velocities=False)
+    cell = None if edge is None else tuple(map(tuple, (edge * np.eye(3)).tolist()))
+    cell = None if edge is None else tuple(map(tuple, (edge * np.eye(3)).tolist()))
+    end = EndStructure(("Ar",) * 3, False, cell, None if edge is None else (True,) * 3)
     context = SampleContext(study(more=more, given=given), ends={"start": end, "end": end})
     check_samples(context)
     text = context.faults[0].render(False)

@@ -63,7 +63,7 @@ def test_stationary_points_of_the_literature(name, energy, negative):
 @pytest.mark.parametrize("dim", [1, 2, 3])
 def test_motions_of_the_whole_cost_nothing(dim):
     q = np.random.default_rng(0).normal(size=(dim, 6)) * 3
-    rigid = zero_modes(q)
+    rigid = zero_modes(potential(6, dim), q)
     assert rigid.shape[1] == dim + dim * (dim - 1) // 2
     assert np.allclose(rigid.T @ rigid, np.eye(rigid.shape[1]))
     d = np.linalg.norm(q[:, :, None] - q[:, None, :], axis=0)

@@ -63,7 +63,9 @@ def test_both_ends_are_read(tmp_path):
     np.testing.assert_array_equal(found["start"], [[0, 0, 0], [1.5, 0, 0]])
     np.testing.assert_array_equal(found["end"], [[0, 0, 1], [0, 0, 2.5]])
     np.testing.assert_array_equal(found["end_velocities"], [[1, 2, 3], [4, 5, 6]])
-    assert found["end_cell"] == 4
+    np.testing.assert_array_equal(found["end_cell"], 4 * np.eye(3))
+    assert [*found["end_periodic"]] == [True, True, True]
+    assert "start_periodic" not in found
     assert [*found["start_species"]] == ["Ar", "Ar"]
     assert "start_velocities" not in found
 
@@ -81,11 +83,41 @@ def test_a_plane_has_two_columns(tmp_path):
     assert "a.xyz:4:1: the study has 2 dimensions" in told(lambda: read_files(tilted))
 
 
-def test_of_several_structures_the_first_and_the_last(tmp_path):
+def test_of_several_structures_one_is_named(tmp_path):
+    """By its number; where one file is both ends, the first and the last; else that is asked."""
     several = GOOD + GOOD.replace("1.5", "1.6") + GOOD.replace("1.5", "1.7") + "\n\n"
-    found = read_files(study(tmp_path, several, several))
-    assert found["start"][1, 0] == 1.5
-    assert found["end"][1, 0] == 1.7
+    asked = study(tmp_path, several)
+    assert 'write start = "a.xyz@0" for the first' in told(lambda: read_files(asked))
+    text = (tmp_path / "path.toml").read_text(encoding="utf-8")
+    for start, end, places in (("a.xyz@1", "a.xyz@-1", (1.6, 1.7)), ("a.xyz", "a.xyz", (1.5, 1.7)),
+                               ("a.xyz@-2", "b.xyz", (1.6, 1.5))):  # fmt: skip
+        one = text.replace('"a.xyz"', f'"{start}"').replace('"b.xyz"', f'"{end}"')
+        (tmp_path / "path.toml").write_text(one, encoding="utf-8")
+        found = read_files(load(tmp_path / "path.toml"))
+        assert (found["start"][1, 0], found["end"][1, 0]) == places
+    (tmp_path / "path.toml").write_text(text.replace("a.xyz", "a.xyz@3"), encoding="utf-8")
+    assert "holds 3 structures, numbered" in told(lambda: read_files(load(tmp_path / "path.toml")))
+
+
+def test_masks_momenta_and_pbc_are_read(tmp_path):
+    """ASE's columns: atoms with F are held; momenta are masses times velocities."""
+    columns = "Properties=species:S:1:pos:R:3:momenta:R:3:move_mask:L:1"
+    text = f'2\n{columns} pbc="F F F"\nAr 0 0 0 2 4 6 F\nAr 1.5 0 0 0 0 2 T\n'
+    one = study(tmp_path, a=text)
+    found = read_files(one)
+    assert [*found["start_frozen"]] == [True, False]
+    assert [*found["start_periodic"]] == [False, False, False]
+    assert "start_velocities" not in found  # positions alone are asked for
+    source = (tmp_path / "path.toml").read_text(encoding="utf-8")
+    source = source.replace("[ends]", '[ends]\ngiven = ["positions", "velocities"]')
+    source = source.replace("[system]", "[system]\nmass = 2.0")
+    (tmp_path / "path.toml").write_text(source, encoding="utf-8")
+    (tmp_path / "b.xyz").write_text(text, encoding="utf-8")
+    found = read_files(load(tmp_path / "path.toml"))
+    np.testing.assert_array_equal(found["start_velocities"], [[1, 2, 3], [0, 0, 1]])
+    for good, bad in (("6 F", "6 x"), ("L:1", "L:3")):
+        (tmp_path / "b.xyz").write_text(text.replace(good, bad), encoding="utf-8")
+        assert "b.xyz" in told(lambda: read_files(load(tmp_path / "path.toml")))
 
 
 EXTENDED = "2\nProperties={}\nAr 0 0 0 1\nAr 1 0 0 2\n"
@@ -104,8 +136,10 @@ FAULTY = {
     EXTENDED.format("species:S:1:pos:R:three"): "a.xyz:2:1: Properties that cannot be read",
     EXTENDED.format("species:S:1:pos:R:3"): "a.xyz:3:1: 5 columns, 4 wanted",
     '2\nLattice="1 2\nAr 0 0 0\nAr 1 0 0\n': "a.xyz:2:1: a quotation mark is not closed",
-    '2\nLattice="4 0 0 0 5 0 0 0 4"\nAr 0 0 0\nAr 1 0 0\n': "the cell is not a cube",
-    "2\nLattice=4\nAr 0 0 0\nAr 1 0 0\n": "the cell is not a cube",
+    '2\nLattice="4 0 0 8 0 0 0 0 4"\nAr 0 0 0\nAr 1 0 0\n': "the cell has no finite volume",
+    "2\nLattice=4\nAr 0 0 0\nAr 1 0 0\n": "the cell has no finite volume",
+    '2\npbc="T T"\nAr 0 0 0\nAr 1 0 0\n': "a.xyz:2:1: pbc that cannot be read",
+    '2\npbc="T T F"\nAr 0 0 0\nAr 1 0 0\n': "a.xyz:2:1: periodic, without a Lattice",
     "1\n\nAr 0 0 0\n": "a.xyz:1:1: 1 atoms here, and the study has particles = 2",
     f"2\nLattice={'x' * 30000}\nAr 0 0 0\nAr 1 0 0\n": "a comment of 30008 characters",
 }  # fmt: skip
@@ -151,14 +185,16 @@ NUMBERS = st.floats(-1e6, 1e6).filter(lambda x: x == 0 or abs(x) > 1e-6)
 @given(arrays(float, (2, 3, 3), elements=NUMBERS), arrays(float, (2, 3, 3), elements=NUMBERS))
 def test_what_is_written_is_read(tmp_path_factory, q, v):
     path = tmp_path_factory.mktemp("xyz") / "x.extxyz"
-    path.write_text(extended_xyz(Trajectory(q, ("Ar", "Big", "Kr"), velocities=v, edge=7.5)))
+    path.write_text(
+        extended_xyz(Trajectory(q, ("Ar", "Big", "Kr"), velocities=v, cell=7.5 * np.eye(3)))
+    )
     back = [*structures(path)]
     for k, one in enumerate(back):
         assert one.velocities is not None
         np.testing.assert_allclose(one.positions, q[k], rtol=1e-11)
         np.testing.assert_allclose(one.velocities, v[k], rtol=1e-11)
         assert [*one.species] == ["Ar", "X", "Kr"]
-        assert one.edge == 7.5
+        np.testing.assert_array_equal(one.cell, 7.5 * np.eye(3))
     assert len(back) == 2
 
 
@@ -170,7 +206,7 @@ def test_ase_reads_ours():
     masses = np.array([1.0, 2, 3, 4])
     ours = Trajectory(
         q, ("Ar", "Ar", "Kr", "Soft"), np.array([0.0, 1.5]), v, v * masses[:, None], masses,
-        np.array([-3.0, -4.0]), 5.0, ("minimum", 'saddle"<&'),
+        np.array([-3.0, -4.0]), 5 * np.eye(3), labels=("minimum", 'saddle"<&'),
     )  # fmt: skip
     frames = ase.read(io.StringIO(extended_xyz(ours)), ":", format="extxyz")
     for k, one in enumerate(frames):
@@ -182,6 +218,6 @@ def test_ase_reads_ours():
     assert [*frames[0].symbols] == ["Ar", "Ar", "Kr", "X"]
     assert frames[0].arrays["name"][3] == "Soft"
     assert frames[1].info["label"].startswith("saddle")
-    flat = ase.read(io.StringIO(extended_xyz(Trajectory(q[..., :2], ("Ar",) * 4, edge=4.0))),
-                    format="extxyz")  # fmt: skip
+    plane = Trajectory(q[..., :2], ("Ar",) * 4, cell=4 * np.eye(2))
+    flat = ase.read(io.StringIO(extended_xyz(plane)), format="extxyz")
     assert [*flat.pbc] == [True, True, False]

@@ -13,14 +13,15 @@ import jax.numpy as jnp
 from actionrun.compiler.numerics.array_types import ArrayFunction, Energies, Positions
 
 from .neighbor_list import NeighborList
+from .periodic_cell import Cell
 
 
 class Neighborhood(NamedTuple):
-    """Which other bodies act on one: those within `cutoff` (None: all), by the minimum image in a
-    cubic box of that `edge` (None: no box)."""
+    """Which other bodies act on one: those within `cutoff` (None: all), by the minimum image in
+    a periodic `cell` (None: no box)."""
 
     cutoff: jax.Array | None
-    edge: jax.Array | None
+    cell: Cell
 
 
 class Interaction(Protocol):

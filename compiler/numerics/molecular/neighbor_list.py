@@ -14,7 +14,9 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 from actionrun.compiler.numerics.array_types import Positions
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Bool, Int
+
+from .periodic_cell import Cell, minimum_image
 
 
 class NeighborList(NamedTuple):
@@ -31,13 +33,6 @@ class NeighborList(NamedTuple):
     lost: jax.Array  # () bool
 
 
-def minimum_image(
-    d: Float[Array, "*shape"], edge: jax.Array | float | None
-) -> Float[Array, "*shape"]:
-    """Differences of coordinates by the nearest image in a cubic periodic box."""
-    return d if edge is None else d - edge * jnp.round(d * (1 / edge))
-
-
 def all_neighbors(q: Positions) -> NeighborList:
     """The list that holds all others, which no motion outdates."""
     n = q.shape[1]
@@ -48,7 +43,7 @@ def all_neighbors(q: Positions) -> NeighborList:
     return NeighborList(index, count, q, jnp.asarray(jnp.inf, q.dtype), jnp.asarray(False))
 
 
-def neighbors_within(q: Positions, edge, reach, margin, capacity: int) -> NeighborList:
+def neighbors_within(q: Positions, cell: Cell, reach, margin, capacity: int) -> NeighborList:
     """The bodies within `reach` of each body in any image, at most `capacity` a body.
 
     Columns are filled in the order of the bodies, so the list depends on the places alone.
@@ -59,7 +54,7 @@ def neighbors_within(q: Positions, edge, reach, margin, capacity: int) -> Neighb
 
     def column(j, s):
         index, count = s
-        d = minimum_image(q - jax.lax.dynamic_slice_in_dim(q, j, 1, axis=1), edge)
+        d = minimum_image(q - jax.lax.dynamic_slice_in_dim(q, j, 1, axis=1), cell)
         near = (jnp.min(jnp.sum(d * d, axis=0), axis=-1) < limit) & (rows != j)
         place = jnp.where(near, count, capacity)
         index = index.at[rows, place].set(j, mode="drop", unique_indices=True)
@@ -79,13 +74,13 @@ def outdated(near: NeighborList, q: Positions) -> Bool[Array, ""]:
     return jnp.max(jnp.sum(moved * moved, axis=0)) > near.margin * near.margin
 
 
-def most_neighbors(q: Positions, edge, reach) -> Int[Array, ""]:
+def most_neighbors(q: Positions, cell: Cell, reach) -> Int[Array, ""]:
     """The largest number of neighbours of a body: how long the rows have to be."""
     n = q.shape[1]
     limit = reach * reach
 
     def row(i, most):
-        d = minimum_image(q - jax.lax.dynamic_slice_in_dim(q, i, 1, axis=1), edge)
+        d = minimum_image(q - jax.lax.dynamic_slice_in_dim(q, i, 1, axis=1), cell)
         near = jnp.min(jnp.sum(d * d, axis=0), axis=-1) < limit
         return jnp.maximum(most, jnp.sum(near) - 1)
 

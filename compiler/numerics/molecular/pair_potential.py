@@ -25,7 +25,8 @@ from actionrun.compiler.numerics.array_types import ArrayFunction, Energies, Pos
 from jaxtyping import Array, Float
 
 from .interaction import Neighborhood
-from .neighbor_list import NeighborList, all_neighbors, minimum_image
+from .neighbor_list import NeighborList, all_neighbors
+from .periodic_cell import Cell, minimum_image
 
 FEW = 4  # images below which a loop over neighbours serves all bodies at once
 
@@ -76,13 +77,13 @@ class PairPotential(eqx.Module):
     kind: jax.Array | None
     cutoff: jax.Array | None
     switch: jax.Array | None
-    edge: jax.Array | None
+    cell: Cell
 
     moves_freely = True
 
     @property
     def neighborhood(self) -> Neighborhood:
-        return Neighborhood(self.cutoff, self.edge)
+        return Neighborhood(self.cutoff, self.cell)
 
     def energy(self, q: Positions, neighbors: NeighborList | None) -> Energies:
         """Potential energy of each image; `neighbors` None: of all pairs, without a list."""
@@ -142,7 +143,7 @@ class PairPotential(eqx.Module):
             """What a set of pairs adds. The condition skips pairs that are apart in all images;
             and it keeps XLA from computing the coefficients anew for each component."""
             d, *more = differences
-            d = minimum_image(d, self.edge)
+            d = minimum_image(d, self.cell)
             s = jnp.sum(d * d, axis=0)
             # A NaN is not skipped; without cut-off nothing is.
             apart = s[0] >= jnp.inf if self.cutoff is None else jnp.min(s) >= self.cutoff**2
@@ -195,7 +196,7 @@ class PairPotential(eqx.Module):
         def slot(m, out):
             j = neighbors.others[:, m]
             d, *more = (x - x.at[:, j].get(mode="promise_in_bounds") for x in fields)
-            d = minimum_image(d, self.edge)
+            d = minimum_image(d, self.cell)
             s = jnp.where((m < neighbors.counts)[:, None], jnp.sum(d * d, axis=0), far)
             terms = self._filled(s, self._columns(jnp.arange(n), j))
             value = what.combined(*what.coefficients(*terms, d, *more), d, *more)

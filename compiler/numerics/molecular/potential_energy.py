@@ -14,11 +14,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from actionrun.compiler.numerics.array_types import Energies, Positions
-from jaxtyping import Array, Bool
+from jaxtyping import Array, Bool, Float
 
 from . import neighbor_list as lists
 from .interaction import Interaction, Neighborhood
 from .neighbor_list import NeighborList
+from .zero_modes import rigid_body_modes
 
 SKIN = 0.12  # of the cut-off; twice what a body may move before its list is renewed
 CROWDED = 0.75  # share of others within reach from which a list of all others is as good
@@ -42,12 +43,19 @@ class PotentialEnergy(eqx.Module):
         wanted = [one for one in each if one is not None]
         if not wanted:
             return None
-        edge = next((one.edge for one in wanted if one.edge is not None), None)
+        cell = next((one.cell for one in wanted if one.cell is not None), None)
         cutoff = wanted[0].cutoff
         for one in wanted[1:]:
             if cutoff is not None:
                 cutoff = None if one.cutoff is None else jnp.maximum(cutoff, one.cutoff)
-        return Neighborhood(cutoff, edge)
+        return Neighborhood(cutoff, cell)
+
+    def zero_modes(self, q: Positions) -> Float[Array, "z dim n t"]:
+        """Orthonormal motions of the whole (Z, dim, N, T) that cost no energy."""
+        if not self.moves_freely:
+            return jnp.zeros((0, *q.shape), q.dtype)
+        near, modes = self.neighborhood, rigid_body_modes(q)
+        return modes if near is None or near.cell is None else modes[: len(q)]
 
     def energy(self, q: Positions, neighbors: NeighborList | None = None) -> Energies:
         """V of each image."""
@@ -86,11 +94,11 @@ class PotentialEnergy(eqx.Module):
         if near is None or near.cutoff is None or n < 3:
             return lists.all_neighbors(q)
         reach = near.cutoff * (1 + SKIN)
-        most = int(_most_neighbors(q, near.edge, reach))
+        most = int(_most_neighbors(q, near.cell, reach))
         if max(most, rows) > CROWDED * (n - 1):
             return lists.all_neighbors(q)
         capacity = min(n - 2, max(rows, 4 * int(np.ceil((most * ROOM + 2) / 4))))
-        return _neighbors(q, near.edge, reach, near.cutoff * (SKIN / 2), capacity)
+        return _neighbors(q, near.cell, reach, near.cutoff * (SKIN / 2), capacity)
 
     def updated_list(self, neighbors: NeighborList, q: Positions) -> NeighborList:
         """The list at q, its rows as long as before; `lost` where they are too short."""
@@ -101,7 +109,7 @@ class PotentialEnergy(eqx.Module):
         if rows == q.shape[1] - 1:  # all others: as good wherever they are
             return neighbors
         reach, margin = near.cutoff * (1 + SKIN), near.cutoff * (SKIN / 2)
-        fresh = lists.neighbors_within(q, near.edge, reach, margin, rows)
+        fresh = lists.neighbors_within(q, near.cell, reach, margin, rows)
         return fresh._replace(lost=fresh.lost | neighbors.lost)
 
     def outdated(self, neighbors: NeighborList, q: Positions) -> Bool[Array, ""]:

@@ -28,9 +28,10 @@ from actionrun.compiler.numerics.task_pool import run_batched
 
 from .minimization import LANES, QuenchResult, quench
 from .potential_energy import PotentialEnergy
-from .zero_modes import project_out_zero_modes, rigid_body_modes
+from .zero_modes import project_out_zero_modes
 
 LANCZOS = 4  # products with the Hessian a round
+NOISE = 1e-12  # of a curvature: shorter vectors of Lanczos are rounding
 DOWNHILL = 6  # steps of L-BFGS a round
 UPHILL = 0.1  # longest step along the mode; longer ones leave the valley and find higher saddles
 LEAST = 0.05  # shortest where the curvature is still positive
@@ -81,7 +82,7 @@ def eigenvector_following(
 
     def started(task):
         q, mode = task
-        mode = _unit(project_out_zero_modes(rigid_body_modes(q), mode))
+        mode = _unit(project_out_zero_modes(potential.zero_modes(q), mode))
         energy, forces = potential.energy_and_forces(q)
         none = jnp.zeros(energy.shape, int)
         zero = jnp.zeros_like(energy)
@@ -144,21 +145,26 @@ def _round(potential: PotentialEnergy, x: _Search) -> _Search:
 
 def _lowest(potential: PotentialEnergy, q: jax.Array, v: jax.Array) -> tuple[jax.Array, jax.Array]:
     """The lowest Ritz value (B,) and vector of the Hessian after a few Lanczos steps from v."""
-    zero = rigid_body_modes(q)
+    zero = potential.zero_modes(q)
+    steps = max(1, min(LANCZOS, q.shape[0] * q.shape[1] - len(zero)))
     basis, diagonal, beside = [v], [], []
-    for k in range(LANCZOS):
+    for k in range(steps):
         w = project_out_zero_modes(zero, potential.hessian_product(q, basis[k]))
         diagonal.append(dot(basis[k], w))
-        if k == LANCZOS - 1:
+        if k:  # a direction that is none must not look soft
+            stiff = jnp.abs(diagonal[0]) + diagonal[0] + 1
+            diagonal[k] = jnp.where(beside[k - 1] > 0, diagonal[k], stiff)
+        if k == steps - 1:
             break
         for other in basis:
             w = w - dot(other, w) * other
-        beside.append(jnp.sqrt(dot(w, w)))
-        basis.append(w / jnp.maximum(beside[-1], 1e-12))
-    matrix = jnp.zeros((q.shape[-1], LANCZOS, LANCZOS), q.dtype)
-    for k in range(LANCZOS):
+        size = jnp.sqrt(dot(w, w))
+        beside.append(jnp.where(size > NOISE * jnp.abs(diagonal[0]), size, 0))
+        basis.append(jnp.where(beside[-1] > 0, w / jnp.where(size > 0, size, 1), 0))
+    matrix = jnp.zeros((q.shape[-1], steps, steps), q.dtype)
+    for k in range(steps):
         matrix = matrix.at[:, k, k].set(diagonal[k])
-        if k < LANCZOS - 1:
+        if k < steps - 1:
             matrix = matrix.at[:, k, k + 1].set(beside[k]).at[:, k + 1, k].set(beside[k])
     # a search that has left the finite world must not take the others with it
     values, vectors = jnp.linalg.eigh(jnp.where(jnp.isfinite(matrix), matrix, 0))
@@ -178,7 +184,7 @@ def soft_direction(
     """Directions `push` (dim, N, B) at minima q, made soft: unit vectors along (1 - rate H)^steps
     push, H the Hessian, without motions of the whole. 1 over the largest curvature is a good
     rate."""
-    zero = rigid_body_modes(q)
+    zero = potential.zero_modes(q)
 
     def step(_, p):
         return p - rate * potential.hessian_product(q, p)

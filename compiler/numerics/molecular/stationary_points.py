@@ -12,14 +12,12 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 import numpy as np
 from actionrun.compiler.numerics.array_types import Structure
 from jaxtyping import Array, Float
 
 from .potential_energy import PotentialEnergy
-from .zero_modes import rigid_body_modes
 
 STEPS = 30  # of Newton's method; four are usual
 FLAT = 1e-7  # eigenvalues below this share of the largest are rounding, not curvature
@@ -39,13 +37,15 @@ class StationaryPoint(NamedTuple):
     negative: int
 
 
-def zero_modes(q: Structure, free: bool = True) -> Float[np.ndarray, "d k"]:
-    """Orthonormal motions of the whole (D, k): none in an external field (`free` False)."""
-    result = np.asarray(_rigid(jnp.asarray(q)[..., None])).reshape(-1, q.size)
-    return result[np.abs(result).max(axis=1) > 0].T if free else np.zeros((q.size, 0))
+@eqx.filter_jit
+def _motions(potential: PotentialEnergy, q: Float[Array, "dim n"]) -> Float[Array, "z dim n"]:
+    return potential.zero_modes(q[..., None])[..., 0]
 
 
-_rigid = jax.jit(rigid_body_modes)
+def zero_modes(potential: PotentialEnergy, q: Structure) -> Float[np.ndarray, "d k"]:
+    """Orthonormal motions of the whole (D, k) that cost no energy."""
+    result = np.asarray(_motions(potential, jnp.asarray(q))).reshape(-1, q.size)
+    return result[np.abs(result).max(axis=1) > 0].T
 
 
 @eqx.filter_jit
@@ -75,10 +75,10 @@ def hessian(
     return float(energy), gradient.ravel(), (matrix + matrix.T) / 2
 
 
-def newton_step(potential: PotentialEnergy, q: Structure, free: bool = True) -> Structure:
+def newton_step(potential: PotentialEnergy, q: Structure) -> Structure:
     """What Newton's method would add to q (dim, N), without motions of the whole."""
     _, gradient, matrix = hessian(potential, q)
-    return _step(gradient, matrix, zero_modes(q, free))[0].reshape(q.shape)
+    return _step(gradient, matrix, zero_modes(potential, q))[0].reshape(q.shape)
 
 
 def _step(gradient: np.ndarray, matrix: np.ndarray, rigid: np.ndarray):
@@ -100,7 +100,7 @@ def _complement(rigid: np.ndarray) -> np.ndarray:
 
 
 def stationary_point(
-    potential: PotentialEnergy, q: Structure, free: bool = True, steps: int = STEPS
+    potential: PotentialEnergy, q: Structure, steps: int = STEPS
 ) -> StationaryPoint:
     """The stationary point that Newton's method finds from q (dim, N) near it, to rounding.
 
@@ -110,7 +110,7 @@ def stationary_point(
     reach = LONGEST * _spacing(q)
     for _ in range(steps + 1):
         energy, gradient, matrix = hessian(potential, q)
-        step, values, vectors = _step(gradient, matrix, zero_modes(q, free))
+        step, values, vectors = _step(gradient, matrix, zero_modes(potential, q))
         largest = float(np.max(np.abs(gradient)))
         if best is not None and largest >= best.gradient and best.gradient < 1e-6:
             break
@@ -126,9 +126,9 @@ def stationary_point(
 
 
 def _spacing(q: np.ndarray) -> float:
-    """The shortest distance between two bodies; the size of q where there is one body."""
+    """The shortest distance between two bodies; 1 where there is one body."""
     n = q.shape[1]
     if n < 2:
-        return max(float(np.linalg.norm(q)), 1.0)
+        return 1.0
     d = np.linalg.norm(q[:, :, None] - q[:, None, :], axis=0)
     return float(np.min(d[np.triu_indices(n, 1)]))

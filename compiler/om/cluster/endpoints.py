@@ -1,9 +1,8 @@
-"""Endpoints of a cluster's transformation: relaxed, classified, aligned."""
+"""Endpoints of a transformation: relaxed, classified, aligned, on the surface that is searched."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import jax
@@ -12,9 +11,10 @@ import numpy as np
 from actionrun.compiler.errors import study_error
 from actionrun.compiler.numerics.molecular.alignment import (
     AlignedStructure,
-    matching_order,
+    Freedom,
     nearest_alignments,
 )
+from actionrun.compiler.numerics.molecular.energy_surface import EnergySurface
 from actionrun.compiler.numerics.molecular.minimization import QuenchResult, quench
 from actionrun.compiler.numerics.molecular.potential_energy import PotentialEnergy
 from actionrun.compiler.numerics.molecular.stationary_points import (
@@ -22,22 +22,23 @@ from actionrun.compiler.numerics.molecular.stationary_points import (
     newton_step,
     stationary_point,
 )
-from actionrun.compiler.om.particle_system import particle_system
+from actionrun.compiler.numerics.molecular.superposition import EnergySymmetry
 from actionrun.compiler.om.path_problem import PathProblem
-from actionrun.compiler.om.structures import GivenStructure, given_ends
+from actionrun.compiler.om.structures import GivenStructure
+
+from .surface import searched_surface
 
 NEAR = 1e-3  # Newton's step, over the distance of neighbours, of a structure that is stationary
 SAME = 1e-3  # distance, over that of neighbours, below which two structures are one
 STARTS = 1000  # rotations from which alignments are looked for
 TOLERANCE = 1e-6  # largest component of a quenched gradient, in energies a body over that distance
 CAP = 0.35  # longest step of a quench, all bodies together, in distances of neighbours
-SMALLEST, LARGEST = 0.2, 20.0  # distances of neighbours that a search's steps are made for
 MOST = 3000  # evaluations of a quench
 
 
 @dataclass(frozen=True)
 class Endpoint:
-    """One end: what the file gave, the configuration that is used, and what it is.
+    """One end: what was given, the configuration that is used, and what it is.
 
     `moved` is how far relaxing it went (the norm over all bodies), 0 where it was stationary.
     """
@@ -57,21 +58,23 @@ class Endpoint:
 
 @dataclass(frozen=True)
 class Endpoints:
-    """Both ends; `aligned` are copies of the end near the start, the nearest first; `apart` the
-    distance as the files have them. `length` is the distance of neighbours."""
+    """Both ends, of the bodies that move, in the units of the `surface`; `aligned` are copies of
+    the end near the start, the nearest first, by the symmetries that the study lists, and `near`
+    those by motions that cost nothing besides; `apart` the distance as it was given. `length` is
+    the distance of neighbours, `scale` the unit of energies. `listed` are the symmetries that make
+    two structures one."""
 
     start: Endpoint
     end: Endpoint
     aligned: tuple[AlignedStructure, ...]
+    near: tuple[AlignedStructure, ...]
     apart: float
     species: tuple[str, ...]
     length: float
-
-    @property
-    def scale(self) -> float:
-        """The unit of energies: that of the ends, a body."""
-        n = self.start.q.shape[1]
-        return max(abs(self.end.point.energy), abs(self.start.point.energy)) / n
+    scale: float
+    surface: EnergySurface
+    symmetry: EnergySymmetry
+    listed: Freedom
 
     @property
     def floor(self) -> float:
@@ -80,22 +83,16 @@ class Endpoints:
 
     @property
     def pair(self) -> np.ndarray:
-        """Start and nearest copy of the end (dim, N, 2)."""
-        return np.stack([self.start.q, self.aligned[0].q], axis=2)
+        """Start and nearest copy of the end (dim, N, 2), in the study's unit."""
+        return np.stack([self.start.q, self.aligned[0].q], axis=2) * float(self.surface.length)
 
-
-def given_structures(
-    problem: PathProblem, observations: Mapping[str, np.ndarray]
-) -> tuple[PathProblem, GivenStructure, GivenStructure]:
-    """The ends as the files give them, the end's bodies in the order of the start's species, and
-    the setting with its bodies in that order."""
-    study = problem.study
-    start, end = given_ends(study, problem.system, observations)
-    order = matching_order(start.species, end.species)
-    end = GivenStructure(end.q[:, order], None, start.species)
-    if study.system.species is not None:
-        problem = replace(problem, system=particle_system(study, start.species))
-    return problem, start, end
+    @property
+    def labelled(self) -> bool:
+        """Whether copies that the energy does not tell apart are told apart by the study."""
+        several = len({*self.symmetry.kinds.tolist()}) < len(self.symmetry.kinds)
+        return (self.symmetry.inversion and not self.listed.inversion) or (
+            several and not self.listed.permutation
+        )
 
 
 def endpoints(problem: PathProblem, start: GivenStructure, end: GivenStructure) -> Endpoints:
@@ -103,12 +100,14 @@ def endpoints(problem: PathProblem, start: GivenStructure, end: GivenStructure) 
 
     Raises Faults for a structure that does not relax, and for two copies of one.
     """
-    study, potential = problem.study, problem.system.potential
-    barrier, free = study.refine.barrier, potential.moves_freely
+    study, barrier = problem.study, problem.study.refine.barrier
+    found = searched_surface(problem, start, end)
+    surface, symmetry, length = found.surface, found.symmetry, found.length
     both = []
     for name, one in (("start", start), ("end", end)):
         try:
-            both.append(_end(problem, one.q, relaxed=barrier))
+            q = one.q / float(surface.length)
+            both.append(_end(surface, q, length, found.scale, relaxed=barrier))
         except FloatingPointError:
             raise study_error(
                 study, ("ends", name), "ends.relax",
@@ -116,49 +115,79 @@ def endpoints(problem: PathProblem, start: GivenStructure, end: GivenStructure) 
                 "take a structure nearer to a minimum; are its units those of the study?",
             ) from None  # fmt: skip
     first, last = both
+    names = study.ends.align
+    listed = Freedom("rotation" in names, "inversion" in names, "permutation" in names)
+    if barrier or names:
+        _require_different(problem, symmetry, listed, first, last, length)
     count = max(1, study.refine.alignments)
-    apart = float(np.linalg.norm(last.q - first.q))
-    length = float(np.median(_neighbours(first.q)))
-    if barrier and not SMALLEST <= length <= LARGEST:
-        raise study_error(
-            study, ("ends", "start"), "ends.scale",
-            f"neighbours are {length:.3g} apart: the steps of the search are made for distances "
-            f"from {SMALLEST:g} to {LARGEST:g}", "write lengths in another unit, such as angstrom",
-        )  # fmt: skip
-    search = nearest_alignments(
-        first.q, last.q, start.species, count=count, starts=STARTS, seed=study.seed, turned=free
+
+    def copies(freedom: Freedom) -> tuple[AlignedStructure, ...]:
+        return tuple(nearest_alignments(
+            first.q, last.q, start.species, count=count, starts=STARTS, seed=study.seed,
+            freedom=freedom, symmetry=symmetry,
+        ))  # fmt: skip
+
+    aligned = copies(listed)
+    near = aligned if listed.motion or not barrier else copies(listed._replace(motion=True))
+    return Endpoints(
+        first, last, aligned, near, float(np.linalg.norm(last.q - first.q)), start.species, length,
+        found.scale, surface, symmetry, listed,
+    )  # fmt: skip
+
+
+def _require_different(
+    problem: PathProblem, symmetry: EnergySymmetry, listed: Freedom, first: Endpoint,
+    last: Endpoint, length: float,
+) -> None:  # fmt: skip
+    """Raises Faults where start and end are one structure by the symmetries that are listed."""
+    same = any(
+        (one.sign == 1 or listed.inversion)
+        and (listed.permutation or np.array_equal(one.order, np.arange(len(one.order))))
+        for one in symmetry.superpositions(first.q, last.q, near=SAME * length)
     )
-    if search[0].distance < SAME * length and (barrier or study.ends.align):
+    if same:
+        words = [word for word, flag in (("turned", symmetry.turns and listed.motion),
+                 ("mirrored", listed.inversion and symmetry.inversion),
+                 ("relabelled", listed.permutation)) if flag]  # fmt: skip
+        how = f": {' and '.join(words)} they coincide" if words else ""
         raise study_error(
-            study, ("ends", "end"), "ends.same",
-            "start and end are copies of one structure: turned, mirrored and relabelled they are "
-            f"{search[0].distance:.1e} apart", "name two different minima in [ends]",
+            problem.study, ("ends", "end"), "ends.same",
+            f"start and end are copies of one structure{how}",
+            "name two different minima in [ends]; copies that are told apart by their labels or "
+            "their handedness are ends where align does not list permutation or inversion",
         )  # fmt: skip
-    aligned = tuple(search) if study.ends.align else (AlignedStructure(last.q, apart),)
-    return Endpoints(first, last, aligned, apart, start.species, length)
 
 
-def _end(problem: PathProblem, q: np.ndarray, *, relaxed: bool) -> Endpoint:
-    potential = problem.system.potential
-    free = potential.moves_freely
-    length = float(np.median(_neighbours(q)))
-    step = newton_step(potential, q, free)
+def _end(
+    surface: EnergySurface, q: np.ndarray, length: float, scale: float, *, relaxed: bool
+) -> Endpoint:
+    step = newton_step(surface, q)
     stationary = float(np.max(np.abs(step))) < NEAR * length
     if not relaxed or stationary:
-        point = stationary_point(potential, q, free, steps=0 if not relaxed else 30)
+        point = stationary_point(surface, q, steps=0 if not relaxed else 30)
         return Endpoint(q, point, 0.0)
-    force = float(np.max(np.abs(point_energy(potential, q)))) / q.shape[1] / length
-    settled = quenched_structures(potential, q[..., None], length, force)
+    settled = quenched_structures(surface, q[..., None], length, scale / length)
     if not bool(settled.converged[0]):
         raise FloatingPointError("not relaxed")
-    point = stationary_point(potential, np.asarray(settled.q)[..., 0], free)
-    if float(np.median(_neighbours(point.q))) > 2 * length:
+    point = stationary_point(surface, np.asarray(settled.q)[..., 0])
+    if _fallen_apart(point.q, q):
         raise FloatingPointError("fell apart")
     return Endpoint(q, point, float(np.linalg.norm(point.q - q)))
 
 
-def point_energy(potential: PotentialEnergy, q: np.ndarray) -> np.ndarray:
-    return np.asarray(potential.energy(jnp.asarray(q)[..., None]))
+def _fallen_apart(q: np.ndarray, before: np.ndarray) -> bool:
+    """Whether bodies are twice as far from their neighbours as they were; never a single body."""
+    if q.shape[1] < 2:
+        return False
+    far, was = (float(np.median(_neighbour_distances(x))) for x in (q, before))
+    return far > 2 * was
+
+
+def _neighbour_distances(q: np.ndarray) -> np.ndarray:
+    """The distance of each body to its nearest (N,)."""
+    n = q.shape[1]
+    d = np.linalg.norm(q[:, :, None] - q[:, None, :], axis=0)
+    return np.min(d + np.where(np.eye(n) > 0, np.inf, 0.0), axis=1)
 
 
 def quenched_structures(
@@ -169,12 +198,3 @@ def quenched_structures(
     # As arrays, so that other numbers do not compile again.
     limits: tuple[Any, ...] = tuple(jnp.asarray(x) for x in (TOLERANCE * force, MOST, CAP * length))
     return jax.tree.map(np.asarray, quench(potential, jnp.asarray(q), *limits))
-
-
-def _neighbours(q: np.ndarray) -> np.ndarray:
-    """The distance of each body to its nearest (N,)."""
-    n = q.shape[1]
-    if n < 2:
-        return np.array([max(float(np.linalg.norm(q)), 1.0)])
-    d = np.linalg.norm(q[:, :, None] - q[:, None, :], axis=0)
-    return np.min(d + np.where(np.eye(n) > 0, np.inf, 0.0), axis=1)

@@ -81,7 +81,7 @@ def _panel(
 
 def _profile(result: TransformationResult) -> Figure:
     """Energies along the chain, above the start."""
-    unit = result.problem.study.unit("lagrangian")
+    unit = result.problem.study.energy_unit.label
     start = result.ends.start.point.energy
     along = np.array([stop.along for stop in result.chain])
     above = np.array([stop.point.energy for stop in result.chain]) - start
@@ -119,7 +119,7 @@ def _descent(result: TransformationResult, start: float) -> Curve:
 def _energies(result: TransformationResult) -> Figure:
     """Energies along the path before and after each image is quenched (the paper's Fig. 5)."""
     study, path = result.problem.study, result.path.path
-    time, unit = Axis("time t", study.unit("t")), study.unit("lagrangian")
+    time, unit = Axis("time t", study.unit("t")), study.energy_unit.label
     before = Curve(path.t, path.potential, "before the quench")
     after = Curve(path.t, result.quenched, "after the quench", "steps")
     total = Curve(path.t, path.energy, "total energy", "dashed")
@@ -144,7 +144,7 @@ def _search(result: TransformationResult) -> Figure | None:
     start = result.ends.start.point.energy
     known = np.isfinite(history["lid"])
     searches, lid = history["searches"][known], history["lid"][known]
-    unit = result.problem.study.unit("lagrangian")
+    unit = result.problem.study.energy_unit.label
     curve = Curve(searches.astype(float), lid - start, "", "steps")
     panel = Panel(Axis("searches for saddles"), Axis("lowest barrier so far", unit), (curve,))
     return Figure("search", "How the barrier from the start fell with the searches.", (panel,))

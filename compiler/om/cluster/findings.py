@@ -9,7 +9,7 @@ from typing import Any
 
 import jax
 import numpy as np
-from actionrun.compiler.findings import Array, Findings, Table
+from actionrun.compiler.findings import Array, Findings, Table, Trajectory
 from actionrun.compiler.om.diagnostics import path_diagnostics
 from actionrun.compiler.om.explanation import equations
 from actionrun.compiler.om.structures import trajectory
@@ -20,6 +20,7 @@ from .endpoints import quenched_structures
 from .figures import transformation_figures
 from .pathway import pathway
 from .result import TransformationResult
+from .study_units import in_study_units
 from .transformation import ClusterTransformation
 
 
@@ -46,11 +47,15 @@ def _findings(
     path = path_diagnostics(problem, state["path"]["fit"].x, state["path"]["given"])
     tell("measure", 1, 3, {})
     ends = program.ends
-    force = abs(ends.end.point.energy) / len(ends.species) / ends.length
-    settled = quenched_structures(problem.system.potential, path.path.q, ends.length, force)
-    levels = np.where(settled.converged, settled.energy, np.nan)
+    settled = quenched_structures(
+        ends.surface, path.path.q / float(ends.surface.length), ends.length,
+        ends.scale / ends.length,
+    )  # fmt: skip
+    unit = float(ends.surface.energy_unit) * problem.study.energy_unit.scale
+    levels = np.where(settled.converged, settled.energy * unit, np.nan)
     tell("measure", 2, 3, {})
     stops = pathway(program.search, state["search"]) if program.search else ()
+    ends, stops = in_study_units(problem.study, ends, stops)
     result = TransformationResult(
         problem, ends, state["path"]["fit"], state["search"], path, levels, stops, samples
     )
@@ -102,7 +107,7 @@ def _metrics(result: TransformationResult) -> dict[str, float | int]:
 
 def energy_text(result: TransformationResult, x: float, digits: int = 6) -> str:
     """An energy with its unit."""
-    unit = result.problem.study.unit("lagrangian")
+    unit = result.problem.study.energy_unit.label
     return f"{x:.{digits}f} {unit}".rstrip()
 
 
@@ -140,18 +145,24 @@ def _summary(result: TransformationResult) -> tuple[tuple[str, str], ...]:
 
 def _arrays(result: TransformationResult) -> dict[str, Array]:
     study, path = result.problem.study, result.path.path
-    unit, energy = study.unit("t"), study.unit("lagrangian")
+    unit, energy = study.unit("t"), study.energy_unit.label
+    system = result.problem.system
 
     def rows(q: np.ndarray) -> np.ndarray:
-        return np.moveaxis(q, 2, 0).swapaxes(1, 2)
+        return np.moveaxis(system.whole(q), 2, 0).swapaxes(1, 2)
 
     arrays = {
         "t": Array(path.t, ("t",), unit, "time"),
         "q": Array(rows(path.q), ("t", "body", "axis"), "", "position of the path"),
-        "v": Array(rows(path.v), ("t", "body", "axis"), "", "velocity of the path"),
+        "v": Array(
+            np.moveaxis(system.whole_rates(path.v), 2, 0).swapaxes(1, 2),
+            ("t", "body", "axis"),
+            "",
+            "velocity of the path",
+        ),
         "potential_energy": Array(path.potential, ("t",), energy, "energy before the quench"),
         "quenched_energy": Array(result.quenched, ("t",), energy, "energy after the quench"),
-    }
+    }  # fmt: skip
     if result.chain:
         q = np.stack([stop.q for stop in result.chain], axis=2)
         arrays["chain_q"] = Array(rows(q), ("stop", "body", "axis"), "", "the chain's structures")
@@ -170,7 +181,7 @@ def _arrays(result: TransformationResult) -> dict[str, Array]:
 def _tables(result: TransformationResult) -> tuple[Table, ...]:
     ends, tables = result.ends, []
     if result.chain:
-        unit = result.problem.study.unit("lagrangian")
+        unit = result.problem.study.energy_unit.label
         header = (
             "stop", f"energy [{unit}]" if unit else "energy", "above the start", "negative modes",
             "largest gradient", "distance from the last", "joined by",
@@ -195,9 +206,11 @@ def _tables(result: TransformationResult) -> tuple[Table, ...]:
     return tuple(tables)
 
 
-def _trajectory(result: TransformationResult):
+def _trajectory(result: TransformationResult) -> Trajectory | None:
     problem, path = result.problem, result.path.path
-    species = result.ends.species
+    if problem.study.system.particles is None:
+        return None
+    species = problem.system.species
     if len(result.chain) < 2:
         return trajectory(problem.study, problem.system, path.q, times=path.t, v=path.v,
                           energies=path.potential, species=species)  # fmt: skip

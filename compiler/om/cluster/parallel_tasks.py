@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
-from actionrun.compiler.numerics.molecular.alignment import nearest_alignments
-from actionrun.compiler.numerics.molecular.potential_energy import PotentialEnergy
+from actionrun.compiler.numerics.molecular.alignment import Freedom, nearest_alignments
+from actionrun.compiler.numerics.molecular.energy_surface import EnergySurface
 from actionrun.compiler.numerics.molecular.saddle_search import (
     eigenvector_following,
     soft_direction,
@@ -22,6 +22,7 @@ from actionrun.compiler.numerics.molecular.stationary_points import (
 )
 from actionrun.compiler.numerics.molecular.steepest_descent import DescentPath, descend_both_sides
 from actionrun.compiler.numerics.molecular.string_method import string
+from actionrun.compiler.numerics.molecular.superposition import EnergySymmetry
 
 LANES = 256  # searches of a part
 ROUNDS = 90  # of a search; few that succeed take more
@@ -46,13 +47,15 @@ class SearchTasks:
 
     def __init__(
         self,
-        potential: PotentialEnergy,
+        potential: EnergySurface,
+        symmetry: EnergySymmetry,
         species: Sequence[str],
         images: int,
         length: float,
         stiffness: float,
     ):
-        self.potential, self.species, self.images = potential, species, images
+        self.potential, self.symmetry = potential, symmetry
+        self.species, self.images = species, images
         self.length, self.stiffness = length, stiffness
 
     def do(self, name: str, arguments: tuple[Any, ...]) -> Any:
@@ -89,11 +92,11 @@ class SearchTasks:
     ) -> tuple[np.ndarray, np.ndarray]:
         """`tops` of strings from the first of each pair (K, 2, dim, N) to a near copy of the
         second: the nearest, or, where the pair was tried `again` (K,) times, the next ones."""
-        free, pairs = self.potential.moves_freely, ends.copy()
+        pairs, freedom = ends.copy(), Freedom(inversion=self.symmetry.inversion)
         for pair, times in zip(pairs, again.tolist(), strict=True):
             near = nearest_alignments(
                 pair[0], pair[1], self.species, count=1 + times, starts=TURNS, seed=seed,
-                turned=free,
+                freedom=freedom, symmetry=self.symmetry,
             )  # fmt: skip
             pair[1] = near[-1].q
         return self.tops(pairs, steps)
@@ -119,5 +122,5 @@ class SearchTasks:
 
     def left(self, q: np.ndarray) -> SaddleDescent:
         """A saddle near q (dim, N), refined and left by steepest descent."""
-        point = stationary_point(self.potential, q, self.potential.moves_freely)
+        point = stationary_point(self.potential, q)
         return SaddleDescent(point, descend_both_sides(self.potential, point.q, point.mode))

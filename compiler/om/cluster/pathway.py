@@ -8,13 +8,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from actionrun.compiler.numerics.molecular.alignment import nearest_alignments
+from actionrun.compiler.numerics.molecular.alignment import Freedom, nearest_alignments
 from actionrun.compiler.numerics.molecular.stationary_points import StationaryPoint
 from actionrun.compiler.numerics.molecular.steepest_descent import DescentPath, descend_both_sides
 
 from .endpoints import Endpoints
 from .pathway_search import PathwaySearch
-from .stationary_point_graph import TOLERANCE
+from .stationary_point_graph import TOLERANCE, StationaryPointGraph
 
 TURNS = 60  # rotations tried for each link
 
@@ -41,6 +41,8 @@ class StationaryStructure:
 def pathway(search: PathwaySearch, state: Mapping[str, Any]) -> tuple[StationaryStructure, ...]:
     """The structures from start to end; empty where no verified way joins them."""
     graph = search.graph(search.copied(dict(state)))
+    if search.ends.labelled:
+        return _labelled_pathway(search, graph)
     way = graph.verified_way()
     if way is None:
         return ()
@@ -58,6 +60,30 @@ def pathway(search: PathwaySearch, state: Mapping[str, Any]) -> tuple[Stationary
         else:
             named = _stop("saddle" if end.point.negative else "minimum", end.point)
             stops.append(replace(named, name="start" if m == 0 else "end"))
+    return _laid(_numbered(stops), search)
+
+
+def _labelled_pathway(
+    search: PathwaySearch, graph: StationaryPointGraph
+) -> tuple[StationaryStructure, ...]:
+    """The structures of a way through copies that the study tells apart."""
+    way, s, ends = graph.verified_labelled_way(), graph.state, search.ends
+    if way is None:
+        return ()
+    stops: list[StationaryStructure] = []
+    last = len(way.minima) - 1
+    for k, (m, operation) in enumerate(zip(way.path.minima, way.minima, strict=True)):
+        if k:
+            q = way.saddles[k - 1].on(s["saddle_q"][way.path.saddles[k - 1]])
+            point = search.point(q)
+            if not _is_end_saddle(ends, [0 if k == 1 else 2, 1 if k == last else 2], point):
+                stops.append(_stop("saddle", point))
+        if k in (0, last):
+            end = ends.start if k == 0 else ends.end
+            named = _stop("saddle" if end.point.negative else "minimum", end.point)
+            stops.append(replace(named, name="start" if k == 0 else "end"))
+        else:
+            stops.append(_stop("minimum", search.point(operation.on(s["minimum_q"][m]))))
     return _laid(_numbered(stops), search)
 
 
@@ -89,12 +115,16 @@ def _numbered(stops: list[StationaryStructure]) -> list[StationaryStructure]:
 def _laid(
     stops: list[StationaryStructure], search: PathwaySearch
 ) -> tuple[StationaryStructure, ...]:
-    species, free = search.ends.species, search.free
+    ends = search.ends
+    species = ends.species
+    freedom = ends.listed._replace(motion=True) if ends.labelled else Freedom()
     stops = [_descended(stops, k, search) for k in range(len(stops))]
     result = [stops[0]]
     for stop in stops[1:]:
         before = result[-1]
-        near = nearest_alignments(before.q, stop.q, species, starts=TURNS, turned=free)[0]
+        near = nearest_alignments(
+            before.q, stop.q, species, starts=TURNS, freedom=freedom, symmetry=ends.symmetry
+        )[0]
         course = before.on if before.is_saddle else stop.back
         far = near.distance if course is None else float(course[0, -1])
         result.append(replace(stop, q=near.q, along=before.along + far))

@@ -24,9 +24,11 @@ from actionrun.compiler.numerics.molecular.stationary_points import (
     stationary_point,
 )
 from actionrun.compiler.numerics.molecular.steepest_descent import DescentPath, descend_both_sides
+from actionrun.compiler.numerics.molecular.superposition import Relabelling
 from actionrun.compiler.om.path_problem import PathProblem
 
 from .endpoints import Endpoints
+from .labelled_ways import LabelledWays
 from .parallel_tasks import LANES, SaddleDescent, SearchTasks, Sharing, Task
 from .search_starts import bridging_pairs, search_origins
 from .stationary_point_graph import (
@@ -79,9 +81,9 @@ class PathwaySearch:
         self.shares = SHARES if refine.searches >= MANY else 1
         self.lanes = LANES * self.shares
         self.total = -(-refine.searches // self.lanes)
-        dim, n = problem.system.shape
         room = min(ROOM, refine.searches + 4)
-        self.shape = (dim, n)
+        self.shape = ends.start.q.shape
+        self.symmetry = ends.symmetry
         self.share: Sharing = lambda tasks: [self.parts.do(*task) for task in tasks]
         self.room = (2 * room + 4, room + 4, PAIRS * self.lanes // LANES * self.total)
 
@@ -89,7 +91,9 @@ class PathwaySearch:
     def parts(self) -> SearchTasks:
         ends = self.ends
         images = self.problem.study.refine.images
-        return SearchTasks(self.potential, ends.species, images, ends.length, self.stiffness)
+        return SearchTasks(
+            self.potential, self.symmetry, ends.species, images, ends.length, self.stiffness
+        )
 
     def part(self, name: str, arguments: tuple[Any, ...]) -> Any:
         """What a process does of a step: it depends on its arguments alone, to the last bit."""
@@ -101,11 +105,7 @@ class PathwaySearch:
 
     @property
     def potential(self):
-        return self.problem.system.potential
-
-    @property
-    def free(self) -> bool:
-        return self.potential.moves_freely
+        return self.ends.surface
 
     @property
     def scale(self) -> float:
@@ -125,22 +125,60 @@ class PathwaySearch:
     def start(self) -> State:
         names = ("searches", "converged", "new", "verified", "corrected", "refused")
         zeros = {name: np.zeros((), dtype=np.int64) for name in names}
-        return {**empty(self.shape, *self.room), **zeros, "lid": np.asarray(np.inf)}
+        there = empty(self.shape, *self.room, labelled=self.ends.labelled)
+        return {**there, **zeros, "lid": np.asarray(np.inf)}
 
     def copied(self, state: State) -> State:
         return {name: np.array(x) for name, x in state.items()}
 
     def graph(self, state: State) -> StationaryPointGraph:
-        return StationaryPointGraph(state, self.scale)
+        free = self.symmetry.motions is None  # then invariants tell all apart
+        alike = None if free else self.alike
+        graph = StationaryPointGraph(state, self.scale, alike)
+        if self.ends.labelled:
+            listed = self.ends.listed
+            graph.ways = LabelledWays(
+                self.symmetry, listed.inversion, listed.permutation,
+                lambda m: state["minimum_q"][m], self._groups,
+            )  # fmt: skip
+            graph.ends = self._labels
+        return graph
+
+    def alike(self, a: np.ndarray, b: np.ndarray) -> bool:
+        """Whether the energy does not tell two configurations apart."""
+        return bool(self.symmetry.superpositions(a, b))
+
+    @cached_property
+    def _groups(self) -> dict[bytes, tuple[np.ndarray, np.ndarray]]:
+        return {}
+
+    @cached_property
+    def _labels(self) -> tuple[tuple[int, Relabelling], tuple[int, Relabelling]]:
+        """Start and end as copies of minima of the graph: the end may be one of the start's."""
+        start, end, none = self.ends.start, self.ends.end, np.arange(self.shape[1])
+        both = (0, Relabelling(1, none)), (1, Relabelling(1, none))
+        if abs(start.point.energy - end.point.energy) < TOLERANCE * self.scale:
+            each = self.symmetry.superpositions(start.q, end.q)
+            if each:
+                return both[0], (0, each[0])
+        return both
+
+    def operations(self, graph: StationaryPointGraph, joins, q: np.ndarray) -> np.ndarray | None:
+        """The operations (2, 1 + M) by which the known copies of two minima become q
+        (dim, M, 2); None where copies are not told apart."""
+        if not self.ends.labelled:
+            return None
+        rows = []
+        for k, m in enumerate(joins):
+            each = self.symmetry.superpositions(graph.state["minimum_q"][m], q[..., k])
+            if not each:
+                raise LookupError("no copy")
+            rows.append(np.append(each[0].sign, each[0].order))
+        return np.stack(rows)
 
     def fingerprint(self, q: np.ndarray) -> np.ndarray:
         """Invariants (B, 2) of q (dim, N, B)."""
-        return fingerprints(q, self._kinds, self.free)
-
-    @cached_property
-    def _kinds(self):
-        names = list(dict.fromkeys(self.ends.species))
-        return np.array([names.index(name) for name in self.ends.species])
+        return fingerprints(q, self.symmetry.kinds, self.symmetry.cell)
 
     # One step.
 
@@ -157,8 +195,15 @@ class PathwaySearch:
         metrics = {"searches": float(state["searches"]), "minima": float(graph.minima),
                 "saddles": float(graph.saddles)}  # fmt: skip
         if np.isfinite(lid):
-            metrics["barrier"] = lid - self.ends.start.point.energy
-        return metrics, {"searches": np.asarray(int(state["searches"])), "lid": np.asarray(lid)}
+            metrics["barrier"] = self.study_energy(lid - self.ends.start.point.energy)
+        return metrics, {
+            "searches": np.asarray(int(state["searches"])),
+            "lid": np.asarray(self.study_energy(lid)),
+        }
+
+    def study_energy(self, energy: float) -> float:
+        """An energy of the surface in the study's unit."""
+        return energy * float(self.potential.energy_unit) * self.problem.study.energy_unit.scale
 
     def _open(self, state: State) -> bool:
         """Whether the lid can still fall."""
@@ -176,11 +221,14 @@ class PathwaySearch:
         for k, end in enumerate((self.ends.start, self.ends.end)):
             if end.is_minimum:
                 continue
-            for below in self._below(
-                graph, descend_both_sides(self.potential, end.q, end.point.mode)
-            ):
+            downs = descend_both_sides(self.potential, end.q, end.point.mode)
+            for below, down in zip(self._below(graph, downs), downs, strict=True):
                 fingerprint = self.fingerprint(end.q[..., None])[0]
-                graph.saddle(end.q, end.point.energy, fingerprint, (k, below), VERIFIED)
+                m = self._labels[k][0]
+                if below < 0:
+                    continue
+                both = self.operations(graph, (m, below), np.stack([end.q, down.point.q], axis=2))
+                graph.saddle(end.q, end.point.energy, fingerprint, (m, below), VERIFIED, both)
         self._lower(graph)
 
     def _starts(
@@ -189,7 +237,10 @@ class PathwaySearch:
         dim, n = self.shape
         pairs = np.empty((0, 2), dtype=np.int64)
         if step:
-            pairs = bridging_pairs(graph, self._bar(graph), PAIRS * self.shares, draw)
+            pairs = bridging_pairs(
+                graph, self._bar(graph), PAIRS * self.shares, draw, self.symmetry.cell,
+                places=self.symmetry.motions is not None,
+            )  # fmt: skip
         place, way = self._tops(graph, pairs, draw, step)
         count, top = self.lanes, min(place.shape[2], self.lanes)
         origin = search_origins(graph, self._bar(graph), count, draw, pairs)
@@ -208,7 +259,7 @@ class PathwaySearch:
         """The tops of strings between the ends, or across gaps (dim, N, T)."""
         if step == 0:
             start = self.ends.start.q
-            ends = np.stack([np.stack([start, one.q]) for one in self.ends.aligned])
+            ends = np.stack([np.stack([start, one.q]) for one in self.ends.near])
             parts = np.array_split(ends, self.shares)
             tasks: list[Task] = [("tops", (part, LONG)) for part in parts if len(part)]
         else:
@@ -249,10 +300,11 @@ class PathwaySearch:
         fresh: list[int] = []
         energy, fingerprint = ends.energy, ends.fingerprint
         for k in np.flatnonzero(wanted).tolist():
-            if graph.known("saddle", float(energy[k]), fingerprint[k]) >= 0:
+            if graph.known("saddle", ends.q[..., k], float(energy[k]), fingerprint[k]) >= 0:
                 continue
             if not any(abs(energy[j] - energy[k]) < self._margin
                        and np.allclose(fingerprint[j], fingerprint[k], rtol=ALIKE)
+                       and (graph.alike is None or graph.alike(ends.q[..., j], ends.q[..., k]))
                        for j in fresh):  # fmt: skip
                 fresh.append(k)
         return fresh
@@ -264,10 +316,11 @@ class PathwaySearch:
         tops = np.repeat(self.ends.start.q[..., None], LANES, axis=2)
         pushes = np.zeros_like(tops)
         tops[..., :count], pushes[..., :count] = ends.q[..., fresh], ends.mode[..., fresh]
-        joined = []
+        joined, sides = [], []
         for settled in quench_both_sides(self.potential, jnp.asarray(tops), jnp.asarray(pushes)):
             q, level, fine = (np.asarray(x) for x in (settled.q, settled.energy, settled.converged))
             there = self.fingerprint(q)
+            sides.append(q)
             joined.append([
                 graph.minimum(q[..., k], float(level[k]), there[k]) if fine[k] else -1
                 for k in range(count)
@@ -276,9 +329,14 @@ class PathwaySearch:
             endpoints = (joined[0][k], joined[1][k])
             if min(endpoints) < 0:
                 continue
+            try:
+                both = self.operations(graph, endpoints,
+                                       np.stack([q[..., k] for q in sides], axis=2))  # fmt: skip
+            except LookupError:
+                continue
             graph.saddle(
                 ends.q[..., lane], float(ends.energy[lane]), ends.fingerprint[lane], endpoints,
-                UNVERIFIED,
+                UNVERIFIED, both,
             )  # fmt: skip
             s["new"] = s["new"] + 1
             if (m := int(ends.origin[lane])) >= 0:  # where something was found, there is more
@@ -312,6 +370,9 @@ class PathwaySearch:
         if min(endpoints) < 0:
             s["saddle_status"][k], s["refused"] = REFUSED, s["refused"] + 1
             return
+        sides = np.stack([down.point.q for down in left.downs], axis=2)
+        if (both := self.operations(graph, endpoints, sides)) is not None:
+            s["saddle_operations"][k] = both
         s["saddle_q"][k], s["saddle_energy"][k] = point.q, point.energy
         s["saddle_endpoints"][k], s["saddle_status"][k] = endpoints, VERIFIED
         s["verified"] = s["verified"] + 1
@@ -328,4 +389,4 @@ class PathwaySearch:
         ]
 
     def point(self, q: np.ndarray) -> StationaryPoint:
-        return stationary_point(self.potential, q, self.free)
+        return stationary_point(self.potential, q)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 import numpy as np
+from actionrun.compiler.numerics.molecular.periodic_cell import Cell, minimum_image
 from scipy.sparse.csgraph import dijkstra
 
 from .stationary_point_graph import StationaryPointGraph
@@ -46,11 +47,17 @@ def search_origins(
 
 
 def bridging_pairs(
-    graph: StationaryPointGraph, bar: float, count: int, draw: np.random.Generator
+    graph: StationaryPointGraph,
+    bar: float,
+    count: int,
+    draw: np.random.Generator,
+    cell: Cell = None,
+    places: bool = False,
 ) -> np.ndarray:
     """`count` pairs (K, 2) of minima to join by strings, which are then known as tried: the gaps
     of the shortest ways from start to end, on which minima of one group are together. Fewer where
-    there are not so many."""
+    there are not so many. Gaps are between sorted distances, or, where places count, between
+    these."""
     s = graph.state
     low = np.flatnonzero(s["minimum_energy"][: graph.minima] < bar)
     low = low[low > 1]
@@ -58,7 +65,7 @@ def bridging_pairs(
     group = np.unique(graph.groups(bar)[kept], return_inverse=True)[1]
     order = np.argsort(group, kind="stable")
     kept, group = kept[order], group[order]
-    wide = _apart(_forms(s["minimum_q"][kept]))
+    wide = _apart(_places(s["minimum_q"][kept], cell) if places else _forms(s["minimum_q"][kept]))
     number = np.full(graph.minima, -1)
     number[kept] = np.arange(len(kept))
     known = number[s["pair_minima"][: int(s["pairs"])]]
@@ -100,6 +107,12 @@ def _apart(forms: np.ndarray) -> np.ndarray:
     """Squares of the distances (K, K) of rows (K, F), none zero."""
     size = np.sum(forms**2, axis=1)
     return np.maximum(size[:, None] + size[None] - 2 * forms @ forms.T, NEARLY)
+
+
+def _places(q: np.ndarray, cell: Cell) -> np.ndarray:
+    """Displacements (K, dim N) of configurations (K, dim, N) from the first, by nearest images."""
+    away = minimum_image(np.moveaxis(q - q[0], 1, 0), cell)
+    return np.moveaxis(away, 0, 1).reshape(len(q), -1)
 
 
 def _forms(q: np.ndarray) -> np.ndarray:

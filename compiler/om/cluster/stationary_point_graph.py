@@ -7,6 +7,7 @@ verified way, and minima that are reached through such saddles alone, are droppe
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,8 +18,11 @@ from actionrun.compiler.numerics.molecular.minimax_path import (
     minimax_energies,
     minimax_path,
 )
+from actionrun.compiler.numerics.molecular.superposition import Relabelling
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
+
+from .labelled_ways import LabelledWay, LabelledWays
 
 TOLERANCE = 1e-7  # difference of energies of one stationary point, in units of the energy scale
 ALIKE = 1e-5  # relative difference of its invariants
@@ -31,8 +35,12 @@ UNVERIFIED, VERIFIED, REFUSED = (
 State = dict[str, Any]
 
 
-def empty(shape: tuple[int, int], minima: int, saddles: int, pairs: int) -> State:
-    """No minima, no saddles, no pairs of minima that a string has joined; room for so many."""
+def empty(
+    shape: tuple[int, int], minima: int, saddles: int, pairs: int, labelled: bool = False
+) -> State:
+    """No minima, no saddles, no pairs of minima that a string has joined; room for so many.
+    `labelled`: with the operations that bring the known copies of minima to a saddle's sides."""
+    size = 1 + shape[1] if labelled else 0
     return {
         "minimum_q": np.zeros((minima, *shape)),
         "minimum_energy": np.full(minima, np.inf),
@@ -43,6 +51,7 @@ def empty(shape: tuple[int, int], minima: int, saddles: int, pairs: int) -> Stat
         "saddle_energy": np.full(saddles, np.inf),
         "saddle_fingerprint": np.zeros((saddles, 2)),
         "saddle_endpoints": np.full((saddles, 2), -1, dtype=np.int64),
+        "saddle_operations": np.zeros((saddles, 2, size), dtype=np.int64),
         "saddle_status": np.zeros(saddles, dtype=np.int64),
         "saddles": np.zeros((), dtype=np.int64),
         "pair_minima": np.full((pairs, 2), -1, dtype=np.int64),
@@ -55,11 +64,16 @@ def empty(shape: tuple[int, int], minima: int, saddles: int, pairs: int) -> Stat
 class StationaryPointGraph:
     """A state's minima and saddles, changed in place; `scale` is the unit of energies.
 
-    Minimum 0 is the start, minimum 1 the end, whatever they are.
+    Minimum 0 is the start, minimum 1 the end, whatever they are. Where invariants alone do not tell
+    stationary points apart, `alike` compares two. `ways`, where copies of one structure are told
+    apart: `ends` are then the numbers of minima, and the operations of their copies.
     """
 
     state: State
     scale: float
+    alike: Callable[[np.ndarray, np.ndarray], bool] | None = None
+    ways: LabelledWays | None = None
+    ends: tuple[tuple[int, Relabelling], ...] = ()
 
     @property
     def minima(self) -> int:
@@ -79,20 +93,22 @@ class StationaryPointGraph:
         result = self.state["saddle_energy"][: self.saddles]
         return np.where(self.state["saddle_status"][: self.saddles] == REFUSED, np.inf, result)
 
-    def known(self, kind: str, energy: float, fingerprint: np.ndarray) -> int:
+    def known(self, kind: str, q: np.ndarray, energy: float, fingerprint: np.ndarray) -> int:
         """The minimum or saddle of this energy and these invariants, -1 where there is none."""
         s, count = self.state, int(self.state[{"minimum": "minima", "saddle": "saddles"}[kind]])
         near = np.abs(s[f"{kind}_energy"][:count] - energy) < TOLERANCE * self.scale
         for k in np.flatnonzero(near).tolist():
             theirs = s[f"{kind}_fingerprint"][k]
-            if np.all(np.abs(theirs - fingerprint) <= ALIKE * np.abs(fingerprint)):
+            if np.all(np.abs(theirs - fingerprint) <= ALIKE * np.abs(fingerprint)) and (
+                self.alike is None or self.alike(s[f"{kind}_q"][k], q)
+            ):
                 return k
         return -1
 
     def minimum(self, q: np.ndarray, energy: float, fingerprint: np.ndarray) -> int:
         """Its number, a new one where it was not known; -1 where there is no room."""
         s = self.state
-        result = self.known("minimum", energy, fingerprint)
+        result = self.known("minimum", q, energy, fingerprint)
         if result >= 0:
             return result
         k = self.minima
@@ -115,6 +131,7 @@ class StationaryPointGraph:
         fingerprint: np.ndarray,
         endpoints: tuple[int, int],
         status: int,
+        operations: np.ndarray | None = None,
     ) -> int:
         """A new saddle's number; -1 where there is no room."""
         s, k = self.state, self.saddles
@@ -123,6 +140,8 @@ class StationaryPointGraph:
             return -1
         s["saddle_q"][k], s["saddle_energy"][k], s["saddle_fingerprint"][k] = q, energy, fingerprint
         s["saddle_endpoints"][k], s["saddle_status"][k] = endpoints, status
+        if operations is not None:
+            s["saddle_operations"][k] = operations
         s["saddles"] = s["saddles"] + 1
         return k
 
@@ -141,6 +160,8 @@ class StationaryPointGraph:
         """For each minimum the number of the group (M,) that saddles below `bar` join it to."""
         wanted = (self.energies < bar) & np.all(self.endpoints >= 0, axis=1)
         one, other = self.endpoints[wanted].T
+        if self.ends and self.ends[1][0] == 0:  # the end is a copy of the start
+            one, other = np.append(one, 0), np.append(other, 1)
         edges = coo_array((np.ones(len(one)), (one, other)), (self.minima, self.minima))
         return connected_components(edges, directed=False)[1]
 
@@ -149,15 +170,29 @@ class StationaryPointGraph:
 
     def way(self) -> MinimaxPath | None:
         """The best way from start to end through all saddles, verified or not."""
+        if self.ways is not None:
+            labelled = self._labelled(self.ways, self.energies)
+            return None if labelled is None else labelled.path
         return minimax_path(self.flood(0), self.endpoints, 1)
+
+    def _labelled(self, ways: LabelledWays, energies: np.ndarray) -> LabelledWay | None:
+        operations = self.state["saddle_operations"][: self.saddles]
+        return ways.way(self.endpoints, operations, energies, *self.ends)
 
     def verified_way(self) -> MinimaxPath | None:
         """The best way from start to end through verified saddles."""
-        status = self.state["saddle_status"][: self.saddles]
-        energies = np.where(status == VERIFIED, self.energies, np.inf)
         return minimax_path(
-            minimax_energies(self.minima, self.endpoints, energies, 0), self.endpoints, 1
+            minimax_energies(self.minima, self.endpoints, self._verified, 0), self.endpoints, 1
         )
+
+    def verified_labelled_way(self) -> LabelledWay | None:
+        """Likewise, through copies that are told apart."""
+        return None if self.ways is None else self._labelled(self.ways, self._verified)
+
+    @property
+    def _verified(self) -> np.ndarray:
+        status = self.state["saddle_status"][: self.saddles]
+        return np.where(status == VERIFIED, self.energies, np.inf)
 
     def prune(self, lid: float, kept: MinimaxPath) -> None:
         """Drop saddles at the lid or above it that are not on the way `kept`, then minima that no

@@ -27,7 +27,8 @@ class ClusterTransformation:
     def __init__(self, problem: PathProblem, ends: Endpoints):
         self.problem, self.ends = problem, ends
         self.stage = "relax"
-        self.path = PathMinimization(problem, ends.pair, ends.species)
+        names = ends.species if problem.study.system.particles else None
+        self.path = PathMinimization(problem, ends.pair, names)
         refine = problem.study.refine
         self.search = PathwaySearch(problem, ends) if refine.barrier else None
         self.learn = self._stretches
