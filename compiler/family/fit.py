@@ -126,7 +126,11 @@ class Fitting:
         fit, choice = _searched(problem, noise, candidates, tell), None
         if settings.sparse:
             choice = _selected(problem, fit, noise, tell)
-            fit = choice.fit
+            fit, within = choice.fit, problem.within
+            dropped = {term.name for term in choice.terms if not term.kept}
+            gone = np.array([c.name in dropped for c in problem.symbolic.coefficients])
+            low, high = (np.where(gone, 0.0, end) for end in (within.low, within.high))
+            problem = replace(problem, within=within._replace(low=low, high=high))
         fit, noise = _with_noise(problem, fit, noise, tell)
         shift = _step_shift(problem, fit, noise)
         for halving in range(HALVINGS):

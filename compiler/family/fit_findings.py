@@ -93,6 +93,7 @@ def _identified(m: FittedMotion, names: list[str], errors: FitErrors) -> Identif
     where its whole range would change the samples by more than their noise."""
     k = len(names)
     width = m.within.high - m.within.low
+    width = np.where(width > 0, width, 1.0)  # of a term that was dropped
     rows = np.moveaxis(m.solution.projected.rows, 1, -1).reshape(-1, k)
     for i, name in enumerate(names):
         if (prior := m.settings.priors.get(name)) is not None:

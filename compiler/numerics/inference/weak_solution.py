@@ -93,7 +93,7 @@ def _homogeneous(matrix, scale, low, high) -> np.ndarray | None:
                                  high / np.where(way != 0, way, np.inf)])  # fmt: skip
         for size in ratios[ratios > 0]:
             c = np.clip(size * way, low, high)
-            off = float(np.sum((c - size * way) ** 2 / np.maximum(np.abs(c), 1e-300) ** 2))
+            off = float(np.sum((c - size * way) ** 2 / np.maximum(np.abs(c), 1e-150) ** 2))
             if best is None or off < best[0]:
                 best = (off, c)
     return None if best is None else best[1]
