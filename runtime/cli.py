@@ -9,6 +9,7 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from actionrun import spec
@@ -16,29 +17,50 @@ from actionrun.spec.text.source import Faults, UsageFault, shown
 
 from .commands import COMMANDS, action
 from .commands.faults import print_faults
-from .errors import DATA, INTERRUPTED, RETRY, USAGE, RunError
+from .environment.streams import UNWRITABLE, forget_output, prepare_streams
+from .errors import (
+    DATA,
+    INTERRUPTED,
+    OUT_OF_MEMORY,
+    RETRY,
+    USAGE,
+    WRITE,
+    RunError,
+    is_out_of_memory,
+)
 from .workers import MOST_WORKERS
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code of runs.md."""
+    if arguments is None:
+        prepare_streams()
     # Plugins of other packages could change what a study means, and looking for them takes time.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "1")
     words = list(sys.argv[1:] if arguments is None else arguments)
     parser = _parser()
     if words and words[0] not in (*COMMANDS, "-h", "--help", "--version"):
         words.insert(0, "run")
-    options = parser.parse_args(words)
-    if options.command is None:
-        parser.print_help()
-        return USAGE
-    return guarded(lambda: action(options.command)(options), words, debug=options.debug)
+
+    def act() -> int:
+        try:
+            options = parser.parse_args(words)
+        except SystemExit as end:  # its help is printed, or what is wrong with the words
+            return end.code if isinstance(end.code, int) else USAGE
+        if options.command is None:
+            parser.print_help()
+            return USAGE
+        return action(options.command)(options)
+
+    return guarded(act, words, debug="--debug" in words)
 
 
 def guarded(act: Callable[[], int], words: list[str], *, debug: bool) -> int:
     """The exit code of a deed; what goes wrong in it is told in words."""
     try:
-        return act()
+        code = act()
+        sys.stdout.flush()
+        return code
     except Faults as faults:
         print_faults(faults.faults, sys.stderr)
         return DATA
@@ -53,12 +75,20 @@ def guarded(act: Callable[[], int], words: list[str], *, debug: bool) -> int:
         return INTERRUPTED
     except BrokenPipeError:
         # The reader of our output has gone (`actionrun … | head`); nothing is left to say.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        forget_output()
         return 0
-    except MemoryError:
-        _complain("out of memory. A smaller batch, fewer steps or a larger save_every needs less")
-        return RETRY
+    except RecursionError:
+        _complain("a formula of the study is nested too deep, with what it stands on by [define]. "
+                  "Put numbers where names only stand for names")  # fmt: skip
+        return DATA
     except Exception as error:
+        if is_out_of_memory(error):
+            _complain(OUT_OF_MEMORY)
+            return RETRY
+        if isinstance(error, OSError) and error.errno in UNWRITABLE:
+            forget_output()
+            _complain(f"cannot write to the standard output: {str(error.strerror).lower()}")
+            return WRITE
         if debug:
             raise
         _complain(
@@ -69,7 +99,8 @@ def guarded(act: Callable[[], int], words: list[str], *, debug: bool) -> int:
 
 
 def _complain(text: str) -> None:
-    print(f"actionrun: {shown(text)}", file=sys.stderr, flush=True)
+    with suppress(OSError):  # nobody listens; the exit code says it
+        print(f"actionrun: {shown(text)}", file=sys.stderr, flush=True)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -104,6 +135,7 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("study", type=Path, metavar="STUDY.toml")
     run.add_argument("--out", type=Path, metavar="DIR", help="the run folder itself")
     run.add_argument("--fresh", action="store_true", help="start a new run beside older ones")
+    run.add_argument("--yes", action="store_true", help="also where it writes more than 100 GB")
     run.add_argument("--quiet", action="store_true", help="say nothing but what went wrong")
     _shares(run)
 
@@ -181,7 +213,7 @@ class Version(argparse.Action):
         super().__init__(option_strings, dest, nargs=0, help=help)
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
-        from actionrun.runtime.storage.provenance import version_of  # at start-up: see above
+        from actionrun.runtime.storage.versions import version_of  # at start-up: see above
 
         print(f"actionrun {version_of('actionrun')}")
         parser.exit()

@@ -9,6 +9,15 @@ from pathlib import Path
 USAGE, DATA, WRITE, RETRY, INTERRUPTED = 2, 65, 74, 75, 130
 
 
+OUT_OF_MEMORY = "out of memory. A smaller batch, fewer steps or a larger save_every needs less"
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether Python or XLA could not get the memory that they asked for."""
+    of_xla = type(error).__name__ in ("XlaRuntimeError", "JaxRuntimeError")
+    return isinstance(error, MemoryError) or (of_xla and "RESOURCE_EXHAUSTED" in str(error))
+
+
 class RunError(Exception):
     """An end that a user can act upon: `str` is the message, `code` the exit code."""
 
@@ -65,6 +74,8 @@ def _complaint(path: Path, need: int, error: OSError) -> str:
             return f"{head}. It needs {size(need)}{_free(path)}. Make room and run again"
         case errno.EACCES | errno.EPERM | errno.EROFS:
             return f"{head}. Give write permission there, or choose another folder with --out"
+        case errno.ELOOP:
+            return f"{head}. It is not what a run of actionrun has there; choose another folder"
         case errno.ENOENT | errno.ENOTDIR | errno.ESTALE:
             return f"{head}. The folder has vanished while the run was using it"
         case _:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from actionrun import spec
 from actionrun.spec.kinds.registry import Study
 from actionrun.spec.text.source import Faults
 
-from .environment.jax_setup import forget_compiled, set_switches_unless_imported
+from .environment import YES
+from .environment.jax_setup import foreign_setup, forget_compiled, set_switches_unless_imported
 from .environment.signals import Stop
 from .errors import DATA, Busy, RunError
-from .events import Failed, Finished, Listener, Opened
+from .events import Failed, Finished, Listener, Noted, Opened
 from .execution.build_job import build_job
 from .execution.job import Job, Run
 from .execution.run_files import begin_folder
@@ -22,6 +24,11 @@ from .storage.run_folder import Folder, check_owner, folder_for
 from .sweep.points import PATIENCE, write_failure
 from .workers.open_pool import open_pool
 from .workers.pool import WorkerPool
+
+
+def is_output_allowed(size: int) -> bool:
+    """Whether the environment allows a run of that many bytes."""
+    return os.environ.get(YES) == "1"
 
 
 def run(
@@ -34,12 +41,16 @@ def run(
     command: Sequence[str] = (),
     workers: int = 0,
     cluster: str | None = None,
+    allow_output: Callable[[int], bool] = is_output_allowed,
 ) -> Run:
     """Run a study in its folder, go on with it, or read it where it is finished.
 
     `workers` processes of this machine, or those of the Dask scheduler at the address `cluster`,
     share the points of a sweep, the generations of a search or the saddle searches of a cluster;
     the result is the same. A long search for saddles takes the cores of this machine unasked.
+
+    `allow_output` is asked, with the bytes, whether a run may write more than 100 GB; of the points
+    of a sweep the environment variable ACTIONRUN_YES says it.
 
     Raises `actionrun.spec.Faults` for faults that only the compiler or the data show, and a
     RunError (Busy, Stopped, Diverged, CannotWrite, Refused), which knows its exit code.
@@ -51,12 +62,16 @@ def run(
         with folder.lock():
             check_owner(folder, job.hash, job.resolved)
             on_event(Opened(job.title, job.kind, folder.path))
+            if foreign := foreign_setup():
+                on_event(Noted(f"XLA is set up {foreign}: last bits may differ from those of the "
+                               "command line. Import jax after actionrun has run, or set NPROC=1 "
+                               "and XLA_FLAGS as its provenance.json has them"))  # fmt: skip
             if folder.finished:
-                result = folder.read_json(folder.result)
+                result = folder.results()
                 on_event(Finished(folder.path, result.get("seconds") or 0.0, again=True))
                 return Run(folder.path, result, read(folder))
             with open_pool(workers, cluster, on_event) as pool:
-                return _run(job, folder, on_event, stop, tuple(command), pool)
+                return _run(job, folder, on_event, stop, tuple(command), pool, allow_output)
     except BaseException as error:
         on_event(Failed(str(error), error.code if isinstance(error, RunError) else 1))
         raise
@@ -69,6 +84,7 @@ def _run(
     stop: Stop,
     command: tuple[str, ...],
     pool: WorkerPool | None,
+    allow_output: Callable[[int], bool],
 ) -> Run:
     # At start-up: a finished run is read, and a folder in use refused, without jax and Matplotlib.
     if pool is None or not job.is_sweep:
@@ -76,7 +92,7 @@ def _run(
     if not job.is_sweep:
         from .execution.single_run import single_run  # at start-up: jax, after the switches
 
-        return single_run(job, folder, on_event, stop, command, pool)
+        return single_run(job, folder, on_event, stop, command, pool, allow_output)
     from .sweep.sweep import by_workers, one_by_one, run_sweep  # at start-up: Matplotlib
 
     parts = list(job.parts())  # their faults are told before the folder is a run's
@@ -97,7 +113,7 @@ def run_point(
 
     Raises as `run`, but for faults of the study and numbers that diverge.
     """
-    file = place / "resolved.toml"
+    file = Folder(place).regular("resolved.toml")
     Folder(place).failure.unlink(missing_ok=True)
     deadline = time.monotonic() + PATIENCE
     while True:

@@ -23,14 +23,14 @@ class TrainedNetwork:
 
     def __init__(self, path: Path) -> None:
         folder = Folder(path)
-        study = spec.load(folder / "resolved.toml")
+        study = spec.load(folder.regular("resolved.toml"))
         self._kind = KINDS[study.study]
         with double_precision():
             job = build_job(study)
             self.program = job.program()
             # As it was written: a later version may spell the same study with more keys.
-            resolved = (folder / "resolved.toml").read_text(encoding="utf-8")
-            mark = stamp(replace(job, resolved=resolved).hash)
+            resolved = folder.text("resolved.toml")
+            mark = stamp(replace(job, resolved=resolved).study_hash)
             checkpoints = Checkpoints(folder.checkpoint, mark, lambda event: None)
             self.state = checkpoints.last_state(self.program.start())
 

@@ -18,6 +18,7 @@ from actionrun.compiler import compile
 from actionrun.runtime.data.observations import observations
 from actionrun.runtime.environment.jax_setup import double_precision
 from actionrun.runtime.runner import run_point
+from actionrun.runtime.storage.run_folder import Folder
 from actionrun.runtime.sweep.points import asked_to_stop
 from actionrun.runtime.workers.worker import Answer, answer, serve
 
@@ -56,7 +57,7 @@ def infer(folder: str, motions: Mapping[str, np.ndarray]) -> Any:
 def _program(folder: str) -> Any:
     """The program or search of a run folder, compiled once."""
     if folder not in PROGRAMS:
-        study = spec.load(Path(folder) / "resolved.toml")
+        study = spec.load(Folder(Path(folder)).regular("resolved.toml"))
         PROGRAMS.clear()
         PROGRAMS[folder] = compile(study, observations(study))
     return PROGRAMS[folder]

@@ -8,12 +8,12 @@ from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any
 
-import tomli
 from actionrun.spec.kinds.experiment import Experiment
 from actionrun.spec.tables.common import Table, field_keys
-from actionrun.spec.tables.distributions import NormalPrior
 from actionrun.spec.tables.leaves import Column, Expression, Range, Value
 from actionrun.spec.tables.system import Coordinates
+from actionrun.spec.text.document import document
+from actionrun.spec.text.source import Source
 
 BARE = re.compile(r"[A-Za-z0-9_-]+")
 
@@ -48,7 +48,7 @@ def written(thing: Any, raw: Any = None) -> Any:
             }  # fmt: skip
         case Value(text, number, unit):
             return _number(text, number) if unit is None and number is not None else text
-        case Expression() | NormalPrior():
+        case Expression():
             return thing.text
         case Column():
             return thing.text
@@ -78,6 +78,9 @@ def keyed(text: str) -> dict[str, str]:
     Raises ValueError for what is no TOML.
     """
     values: dict[str, str] = {}
+    raw, faults, _ = document(Source(text))
+    if faults:
+        raise ValueError(f"is at fault: {faults[0].message}")
 
     def walk(table: Mapping[str, Any], path: str) -> None:
         for name, item in table.items():
@@ -86,7 +89,7 @@ def keyed(text: str) -> dict[str, str]:
             else:
                 values[f"{path}{name}"] = value(item)
 
-    walk(tomli.loads(text), "")
+    walk(raw, "")
     return values
 
 

@@ -11,6 +11,8 @@ from actionrun.runtime.report.figures import Format, drawn
 from actionrun.runtime.report.page import stem
 from actionrun.runtime.storage.atomic_write import write
 from actionrun.runtime.storage.findings_file import read_content
+from actionrun.runtime.storage.netcdf import arrays
+from actionrun.runtime.storage.regular_files import ARRAY_BYTES, is_regular
 from actionrun.runtime.storage.run_folder import Folder
 
 from .run_arguments import finished_run
@@ -23,16 +25,17 @@ def export(options: Namespace) -> int:
         return _export_figures(folder, options.format, options.out)
     if options.format == "extxyz":
         return _export_structures(folder, options.out)
-    source = folder / "data.nc"
-    if not source.is_file():
+    if not is_regular(folder / "data.nc"):
         raise Refused(f"{folder.path} has no data.nc: this run made no arrays")
-    place = options.out or folder / "export"
-    files: dict[str, str | bytes] = {"data.nc": source.read_bytes()}
+    source = folder.content("data.nc", limit=ARRAY_BYTES)
+    files: dict[str, str] | dict[str, bytes] = {"data.nc": source}
     if options.format == "csv":
-        files = dict(csv_files(source))
+        try:
+            files = csv_files(arrays(source))
+        except ValueError as error:
+            raise Refused(f"{folder / 'data.nc'} is missing or damaged ({error})") from None
     for name, content in files.items():
-        write(place / name, content)
-        print(place / name)
+        _write(folder, options.out, name, content)
     return 0
 
 
@@ -41,16 +44,21 @@ def _export_figures(folder: Folder, form: Format, out: Path | None) -> int:
     if not figures:
         raise Refused(f"{folder.path} has no figures")
     for figure in figures:
-        path = (out or folder / "export") / f"{stem(figure.name)}.{form}"
-        write(path, drawn(figure, form))
-        print(path)
+        _write(folder, out, f"{stem(figure.name)}.{form}", drawn(figure, form))
     return 0
 
 
 def _export_structures(folder: Folder, out: Path | None) -> int:
-    source, place = folder / "trajectory.extxyz", (out or folder / "export") / "trajectory.extxyz"
-    if not source.is_file():
-        raise Refused(f"{folder.path} has no trajectory.extxyz: this run has no atoms")
-    write(place, source.read_bytes())
-    print(place)
+    name = "trajectory.extxyz"
+    if not is_regular(folder / name):
+        raise Refused(f"{folder.path} has no {name}: this run has no atoms")
+    _write(folder, out, name, folder.content(name, limit=ARRAY_BYTES))
     return 0
+
+
+def _write(folder: Folder, out: Path | None, name: str, content: str | bytes) -> None:
+    if out is None:
+        print(folder.write(f"export/{name}", content))
+    else:
+        write(out / name, content)
+        print(out / name)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from argparse import Namespace
 
-from actionrun.runtime.report.latex import standalone
+from actionrun.runtime.report.latex import equations, standalone
+from actionrun.spec.text.source import shown
 
 from .run_arguments import finished_run
 
@@ -12,8 +13,6 @@ from .run_arguments import finished_run
 def latex(options: Namespace) -> int:
     """Print a run's equations as LaTeX."""
     folder = finished_run(options.run)
-    if options.standalone:
-        print(standalone(folder))
-    else:
-        print((folder / "equations.tex").read_text(encoding="utf-8"), end="")
+    text = f"{standalone(folder)}\n" if options.standalone else equations(folder)
+    print(shown(text), end="")
     return 0

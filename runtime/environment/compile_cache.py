@@ -15,7 +15,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from actionrun.runtime.storage.fingerprint import cache_home
-from actionrun.runtime.storage.provenance import cpu_model, version_of
+from actionrun.runtime.storage.versions import cpu_model, version_of
 
 LIMIT = 1 << 30  # bytes of all versions together
 EVERY = 3600.0  # seconds between two looks at their size

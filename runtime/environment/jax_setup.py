@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from actionrun.runtime.storage.provenance import version_of
+from actionrun.runtime.storage.versions import version_of
 
 from .compile_cache import use
 
@@ -18,6 +18,7 @@ XLA_FLAGS = "--xla_backend_extra_options=xla_cpu_small_while_loop_byte_threshold
 SUMS = "--xla_cpu_experimental_ynn_fusion_type"
 SUMS_OF = ("0.10.", "0.11.")  # versions of jaxlib that know it; to others it is a fatal mistake
 GARBAGE = 1_000_000  # new objects between two looks for garbage: more than a start makes
+SET: list[bool] = []  # holds True where the switches were set before XLA started
 READY: list[bool] = []  # holds True in a worker process whose switches are set
 
 
@@ -29,6 +30,7 @@ def set_switches(*, doubles: bool = True) -> None:
     programs of our size is no slower; cores are for several runs at a time.
     """
     environment = os.environ
+    SET.append(True)
     if doubles:
         environment["JAX_ENABLE_X64"] = "true"
     environment.setdefault("NPROC", "1")
@@ -45,9 +47,28 @@ def set_switches(*, doubles: bool = True) -> None:
 
 
 def set_switches_unless_imported(*, doubles: bool) -> None:
-    """Set the switches, unless this process has jax already and they are its owner's."""
+    """Set the switches, also where this process has imported jax and not used it yet: XLA reads
+    them when it starts. After that they are the owner's (`foreign_setup`)."""
     if "jax" not in sys.modules:
         set_switches(doubles=doubles)
+    elif not _is_started():
+        set_switches(doubles=False)
+
+
+def _is_started() -> bool:
+    """Whether XLA has read its settings. Where jax does not say, it counts as started."""
+    bridge = sys.modules.get("jax._src.xla_bridge")
+    known = vars(bridge).get("backends_are_initialized") if bridge else None
+    return known is None or bool(known())
+
+
+def foreign_setup() -> str:
+    """How XLA is set up in this process where it was at work before its switches could be set, and
+    so computes with other last bits; "" where they are ours."""
+    if "jax" not in sys.modules or SET or not _is_started():
+        return ""
+    same = os.environ.get("NPROC") == "1" and XLA_FLAGS in os.environ.get("XLA_FLAGS", "")
+    return "" if same else "as the process that called actionrun had set it up"
 
 
 @contextmanager

@@ -10,6 +10,8 @@ from typing import Any
 
 from actionrun.compiler.findings import Equation, Findings, Section
 from actionrun.compiler.program import Program
+from actionrun.runtime.environment.jax_setup import foreign_setup
+from actionrun.runtime.storage.atomic_write import encoded
 from actionrun.runtime.sweep.points import Part
 from actionrun.spec import Swept
 from actionrun.spec.sweep.guided import Guide
@@ -40,8 +42,16 @@ class Job:
 
     @property
     def hash(self) -> str:
-        """Of the resolved study and its data: equal hashes mean equal results."""
-        digest = hashlib.sha256(self.resolved.encode())
+        """Of the study, and of how XLA is set up where that is not ours to say: equal hashes mean
+        equal results."""
+        foreign = foreign_setup()
+        both = f"{self.study_hash} {foreign}".encode()
+        return hashlib.sha256(both).hexdigest() if foreign else self.study_hash
+
+    @property
+    def study_hash(self) -> str:
+        """Of the resolved study and its data."""
+        digest = hashlib.sha256(encoded(self.resolved))
         for name, path in sorted(self.files.items()):
             content = path.read_bytes() if is_file(path) else b""
             digest.update(f"\0{name}\0{hashlib.sha256(content).hexdigest()}".encode())

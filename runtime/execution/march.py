@@ -6,7 +6,8 @@ about half a second. That keeps the screen alive, the loss by a kill small, and 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import shutil
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from time import monotonic, process_time
 
@@ -14,8 +15,8 @@ import jax
 import numpy as np
 from actionrun.compiler.findings import Findings
 from actionrun.compiler.program import Program
-from actionrun.runtime.environment.signals import Stop
-from actionrun.runtime.errors import Diverged, Stopped
+from actionrun.runtime.environment.signals import PROGRESS, Stop
+from actionrun.runtime.errors import Diverged, Refused, Stopped, size
 from actionrun.runtime.events import Listener, Noted, ProgressThrottle
 from actionrun.runtime.storage.checkpoint import Checkpoints, Point
 
@@ -23,6 +24,28 @@ from .job import Timing
 
 CHUNK_SECONDS = 0.5
 SAVE_SECONDS = 10.0
+MOST_OUTPUT = 100 * 10**9  # bytes that a run may write unasked
+FEW_ROWS = 20
+
+
+@dataclass
+class OutputSize:
+    """How many bytes of samples a run will have kept at its end."""
+
+    steps: int = 0
+    rows: int = 0
+    bytes: int = 0
+    told: bool = False
+    allowed: bool = False
+
+    def add(self, steps: int, samples: Mapping[str, np.ndarray]) -> None:
+        self.steps += steps
+        self.rows += max((len(one) for one in samples.values()), default=0)
+        self.bytes += sum(np.asarray(one).nbytes for one in samples.values())
+
+    def estimate(self, total: int) -> int | None:
+        """None until enough rows were seen to say."""
+        return self.bytes * total // self.steps if self.rows >= FEW_ROWS else None
 
 
 @dataclass
@@ -36,6 +59,8 @@ class ProgramRunner:
     chunk_seconds: float = field(default_factory=lambda: CHUNK_SECONDS)
     save_seconds: float = field(default_factory=lambda: SAVE_SECONDS)
     timing: Timing = field(default_factory=Timing)
+    allow_output: Callable[[int], bool] = lambda size: False
+    _output: OutputSize = field(default_factory=OutputSize)
     cut: str = ""  # said where a cap in wall time ended the march
 
     def findings(self) -> Findings:
@@ -44,7 +69,10 @@ class ProgramRunner:
         Raises Diverged, Stopped, CannotWrite, Refused; what was saved by then stays good.
         """
         self._begin, self._cpu = monotonic(), process_time()
-        state = self._to_the_end()
+        try:
+            state = self._to_the_end()
+        finally:
+            PROGRESS.unsaved = False
         self._count()
         marched = self.timing.first[0] > 0
         self.timing.marched = self.timing.seconds if marched else self._before[0]
@@ -98,8 +126,12 @@ class ProgramRunner:
                 self._save(done, state, rows)
                 raise Diverged(f"stopped after step {done} of {program.total}: {report.diverged}")
             state, done = following, done + count
+            PROGRESS.unsaved = True
             for name, array in report.samples.items():
                 rows.setdefault(name, []).append(np.asarray(array))
+            if timing.first[0]:  # the first chunk holds the start as well
+                self._output.add(count, report.samples)
+                self._require_room(program.total)
             timing.enter(count, spent)
             progress(program.stage, done, program.total, metrics)
             if monotonic() - saved > patience:
@@ -121,6 +153,26 @@ class ProgramRunner:
             growth = 1.0
         return max(1, round(count * growth / quantum)) * quantum
 
+    def _require_room(self, total: int) -> None:
+        """Tell of an output that the disk has no room for. Raises Refused, once it is known, for
+        one that is larger than anybody wants unasked."""
+        need = self._output.estimate(total)
+        if need is None:
+            return
+        folder = self.checkpoints.home
+        free = shutil.disk_usage(folder).free
+        if need > free and not self._output.told:
+            self._output.told = True
+            self.on_event(Noted(f"this run will write about {size(need)}, and {size(free)} are "
+                                f"free in {folder}"))  # fmt: skip
+        if need > MOST_OUTPUT and not self._output.allowed:
+            if not self.allow_output(need):
+                raise Refused(
+                    f"this run would write about {size(need)}. Keep fewer samples, for ggl by "
+                    "save_every, or allow it by --yes"
+                )
+            self._output.allowed = True
+
     def _half(self, count: int) -> int:
         quantum = max(1, self.program.quantum)
         return max(1, count // (2 * quantum)) * quantum
@@ -137,6 +189,7 @@ class ProgramRunner:
     def _save(self, done: int, state: object, rows: dict[str, list[np.ndarray]]) -> None:
         self._count()
         self.checkpoints.save(Point(done, state, self.timing.seconds, self.timing.cpu), rows)
+        PROGRESS.unsaved = False
         rows.clear()
 
     def _count(self) -> None:

@@ -10,10 +10,10 @@ from actionrun.compiler.findings import Findings, Section
 from actionrun.runtime.data.structures import extended_xyz
 from actionrun.runtime.events import Listener, Noted
 from actionrun.runtime.report import page
-from actionrun.runtime.report.export import equations_tex, netcdf
-from actionrun.runtime.report.latex import tables_tex
-from actionrun.runtime.storage.atomic_write import json_text, plain_data, write
+from actionrun.runtime.report.latex import equations_tex, tables_tex
+from actionrun.runtime.storage.atomic_write import json_text, plain_data
 from actionrun.runtime.storage.findings_file import content_data, equation_data
+from actionrun.runtime.storage.netcdf import netcdf
 from actionrun.runtime.storage.provenance import now
 from actionrun.runtime.storage.run_folder import Folder
 
@@ -39,15 +39,15 @@ def write_results(
         on_event(Noted(note))
         findings = replace(findings, notes=(*findings.notes, note))
     if findings.arrays:
-        write(folder / "data.nc", netcdf(findings.arrays, {"title": job.title, "study": job.kind}))
+        folder.write("data.nc", netcdf(findings.arrays, {"title": job.title, "study": job.kind}))
     if findings.trajectory is not None:
-        write(folder / "trajectory.extxyz", extended_xyz(findings.trajectory))
-    write(folder / "equations.tex", equations_tex(findings.equations))
+        folder.write("trajectory.extxyz", extended_xyz(findings.trajectory))
+    folder.write("equations.tex", equations_tex(findings.equations))
     exact = {"format": 1, "equations": [equation_data(equation) for equation in findings.equations]}
-    write(folder / "equations.json", json_text(exact))
+    folder.write("equations.json", json_text(exact))
     if text := tables_tex(findings.tables):
-        write(folder / "tables.tex", text)
-    write(folder.findings, json_text(content_data(findings, asked), indent=None))
+        folder.write("tables.tex", text)
+    folder.write("findings.json", json_text(content_data(findings, asked), indent=None))
     provenance = provenance | {
         "status": "done",
         "finished": now(),
@@ -57,9 +57,9 @@ def write_results(
         "step_nanoseconds": _nanoseconds(timing),
         "device": device,
     }
-    write(folder.provenance, json_text(provenance))
+    folder.write("provenance.json", json_text(provenance))
     page.write_report(folder)
-    write(folder.result, json_text(result))
+    folder.write("result.json", json_text(result))
     return result
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any
 
@@ -29,6 +30,7 @@ def single_run(
     stop: Stop,
     command: tuple[str, ...],
     pool: WorkerPool | None,
+    allow_output: Callable[[int], bool],
 ) -> Run:
     """Run a job in its folder, which is ours, or go on with it. Raises as `runner.run`."""
     with double_precision(), ExitStack() as stack:
@@ -39,10 +41,11 @@ def single_run(
         if pool:
             share(program, pool, folder, on_event)
         listener = broadcast(on_event, Log(folder.metrics))
-        mark = stamp(job.hash) | {"device": device()}
+        mark = stamp(job.study_hash) | {"device": device()}
         march = ProgramRunner(
-            program, Checkpoints(folder.checkpoint, mark, listener), listener, stop
-        )
+            program, Checkpoints(folder.checkpoint, mark, listener), listener, stop,
+            allow_output=allow_output,
+        )  # fmt: skip
         findings = march.findings()
         sections = job.explained()
     result = write_results(

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from html import escape
+from pathlib import Path
 from string import ascii_uppercase
 from typing import Any
 
@@ -25,6 +27,7 @@ from .rounding import brief, duration, with_error
 NONE = "–"
 TIMES = ("seconds", "nanoseconds", "per_second")
 MOST_LETTERS = 60  # of a cell on the screen
+MOST_BYTES = 100 * 2**20
 FILES = ("data.file", "ends.start", "ends.end")
 MADE_WITH = ("actionrun", "code", "processor", "device", "python")
 
@@ -49,8 +52,8 @@ class Comparison:
 def comparison(folders: Sequence[Folder]) -> Comparison:
     """Compare runs, finished or not. Raises Refused where a folder is no run or is damaged."""
     studies = [_keys(folder) for folder in folders]
-    results = [folder.read_json(folder.result) for folder in folders]
-    origins = [folder.read_json(folder.provenance) for folder in folders]
+    results = [folder.results() for folder in folders]
+    origins = [folder.origin() for folder in folders]
     metrics = [_metrics(result) for result in results]
     equations = [_equations(result) for result in results]
     values = [_values(result) for result in results]
@@ -78,16 +81,25 @@ def comparison(folders: Sequence[Folder]) -> Comparison:
 
 def _keys(folder: Folder) -> dict[str, str]:
     """The dotted keys of a run's study; a data file with what it holds."""
+    if not folder.is_run:
+        raise Refused(f"{folder.path} is no run folder: it has no resolved.toml")
     try:
-        keys = keyed((folder / "resolved.toml").read_text(encoding="utf-8"))
-    except (OSError, ValueError, TypeError) as error:
+        keys = keyed(folder.text("resolved.toml"))
+    except (ValueError, TypeError, RecursionError) as error:
         raise Refused(f"{folder.path} is no run folder: its resolved.toml {error}") from None
     for name in FILES:
-        path = folder.path / keys.get(name, "").strip('"')
-        if name in keys and path.is_file():
-            digest = hashlib.sha256(path.read_bytes()).hexdigest()
-            keys[name] += f" (sha256 {digest[:8]})"
+        if name in keys:
+            with suppress(Refused):  # not in the folder, or it names none in it
+                digest = hashlib.sha256(_data_file(folder, keys[name].strip('"'))).hexdigest()
+                keys[name] += f" (sha256 {digest[:8]})"
     return keys
+
+
+def _data_file(folder: Folder, name: str) -> bytes:
+    """A file that a study names, where it is kept with its run. Raises Refused."""
+    if Path(name).is_absolute() or ".." in Path(name).parts:
+        raise Refused(f"{name} is not in {folder.path}")
+    return folder.content(name, limit=MOST_BYTES)
 
 
 def _status(folder: Folder, origin: Mapping[str, Any]) -> str:

@@ -7,6 +7,8 @@ from html import escape
 from pathlib import Path
 from string import Template
 
+from .inert_text import inert
+
 HOME = Path(__file__).parent
 
 
@@ -17,7 +19,7 @@ def document(
     whether links to all but the first stand below the title."""
     shown = [section for section in sections if section[2]]
     links = "\n".join(f'<a href="#{key}">{escape(name)}</a>' for key, name, _ in shown[1:])
-    return Template((HOME / "page.html").read_text(encoding="utf-8")).substitute(
+    page = Template((HOME / "page.html").read_text(encoding="utf-8")).substitute(
         title=escape(title),
         kind=escape(kind),
         facts=escape(facts),
@@ -28,3 +30,4 @@ def document(
             for key, name, body in shown
         ),
     )
+    return inert(page)

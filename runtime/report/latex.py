@@ -5,11 +5,13 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Mapping, Sequence
 
-from actionrun.compiler.findings import Section, Table
-from actionrun.runtime.storage.findings_file import read_content
+from actionrun.compiler.findings import Equation, Section, Table
+from actionrun.runtime.errors import Refused
+from actionrun.runtime.storage.findings_file import Content, read_content
 from actionrun.runtime.storage.run_folder import Folder
 from actionrun.spec.text.source import shown
 
+from .latex_words import foreign
 from .rounding import with_error
 
 SPECIAL = {
@@ -67,9 +69,30 @@ _GREEK = (
 )
 
 
+def equations(folder: Folder) -> str:
+    """A run's equations, for `\\input`. Raises Refused as `standalone`."""
+    return equations_tex(mathematical_content(folder).findings.equations)
+
+
+def mathematical_content(folder: Folder) -> Content:
+    """The findings of a run. Raises Refused for a command that no equation of ours has: the folder
+    was altered."""
+    content = read_content(folder)
+    asked = [equation for section in content.asked for equation in section.equations]
+    cells = [cell for table in content.findings.tables for row in table.latex for cell in row]
+    for latex in (*(one.latex for one in (*content.findings.equations, *asked)), *cells):
+        if latex is not None and (odd := foreign(latex)):
+            raise Refused(
+                f"{folder.findings} is missing or damaged: an equation holds {odd}, which none "
+                "that actionrun writes has. Run the study again with --fresh"
+            )
+    return content
+
+
 def standalone(folder: Folder) -> str:
-    """A run's equations, with their values, as a document that pdflatex compiles."""
-    result, content = folder.read_json(folder.result), read_content(folder)
+    """A run's equations, with their values, as a document that pdflatex compiles. Raises Refused
+    where they are damaged, or hold LaTeX that is not ours."""
+    result, content = folder.results(), mathematical_content(folder)
     parts = [
         PREAMBLE,
         r"\begin{document}",
@@ -121,6 +144,14 @@ def _cell(cell: str | float | int | None, math: str | None) -> str:
     if math is not None:
         return f"${math}$"
     return "" if cell is None else escaped(f"{cell:.6g}" if isinstance(cell, float) else str(cell))
+
+
+def equations_tex(equations: Sequence[Equation]) -> str:
+    """Display equations, each after a comment with its name, for `\\input`."""
+    return "\n".join(
+        f"% {' '.join(equation.name.split())}\n\\[\n{equation.latex}\n\\]\n"
+        for equation in equations
+    )
 
 
 def tables_tex(tables: Sequence[Table]) -> str:

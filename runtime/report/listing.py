@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from actionrun.runtime.errors import Refused
 from actionrun.runtime.storage.run_folder import Folder
 from actionrun.spec.text.source import columns, shown
 
@@ -28,8 +29,10 @@ def columned(rows: Sequence[Sequence[str]]) -> list[str]:
 
 
 def _row(run: Folder) -> tuple[str, ...]:
-    origin = run.read_json(run.provenance)
-    status = run.state
+    try:
+        origin, status = run.origin(), run.state
+    except Refused:
+        origin, status = {}, "damaged"
     started = str(origin.get("started", ""))[:16].replace("T", " ")
     took = duration(origin.get("seconds")) if status == "done" else ""
     cells = (

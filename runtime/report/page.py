@@ -21,7 +21,6 @@ from actionrun.compiler.findings import (
     Section,
     Table,
 )
-from actionrun.runtime.storage.atomic_write import write
 from actionrun.runtime.storage.findings_file import read_content
 from actionrun.runtime.storage.progress_log import rows
 from actionrun.runtime.storage.run_folder import Folder
@@ -29,6 +28,7 @@ from actionrun.spec.kinds.registry import kind_of
 
 from .document import document
 from .figures import parts, svg
+from .inert_text import inert
 from .markup import (
     equation_html,
     pairs_html,
@@ -40,6 +40,7 @@ from .markup import (
 from .mathml import mathml
 from .rounding import duration
 
+MOST_STUDY = 4 << 20  # bytes of the study that is shown
 MOST_PANELS = 4
 MOST_HERO_PANELS = 2
 
@@ -47,15 +48,14 @@ MOST_HERO_PANELS = 2
 def write_report(folder: Folder) -> Path:
     """Draw the figures and the page; returns the page's path. Raises CannotWrite."""
     content = read_content(folder)
-    provenance = folder.read_json(folder.provenance)
+    provenance = folder.origin()
     salt = str(provenance.get("hash", ""))[:8]
     drawn: dict[str, str] = {}
     for figure in content.findings.figures:
-        drawn[figure.name] = svg(figure, salt + figure.name)
-        write(folder / "figures" / f"{stem(figure.name)}.svg", drawn[figure.name])
-    path = folder / "report.html"
-    write(path, page(folder, content.findings, content.asked, provenance, drawn))
-    return path
+        drawn[figure.name] = inert(svg(figure, salt + figure.name))
+        folder.write(f"figures/{stem(figure.name)}.svg", drawn[figure.name])
+    text = page(folder, content.findings, content.asked, provenance, drawn)
+    return folder.write("report.html", text)
 
 
 def page(
@@ -63,7 +63,7 @@ def page(
     drawn: Mapping[str, str],
 ) -> str:  # fmt: skip
     """The page as text; `drawn` has the drawings of its figures by name."""
-    study = (folder / "study.toml").read_text(encoding="utf-8", errors="replace")
+    study = folder.text("study.toml", limit=MOST_STUDY)
     known = (
         str(provenance.get("finished") or "")[:10],
         f"took {duration(provenance.get('seconds'))}",
@@ -255,7 +255,9 @@ def _progress_panels(reports: Sequence[Mapping[str, Any]]) -> tuple[Panel, ...]:
     names = [name for name in reports[-1] if name not in fixed][:MOST_PANELS]
     panels = []
     for name in names:
-        points = [(row["done"], row[name]) for row in reports if row.get(name) is not None]
+        points = [
+            (row["done"], row[name]) for row in reports if type(row.get(name)) in (int, float)
+        ]
         if len(points) < 3:
             continue
         steps, values = zip(*points, strict=True)

@@ -9,13 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from actionrun.compiler.findings import Figure, Findings, Section
-from actionrun.runtime.storage.atomic_write import write
-from actionrun.runtime.storage.findings_file import read_content
 from actionrun.runtime.storage.run_folder import Folder
 from actionrun.spec.kinds.registry import kind_of
 
 from .figures import drawn, stacked
-from .latex import PREAMBLE, escaped, tabular, values_table
+from .latex import PREAMBLE, escaped, mathematical_content, tabular, values_table
 from .page import main_equation, stem
 
 HOME = Path(__file__).parent
@@ -33,8 +31,9 @@ METHODS = (
 
 
 def write_paper(folder: Folder) -> tuple[Path, ...]:
-    """Write the folder `paper` of a run; returns its files. Raises CannotWrite."""
-    content, provenance = read_content(folder), folder.read_json(folder.provenance)
+    """Write the folder `paper` of a run; returns its files. Raises CannotWrite, and Refused where
+    it is damaged or holds LaTeX that is not ours."""
+    content, provenance = mathematical_content(folder), folder.origin()
     findings = content.findings
     keys = _keys(provenance)
     files: dict[str, bytes | str] = {
@@ -45,10 +44,7 @@ def write_paper(folder: Folder) -> tuple[Path, ...]:
     }
     for figure in findings.figures:
         files[f"figures/{stem(figure.name)}.pdf"] = drawn(figure, "pdf")
-    paths = tuple(folder / "paper" / name for name in files)
-    for path, made in zip(paths, files.values(), strict=True):
-        write(path, made)
-    return paths
+    return tuple(folder.write(f"paper/{name}", made) for name, made in files.items())
 
 
 def methods(asked: Sequence[Section], provenance: Mapping[str, Any], keys: Sequence[str]) -> str:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,15 @@ import ml_dtypes
 import numpy as np
 
 from .atomic_write import write
+from .regular_files import ARRAY_BYTES
+from .regular_files import content as regular_content
 
+# Types that numpy does not know, by their names.
+EXTRA = {
+    np.dtype(one).name: np.dtype(one)
+    for one in vars(ml_dtypes).values()
+    if isinstance(one, type) and issubclass(one, np.generic)
+}
 MAGIC = b"actionrun arrays 1"
 
 
@@ -27,7 +36,10 @@ class Corrupt(Exception):  # noqa: N818
     """A file is cut short, altered, or not of this format; `str` says which."""
 
 
-def store(path: Path, header: Mapping[str, Any], arrays: Sequence[np.ndarray]) -> str:
+def store(
+    path: Path, header: Mapping[str, Any], arrays: Sequence[np.ndarray], *,
+    home: Path | None = None,
+) -> str:  # fmt: skip
     """Write header and arrays atomically; returns the checksum. Raises CannotWrite."""
     body = io.BytesIO()
     kinds = [array.dtype.name for array in arrays]
@@ -38,14 +50,16 @@ def store(path: Path, header: Mapping[str, Any], arrays: Sequence[np.ndarray]) -
         np.save(body, np.asarray(raw, order="C"), allow_pickle=False)
     content = body.getbuffer()
     digest = hashlib.sha256(content).hexdigest()
-    write(path, b"\n".join((MAGIC, json.dumps({"sha256": digest}).encode(), content)))
+    seal = json.dumps({"sha256": digest}).encode()
+    write(path, b"\n".join((MAGIC, seal, content)), home=home)
     return digest
 
 
-def stored(path: Path) -> tuple[dict[str, Any], list[np.ndarray], str]:
-    """Header, arrays and checksum of a file made by `store`. Raises Corrupt."""
+def stored(path: Path, *, home: Path | None = None) -> tuple[dict[str, Any], list[np.ndarray], str]:
+    """Header, arrays and checksum of a file made by `store`; links from `home` on are not
+    followed. Raises Corrupt."""
     try:
-        content = path.read_bytes()
+        content = regular_content(path, home=home, limit=ARRAY_BYTES)
     except OSError as error:
         raise Corrupt(f"{path.name} cannot be read ({error.strerror})") from error
     magic, _, rest = content.partition(b"\n")
@@ -58,14 +72,23 @@ def stored(path: Path) -> tuple[dict[str, Any], list[np.ndarray], str]:
             raise Corrupt(f"{path.name} is damaged: its checksum differs")
         stream = io.BytesIO(body)
         header = json.loads(stream.readline())
-        arrays = [_array(stream, name) for name in header["dtypes"]]
-    except (ValueError, KeyError, TypeError, EOFError) as error:
+        arrays = [_array(stream, name, len(body)) for name in header["dtypes"]]
+    except (ValueError, KeyError, TypeError, EOFError, RecursionError) as error:
         raise Corrupt(f"{path.name} is damaged: {error}") from error
     return header, arrays, digest
 
 
-def _array(stream: io.BytesIO, name: str) -> np.ndarray:
-    array = np.load(stream, allow_pickle=False)
+def _array(stream: io.BytesIO, name: str, most: int) -> np.ndarray:
+    """The next array of a file of `most` bytes. Raises ValueError, KeyError: its own header is not
+    believed, or a few bytes could ask for all memory."""
+    major = np.lib.format.read_magic(stream)
+    if major != (1, 0):
+        raise ValueError("an array of another format")
+    shape, columns_first, dtype = np.lib.format.read_array_header_1_0(stream)
+    size = math.prod(shape) * dtype.itemsize
+    if dtype.hasobject or columns_first or not 0 <= size <= most - stream.tell():
+        raise ValueError("an array that does not fit its file")
+    array = np.ndarray(shape, dtype, bytearray(stream.read(size)))
     if array.dtype.kind != "V":
         return array
-    return array.view(getattr(ml_dtypes, name))
+    return array.view(EXTRA[name])

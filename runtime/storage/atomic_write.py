@@ -12,50 +12,62 @@ from typing import Any
 
 from actionrun.runtime.errors import CannotWrite
 
+from .regular_files import descriptor_of, descriptor_to, names, remove
 
-def write(path: Path, content: bytes | str) -> None:
+
+def write(path: Path, content: bytes | str, *, home: Path | None = None) -> None:
     """Put `content` at `path` so that a kill or a power cut leaves the old file or the new one.
 
-    Raises CannotWrite; the file that was there before is then still there.
+    Links from `home` on, by default the file's folder, are not followed: a link at `path` itself
+    is replaced. Raises CannotWrite; the file that was there before is then still there.
     """
-    data = content.encode() if isinstance(content, str) else content
-    temporary = temporary_of(path)
+    data = encoded(content) if isinstance(content, str) else content
+    # Of a name that nobody can have put there beforehand, and not longer than a name may be.
+    temporary = f".{path.name[:40]}.{os.urandom(8).hex()}.tmp"
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-        sync_folder(path.parent)
+        with descriptor_of(home or path.parent, path.parent, make=True) as folder:
+            try:
+                flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+                descriptor = os.open(temporary, flags, 0o666, dir_fd=folder)
+                with os.fdopen(descriptor, "wb") as file:
+                    file.write(data)
+                    file.flush()
+                    os.fsync(file.fileno())
+                os.replace(temporary, path.name, src_dir_fd=folder, dst_dir_fd=folder)
+                os.fsync(folder)  # on Linux the folder's entry is a write of its own
+            except OSError:
+                with suppress(OSError):
+                    os.unlink(temporary, dir_fd=folder)
+                raise
     except OSError as error:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
         raise CannotWrite(path, len(data), error) from error
+
+
+def encoded(text: str) -> bytes:
+    """UTF-8. Bytes of a file name that are no text are kept, halves of characters written out."""
+    try:
+        return text.encode(errors="surrogateescape")
+    except UnicodeEncodeError:
+        return text.encode(errors="backslashreplace")
 
 
 def append(path: Path, line: str) -> None:
     """Add a line to a log. A kill may cut the last line short; readers skip such a line."""
-    data = (line + "\n").encode()
+    data = encoded(line + "\n")
     try:
-        with path.open("ab") as file:
+        descriptor = descriptor_to(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+        with os.fdopen(descriptor, "ab") as file:
             file.write(data)
     except OSError as error:
         raise CannotWrite(path, len(data), error) from error
 
 
-def temporary_of(path: Path) -> Path:
-    """Where `write` keeps a file until it is whole; one name, as a run folder has one writer."""
-    return path.with_name(f".{path.name}.tmp")
-
-
-def sync_folder(folder: Path) -> None:
-    """Make a rename durable: on Linux the folder's entry is a write of its own."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def remove_leftovers(folder: Path, *, home: Path) -> None:
+    """Remove the half-written files of a process that was killed."""
+    for name in names(folder, home=home):
+        if name.startswith(".") and name.endswith(".tmp"):
+            with suppress(OSError):
+                remove(folder, name, home=home)
 
 
 def json_text(value: Any, *, lost: list[str] | None = None, indent: int | None = 2) -> str:

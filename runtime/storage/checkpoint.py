@@ -20,9 +20,17 @@ from actionrun.runtime.errors import CannotWrite, Damaged, Refused
 from actionrun.runtime.events import Listener, Noted, Saved
 
 from .array_file import Corrupt, store, stored
+from .json_shapes import Optional, mismatch
+from .regular_files import names, remove
 
 KEPT = 2
 NAME = re.compile(r"step-(\d{15})\.arrays")
+PART = re.compile(r"samples-\d{15}-\d{15}\.arrays")
+STAMP = {str: str}
+HEADER = {
+    "step": int, "seconds": float, "cpu": float, "stamp": STAMP, "tree": str,
+    "names": Optional([str]), "parts": [{"file": str, "sha256": str}],
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -49,6 +57,11 @@ class Checkpoints:
     step: int = -1  # of the newest one
     parts: list[dict[str, Any]] = field(default_factory=list)
 
+    @property
+    def home(self) -> Path:
+        """The run folder, from which on no link is followed."""
+        return self.folder.parent
+
     def latest(self, like: Any) -> Point | None:
         """The newest checkpoint that is whole, its state shaped as `like`; None where none is.
 
@@ -73,7 +86,7 @@ class Checkpoints:
         """
         for path in reversed(self._files()):
             try:
-                header, leaves, _ = stored(path)
+                header, leaves = self._header(path)
             except Corrupt as fault:
                 self.on_event(Noted(f"{fault}; using the checkpoint before it, if there is one"))
                 continue
@@ -97,11 +110,13 @@ class Checkpoints:
         """Save the state and the `rows` of samples reported since the last save."""
         if point.step == self.step:
             return
-        names = [name for name in rows if rows[name]]
-        if names:
-            arrays = [np.concatenate(rows[name]) for name in names]
+        kinds = [name for name in rows if rows[name]]
+        if kinds:
+            arrays = [np.concatenate(rows[name]) for name in kinds]
             path = self.folder / f"samples-{max(self.step, 0):015d}-{point.step:015d}.arrays"
-            self.parts.append({"file": path.name, "sha256": store(path, {"names": names}, arrays)})
+            self.parts.append(
+                {"file": path.name, "sha256": self._store(path, {"names": kinds}, arrays)}
+            )
         leaves, shape = flat(point.state)
         header = {
             "step": point.step,
@@ -113,7 +128,7 @@ class Checkpoints:
             "parts": self.parts,
         }
         path = self.folder / f"step-{point.step:015d}.arrays"
-        store(path, header, leaves)
+        self._store(path, header, leaves)
         self.step = point.step
         self._prune()
         self.on_event(Saved(path, point.step))
@@ -133,21 +148,36 @@ class Checkpoints:
 
     def _part(self, part: Mapping[str, Any]) -> tuple[dict[str, Any], list[np.ndarray]]:
         try:
-            header, arrays, digest = stored(self.folder / part["file"])
+            header, arrays, digest = stored(self.folder / part["file"], home=self.home)
             if digest != part["sha256"]:
                 raise Corrupt(f"{part['file']} has changed")
+            if mismatch(header, {"names": [str]}) or len(header["names"]) != len(arrays):
+                raise Corrupt(f"{part['file']} does not say what it holds")
         except Corrupt as fault:
             raise Damaged(f"{fault}. Run again: it goes on from the checkpoint before") from None
         return header, arrays
 
     def _files(self) -> list[Path]:
-        return sorted(path for path in self.folder.glob("step-*") if NAME.fullmatch(path.name))
+        every = names(self.folder, home=self.home)
+        return [self.folder / name for name in every if NAME.fullmatch(name)]
+
+    def _store(self, path: Path, header: Mapping[str, Any], arrays: Sequence[np.ndarray]) -> str:
+        return store(path, header, arrays, home=self.home)
+
+    def _header(self, path: Path) -> tuple[dict[str, Any], list[np.ndarray]]:
+        """What a checkpoint says of itself, and its leaves. Raises Corrupt."""
+        header, leaves, _ = stored(path, home=self.home)
+        if wrong := mismatch(header, HEADER):
+            raise Corrupt(f"{path.name} is damaged: {wrong[:60]} is not what belongs there")
+        if not all(PART.fullmatch(part["file"]) for part in header["parts"]):
+            raise Corrupt(f"{path.name} is damaged: it names files that are no samples")
+        return header, leaves
 
     def _point(self, path: Path, like: Any) -> Point:
-        header, leaves, _ = stored(path)
-        self._compare(path, header.get("stamp", {}))
+        header, leaves = self._header(path)
+        self._compare(path, header["stamp"])
         for part in header["parts"]:
-            if stored(self.folder / part["file"])[2] != part["sha256"]:
+            if stored(self.folder / part["file"], home=self.home)[2] != part["sha256"]:
                 raise Corrupt(f"{path.name} names samples that have changed ({part['file']})")
         state = restored(leaves, header["tree"], like, path.name)
         self.parts = list(header["parts"])
@@ -172,9 +202,9 @@ class Checkpoints:
         good = [path for path in self._files() if int(path.stem[5:]) <= self.step]
         named = {part["file"] for part in self.parts} | {path.name for path in good[-KEPT:]}
         try:
-            for path in self.folder.glob("*.arrays"):
-                if path.name not in named:
-                    path.unlink(missing_ok=True)
+            for name in names(self.folder, home=self.home):
+                if name.endswith(".arrays") and name not in named:
+                    remove(self.folder, name, home=self.home)
         except OSError as error:
             raise CannotWrite(self.folder, 0, error) from error
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from functools import cached_property
+from typing import Any, get_args, get_type_hints
 
 import numpy as np
 from actionrun.compiler.findings import (
+    Array,
     Axis,
     Check,
     Curve,
@@ -21,9 +23,38 @@ from actionrun.compiler.findings import (
 from actionrun.runtime.errors import Refused
 
 from .atomic_write import plain_data
+from .json_shapes import ANY, EQUATION, METRICS, NUMBER, Optional
+from .regular_files import ARRAY_BYTES, is_regular
 from .run_folder import Folder
 
 MOST_POINTS = 4000
+# Far beyond what a program of ours draws: a stranger's file could keep us drawing for days.
+MOST_CURVES, MOST_FIGURES, MOST_DRAWN = 5000, 500, 20_000_000
+MOST_BODIES = 5000
+DRAWINGS = ("bodies", "network")
+STYLES = get_args(get_type_hints(Curve)["style"])
+AXIS = {"label": str, "unit": str, "log": bool}
+SIDE = Optional(([NUMBER], None))
+CURVE = {
+    "x": [NUMBER], "y": [NUMBER], "label": str, "style": str, "low": SIDE, "high": SIDE,
+    "depth": SIDE, "names": [str], "bonds": Optional([[int]]), "along": Optional([str]),
+}  # fmt: skip
+PANEL = {"x": AXIS, "y": AXIS, "title": str, "equal": bool, "curves": [CURVE]}
+FINDINGS = {
+    "format": int,
+    "asked": [{"title": str, "text": str, "equations": [EQUATION]}],
+    "metrics": METRICS,
+    "equations": [EQUATION],
+    "extra": {str: ANY},
+    "summary": [[str]],
+    "figures": [{"name": str, "caption": str, "panels": [PANEL]}],
+    "tables": [{
+        "name": str, "caption": str, "header": [str], "rows": [[(str, float, None)]],
+        "latex": [[(str, None)]],
+    }],
+    "checks": [{"name": str, "passed": bool, "text": str}],
+    "notes": [str],
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -70,14 +101,46 @@ def equation_data(equation: Equation) -> dict[str, Any]:
 
 
 def read(folder: Folder) -> Findings:
-    return read_content(folder).findings
+    """The findings of a finished run; its arrays are read when one is asked for. Raises Refused
+    where the folder is damaged."""
+    return replace(read_content(folder).findings, arrays=StoredArrays(folder))
+
+
+class StoredArrays(Mapping[str, Array]):
+    """The arrays of data.nc by their names, read at the first look. Raises Refused then where they
+    are damaged."""
+
+    def __init__(self, folder: Folder) -> None:
+        self._folder = folder
+
+    @cached_property
+    def _arrays(self) -> dict[str, Array]:
+        if not is_regular(self._folder / "data.nc"):
+            return {}  # this run made none
+        from .netcdf import arrays  # at start-up: HDF5, for those who ask for arrays
+
+        try:
+            return arrays(self._folder.content("data.nc", limit=ARRAY_BYTES))
+        except ValueError as error:
+            raise Refused(f"{self._folder / 'data.nc'} is missing or damaged ({error})") from None
+
+    def __getitem__(self, name: str) -> Array:
+        return self._arrays[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._arrays)
+
+    def __len__(self) -> int:
+        return len(self._arrays)
 
 
 def read_content(folder: Folder) -> Content:
     """What `content_data` wrote. Raises Refused where it is missing or damaged."""
-    data = folder.read_json(folder.findings)
-    if data.get("format") != 1:
-        raise Refused(f"{folder.findings} is missing or damaged; run the study again with --fresh")
+    data = folder.data(folder.findings, FINDINGS)
+    if wrong := _inconsistent(data):
+        raise Refused(
+            f"{folder.findings} is missing or damaged ({wrong}). Run the study again with --fresh"
+        )
     sections = tuple(
         Section(section["title"], section["text"], tuple(map(_equation, section["equations"])))
         for section in data["asked"]
@@ -102,6 +165,41 @@ def read_content(folder: Folder) -> Content:
         notes=tuple(data["notes"]),
     )
     return Content(findings, sections)
+
+
+def _inconsistent(data: dict[str, Any]) -> str:
+    """What does not fit together in data of the right shape; "" where all does."""
+    if data["format"] != 1:
+        return f"format {data['format']}"
+    if any(len(pair) != 2 for pair in data["summary"]):
+        return "summary"
+    for table in data["tables"]:
+        width, maths = len(table["header"]), table["latex"] or [[None] * len(table["header"])]
+        if {len(row) for row in (*table["rows"], *maths)} - {width}:
+            return f"the rows of {table['name'][:40]}"
+        if table["latex"] and len(maths) != len(table["rows"]):
+            return f"the rows of {table['name'][:40]}"
+    curves = [c for one in data["figures"] for panel in one["panels"] for c in panel["curves"]]
+    drawn = sum(len(curve["x"]) for curve in curves)
+    if len(data["figures"]) > MOST_FIGURES or len(curves) > MOST_CURVES or drawn > MOST_DRAWN:
+        return f"{len(curves)} curves of {drawn} points in {len(data['figures'])} figures"
+    wrong = next((curve for curve in curves if not _is_curve(curve)), None)
+    return "" if wrong is None else f"the curve {wrong['label'][:40]}"
+
+
+def _is_curve(curve: dict[str, Any]) -> bool:
+    """Whether the parts of a curve have the lengths that they must."""
+    count = len(curve["x"])
+    sides = [curve.get(name) for name in ("y", "low", "high", "depth")]
+    bonds = curve.get("bonds", [])
+    return (
+        curve["style"] in STYLES
+        and (curve["style"] not in DRAWINGS or count <= MOST_BODIES)
+        and all(side is None or len(side) == count for side in sides)
+        and len(curve["names"]) in (0, count)
+        and all(len(pair) == 2 and min(pair) >= 0 and max(pair) < count for pair in bonds)
+        and len(curve.get("along", [])) in (0, len(bonds))
+    )
 
 
 def _equation(data: dict[str, Any]) -> Equation:
@@ -154,7 +252,7 @@ def decimated(curve: Curve, most: int = MOST_POINTS) -> Curve:
     Lines keep the smallest and the largest of each bin, so that no spike is lost. Points are
     thinned evenly, bodies and networks stay as they are.
     """
-    if curve.style in ("bodies", "network"):
+    if curve.style in DRAWINGS:
         return curve
     x, y = np.asarray(curve.x, dtype=float), np.asarray(curve.y, dtype=float)
     kept = np.arange(len(x))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,11 @@ from typing import Any
 from actionrun.runtime.events import Event, Progressed, Started
 
 from .atomic_write import append, json_text, write
+from .json_shapes import mismatch
+from .regular_files import LOG_BYTES, descriptor_to
+
+MOST_LETTERS = 1 << 20  # of a line
+ROW = {"stage": str, "done": int, "total": int, "seconds": float}
 
 
 class Log:
@@ -43,31 +49,36 @@ class Log:
 
 def rows(path: Path) -> Iterator[dict[str, Any]]:
     """The whole lines of a log; a line that a kill cut short is skipped."""
-    if not path.exists():
+    try:
+        file = os.fdopen(descriptor_to(path, os.O_RDONLY, limit=LOG_BYTES), "rb")
+    except OSError:  # none yet, or nothing of ours
         return
-    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
-        try:
-            row = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(row, dict) and {"stage", "done", "seconds"} <= row.keys():
-            yield row
+    with file:
+        while line := file.readline(MOST_LETTERS):
+            row = _row(line)
+            if row is not None and mismatch(row, ROW) is None:
+                yield row
 
 
 def last_row(path: Path) -> dict[str, Any] | None:
     """The last whole line of a log, None where there is none yet."""
     try:
-        with path.open("rb") as file:
+        with os.fdopen(descriptor_to(path, os.O_RDONLY, limit=LOG_BYTES), "rb") as file:
             file.seek(0, 2)
             file.seek(max(0, file.tell() - 4000))
-            lines = file.read().splitlines()
+            lines = file.read(4000).splitlines()
     except OSError:
         return None
     for line in reversed(lines):
-        try:
-            row = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(row, dict) and {"done", "total"} <= row.keys():
+        row = _row(line)
+        if row is not None and mismatch(row, {"done": int, "total": int}) is None:
             return row
     return None
+
+
+def _row(line: bytes) -> dict[str, Any] | None:
+    try:
+        row = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return row if isinstance(row, dict) else None

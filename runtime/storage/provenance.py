@@ -7,28 +7,21 @@ import platform
 import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from functools import cache
-from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
+
+from actionrun.runtime.environment.jax_setup import foreign_setup
 
 from .fingerprint import fingerprint
+from .versions import cpu_model, version_of
 
 LIBRARIES = ("jax", "jaxlib", "equinox", "optax", "sympy", "numpy", "pydantic")
-
-
-@cache
-def version_of(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return "none"
 
 
 def stamp(study_hash: str) -> dict[str, str]:
     """What a checkpoint and the run that goes on with it must agree in."""
     own = {"study": study_hash, "actionrun": version_of("actionrun"), "code": fingerprint()}
     versions = {name: version_of(name) for name in ("jax", "jaxlib", "numpy")}
-    return own | versions | {"threads of XLA": os.environ.get("NPROC", "one a core")}
+    threads = foreign_setup() or os.environ.get("NPROC", "1")
+    return own | versions | {"threads of XLA": threads}
 
 
 def other_version(theirs: Mapping[str, object]) -> str:
@@ -41,17 +34,6 @@ def other_version(theirs: Mapping[str, object]) -> str:
     now = {key: value for key, value in stamp("").items() if key in then and key != "study"}
     changes = [f"{key} {then[key]} then, {now[key]} now" for key in now if then[key] != now[key]]
     return f"this run was made by another version: {'; '.join(changes)}" if changes else ""
-
-
-def cpu_model() -> str:
-    try:
-        with Path("/proc/cpuinfo").open(encoding="utf-8") as lines:
-            for line in lines:
-                if line.startswith("model name"):
-                    return line.partition(":")[2].strip()
-    except OSError:
-        pass
-    return platform.processor() or platform.machine()
 
 
 def initial_provenance(
@@ -85,7 +67,8 @@ def initial_provenance(
 def switches(environment: Mapping[str, str]) -> dict[str, str]:
     """The settings from outside that can change a bit of a result."""
     names = ("JAX_ENABLE_X64", "JAX_PLATFORMS", "XLA_FLAGS", "NPROC")
-    return {name: environment[name] for name in names if name in environment}
+    given = {name: environment[name] for name in names if name in environment}
+    return given | ({"XLA": foreign} if (foreign := foreign_setup()) else {})
 
 
 def now() -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import json
 import os
 import re
 from collections.abc import Iterator, Sequence
@@ -16,16 +15,53 @@ from typing import Any
 
 from actionrun.runtime.errors import Busy, CannotWrite, Refused
 
+from .atomic_write import remove_leftovers, write
+from .json_shapes import EQUATION, METRICS, NUMBER, Optional, json_object, mismatch
+from .regular_files import (
+    TEXT_BYTES,
+    Unsafe,
+    content,
+    descriptor_of,
+    descriptor_to,
+    is_regular,
+)
+
 OURS = ("study.toml", "resolved.toml", "provenance.json", "result.json", "report.html", "data.nc")
 DEPTH = 3  # of runs below the folder that `list` is given
 ID = re.compile(r"(\d{3,})-([0-9a-f]{8})")
+SUBFOLDERS = ("checkpoint", "data", "export", "figures", "inferred", "paper", "points")
+WORDS = Optional({str: str})
+PROVENANCE = {
+    "study": Optional(str), "title": Optional(str), "status": Optional(str), "hash": Optional(str),
+    "command": Optional([str]), "sessions": Optional([str]), "started": Optional((str, None)),
+    "finished": Optional((str, None)), "seconds": Optional(NUMBER), "cpu_seconds": Optional(NUMBER),
+    "compile_seconds": Optional(NUMBER), "step_nanoseconds": Optional(NUMBER),
+    "device": Optional((str, None)), "actionrun": Optional(str), "code": Optional(str),
+    "python": Optional(str), "platform": Optional(str), "processor": Optional(str),
+    "processors": Optional((int, None)), "seed": Optional(int), "versions": WORDS,
+    "switches": WORDS,
+}  # fmt: skip
+RESULT = {
+    "title": str, "status": str, "seconds": Optional(NUMBER), "metrics": METRICS,
+    "equations": [EQUATION],
+}  # fmt: skip
+FAILURE = {"message": str, "hash": Optional(str), "stamp": {str: str}}
 
 
 @dataclass(frozen=True)
 class Folder:
-    """A run folder. All paths of a run are named here and nowhere else."""
+    """A run folder. All paths of a run are named here and nowhere else.
+
+    It may be a stranger's: from `home` on, by default the folder itself, no link is followed, and
+    what is read is looked at before it is believed.
+    """
 
     path: Path
+    home: Path | None = None  # of a point: the folder of its sweep
+
+    @property
+    def top(self) -> Path:
+        return self.home or self.path
 
     def __truediv__(self, name: str) -> Path:
         return self.path / name
@@ -57,20 +93,20 @@ class Folder:
 
     @property
     def finished(self) -> bool:
-        return self.result.is_file()
+        return is_regular(self.result, home=self.top)
 
     @property
     def state(self) -> str:
         """In a word, for people."""
         if self.finished:
             return "done"
-        if self.failure.is_file():
+        if is_regular(self.failure, home=self.top):
             return "failed"
         return "running" if self.busy else "unfinished"
 
     @property
     def is_run(self) -> bool:
-        return (self.path / "resolved.toml").is_file()
+        return is_regular(self.path / "resolved.toml", home=self.top)
 
     @contextmanager
     def lock(self) -> Iterator[None]:
@@ -80,8 +116,9 @@ class Folder:
         """
         path = self.path / ".lock"
         try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            with descriptor_of(self.top, self.path, make=True):
+                self._refuse_links()
+            descriptor = descriptor_to(path, os.O_RDWR | os.O_CREAT, home=self.top)
         except OSError as error:
             raise CannotWrite(path, 64, error) from error
         try:
@@ -92,22 +129,23 @@ class Folder:
                 os.pwrite(descriptor, f"{os.getpid()} {gethostname()}\n".encode(), 0)
             except OSError as error:
                 raise CannotWrite(path, 64, error) from error
-            self._clear()
+            for place in (self.path, self.checkpoint, self.path / "figures"):
+                remove_leftovers(place, home=self.top)
             yield
         finally:
             os.close(descriptor)
 
-    def _clear(self) -> None:
-        """Remove the half-written files of a process that was killed."""
-        for place in (self.path, self.checkpoint, self.path / "figures"):
-            for leftover in place.glob(".*.tmp"):
-                leftover.unlink(missing_ok=True)
+    def _refuse_links(self) -> None:
+        """Raise Unsafe for a folder of ours that is a link: what we write would land elsewhere."""
+        for name in SUBFOLDERS:
+            if (self.path / name).is_symlink():
+                raise Unsafe(f"{name} is a link, and links in a run folder are not followed")
 
     @property
     def busy(self) -> bool:
         """Whether another process holds the folder now."""
         try:
-            descriptor = os.open(self.path / ".lock", os.O_RDONLY | os.O_CLOEXEC)
+            descriptor = descriptor_to(self.path / ".lock", os.O_RDONLY, home=self.top)
         except OSError:
             return False
         try:
@@ -122,16 +160,67 @@ class Folder:
     def require_free(self) -> None:
         """Raise Busy, with the holder's pid and host, where another process holds the folder."""
         if self.busy:
-            with (self.path / ".lock").open("rb") as file:
+            descriptor = descriptor_to(self.path / ".lock", os.O_RDONLY, home=self.top)
+            with os.fdopen(descriptor, "rb") as file:
                 raise Busy(_holder(self.path, file.fileno()))
 
-    def read_json(self, path: Path) -> dict[str, Any]:
-        """A JSON file of this folder, {} where there is none or it is not ours."""
+    def write(self, name: str, text: bytes | str) -> Path:
+        """Put a file into the folder, or into one below it. Raises CannotWrite."""
+        path = self.path / name
+        write(path, text, home=self.top)
+        return path
+
+    def content(self, name: str, *, limit: int = TEXT_BYTES) -> bytes:
+        """The bytes of a file of the folder. Raises Refused where it is not there or no file."""
+        path = self.path / name
         try:
-            value = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return {}
-        return value if isinstance(value, dict) else {}
+            return content(path, home=self.top, limit=limit)
+        except OSError as error:
+            raise _refusal(path, (error.strerror or str(error)).lower()) from None
+
+    def text(self, name: str, *, limit: int = TEXT_BYTES) -> str:
+        """A text file of the folder; what is no UTF-8 in it is replaced. Raises Refused."""
+        return self.content(name, limit=limit).decode("utf-8", errors="replace")
+
+    def regular(self, name: str, *, limit: int = TEXT_BYTES) -> Path:
+        """The path of a file of the folder, for those who read it by themselves. Raises Refused."""
+        path = self.path / name
+        try:
+            os.close(descriptor_to(path, os.O_RDONLY, home=self.top, limit=limit))
+        except OSError as error:
+            raise _refusal(path, (error.strerror or str(error)).lower()) from None
+        return path
+
+    def origin(self) -> dict[str, Any]:
+        """provenance.json, {} where there is none yet. Raises Refused where it is damaged."""
+        return self.data(self.provenance, PROVENANCE, absent={})
+
+    def results(self) -> dict[str, Any]:
+        """result.json, {} where there is none yet. Raises Refused where it is damaged."""
+        return self.data(self.result, RESULT, absent={})
+
+    def data(
+        self, path: Path, shape: Any, *, absent: dict[str, Any] | None = None
+    ) -> dict[str, Any]:
+        """A JSON file of this folder that has this shape. Raises Refused where it has not, and
+        where there is none unless `absent` stands for it."""
+        try:
+            value = json_object(content(path, home=self.top))
+        except FileNotFoundError:
+            if absent is not None:
+                return absent
+            raise _refusal(path, "there is no such file") from None
+        except OSError as error:
+            raise _refusal(path, (error.strerror or str(error)).lower()) from None
+        if value is None:
+            raise _refusal(path, "it is no JSON object")
+        if wrong := mismatch(value, shape):
+            raise _refusal(path, f"what is at {wrong[:60]} is not what belongs there")
+        return value
+
+
+def _refusal(path: Path, why: str) -> Refused:
+    return Refused(f"{path} is missing or damaged ({why}). Run the study again with --fresh")
 
 
 def _locked(descriptor: int) -> bool:
@@ -163,9 +252,14 @@ def require_free(study: Path, out: Path | None, command: Sequence[str]) -> None:
         return
     for path in (Path("runs") / study.stem).glob("*-*"):
         folder = Folder(path)
-        theirs = folder.read_json(folder.provenance).get("command")
-        same = theirs is not None and theirs[1:] == list(command[1:])
-        if same and (path / "study.toml").read_bytes() == text:
+        try:
+            theirs = folder.origin().get("command")
+            same = theirs is not None and theirs[1:] == list(command[1:])
+            if same and folder.content("study.toml") != text:
+                continue
+        except Refused:
+            continue  # a damaged folder is told where it is used
+        if same:
             folder.require_free()
 
 
@@ -183,17 +277,17 @@ def runs_under(place: Path) -> list[Folder]:
 
 def _runs(place: Path, depth: int, *, own: bool = False) -> Iterator[Path]:
     try:
-        names = {entry.name: entry.is_dir() for entry in os.scandir(place)}
+        names = {one.name: one.is_dir(follow_symlinks=False) for one in os.scandir(place)}
     except OSError:
         return
-    if "resolved.toml" in names:
+    if Folder(place).is_run:
         yield place
         if own and names.get("points"):
             yield from _runs(place / "points", 1)
         if not own:
             return
     for name, folder in names.items() if depth else ():
-        if folder and not (name == "points" and "resolved.toml" in names):
+        if folder and not (name == "points" and Folder(place).is_run):
             yield from _runs(place / name, depth - 1)
 
 
@@ -243,10 +337,10 @@ def _moved_aside(out: Path) -> Path:
 
 def check_owner(folder: Folder, digest: str, resolved: str) -> None:
     """Raise Refused, with the difference, where the folder holds a run of another study."""
-    theirs = folder.read_json(folder.provenance).get("hash")
+    theirs = folder.origin().get("hash")
     if theirs in (None, digest):
         return
-    lines = difference((folder / "resolved.toml").read_text(encoding="utf-8"), resolved)
+    lines = difference(folder.text("resolved.toml"), resolved)
     what = "\n".join(f"    {line}" for line in lines) or "    (a data file has changed)"
     raise Refused(
         f"{folder.path} holds a run of another study, and no run is ever overwritten.\n{what}\n"

@@ -12,11 +12,13 @@ import math
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
 import numpy as np
 import optuna
 from actionrun.compiler.findings import Axis, Curve, Figure, Panel
+from actionrun.runtime.storage.atomic_write import write
 from actionrun.spec import Swept
 from actionrun.spec.sweep.guided import Guide
 from optuna.storages import JournalStorage
@@ -78,10 +80,14 @@ class Guided:
 
     def write_journal(self, folder: Path) -> None:
         """Leave Optuna's study in the run folder, for its own tools."""
-        (folder / JOURNAL).unlink(missing_ok=True)
-        storage = JournalStorage(JournalFileBackend(str(folder / JOURNAL)))
-        study = optuna.create_study(storage=storage, study_name="sweep", direction=self._direction)
-        study.add_trials(self._study.get_trials())
+        with TemporaryDirectory() as scratch:  # Optuna opens what it finds at a name
+            path = Path(scratch) / JOURNAL
+            storage = JournalStorage(JournalFileBackend(str(path)))
+            study = optuna.create_study(
+                storage=storage, study_name="sweep", direction=self._direction
+            )
+            study.add_trials(self._study.get_trials())
+            write(folder / JOURNAL, path.read_bytes())
 
     def best(self, outcomes: Sequence[Outcome]) -> int | None:
         """The number of the best point, the first of equal ones; None where all failed."""

@@ -15,10 +15,11 @@ from typing import Any
 
 from actionrun.runtime.data.observations import require
 from actionrun.runtime.data.study_files import with_files_beside
-from actionrun.runtime.errors import DATA, RETRY, CannotWrite
-from actionrun.runtime.storage.atomic_write import json_text, write
+from actionrun.runtime.errors import DATA, RETRY
+from actionrun.runtime.storage.atomic_write import json_text
 from actionrun.runtime.storage.provenance import stamp
-from actionrun.runtime.storage.run_folder import Folder
+from actionrun.runtime.storage.regular_files import descriptor_of, is_regular
+from actionrun.runtime.storage.run_folder import FAILURE, Folder
 from actionrun.spec import resolved_toml
 from actionrun.spec.kinds.registry import Study
 from actionrun.spec.sweep.points import Point, point, points
@@ -74,37 +75,36 @@ def _name(index: int, values: Mapping[str, Any]) -> str:
     return kept[:MOST_LETTERS].rstrip("._-")
 
 
-def prepare(part: Part, place: Path) -> None:
+def prepare(part: Part, point: Folder) -> None:
     """Put all that a process needs into the point's folder. Raises CannotWrite."""
     for name, path in part.files.items():
-        there = place / name
-        if there.exists() or not there.resolve().is_relative_to(place.resolve()):
+        there = point / name
+        if is_regular(there, home=point.top):
             continue
         try:
-            there.parent.mkdir(parents=True, exist_ok=True)
             # A hundred points need not hold a hundred copies; the sweep's own is never edited.
-            os.link(place.parent.parent / name, there)
-        except FileExistsError:
-            pass
+            with (
+                descriptor_of(point.top, (point.top / name).parent) as ours,
+                descriptor_of(point.top, there.parent, make=True) as theirs,
+            ):
+                if is_regular(point.top / name, home=point.top):
+                    os.link(there.name, there.name, src_dir_fd=ours, dst_dir_fd=theirs,
+                            follow_symlinks=False)  # fmt: skip
         except OSError:
-            write(there, path.read_bytes())
-    resolved = place / "resolved.toml"
-    try:
-        same = resolved.read_text(encoding="utf-8") == part.resolved
-    except FileNotFoundError:
-        same = False
-    except OSError as error:
-        raise CannotWrite(resolved, 0, error) from error
-    if not same:
-        write(resolved, part.resolved)
+            pass
+        if not is_regular(there, home=point.top):
+            point.write(name, path.read_bytes())
+    if not is_regular(point / "resolved.toml", home=point.top) or (
+        point.text("resolved.toml") != part.resolved
+    ):
+        point.write("resolved.toml", part.resolved)
 
 
-def outcome(place: Path) -> Outcome | None:
+def outcome(point: Folder) -> Outcome | None:
     """What has come of a point; None where it is to be run, also where another version failed."""
-    folder = Folder(place)
-    if result := folder.read_json(folder.result):
+    if result := point.results():
         return Outcome(result)
-    failure = folder.read_json(folder.failure)
+    failure = point.data(point.failure, FAILURE, absent={})
     if not failure or failure.get("stamp") != stamp(str(failure.get("hash"))):
         return None
     return Outcome(message=str(failure.get("message")))
@@ -123,6 +123,6 @@ def asked_to_stop(place: Path) -> int | None:
 def write_failure(place: Path, message: str) -> None:
     """Keep in a point's folder why it has no result."""
     folder = Folder(place)
-    digest = str(folder.read_json(folder.provenance).get("hash", ""))
+    digest = str(folder.origin().get("hash", ""))
     content = {"format": 1, "code": DATA, "message": message, "hash": digest}
-    write(folder.failure, json_text(content | {"stamp": stamp(digest)}))
+    folder.write(folder.failure.name, json_text(content | {"stamp": stamp(digest)}))

@@ -15,7 +15,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from actionrun.compiler.findings import Findings, Section
-from actionrun.runtime.environment.signals import Stop
+from actionrun.runtime.environment.signals import PROGRESS, Stop
 from actionrun.runtime.errors import Diverged, Refused, RunError, Stopped
 from actionrun.runtime.events import (
     Event,
@@ -65,11 +65,14 @@ class Sweep:
     def place(self, index: int) -> Path:
         return self.folder / "points" / self.parts[index].name
 
+    def point(self, index: int) -> Folder:
+        return Folder(self.place(index), self.folder.path)
+
     def run(self, run_parts: RunParts) -> None:
         """Do what is left by `run_parts`, which calls `ended` for each point. Raises Stopped."""
         left = []
         for index in range(len(self.parts)):
-            result = outcome(self.place(index))
+            result = outcome(self.point(index))
             if result is None:
                 left.append(index)
             else:
@@ -82,17 +85,17 @@ class Sweep:
                 )
             self._progress.start(STAGE, self.total, len(self.outcomes), "points")
         for index in left:
-            prepare(self.parts[index], self.place(index))
+            prepare(self.parts[index], self.point(index))
         try:
             run_parts(self, left)
         except Stopped as stopped:
-            there = sum(outcome(self.place(index)) is not None for index in range(len(self.parts)))
+            there = sum(outcome(self.point(index)) is not None for index in range(len(self.parts)))
             done = f"{there} of {self.total} points"
             raise Stopped(f"stopped with {done} done, saved", stopped.code) from None
 
     def ended(self, index: int) -> None:
         """A point has come to its end: tell it."""
-        result = outcome(self.place(index))
+        result = outcome(self.point(index))
         if result is None:
             raise RuntimeError(f"{self.place(index)} has neither result nor failure")
         self.outcomes[index] = result
@@ -126,6 +129,7 @@ def by_workers(pool: WorkerPool) -> RunParts:
         for index in left:
             pool.submit(index, "point", str(sweep.place(index).resolve()))
         waiting = set(left)
+        PROGRESS.unsaved = True  # the workers' points
         try:
             while waiting:
                 if (code := sweep.stop()) is not None:
@@ -137,10 +141,12 @@ def by_workers(pool: WorkerPool) -> RunParts:
                     working = [one for one in pool.running() if one in waiting]
                     sweep.busy_with(_at_work(sweep, working))
         except BaseException:
-            sign.touch()
+            with suppress(RunError):
+                sweep.folder.write(sign.name, "")
             _wind_up(pool)
             raise
         finally:
+            PROGRESS.unsaved = False
             sign.unlink(missing_ok=True)
 
     return run_parts
@@ -249,12 +255,12 @@ def run_sweep(
     )
     if search is not None:
         findings = _with_search(findings, search, sweep, outcomes)
-    first = Folder(sweep.place(good[0]))
+    first = sweep.point(good[0])
     asked = (
         Section("The sweep, and the study of its first point", described(job.entries)),
         *read_content(first).asked,
     )
-    records = [sweep.folder.read_json(sweep.place(index) / "provenance.json") for index in good]
+    records = [sweep.point(index).origin() for index in good]
     timing = Timing(
         seconds=sum(number_of(one, "seconds") for one in records),
         cpu=sum(number_of(one, "cpu_seconds") for one in records),

@@ -15,7 +15,7 @@ from socket import gethostname
 from typing import Any
 
 from actionrun.runtime.environment.jax_setup import READY, set_switches
-from actionrun.runtime.errors import RETRY, Refused, RunError
+from actionrun.runtime.errors import RETRY, Refused, RunError, is_out_of_memory
 from actionrun.runtime.storage.provenance import stamp
 from actionrun.spec.text.source import Faults
 
@@ -38,15 +38,17 @@ def answer(task: Callable[..., Any], versions: Mapping[str, str], arguments: tup
         return "faults", faults.faults
     except RunError as error:
         return "error", (str(error), error.code, "")
-    except MemoryError:
-        return "error", ("a worker is out of memory. Use fewer workers", RETRY, "")
     except Exception as error:
+        if is_out_of_memory(error):
+            return "error", ("a worker is out of memory. Use fewer workers", RETRY, "")
         return "error", (f"{type(error).__name__}: {error}", 1, traceback.format_exc())
 
 
 def versions() -> dict[str, str]:
     """What processes must share for their results to be the same to the last bit."""
-    return {name: value for name, value in stamp("").items() if name != "study"}
+    mine = {name: value for name, value in stamp("").items() if name != "study"}
+    # A worker sets its own switches, also where the process that asks has others.
+    return mine | {"threads of XLA": os.environ.get("NPROC", "1")}
 
 
 def _prepare(theirs: Mapping[str, str]) -> None:

@@ -67,13 +67,16 @@ def counted(monkeypatch, act):
     def patched(name):
         real = getattr(os, name)
 
-        def call(*arguments):
+        def call(*arguments, **folders):
             nonlocal count
             # What is written is there without an fsync: the machine goes on, the process dies.
-            made = (lambda: None) if name == "fsync" else (lambda: real(*arguments))
+            made = (lambda: None) if name == "fsync" else (lambda: real(*arguments, **folders))
             path = str(arguments[-1])
             if name == "fsync":
                 path = str(Path(f"/proc/self/fd/{path}").readlink())
+            if "dst_dir_fd" in folders:
+                folder = Path(f"/proc/self/fd/{folders['dst_dir_fd']}").readlink()
+                path = str(folder / path)
             if "/points/" in path and not any(word in path for word in OF_THE_SWEEP):
                 return made()
             count += 1

@@ -1,1 +1,0 @@
-"""Fits of measured motions: settings, noise, starting points, goodness of fit."""
