@@ -10,6 +10,7 @@ from typing import Any
 
 from actionrun.spec.kinds.experiment import Experiment
 from actionrun.spec.tables.common import Table, field_keys
+from actionrun.spec.tables.distributions import NormalPrior
 from actionrun.spec.tables.leaves import Column, Expression, Range, Value
 from actionrun.spec.tables.system import Coordinates
 from actionrun.spec.text.document import document
@@ -48,7 +49,7 @@ def written(thing: Any, raw: Any = None) -> Any:
             }  # fmt: skip
         case Value(text, number, unit):
             return _number(text, number) if unit is None and number is not None else text
-        case Expression():
+        case Expression() | NormalPrior():
             return thing.text
         case Column():
             return thing.text

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import sympy as sp
 from actionrun.compiler.errors import study_error
+from actionrun.compiler.numerics.optimizers.block_least_squares import BlockFit
 from actionrun.compiler.numerics.optimizers.inequality_constraints import InequalityConstraints
 from actionrun.compiler.numerics.optimizers.levenberg_marquardt import Fit
 from actionrun.compiler.symbolic.evaluation import numbers
@@ -23,11 +24,11 @@ LEAST = 0.01  # of the ranges that they must leave: members are drawn until they
 
 
 def active_constraints(
-    fit: Fit, inequalities: InequalityConstraints | None
+    fit: Fit | BlockFit, inequalities: InequalityConstraints | None
 ) -> list[tuple[str, ...]]:
     """For each lane of a fit the constraints that it ended on."""
     if inequalities is None or fit.active_normals is None:
-        return [()] * fit.x.shape[-1]
+        return [()] * np.shape(fit.cost)[-1]
     on = np.any(np.asarray(fit.active_normals) != 0, axis=1)
     return [tuple(np.array(inequalities.texts)[lane].tolist()) for lane in on.T]
 

@@ -10,9 +10,12 @@ from actionrun.compiler.symbolic.lagrangian_system import lagrangian_system
 from actionrun.spec.kinds.family import Family
 
 from .bounds import ranges
+from .constraints import integrator, require_fit_surface
 from .fit import Fitting
 from .fit_findings import FitReport
 from .fit_with_network import FitWithNetwork, measured_population
+from .measured.settings import fit_settings
+from .observations import observed_motions
 from .train import Training, population
 from .training_findings import TrainingReport
 
@@ -31,7 +34,11 @@ def build(study: Family, observations: Mapping[str, np.ndarray] | None) -> Progr
         training = Training(study, symbolic, drawn)
         return Reported(training, TrainingReport(training), minutes)
     assert observations is not None  # the columns of [data]
-    fitting = Fitting(study, symbolic, within, observations)
+    observed = observed_motions(study, symbolic, observations)
+    ggl = integrator(study, symbolic)
+    settings = fit_settings(study, symbolic)
+    fitting = Fitting(settings, symbolic, within, observed, ggl)
+    require_fit_surface(study, symbolic, ggl, within, fitting.first_positions(), settings.start)
     if study.network.kind == "none":
         return Reported(fitting, FitReport(fitting))
     drawn = measured_population(study, symbolic, within, fitting.observed)

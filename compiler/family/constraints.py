@@ -12,9 +12,11 @@ from actionrun.compiler.numerics.integrators.shooting import BatchIntegrator
 from actionrun.compiler.numerics.integrators.variational import GGL
 from actionrun.compiler.symbolic.constraints import constraints, dependences, distances
 from actionrun.compiler.symbolic.lagrangian_system import LagrangianSystem
-from actionrun.compiler.symbolic.lowered_system import mechanics
+from actionrun.compiler.symbolic.lowered_system import mechanics, parameters
 from actionrun.spec import Faults
 from actionrun.spec.kinds.family import Family
+
+from .bounds import Ranges
 
 STARTS = 64  # drawn to see whether a motion can start there
 ON = 1e-12  # of the size of the terms: a start this near to the surface lies on it
@@ -71,3 +73,19 @@ def require_on(
         faults = distances(symbolic, ggl, theta, np.asarray(q), np.asarray(p))
         if faults:
             raise Faults(tuple(faults))
+
+
+def require_fit_surface(
+    study: Family, symbolic: LagrangianSystem, ggl: BatchIntegrator, within: Ranges,
+    first: np.ndarray, start: np.ndarray | None,
+) -> None:  # fmt: skip
+    """Raises Faults for constraints of a fit that do not go together at its `first` positions (n,),
+    and for a `start` q, v (2 n,) off them."""
+    if not symbolic.constraints:
+        return
+    middle = jnp.asarray((within.low + within.high) / 2)
+    theta = jnp.concatenate([parameters(symbolic), middle])
+    require_surface(symbolic, ggl, theta, first, np.zeros_like(first))
+    if start is not None:
+        q = start[: symbolic.n]
+        require_on(study, symbolic, ggl, theta, q, np.zeros_like(q))

@@ -163,7 +163,7 @@ def scoring_layers(study: Family) -> int:
     """How many scoring layers the network ends with: none without noise or on plain numbers, for
     measured motions, whose samples are others, and on the surface of holonomic constraints, which
     a step would leave."""
-    fit = study.observe.noise and study.network.scaled and not study.system.holonomic
+    fit = study.observe.relative_noise and study.network.scaled and not study.system.holonomic
     return study.network.scoring if fit and study.data is None else 0
 
 

@@ -150,7 +150,7 @@ def _loss(study: Family) -> str:
         "huber": "Huber",
         "ln": f"L{training.exponent:g}",
     }
-    if training.loss == "gauge" and study.observe.noise:
+    if training.loss == "gauge" and study.observe.relative_noise:
         return (
             "pseudo-Huber error of the scaled coefficients in units of the error bar that the "
             "noise leaves, against the mean of the posterior"
@@ -199,7 +199,7 @@ def _loss_section(study: Family, problem: LagrangianSystem) -> Section:
     said = (
         "the loss is their error, squared where small and linear where large, over fresh systems."
     )
-    if study.observe.noise:
+    if study.observe.relative_noise:
         error = rf"\left( {net} - \bar{{u}}_k \right) / \sigma_k"
         plain = "(u_net[k] - mean_u[k])/sigma[k]"
         said = (

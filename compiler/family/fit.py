@@ -1,63 +1,80 @@
-"""The fit of one measured motion (or several trials of it) to a family, without a network.
+"""The fit of measured motions (trials of one law) to a family, without a network.
 
-Weak form from many starting points, the best of them to Levenberg-Marquardt through the integrator
-over a growing stretch of the motion, then the covariance at the solution.
+Weak form, solved where the law is linear in its coefficients and searched elsewhere; its answers to
+Levenberg-Marquardt through the integrator, by multiple shooting where single shooting does not
+reach the noise; the noise of channels and trials by maximum likelihood; the step refined until its
+error is nothing beside the errors of the coefficients.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import NamedTuple
+from dataclasses import dataclass, replace
 
-import equinox as eqx
 import jax
-import jax.numpy as jnp
 import numpy as np
-from actionrun.compiler.numerics.inference.trajectory_residual import TrajectoryResidual
-from actionrun.compiler.numerics.inference.weak_form import weak_fit, weak_form
-from actionrun.compiler.numerics.optimizers.inequality_constraints import value_and_jacobian
-from actionrun.compiler.numerics.optimizers.levenberg_marquardt import (
-    Fit,
-    covariance,
-    levenberg_marquardt,
+from actionrun.compiler.numerics.inference.residual_tests import f_tail, ljung_box
+from actionrun.compiler.numerics.integrators.shooting import BatchIntegrator
+from actionrun.compiler.numerics.optimizers.block_least_squares import (
+    BlockFit,
+    Unknowns,
+    best_lane,
+    joined,
+    lane_of,
 )
 from actionrun.compiler.program import Report, Tell
 from actionrun.compiler.symbolic.lagrangian_system import LagrangianSystem
-from actionrun.compiler.symbolic.lowered_system import components, parameters
-from actionrun.spec.kinds.family import Family
+from actionrun.compiler.symbolic.lowered_system import parameters
 
 from .bounds import Ranges, active_constraints
-from .constraints import integrator, require_on, require_surface
-from .observations import grid, observed_motions
+from .measured.noise import SURE, Noise, correlated, first_noise, updated_noise
+from .measured.segments import rows_at, shooting_fit
+from .measured.settings import FitSettings
+from .measured.shooting_problem import ShootingProblem, Solution, local_scales
+from .measured.starts import Starter, initial_states, smooth_motions
+from .observations import ObservedMotions, noise_without_model
 from .term_selection import TermSelection, select_terms
 
-STARTS = 64  # random starting points of the weak form
-LANES = 4  # of them go through the integrator
-STRETCHES = (0.15, 0.4, 1.0)  # of the motion, one after the other
+LANES = 4  # starting points that are shot at once
+ROUNDS = 2  # of them, where none reaches the noise
+CREDIBLE = 0.2  # of a channel's size: samples without a model tell no noise above it
+SETTLED = 0.01  # relative change of the deviations at which the noise is known
+NOISE_ROUNDS = 25
+STEP_SHARE = 0.1  # of a standard deviation that the step may shift a coefficient by
+HALVINGS = 7
 
 
-class FittedMotion(NamedTuple):
-    """A finished fit. Samples (samples, [channels,] trials); x, held, covariance over coefficients
-    and then q, v of each trial; jacobian (rows, parameters) of the weighted residuals; `choice`:
-    what was made of terms that may vanish."""
+@dataclass(frozen=True)
+class FittedMotion:
+    """A finished fit of a problem: coefficients x (k,), starts (2 n, trials); what was made of
+    terms that may vanish; by how much half of the problem's step would shift the coefficients, in
+    deviations."""
 
-    study: Family
-    problem: LagrangianSystem
-    t: np.ndarray
-    values: np.ndarray
-    weight: np.ndarray
-    size: np.ndarray
-    names: tuple[tuple[str, int], ...]
-    model: np.ndarray
-    jacobian: np.ndarray
+    problem: ShootingProblem
+    noise: Noise
+    solution: Solution
     x: np.ndarray
-    covariance: np.ndarray
+    starts: np.ndarray
     at_bound: np.ndarray
     converged: bool
-    noise: float  # of the samples over their RMS: given, or estimated from the residuals
-    noise_given: bool
-    active_constraints: tuple[str, ...]  # the constraints that the fit ended on
+    active_constraints: tuple[str, ...]
     choice: TermSelection | None
+    step_shift: float
+
+    @property
+    def settings(self) -> FitSettings:
+        return self.problem.settings
+
+    @property
+    def symbolic(self) -> LagrangianSystem:
+        return self.problem.symbolic
+
+    @property
+    def within(self) -> Ranges:
+        return self.problem.within
+
+    @property
+    def observed(self) -> ObservedMotions:
+        return self.problem.observed
 
 
 class Fitting:
@@ -70,32 +87,24 @@ class Fitting:
 
     def __init__(
         self,
-        study: Family,
+        settings: FitSettings,
         symbolic: LagrangianSystem,
         within: Ranges,
-        observations: Mapping[str, np.ndarray],
+        observed: ObservedMotions,
+        ggl: BatchIntegrator,
     ):
-        self.study, self.symbolic = study, symbolic
-        self.low, self.high, self.inequalities = within.low, within.high, within.inequalities
-        self.observed = observed_motions(study, symbolic, observations)
-        self.motions = self._complete_motions()
-        self.given_start = self._given_start()
-        self.ggl = integrator(study, symbolic)
-        self.fixed = parameters(symbolic)
-        self.grid = grid(self.observed.t, study.number(study.integrator.dt))
-        self.key = jax.random.key(study.seed)
-        self._require_surface()
+        self.observed = observed
+        motions = smooth_motions(observed, symbolic.n)
+        scales = local_scales(settings, observed, motions, symbolic.n)
+        self.problem = ShootingProblem(
+            settings, symbolic, within, observed, ggl, parameters(symbolic), motions, scales,
+            settings.dt,
+        )  # fmt: skip
 
-    def _require_surface(self) -> None:
-        """Raises Faults for constraints that do not go together, and for a start off them."""
-        if not self.symbolic.constraints:
-            return
-        theta = jnp.concatenate([self.fixed, jnp.asarray((self.low + self.high) / 2)])
-        q = self.motions[0][1][0]
-        require_surface(self.symbolic, self.ggl, theta, q, np.zeros_like(q))
-        if self.given_start is not None:
-            q = self.given_start[: self.symbolic.n]
-            require_on(self.study, self.symbolic, self.ggl, theta, q, np.zeros_like(q))
+    def first_positions(self) -> np.ndarray:
+        """The positions (n,) that the first trial begins with."""
+        n, o = self.problem.symbolic.n, self.observed
+        return initial_states(o, self.problem.motions, n, o.t[:1])[:n, 0, 0]
 
     def start(self) -> dict[str, np.ndarray]:
         return {}
@@ -106,170 +115,163 @@ class Fitting:
     def fit(self, tell: Tell, named: np.ndarray | None = None) -> FittedMotion:
         """The fit from the weak form's answers, and from a network's where there is one: named
         (k,)."""
+        problem, settings = self.problem, self.problem.settings
+        noise = first_noise(self.observed, settings)
         tell("weak form", 0, 1, {})
-        candidates = self._candidates()
+        candidates = _starter(problem, noise).candidates(problem.motions)
         if named is not None:
-            candidates = np.concatenate([candidates, named[:, None]], axis=1)
+            candidates = np.concatenate([named[:, None], candidates], axis=1)
         tell("weak form", 1, 1, {})
-        stretches = len(STRETCHES)
-        x, low, high = self._starts(candidates)
-        contracts = self._contracts(x)
-        refine = self.study.refine
-        iterations = refine.iterations if refine.method != "none" else 0
-        fits = []
-        for k, share in enumerate(STRETCHES):
-            tell("refine", k, stretches, {})
-            fits.append(_refined(self._trajectory(share, contracts), x, low, high, iterations,
-                                 refine.tolerance))  # fmt: skip
-            x = fits[-1].x
-        fit = fits[-1]
-        tell("refine", stretches, stretches, {"cost": float(jnp.nanmin(fit.cost))})
-        fit, choice, trajectory = _best(fit), None, self._trajectory(1.0, contracts)
-        if refine.sparse:
-            names = [c.name for c in self.symbolic.coefficients]
-            rows = int((self.observed.weight > 0).sum())
-            tell("choice of terms", 0, 1, {})
-            choice = select_terms(fit, names, low, high, rows, lambda x, low, high: _refined(
-                trajectory, x, low, high, iterations, refine.tolerance))  # fmt: skip
-            tell("choice of terms", 1, 1, {})
-            fit = choice.fit
-        return self._fitted_motion(fit, trajectory, choice)
-
-    # -- starting points -------------------------------------------------------------------------
-
-    def _candidates(self) -> np.ndarray:
-        """Coefficients (k, lanes), best first, by the weak form from random starting points."""
-        k = len(self.low)
-        drawn = jax.random.uniform(self.key, (k, STARTS), jnp.float64)
-        low, high = self.low[:, None], self.high[:, None]
-        wide = (self.low > 0) & (self.high > 100 * self.low)
-        safe = np.where(self.low > 0, self.low, 1.0)[:, None]
-        start = np.where(
-            wide[:, None], safe * (high / safe) ** np.asarray(drawn), low + (high - low) * drawn
-        )
-        weak = weak_form(self.motions)
-        fit = weak_fit(
-            self.ggl, weak, self.fixed, jnp.asarray(start), jnp.asarray(low), jnp.asarray(high),
-        )  # fmt: skip
-        cost = np.where(np.isfinite(np.asarray(fit.cost)), np.asarray(fit.cost), np.inf)
-        chosen: list[int] = []
-        for lane in np.argsort(cost, kind="stable"):
-            x = np.asarray(fit.x)[:, lane]
-            apart = all(
-                np.max(np.abs(x - fit.x[:, j]) / (np.abs(x) + np.abs(fit.x[:, j]) + 1e-12)) > 1e-3
-                for j in chosen
-            )
-            if apart:
-                chosen.append(int(lane))
-            if len(chosen) == LANES:
+        problem = replace(problem, contracts=problem.can_contract(noise, candidates[:, :1]))
+        fit, choice = _searched(problem, noise, candidates, tell), None
+        if settings.sparse:
+            choice = _selected(problem, fit, noise, tell)
+            fit, within = choice.fit, problem.within
+            dropped = {term.name for term in choice.terms if not term.kept}
+            gone = np.array([c.name in dropped for c in problem.symbolic.coefficients])
+            low, high = (np.where(gone, 0.0, end) for end in (within.low, within.high))
+            problem = replace(problem, within=within._replace(low=low, high=high))
+        fit, noise = _with_noise(problem, fit, noise, tell)
+        shift = _step_shift(problem, fit, noise)
+        for halving in range(HALVINGS):
+            if not shift > STEP_SHARE:
                 break
-        return np.asarray(fit.x)[:, chosen]
-
-    def _complete_motions(self) -> list[tuple[np.ndarray, np.ndarray, np.ndarray | None]]:
-        """Complete samples of each trial for the weak form: t, q and momenta where observed."""
-        places, momenta = map(self.observed.channels, ("position", "momentum"))
-        motions = []
-        for trial in range(self.observed.t.shape[1]):
-            values, weight = self.observed.values[..., trial], self.observed.weight[..., trial]
-            whole = (weight[:, places] > 0).all(axis=1)
-            if momenta:
-                whole &= (weight[:, momenta] > 0).all(axis=1)
-            t, part = self.observed.t[whole, trial], values[whole]
-            motions.append((t, part[:, places], part[:, momenta] if momenta else None))
-        return motions
-
-    def _starts(self, candidates: np.ndarray):
-        """x (k + 2 n trials, lanes) with its bounds: coefficients, then q and v of each trial."""
-        n, parts = self.symbolic.n, []
-        for t, q, _ in self.motions:
-            # A short polynomial through the first samples: robust against their noise.
-            first = min(len(t), 12)
-            degree = 3 if first > 6 else 2
-            place = np.polynomial.Polynomial
-            fits = [place.fit(t[:first] - t[0], q[:first, i], degree) for i in range(n)]
-            q0 = np.array([f(0.0) for f in fits])
-            v0 = np.array([f.deriv()(0.0) for f in fits])
-            parts += [q0, v0]
-        state = np.concatenate(parts)
-        known = self.given_start is not None
-        if self.given_start is not None:
-            state = self.given_start
-        lanes = candidates.shape[1]
-        x = np.concatenate([candidates, np.repeat(state[:, None], lanes, axis=1)])
-        free = np.full(len(state), 0.0 if known else np.inf)
-        middle = state if known else np.zeros(len(state))
-        low = np.concatenate([self.low, middle - free])
-        high = np.concatenate([self.high, middle + free])
-        return jnp.asarray(x), jnp.asarray(low)[:, None], jnp.asarray(high)[:, None]
-
-    def _given_start(self) -> np.ndarray | None:
-        """q and v of every trial as [start] gives them, where it does."""
-        start = self.study.start
-        if start is None or start.velocity is None or self.study.network.kind != "none":
-            return None
-        q = components(self.symbolic, start.position, self.study.number)
-        v = components(self.symbolic, start.velocity, self.study.number)
-        return np.concatenate([q, v] * self.observed.t.shape[1])
-
-    # -- shooting --------------------------------------------------------------------------------
-
-    def _contracts(self, x) -> bool:
-        """Whether fixed-point passes converge over the whole motion from the best candidate."""
-        if self.symbolic.constraints or self.ggl.linear:
-            return False
-        worst = _worst(self._trajectory(1.0, True), x[:, :1])
-        return bool(np.all(np.asarray(worst) < 1e-10))
-
-    def _trajectory(self, share: float, contracts: bool) -> TrajectoryResidual:
-        o = self.observed
-        span = np.nanmax(o.t - o.t[:1], axis=0)
-        used = o.weight * ((o.t - o.t[:1]) <= share * span + 1e-12)[:, None]
-        return TrajectoryResidual(
-            self.ggl, self.fixed, self.grid, jnp.asarray(o.values), jnp.asarray(used),
-            jnp.asarray(o.t), o.names, len(self.low), True, contracts, self.inequalities,
-        )  # fmt: skip
-
-    def _fitted_motion(
-        self, fit: Fit, trajectory: TrajectoryResidual, choice: TermSelection | None
-    ) -> FittedMotion:
-        lane, cost = fit, float(np.asarray(fit.cost)[0])
-        rows = int((self.observed.weight > 0).sum())
-        on = active_constraints(lane, self.inequalities)[0]
-        free = int((~np.asarray(lane.at_bound)[:, 0]).sum()) - len(on)
-        free -= 2 * len(self.symbolic.constraints) * self.observed.t.shape[1]  # of the starts
-        noise = self.study.observe.noise
-        variance = noise**2 if noise else cost / max(rows - free, 1)
-        spread = np.asarray(covariance(lane, jnp.asarray(variance)))[..., 0]
-        model, jacobian = _modelled(trajectory, lane.x)
-        return FittedMotion(
-            self.study, self.symbolic, self.observed.t, self.observed.values, self.observed.weight,
-            self.observed.size, self.observed.names, np.asarray(model)[..., 0],
-            np.asarray(jacobian)[..., 0], np.asarray(lane.x)[:, 0], spread,
-            np.asarray(lane.at_bound)[:, 0], bool(np.asarray(lane.converged)[0]),
-            float(np.sqrt(variance)), noise is not None and noise > 0, on, choice,
-        )  # fmt: skip
+            tell("step", halving, HALVINGS, {"shift": shift})
+            problem = replace(problem, dt=problem.dt / 2)
+            fit, noise = _with_noise(problem, fit, noise, tell)
+            shift = _step_shift(problem, fit, noise)
+        return _fitted_motion(problem, fit, noise, shift, choice)
 
 
-def _best(fit: Fit) -> Fit:
-    """The lane of least cost, as a fit of one lane."""
-    cost = np.asarray(fit.cost)
-    best = int(np.nanargmin(np.where(np.isfinite(cost), cost, np.inf)))
-    return jax.tree.map(lambda a: a[..., best : best + 1] if jnp.ndim(a) else a, fit)
+def _starter(problem: ShootingProblem, noise: Noise) -> Starter:
+    o, n = problem.observed, problem.symbolic.n
+    absolute = np.mean(noise.sigma, axis=(0, 2)) * o.size
+    of = {
+        state: np.array([
+            next((absolute[k] for k in o.channels(state) if o.names[k][1] == i), 1.0)
+            for i in range(n)
+        ])
+        for state in ("position", "momentum")
+    }  # fmt: skip
+    return Starter(problem.symbolic, problem.ggl, problem.fixed, problem.within,
+                   problem.settings.seed, of["position"], of["momentum"])  # fmt: skip
 
 
-@eqx.filter_jit
-def _refined(trajectory: TrajectoryResidual, x, low, high, iterations, tolerance) -> Fit:
-    return levenberg_marquardt(
-        trajectory.residual, x, low, high, iterations, tolerance, trajectory.inequalities
-    )
+def _searched(
+    problem: ShootingProblem, noise: Noise, candidates: np.ndarray, tell: Tell
+) -> BlockFit:
+    """The best fit from candidates (k, lanes), in rounds until one reaches the noise."""
+    fits: list[BlockFit] = []
+    for number in range(ROUNDS):
+        lanes = candidates[:, number * LANES : (number + 1) * LANES]
+        if not lanes.shape[1]:
+            break
+        lanes = np.concatenate([lanes, np.repeat(lanes[:, -1:], LANES - lanes.shape[1], 1)], 1)
+        tell("refine", number, ROUNDS, {})
+        for shot in (problem.single, problem.multiple):
+            fits.append(best_lane(shot(noise, lanes)))
+            tell("refine", number, ROUNDS, {"cost": float(fits[-1].cost[0])})
+            if _reached(problem, fits[-1], noise) or not problem.settings.iterations:
+                return fits[-1]
+    return min(fits, key=lambda fit: float(np.nan_to_num(fit.cost[0], nan=np.inf)))
 
 
-@eqx.filter_jit
-def _worst(trajectory: TrajectoryResidual, x):
-    return trajectory.motion(x)[1]
+def _reached(problem: ShootingProblem, fit: BlockFit, noise: Noise) -> bool:
+    """Whether a fit leaves no more than the noise that samples show without a model."""
+    o = problem.observed
+    variance, of = noise_without_model(o)
+    total = of.sum()
+    if not total or np.sqrt(np.nansum(variance * of) / total) > CREDIBLE:
+        return False
+    counts = o.there.sum(axis=0)
+    rows = int(counts.sum())
+    freedom = max(rows - len(problem.within.low) - len(problem.local) * o.t.shape[1], 1)
+    pooled = np.nansum(variance * of, axis=1) / np.maximum(of.sum(axis=1), 1e-9)
+    square = np.mean(noise.sigma**2, axis=0)
+    wanted = float(np.sum(counts * pooled[:, None] / square)) * freedom / rows
+    ratio = float(fit.cost[0]) / noise.unit**2 / wanted if wanted > 0 else np.inf
+    return f_tail(ratio, freedom, total) > SURE
 
 
-@eqx.filter_jit
-def _modelled(trajectory: TrajectoryResidual, x):
-    """The modelled channels, and the Jacobian of the weighted residuals."""
-    return trajectory.motion(x)[0], value_and_jacobian(trajectory.residual, x)[1]
+def _selected(problem: ShootingProblem, fit: BlockFit, noise: Noise, tell: Tell) -> TermSelection:
+    names = [c.name for c in problem.symbolic.coefficients]
+    shooting, settings = problem.shooting(problem.trajectory(noise)), problem.settings
+
+    def refit(x: Unknowns, low: jax.Array, high: jax.Array) -> BlockFit:
+        return shooting_fit(shooting, x, low, high, settings.iterations, settings.tolerance, None)
+
+    tell("choice of terms", 0, 1, {})
+    low, high = problem.within.low, problem.within.high
+    choice = select_terms(fit, names, low, high, int(problem.observed.there.sum()), refit)
+    tell("choice of terms", 1, 1, {})
+    return choice
+
+
+def _with_noise(problem: ShootingProblem, fit: BlockFit, noise: Noise, tell: Tell):
+    """The fit and the noise that its residuals have, each from the other until both stay; noise
+    with a memory where that is what the residuals have."""
+    o, settings = problem.observed, problem.settings
+    tell("noise", 0, 1, {})
+    fit, noise = _settled(problem, fit, noise)
+    with_memory = None
+    if not noise.tau.any():
+        with_memory = correlated(noise, o, problem.solution(fit, noise).miss, settings)
+    if with_memory is not None:
+        again, with_memory = _settled(problem, fit, with_memory)
+        white = problem.solution(again, with_memory).white
+        innovations = all(ljung_box(white[:, k], o.there[:, k]) > SURE for k in range(len(o.names)))
+        if innovations or settings.correlation == "ar1":
+            fit, noise = again, with_memory
+    tell("noise", 1, 1, {})
+    return fit, noise
+
+
+def _settled(problem: ShootingProblem, fit: BlockFit, noise: Noise) -> tuple[BlockFit, Noise]:
+    fit = problem.shot(problem.shooting(problem.trajectory(noise)), fit.unknowns, noise)
+    for _ in range(NOISE_ROUNDS):
+        at, o, settings = problem.solution(fit, noise), problem.observed, problem.settings
+        new = updated_noise(noise, o, at.miss, at.white, at.leverage, settings)
+        if new.tau.any():
+            again = correlated(replace(new, tau=0 * new.tau), o, at.miss, settings)
+            new = replace(new, tau=0 * new.tau if again is None else again.tau)
+        change = np.log(new.sigma / noise.sigma)
+        if problem.prior(noise) is None:
+            change = change - change.flat[0]  # weights but for a common factor: the same fit
+        moved = max(
+            float(np.max(np.abs(change))),
+            float(np.max(np.abs(new.tau - noise.tau) / (new.tau + 1e-300))),
+            float(np.max(np.abs(new.robust - noise.robust))),
+        )
+        noise = new
+        if moved < SETTLED:
+            break
+        fit = problem.shot(problem.shooting(problem.trajectory(noise)), fit.unknowns, noise)
+    return fit, noise
+
+
+def _step_shift(problem: ShootingProblem, fit: BlockFit, noise: Noise) -> float:
+    """By how much half the step would move the coefficients, in their deviations, at most."""
+    at, half = problem.solution(fit, noise), replace(problem, dt=problem.dt / 2)
+    finer = half.shooting(half.trajectory(noise))
+    fine = np.asarray(rows_at(finer, joined(fit.unknowns)))[..., 0] / noise.unit
+    moved = at.inverse @ np.einsum("rkt,rt->k", at.projected.rows, fine - at.rows)
+    std = np.sqrt(np.diag(at.inverse))
+    known = std > 0
+    return float(np.max(np.abs(moved[known]) / std[known], initial=0.0))
+
+
+def _fitted_motion(
+    problem: ShootingProblem, fit: BlockFit, noise: Noise, shift: float,
+    choice: TermSelection | None,
+) -> FittedMotion:  # fmt: skip
+    fit = lane_of(fit, 0)
+    starts = problem.settings.start
+    if starts is None:
+        starts = np.asarray(fit.unknowns.local)[:, 0, :, 0] * problem.local[:, None]
+    else:
+        starts = np.repeat(starts[:, None], problem.observed.t.shape[1], axis=1)
+    return FittedMotion(
+        problem, noise, problem.solution(fit, noise), np.asarray(fit.unknowns.shared)[:, 0], starts,
+        np.asarray(fit.at_bound)[:, 0], bool(np.asarray(fit.converged)[0]),
+        active_constraints(fit, problem.within.inequalities)[0], choice, shift,
+    )  # fmt: skip

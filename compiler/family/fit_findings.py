@@ -1,4 +1,4 @@
-"""What the fit of a measured motion says: coefficients with errors, residuals, figures."""
+"""What the fit of measured motions says: coefficients with errors, goodness of fit, figures."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from actionrun.compiler.findings import Array, Axis, Check, Curve, Figure, Findings, Panel, Table
+from actionrun.compiler.findings import Array, Axis, Curve, Figure, Findings, Panel, Table
 from actionrun.compiler.program import Tell
 from actionrun.compiler.symbolic.equations import numeric_equations, symbolic_equations
 from actionrun.compiler.symbolic.identifiability import (
@@ -17,12 +17,16 @@ from actionrun.compiler.symbolic.identifiability import (
     term_exponents,
 )
 from actionrun.compiler.symbolic.printing import digits, spread
-from actionrun.spec.tables.observables import OBSERVABLES
 
-from .figures import channel_labels
 from .fit import FittedMotion, Fitting
-from .observations import STRAY, missing, outliers
+from .measured.checks import LEAST_MOTION, checks, outlier_notes, tail_notes, variable_name
+from .measured.errors import FitErrors, fit_errors
+from .measured.goodness_of_fit import ChannelFit, channel_fits
+from .observations import missing
 from .term_selection import TermSelection
+
+MOST_FIGURES = 20  # trials that are drawn
+NOISE_LIMIT = 1.0  # deviations that the whole range of a direction has to change the samples by
 
 
 @dataclass(frozen=True)
@@ -37,24 +41,30 @@ class FitReport:
 
 def fit_findings(m: FittedMotion) -> Findings:
     """Findings of a fit."""
-    names = [c.name for c in m.problem.coefficients]
-    known = _identified(m, names)
-    combined = _combined(m, names, known)
+    names = [c.name for c in m.symbolic.coefficients]
+    channels = channel_fits(
+        m.observed, m.noise, m.solution.miss, m.solution.white, m.solution.leverage
+    )
+    errors = fit_errors(m, channels)
+    known = _identified(m, names, errors)
+    combined = _combined(m, names, known, errors)
     residual = _residuals(m)
-    coefficients = _coefficients(m, names, known)
+    coefficients = _coefficients(m, names, known, errors)
     values = {n: (c["value"], c["std"]) for n, c in coefficients.items()}
-    k = len(names)
+    said = {variable_name(m, k): c for k, c in enumerate(channels)}
+    o = m.observed
     metrics: dict[str, float | int] = {
-        "samples": int((m.weight > 0).sum()),
-        "trials": m.t.shape[1],
-        "noise": m.noise,
-    }
-    equations = symbolic_equations(m.problem)
+        "samples": int(o.there.sum()),
+        "trials": o.t.shape[1],
+        "noise": max(float(np.sqrt(np.mean(m.noise.sigma[:, k] ** 2)))
+                     for k in range(len(o.names))),
+        "step": m.problem.dt,
+        "step_shift": m.step_shift,
+    }  # fmt: skip
+    equations = symbolic_equations(m.symbolic)
     if not known.lost:
-        free = m.covariance[:k, :k]
-        equations = numeric_equations(m.problem, values, free, names) + symbolic_equations(
-            m.problem, ", in symbols"
-        )
+        equations = numeric_equations(m.symbolic, values, errors.covariance, names)
+        equations += symbolic_equations(m.symbolic, ", in symbols")
     return Findings(
         metrics=metrics,
         equations=equations,
@@ -62,50 +72,61 @@ def fit_findings(m: FittedMotion) -> Findings:
             "coefficients": coefficients,
             "residual": residual,
             "identifiability": combined,
+            "goodness_of_fit": {name: c.data() for name, c in said.items()},
+            "covariance": _matrix(names, errors.covariance),
+            "correlation": _matrix(names, errors.correlation),
+            "errors": errors.kind,
+            "starts": _starts(m, errors),
         },
-        summary=_summary(coefficients, combined, residual, known, missing(m.t, m.weight)),
-        arrays=_arrays(m),
+        summary=_summary(coefficients, combined, residual, known, said, missing(o.t, o.weight)),
+        arrays=_arrays(m, names, errors),
         figures=_figures(m),
-        tables=(_table(coefficients), *((_choice_table(m.choice),) if m.choice else ())),
-        checks=_checks(m, names, residual, known),
-        notes=strays(m),
-    )
+        tables=(_table(coefficients), _goodness_table(m, said),
+                *((_choice_table(m.choice),) if m.choice else ())),
+        checks=checks(m, names, said, known, errors),
+        notes=(*outlier_notes(m), *tail_notes(m, said)),
+    )  # fmt: skip
 
 
-def _identified(m: FittedMotion, names: list[str]) -> Identifiability:
-    """Rank of the data in the coefficients, the unknown start projected out."""
+def _identified(m: FittedMotion, names: list[str], errors: FitErrors) -> Identifiability:
+    """Rank of the data in the coefficients, the unknown starts projected out: a direction counts
+    where its whole range would change the samples by more than their noise."""
     k = len(names)
-    scale = np.where(m.x[:k] != 0, np.abs(m.x[:k]), 1.0)
-    of_c, of_start = m.jacobian[:, :k] * scale, m.jacobian[:, k:]
-    moving = np.linalg.norm(of_start, axis=0) > 0
-    if moving.any():
-        basis, _ = np.linalg.qr(of_start[:, moving] / np.linalg.norm(of_start[:, moving], axis=0))
-        before = np.linalg.norm(of_c, axis=0)
-        of_c = of_c - basis @ (basis.T @ of_c)
-        of_c = np.where(np.linalg.norm(of_c, axis=0) < 1e-10 * before, 0, of_c)
-    parts = (m.problem.lagrangian, m.problem.nonconservative)
+    width = m.within.high - m.within.low
+    width = np.where(width > 0, width, 1.0)  # of a term that was dropped
+    rows = np.moveaxis(m.solution.projected.rows, 1, -1).reshape(-1, k)
+    for i, name in enumerate(names):
+        if (prior := m.settings.priors.get(name)) is not None:
+            rows = np.concatenate([rows, np.eye(k)[i : i + 1] / prior.std])
+    if errors.motion_chance > LEAST_MOTION:
+        rows = 0 * rows
+    triangle = np.linalg.qr(rows * width, mode="r")
+    _, s, Vt = np.linalg.svd(triangle)
+    told = np.where(s > NOISE_LIMIT, s, 0)[:, None] * Vt[: len(s)]
+    scale = np.where(m.x != 0, np.abs(m.x), width)
+    parts = (m.symbolic.lagrangian, m.symbolic.nonconservative)
     terms = term_exponents([p for p in parts if p is not None], names)
-    return identifiability(of_c, names, terms)
+    return identifiability(told / width * scale, names, terms)
 
 
-def _combined(m: FittedMotion, names: list[str], known: Identifiability) -> dict[str, object]:
+def _combined(
+    m: FittedMotion, names: list[str], known: Identifiability, errors: FitErrors
+) -> dict[str, object]:
     """The identifiability with the values that the data give its combinations.
 
     The variance of a combination is taken in the directions that the data do determine.
     """
     scale = np.where(m.x != 0, np.abs(m.x), 1.0)
-    scaled = m.jacobian * scale
-    size = np.linalg.norm(scaled, axis=0)
-    size = np.where(size > 0, size, 1.0)
-    inner = np.linalg.pinv((scaled / size).T @ (scaled / size), rcond=1e-14)
-    variance = m.noise**2 * inner / np.outer(size, size)
+    normal = m.solution.projected.normal * np.outer(scale, scale)
+    size = np.sqrt(np.where(np.diag(normal) > 0, np.diag(normal), 1))
+    variance = np.linalg.pinv(normal / np.outer(size, size), rcond=1e-14) / np.outer(size, size)
+    variance = variance * errors.inflation
     result = known.data()
     rows = []
     for combination in known.combinations:
         powers = np.array([combination.get(n, 0.0) for n in names])
-        value = float(np.prod([x**p for x, p in zip(m.x, powers, strict=False) if p]))
-        wide = np.concatenate([powers, np.zeros(len(m.x) - len(names))])
-        std = abs(value) * float(np.sqrt(max(wide @ variance @ wide, 0.0)))
+        value = float(np.prod([x**p for x, p in zip(m.x, powers, strict=True) if p]))
+        std = abs(value) * float(np.sqrt(max(powers @ variance @ powers, 0.0)))
         rows.append(
             {
                 "text": monomial(combination),
@@ -117,30 +138,45 @@ def _combined(m: FittedMotion, names: list[str], known: Identifiability) -> dict
     return result | {"combinations": rows}
 
 
-def _coefficients(m: FittedMotion, names, known: Identifiability) -> dict[str, dict[str, Any]]:
+def _coefficients(
+    m: FittedMotion, names, known: Identifiability, errors: FitErrors
+) -> dict[str, dict[str, Any]]:
     result = {}
     for k, name in enumerate(names):
         lost = name in known.lost
         result[name] = {
             "value": None if lost else float(m.x[k]),
-            "std": None if lost or m.at_bound[k] else float(np.sqrt(m.covariance[k, k])),
-            "unit": m.study.unit(name),
+            "std": None if lost or m.at_bound[k] else float(np.sqrt(errors.covariance[k, k])),
+            "unit": m.settings.unit(name),
         }
     return result
 
 
-def _variable_name(m: FittedMotion, channel: int) -> str:
-    key, component = m.names[channel]
-    return OBSERVABLES[key].column(m.problem.words.names[component])
+def _matrix(names: list[str], values: np.ndarray) -> dict[str, Any]:
+    return {"names": names, "values": [[float(x) for x in row] for row in values]}
+
+
+def _starts(m: FittedMotion, errors: FitErrors) -> list[dict[str, Any]]:
+    """Positions and velocities that each trial begins with, and their deviations."""
+    n = m.symbolic.n
+    result = []
+    for trial in range(m.starts.shape[1]):
+        row: dict[str, Any] = {"t": float(m.observed.t[0, trial])}
+        for i, name in enumerate(m.symbolic.words.names):
+            for key, at in ((name, i), (f"{name}'", n + i)):
+                std = errors.start_std[at, trial] if len(errors.start_std) else 0.0
+                row[key] = {"value": float(m.starts[at, trial]), "std": float(std)}
+        result.append(row)
+    return result
 
 
 def _residuals(m: FittedMotion) -> dict[str, float]:
-    """RMS misfit over RMS of each observed channel."""
-    result = {}
-    for k in range(len(m.names)):
-        miss = (m.model[:, k] - m.values[:, k])[m.weight[:, k] > 0]
-        result[_variable_name(m, k)] = float(np.sqrt(np.mean(miss**2)) / m.size[k])
-    return result
+    """RMS misfit over the RMS about the mean of each observed channel."""
+    o = m.observed
+    return {
+        variable_name(m, k): float(np.sqrt(np.mean(m.solution.miss[:, k][o.there[:, k]] ** 2)))
+        for k in range(len(o.names))
+    }
 
 
 def with_error(value: float | None, std: float | None, unit: str = "") -> str:
@@ -154,14 +190,17 @@ def with_error(value: float | None, std: float | None, unit: str = "") -> str:
     return f"{sign}{digits(value, std)}{error} {unit}".strip()
 
 
-def _summary(coefficients, combined, residual, known: Identifiability, gaps: tuple[int, int]):
+def _summary(
+    coefficients, combined, residual, known: Identifiability, said: Mapping[str, ChannelFit],
+    gaps: tuple[int, int],
+):  # fmt: skip
     lines = [(n, with_error(c["value"], c["std"], c["unit"])) for n, c in coefficients.items()]
     products = [c for c in combined["combinations"] if c["text"] not in coefficients]
     lines += [(c["text"], with_error(c["value"], c["std"])) for c in products]
-    lines += [
-        (f"residual of {name}", f"{100 * share:.3g} % of its RMS")
-        for name, share in residual.items()
-    ]
+    for name, share in residual.items():
+        fit = said[name]
+        chi = "" if fit.chi_square is None else f"; chi2/dof {fit.chi_square:.3g}"
+        lines.append((f"residual of {name}", f"{100 * share:.3g} % of its RMS{chi}"))
     lines.append(("identifiability", known.text))
     if gaps[0]:
         lines.append(("missing samples", f"{gaps[0]} of {gaps[1]}"))
@@ -176,35 +215,62 @@ def _table(coefficients) -> Table:
     return Table("coefficients", "Coefficients with one standard deviation.", header, rows)
 
 
-def _arrays(m: FittedMotion) -> dict[str, Array]:
-    unit, arrays = m.study.unit("t"), {}
-    labels = channel_labels(m.study, tuple(dict.fromkeys(v for v, _ in m.names)))
-    for trial in range(m.t.shape[1]):
-        mark = f"_{trial + 1}" if m.t.shape[1] > 1 else ""
-        rows = (m.weight[..., trial] > 0).any(axis=1)
+def _goodness_table(m: FittedMotion, said: Mapping[str, ChannelFit]) -> Table:
+    rows = tuple(
+        (name, c.noise, "declared" if c.declared else "estimated", c.chi_square, c.chance,
+         100 * c.explained, c.durbin_watson, c.ljung_box)
+        for name, c in said.items()
+    )  # fmt: skip
+    caption = (
+        "What the fit leaves of each variable: the deviation of its noise; chi square per degree "
+        "of freedom, beside the declared noise or that which samples show without a model, and "
+        "the chance of as much; the share of the variance that the law explains; Durbin-Watson's "
+        "ratio (2 for white noise) and the chance of the autocorrelations (Ljung-Box)."
+    )
+    header = ("variable", "noise", "which is", "chi2/dof", "chance", "explained [%]",
+              "Durbin-Watson", "Ljung-Box")  # fmt: skip
+    return Table("goodness_of_fit", caption, header, rows)
+
+
+def _arrays(m: FittedMotion, names: list[str], errors: FitErrors) -> dict[str, Array]:
+    o, unit, arrays = m.observed, m.settings.unit("t"), {}
+    for trial in range(o.t.shape[1]):
+        mark = f"_{trial + 1}" if o.t.shape[1] > 1 else ""
+        rows = o.there[..., trial].any(axis=1)
         dim = (f"sample{mark}",)
-        arrays[f"t{mark}"] = Array(m.t[rows, trial], dim, unit, "time of the samples")
-        for k in range(len(m.names)):
-            name = _variable_name(m, k)
-            seen = np.where(m.weight[rows, k, trial] > 0, m.values[rows, k, trial], np.nan)
-            arrays[f"{name}{mark}"] = Array(seen, dim, labels[k][1], f"observed {name}")
-            arrays[f"{name}_fit{mark}"] = Array(
-                m.model[rows, k, trial], dim, labels[k][1], f"fitted {name}"
+        arrays[f"t{mark}"] = Array(o.t[rows, trial], dim, unit, "time of the samples")
+        for k, channel in enumerate(o.names):
+            name, of = variable_name(m, k), m.settings.labels[channel][1]
+            there = o.there[rows, k, trial]
+            seen = np.where(there, o.values[rows, k, trial], np.nan)
+            model = m.solution.model[rows, k, trial]
+            arrays[f"{name}{mark}"] = Array(seen, dim, of, f"observed {name}")
+            arrays[f"{name}_fit{mark}"] = Array(model, dim, of, f"fitted {name}")
+            arrays[f"{name}_residual{mark}"] = Array(
+                seen - model, dim, of, f"observed less fitted {name}"
             )
+    dims = ("coefficient", "coefficient_2")
+    arrays["covariance"] = Array(errors.covariance, dims, "", f"covariance of {', '.join(names)}")
+    arrays["correlation"] = Array(
+        errors.correlation, dims, "", f"correlation of {', '.join(names)}"
+    )
+    arrays["starts"] = Array(
+        m.starts, ("state", "trial"), "", "positions, then velocities, that trials begin with"
+    )
     return arrays
 
 
 def _figures(m: FittedMotion) -> tuple[Figure, ...]:
-    time = Axis("time t", m.study.unit("t"))
-    labels = channel_labels(m.study, tuple(dict.fromkeys(v for v, _ in m.names)))
+    o, time = m.observed, Axis("time t", m.settings.unit("t"))
     figures = []
-    for trial in range(m.t.shape[1]):
-        mark = f"_{trial + 1}" if m.t.shape[1] > 1 else ""
+    for trial in range(min(o.t.shape[1], MOST_FIGURES)):
+        mark = f"_{trial + 1}" if o.t.shape[1] > 1 else ""
         panels, misses = [], []
-        for k, (label, unit) in enumerate(labels):
-            there = m.weight[:, k, trial] > 0
-            t, seen = m.t[there, trial], m.values[there, k, trial]
-            model = m.model[there, k, trial]
+        for k, channel in enumerate(o.names):
+            label, unit = m.settings.labels[channel]
+            there = o.there[:, k, trial]
+            t, seen = o.t[there, trial], o.values[there, k, trial]
+            model = m.solution.model[there, k, trial]
             curves = (Curve(t, seen, "measured", "points"), Curve(t, model, "fit"))
             panels.append(Panel(time, Axis(label, unit), curves))
             miss = Curve(t, seen - model, "", "points")
@@ -218,53 +284,6 @@ def _figures(m: FittedMotion) -> tuple[Figure, ...]:
     return tuple(figures)
 
 
-SHOWN = 5  # samples named
-
-
-def strays(m: FittedMotion) -> tuple[str, ...]:
-    """Samples that lie far from the fit, by the median absolute deviation of their channel."""
-    result = []
-    for k in range(len(m.names)):
-        there = m.weight[:, k] > 0
-        miss = np.where(there, m.model[:, k] - m.values[:, k], 0.0)
-        slips = np.argwhere(outliers(miss, there, m.size[k]))
-        if not len(slips):
-            continue
-        order = np.argsort(-np.abs(miss[tuple(slips.T)]), kind="stable")[:SHOWN]
-        where = ", ".join(f"{m.t[i, j]:.6g}" for i, j in slips[order])
-        more = f" and {len(slips) - SHOWN} more" if len(slips) > SHOWN else ""
-        place = f"{where}{more} {m.study.unit('t')}".strip()
-        result.append(
-            f"{len(slips)} of {int(there.sum())} samples of {_variable_name(m, k)} lie more than "
-            f"{STRAY:g} robust standard deviations from the fit: at t = {place}. They "
-            "count like the others; if they are slips of the measurement, empty their cells"
-        )
-    return tuple(result)
-
-
-def _checks(m: FittedMotion, names, residual, known) -> tuple[Check, ...]:
-    choice = m.choice
-    dropped = {t.name for t in choice.terms if not t.kept} if choice else set()
-    at_bound = [n for n, h in zip(names, m.at_bound, strict=False) if h and n not in dropped]
-    worst = max(residual.values())
-    checks = [
-        Check("convergence", m.converged, "least squares converged" if m.converged else
-              "least squares used up its iterations: raise refine.iterations"),
-        Check("identifiability", known.rank == known.of, known.advice),
-        Check("residual", worst < 0.1, f"the fit leaves at most {100 * worst:.3g} % of the RMS"),
-    ]  # fmt: skip
-    if at_bound:
-        text = f"{', '.join(at_bound)} ended at a bound of the range; its error is not known"
-        checks.append(Check("bounds", False, text))
-    if m.active_constraints:
-        border = " and ".join(m.active_constraints)
-        text = f"the fit ended on the border of {border}: its errors are those along it"
-        checks.append(Check("constraints", False, text))
-    source = "given in the study" if m.noise_given else "estimated from the residuals"
-    checks.append(Check("noise", True, f"noise {100 * m.noise:.3g} % of the RMS, {source}"))
-    return (*checks, *([_choice_check(choice)] if choice else []))
-
-
 def _choice_table(choice: TermSelection) -> Table:
     rows = tuple(
         (term.name, "kept" if term.kept else "dropped", term.evidence, term.probability)
@@ -276,11 +295,3 @@ def _choice_table(choice: TermSelection) -> Table:
         "residuals are noise."
     )
     return Table("terms", caption, ("coefficient", "term", "evidence", "probability"), rows)
-
-
-def _choice_check(choice: TermSelection) -> Check:
-    kept = ", ".join(t.name for t in choice.terms if t.kept) or "none"
-    gone = ", ".join(t.name for t in choice.terms if not t.kept) or "none"
-    sure = min((max(t.probability, 1 - t.probability) for t in choice.terms), default=1.0)
-    text = f"terms kept: {kept}; dropped: {gone}; the least certain with {100 * sure:.3g} %"
-    return Check("choice of terms", sure > 0.95, text)

@@ -53,7 +53,9 @@ def measured_population(
     drawn = population(study, symbolic, within, steps)
     order = [o.names.index((v, i)) for v in study.observe.variables for i in range(symbolic.n)]
     times = float(drawn.h) * drawn.every * np.arange(steps // drawn.every + 1)
-    noise = study.observe.noise if study.observe.noise is not None else roughness(o)
+    noise = (
+        study.observe.relative_noise if study.observe.relative_noise is not None else roughness(o)
+    )
     return replace(drawn, noise=noise, sampled=sampled(study, o, order, times))
 
 

@@ -128,7 +128,7 @@ def infer_motions(
     values, weight, t = (shard_batch(jnp.asarray(x)) for x in (o.values, o.weight, o.t))
     places = grid(o.t, float(population.h))
     trajectory = TrajectoryResidual(
-        population.ggl, population.fixed, places, values, weight, t, o.names, len(named), False,
+        population.ggl, population.fixed, places, values, weight, t, o.names, len(named),
         inequalities=population.inequalities,
     )  # fmt: skip
     start = shard_batch(jnp.concatenate([jnp.asarray(named), jnp.asarray(q), jnp.asarray(v)]))
@@ -179,8 +179,8 @@ def _standard_deviations(study: Family, refined: RefinedMotions, count: np.ndarr
     lost = lost + 2 * len(study.system.holonomic)  # of a start, by the surface that it lies on
     free = np.maximum(count - (~np.asarray(fit.at_bound)).sum(axis=0) + lost, 1)
     variance = np.asarray(fit.cost) / free
-    if study.observe.noise:
-        variance = np.full_like(variance, study.observe.noise**2)
+    if study.observe.relative_noise:
+        variance = np.full_like(variance, study.observe.relative_noise**2)
     spread = np.asarray(covariance(fit, jnp.asarray(variance)))
     std = np.sqrt(np.maximum(np.einsum("ii...->i...", spread)[: len(share)], 0))
     return np.where(np.asarray(fit.at_bound)[: len(share)] | ~share, np.nan, std)

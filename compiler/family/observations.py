@@ -8,6 +8,7 @@ from typing import NamedTuple
 import jax.numpy as jnp
 import numpy as np
 from actionrun.compiler.errors import study_error
+from actionrun.compiler.numerics.inference.residual_tests import model_free_noise
 from actionrun.compiler.numerics.integrators.shooting import Grid
 from actionrun.compiler.symbolic.lagrangian_system import LagrangianSystem
 from actionrun.spec.kinds.family import Family
@@ -20,13 +21,19 @@ SLACK = 0.02  # an interval may exceed a whole number of steps by this share of 
 
 class ObservedMotions(NamedTuple):
     """Samples of all trials: t (samples, trials); values, weight (samples, channels, trials), the
-    weight zero where a sample is missing; `names` (variable, component) of the channels."""
+    weight 1/size, zero where a sample is missing; `names` (variable, component) of the channels;
+    `sigma` like values: standard deviations where the data have a column of them, else NaN."""
 
     t: np.ndarray
     values: np.ndarray
     weight: np.ndarray
-    size: np.ndarray  # (channels,) RMS over all samples
+    size: np.ndarray  # (channels,) RMS about the mean over all samples: no origin matters
     names: tuple[tuple[str, int], ...]
+    sigma: np.ndarray | None = None
+
+    @property
+    def there(self) -> np.ndarray:
+        return self.weight > 0
 
     def channels(self, state: str) -> list[int]:
         """The channels that are this part of the state."""
@@ -39,6 +46,7 @@ def observed_motions(
     """Samples by trial, channels in the order of the table of observables, trials by time."""
     words = symbolic.words
     columns: list[np.ndarray] = []
+    deviations: list[np.ndarray] = []
     names: list[tuple[str, int]] = []
     for key, observable in OBSERVABLES.items():
         for name, part in words.slices.items():
@@ -47,6 +55,7 @@ def observed_motions(
                 for i in range(part.stop - part.start):
                     names.append((key, part.start + i))
                     columns.append(values[:, i])
+                    deviations.append(_deviations(observations, column, i, len(values)))
     if {i for key, i in names if OBSERVABLES[key].state == "position"} != set(range(symbolic.n)):
         raise study_error(
             study,
@@ -61,18 +70,29 @@ def observed_motions(
     trials = [rows[np.argsort(t[rows], kind="stable")] for rows in trials]
     most = max(len(rows) for rows in trials)
     values = np.stack(columns, axis=1)
-    seen = np.isfinite(values)
-    size = np.sqrt(np.sum(np.where(seen, values, 0) ** 2, axis=0) / np.maximum(seen.sum(axis=0), 1))
-    size = np.where(size > 0, size, 1.0)
+    given = np.stack(deviations, axis=1)
+    seen = np.isfinite(values) & (np.isnan(given) | (given > 0))
+    size = np.array([spread_of(values[seen[:, k], k]) for k in range(len(names))])
     times = np.zeros((most, len(trials)))
     block = np.zeros((most, len(names), len(trials)))
-    weight = np.zeros_like(block)
+    weight, sigma = np.zeros_like(block), np.full_like(block, np.nan)
     for k, rows in enumerate(trials):
         times[: len(rows), k] = t[rows]
         times[len(rows) :, k] = t[rows[-1]]
         block[: len(rows), :, k] = np.where(seen[rows], values[rows], 0)
         weight[: len(rows), :, k] = np.where(seen[rows], 1 / size, 0)
-    return ObservedMotions(times, block, weight, size, tuple(names))
+        sigma[: len(rows), :, k] = given[rows]
+    return ObservedMotions(times, block, weight, size, tuple(names), sigma)
+
+
+def spread_of(x: np.ndarray) -> float:
+    """RMS about the mean of samples (samples,); where they are all one number, its size, or 1."""
+    most = float(np.max(np.abs(x), initial=0.0))
+    if not most:
+        return 1.0
+    scaled = x / most  # squares of very small numbers are zero
+    about = float(np.sqrt(np.mean((scaled - scaled.mean()) ** 2)))
+    return most * about if about > ROUND_OFF else most
 
 
 def missing(t: np.ndarray, weight: np.ndarray) -> tuple[int, int]:
@@ -92,29 +112,29 @@ def outliers(miss: np.ndarray, there: np.ndarray, size: float) -> np.ndarray:
     return there & (np.abs(miss) > STRAY * typical + ROUND_OFF * size)
 
 
+def _deviations(observations: Mapping[str, np.ndarray], column: str, i: int, rows: int):
+    """The column of standard deviations that goes with a column of samples; NaN without one."""
+    given = observations.get(f"sigma_{column}")
+    if given is None:
+        return np.full(rows, np.nan)
+    return np.atleast_2d(np.asarray(given, float).T).T[:, i]
+
+
+def noise_without_model(o: ObservedMotions) -> tuple[np.ndarray, np.ndarray]:
+    """Noise variance over the square of each channel's size, and its degrees of freedom,
+    (channels, trials), from the samples alone (see `model_free_noise`)."""
+    each = [
+        model_free_noise(o.t, o.values[:, k] / o.size[k], o.there[:, k])
+        for k in range(len(o.names))
+    ]
+    return np.stack([e.variance for e in each]), np.stack([e.freedom for e in each])
+
+
 def roughness(o: ObservedMotions) -> float:
-    """Noise over the RMS of a variable, as samples tell it that lie off the cubic through the two
-    before and the two after them."""
-    result = []
-    for trial in range(o.t.shape[1]):
-        for k in range(len(o.names)):
-            there = o.weight[:, k, trial] > 0
-            t, x = o.t[there, trial], o.values[there, k, trial]
-            if len(t) < 5:
-                continue
-            near = np.stack([t[0:-4], t[1:-3], t[3:-1], t[4:]])
-            middle = t[2:-2]
-            share = np.stack(
-                [
-                    np.prod([(middle - near[j]) / (near[i] - near[j])
-                             for j in range(4) if j != i], axis=0)
-                    for i in range(4)
-                ]
-            )  # fmt: skip
-            values = np.stack([x[0:-4], x[1:-3], x[3:-1], x[4:]])
-            miss = x[2:-2] - np.sum(share * values, axis=0)
-            result.append(miss**2 / (1 + np.sum(share**2, axis=0)) / o.size[k] ** 2)
-    return float(np.sqrt(np.mean(np.concatenate(result)))) if result else 0.0
+    """Noise over the size of a variable, the samples of all variables and trials together."""
+    variance, freedom = noise_without_model(o)
+    total = float(freedom.sum())
+    return float(np.sqrt(np.nansum(variance * freedom) / total)) if total else 0.0
 
 
 def grid(t: np.ndarray, dt: float) -> Grid:

@@ -14,11 +14,15 @@ from math import exp, log
 import jax
 import jax.numpy as jnp
 import numpy as np
-from actionrun.compiler.numerics.optimizers.levenberg_marquardt import Fit
+from actionrun.compiler.numerics.optimizers.block_least_squares import (
+    BlockFit,
+    Unknowns,
+    lane_of,
+)
 
 FLOOR = 1e-26  # of the mean square of relative residuals: below it lies round-off
 
-Refit = Callable[[jax.Array, jax.Array, jax.Array], Fit]
+Refit = Callable[[Unknowns, jax.Array, jax.Array], BlockFit]
 
 
 @dataclass(frozen=True)
@@ -37,20 +41,19 @@ class Term:
 
 @dataclass(frozen=True)
 class TermSelection:
-    fit: Fit  # one lane
+    fit: BlockFit  # one lane
     terms: tuple[Term, ...]
 
 
 def select_terms(
-    fit: Fit, names: list[str], low: jax.Array, high: jax.Array, rows: int, refit: Refit
+    fit: BlockFit, names: list[str], low: np.ndarray, high: np.ndarray, rows: int, refit: Refit
 ) -> TermSelection:
     """The model that the criterion prefers, from a fit of all terms (one lane).
 
-    `low`, `high` (k + starts, 1) are the bounds, `rows` the number of samples, `refit` minimises
-    from x within bounds (k + starts, lanes). Coefficients whose range holds zero may go.
+    `low`, `high` (k,) are the bounds, `rows` the number of samples, `refit` minimises from unknowns
+    within bounds (k, lanes). Coefficients whose range holds zero may go.
     """
-    ends = np.asarray(low)[:, 0], np.asarray(high)[:, 0]
-    active = [k for k in range(len(names)) if ends[0][k] <= 0 <= ends[1][k]]
+    active = [k for k in range(len(names)) if low[k] <= 0 <= high[k]]
     dropped: list[int] = []
     evidence: dict[int, float] = {}
     free = len(names)
@@ -59,13 +62,14 @@ def select_terms(
         return rows * log(max(cost / rows, FLOOR)) + count * log(rows)
 
     while active:
-        x = np.repeat(np.asarray(fit.x), len(active), axis=1)
-        below = np.repeat(ends[0][:, None], len(active), axis=1)
-        above = np.repeat(ends[1][:, None], len(active), axis=1)
+        x = np.repeat(np.asarray(fit.unknowns.shared), len(active), axis=1)
+        local = jnp.repeat(fit.unknowns.local, len(active), axis=-1)
+        below = np.repeat(low[:, None], len(active), axis=1)
+        above = np.repeat(high[:, None], len(active), axis=1)
         for lane, k in enumerate(active):
             gone = [*dropped, k]
             x[gone, lane], below[gone, lane], above[gone, lane] = 0.0, 0.0, 0.0
-        tried = refit(jnp.asarray(x), jnp.asarray(below), jnp.asarray(above))
+        tried = refit(Unknowns(jnp.asarray(x), local), jnp.asarray(below), jnp.asarray(above))
         costs = np.asarray(tried.cost, float)
         costs = np.where(np.isfinite(costs), costs, np.inf)
         now = criterion(float(np.asarray(fit.cost)[0]), free)
@@ -74,8 +78,7 @@ def select_terms(
         best = min(active, key=lambda k: evidence[k])
         if evidence[best] > 0:
             break
-        lane = active.index(best)
-        fit = jax.tree.map(lambda a, i=lane: a[..., i : i + 1] if jnp.ndim(a) else a, tried)
+        fit = lane_of(tried, active.index(best))
         active.remove(best)
         dropped.append(best)
         free -= 1

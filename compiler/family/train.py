@@ -120,7 +120,7 @@ def population(study: Family, symbolic: LagrangianSystem, within: Ranges, steps:
         every=study.observe.every,
         variables=study.observe.variables,
         contracts=False,
-        noise=study.observe.noise or 0.0,
+        noise=study.observe.relative_noise or 0.0,
         inequalities=within.inequalities,
         known_start=bool(jnp.all(q_low == q_high) & jnp.all(rate_low == rate_high)),
     )

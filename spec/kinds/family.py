@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from actionrun.spec.tables.common import VALUES_SCHEMA, Integrator, Observe, Table
 from actionrun.spec.tables.data import Data
+from actionrun.spec.tables.distributions import NormalPrior
 from actionrun.spec.tables.learning import Network, Refine, Test, Training
 from actionrun.spec.tables.leaves import Row, Value, described
 from actionrun.spec.tables.start import Start
@@ -31,6 +32,10 @@ class Coefficient(Table):
         description="Share of training systems in which it is switched off.",
     )
     fixed: Value | None = Field(default=None, description="Its value, given and not learned.")
+    prior: NormalPrior | None = Field(
+        default=None,
+        description='What is known of it before a fit of measured motions: "normal(MEAN, STD)".',
+    )
 
     @model_validator(mode="before")
     @classmethod

@@ -91,13 +91,28 @@ class Observe(Table):
         min_length=1,
         description="All positions, velocities, discrete momenta.",
     )
-    noise: float | None = Field(
+    noise: Annotated[float, Field(ge=0, le=10)] | dict[str, Value] | None = Field(
         default=None,
-        ge=0,
-        le=10,
-        description="Noise of each variable over its RMS; 0 where not given.",
+        description="Standard deviation of the noise: a number, of each variable over its RMS "
+        "about the mean (0 where not given); or a table by column, absolute: "
+        '{ q = "2 mm", v_q = 0.1 }, where the others\' is estimated.',
+    )
+    correlation: Literal["auto", "none", "ar1"] = Field(
+        default="auto",
+        description="Noise that remembers, in a fit of measured motions: fitted where the "
+        "residuals ask for it, never, or always.",
     )
     every: int = Field(default=1, ge=1, le=10**9, description="See every n-th step.")
+
+    @property
+    def relative_noise(self) -> float | None:
+        """The noise of every variable over its size, where it is given so."""
+        return None if isinstance(self.noise, dict) else self.noise
+
+    @property
+    def absolute_noise(self) -> dict[str, Value]:
+        """The noise by column, where it is given so."""
+        return self.noise if isinstance(self.noise, dict) else {}
 
 
 def read_hidden(raw: Any) -> Any:

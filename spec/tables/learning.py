@@ -122,6 +122,11 @@ class Refine(Table):
     tolerance: float = Field(
         default=1e-14, ge=0, le=1, description="Relative change at which to stop."
     )
+    loss: Literal["gauss", "student"] = Field(
+        default="gauss",
+        description='What a misfit of a measured motion costs: its square, or "student": that of '
+        "Student's distribution, by which outliers count less.",
+    )
 
 
 class Test(Table):

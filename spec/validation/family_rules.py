@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from actionrun.spec.tables.observables import OBSERVABLES, short_columns
 from actionrun.spec.text.source import nearest
 from actionrun.spec.text.span import Key
 
@@ -19,6 +20,7 @@ def check_tables(context: RuleContext) -> None:
     which something is seen."""
     _coefficients(context)
     _observed(context)
+    _noise(context)
     _layers(context)
     _embedding(context)
     _cases(context)
@@ -75,6 +77,27 @@ def _observed(context: RuleContext) -> None:
             f"{LEAST_STEPS + 1} are the least: write every = {steps // LEAST_STEPS}, or more steps"
             if steps >= LEAST_STEPS else f"write steps = {40 * every}",
         )  # fmt: skip
+
+
+def _noise(context: RuleContext) -> None:
+    """Noise by column names columns, and is above zero."""
+    noise = context.table("observe").get("noise")
+    if not isinstance(noise, dict):
+        return
+    names = [*context.coordinates]
+    known = [one.column(name) for one in OBSERVABLES.values() for name in names]
+    known += [*short_columns(names)]
+    for name in noise:
+        key: Key = ("observe", "noise", name)
+        value = context.number(key)
+        if name not in known and names:
+            close = nearest(name, known)
+            said = f"{name[:60]} is nothing that this study observes"
+            hint = None if close else "known: " + " ".join(known[:12])
+            context.add_always(key, "name.column", said, hint, close)
+        elif value is not None and not value > 0:
+            context.add(key, "value.range", "a standard deviation is above zero",
+                        "leave it out to have it estimated")  # fmt: skip
 
 
 def _layers(context: RuleContext) -> None:

@@ -1,4 +1,4 @@
-"""Single shooting: the residuals of modelled trajectories at measured samples.
+"""Shooting: the residuals of modelled trajectories at measured samples.
 
 Bock (Springer Series in Chemical Physics 18, 102, 1981); the unknowns are coefficients and initial
 states, and derivatives go through the integrator.
@@ -6,23 +6,38 @@ states, and derivatives go through the integrator.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import equinox as eqx
 import jax.numpy as jnp
-from actionrun.compiler.numerics.integrators.shooting import BatchIntegrator, Grid, motions_on
+from actionrun.compiler.numerics.integrators.shooting import (
+    BatchIntegrator,
+    Grid,
+    Motion,
+    motions_on,
+)
 from actionrun.compiler.numerics.optimizers.inequality_constraints import InequalityConstraints
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 from .observables import observe
+
+
+class SerialCorrelation(NamedTuple):
+    """Noise that remembers: of each sample the sample of its channel before it, by number, and the
+    correlation with it, zero for the first, (samples, channels, trials)."""
+
+    previous: Int[Array, "samples channels trials"]
+    correlation: Float[Array, "samples channels trials"]
 
 
 class TrajectoryResidual(eqx.Module):
     """Coefficients and initial states x -> weighted residuals.
 
-    Where `pooled`, all trials have the same coefficients: x is (k + 2 n trials, lanes), k
-    coefficients and then q and v of each trial, and the batch is (trials, lanes). Otherwise each
-    has its own: x is (k + 2 n, trials), a trial a lane.
-    `values`, `weight` (samples, channels, trials), `t` (samples, trials); `names`: observable and
-    component of each channel; `contracts`: fixed-point iterations are known to converge.
+    A trial (or a segment of one) is a lane of its own: x is (k + 2 n, trials, *lanes), the
+    coefficients and then q and v at the trial's first time; where the starts are `given` (2 n,
+    trials), x is (k, trials, *lanes). `values`, `weight` (samples, channels, trials), `t` (samples,
+    trials); `names`: observable and component of each channel; `contracts`: fixed-point iterations
+    are known to converge; `serial`: the residuals are made white.
     """
 
     ggl: BatchIntegrator
@@ -33,45 +48,78 @@ class TrajectoryResidual(eqx.Module):
     t: Float[Array, "samples trials"]
     names: tuple[tuple[str, int], ...] = eqx.field(static=True)
     k: int = eqx.field(static=True)
-    pooled: bool = eqx.field(static=True)
     contracts: bool = eqx.field(static=True, default=False)
     inequalities: InequalityConstraints | None = None
+    given: Float[Array, "state trials"] | None = None
+    serial: SerialCorrelation | None = None
 
-    def _lanes(self, x: Array) -> Array:
+    def _to_batch(self, data: Array, x: Array) -> Array:
         """An array that ends with trials, to broadcast with the batch."""
-        return x[..., None] if self.pooled else x
+        return data[(..., *(None,) * (x.ndim - 2))]
 
-    def _initial(self, x: Array) -> tuple[Array, Array, Array]:
-        """Constants (constants, *batch), initial q and p (n, *batch)."""
-        n, c, state = self.ggl.mechanics.n, x[: self.k], x[self.k :]
-        if self.pooled:
-            trials, lanes = self.values.shape[-1], x.shape[-1]
-            c = jnp.broadcast_to(c[:, None], (self.k, trials, lanes))
-            state = jnp.moveaxis(state.reshape((trials, 2, n, lanes)), 0, 2)
-        else:
-            state = state.reshape((2, n, -1))
-        fixed = self.fixed.reshape((-1,) + (1,) * (c.ndim - 1))
-        fixed = jnp.broadcast_to(fixed, (*self.fixed.shape, *c.shape[1:]))
-        theta, (q, v) = jnp.concatenate([fixed, c]), state
-        return theta, q, self.ggl.mechanics.momentum(q, v, self._lanes(self.t[0]), theta)
+    def _initial(self, x: Array) -> tuple[Array, Array, Array, Array]:
+        """Constants (constants, *batch), initial q, v and p (n, *batch)."""
+        n, batch = self.ggl.mechanics.n, x.shape[1:]
+        c, state = x[: self.k], x[self.k :]
+        if self.given is not None:
+            given = self._to_batch(self.given.astype(x.dtype), x)
+            state = jnp.broadcast_to(given, (2 * n, *batch))
+        fixed = self.fixed.reshape((-1,) + (1,) * len(batch))
+        theta = jnp.concatenate([jnp.broadcast_to(fixed, (*self.fixed.shape, *batch)), c])
+        q, v = state[:n], state[n:]
+        p = self.ggl.mechanics.momentum(q, v, self._to_batch(self.t[0], x), theta)
+        return theta, q, v, p
 
-    def motion(
-        self, x: Float[Array, "unknowns lanes"]
-    ) -> tuple[Float[Array, "samples channels *batch"], Float[Array, "*batch"]]:
-        """Modelled channels, and the worst change of the integrator's iteration."""
-        theta, q, p = self._initial(x)
+    def _observed(self, x: Array) -> tuple[Array, Motion, Array, Array, Array]:
+        """Modelled channels, the motion, and theta and the initial q and p."""
+        theta, q, _, p = self._initial(x)
         motion = motions_on(self.ggl, theta, q, p, self.grid, self.contracts)
         keys = [key for key, _ in self.names]
-        t = self._lanes(self.t)
-        modelled = observe(keys, self.ggl.mechanics, motion.q, motion.p, t, theta)
-        return jnp.stack([modelled[key][:, i] for key, i in self.names], axis=1), motion.change
+        t = self._to_batch(self.t, x)
+        seen = observe(keys, self.ggl.mechanics, motion.q, motion.p, t, theta)
+        return jnp.stack([seen[key][:, i] for key, i in self.names], axis=1), motion, theta, q, p
 
-    def residual(self, x: Float[Array, "unknowns lanes"]) -> Float[Array, "rows lanes"]:
+    def initial_momenta(self, x: Float[Array, "unknowns *batch"]) -> Float[Array, "n *batch"]:
+        """The momenta that each trial begins with."""
+        return self._initial(x)[3]
+
+    def motion(
+        self, x: Float[Array, "unknowns *batch"]
+    ) -> tuple[Float[Array, "samples channels *batch"], Float[Array, "*batch"]]:
+        """Modelled channels, and the worst change of the integrator's iteration."""
+        modelled, motion, *_ = self._observed(x)
+        return modelled, motion.change
+
+    def residual(self, x: Float[Array, "unknowns *batch"]) -> Float[Array, "rows *batch"]:
         """Weighted misfits, and how far the initial states lie off the constraints."""
-        modelled, _ = self.motion(x)
-        miss = (modelled - self._lanes(self.values)) * self._lanes(self.weight)
-        theta, q, p = self._initial(x)
-        span = self._lanes(jnp.max(self.t - self.t[0], axis=0))
-        off = self.ggl.initial_constraint_residual(q, p, self._lanes(self.t[0]), theta, span)
-        rows = (miss.reshape((-1, x.shape[-1])), off.reshape((-1, x.shape[-1])))
-        return jnp.concatenate(rows)
+        return self._rows(x)[0]
+
+    def rows_with_states(self, x: Float[Array, "unknowns *batch"]) -> Float[Array, "rows *batch"]:
+        """Those residuals, then the positions and momenta at the last time, and at the first one
+        (2 n each): what segments of one motion have to agree on."""
+        rows, motion, q, p = self._rows(x)
+        return jnp.concatenate([rows, motion.q[-1], motion.p[-1], q, p])
+
+    def _rows(self, x: Array) -> tuple[Array, Motion, Array, Array]:
+        modelled, motion, theta, q, p = self._observed(x)
+        miss = (modelled - self._to_batch(self.values, x)) * self._to_batch(self.weight, x)
+        if self.serial is not None:
+            miss = self._whitened(self.serial, miss, x)
+        t = self._to_batch(self.t[0], x)
+        span = self._to_batch(jnp.max(self.t - self.t[0], axis=0), x)
+        off = self.ggl.initial_constraint_residual(q, p, t, theta, span)
+        rows = [miss.reshape((-1, *x.shape[1:])), off.reshape((-1, *x.shape[1:]))]
+        return jnp.concatenate(rows), motion, q, p
+
+    def _whitened(self, serial: SerialCorrelation, miss: Array, x: Array) -> Array:
+        """Innovations of an autoregressive noise, each in its own deviation."""
+        before = jnp.broadcast_to(self._to_batch(serial.previous, x), miss.shape)
+        rho = self._to_batch(serial.correlation, x)
+        earlier = jnp.take_along_axis(miss, before, axis=0)
+        return (miss - rho * earlier) / jnp.sqrt(1 - rho**2)
+
+
+@eqx.filter_jit
+def modelled(trajectory: TrajectoryResidual, x: Array) -> tuple[Array, Array]:
+    """The modelled channels of x (unknowns, *batch), and the worst change of the iteration."""
+    return trajectory.motion(x)

@@ -10,6 +10,7 @@ joined by a cubic spline, so that no noisy derivative is ever taken alone.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import equinox as eqx
@@ -23,17 +24,18 @@ from jaxtyping import Array, Float
 from scipy.interpolate import CubicSpline
 
 PER_INTERVAL = 6  # quadrature points per sample interval, before thinning
-MOST_POINTS = 6000
+MOST_POINTS = 3000
 WINDOWS = 160  # per width
 FEW = 16  # per width, where thousands of motions go through at once
 
 
 class WeakForm(NamedTuple):
-    """Quadrature points of all motions and the test functions on them.
+    """Quadrature points of all motions and the test functions on them, motion by motion.
 
-    q, v (n, points, batch), t (points,); f, slope (windows, points) with quadrature weights folded
-    in; `known`: q, v (n, rows, batch), t (rows,), momenta (n, rows, batch) where they were seen.
-    The batch is 1 where all lanes share one motion.
+    q, v (n, motions * points, batch), t (motions * points,); f, slope (motions, windows, points)
+    with quadrature weights folded in; `known`: q, v (n, rows, batch), t (rows,), momenta (n, rows,
+    batch) where they were seen; `precision`, `known_precision` (n,): of the rows of each
+    coordinate. The batch is 1 where all lanes share one motion.
     """
 
     q: jax.Array
@@ -42,6 +44,18 @@ class WeakForm(NamedTuple):
     f: jax.Array
     slope: jax.Array
     known: tuple[jax.Array, jax.Array, jax.Array, jax.Array]
+    precision: jax.Array
+    known_precision: jax.Array
+
+
+class SampledMotion(NamedTuple):
+    """A motion as it was seen: curves of its coordinates, each a function of times with its
+    derivatives (as SciPy's splines are), at times between which points are put; momenta (rows, n)
+    at their times, if any."""
+
+    curves: tuple[Callable[..., np.ndarray], ...]
+    times: np.ndarray
+    momenta: tuple[np.ndarray, np.ndarray] | None = None
 
 
 class SplinedMotion(NamedTuple):
@@ -90,44 +104,57 @@ def test_functions(
 
 
 def weak_form(
-    motions: list[tuple[np.ndarray, np.ndarray, np.ndarray | None]],
+    motions: Sequence[SampledMotion], precision: np.ndarray, known_precision: np.ndarray
 ) -> WeakForm:
-    """The weak form of motions, each (t (N,), q (N, n), momenta (N, n) or None)."""
-    q, v, t, rows, slopes, known = [], [], [], [], [], []
-    for times, positions, momenta in motions:
-        joined = spline_motion(times, positions)
-        weight = _lengths(times, len(joined.t))
+    """The weak form of motions; memory and time are linear in them."""
+    per = max(1, min(PER_INTERVAL, MOST_POINTS // max(sum(len(m.times) - 1 for m in motions), 1)))
+    windows = max(FEW, WINDOWS // len(motions))
+    q, v, t, rows, slopes = [], [], [], [], []
+    known: list[tuple[np.ndarray, ...]] = []
+    for motion in motions:
+        times = motion.times
+        inner = (np.arange(per) + 0.5) / per
+        points = (times[:-1, None] + np.diff(times)[:, None] * inner).ravel()
         spacing = float(np.median(np.diff(times)))
-        f, df = test_functions(joined.t, weight, times[0], times[-1], spacing)
-        q.append(joined.spline(joined.t).T)
-        v.append(joined.spline(joined.t, 1).T)
-        t.append(joined.t)
+        f, df = test_functions(points, _lengths(times, len(points)), times[0], times[-1], spacing,
+                               windows)  # fmt: skip
+        q.append(np.stack([curve(points) for curve in motion.curves]))
+        v.append(np.stack([curve(points, 1) for curve in motion.curves]))
+        t.append(points)
         rows.append(f)
         slopes.append(df)
-        if momenta is not None:
-            known.append((positions.T, joined.spline(times, 1).T, times, momenta.T))
-    total = sum(len(x) for x in t)
+        if motion.momenta is not None:
+            at, momenta = motion.momenta
+            known.append((
+                np.stack([curve(at) for curve in motion.curves]),
+                np.stack([curve(at, 1) for curve in motion.curves]), at, momenta.T,
+            ))  # fmt: skip
+    most, widest = max(len(x) for x in t), max(len(f) for f in rows)
 
-    def blocks(parts):
-        out, at = [], 0
-        for part in parts:
-            wide = np.zeros((len(part), total))
-            wide[:, at : at + part.shape[1]] = part
-            at += part.shape[1]
-            out.append(wide)
-        return jnp.asarray(np.concatenate(out))
+    def filled(parts: list[np.ndarray]) -> np.ndarray:
+        """Points of shorter motions repeat their last, where no test function reaches."""
+        return np.concatenate(
+            [
+                np.concatenate([p, np.repeat(p[..., -1:], most - p.shape[-1], -1)], -1)
+                for p in parts
+            ],
+            axis=-1,
+        )
+
+    def tests(parts: list[np.ndarray]) -> jax.Array:
+        out = np.zeros((len(parts), widest, most))
+        for k, part in enumerate(parts):
+            out[k, : len(part), : part.shape[1]] = part
+        return jnp.asarray(out)
 
     none = (np.zeros((q[0].shape[0], 0)),) * 2 + (np.zeros(0), np.zeros((q[0].shape[0], 0)))
-    joined_known = [np.concatenate(p, axis=-1) for p in zip(*known, strict=True)] or none
-    kq, kv, kt, kp = joined_known
+    kq, kv, kt, kp = [np.concatenate(p, axis=-1) for p in zip(*known, strict=True)] or none
     return WeakForm(
-        jnp.asarray(np.concatenate(q, axis=1))[..., None],
-        jnp.asarray(np.concatenate(v, axis=1))[..., None],
-        jnp.asarray(np.concatenate(t)),
-        blocks(rows),
-        blocks(slopes),
+        jnp.asarray(filled(q))[..., None], jnp.asarray(filled(v))[..., None],
+        jnp.asarray(filled(t)), tests(rows), tests(slopes),
         (jnp.asarray(kq)[..., None], jnp.asarray(kv)[..., None], jnp.asarray(kt),
          jnp.asarray(kp)[..., None]),
+        jnp.asarray(precision), jnp.asarray(known_precision),
     )  # fmt: skip
 
 
@@ -156,8 +183,24 @@ def weak_form_of_many(
         known = nothing, nothing, jnp.zeros(0), nothing
     else:
         known = q, at(times, 1), jnp.asarray(times), momenta
-    return WeakForm(at(joined.t, 0), at(joined.t, 1), jnp.asarray(joined.t), jnp.asarray(f),
-                jnp.asarray(slope), known)  # fmt: skip
+    return WeakForm(at(joined.t, 0), at(joined.t, 1), jnp.asarray(joined.t), jnp.asarray(f)[None],
+                jnp.asarray(slope)[None], known, jnp.ones(len(q)), jnp.ones(len(q)))  # fmt: skip
+
+
+def weak_terms(
+    ggl: BatchIntegrator, weak: WeakForm, theta: Coefficients
+) -> tuple[Float[Array, "n windows batch"], Float[Array, "n windows batch"]]:
+    """int F f dt and int P f' dt of every window for constants theta (k, batch)."""
+    q, v, t = weak.q, weak.v, weak.t[:, None]
+    motions, batch = weak.f.shape[0], theta.shape[1:]
+    shape = (*q.shape[:-1], *batch)
+    F, P = (jnp.broadcast_to(x, shape) for x in ggl.balance(q, v, t, theta[:, None]))
+    F, P = (x.reshape((len(q), motions, -1, *batch)) for x in (F, P))
+    weight = weak.precision[:, None, None]
+    return tuple(
+        (jnp.einsum("mwg,nmg...->nmw...", f, x).reshape((len(q), -1, *batch)) * weight)
+        for f, x in ((weak.f, F), (weak.slope, P))
+    )
 
 
 def weak_residuals(
@@ -168,13 +211,13 @@ def weak_residuals(
 
     Relative, since a family that is homogeneous in its coefficients is solved by zero otherwise.
     """
-    q, v, t = weak.q, weak.v, weak.t[:, None]
-    batch = theta.shape[1:]
-    shape = (*q.shape[:-1], *batch)
-    F, P = (jnp.broadcast_to(x, shape) for x in ggl.balance(q, v, t, theta[:, None]))
-    pull = jnp.einsum("wg,ng...->nw...", weak.f, F)
-    push = jnp.einsum("wg,ng...->nw...", weak.slope, P)
-    size = jnp.sqrt(jnp.mean(pull**2 + push**2, axis=(0, 1))) + jnp.finfo(F.dtype).tiny
+    q, t, batch = weak.q, weak.t[:, None], theta.shape[1:]
+    pull, push = weak_terms(ggl, weak, theta)
+    tiny = jnp.finfo(pull.dtype).tiny
+    # divided by the largest first: squares of very small motions are zero
+    most = jnp.maximum(jnp.max(jnp.abs(pull), axis=(0, 1)), jnp.max(jnp.abs(push), axis=(0, 1)))
+    pull, push = pull / (most + tiny), push / (most + tiny)
+    size = jnp.sqrt(jnp.mean(pull**2 + push**2, axis=(0, 1))) + tiny
     rows = ((pull + push) / size).reshape((-1, *batch))
     off = ggl.constraint_residual(q, t, theta[:, None])
     off = jnp.broadcast_to(off, (*off.shape[:2], *batch)).reshape((-1, *batch))

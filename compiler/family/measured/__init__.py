@@ -1,0 +1,1 @@
+"""Fits of measured motions: settings, noise, starting points, goodness of fit."""

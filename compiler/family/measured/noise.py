@@ -1,0 +1,143 @@
+"""The noise of measured channels: declared, or by maximum likelihood from what a fit leaves.
+
+Each channel has a variance of its own, and each trial where trials differ; no weight depends on
+where the origin is. Estimates are unbiased by the leverages of the fit (restricted maximum
+likelihood: Patterson and Thompson, Biometrika 58, 545, 1971).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from actionrun.compiler.family.observations import ObservedMotions, noise_without_model
+from actionrun.compiler.numerics.inference.residual_tests import (
+    correlation_time,
+    equal_variances,
+    ljung_box,
+)
+
+from .settings import FitSettings
+
+TAILS = 4.0  # degrees of freedom of Student's distribution
+SURE = 1e-3  # a chance below which a test says no
+LEAST_FREEDOM = 8  # degrees of freedom of a trial with a variance of its own
+DEEPEST = 1e-5  # of two channels' relative noises: the smaller counts as this of the larger
+ROUND_OFF = 1e-14  # of a channel's size
+
+
+@dataclass(frozen=True)
+class Noise:
+    """`sigma` (samples, channels, trials): standard deviations over the channel's size; `declared`
+    (channels,): given by the study or the data; `tau` (channels,): correlation times, 0 for white
+    noise; `robust` (samples, channels, trials): weights of Student's distribution, 1 without."""
+
+    sigma: np.ndarray
+    declared: np.ndarray
+    tau: np.ndarray
+    robust: np.ndarray
+    by_trial: np.ndarray  # (channels,) whether trials have their own variances
+
+    @property
+    def unit(self) -> float:
+        """The least relative deviation: weights are in it, so that a residual of order one is a
+        complete miss in the best of the channels."""
+        return float(np.min(self.sigma))
+
+    def weights(self, o: ObservedMotions) -> np.ndarray:
+        """Of the residuals (samples, channels, trials)."""
+        return o.weight * self.unit / self.sigma * np.sqrt(self.robust)
+
+
+def first_noise(o: ObservedMotions, settings: FitSettings) -> Noise:
+    """Declared noise, and what samples show without a model elsewhere."""
+    shape = o.values.shape
+    sigma, declared = np.zeros(shape), np.zeros(shape[1], bool)
+    variance, freedom = noise_without_model(o)
+    for k, name in enumerate(o.names):
+        total = freedom[k].sum()
+        free = np.nansum(variance[k] * freedom[k]) / total if total else 1e-4
+        sigma[:, k] = np.sqrt(free)
+        if settings.relative_noise:
+            sigma[:, k], declared[k] = settings.relative_noise, True
+        if name in settings.noise:
+            sigma[:, k], declared[k] = settings.noise[name] / o.size[k], True
+        if o.sigma is not None and np.isfinite(o.sigma[:, k]).any():
+            given = o.sigma[:, k] / o.size[k]
+            sigma[:, k] = np.where(np.isfinite(given), given, np.nanmedian(given))
+            declared[k] = True
+    ones = np.ones(shape)
+    none = np.zeros(shape[1])
+    return _bounded(Noise(sigma, declared, none, ones, none.astype(bool)))
+
+
+def _bounded(noise: Noise) -> Noise:
+    """Deviations that are not below round-off, nor too far below those of another channel."""
+    free = ~noise.declared
+    floor = max(float(noise.sigma.max()) * DEEPEST, ROUND_OFF)
+    sigma = np.where(free[None, :, None], np.maximum(noise.sigma, floor), noise.sigma)
+    return replace(noise, sigma=sigma)
+
+
+def updated_noise(
+    noise: Noise,
+    o: ObservedMotions,
+    miss: np.ndarray,
+    white: np.ndarray,
+    leverage: np.ndarray,
+    settings: FitSettings,
+) -> Noise:
+    """The noise that a fit's residuals have: `miss` (samples, channels, trials) over the channel's
+    size, `white` the same made white, in units of `noise`, and the leverages of the samples."""
+    there, sigma = o.there, noise.sigma.copy()
+    by_trial, tau = noise.by_trial.copy(), noise.tau.copy()
+    robust = noise.robust
+    if settings.loss == "student":
+        robust = np.where(there, (TAILS + 1) / (TAILS + (miss / noise.sigma) ** 2), 1.0)
+    for k in range(len(o.names)):
+        if noise.declared[k]:
+            continue
+        use = there[:, k]
+        squares = np.where(use, robust[:, k] * (white[:, k] * noise.sigma[:, k]) ** 2, 0).sum(
+            axis=0
+        )
+        freedom = np.where(use, 1 - np.minimum(leverage[:, k], 1), 0).sum(axis=0)
+        pooled = squares.sum() / max(freedom.sum(), 1.0)
+        each = squares / np.maximum(freedom, 1e-9)
+        if len(each) > 1 and (freedom >= LEAST_FREEDOM).all():
+            by_trial[k] |= equal_variances(each, freedom) < SURE
+        else:
+            by_trial[k] = False
+        sigma[:, k] = np.sqrt(each[None] if by_trial[k] else pooled)
+    return _bounded(replace(noise, sigma=sigma, robust=robust, by_trial=by_trial, tau=tau))
+
+
+def correlated(
+    noise: Noise, o: ObservedMotions, miss: np.ndarray, settings: FitSettings
+) -> Noise | None:
+    """The noise with correlation times where white noise is denied by the residuals `miss` over
+    the channel's size, or asked for; None where nothing is to be correlated."""
+    if settings.correlation == "none" or settings.loss == "student":
+        return None
+    tau = np.zeros(len(o.names))
+    for k in range(len(o.names)):
+        z, there = miss[:, k] / noise.sigma[:, k], o.there[:, k]
+        if settings.correlation == "ar1" or ljung_box(z, there) < SURE:
+            tau[k] = correlation_time(o.t, z, there)
+    return replace(noise, tau=tau) if tau.any() else None
+
+
+def serial_correlation(noise: Noise, o: ObservedMotions) -> tuple[np.ndarray, np.ndarray] | None:
+    """Of each sample the one of its channel before it, and the correlation with it."""
+    if not noise.tau.any():
+        return None
+    previous = np.zeros(o.values.shape, int)
+    rho = np.zeros(o.values.shape)
+    for trial in range(o.t.shape[1]):
+        for k in range(len(o.names)):
+            rows = np.flatnonzero(o.there[:, k, trial])
+            if noise.tau[k] > 0 and len(rows) > 1:
+                previous[rows[1:], k, trial] = rows[:-1]
+                gap = np.diff(o.t[rows, trial])
+                rho[rows[1:], k, trial] = np.exp(-gap / noise.tau[k])
+    return previous, rho

@@ -1,0 +1,97 @@
+"""How a measured motion is fitted, resolved from its study once: what solver and report read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+from actionrun.compiler.family.figures import channel_labels
+from actionrun.compiler.symbolic.lagrangian_system import LagrangianSystem
+from actionrun.compiler.symbolic.lowered_system import components
+from actionrun.spec.kinds.family import Family
+from actionrun.spec.tables.observables import OBSERVABLES, short_columns
+
+
+@dataclass(frozen=True)
+class NormalPrior:
+    """What is known of a coefficient beforehand: mean and standard deviation."""
+
+    mean: float
+    std: float
+
+
+@dataclass(frozen=True)
+class FitSettings:
+    """`noise`: declared standard deviations by channel (observable, component), absolute, and
+    `relative_noise`, those over the size of every channel; `start`: q and v that all trials begin
+    with, where the study gives them; `labels` and `units` of channels and of names."""
+
+    seed: int
+    dt: float
+    iterations: int
+    tolerance: float
+    sparse: bool
+    loss: Literal["gauss", "student"]
+    correlation: Literal["auto", "none", "ar1"]
+    relative_noise: float | None
+    noise: Mapping[tuple[str, int], float]
+    start: np.ndarray | None
+    priors: Mapping[str, NormalPrior]
+    labels: Mapping[tuple[str, int], tuple[str, str]]
+    units: Mapping[str, str] = field(default_factory=dict)
+
+    def unit(self, name: str) -> str:
+        return self.units.get(name, "")
+
+
+def fit_settings(study: Family, symbolic: LagrangianSystem) -> FitSettings:
+    """The settings of a study."""
+    refine, observe = study.refine, study.observe
+    names = ["t", *(c.name for c in symbolic.coefficients)]
+    labels: dict[tuple[str, int], tuple[str, str]] = {}
+    for key in OBSERVABLES:
+        for i, label in enumerate(channel_labels(study, (key,))):
+            labels[key, i] = label
+    return FitSettings(
+        study.seed, study.number(study.integrator.dt),
+        refine.iterations if refine.method != "none" else 0, refine.tolerance, refine.sparse,
+        refine.loss, observe.correlation,
+        observe.relative_noise, _absolute_noise(study, symbolic), _start(study, symbolic),
+        _priors(study), labels, {name: study.unit(name) for name in names},
+    )  # fmt: skip
+
+
+def _absolute_noise(study: Family, symbolic: LagrangianSystem) -> dict[tuple[str, int], float]:
+    """Declared standard deviations by channel; a vector's stands for each of its components."""
+    result: dict[tuple[str, int], float] = {}
+    short = short_columns([*study.system.coordinates])
+    for key, observable in OBSERVABLES.items():
+        for name, part in symbolic.words.slices.items():
+            column = observable.column(name)
+            given = study.observe.absolute_noise.get(column)
+            if given is None and short.get(key) == column:
+                given = study.observe.absolute_noise.get(key)
+            if given is not None:
+                for i in range(part.start, part.stop):
+                    result[key, i] = study.number(given)
+    return result
+
+
+def _start(study: Family, symbolic: LagrangianSystem) -> np.ndarray | None:
+    start = study.start
+    if start is None or start.velocity is None or study.network.kind != "none":
+        return None
+    q = components(symbolic, start.position, study.number)
+    v = components(symbolic, start.velocity, study.number)
+    return np.concatenate([q, v])
+
+
+def _priors(study: Family) -> dict[str, NormalPrior]:
+    result = {}
+    for name, coefficient in study.coefficients.items():
+        if coefficient.prior is not None:
+            mean, std = (study.number(x) for x in (coefficient.prior.mean, coefficient.prior.std))
+            result[name] = NormalPrior(mean, std)
+    return result

@@ -1,0 +1,240 @@
+"""A fit as a problem of least squares: trajectories through all samples, single and multiple
+shooting, and what a solution says of the samples."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from actionrun.compiler.family.bounds import Ranges
+from actionrun.compiler.family.observations import ObservedMotions, grid
+from actionrun.compiler.numerics.inference.block_covariance import (
+    ProjectedJacobian,
+    inverse_information,
+    project,
+)
+from actionrun.compiler.numerics.inference.trajectory_residual import (
+    SerialCorrelation,
+    TrajectoryResidual,
+    modelled,
+)
+from actionrun.compiler.numerics.integrators.shooting import BatchIntegrator
+from actionrun.compiler.numerics.optimizers.block_least_squares import (
+    BlockFit,
+    Prior,
+    Unknowns,
+    joined,
+)
+from actionrun.compiler.symbolic.lagrangian_system import LagrangianSystem
+
+from .noise import Noise, serial_correlation
+from .segments import (
+    ITERATIONS,
+    STIFFNESS,
+    ScaledShooting,
+    first_momenta,
+    linearized,
+    segment_count,
+    segmented,
+    segmented_fit,
+    shooting_fit,
+)
+from .settings import FitSettings
+from .starts import SmoothMotion, initial_states
+
+STRETCHES = (0.15, 0.4, 1.0)  # of the motion, one after the other
+
+
+@dataclass(frozen=True)
+class Solution:
+    """A fit linearized: residuals (rows, trials) and their Jacobian (rows, k + m, trials) in
+    deviations, local unknowns in units of their sizes; the same projected on the coefficients, and
+    the inverse of its information (k, k); modelled samples, their misfits over the channel's size,
+    white residuals in deviations and leverages (samples, channels, trials)."""
+
+    rows: np.ndarray
+    jacobian: np.ndarray
+    projected: ProjectedJacobian
+    inverse: np.ndarray
+    model: np.ndarray
+    miss: np.ndarray
+    white: np.ndarray
+    leverage: np.ndarray
+
+
+@dataclass(frozen=True)
+class ShootingProblem:
+    """Samples and the law that is to go through them; `motions`: the samples smoothed, by trial;
+    `local`: scales (m,) of the starts; the step `dt`; whether fixed points of it contract."""
+
+    settings: FitSettings
+    symbolic: LagrangianSystem
+    within: Ranges
+    observed: ObservedMotions
+    ggl: BatchIntegrator
+    fixed: jax.Array
+    motions: dict[int, SmoothMotion]
+    local: np.ndarray
+    dt: float
+    contracts: bool = False
+
+    def trajectory(self, noise: Noise, share: float = 1.0) -> TrajectoryResidual:
+        o = self.observed
+        span = np.nanmax(o.t - o.t[:1], axis=0)
+        used = noise.weights(o) * ((o.t - o.t[:1]) <= share * span + 1e-12)[:, None]
+        serial = serial_correlation(noise, o)
+        given, start = None, self.settings.start
+        if start is not None:
+            given = jnp.asarray(np.repeat(start[:, None], o.t.shape[1], axis=1))
+        return TrajectoryResidual(
+            self.ggl, self.fixed, grid(o.t, self.dt), jnp.asarray(o.values), jnp.asarray(used),
+            jnp.asarray(o.t), o.names, len(self.within.low), self.contracts,
+            self.within.inequalities, given,
+            None if serial is None else SerialCorrelation(*(jnp.asarray(a) for a in serial)),
+        )  # fmt: skip
+
+    def shooting(self, trajectory: TrajectoryResidual) -> ScaledShooting:
+        return ScaledShooting(trajectory, jnp.asarray(self.local))
+
+    def states(self, times: np.ndarray, lanes: int) -> jax.Array:
+        """Local unknowns (m, times, trials, lanes) from the smoothed data."""
+        if not len(self.local):
+            return jnp.zeros((0, 1, times.shape[1], lanes))
+        states = initial_states(self.observed, self.motions, self.symbolic.n, times)
+        scaled = states / self.local[:, None, None]
+        return jnp.asarray(np.repeat(scaled[..., None], lanes, axis=-1))
+
+    def prior(self, noise: Noise) -> Prior | None:
+        """Priors of coefficients, in units of the weights."""
+        if not self.settings.priors:
+            return None
+        names = [c.name for c in self.symbolic.coefficients]
+        mean, precision = np.zeros(len(names)), np.zeros(len(names))
+        for k, name in enumerate(names):
+            if (prior := self.settings.priors.get(name)) is not None:
+                mean[k], precision[k] = prior.mean, (noise.unit / prior.std) ** 2
+        m, trials = len(self.local), self.observed.t.shape[1]
+        none = jnp.zeros((m, 1, trials))
+        return Prior(jnp.asarray(mean), jnp.asarray(precision), none, none)
+
+    def bounds(self, lanes: int = 1) -> tuple[jax.Array, jax.Array]:
+        """Bounds (k, lanes)."""
+        return tuple(
+            jnp.asarray(np.repeat(e[:, None], lanes, axis=1))
+            for e in (self.within.low, self.within.high)
+        )
+
+    def shot(self, shooting: ScaledShooting, x: Unknowns, noise: Noise) -> BlockFit:
+        settings = self.settings
+        return shooting_fit(shooting, x, *self.bounds(x.shared.shape[1]), settings.iterations,
+                            settings.tolerance, self.prior(noise))  # fmt: skip
+
+    def can_contract(self, noise: Noise, x: np.ndarray) -> bool:
+        """Whether fixed-point passes converge over the whole motion from the best candidate."""
+        if self.symbolic.constraints or self.ggl.linear:
+            return False
+        shooting = self.shooting(replace(self, contracts=True).trajectory(noise))
+        at = Unknowns(jnp.asarray(x), self.states(self.observed.t[:1], 1))
+        worst = modelled(shooting.trajectory, shooting.unscaled(joined(at)))[1]
+        return bool(np.all(np.asarray(worst) < 1e-10))
+
+    def single(self, noise: Noise, lanes: np.ndarray) -> BlockFit:
+        """Single shooting over a growing stretch of the motion."""
+        x = Unknowns(jnp.asarray(lanes), self.states(self.observed.t[:1], lanes.shape[1]))
+        for share in STRETCHES:
+            fit = self.shot(self.shooting(self.trajectory(noise, share)), x, noise)
+            x = fit.unknowns
+        return fit
+
+    def multiple(self, noise: Noise, lanes: np.ndarray) -> BlockFit:
+        """Multiple shooting, then single shooting from what it comes to."""
+        count = segment_count(self.observed)
+        whole = self.trajectory(noise)
+        if not len(self.local) or count < 2:
+            return self.single(noise, lanes)
+        o = self.observed
+        t, values, weight, linked = segmented(o, noise.weights(o), count)
+        trials = o.t.shape[1]
+        part = replace_data(whole, grid(t, self.dt), values, weight, t)
+        states = self.states(t[0].reshape(count, trials), lanes.shape[1])
+        x = Unknowns(jnp.asarray(lanes), states)
+        scaled = ScaledShooting(part, jnp.asarray(self.local), self.joint_scales(noise, part, x))
+        bounds = self.bounds(lanes.shape[1])
+        for stiffness in STIFFNESS:
+            fit = segmented_fit(scaled, jnp.asarray(linked), stiffness, x, *bounds, ITERATIONS)
+            x = fit.unknowns
+        fine = np.isfinite(np.asarray(fit.cost))
+        shared = jnp.where(fine, x.shared, jnp.asarray(lanes))
+        local = jnp.where(fine, x.local[:, :1], states[:, :1])
+        return self.shot(self.shooting(whole), Unknowns(shared, local), noise)
+
+    def joint_scales(self, noise: Noise, part: TrajectoryResidual, x: Unknowns) -> jax.Array:
+        """What a difference of positions and momenta at a joint counts, (4 n, 1, lanes)."""
+        n, o = self.symbolic.n, self.observed
+        places = {o.names[k][1]: k for k in o.channels("position")}
+        weight = np.array([
+            np.max(noise.weights(o)[:, places[i]]) if i in places else 1.0 for i in range(n)
+        ])  # fmt: skip
+        p = first_momenta(ScaledShooting(part, jnp.asarray(self.local)), joined(x))
+        most = jnp.max(jnp.abs(p), axis=1)
+        size = most * jnp.sqrt(jnp.mean((p / jnp.where(most > 0, most, 1)[:, None]) ** 2, axis=1))
+        size = jnp.where(jnp.isfinite(size) & (size > 0), size, 1.0)
+        of_q = jnp.broadcast_to(jnp.asarray(weight)[:, None], size.shape)
+        of_p = of_q * jnp.asarray(self.local[:n])[:, None] / size
+        return jnp.concatenate([of_q, of_p, of_q, of_p])[:, None]
+
+    def solution(self, fit: BlockFit, noise: Noise) -> Solution:
+        o, k = self.observed, len(self.within.low)
+        shooting = self.shooting(self.trajectory(noise))
+        rows, J, model = (np.asarray(a)[..., 0] for a in linearized(shooting, joined(fit.unknowns)))
+        rows, J = rows / noise.unit, J / noise.unit
+        projected = project(J, k)
+        normal, prior = projected.normal, self.prior(noise)
+        if prior is not None:
+            normal = normal + np.diag(np.asarray(prior.shared_precision)) / noise.unit**2
+        normals = fit.active_normals
+        inverse = inverse_information(
+            normal, ~np.asarray(fit.at_bound)[:, 0],
+            None if normals is None else np.asarray(normals)[..., 0],
+        )  # fmt: skip
+        shape, count = o.values.shape, o.values.shape[0] * o.values.shape[1]
+        miss = np.where(o.there, (model - o.values) / o.size[:, None], 0.0)
+        return Solution(
+            rows, J, projected, inverse, model, miss, rows[:count].reshape(shape),
+            projected.leverages(inverse)[:count].reshape(shape),
+        )  # fmt: skip
+
+
+def local_scales(
+    settings: FitSettings, o: ObservedMotions, motions: dict[int, SmoothMotion], n: int
+) -> np.ndarray:
+    """Sizes (2 n,) of q and v, about their means; none where the starts are given."""
+    if settings.start is not None:
+        return np.zeros(0)
+    places = {o.names[k][1]: k for k in o.channels("position")}
+    size = np.array([o.size[places[i]] if i in places else 1.0 for i in range(n)])
+    rates = np.zeros(n)
+    for motion in motions.values():
+        v = np.array([np.max(np.abs(f(motion.times, 1))) for f in motion.smooth])
+        rates = np.maximum(rates, v)
+    span = np.max(o.t[-1] - o.t[0])
+    slow = size / span if span > 0 else size
+    return np.concatenate([size, np.maximum(rates, slow)])
+
+
+def replace_data(whole: TrajectoryResidual, steps, values, weight, t) -> TrajectoryResidual:
+    """A trajectory's residuals for other samples, all starts unknown, noise white."""
+    return TrajectoryResidual(
+        whole.ggl,
+        whole.fixed,
+        steps,
+        jnp.asarray(values),
+        jnp.asarray(weight),
+        jnp.asarray(t),
+        whole.names,
+        whole.k,
+        whole.contracts,
+        whole.inequalities,
+    )

@@ -1,0 +1,278 @@
+"""Starting points of a fit: smoothed motions, and coefficients by the weak form of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import sympy as sp
+from actionrun.compiler.family.bounds import Ranges
+from actionrun.compiler.family.observations import ObservedMotions
+from actionrun.compiler.numerics.inference.weak_form import (
+    SampledMotion,
+    WeakForm,
+    weak_fit,
+    weak_form,
+)
+from actionrun.compiler.numerics.inference.weak_solution import (
+    linear_design,
+    linear_solutions,
+    projected_draws,
+    spectral_peaks,
+    weak_rows,
+)
+from actionrun.compiler.numerics.integrators.shooting import BatchIntegrator
+from actionrun.compiler.symbolic.lagrangian_system import LagrangianSystem
+from scipy.interpolate import BSpline, CubicSpline, make_smoothing_spline
+
+STARTS = 64  # random starting points of the weak form
+DRAWS = 512  # of the coefficients that a law is not linear in
+REPEATS = 6  # sets of noise added to see its bias
+MOST_SAMPLES = 3000  # of the trials that the weak form sees: it only starts the fit
+PEAKS = 6  # of the spectrum
+LEAST = 5  # samples of a curve
+APART = 1e-3  # relative difference of two starting points that are two
+
+Curve = Callable[..., np.ndarray]
+
+
+@dataclass(frozen=True)
+class SmoothMotion:
+    """The positions of one trial as curves of time, smoothed and as they are, one a coordinate,
+    between the times that all are seen at; momenta where seen."""
+
+    trial: int
+    smooth: tuple[Curve, ...]
+    exact: tuple[Curve, ...]
+    times: np.ndarray
+    momenta: tuple[np.ndarray, np.ndarray] | None
+
+
+def smooth_motions(o: ObservedMotions, n: int) -> dict[int, SmoothMotion]:
+    """By trial, those of which every coordinate is seen often enough."""
+    places = {o.names[k][1]: k for k in o.channels("position")}
+    momenta = {o.names[k][1]: k for k in o.channels("momentum")}
+    result = {}
+    for trial in range(o.t.shape[1]):
+        seen = [o.there[:, places[i], trial] if i in places else None for i in range(n)]
+        if any(s is None or s.sum() < LEAST for s in seen):
+            continue
+        smooth, exact, ends, base = [], [], [], np.zeros(0)
+        for i, s in enumerate(seen):
+            t, x = o.t[s, trial], o.values[s, places[i], trial]
+            exact.append(CubicSpline(t, x))
+            smooth.append(_smoothed(t, x, float(o.size[places[i]])))
+            ends.append((t[0], t[-1]))
+            base = t if len(t) > len(base) else base
+        low, high = max(a for a, _ in ends), min(b for _, b in ends)
+        times = base[(base >= low) & (base <= high)]
+        if len(times) < LEAST:
+            continue
+        known = None
+        if len(momenta) == n:
+            both = np.all([o.there[:, momenta[i], trial] for i in range(n)], axis=0)
+            both &= (o.t[:, trial] >= low) & (o.t[:, trial] <= high)
+            known = (
+                o.t[both, trial],
+                np.stack([o.values[both, momenta[i], trial] for i in range(n)], axis=1),
+            )
+        result[trial] = SmoothMotion(trial, tuple(smooth), tuple(exact), times, known)
+    return result
+
+
+def _smoothed(t: np.ndarray, x: np.ndarray, size: float) -> Curve:
+    """A cubic smoothing spline, its smoothness by generalized cross-validation (Craven and Wahba,
+    Numer. Math. 31, 377, 1979)."""
+    span, middle = t[-1] - t[0], float(np.mean(x))
+    try:
+        spline: BSpline = make_smoothing_spline((t - t[0]) / span, (x - middle) / size)
+    except (ValueError, np.linalg.LinAlgError):
+        return CubicSpline(t, x)
+    if not np.isfinite(spline.c).all():
+        return CubicSpline(t, x)
+
+    def curve(at: np.ndarray, order: int = 0) -> np.ndarray:
+        value = spline((at - t[0]) / span, order) * size / span**order
+        return value + middle if order == 0 else value
+
+    return curve
+
+
+def initial_states(
+    o: ObservedMotions, motions: dict[int, SmoothMotion], n: int, times: np.ndarray
+) -> np.ndarray:
+    """q and v (2 n, times, trials) of every trial at times (times, trials), from its curves; of a
+    trial without them from its first samples."""
+    result = np.zeros((2 * n, *times.shape))
+    places = {o.names[k][1]: k for k in o.channels("position")}
+    rates = {o.names[k][1]: k for k in o.channels("velocity")}
+    for trial in range(times.shape[1]):
+        at = times[:, trial]
+        if (motion := motions.get(trial)) is not None:
+            at = np.clip(at, motion.times[0], motion.times[-1])
+            result[:n, :, trial] = [curve(at) for curve in motion.smooth]
+            result[n:, :, trial] = [curve(at, 1) for curve in motion.smooth]
+            continue
+        for i in range(n):
+            if i not in places:
+                continue
+            seen = np.flatnonzero(o.there[:, places[i], trial])
+            if not len(seen):
+                continue
+            t, x = o.t[seen, trial], o.values[seen, places[i], trial]
+            result[i, :, trial] = np.interp(at, t, x)
+            if len(t) > 1:
+                result[n + i, :, trial] = (x[1] - x[0]) / (t[1] - t[0])
+            if i in rates and o.there[seen[0], rates[i], trial]:
+                result[n + i, :, trial] = o.values[seen[0], rates[i], trial]
+    return result
+
+
+def linear_coefficients(symbolic: LagrangianSystem) -> np.ndarray:
+    """Which coefficients (k,) the law is linear in together, the others given: one after the other,
+    as long as no product of two is met."""
+    parts = [e for e in (symbolic.lagrangian, symbolic.nonconservative) if e is not None]
+    coefficients, chosen = list(symbolic.coefficients), []
+    for k, c in enumerate(coefficients):
+        slopes = [sp.diff(e, c) for e in parts]
+        if not any(s.has(x) for s in slopes for x in (c, *(coefficients[j] for j in chosen))):
+            chosen.append(k)
+    linear = np.zeros(len(coefficients), bool)
+    linear[chosen] = True
+    return linear
+
+
+def frequencies(symbolic: LagrangianSystem) -> dict[int, float]:
+    """Coefficients that are, but for a factor, the angular frequency of a drive: cos(w*t)."""
+    t, result = symbolic.words.t, {}
+    parts = [e for e in (symbolic.lagrangian, symbolic.nonconservative) if e is not None]
+    waves = {w for e in parts for w in e.atoms(sp.sin, sp.cos)}
+    for wave in sorted(waves, key=str):
+        rate = sp.diff(wave.args[0], t)
+        for k, c in enumerate(symbolic.coefficients):
+            factor = rate / c
+            if factor.is_number and factor.is_real and factor != 0:
+                result[k] = abs(float(factor))
+    return result
+
+
+@dataclass(frozen=True)
+class Starter:
+    """What finds starting points: the integrator, its constants, the bounds, the seed; `noise` of
+    the positions (n,), absolute, and of the momenta."""
+
+    symbolic: LagrangianSystem
+    ggl: BatchIntegrator
+    fixed: jax.Array
+    within: Ranges
+    seed: int
+    noise: np.ndarray
+    momentum_noise: np.ndarray
+
+    def candidates(self, motions: dict[int, SmoothMotion]) -> np.ndarray:
+        """Coefficients (k, candidates), the most promising first."""
+        k, low, high = len(self.within.low), self.within.low, self.within.high
+        drawn = self._drawn(DRAWS)
+        if not motions:
+            return drawn[:, :STARTS]
+        chosen = self._chosen(motions)
+        linear = linear_coefficients(self.symbolic)
+        smooth = self._weak(chosen, [m.smooth for m in chosen])
+        exact = self._weak(chosen, [m.exact for m in chosen])
+        found: list[np.ndarray] = []
+        if linear.all():
+            for designs in ([self._design(exact, linear), *self._noisy(chosen, linear)],
+                            [self._design(smooth, linear)]):  # fmt: skip
+                if all(np.isfinite(d).all() for d in designs):
+                    found += linear_solutions(designs, low, high)
+            starts = drawn[:, :STARTS]
+        else:
+            drawn = self._with_peaks(drawn, chosen)
+            drawn, costs = projected_draws(self._rows(smooth), linear, drawn, low, high)
+            starts = drawn[:, np.argsort(costs, kind="stable")[:STARTS]]
+        fit = weak_fit(self.ggl, smooth, self.fixed, jnp.asarray(starts), low[:, None],
+                       high[:, None])  # fmt: skip
+        cost = np.where(np.isfinite(np.asarray(fit.cost)), np.asarray(fit.cost), np.inf)
+        found += [np.asarray(fit.x)[:, lane] for lane in np.argsort(cost, kind="stable")]
+        return np.stack(_distinct(found, high - low), axis=1).reshape(k, -1)
+
+    def _drawn(self, count: int) -> np.ndarray:
+        low, high = self.within.low[:, None], self.within.high[:, None]
+        even = np.asarray(jax.random.uniform(jax.random.key(self.seed), (len(low), count)))
+        wide = (low > 0) & (high > 100 * low)
+        safe = np.where(low > 0, low, 1.0)
+        return np.where(wide, safe * (high / safe) ** even, low + (high - low) * even)
+
+    def _chosen(self, motions: dict[int, SmoothMotion]) -> list[SmoothMotion]:
+        """Trials evenly out of all, of not more samples than the weak form is to see."""
+        each = [*motions.values()]
+        total = sum(len(m.times) for m in each)
+        every = max(1, -(-total // MOST_SAMPLES))
+        return each[:: min(every, len(each))]
+
+    def _weak(self, chosen: list[SmoothMotion], curves) -> WeakForm:
+        spacing = float(np.median(np.concatenate([np.diff(m.times) for m in chosen])))
+        motions = [
+            SampledMotion(c, m.times, m.momenta) for m, c in zip(chosen, curves, strict=True)
+        ]
+        mass = np.ones(len(self.noise))
+        known = [(m, c) for m, c in zip(chosen, curves, strict=True) if m.momenta is not None]
+        if known:
+            rates = np.concatenate([[f(m.momenta[0], 1) for f in c] for m, c in known], axis=1)
+            momenta = np.concatenate([m.momenta[1].T for m, _ in known], axis=1)
+            below = np.sqrt(np.mean(rates**2, axis=1))
+            mass = np.sqrt(np.mean(momenta**2, axis=1)) / np.where(below > 0, below, 1)
+            mass = np.where(mass > 0, mass, 1)
+        precision = 1 / (self.noise * np.sqrt(spacing) * mass)
+        return weak_form(motions, precision, 1 / self.momentum_noise)
+
+    def _rows(self, weak: WeakForm):
+        return lambda c: np.asarray(weak_rows(self.ggl, weak, self.fixed, jnp.asarray(c)))
+
+    def _design(self, weak: WeakForm, linear: np.ndarray) -> np.ndarray:
+        return linear_design(self._rows(weak), linear, np.zeros((len(linear), 1)))[0]
+
+    def _noisy(self, chosen: list[SmoothMotion], linear: np.ndarray) -> list[np.ndarray]:
+        """Designs of the motions with their noise added once more."""
+        dice, result = np.random.default_rng(self.seed), []
+        for _ in range(REPEATS):
+            curves = [
+                tuple(
+                    CubicSpline(f.x, f(f.x) + noise * dice.normal(size=len(f.x)))
+                    for f, noise in zip(m.exact, self.noise, strict=True)
+                )
+                for m in chosen
+            ]
+            result.append(self._design(self._weak(chosen, curves), linear))
+        return result
+
+    def _with_peaks(self, drawn: np.ndarray, chosen: list[SmoothMotion]) -> np.ndarray:
+        """Draws, half of them with a peak of the spectrum for each frequency of a drive."""
+        drawn, dice = drawn.copy(), np.random.default_rng(self.seed)
+        for k, factor in frequencies(self.symbolic).items():
+            longest = max(chosen, key=lambda m: m.times[-1] - m.times[0])
+            t = np.linspace(longest.times[0], longest.times[-1], max(4 * len(longest.times), 64))
+            peaks = np.concatenate([spectral_peaks(t, f(t), PEAKS) for f in longest.smooth])
+            peaks = peaks / factor
+            peaks = peaks[(peaks >= self.within.low[k]) & (peaks <= self.within.high[k])]
+            if len(peaks):
+                half = drawn.shape[1] // 2
+                width = 0.5 / ((t[-1] - t[0]) * factor)
+                near = dice.choice(peaks, half) + width * dice.normal(size=half)
+                drawn[k, :half] = np.clip(near, self.within.low[k], self.within.high[k])
+        return drawn
+
+
+def _distinct(found: list[np.ndarray], width: np.ndarray) -> list[np.ndarray]:
+    """Starting points without those that are all but an earlier one."""
+    result: list[np.ndarray] = []
+    for x in found:
+        if np.isfinite(x).all() and all(
+            np.max(np.abs(x - y) / (np.abs(x) + np.abs(y) + 1e-6 * width + 1e-300)) > APART
+            for y in result
+        ):
+            result.append(x)
+    return result or found[:1]
