@@ -38,7 +38,11 @@ def build(study: Family, observations: Mapping[str, np.ndarray] | None) -> Progr
     ggl = integrator(study, symbolic)
     settings = fit_settings(study, symbolic)
     fitting = Fitting(settings, symbolic, within, observed, ggl)
-    require_fit_surface(study, symbolic, ggl, within, fitting.first_positions(), settings.start)
+    driving = observed.driving
+    require_fit_surface(
+        study, symbolic, ggl, within, fitting.first_positions(), settings.start,
+        None if driving is None else driving.at(observed.t[:1])[:, 0, 0],
+    )  # fmt: skip
     if study.network.kind == "none":
         return Reported(fitting, FitReport(fitting))
     drawn = measured_population(study, symbolic, within, fitting.observed)

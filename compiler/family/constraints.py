@@ -77,14 +77,15 @@ def require_on(
 
 def require_fit_surface(
     study: Family, symbolic: LagrangianSystem, ggl: BatchIntegrator, within: Ranges,
-    first: np.ndarray, start: np.ndarray | None,
+    first: np.ndarray, start: np.ndarray | None, driven: np.ndarray | None = None,
 ) -> None:  # fmt: skip
     """Raises Faults for constraints of a fit that do not go together at its `first` positions (n,),
-    and for a `start` q, v (2 n,) off them."""
+    and for a `start` q, v (2 n,) off them; `driven`: constants (m,) that files give there."""
     if not symbolic.constraints:
         return
     middle = jnp.asarray((within.low + within.high) / 2)
-    theta = jnp.concatenate([parameters(symbolic), middle])
+    more = jnp.zeros(0) if driven is None else jnp.asarray(driven)
+    theta = jnp.concatenate([parameters(symbolic), middle, more])
     require_surface(symbolic, ggl, theta, first, np.zeros_like(first))
     if start is not None:
         q = start[: symbolic.n]

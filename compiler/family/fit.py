@@ -154,7 +154,7 @@ def _starter(problem: ShootingProblem, noise: Noise) -> Starter:
         for state in ("position", "momentum")
     }  # fmt: skip
     return Starter(problem.symbolic, problem.ggl, problem.fixed, problem.within,
-                   problem.settings.seed, of["position"], of["momentum"])  # fmt: skip
+                   problem.settings.seed, of["position"], of["momentum"], o.driving)  # fmt: skip
 
 
 def _searched(

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import jax.numpy as jnp
 import numpy as np
 from actionrun.compiler.errors import study_error
+from actionrun.compiler.numerics.inference.driving import Driving, piecewise
 from actionrun.compiler.numerics.inference.residual_tests import model_free_noise
 from actionrun.compiler.numerics.integrators.shooting import Grid
 from actionrun.compiler.symbolic.lagrangian_system import LagrangianSystem
@@ -30,6 +31,7 @@ class ObservedMotions(NamedTuple):
     size: np.ndarray  # (channels,) RMS about the mean over all samples: no origin matters
     names: tuple[tuple[str, int], ...]
     sigma: np.ndarray | None = None
+    driving: Driving | None = None
 
     @property
     def there(self) -> np.ndarray:
@@ -82,7 +84,33 @@ def observed_motions(
         block[: len(rows), :, k] = np.where(seen[rows], values[rows], 0)
         weight[: len(rows), :, k] = np.where(seen[rows], 1 / size, 0)
         sigma[: len(rows), :, k] = given[rows]
-    return ObservedMotions(times, block, weight, size, tuple(names), sigma)
+    driving = _driving(study, observations, trials)
+    return ObservedMotions(times, block, weight, size, tuple(names), sigma, driving)
+
+
+def _driving(
+    study: Family, observations: Mapping[str, np.ndarray], trials: list[np.ndarray]
+) -> Driving | None:
+    """Inputs and numbers by trial, by the rows of each trial."""
+    inputs, by_trial = study.driven
+    if not inputs and not by_trial:
+        return None
+    t = np.asarray(observations["t"], float)
+    assert study.data is not None  # what is driven is named there
+    begins, constants = [], []
+    for rows in trials:
+        pieces = []
+        for name in inputs:
+            known = rows[np.isfinite(observations[name][rows])]
+            pieces.append(piecewise(t[known], observations[name][known], study.data.between))
+        starts = np.unique(np.concatenate([t[rows[:1]], *(begin for begin, _ in pieces)]))
+        parts = [np.full((1, len(starts)), observations[name][rows[0]]) for name in by_trial]
+        for begin, derivatives in pieces:
+            place = np.clip(np.searchsorted(begin, starts, side="right") - 1, 0, None)
+            parts += [derivatives[:, place], begin[None, place]]
+        begins.append(starts)
+        constants.append(np.concatenate(parts))
+    return Driving(tuple(begins), tuple(constants))
 
 
 def spread_of(x: np.ndarray) -> float:
@@ -137,8 +165,9 @@ def roughness(o: ObservedMotions) -> float:
     return float(np.sqrt(np.nansum(variance * freedom) / total)) if total else 0.0
 
 
-def grid(t: np.ndarray, dt: float) -> Grid:
-    """Equal steps of at most about dt between samples; shorter trials end in steps of zero."""
+def grid(t: np.ndarray, dt: float, driving: Driving | None = None) -> Grid:
+    """Equal steps of at most about dt between samples; shorter trials end in steps of zero. Each
+    step takes the driven constants of its middle."""
     each = [
         np.maximum(np.ceil(np.diff(t[:, k]) / dt - SLACK), np.diff(t[:, k]) > 0).astype(int)
         for k in range(t.shape[1])
@@ -151,4 +180,8 @@ def grid(t: np.ndarray, dt: float) -> Grid:
         lengths[: len(h), k] = h
         starts[:, k] = t[0, k] + np.concatenate([[0], np.cumsum(lengths[:-1, k])])
         sample[:, k] = np.concatenate([[0], np.cumsum(counts)])
-    return Grid(jnp.asarray(starts), jnp.asarray(lengths), jnp.asarray(sample))
+    steps = jnp.asarray(starts), jnp.asarray(lengths), jnp.asarray(sample)
+    if driving is None:
+        return Grid(*steps)
+    driven = jnp.asarray(driving.at(starts + lengths / 2))
+    return Grid(*steps, driven, jnp.asarray(driving.at(t)))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from actionrun.spec.expressions.errors import ExpressionFault
+from actionrun.spec.expressions.name_resolution import occurrences
 from actionrun.spec.tables.columns import tabular
 from actionrun.spec.tables.observables import OBSERVABLES, short_columns
 from actionrun.spec.text.source import nearest
@@ -40,6 +42,23 @@ def check_data(context: RuleContext) -> None:
         context.add(("data",), "key.missing", '"file" is missing in [data]',
                     'write file = "motion.csv", or files = "run*.csv"')  # fmt: skip
     _constants(context, data)
+    _rates(context, data)
+
+
+def _rates(context: RuleContext, data: dict[str, Any]) -> None:
+    """The derivative of an input needs a smooth one."""
+    if data.get("between") == "cubic":
+        return
+    names = context.state.names
+    for key, _, tree in context.state.formulas():
+        for name, order, node, _ in occurrences(tree):
+            if order and name.name in names.inputs:
+                fault = ExpressionFault(
+                    "data.between", f"the derivative of {name.name} jumps at its samples",
+                    node.span, 'write between = "cubic" in [data]',
+                )  # fmt: skip
+                context.faults.append((key, fault))
+                return
 
 
 def _constants(context: RuleContext, data: dict[str, Any]) -> None:

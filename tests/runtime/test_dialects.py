@@ -364,3 +364,24 @@ def test_many_files_run_from_their_folder(tmp_path):
     moved, files = with_files_beside(study)
     assert moved.data.files == ("data/a.csv", "data/b.csv")
     assert files == {f"data/{n}.csv": tmp_path / "one" / f"{n}.csv" for n in "ab"}
+
+
+def test_inputs_and_numbers_by_trial(tmp_path):
+    text = "run,t,q,torque,l\n1,0,1,0.5,\n1,1,2,,0.4\n1,2,3,1.5,\n2,0,4,2,0.6\n2,1,5,3,0.6\n"
+    said = (
+        'columns = { t = "t", q = "q", trial = "run" }\ninputs = { u = "torque" }\n'
+        'constants = { l = "l" }\n'
+    )
+    found = read(tmp_path, text, said)
+    assert found["l"].tolist() == [0.4, 0.4, 0.4, 0.6, 0.6]
+    np.testing.assert_array_equal(found["u"], [0.5, np.nan, 1.5, 2, 3])
+    listed = read(tmp_path, text, said.replace('"l"', "[0.4, 0.6]"))
+    assert listed["l"].tolist() == [0.4, 0.4, 0.4, 0.6, 0.6]
+    with pytest.raises(Faults, match="3 numbers for 2 trials"):
+        read(tmp_path, text, said.replace('"l"', "[0.4, 0.6, 1]"))
+    with pytest.raises(Faults, match="the input u is missing at an end of the motion"):
+        read(tmp_path, text.replace("0.5,", ",", 1), said)
+    with pytest.raises(Faults, match="l differs from line 5 of its trial"):
+        read(tmp_path, text.replace("3,0.6", "3,0.7"), said)
+    with pytest.raises(Faults, match="l is missing in this trial"):
+        read(tmp_path, text.replace("0.4", ""), said)

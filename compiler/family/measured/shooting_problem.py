@@ -89,8 +89,8 @@ class ShootingProblem:
         if start is not None:
             given = jnp.asarray(np.repeat(start[:, None], o.t.shape[1], axis=1))
         return TrajectoryResidual(
-            self.ggl, self.fixed, grid(o.t, self.dt), jnp.asarray(o.values), jnp.asarray(used),
-            jnp.asarray(o.t), o.names, len(self.within.low), self.contracts,
+            self.ggl, self.fixed, grid(o.t, self.dt, o.driving), jnp.asarray(o.values),
+            jnp.asarray(used), jnp.asarray(o.t), o.names, len(self.within.low), self.contracts,
             self.within.inequalities, given,
             None if serial is None else SerialCorrelation(*(jnp.asarray(a) for a in serial)),
         )  # fmt: skip
@@ -157,7 +157,7 @@ class ShootingProblem:
         o = self.observed
         t, values, weight, linked = segmented(o, noise.weights(o), count)
         trials = o.t.shape[1]
-        part = replace_data(whole, grid(t, self.dt), values, weight, t)
+        part = replace_data(whole, grid(t, self.dt, o.driving), values, weight, t)
         states = self.states(t[0].reshape(count, trials), lanes.shape[1])
         x = Unknowns(jnp.asarray(lanes), states)
         scaled = ScaledShooting(part, jnp.asarray(self.local), self.joint_scales(noise, part, x))

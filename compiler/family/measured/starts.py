@@ -11,6 +11,7 @@ import numpy as np
 import sympy as sp
 from actionrun.compiler.family.bounds import Ranges
 from actionrun.compiler.family.observations import ObservedMotions
+from actionrun.compiler.numerics.inference.driving import Driving
 from actionrun.compiler.numerics.inference.weak_form import (
     SampledMotion,
     WeakForm,
@@ -171,6 +172,7 @@ class Starter:
     seed: int
     noise: np.ndarray
     momentum_noise: np.ndarray
+    driving: Driving | None = None
 
     def candidates(self, motions: dict[int, SmoothMotion]) -> np.ndarray:
         """Coefficients (k, candidates), the most promising first."""
@@ -216,7 +218,8 @@ class Starter:
     def _weak(self, chosen: list[SmoothMotion], curves) -> WeakForm:
         spacing = float(np.median(np.concatenate([np.diff(m.times) for m in chosen])))
         motions = [
-            SampledMotion(c, m.times, m.momenta) for m, c in zip(chosen, curves, strict=True)
+            SampledMotion(c, m.times, m.momenta, self._driven(m.trial))
+            for m, c in zip(chosen, curves, strict=True)
         ]
         mass = np.ones(len(self.noise))
         known = [(m, c) for m, c in zip(chosen, curves, strict=True) if m.momenta is not None]
@@ -228,6 +231,10 @@ class Starter:
             mass = np.where(mass > 0, mass, 1)
         precision = 1 / (self.noise * np.sqrt(spacing) * mass)
         return weak_form(motions, precision, 1 / self.momentum_noise)
+
+    def _driven(self, trial: int) -> Callable[[np.ndarray], np.ndarray] | None:
+        driving = self.driving
+        return None if driving is None else lambda times: driving.of_trial(trial, times)
 
     def _rows(self, weak: WeakForm):
         return lambda c: np.asarray(weak_rows(self.ggl, weak, self.fixed, jnp.asarray(c)))

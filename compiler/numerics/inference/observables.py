@@ -76,10 +76,12 @@ def observe(
     t: Float[Array, "samples ..."],
     theta: Float[Array, "k ..."],
 ) -> dict[str, Float[Array, "samples n ..."]]:
-    """The observables of these keys along motions; t, theta broadcast with the batch."""
+    """The observables of these keys along motions; t, theta broadcast with the batch, theta also
+    (k, samples, *batch)."""
     q, p = q.swapaxes(0, 1), p.swapaxes(0, 1)
+    each = theta if theta.ndim == q.ndim else theta[:, None]
     return {
-        key: OBSERVABLES[key].evaluate(mechanics, q, p, t, theta[:, None]).swapaxes(0, 1)
+        key: OBSERVABLES[key].evaluate(mechanics, q, p, t, each).swapaxes(0, 1)
         for key in dict.fromkeys(keys)
     }
 

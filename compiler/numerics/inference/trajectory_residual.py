@@ -67,7 +67,8 @@ class TrajectoryResidual(eqx.Module):
         fixed = self.fixed.reshape((-1,) + (1,) * len(batch))
         theta = jnp.concatenate([jnp.broadcast_to(fixed, (*self.fixed.shape, *batch)), c])
         q, v = state[:n], state[n:]
-        p = self.ggl.mechanics.momentum(q, v, self._to_batch(self.t[0], x), theta)
+        first = self.grid.theta_at_start(theta)
+        p = self.ggl.mechanics.momentum(q, v, self._to_batch(self.t[0], x), first)
         return theta, q, v, p
 
     def _observed(self, x: Array) -> tuple[Array, Motion, Array, Array, Array]:
@@ -76,7 +77,8 @@ class TrajectoryResidual(eqx.Module):
         motion = motions_on(self.ggl, theta, q, p, self.grid, self.contracts)
         keys = [key for key, _ in self.names]
         t = self._to_batch(self.t, x)
-        seen = observe(keys, self.ggl.mechanics, motion.q, motion.p, t, theta)
+        each = self.grid.theta_at_samples(theta)
+        seen = observe(keys, self.ggl.mechanics, motion.q, motion.p, t, each)
         return jnp.stack([seen[key][:, i] for key, i in self.names], axis=1), motion, theta, q, p
 
     def initial_momenta(self, x: Float[Array, "unknowns *batch"]) -> Float[Array, "n *batch"]:
@@ -107,7 +109,8 @@ class TrajectoryResidual(eqx.Module):
             miss = self._whitened(self.serial, miss, x)
         t = self._to_batch(self.t[0], x)
         span = self._to_batch(jnp.max(self.t - self.t[0], axis=0), x)
-        off = self.ggl.initial_constraint_residual(q, p, t, theta, span)
+        first = self.grid.theta_at_start(theta)
+        off = self.ggl.initial_constraint_residual(q, p, t, first, span)
         rows = [miss.reshape((-1, *x.shape[1:])), off.reshape((-1, *x.shape[1:]))]
         return jnp.concatenate(rows), motion, q, p
 

@@ -35,7 +35,8 @@ class WeakForm(NamedTuple):
     q, v (n, motions * points, batch), t (motions * points,); f, slope (motions, windows, points)
     with quadrature weights folded in; `known`: q, v (n, rows, batch), t (rows,), momenta (n, rows,
     batch) where they were seen; `precision`, `known_precision` (n,): of the rows of each
-    coordinate. The batch is 1 where all lanes share one motion.
+    coordinate; `driven`, `known_driven`: constants (m, points), (m, rows) of the law behind those
+    of theta. The batch is 1 where all lanes share one motion.
     """
 
     q: jax.Array
@@ -46,16 +47,36 @@ class WeakForm(NamedTuple):
     known: tuple[jax.Array, jax.Array, jax.Array, jax.Array]
     precision: jax.Array
     known_precision: jax.Array
+    driven: jax.Array | None = None
+    known_driven: jax.Array | None = None
+
+    def theta(self, theta: jax.Array) -> jax.Array:
+        """Constants (constants, points or 1, batch) at the points, of theta (k, batch)."""
+        return _with_driven(theta, self.driven)
+
+    def known_theta(self, theta: jax.Array) -> jax.Array:
+        """Those where momenta were seen."""
+        return _with_driven(theta, self.known_driven)
+
+
+def _with_driven(theta: jax.Array, driven: jax.Array | None) -> jax.Array:
+    if driven is None:
+        return theta[:, None]
+    shape, batch = driven.shape[1], theta.shape[1:]
+    wide = jnp.broadcast_to(theta[:, None], (len(theta), shape, *batch))
+    driven = driven[(..., *(None,) * len(batch))]
+    return jnp.concatenate([wide, jnp.broadcast_to(driven, (len(driven), shape, *batch))])
 
 
 class SampledMotion(NamedTuple):
     """A motion as it was seen: curves of its coordinates, each a function of times with its
     derivatives (as SciPy's splines are), at times between which points are put; momenta (rows, n)
-    at their times, if any."""
+    at their times, if any; driven constants (m, times) of the law as a function of times."""
 
     curves: tuple[Callable[..., np.ndarray], ...]
     times: np.ndarray
     momenta: tuple[np.ndarray, np.ndarray] | None = None
+    driven: Callable[[np.ndarray], np.ndarray] | None = None
 
 
 class SplinedMotion(NamedTuple):
@@ -111,6 +132,8 @@ def weak_form(
     windows = max(FEW, WINDOWS // len(motions))
     q, v, t, rows, slopes = [], [], [], [], []
     known: list[tuple[np.ndarray, ...]] = []
+    driven: list[np.ndarray] = []
+    known_driven: list[np.ndarray] = []
     for motion in motions:
         times = motion.times
         inner = (np.arange(per) + 0.5) / per
@@ -123,8 +146,12 @@ def weak_form(
         t.append(points)
         rows.append(f)
         slopes.append(df)
+        if motion.driven is not None:
+            driven.append(motion.driven(points))
         if motion.momenta is not None:
             at, momenta = motion.momenta
+            if motion.driven is not None:
+                known_driven.append(motion.driven(at))
             known.append((
                 np.stack([curve(at) for curve in motion.curves]),
                 np.stack([curve(at, 1) for curve in motion.curves]), at, momenta.T,
@@ -155,6 +182,8 @@ def weak_form(
         (jnp.asarray(kq)[..., None], jnp.asarray(kv)[..., None], jnp.asarray(kt),
          jnp.asarray(kp)[..., None]),
         jnp.asarray(precision), jnp.asarray(known_precision),
+        jnp.asarray(filled(driven)) if driven else None,
+        jnp.asarray(np.concatenate(known_driven, axis=-1)) if known_driven else None,
     )  # fmt: skip
 
 
@@ -194,7 +223,7 @@ def weak_terms(
     q, v, t = weak.q, weak.v, weak.t[:, None]
     motions, batch = weak.f.shape[0], theta.shape[1:]
     shape = (*q.shape[:-1], *batch)
-    F, P = (jnp.broadcast_to(x, shape) for x in ggl.balance(q, v, t, theta[:, None]))
+    F, P = (jnp.broadcast_to(x, shape) for x in ggl.balance(q, v, t, weak.theta(theta)))
     F, P = (x.reshape((len(q), motions, -1, *batch)) for x in (F, P))
     weight = weak.precision[:, None, None]
     return tuple(
@@ -219,13 +248,13 @@ def weak_residuals(
     pull, push = pull / (most + tiny), push / (most + tiny)
     size = jnp.sqrt(jnp.mean(pull**2 + push**2, axis=(0, 1))) + tiny
     rows = ((pull + push) / size).reshape((-1, *batch))
-    off = ggl.constraint_residual(q, t, theta[:, None])
+    off = ggl.constraint_residual(q, t, weak.theta(theta))
     off = jnp.broadcast_to(off, (*off.shape[:2], *batch)).reshape((-1, *batch))
     rows = jnp.concatenate([rows, off])
     kq, kv, kt, kp = weak.known
     if not kp.shape[1]:
         return rows
-    P = ggl.mechanics.momentum(kq, kv, kt[:, None], theta[:, None])
+    P = ggl.mechanics.momentum(kq, kv, kt[:, None], weak.known_theta(theta))
     scale = jnp.sqrt(jnp.mean(kp**2, axis=(0, 1))) + jnp.finfo(kp.dtype).tiny
     return jnp.concatenate([rows, ((P - kp) / scale).reshape((-1, *batch))])
 

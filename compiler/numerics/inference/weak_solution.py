@@ -36,7 +36,7 @@ def weak_rows(
     kq, kv, kt, kp = weak.known
     if not kp.shape[1]:
         return rows
-    P = ggl.mechanics.momentum(kq, kv, kt[:, None], theta[:, None])
+    P = ggl.mechanics.momentum(kq, kv, kt[:, None], weak.known_theta(theta))
     known = (P - kp) * weak.known_precision[:, None, None]
     return jnp.concatenate([rows, known.reshape((-1, *c.shape[1:]))])
 

@@ -71,12 +71,38 @@ class Grid(NamedTuple):
     """Steps that land on given sample times: t, h (steps, trials), and where samples end.
 
     `sample` (samples, trials) is the number of steps taken before each sample. Trials that are
-    shorter than others are filled up with steps of length zero.
+    shorter than others are filled up with steps of length zero. `driven`: constants (m, steps,
+    trials) of the law that each step has of its own, behind those of theta, and `driven_samples`
+    (m, samples, trials) at the samples.
     """
 
     t: jax.Array
     h: jax.Array
     sample: jax.Array
+    driven: jax.Array | None = None
+    driven_samples: jax.Array | None = None
+
+    def theta_at_start(self, theta: jax.Array) -> jax.Array:
+        """All constants (constants, *batch) at the first samples."""
+        driven = self.driven_samples
+        return theta if driven is None else with_driven(theta, driven[:, 0])
+
+    def theta_at_samples(self, theta: jax.Array) -> jax.Array:
+        """All constants at the samples, (constants, samples, *batch); where none is driven, theta
+        (constants, *batch) as it is."""
+        if self.driven_samples is None:
+            return theta
+        count = self.driven_samples.shape[1]
+        theta = jnp.broadcast_to(theta[:, None], (len(theta), count, *theta.shape[1:]))
+        return with_driven(theta, self.driven_samples)
+
+
+def with_driven(theta: jax.Array, driven: jax.Array) -> jax.Array:
+    """Constants theta (k, *batch), or (k, rows, *batch), and behind them driven ones (m, trials),
+    or (m, rows, trials); trials are the first axis of the batch."""
+    driven = driven[(..., *(None,) * (theta.ndim - driven.ndim))]
+    shape = (len(driven), *theta.shape[1:])
+    return jnp.concatenate([theta, jnp.broadcast_to(driven.astype(theta.dtype), shape)])
 
 
 def motions_on(
@@ -86,18 +112,21 @@ def motions_on(
     on the surface where there are constraints."""
     extra = (None,) * (q.ndim - 2)
     dtype = q.dtype
-    q, p = integrator.project_to_constraints(q, p, grid.t[0][(..., *extra)], theta)
+    first = grid.theta_at_start(theta)
+    q, p = integrator.project_to_constraints(q, p, grid.t[0][(..., *extra)], first)
+    driven = None if grid.driven is None else grid.driven.swapaxes(0, 1)
 
     def step(carry, now):
         q, p, worst = carry
-        t, h = (x[(..., *extra)] for x in now)
-        seed = jax.lax.stop_gradient(integrator.guess(q, p, t, theta))
-        done = integrator.implicit(q, p, t, h, theta, seed, contracts)
+        t, h = (x[(..., *extra)] for x in now[:2])
+        constants = theta if now[2] is None else with_driven(theta, now[2])
+        seed = jax.lax.stop_gradient(integrator.guess(q, p, t, constants))
+        done = integrator.implicit(q, p, t, h, constants, seed, contracts)
         worst = jnp.maximum(worst, jax.lax.stop_gradient(done.change))
         return (done.q, done.p, worst), (done.q, done.p)
 
     start = (q, p, jnp.zeros(q.shape[1:], dtype))
-    (_, _, worst), (qs, ps) = jax.lax.scan(step, start, (grid.t, grid.h))
+    (_, _, worst), (qs, ps) = jax.lax.scan(step, start, (grid.t, grid.h, driven))
     qs, ps = jnp.concatenate([q[None], qs]), jnp.concatenate([p[None], ps])
     index = grid.sample[(slice(None), None, slice(None), *extra)]
     index = jnp.broadcast_to(index, (grid.sample.shape[0], *q.shape))
