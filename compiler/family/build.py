@@ -14,6 +14,7 @@ from .constraints import integrator, require_fit_surface
 from .fit import Fitting
 from .fit_findings import FitReport
 from .fit_with_network import FitWithNetwork, measured_population
+from .measured.expressions import measured_expressions
 from .measured.settings import fit_settings
 from .observations import observed_motions
 from .train import Training, population
@@ -37,7 +38,8 @@ def build(study: Family, observations: Mapping[str, np.ndarray] | None) -> Progr
     observed = observed_motions(study, symbolic, observations)
     ggl = integrator(study, symbolic)
     settings = fit_settings(study, symbolic)
-    fitting = Fitting(settings, symbolic, within, observed, ggl)
+    formulas = measured_expressions(study, symbolic)
+    fitting = Fitting(settings, symbolic, within, observed, ggl, formulas)
     driving = observed.driving
     require_fit_surface(
         study, symbolic, ggl, within, fitting.first_positions(), settings.start,

@@ -171,6 +171,7 @@ def _loss_section(study: Family, problem: LagrangianSystem) -> Section:
     vector = ", ".join(name_latex(n) for n in names)
     if study.data is not None:
         seen = [n for n in study.data.columns if n not in ("t", "trial")]
+        seen += study.data.observables
         return Section(
             "Loss",
             f"Of {_listed(seen)}, each weighted by its noise (by 1/RMS until that is estimated). "

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 import jax
 import numpy as np
+from actionrun.compiler.numerics.inference.measured_expressions import MeasuredExpressions
 from actionrun.compiler.numerics.inference.residual_tests import f_tail, ljung_box
 from actionrun.compiler.numerics.integrators.shooting import BatchIntegrator
 from actionrun.compiler.numerics.optimizers.block_least_squares import (
@@ -27,6 +28,7 @@ from actionrun.compiler.symbolic.lowered_system import parameters
 
 from .bounds import Ranges, active_constraints
 from .measured.noise import SURE, Noise, correlated, first_noise, updated_noise
+from .measured.scatter import is_hidden, scattered_fit
 from .measured.segments import rows_at, shooting_fit
 from .measured.settings import FitSettings
 from .measured.shooting_problem import ShootingProblem, Solution, local_scales
@@ -92,13 +94,14 @@ class Fitting:
         within: Ranges,
         observed: ObservedMotions,
         ggl: BatchIntegrator,
+        formulas: MeasuredExpressions | None = None,
     ):
         self.observed = observed
         motions = smooth_motions(observed, symbolic.n)
         scales = local_scales(settings, observed, motions, symbolic.n)
         self.problem = ShootingProblem(
             settings, symbolic, within, observed, ggl, parameters(symbolic), motions, scales,
-            settings.dt,
+            settings.dt, formulas=formulas,
         )  # fmt: skip
 
     def first_positions(self) -> np.ndarray:
@@ -162,6 +165,9 @@ def _searched(
 ) -> BlockFit:
     """The best fit from candidates (k, lanes), in rounds until one reaches the noise."""
     fits: list[BlockFit] = []
+    if is_hidden(problem):
+        tell("refine", 0, ROUNDS, {})
+        return best_lane(scattered_fit(problem, noise, candidates))
     for number in range(ROUNDS):
         lanes = candidates[:, number * LANES : (number + 1) * LANES]
         if not lanes.shape[1]:

@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
-from actionrun.compiler.errors import study_error
 from actionrun.compiler.numerics.inference.driving import Driving, piecewise
+from actionrun.compiler.numerics.inference.measured_expressions import KEY
 from actionrun.compiler.numerics.inference.residual_tests import model_free_noise
 from actionrun.compiler.numerics.integrators.shooting import Grid
 from actionrun.compiler.symbolic.lagrangian_system import LagrangianSystem
@@ -39,7 +39,10 @@ class ObservedMotions(NamedTuple):
 
     def channels(self, state: str) -> list[int]:
         """The channels that are this part of the state."""
-        return [k for k, (key, _) in enumerate(self.names) if OBSERVABLES[key].state == state]
+        return [
+            k for k, (key, _) in enumerate(self.names)
+            if key != KEY and OBSERVABLES[key].state == state
+        ]  # fmt: skip
 
 
 def observed_motions(
@@ -54,18 +57,15 @@ def observed_motions(
         for name, part in words.slices.items():
             if (column := observable.column(name)) in observations:
                 values = np.atleast_2d(np.asarray(observations[column], float).T).T
+                values = _unwrapped(study, observations, column, values)
                 for i in range(part.stop - part.start):
                     names.append((key, part.start + i))
                     columns.append(values[:, i])
                     deviations.append(_deviations(observations, column, i, len(values)))
-    if {i for key, i in names if OBSERVABLES[key].state == "position"} != set(range(symbolic.n)):
-        raise study_error(
-            study,
-            ("data", "columns"),
-            "not-built",
-            "a fit needs the positions of all coordinates in this version",
-            "add a column for each coordinate",
-        )
+    for i, (name, _) in enumerate(study.observables):
+        names.append((KEY, i))
+        columns.append(np.asarray(observations[name], float))
+        deviations.append(_deviations(observations, name, 0, len(columns[-1])))
     t = np.asarray(observations["t"], float)
     trial = np.asarray(observations.get("trial", np.zeros(len(t), int)))
     trials = [np.flatnonzero(trial == k) for k in np.unique(trial)]
@@ -86,6 +86,23 @@ def observed_motions(
         sigma[: len(rows), :, k] = given[rows]
     driving = _driving(study, observations, trials)
     return ObservedMotions(times, block, weight, size, tuple(names), sigma, driving)
+
+
+def _unwrapped(
+    study: Family, observations: Mapping[str, np.ndarray], column: str, values: np.ndarray
+) -> np.ndarray:
+    """Samples (rows, components) of a coordinate that is known up to multiples of a period: each
+    as near as may be to the sample before it in its trial."""
+    observable = None if study.data is None else study.data.observables.get(column)
+    if observable is None or observable.wrap is None:
+        return values
+    period, result = study.number(observable.wrap), values.copy()
+    trial = np.asarray(observations.get("trial", np.zeros(len(values), int)))
+    for one in np.unique(trial):
+        rows = np.flatnonzero((trial == one) & np.isfinite(values[:, 0]))
+        rows = rows[np.argsort(observations["t"][rows], kind="stable")]
+        result[rows, 0] = np.unwrap(values[rows, 0], period=period)
+    return result
 
 
 def _driving(

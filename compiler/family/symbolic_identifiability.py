@@ -31,6 +31,8 @@ STILL = 1e-9  # a constraint that moves by less, of the size of its terms, stays
 
 def symbolic_identifiability(study: Family, problem: LagrangianSystem) -> Identifiability | None:
     """What motions of a family determine; None where no generic state has finite numbers."""
+    if study.data is not None and not _sees_positions(study):
+        return None  # what is hidden is known from a fit alone
     jacobian = _jacobian(study, problem)
     if jacobian is None:
         return None
@@ -103,14 +105,21 @@ def _along(problem: LagrangianSystem, x: sp.Expr) -> sp.Expr:
     return sp.Add(words.driven.explicit_rate(x), *moved)
 
 
+def _sees_positions(study: Family) -> bool:
+    """Whether data show all positions of a motion."""
+    assert study.data is not None
+    return {*study.system.coordinates} <= {*study.data.columns, *study.data.observables}
+
+
 def _observed(study: Family) -> tuple[str, ...]:
     """The keys of the observables, of a study or of its columns."""
     if study.data is None:
         return study.observe.variables
+    seen = {*study.data.columns, *study.data.observables}
     return tuple(
         key
         for key, observable in NAMES.items()
-        if any(observable.column(name) in study.data.columns for name in study.system.coordinates)
+        if any(observable.column(name) in seen for name in study.system.coordinates)
     )
 
 

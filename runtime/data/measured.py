@@ -121,7 +121,8 @@ def measured_columns(study: Study, named: DataTable) -> MeasuredColumns:
 def _file_columns(study: Study, named: DataTable, path: Path) -> MeasuredColumns:
     table = open_table(named, path)
     driven = {**getattr(named, "inputs", {}), **getattr(named, "constants", {})}
-    wanted = {**named.columns, **{k: c for k, c in driven.items() if isinstance(c, Column)}}
+    seen = {key: one.column for key, one in getattr(named, "observables", {}).items()}
+    wanted = {**named.columns, **seen, **{k: c for k, c in driven.items() if isinstance(c, Column)}}
     places = _places(study, wanted, table)
     table.check_rows()
     table.require_sound()

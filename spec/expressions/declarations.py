@@ -54,6 +54,7 @@ def _links(graph: Mapping[str, Node | None], name: str) -> Iterator[str]:
 HOMES = {
     "coordinates": ("system", "coordinates"), "columns": ("data", "columns"),
     "inputs": ("data", "inputs"), "constants": ("data", "constants"),
+    "observables": ("data", "observables"),
 }  # fmt: skip
 
 

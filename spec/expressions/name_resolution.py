@@ -56,6 +56,7 @@ PLACES: dict[str, frozenset[str]] = {  # what each place of a study may hold
     "exact": FIXED | {"time", "index"},
     "event": FIXED | {"coordinate", "velocity", "time"},
     "term": FIXED | {"coordinate", "velocity", "time", "body"},
+    "observable": FIXED | DRIVEN | {"coordinate", "velocity", "time", "coefficient"},
     "value": FIXED,
     "start": FIXED | {"index"},
     "define": frozenset(KINDS) - {"index"},
@@ -68,6 +69,7 @@ PLACE_WORDS = {
     "pair": "the potential of a pair", "external": "the potential of one body",
     "input": "an input or output", "rival": "a formula to compare with", "weight": "a weight",
     "exact": "an exact solution", "event": "an event", "term": "a term of the loss",
+    "observable": "an observable",
     "value": "a constant", "start": "a start", "define": "a definition",
 }  # fmt: skip
 
@@ -210,10 +212,11 @@ def name_faults(tree: Node, text: str, place: str, names: Names) -> Iterator[Exp
                 kinds = frozenset({"velocity"})
             elif "input" in kinds:
                 kinds = frozenset({"input rate"})
-            if order > 1 and place != "define":
+            if order > (2 if place == "observable" else 1) and place != "define":
                 yield ExpressionFault(
                     "name.order", f"a derivative of order {order}", node.span,
-                    "a law of motion here holds coordinates and first derivatives",
+                    "a law of motion here holds coordinates and first derivatives"
+                    if place != "observable" else "an observable holds up to q''",
                 )  # fmt: skip
                 continue
         if wrong := kinds - allowed:

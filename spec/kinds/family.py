@@ -114,6 +114,13 @@ class Family(Experiment):
         return self.data
 
     @property
+    def observables(self) -> tuple[tuple[str, Any], ...]:
+        """What columns show that is no coordinate, by name; those that are wrapped coordinates are
+        coordinates."""
+        given = {} if self.data is None else self.data.observables
+        return tuple((n, one) for n, one in given.items() if n not in self.system.coordinates)
+
+    @property
     def driven(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
         return (
             ((), ()) if self.data is None else (tuple(self.data.inputs), tuple(self.data.constants))

@@ -18,7 +18,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from .common import VALUES_SCHEMA, Table, attempt
-from .leaves import Column, Row, Value, described, reading_of
+from .leaves import Column, Expression, Row, Value, described, reading_of
 from .observables import short_columns
 
 Encoding = Literal[
@@ -43,6 +43,10 @@ def read_columns(raw: Any, info: ValidationInfo) -> dict[str, Any]:
         else:
             columns[name] = attempt(Column.read, item, reading)
     return columns
+
+
+def read_column(raw: Any, info: ValidationInfo) -> Any:
+    return Column.read(raw, reading_of(info))
 
 
 def read_inputs(raw: Any, info: ValidationInfo) -> dict[str, Any]:
@@ -132,6 +136,23 @@ class FileFormat(Table):
         return self._paths[0]
 
 
+class MeasuredObservable(Table):
+    """What a column shows: an expression of the motion."""
+
+    column: Annotated[
+        Column, PlainValidator(read_column), WithJsonSchema(COLUMN_SCHEMA)
+    ] = Field(description="The column of its samples.")  # fmt: skip
+    formula: Expression | None = Field(
+        default=None,
+        alias="is",
+        description="What it is of q, q', q'', t, coefficients and inputs: \"sqrt(x^2 + y^2)\"; "
+        "left out where the observable has the name of a coordinate.",
+    )
+    wrap: Value | None = Field(
+        default=None, description='It is known up to multiples of this: "2*pi", or "360 deg".'
+    )
+
+
 class Data(FileFormat):
     """A measured motion in a file. `velocity` and `pi` are kept as `v_NAME` and `pi_NAME`."""
 
@@ -160,6 +181,11 @@ class Data(FileFormat):
     )
     between: Literal["hold", "linear", "cubic"] = Field(
         default="linear", description="Inputs between their samples; cubic: a spline."
+    )
+    observables: dict[str, MeasuredObservable] = Field(
+        default={},
+        description='What columns show that are no coordinates: { r = { column = "radius [cm]", '
+        'is = "sqrt(x^2 + y^2)" } }.',
     )
     constants: Annotated[
         dict[str, Any], PlainValidator(read_constants), WithJsonSchema(CONSTANTS_SCHEMA)

@@ -71,6 +71,11 @@ class CheckState:
         given = self.raw.get(name)
         return given if isinstance(given, dict) else {}
 
+    @property
+    def observables(self) -> list[str]:
+        """The names of what columns show that is no coordinate."""
+        return [n for n in self._of_data("observables") if n not in self.reading.coordinates]
+
     def _of_data(self, name: str) -> dict[str, Any]:
         """A table of names inside [data]."""
         given = self.table("data").get(name)

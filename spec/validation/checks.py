@@ -100,6 +100,8 @@ def expression_place(key: Key, tree: Node | None) -> str:
             return "time_transform"
         case ("exact", *_):
             return "exact"
+        case ("data", "observables", _, "is"):
+            return "observable"
         case ("start", *_):
             return "start"
         case ("events", *_):
@@ -119,6 +121,7 @@ def check_names(state: CheckState) -> None:
         "define": state.define, "coefficients": state.coefficients,
         "columns": table_columns(state.raw),
         "inputs": state.names.inputs, "constants": state.names.by_trial,
+        "observables": state.observables,
     }  # fmt: skip
     for key, fault in declaration_faults(
         tables, state.reading.coordinates, state.names.units, state.names.count

@@ -9,6 +9,7 @@ from actionrun.spec.expressions.name_resolution import occurrences
 from actionrun.spec.tables.columns import tabular
 from actionrun.spec.tables.observables import OBSERVABLES, short_columns
 from actionrun.spec.text.source import nearest
+from actionrun.spec.text.span import Key
 
 from .rule_context import RuleContext
 
@@ -43,6 +44,7 @@ def check_data(context: RuleContext) -> None:
                     'write file = "motion.csv", or files = "run*.csv"')  # fmt: skip
     _constants(context, data)
     _rates(context, data)
+    _observables(context, data)
 
 
 def _rates(context: RuleContext, data: dict[str, Any]) -> None:
@@ -59,6 +61,25 @@ def _rates(context: RuleContext, data: dict[str, Any]) -> None:
                 )  # fmt: skip
                 context.faults.append((key, fault))
                 return
+
+
+def _observables(context: RuleContext, data: dict[str, Any]) -> None:
+    """A formula for each but a coordinate, which is not observed twice; periods are positive."""
+    observables, columns = data.get("observables"), data.get("columns")
+    for name, one in observables.items() if isinstance(observables, dict) else ():
+        key: Key = ("data", "observables", name)
+        if not isinstance(one, dict):
+            continue
+        if "is" not in one and name not in context.coordinates:
+            context.add(key, "data.observable", f"what is {name}?",
+                        "write is = \"sqrt(x^2 + y^2)\", or name it like a coordinate")  # fmt: skip
+        if isinstance(columns, dict) and name in columns:
+            context.add(key, "data.observable", f"{name} is a column and an observable",
+                        f"leave {name} out of columns")  # fmt: skip
+        period = context.number((*key, "wrap"))
+        if period is not None and period <= 0:
+            context.add((*key, "wrap"), "value.range", "a period is greater than 0",
+                        'write wrap = "2*pi"')  # fmt: skip
 
 
 def _constants(context: RuleContext, data: dict[str, Any]) -> None:
@@ -89,7 +110,8 @@ def _columns(context: RuleContext, columns: dict[str, Any], rated: bool) -> None
         context.add(("data", "columns"), "data.column", "the column of the time t is missing",
                     'write columns = { t = "t", ... }, or where rows have no times '
                     'rate = "240 Hz" (a plain number in a study of plain numbers)')  # fmt: skip
-    if not [name for name in columns if name not in ("t", "trial")]:
+    seen = [name for name in columns if name not in ("t", "trial")]
+    if not seen and "observables" not in context.table("data"):
         context.add(("data", "columns"), "data.column", "no column holds a motion",
                     f'write {names[0] if names else "q"} = "NAME OF THE COLUMN"')  # fmt: skip
     for name, item in columns.items():

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from actionrun.spec.expressions.errors import ExpressionFault
-from actionrun.spec.expressions.syntax_tree import Sum, walk
+from actionrun.spec.expressions.syntax_tree import Derivative, Sum, walk
 from actionrun.spec.text.span import WHOLE, Key
 
 MOST_POINTS = 2000  # of a path: tables of a basis are dense
@@ -49,8 +49,18 @@ def _in_single(what: str, asked: Callable[[Any], object]) -> Refusal:
 
 
 def _no_position(study: Any) -> bool:
-    """Whether a fit has no column for a coordinate."""
-    return study.data is not None and not {*study.system.coordinates} <= {*study.data.columns}
+    """Whether a network is to see motions of which a coordinate has no column."""
+    if study.data is None or study.network.kind == "none":
+        return False
+    return not {*study.system.coordinates} <= {*study.data.columns} or bool(study.data.observables)
+
+
+def _second_derivative(study: Any) -> bool:
+    """Whether an acceleration is observed of a system with constraints."""
+    formulas = [one.formula for one in study.data.observables.values() if one.formula] if (
+        study.data is not None and study.system.holonomic) else []  # fmt: skip
+    return any(isinstance(node, Derivative) and node.order > 1
+               for formula in formulas for node in walk(formula.tree))  # fmt: skip
 
 
 def _by_coordinate(study: Any) -> bool:
@@ -132,8 +142,10 @@ TABLE = (
             "training draws noise relative to each motion in this version",
             "write noise = 0.01, of each variable over its RMS"),
     Refusal("family", _no_position, ("data", "columns"),
-            "a fit needs the positions of all coordinates in this version",
-            "add a column for each coordinate"),
+            "a network needs the positions of all coordinates in this version",
+            'add a column for each coordinate, or write kind = "none" in [network]'),
+    Refusal("family", _second_derivative, ("data", "observables"),
+            f"an acceleration of a constrained system as an observable {SOON}"),
     Refusal("family", lambda s: s.network.kind != "none" and any(s.driven), ("data",),
             f"a network for motions with inputs or numbers by trial {SOON}",
             'write kind = "none" in [network]'),

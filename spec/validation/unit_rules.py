@@ -33,6 +33,7 @@ def check_all_units(state: CheckState, kind: Kind) -> None:
     check_start_units(context)
     check_times(context)
     check_data_columns(context)
+    check_observables(context)
     check_cases(context)
     kind.apply("check_units", context)
     derived_dimensions(context)
@@ -233,6 +234,19 @@ def check_data_columns(context: UnitContext) -> None:
                     wanted = one.dimension(context, name.removeprefix(one.prefix))
         for leaf in context.leaves(("data", "columns", key), item):
             context.expect(leaf, wanted, "the time" if name == "t" else f"the column of {name}")
+
+
+def check_observables(context: UnitContext) -> None:
+    """An observable has the dimension of its column, and so has its period."""
+    for name, one in context.given("data", "observables").items():
+        key = ("data", "observables", name)
+        formula = context.expressions.get((*key, "is"))
+        dimension = context.of(formula) if formula is not None else context.known.get(name)
+        context.expect(context.state.reading.columns.get((*key, "column")), dimension,
+                       f"the column of {name}")  # fmt: skip
+        context.expect(context.values.get((*key, "wrap")), dimension, f"the period of {name}")
+        if formula is not None and isinstance(one, dict):
+            context.known.setdefault(name, dimension)
 
 
 def check_cases(context: UnitContext) -> None:

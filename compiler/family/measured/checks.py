@@ -9,6 +9,7 @@ from actionrun.compiler.family.fit import STEP_SHARE, FittedMotion
 from actionrun.compiler.family.observations import STRAY, outliers
 from actionrun.compiler.family.term_selection import TermSelection
 from actionrun.compiler.findings import Check
+from actionrun.compiler.numerics.inference.measured_expressions import KEY
 from actionrun.spec.tables.observables import OBSERVABLES
 
 from .errors import FitErrors
@@ -20,6 +21,8 @@ SHOWN = 5  # samples named
 
 def variable_name(m: FittedMotion, channel: int) -> str:
     key, component = m.observed.names[channel]
+    if key == KEY:
+        return m.settings.labels[key, component][0]
     return OBSERVABLES[key].column(m.symbolic.words.names[component])
 
 

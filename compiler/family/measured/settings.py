@@ -8,6 +8,7 @@ from typing import Literal
 
 import numpy as np
 from actionrun.compiler.family.figures import channel_labels
+from actionrun.compiler.numerics.inference.measured_expressions import KEY
 from actionrun.compiler.symbolic.lagrangian_system import LagrangianSystem
 from actionrun.compiler.symbolic.lowered_system import components
 from actionrun.spec.kinds.family import Family
@@ -54,6 +55,8 @@ def fit_settings(study: Family, symbolic: LagrangianSystem) -> FitSettings:
     for key in OBSERVABLES:
         for i, label in enumerate(channel_labels(study, (key,))):
             labels[key, i] = label
+    for i, (name, _) in enumerate(study.observables):
+        labels[KEY, i] = name, study.unit(name)
     return FitSettings(
         study.seed, study.number(study.integrator.dt),
         refine.iterations if refine.method != "none" else 0, refine.tolerance, refine.sparse,
@@ -66,6 +69,9 @@ def fit_settings(study: Family, symbolic: LagrangianSystem) -> FitSettings:
 def _absolute_noise(study: Family, symbolic: LagrangianSystem) -> dict[tuple[str, int], float]:
     """Declared standard deviations by channel; a vector's stands for each of its components."""
     result: dict[tuple[str, int], float] = {}
+    for i, (name, _) in enumerate(study.observables):
+        if (given := study.observe.absolute_noise.get(name)) is not None:
+            result[KEY, i] = study.number(given)
     short = short_columns([*study.system.coordinates])
     for key, observable in OBSERVABLES.items():
         for name, part in symbolic.words.slices.items():

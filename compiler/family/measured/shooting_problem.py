@@ -15,6 +15,7 @@ from actionrun.compiler.numerics.inference.block_covariance import (
     inverse_information,
     project,
 )
+from actionrun.compiler.numerics.inference.measured_expressions import MeasuredExpressions
 from actionrun.compiler.numerics.inference.trajectory_residual import (
     SerialCorrelation,
     TrajectoryResidual,
@@ -79,6 +80,7 @@ class ShootingProblem:
     local: np.ndarray
     dt: float
     contracts: bool = False
+    formulas: MeasuredExpressions | None = None
 
     def trajectory(self, noise: Noise, share: float = 1.0) -> TrajectoryResidual:
         o = self.observed
@@ -93,6 +95,7 @@ class ShootingProblem:
             jnp.asarray(used), jnp.asarray(o.t), o.names, len(self.within.low), self.contracts,
             self.within.inequalities, given,
             None if serial is None else SerialCorrelation(*(jnp.asarray(a) for a in serial)),
+            self.formulas,
         )  # fmt: skip
 
     def shooting(self, trajectory: TrajectoryResidual) -> ScaledShooting:
@@ -140,9 +143,11 @@ class ShootingProblem:
         worst = modelled(shooting.trajectory, shooting.unscaled(joined(at)))[1]
         return bool(np.all(np.asarray(worst) < 1e-10))
 
-    def single(self, noise: Noise, lanes: np.ndarray) -> BlockFit:
+    def single(self, noise: Noise, lanes: np.ndarray, states: jax.Array | None = None) -> BlockFit:
         """Single shooting over a growing stretch of the motion."""
-        x = Unknowns(jnp.asarray(lanes), self.states(self.observed.t[:1], lanes.shape[1]))
+        if states is None:
+            states = self.states(self.observed.t[:1], lanes.shape[1])
+        x = Unknowns(jnp.asarray(lanes), states)
         for share in STRETCHES:
             fit = self.shot(self.shooting(self.trajectory(noise, share)), x, noise)
             x = fit.unknowns
@@ -200,7 +205,8 @@ class ShootingProblem:
             None if normals is None else np.asarray(normals)[..., 0],
         )  # fmt: skip
         shape, count = o.values.shape, o.values.shape[0] * o.values.shape[1]
-        miss = np.where(o.there, (model - o.values) / o.size[:, None], 0.0)
+        apart = np.asarray(shooting.trajectory.apart(jnp.asarray(model - o.values)))
+        miss = np.where(o.there, apart / o.size[:, None], 0.0)
         return Solution(
             rows, J, projected, inverse, model, miss, rows[:count].reshape(shape),
             projected.leverages(inverse)[:count].reshape(shape),
@@ -237,4 +243,5 @@ def replace_data(whole: TrajectoryResidual, steps, values, weight, t) -> Traject
         whole.k,
         whole.contracts,
         whole.inequalities,
+        formulas=whole.formulas,
     )

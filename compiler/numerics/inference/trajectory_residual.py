@@ -19,6 +19,7 @@ from actionrun.compiler.numerics.integrators.shooting import (
 from actionrun.compiler.numerics.optimizers.inequality_constraints import InequalityConstraints
 from jaxtyping import Array, Float, Int
 
+from .measured_expressions import KEY, MeasuredExpressions
 from .observables import observe
 
 
@@ -52,6 +53,7 @@ class TrajectoryResidual(eqx.Module):
     inequalities: InequalityConstraints | None = None
     given: Float[Array, "state trials"] | None = None
     serial: SerialCorrelation | None = None
+    formulas: MeasuredExpressions | None = None
 
     def _to_batch(self, data: Array, x: Array) -> Array:
         """An array that ends with trials, to broadcast with the batch."""
@@ -75,10 +77,12 @@ class TrajectoryResidual(eqx.Module):
         """Modelled channels, the motion, and theta and the initial q and p."""
         theta, q, _, p = self._initial(x)
         motion = motions_on(self.ggl, theta, q, p, self.grid, self.contracts)
-        keys = [key for key, _ in self.names]
+        keys = [key for key, _ in self.names if key != KEY]
         t = self._to_batch(self.t, x)
         each = self.grid.theta_at_samples(theta)
         seen = observe(keys, self.ggl.mechanics, motion.q, motion.p, t, each)
+        if self.formulas is not None:
+            seen[KEY] = self.formulas(self.ggl.mechanics, motion.q, motion.p, t, each)
         return jnp.stack([seen[key][:, i] for key, i in self.names], axis=1), motion, theta, q, p
 
     def initial_momenta(self, x: Float[Array, "unknowns *batch"]) -> Float[Array, "n *batch"]:
@@ -104,7 +108,8 @@ class TrajectoryResidual(eqx.Module):
 
     def _rows(self, x: Array) -> tuple[Array, Motion, Array, Array]:
         modelled, motion, theta, q, p = self._observed(x)
-        miss = (modelled - self._to_batch(self.values, x)) * self._to_batch(self.weight, x)
+        miss = self.apart(modelled - self._to_batch(self.values, x))
+        miss = miss * self._to_batch(self.weight, x)
         if self.serial is not None:
             miss = self._whitened(self.serial, miss, x)
         t = self._to_batch(self.t[0], x)
@@ -113,6 +118,18 @@ class TrajectoryResidual(eqx.Module):
         off = self.ggl.initial_constraint_residual(q, p, t, first, span)
         rows = [miss.reshape((-1, *x.shape[1:])), off.reshape((-1, *x.shape[1:]))]
         return jnp.concatenate(rows), motion, q, p
+
+    def apart(self, miss: Array) -> Array:
+        """Misfits (samples, channels, ...), of channels with a period less its multiples."""
+        if self.formulas is None or not any(self.formulas.periods):
+            return miss
+        return jnp.stack(
+            [
+                self.formulas.nearest(miss[:, k], i) if key == KEY else miss[:, k]
+                for k, (key, i) in enumerate(self.names)
+            ],
+            axis=1,
+        )
 
     def _whitened(self, serial: SerialCorrelation, miss: Array, x: Array) -> Array:
         """Innovations of an autoregressive noise, each in its own deviation."""

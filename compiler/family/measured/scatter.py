@@ -1,0 +1,90 @@
+"""Starting points of a fit whose motion is not seen: many draws of coefficients and starts.
+
+Where no column shows a coordinate there are no curves that a weak form could be made of. Draws are
+shot over a short stretch at once, and the best of them go on.
+"""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from actionrun.compiler.numerics.optimizers.block_least_squares import BlockFit, Unknowns
+
+from .noise import Noise
+from .segments import shooting_fit
+from .shooting_problem import ShootingProblem
+
+LANES = 192
+STRETCHES = ((0.1, 15), (0.3, 15))  # of the motion, and iterations
+KEPT = 8
+APART = 1e-3  # relative difference of two starting points that are two
+SIZES = (-1.0, 0.7)  # decades of what is not seen, about 1 or about the size of a formula
+
+
+def is_hidden(problem: ShootingProblem) -> bool:
+    """Whether a coordinate of some trial is not seen."""
+    return len(problem.local) > 0 and len(problem.motions) < problem.observed.t.shape[1] and {
+        problem.observed.names[k][1] for k in problem.observed.channels("position")
+    } != {*range(problem.symbolic.n)}  # fmt: skip
+
+
+def scattered_fit(problem: ShootingProblem, noise: Noise, drawn: np.ndarray) -> BlockFit:
+    """The best of the draws' fits over a short stretch, from coefficients drawn (k, draws)."""
+    dice = np.random.default_rng(problem.settings.seed)
+    shared = drawn[:, dice.integers(0, drawn.shape[1], LANES)]
+    shared[:, : drawn.shape[1]] = drawn[:, :LANES]
+    x = Unknowns(jnp.asarray(shared), _states(problem, dice))
+    low, high = problem.bounds(LANES)
+    for share, iterations in STRETCHES:
+        shooting = problem.shooting(problem.trajectory(noise, share))
+        fit = shooting_fit(shooting, x, low, high, iterations, 1e-6, problem.prior(noise))
+        fine = jnp.isfinite(fit.cost)
+        x = Unknowns(
+            jnp.where(fine, fit.unknowns.shared, x.shared),
+            jnp.where(fine, fit.unknowns.local, x.local),
+        )
+    width = problem.within.high - problem.within.low
+    best = _distinct(np.asarray(fit.cost), np.asarray(x.shared), width)
+    chosen = jax.tree.map(lambda a: a[..., best], x)
+    return problem.single(noise, np.asarray(chosen.shared), chosen.local)
+
+
+def _states(problem: ShootingProblem, dice: np.random.Generator) -> jax.Array:
+    """Starts (2 n, 1, trials, lanes) in their scales: as they are seen, else drawn."""
+    o, n = problem.observed, problem.symbolic.n
+    states = np.array(problem.states(o.t[:1], LANES))
+    seen = {i for k in o.channels("position") for i in [o.names[k][1]]}
+    rates = {o.names[k][1]: k for k in o.channels("velocity")}
+    shape = (o.t.shape[1], LANES)
+    span, spacing = np.max(o.t[-1] - o.t[0]), np.median(np.diff(o.t[:, 0]))
+    sizes = [1.0, *(float(s) for s in o.size)]
+    for i in range(n):
+        if i in seen:
+            continue
+        size = 10 ** dice.uniform(*SIZES, LANES) * dice.choice(sizes, LANES)
+        states[i, 0] = size * dice.normal(size=shape) / problem.local[i]
+        rate = np.exp(dice.uniform(np.log(1 / span), np.log(0.5 / spacing), LANES))
+        states[n + i, 0] = size * rate * dice.normal(size=shape) / problem.local[n + i]
+        if (k := rates.get(i)) is not None:
+            for trial in range(shape[0]):
+                rows = np.flatnonzero(o.there[:, k, trial])
+                if len(rows):
+                    states[n + i, 0, trial] = o.values[rows[0], k, trial] / problem.local[n + i]
+    return jnp.asarray(states)
+
+
+def _distinct(cost: np.ndarray, shared: np.ndarray, width: np.ndarray) -> np.ndarray:
+    """The lanes of least cost that differ."""
+    chosen: list[int] = []
+    for lane in np.argsort(np.where(np.isfinite(cost), cost, np.inf), kind="stable"):
+        x = shared[:, lane]
+        if all(
+            np.max(np.abs(x - shared[:, j]) / (np.abs(x) + np.abs(shared[:, j]) + 1e-6 * width))
+            > APART
+            for j in chosen
+        ):
+            chosen.append(int(lane))
+        if len(chosen) == KEPT:
+            break
+    return np.array(chosen + chosen[:1] * (KEPT - len(chosen)))
