@@ -2,12 +2,16 @@
 
 import csv
 import json
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 from actionrun.runtime import load, run
 from actionrun.runtime.cli import main
 from actionrun.runtime.data.motions import motion_blocks
+from actionrun.runtime.trained_network import TrainedNetwork
 from scipy.integrate import solve_ivp
 
 STUDY = """
@@ -127,6 +131,43 @@ def test_workers_change_nothing(trained, tmp_path):
         assert main(["infer", str(trained), "--data", str(data), "--out", str(out), *words]) == 0
         found.append((out / "inference.json").read_bytes())
     assert found[0] == found[1]
+
+
+@pytest.mark.slow
+def test_workers_of_a_command_change_nothing(trained, tmp_path):
+    """As a user calls it: in a process whose switches nobody has set before."""
+    data, bare = written(tmp_path / "new.csv", motions()), dict(os.environ)
+    for name in ("NPROC", "XLA_FLAGS", "JAX_ENABLE_X64"):
+        bare.pop(name, None)
+    made = []
+    for name, words in (("alone", []), ("shared", ["--workers", "2"])):
+        out = ["--out", str(tmp_path / name)]
+        command = [sys.executable, "-m", "actionrun.runtime.cli", "infer", str(trained)]
+        subprocess.run([*command, "--data", str(data), *out, *words], env=bare, check=True)
+        made.append((tmp_path / name / "inference.json").read_bytes())
+    assert made[0] == made[1]
+
+
+@pytest.mark.slow
+def test_a_killed_inference_keeps_its_parts(trained, tmp_path, monkeypatch):
+    monkeypatch.setattr("actionrun.runtime.data.motions.MOTIONS", 1)
+    data, out = written(tmp_path / "new.csv", motions()), tmp_path / "o"
+    words = ["infer", str(trained), "--data", str(data), "--out"]
+    assert main([*words, str(tmp_path / "whole")]) == 0
+    real, asked = TrainedNetwork.infer, []
+
+    def infer(self, block):
+        asked.append(1)
+        if len(asked) == 3:
+            raise KeyboardInterrupt
+        return real(self, block)
+
+    monkeypatch.setattr(TrainedNetwork, "infer", infer)
+    assert main([*words, str(out)]) == 130
+    assert main([*words, str(out)]) == 0
+    assert len(asked) == 4, "two parts were there"
+    made = [(place / "inference.json").read_bytes() for place in (out, tmp_path / "whole")]
+    assert made[0] == made[1]
 
 
 @pytest.mark.parametrize(
