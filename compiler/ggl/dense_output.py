@@ -4,18 +4,23 @@ What a finished run says of it is in `dense_output_findings`."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-import jax.numpy as jnp
 import numpy as np
+from actionrun.compiler.numerics.integrators.continuation import Continuation, at_times, samples
 from actionrun.compiler.numerics.integrators.dense_output import (
-    BATCH,
+    CACHED,
     StepPaths,
     coefficients,
-    roots,
-    states,
     step_fractions,
     survey,
+)
+from actionrun.compiler.numerics.integrators.event_location import (
+    EVERY,
+    Block,
+    Crossings,
+    EventLocation,
+    Marks,
 )
 from actionrun.compiler.numerics.integrators.many_body.functions import ManyBodyFunctions
 from actionrun.compiler.numerics.integrators.mechanics import CoordinateFunctions, StateFunctions
@@ -28,6 +33,7 @@ from actionrun.compiler.symbolic.many_body_sums import summands
 from .settings import NEAR, Settings
 
 NUMBERS = 4_000_000  # of a block of steps that are looked at together
+MOST_STEPS = 16384  # in it
 
 
 @dataclass(frozen=True)
@@ -35,6 +41,7 @@ class DenseOutput:
     """What is looked for between the steps of a run; `times` are sorted, `at` their steps."""
 
     paths: StepPaths
+    integrator: Integrator
     names: tuple[str, ...]
     times: np.ndarray
     at: np.ndarray
@@ -43,88 +50,75 @@ class DenseOutput:
     @property
     def capacity(self) -> int:
         """Steps that are looked at together."""
-        size = self.paths.size * (self.paths.r + 2 + len(self.paths.grid))
-        return max(16, min(4096, NUMBERS // size))
+        size = self.paths.size * (self.paths.r + 2 + self.paths.count)
+        return max(16, min(MOST_STEPS, NUMBERS // size) // CACHED * CACHED)
 
-    def block(self, step: int, q, p, V, theta, whole: int) -> dict[str, np.ndarray]:
-        """Samples of the steps from number `step`; q, p are (steps + 1, n), V (steps, n, s).
+    def block(self, step: int, q, p, V, theta, whole: int, newton: bool) -> dict[str, np.ndarray]:
+        """Samples of the steps from number `step`; q, p are (steps + 1, k), V (steps, n, s).
 
         The arrays are padded to `whole` steps, so that one compiled function serves all.
         """
         count = len(V)
-        V = np.concatenate([V, np.zeros((whole - count, *V.shape[1:]))])
+        V = np.concatenate([V, np.zeros((whole - count, *V.shape[1:]), V.dtype)])
         q, p = (np.concatenate([x, np.repeat(x[-1:], whole - count, axis=0)]) for x in (q, p))
         t = self.h * (step + np.arange(whole + 1))
+        motion = Continuation(self.paths, self.integrator, newton)
         samples: dict[str, np.ndarray] = {}
         if self.names:
-            values, w = survey(self.paths, q, p, t, V, self.h, theta)
-            samples |= self._crossings(step, np.asarray(values)[:, :count], q, np.asarray(w), theta)
+            seen = survey(self.paths, q, p, t, V, self.h, theta)
+            block = Block(q, p, t, np.asarray(seen.w), step)
+            search = EventLocation(motion, self.h, theta)
+            samples |= _entries(*search.located(block, seen, count))
         else:
-            w = coefficients(self.paths, jnp.asarray(q[:-1]), jnp.asarray(V), self.h, theta)
+            w = np.asarray(coefficients(self.paths, q, p, t, V, self.h, theta))
+            block = Block(q, p, t, w, step)
         if len(self.times):
-            samples |= self._outputs(step, count, q, np.asarray(w))
+            samples |= self._outputs(block, count, motion, theta)
         return samples
 
-    def _crossings(self, step: int, values, q, w, theta) -> dict[str, np.ndarray]:
-        above = values >= 0
-        if step == 0:  # a start at zero is no crossing
-            zero = values[:, 0, 0] == 0
-            above[:, 0, 0] = np.where(zero, above[:, 0, 1], above[:, 0, 0])
-        sound = np.isfinite(values)
-        crossed = (above[..., 1:] != above[..., :-1]) & sound[..., 1:] & sound[..., :-1]
-        k, j, which = np.nonzero(crossed.transpose(1, 2, 0))
-        rising, grid = above[which, k, j + 1], self.paths.grid
-        t = self.h * (step + k)
-        parts = [
-            roots(self.paths, which, rising, q, w, t, low, high, self.h, theta)
-            for which, rising, q, w, t, low, high in _batches(
-                which, rising, q[k].T, w[:, :, k], t, grid[j], grid[j + 1]
-            )
-        ]
-        there, v, t = _joined(parts, len(k), self.paths.size)
-        return {
-            "event": which.astype(np.int64), "event_rising": rising.astype(np.int64),
-            "event_t": t, "event_q": there, "event_v": v,
-        }  # fmt: skip
-
-    def _outputs(self, step: int, count: int, q, w) -> dict[str, np.ndarray]:
+    def _outputs(
+        self, block: Block, count: int, motion: Continuation, theta
+    ) -> dict[str, np.ndarray]:
+        """States at the times of output, and by how much those from the two ends of their step
+        differ; of most, NaN: not looked at."""
         if self.paths.clock is not None:
             # a step holds the times after its start, and the first one t = 0
-            clock = q[: count + 1, -1]
+            clock = block.q[: count + 1, -1]
             first, last = np.searchsorted(self.times, clock[[0, -1]], side="right")
-            times = self.times[first if step else 0 : last]
+            times = self.times[first if block.first else 0 : last]
             k = np.clip(np.searchsorted(clock, times) - 1, 0, count - 1)
-            parts = [
-                (*states(self.paths, q, w, self.h, step_fractions(self.paths, q, w, self.h, t)), t)
-                for q, w, t in _batches(q[k].T, w[:, :, k], times)
-            ]
         else:
-            first, last = np.searchsorted(self.at, [step, step + count])
-            k, times = self.at[first:last] - step, self.times[first:last]
-            s = times / self.h - self.at[first:last]
-            parts = [
-                (*states(self.paths, q, w, self.h, s), s)
-                for q, w, s in _batches(q[k].T, w[:, :, k], s)
-            ]
-        there, v, _ = _joined(parts, len(k), self.paths.size)
-        return {"output_t": times, "output_q": there, "output_v": v}
+            first, last = np.searchsorted(self.at, [block.first, block.first + count])
+            k, times = self.at[first:last] - block.first, self.times[first:last]
+        twin = np.flatnonzero((k + block.first) % EVERY == 0)
+        lanes = np.concatenate([np.arange(len(k)), twin])
+        other, ends, none = np.arange(len(lanes)) >= len(k), block.ends(k[lanes]), 0 * lanes
+        if self.paths.clock is None:
+            s = (times / self.h - (k + block.first))[lanes]
+            x = samples(motion, ends, none, s, (s < 0.5) ^ other, self.h, theta)
+            if not x.sound.all():
+                by_newton = replace(motion, newton=True)
+                x = samples(by_newton, ends, none, s, (s < 0.5) ^ other, self.h, theta)
+        else:
+            s = step_fractions(ends.q, ends.w, self.h, times[lanes])
+            x = at_times(motion, ends, s, (s < 0.5) ^ other, times[lanes], self.h, theta)
+        q, v = x.q, x.v
+        gap = np.full((len(k), 2), np.nan)
+        for column, x in enumerate((q, v)):
+            gap[twin, column] = np.max(np.abs(x[:, len(k) :] - x[:, twin]), axis=0, initial=0.0)
+        done = slice(0, len(k))
+        return {"output_t": times, "output_q": q.T[done], "output_v": v.T[done],
+                "output_gap": gap}  # fmt: skip
 
 
-def _batches(*arrays: np.ndarray):
-    """The arrays cut along their last axis into parts of BATCH, the last one padded."""
-    count = arrays[0].shape[-1]
-    for first in range(0, count, BATCH):
-        index = np.minimum(np.arange(first, first + BATCH), count - 1)
-        yield tuple(jnp.asarray(x[..., index]) for x in arrays)
-
-
-def _joined(parts, count: int, n: int):
-    """q and v (count, n), t (count,) of parts as `roots` returns them."""
-    if not parts:
-        return np.zeros((0, n)), np.zeros((0, n)), np.zeros(0)
-    columns = zip(*parts, strict=True)
-    q, v, t = (np.concatenate([np.asarray(x) for x in part], axis=-1) for part in columns)
-    return q.T[:count], v.T[:count], t[:count]
+def _entries(crossings: Crossings, marks: Marks) -> dict[str, np.ndarray]:
+    return {
+        "event": crossings.which.astype(np.int64),
+        "event_rising": crossings.rising.astype(np.int64),
+        "event_t": crossings.t, "event_q": crossings.q.T, "event_v": crossings.v.T,
+        "event_slope": crossings.slope, "event_gap": crossings.gap,
+        "mark": marks.which.astype(np.int64), "mark_t": marks.t, "mark_value": marks.value,
+    }  # fmt: skip
 
 
 def events(settings: Settings, system: LagrangianSystem) -> StateFunctions | None:
@@ -156,4 +150,4 @@ def dense_output(
     at = np.clip(np.ceil(last).astype(np.int64) - 1, 0, steps - 1)
     flat = integrator.mechanics.flattened
     paths = StepPaths(flat, integrator.r, events(settings, system), clock)
-    return DenseOutput(paths, tuple(settings.events), times, at, h)
+    return DenseOutput(paths, integrator, tuple(settings.events), times, at, h)

@@ -12,6 +12,8 @@ from actionrun.compiler.symbolic.lagrangian_system import LagrangianSystem
 from .dense_output import DenseOutput
 from .integration import Integration
 
+ROUNDED = 1e-15  # of the slope of an event times the time: two crossings so near are none
+NEAR = 1e-9  # of the time of the run: crossings farther apart are two
 LISTED = 1000  # events of a name in result.json; data.nc has all
 WRITTEN = 1000  # degrees of freedom whose states stand there
 
@@ -28,11 +30,19 @@ def with_dense_output(
         notes += _unreached(run, sought, samples)
         arrays["output_t"] = Array(samples["output_t"], ("output_t",), unit, "time of output")
         arrays |= _states(run, "output", samples["output_q"], samples["output_v"])
+        gap = samples["output_gap"]
+        if np.isfinite(gap).any():
+            metrics["output_error"], metrics["output_velocity_error"] = map(
+                float, np.nanmax(gap, axis=0)
+            )
+            summary.append(("between the steps", f"{metrics['output_error']:.1e} in positions: the "
+                            "most that the motions from both ends of a step differ"))  # fmt: skip
     if sought.names:
         extra["events"] = {}
         rows = []
         for number, name in enumerate(sought.names):
-            mine = samples["event"] == number
+            mine = np.flatnonzero(samples["event"] == number)
+            mine = mine[~_touching(samples, mine)]
             t, rising = samples["event_t"][mine], samples["event_rising"][mine]
             q, v = samples["event_q"][mine], samples["event_v"][mine]
             dims, key = (f"event_{name}_t",), f"event_{name}"
@@ -41,10 +51,13 @@ def with_dense_output(
             arrays |= _states(run, key, q, v)
             extra["events"][name] = _listed(run.system, t, rising, q, v)
             metrics[f"events.{name}"] = len(t)
+            if np.isfinite(gap := samples["event_gap"][mine]).any():
+                metrics[f"events.{name}.time_error"] = float(np.nanmax(gap))
             spans = _spans(t, rising)
             each = "" if spans[-1] is None else f", one direction each {spans[-1]:.10g} {unit}"
             summary.append((f"event {name}", f"{len(t)} times{each}".rstrip()))
             rows.append((name, run.settings.events[name].text, len(t), *spans))
+            notes += _without_crossing(run, name, samples, number)
         tables.append(_table(rows, unit))
     return replace(
         findings,
@@ -55,6 +68,39 @@ def with_dense_output(
         summary=tuple(summary),
         notes=tuple(notes),
     )
+
+
+def _touching(samples: Mapping[str, np.ndarray], mine: np.ndarray) -> np.ndarray:
+    """Of the crossings of an event, pairs there and back between which it leaves zero by less than
+    rounding: a zero that is touched where two steps meet."""
+    t, slope, up = (samples[f"event_{x}"][mine] for x in ("t", "slope", "rising"))
+    touching = np.zeros(len(mine), bool)
+    if len(mine) < 2:
+        return touching
+    end = max(float(t[-1]), 1e-300)
+    pair = (up[1:] != up[:-1]) & (np.diff(t) <= NEAR * end)
+    pair &= ~(np.abs(slope[1:]) * np.diff(t) > ROUNDED * np.nanmax(np.abs(slope), initial=0) * end)
+    touching[1:] |= pair
+    touching[:-1] |= pair
+    return touching
+
+
+def _without_crossing(
+    run: Integration, name: str, samples: Mapping[str, np.ndarray], number: int
+) -> list[str]:
+    """What an event does beside crossing zero."""
+    mine, notes = samples["mark"] == number, []
+    jumps = np.isnan(samples["mark_value"])
+    unit = run.system.words.unit.behind("t")
+    for chosen, what in (
+        (mine & ~jumps, "touches zero without a change of sign"),
+        (mine & jumps, "jumps across zero, which is no zero,"),
+    ):
+        if count := int(np.sum(chosen)):
+            first = float(np.min(samples["mark_t"][chosen]))
+            times = "once" if count == 1 else f"{count} times"
+            notes.append(f"the event {name} {what} {times}, first at t = {first:.6g}{unit}")
+    return notes
 
 
 def _unreached(
@@ -108,5 +154,5 @@ def _table(rows: Sequence[tuple], unit: str) -> Table:
     time = f" [{unit}]" if unit else ""
     header = ("event", "crosses zero", "count", f"first t{time}", f"last t{time}",
               f"mean interval, one direction{time}")  # fmt: skip
-    caption = "Crossings of zero, located on the polynomial of each step."
+    caption = "Crossings of zero, located on the motion itself."
     return Table("events", caption, header, tuple(rows))

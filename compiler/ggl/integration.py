@@ -157,7 +157,9 @@ class Integration:
         ends = zip(before[:2], rows[1:3], strict=True)
         q, p = (np.concatenate([start[None], part]) for start, part in ends)
         first = int(before.step)
-        between = output.block(first, q, p, V[:, : self.system.n], self.theta, self._capacity)
+        newton = self.march.solver == "newton" or bool(before.newton)
+        V = V[:, : self.system.n]
+        between = output.block(first, q, p, V, self.theta, self._capacity, newton)
         number = first + 1 + np.arange(len(V))
         keep = (number % self.quantum == 0) | (number == stop)
         return [part[keep] for part in rows], between

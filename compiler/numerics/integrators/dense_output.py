@@ -1,12 +1,14 @@
-"""The polynomial of a step between its ends: the motion at any time, and crossings of zero.
+"""The polynomial of a step between its ends, and where along it functions of the state may be zero.
 
-The path of a step has degree r + 1 in the positions and r in the velocities. Inside the step its
-positions are accurate to order r + 2 and its velocities to order r + 1 (at the ends of a step the
-method is of order 2r + 2): with r interior points this is the dense output of a collocation method
-(Hairer, Lubich and Wanner, Geometric Numerical Integration, II.1.2).
+The velocity of a step is a polynomial of degree r. Its next two Legendre modes follow from the
+velocities of the states at both ends, as the end of a step is of order 2r + 2 and its polynomial is
+not: with them positions are of order r + 3 inside, and paths are smooth from step to step. This is
+where to look; states of the order of the method are those of `continuation`.
 """
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 import equinox as eqx
 import jax
@@ -14,28 +16,62 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from .chebyshev import basis
 from .mechanics import FlatMechanics, Parameters, StateFunctions, TimeTransform
-from .quadrature import rule
+from .nodal import nodal
+from .quadrature import legendre, rule
 
-BISECTIONS = 60  # of [0, 1]: below the spacing of floats near 1
-FEWEST = 6  # interior points of a step at which events are looked at, at least
-BATCH = 256  # of roots or outputs that are computed together
+BISECTIONS = 40  # of [0, 1]
+FEWEST = 10  # points of a step at which events are looked at, at least
+MORE = 7  # than r, points of a step
+TAIL = 3  # last coefficients of a series, which tell what it leaves out
+LEFT_OUT = 4.0  # times these, at most
+CACHED = 64  # steps that are looked at at once
+MANY = 24  # degrees of freedom: beyond it the points of a step are looked at one by one
+OFF = 2.0  # a path is off by less than so many times its last two modes
 
 
-def state(r: int, q, w, h, s):
-    """Positions and velocities (n, ...) at s in [0, 1] of steps from q (n, ...).
+class PathMatrices(NamedTuple):
+    """Of points in [0, 1]: Legendre coefficients of the rate to rates and to their integrals."""
 
-    `w` are the Legendre coefficients (n, r + 1, ...) of the velocity of each step.
-    """
+    rates: np.ndarray
+    integrals: np.ndarray
+
+
+def path_matrices(modes: int, s: np.ndarray) -> PathMatrices:
+    """Matrices (points, modes) for a rate of that many modes."""
+    p = legendre(2 * np.asarray(s, np.longdouble) - 1, modes)
+    before = np.concatenate([-np.ones((1, len(s))), p[: modes - 1]])
+    integrals = (p[1:] - before) / (2 * (2 * np.arange(modes) + 1))[:, None]
+    return PathMatrices(p[:-1].T.astype(float), integrals.T.astype(float))
+
+
+def path_state(q, w, h, s):
+    """Positions and rates (k, ...) at s (...) of steps from q (k, ...) with the Legendre
+    coefficients w (k, modes, ...) of their rates."""
     x = 2 * s - 1
-    before, here = -jnp.ones_like(x), jnp.ones_like(x)  # P_-1 such that P_1 - P_-1 integrates P_0
-    v, dq = jnp.zeros_like(q), jnp.zeros_like(q)
-    for k in range(r + 1):
+    before, here = 0 * x - 1, 0 * x + 1  # P_-1 such that P_1 - P_-1 integrates P_0
+    v = dq = 0 * q
+    for k in range(w.shape[1]):
         after = x if k == 0 else ((2 * k + 1) * x * here - k * before) / (k + 1)
         v = v + w[:, k] * here
         dq = dq + w[:, k] * ((after - before) / (2 * (2 * k + 1)))
         before, here = here, after
     return q + h * dq, v
+
+
+class Survey(NamedTuple):
+    """Of m events on some steps: Chebyshev coefficients (m, points, steps), bounds on the error of
+    them and of their slopes (m, steps), values at both ends of steps (m, steps), and whether a zero
+    is possible (m, steps). `w` (k, modes, steps) are the paths."""
+
+    c: jax.Array
+    error: jax.Array
+    slope_error: jax.Array
+    first: jax.Array
+    last: jax.Array
+    possible: jax.Array
+    w: jax.Array
 
 
 class StepPaths(eqx.Module):
@@ -57,28 +93,31 @@ class StepPaths(eqx.Module):
         return self.mechanics.n
 
     @property
-    def grid(self) -> np.ndarray:
-        """Points of a step at which events are looked at, both ends included."""
-        return rule(max(self.r, FEWEST)).nodes
+    def count(self) -> int:
+        """Points of a step at which events are looked at."""
+        return max(self.r + MORE, FEWEST)
 
     def coefficients(
-        self, q: Float[Array, "steps k"], V: Float[Array, "steps n s"], h, theta: Parameters
-    ) -> Float[Array, "k modes steps"]:
-        """Legendre coefficients of the rates of paths from q, of nodal velocities V."""
-        rates = V
+        self, q: Float[Array, "ends k"], p: Float[Array, "ends k"], t: Float[Array, " ends"],
+        V: Float[Array, "steps n s"], h, theta: Parameters,
+    ) -> tuple[Float[Array, "k modes steps"], tuple[jax.Array, jax.Array, jax.Array]]:  # fmt: skip
+        """Legendre coefficients of the rates of the paths between ends, of nodal velocities V; and
+        q, v (n, ends) and t there."""
+        V = jnp.moveaxis(V, 0, -1)  # (n, s, steps)
+        rates, (x, v, at) = V, self.at_ends(q.T, p.T, t, theta)
+        ends = v
         if self.clock is not None:
-            x, there = q[:, :-1].T[:, None], jnp.moveaxis(V, 0, -1)  # (n, 1, steps), (n, s, steps)
-            Q = x + h * jnp.einsum("ij,njk->nik", jnp.asarray(rule(self.r).integrate), there)
+            Q = x[:, None, :-1] + h * nodal(rule(self.r).integrate, V)
             rate = self.clock.rate(Q, self.mechanics.over_batch(theta, 2))  # (1, s, steps)
-            rates = jnp.concatenate([V, jnp.moveaxis(rate, -1, 0)], axis=1)
-        return jnp.einsum("js,kns->njk", jnp.asarray(rule(self.r).coefficients, V.dtype), rates)
-
-    def state(self, q, w, h, s, t=None):
-        """q, v (n, ...) and t at s of steps from q (k, ...) at t."""
-        x, dx = state(self.r, q, w, h, s)
-        if self.clock is None:
-            return x, dx, None if t is None else t + h * s
-        return x[:-1], dx[:-1] / dx[-1], x[-1]
+            rates = jnp.concatenate([V, rate])
+            ticking = self.clock.rate(x, self.mechanics.over_batch(theta))
+            ends = jnp.concatenate([v * ticking, ticking])
+        w = nodal(rule(self.r).coefficients, rates)
+        sign = (-1.0) ** np.arange(self.r + 2)
+        here = ends[:, 1:] - jnp.sum(w, axis=1)
+        before = ends[:, :-1] - jnp.sum(w * sign[:-1, None], axis=1)
+        even, odd = here + sign[-1] * before, here - sign[-1] * before
+        return jnp.concatenate([w, jnp.stack([even, odd], axis=1) / 2], axis=1), (x, v, at)
 
     def at_ends(self, q, p, t, theta: Parameters):
         """q, v (n, ...) and t of the states (k, ...) between steps."""
@@ -86,70 +125,85 @@ class StepPaths(eqx.Module):
             q, p, t = q[:-1], p[:-1], q[-1]
         return q, self.mechanics.velocity(q, p, t, self.mechanics.over_batch(theta)), t
 
-    def event_values(self, q, v, t, theta: Parameters) -> Float[Array, "m ..."]:
+    def physical(self, x, dx, t):
+        """q, v (n, ...) and t of what is on a path and its rate."""
+        if self.clock is None:
+            return x, dx, t
+        return x[:-1], dx[:-1] / dx[-1], x[-1]
+
+    def state(self, q, w, h, s, t):
+        """q, v (n, ...) and t at s of steps from q (k, ...) at t."""
+        return self.physical(*path_state(q, w, h, s), t + h * s)
+
+    def along(self, q, w, h, t, s: np.ndarray):
+        """q, v (n, points, steps) and t (points, steps) at the same points s of all steps."""
+        rates, integrals = path_matrices(w.shape[1], s)
+        x = q[:, None] + h * nodal(integrals, w)
+        return self.physical(x, nodal(rates, w), t + h * s[:, None])
+
+    def event_values(self, q, v, t, theta: Parameters, axes: int = 1) -> Float[Array, "m ..."]:
         if self.events is None:
             return jnp.zeros((0, *q.shape[1:]), q.dtype)
-        return self.events(q, v, t, self.mechanics.over_batch(theta))
+        return self.events(q, v, t, self.mechanics.over_batch(theta, axes))
 
 
 @eqx.filter_jit
-def survey(paths: StepPaths, q, p, t, V, h, theta):
-    """Events (m, steps, points) of each step at `paths.grid`, and the coefficients of the paths.
+def survey(paths: StepPaths, q, p, t, V, h, theta) -> Survey:
+    """Events along steps; q, p are (steps + 1, k), t (steps + 1,).
 
-    q, p are (steps + 1, n), t (steps + 1,). At the ends of steps events are of the states, not of
-    the polynomials, so that two steps agree about the point that they share.
+    The steps are taken in parts that stay in a processor's cache.
     """
-    w = paths.coefficients(q[:-1], V, h, theta)
-    ends = paths.event_values(*paths.at_ends(q.T, p.T, t, theta), theta)
-    points = [ends[:, :-1]]
-    for s in paths.grid[1:-1]:
-        there = paths.state(q[:-1].T, w, h, jnp.full(len(V), s, q.dtype), t[:-1])
-        points.append(paths.event_values(*there, theta))
-    return jnp.stack([*points, ends[:, 1:]], axis=-1), w
+    count = len(V)
+    part = CACHED if count % CACHED == 0 else count
+
+    def one(first):
+        parts = [jax.lax.dynamic_slice_in_dim(x, first, part + 1) for x in (q, p, t)]
+        V_ = jax.lax.dynamic_slice_in_dim(V, first, part)
+        return _survey(paths, *parts, V_, h, theta)
+
+    rows = jax.lax.map(one, jnp.arange(0, count, part))
+    joined = (jnp.moveaxis(x, 0, -2).reshape((*x.shape[1:-1], -1)) for x in rows)
+    return Survey(*joined)
+
+
+def _survey(paths: StepPaths, q, p, t, V, h, theta) -> Survey:
+    w, ends = paths.coefficients(q, p, t, V, h, theta)
+    table, start = basis(paths.count), (q[:-1].T, t[:-1])
+    at_ends = paths.event_values(*ends, theta)
+
+    def values(w, s):
+        there = paths.along(start[0], w, h, start[1], s)
+        if paths.size <= MANY:
+            return paths.event_values(*there, theta, axes=2)
+        # a point at a time: of pairs, each is a square of bodies
+        one = [jnp.moveaxis(x, -2, 0) for x in there]
+        return jnp.moveaxis(jax.lax.map(lambda x: paths.event_values(*x, theta), one), 0, 1)
+
+    inside = values(w, table.points[1:-1])
+    c = nodal(table.fit, jnp.concatenate([at_ends[:, None, :-1], inside, at_ends[:, None, 1:]], 1))
+    near = np.array([0, paths.count // 3, 2 * paths.count // 3, paths.count - 3])
+    short = values(w[:, :-2], np.array([0.0, *table.points[1 + near[1:]]]))
+    known = jnp.concatenate([at_ends[:, None, :-1], inside[:, near[1:]]], axis=1)
+    last = values(w[:, :-2], np.array([1.0]))[:, 0] - at_ends[:, 1:]
+    off = OFF * jnp.maximum(jnp.max(jnp.abs(short - known), axis=1), jnp.abs(last))
+    tail = LEFT_OUT * jnp.sum(jnp.abs(c[:, -TAIL:]), axis=1)
+    rest = jnp.sum(jnp.abs(c[:, 1:]), axis=1)
+    possible = ~(jnp.abs(c[:, 0]) - rest > off + tail)
+    slope_error = 2 * (w.shape[1]) ** 2 * off + 2 * paths.count**2 * tail
+    return Survey(c, off + tail, slope_error, at_ends[:, :-1], at_ends[:, 1:], possible, w)
 
 
 @eqx.filter_jit
-def coefficients(paths: StepPaths, q, V, h, theta):
-    return paths.coefficients(q, V, h, theta)
+def coefficients(paths: StepPaths, q, p, t, V, h, theta):
+    return paths.coefficients(q, p, t, V, h, theta)[0]
 
 
-@eqx.filter_jit
-def states(paths: StepPaths, q, w, h, s):
-    """Positions and velocities (n, k) at s (k,) of k steps."""
-    return paths.state(q, w, h, s)[:2]
-
-
-@eqx.filter_jit
-def step_fractions(paths: StepPaths, q, w, h, times):
+def step_fractions(q, w, h, times: np.ndarray) -> np.ndarray:
     """Where (k,) on each of k steps its physical time is `times` (k,): by bisection, since it
     grows."""
-
-    def halved(_, bracket):
-        low, high = bracket
+    low, high = np.zeros(len(times)), np.ones(len(times))
+    for _ in range(BISECTIONS):
         s = (low + high) / 2
-        early = paths.state(q, w, h, s)[2] < times
-        return jnp.where(early, s, low), jnp.where(early, high, s)
-
-    low, high = jnp.zeros_like(times), jnp.ones_like(times)
-    return jax.lax.fori_loop(0, BISECTIONS, halved, (low, high))[1]
-
-
-@eqx.filter_jit
-def roots(paths: StepPaths, which, rising, q, w, t, low, high, h, theta):
-    """Where event `which` (k,) crosses zero between low and high (k,) of a step from q at t.
-
-    By bisection, since it cannot fail: the crossing is between the two ends by their signs, and
-    where the polynomial itself does not cross (its end differs from the state there by the error
-    of the method) the end of the bracket is the answer. Returns q, v, t there.
-    """
-
-    def halved(_, bracket):
-        low, high = bracket
-        s = (low + high) / 2
-        values = paths.event_values(*paths.state(q, w, h, s, t), theta)
-        above = jnp.take_along_axis(values, which[None], axis=0)[0] >= 0
-        beyond = above == rising
-        return jnp.where(beyond, low, s), jnp.where(beyond, s, high)
-
-    low, high = jax.lax.fori_loop(0, BISECTIONS, halved, (low, high))
-    return paths.state(q, w, h, (low + high) / 2, t)
+        early = path_state(q[-1:], w[-1:], h, s)[0][-1] < times
+        low, high = np.where(early, s, low), np.where(early, high, s)
+    return high

@@ -1,0 +1,154 @@
+"""Continuation of a motion from the end of a step into it, at the order of the method.
+
+A step as long as it takes from the nearer end of a step to a point inside it is of the order of the
+method, whatever the mechanics, the constraints or the clock are: its error is below that of the
+step itself. The polynomial of the step (`dense_output`) is where its iteration begins.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from .dense_output import StepPaths, path_state
+from .mechanics import Parameters
+from .steps import StepInput
+from .time_marching import CONVERGED, Integrator
+from .variational import GGL
+
+BATCH = 512  # points that one call computes
+NEWTON = 2  # iterations to a time of the clock
+NOTHING = 1e-13  # of a step: so near to its end a point is the end itself
+
+
+class StepEnds(NamedTuple):
+    """Of B steps: q, p (k, B) and t (B,) where each begins and ends, and the Legendre coefficients
+    w (k, modes, B) of the rates of its path."""
+
+    q: np.ndarray
+    p: np.ndarray
+    t: np.ndarray
+    q_end: np.ndarray
+    p_end: np.ndarray
+    w: np.ndarray
+
+
+class PhysicalState(NamedTuple):
+    """q, v (n, B) and t (B,), and whether the step there converged (B,)."""
+
+    q: jax.Array
+    v: jax.Array
+    t: jax.Array
+    sound: jax.Array
+
+
+class Continuation(eqx.Module):
+    """States inside the steps of an integrator; `newton`: by Newton's method."""
+
+    paths: StepPaths
+    integrator: Integrator
+    newton: bool = eqx.field(static=True)
+
+    def state(
+        self, of: StepEnds, s: Float[Array, " B"], forward, count, h, theta: Parameters
+    ) -> PhysicalState:
+        """At s in [0, 1] of each of the first `count` steps: from its beginning where `forward`
+        (B,), else from its end."""
+        span = jnp.where(forward, s, s - 1)
+        near = jnp.abs(span) < NOTHING
+        length = h * jnp.where(near, jnp.where(forward, 0.5, -0.5), span)
+        q = jnp.where(forward, of.q, of.q_end)
+        p = jnp.where(forward, of.p, of.p_end)
+        t = jnp.where(forward, of.t, of.t + h)
+        # nodes of the short step on the path of the long one
+        c = jnp.asarray(self.integrator.rule.nodes)[:, None]
+        nodes = jnp.where(forward, 0.0, 1.0) + length / h * c
+        wide = of.w[:, :, None]
+        x, dx = path_state(jnp.broadcast_to(of.q[:, None], (len(of.q), *nodes.shape)), wide, h,
+                           nodes)  # fmt: skip
+        size = q.dtype
+        at = StepInput(q, p, t.astype(size), length.astype(size), theta, None, None, None)
+        end_q, end_p, change = self._ends(at, x.astype(size), dx.astype(size), count)
+        q, p = jnp.where(near, q, end_q), jnp.where(near, p, end_p)
+        q, v, t = self.paths.at_ends(q, p, t + jnp.where(near, 0.0, length), theta)
+        finite = jnp.all(jnp.isfinite(q) & jnp.isfinite(v), axis=0)
+        return PhysicalState(q, v, t, near | ((change <= CONVERGED[size.name]) & finite))
+
+    def _ends(self, at: StepInput, x, dx, count):
+        """q, p (k, B) after steps `at` whose nodes are near x, dx (k, s, B), and last changes.
+
+        One after the other, so that none depends on who is beside it; a batch is no faster here.
+        """
+        g, dtype = self.integrator, at.q.dtype
+        theta = jax.tree.map(lambda a: jnp.asarray(a, dtype), at.theta)
+        seeded = isinstance(g, GGL) and not g.mechanics.joint
+
+        def one(lane):
+            q, p, t, h, x, dx = lane
+            seed = g.guess(q, p, t, theta)
+            if seeded:
+                times = t + h * jnp.asarray(g.rule.nodes, dtype)
+                seed = g.mechanics.force(x, dx, times, theta) if g.force_form else dx
+            minv = g.preconditioner(q, p, t, theta)
+            done = g.step(StepInput(q, p, t, h, theta, minv, seed, None), self.newton)
+            return done.q, done.p, done.change
+
+        lanes = (at.q.T, at.p.T, at.t, at.h, *(jnp.moveaxis(y, -1, 0) for y in (x, dx)))
+        blank = (at.q.T, at.p.T, jnp.zeros_like(at.h))
+
+        def put(k, rows):
+            done = one(tuple(x[k] for x in lanes))
+            return tuple(row.at[k].set(x) for row, x in zip(rows, done, strict=True))
+
+        q, p, change = jax.lax.fori_loop(0, count, put, blank)
+        return q.T, p.T, change
+
+
+class Sample(NamedTuple):
+    """Events (B,), and the states there: q, v (n, B), t (B,), and whether these are sound."""
+
+    g: np.ndarray
+    q: np.ndarray
+    v: np.ndarray
+    t: np.ndarray
+    sound: np.ndarray
+
+
+@eqx.filter_jit
+def _sampled(of: Continuation, ends: StepEnds, which, s, forward, count, h, theta) -> Sample:
+    x = of.state(ends, s, forward, count, h, theta)
+    g = of.paths.event_values(x.q, x.v, x.t, theta)
+    g = jnp.take_along_axis(g, which[None], axis=0)[0] if len(g) else jnp.zeros_like(x.t)
+    return Sample(g, x.q, x.v, x.t, x.sound)
+
+
+def samples(of: Continuation, ends: StepEnds, which, s, forward, h, theta) -> Sample:
+    """Events `which` and states at s of any number of steps."""
+    count, parts = len(s), []
+    for first in range(0, max(count, 1), BATCH):
+        last = min(first + BATCH, count)
+        index = np.minimum(np.arange(first, first + BATCH), max(count - 1, 0))
+        part = StepEnds(*(x[..., index] for x in ends)) if count else None
+        if part is None:
+            break
+        done = _sampled(of, part, which[index], s[index], forward[index], last - first, h, theta)
+        parts.append([np.asarray(x)[..., : last - first] for x in done])
+    if not parts:
+        n, none = of.paths.size, np.zeros(0)
+        return Sample(none, np.zeros((n, 0)), np.zeros((n, 0)), none, np.zeros(0, bool))
+    return Sample(*(np.concatenate(x, axis=-1) for x in zip(*parts, strict=True)))
+
+
+def at_times(of: Continuation, ends: StepEnds, s, forward, times, h, theta) -> Sample:
+    """States at physical times (B,) of a transformed time, near s: Newton on the clock, whose rate
+    is that of the path."""
+    none = np.zeros(len(s), int)
+    for _ in range(NEWTON):
+        x = samples(of, ends, none, s, forward, h, theta)
+        s = s - (x.t - times) / (h * path_state(ends.q, ends.w, h, s)[1][-1])
+    return samples(of, ends, none, s, forward, h, theta)
