@@ -37,7 +37,7 @@ def build(study: Family, observations: Mapping[str, np.ndarray] | None) -> Progr
     assert observations is not None  # the columns of [data]
     observed = observed_motions(study, symbolic, observations)
     ggl = integrator(study, symbolic)
-    settings = fit_settings(study, symbolic)
+    settings = fit_settings(study, symbolic, observed)
     formulas = measured_expressions(study, symbolic)
     fitting = Fitting(settings, symbolic, within, observed, ggl, formulas)
     driving = observed.driving

@@ -80,13 +80,13 @@ def require_fit_surface(
     first: np.ndarray, start: np.ndarray | None, driven: np.ndarray | None = None,
 ) -> None:  # fmt: skip
     """Raises Faults for constraints of a fit that do not go together at its `first` positions (n,),
-    and for a `start` q, v (2 n,) off them; `driven`: constants (m,) that files give there."""
+    and for a `start` q, v (2 n, trials) off them; `driven`: constants (m,) of files there."""
     if not symbolic.constraints:
         return
     middle = jnp.asarray((within.low + within.high) / 2)
     more = jnp.zeros(0) if driven is None else jnp.asarray(driven)
     theta = jnp.concatenate([parameters(symbolic), middle, more])
     require_surface(symbolic, ggl, theta, first, np.zeros_like(first))
-    if start is not None:
-        q = start[: symbolic.n]
+    if start is not None and np.isfinite(start[: symbolic.n, 0]).all():
+        q = start[: symbolic.n, 0]
         require_on(study, symbolic, ggl, theta, q, np.zeros_like(q))

@@ -98,7 +98,7 @@ class Fitting:
     ):
         self.observed = observed
         motions = smooth_motions(observed, symbolic.n)
-        scales = local_scales(settings, observed, motions, symbolic.n)
+        scales = local_scales(observed, motions, symbolic.n)
         self.problem = ShootingProblem(
             settings, symbolic, within, observed, ggl, parameters(symbolic), motions, scales,
             settings.dt, formulas=formulas,
@@ -271,11 +271,11 @@ def _fitted_motion(
     choice: TermSelection | None,
 ) -> FittedMotion:  # fmt: skip
     fit = lane_of(fit, 0)
-    starts = problem.settings.start
-    if starts is None:
-        starts = np.asarray(fit.unknowns.local)[:, 0, :, 0] * problem.local[:, None]
-    else:
-        starts = np.repeat(starts[:, None], problem.observed.t.shape[1], axis=1)
+    starts = np.zeros((len(problem.scales), problem.observed.t.shape[1]))
+    if problem.settings.start is not None:
+        starts = problem.settings.start.copy()
+    if problem.free:
+        starts[problem.free] = np.asarray(fit.unknowns.local)[:, 0, :, 0] * problem.local[:, None]
     return FittedMotion(
         problem, noise, problem.solution(fit, noise), np.asarray(fit.unknowns.shared)[:, 0], starts,
         np.asarray(fit.at_bound)[:, 0], bool(np.asarray(fit.converged)[0]),

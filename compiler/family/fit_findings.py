@@ -164,7 +164,7 @@ def _starts(m: FittedMotion, errors: FitErrors) -> list[dict[str, Any]]:
         row: dict[str, Any] = {"t": float(m.observed.t[0, trial])}
         for i, name in enumerate(m.symbolic.words.names):
             for key, at in ((name, i), (f"{name}'", n + i)):
-                std = errors.start_std[at, trial] if len(errors.start_std) else 0.0
+                std = errors.start_std[at, trial]
                 row[key] = {"value": float(m.starts[at, trial]), "std": float(std)}
         result.append(row)
     return result

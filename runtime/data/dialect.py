@@ -209,9 +209,9 @@ class _Look:
         self.kinds = [[kind_of_cell(cell, decimal) for cell in row] for row in self.cells]
         full = [k for k, row in enumerate(self.kinds) if {*row} != {"missing"}]
         if full:  # rows of empty cells say nothing
-            self.sample, self.cells, self.kinds = (
-                [of[k] for k in full] for of in (self.sample, self.cells, self.kinds)
-            )
+            self.sample = [self.sample[k] for k in full]
+            self.cells = [self.cells[k] for k in full]
+            self.kinds = [self.kinds[k] for k in full]
         widths: dict[int, int] = {}
         for row in self.kinds:
             if "number" in row:

@@ -53,6 +53,14 @@ class MeasuredColumns:
             counts[trial] += whole
         return [*counts.values()]
 
+    def samples(self, names: Sequence[str]) -> list[int]:
+        """`sample_context.Rows.samples`."""
+        counts: dict[float, int] = dict.fromkeys(sorted(set(self._trial)), 0)
+        for part in (part for name in names for part in self.columns[name]):
+            for trial, value in zip(self._trial, part, strict=True):
+                counts[trial] += value == value
+        return [*counts.values()]
+
     def pairs(self, names: Sequence[str], dt: float) -> int:
         """`sample_context.Rows.pairs`."""
         whole = [*self._whole(names)]
@@ -186,7 +194,7 @@ def _check_driven(
 
         for of in rows.values():
             there = [row for row in of if not math.isnan(values[row])]
-            if key in named.inputs:
+            if key in getattr(named, "inputs", {}):
                 for row in {of[0], of[-1]} - {*there}:
                     blame(row, "data.input", f"the input {key} is missing at an end of the motion",
                           "an input is known in the first and in the last row of a trial",

@@ -58,7 +58,7 @@ PLACES: dict[str, frozenset[str]] = {  # what each place of a study may hold
     "term": FIXED | {"coordinate", "velocity", "time", "body"},
     "observable": FIXED | DRIVEN | {"coordinate", "velocity", "time", "coefficient"},
     "value": FIXED,
-    "start": FIXED | {"index"},
+    "start": FIXED | {"index", "by trial"},
     "define": frozenset(KINDS) - {"index"},
 }
 PLACE_WORDS = {

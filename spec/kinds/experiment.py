@@ -124,6 +124,10 @@ class Experiment(Table):
                 [self.fault(value, fault.span, fault.code, fault.message, fault.hint)]
             ) from None
 
+    def number_given(self, value: Value, more: Mapping[str, float]) -> float:
+        """A value in base units where names have these numbers, too. Raises ExpressionFault."""
+        return number(value, self._meaning.units, {**self._meaning.constants, **more})
+
     def constant(self, name: str) -> float | Fraction:
         """The number of a parameter (or constant definition) in base units; exact where it was
         written as a whole number or fraction without a unit. Raises KeyError for other names."""

@@ -93,7 +93,9 @@ class Family(Experiment):
         description="Unknowns: c = [low, high], or a table with range, log, zero, fixed."
     )
     start: Start | None = Field(
-        default=None, description="The state at t = 0; estimated where there is [data]."
+        default=None,
+        description="The state at t = 0. Where there is [data] and no network: what is known of "
+        "the starts of the trials; the rest is estimated.",
     )
     integrator: Integrator = Field(description="How time is stepped.")
     observe: Observe = Field(

@@ -8,7 +8,7 @@ from actionrun.spec.expressions.errors import ExpressionFault
 from actionrun.spec.tables.common import VALUE_SCHEMA, Compare, Integrator, Table, attempt
 from actionrun.spec.tables.leaves import Expression, Row, Value, reading_of
 from actionrun.spec.tables.per_body import Parameter, each
-from actionrun.spec.tables.start import Start
+from actionrun.spec.tables.start import WholeStart
 from actionrun.spec.tables.system import System
 from actionrun.spec.text.source import Faults
 from pydantic import Field, PlainValidator, ValidationInfo, WithJsonSchema
@@ -59,7 +59,7 @@ class Ggl(Experiment):
         default={},
         description="Fixed numbers and quantities; of many bodies, lists with one for each.",
     )
-    start: Start = Field(description="The state at t = 0.")
+    start: WholeStart = Field(description="The state at t = 0.")
     integrator: Steps = Field(description="How time is stepped.")
     exact: dict[str, Exact] = Field(
         default={},

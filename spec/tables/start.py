@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import Field, PlainValidator, ValidationInfo, WithJsonSchema
+from pydantic import ConfigDict, Field, PlainValidator, ValidationInfo, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from .common import VALUE_SCHEMA, Table, attempt
@@ -95,10 +95,18 @@ Components = Annotated[
 class Start(Table):
     """The state at t = 0, by coordinate."""
 
-    position: Components = Field(description="Positions by coordinate: { q = 1.0 }.")
+    position: Components = Field(
+        default={}, description="Positions by coordinate: { q = 1.0 }."
+    )  # fmt: skip
     velocity: Components | None = Field(
         default=None, description="Velocities by coordinate; or momentum."
     )
     momentum: Components | None = Field(
         default=None, description="Canonical momenta by coordinate; or velocity."
     )
+
+
+class WholeStart(Start):
+    """A start that says every position."""
+
+    model_config = ConfigDict(json_schema_extra={"required": ["position"]})

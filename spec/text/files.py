@@ -79,8 +79,9 @@ def missing_files(study: object, source: Source) -> list[Fault]:
 
 def _files(study: object, source: Source) -> Iterator[tuple[Key, str, Path, str]]:
     data, ends = getattr(study, "data", None), getattr(study, "ends", None)
-    for number, name in enumerate(data.names if data is not None else ()):
-        key: Key = ("data", "file") if data.file is not None else ("data", "files", number)
+    names, single = ((), True) if data is None else (data.names, data.file is not None)
+    for number, name in enumerate(names):
+        key: Key = ("data", "file") if single else ("data", "files", number)
         path = next(iter(_files_of(_folder(source), name)), Path(name))
         yield key, name, path, "put it there before the run, or give another with --data FILE"
     if ends is None:

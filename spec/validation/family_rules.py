@@ -11,7 +11,6 @@ from actionrun.spec.text.span import Key
 from .rule_context import RuleContext
 from .sample_context import SampleContext
 
-LEAST_SAMPLES = 5  # complete ones of a measured motion
 LEAST_STEPS = 2  # that are seen of a motion
 
 
@@ -162,18 +161,30 @@ def _is_fixed(context: RuleContext, name: str) -> bool:
 
 
 def check_samples(context: SampleContext) -> None:
-    """Enough of a measured motion to estimate its start and its accelerations."""
+    """More samples of a measured motion than numbers that are unknown."""
     study, rows = context.study, context.rows
     if rows is None:
         return
-    names = [*study.system.coordinates]
-    if not {*names} <= {*study.data.columns}:
-        return
-    names += [f"pi_{name}" for name in names if f"pi_{name}" in study.data.columns]
-    for trial, count in enumerate(rows.complete(names), 1):
-        if count < LEAST_SAMPLES:
-            context.add(
-                ("data", "file"), "too-few-samples",
-                f"trial {trial} has {count} complete samples, and {LEAST_SAMPLES} are needed",
-            )  # fmt: skip
+    where = ("data", "files" if study.data.files else "file")
+    seen = [n for n in study.data.columns if n not in ("t", "trial") and n[:6] != "sigma_"]
+    counts = rows.samples([*seen, *study.data.observables])
+    for trial, count in enumerate(counts, 1):
+        if not count:
+            context.add(where, "too-few-samples", f"trial {trial} has no sample",
+                        "leave its rows out")  # fmt: skip
             return
+    free = [n for n, one in study.coefficients.items() if one.fixed is None]
+    start = study.start if study.network.kind == "none" else None
+    known = [] if start is None else [*start.position, *(start.velocity or {})]
+    sizes = study.system.coordinates
+    starts = 2 * sum(sizes.values()) - sum(sizes.get(name, 0) for name in known)
+    total, unknown = sum(counts), len(free) + starts * len(counts)
+    if total < unknown:
+        trials = f"{len(counts)} trials" if len(counts) > 1 else "the motion"
+        context.add(
+            where, "too-few-samples",
+            f"{total} samples of {trials} cannot tell {unknown} numbers: {len(free)} of the law "
+            f"and {starts} of each start",
+            "bring more samples, or say in [start] what is known: velocity = "
+            f"{{ {next(iter(sizes))} = 0.0 }}",
+        )  # fmt: skip

@@ -46,12 +46,14 @@ class RuleContext:
         return False
 
     def by_coordinate(
-        self, key: Key, given: dict[str, Any], numbers: Callable[[Key, Any], None] | None = None
-    ) -> None:
-        """A table that says something of every coordinate; `numbers` evaluates what it says."""
+        self, key: Key, given: dict[str, Any], numbers: Callable[[Key, Any], None] | None = None,
+        some: bool = False,
+    ) -> None:  # fmt: skip
+        """A table that says something of every coordinate, or of `some`; `numbers` evaluates what
+        it says."""
         known = [self.coordinate((*key, name), name) for name in given]
         for name in self.coordinates:
-            if name not in given and not self.broken and all(known):
+            if name not in given and not (some or self.broken) and all(known):
                 self.add(key, "start.missing", f"{key[-1]} of {name} is missing",
                          f"write {key[-1]} = {self.example()}")  # fmt: skip
         for name, item in given.items():

@@ -20,6 +20,10 @@ class Rows(Protocol):
         """How many rows of each trial, in their order, lack none of these columns."""
         ...
 
+    def samples(self, names: Sequence[str]) -> list[int]:
+        """How many samples of these columns each trial has, in their order."""
+        ...
+
     def pairs(self, names: Sequence[str], dt: float) -> int:
         """How many complete rows are followed by a complete one of their trial dt later."""
         ...

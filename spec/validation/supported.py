@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from actionrun.spec.expressions.errors import ExpressionFault
 from actionrun.spec.expressions.syntax_tree import Derivative, Sum, walk
+from actionrun.spec.tables.leaves import Range
 from actionrun.spec.text.span import WHOLE, Key
 
 MOST_POINTS = 2000  # of a path: tables of a basis are dense
@@ -53,6 +54,13 @@ def _no_position(study: Any) -> bool:
     if study.data is None or study.network.kind == "none":
         return False
     return not {*study.system.coordinates} <= {*study.data.columns} or bool(study.data.observables)
+
+
+def _has_range(start: Any) -> bool:
+    """Whether a start is drawn from."""
+    entries = [*start.position.values(), *(start.velocity or {}).values()]
+    return any(isinstance(one, Range) for entry in entries
+               for one in (entry if isinstance(entry, tuple) else (entry,)))  # fmt: skip
 
 
 def _second_derivative(study: Any) -> bool:
@@ -135,9 +143,13 @@ TABLE = (
             "add [start] with position and velocity or momentum; ranges are drawn from. Or write "
             'kind = "none" in [network]: a fit without one needs none', "start.missing"),
     Refusal("family", lambda s: s.data and s.network.kind == "none" and s.start is not None
-            and s.start.velocity is None, ("start", "momentum"),
+            and s.start.momentum is not None, ("start", "momentum"),
             "with [data], a start is given by position and velocity in this version",
             "write velocity, or leave [start] out to have it estimated"),
+    Refusal("family", lambda s: s.data and s.network.kind == "none" and s.start is not None
+            and _has_range(s.start), ("start",),
+            f"a range of the starts of measured motions {SOON}",
+            "give numbers, or leave out what is not known: it is estimated"),
     Refusal("family", lambda s: s.data is None and s.observe.absolute_noise, ("observe", "noise"),
             "training draws noise relative to each motion in this version",
             "write noise = 0.01, of each variable over its RMS"),

@@ -138,6 +138,11 @@ def check_start(context: RuleContext) -> None:
         return
     if not isinstance(start, dict):
         return
+    network = context.table("network")
+    partial_start = data and context.raw["study"] == "family" and network.get("kind") == "none"
+    if "position" not in start and not partial_start and not context.broken:
+        context.add(("start",), "key.missing", '"position" is missing in [start]',
+                    "write position = { q = 1.0 }")  # fmt: skip
     speeds = [name for name in ("velocity", "momentum") if name in start]
     if len(speeds) == 2:
         context.add(("start", "momentum"), "start.speed", "a velocity and a momentum",
@@ -148,4 +153,4 @@ def check_start(context: RuleContext) -> None:
     numbers = partial(start_numbers, context) if context.state.names.count else None
     for part in ("position", *speeds):
         if isinstance(given := start.get(part), dict):
-            context.by_coordinate(("start", part), given, numbers)
+            context.by_coordinate(("start", part), given, numbers, partial_start)

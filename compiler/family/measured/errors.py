@@ -25,7 +25,7 @@ TEXTS = {
 @dataclass(frozen=True)
 class FitErrors:
     """Covariance and correlation of the coefficients (k, k); deviations of the starts (2 n,
-    trials), none where these are given; `kind`, a key of TEXTS; `inflation`: the mean ratio of the
+    trials), zero where these are given; `kind`, a key of TEXTS; `inflation`: the mean ratio of the
     variances to those of white noise; the chance that what moves is noise."""
 
     covariance: np.ndarray
@@ -72,8 +72,9 @@ def fit_errors(m: FittedMotion, channels: Sequence[ChannelFit]) -> FitErrors:
     ratio = np.diag(covariance)[unit] / np.diag(at.inverse)[unit]
     inflation = float(np.mean(ratio)) if len(ratio) else 1.0
     chance = motion_chance(o, m.noise, at.miss, len(m.x) + len(m.problem.local) * trials, freedom)
-    start_std = np.zeros((0, trials))
+    start_std = np.zeros((len(m.problem.scales), trials))
     if len(m.problem.local):
         local, _ = at.projected.local_covariance(covariance)
-        start_std = np.sqrt(np.maximum(np.einsum("iit->it", local), 0)) * m.problem.local[:, None]
+        deviations = np.sqrt(np.maximum(np.einsum("iit->it", local), 0))
+        start_std[m.problem.free] = deviations * m.problem.local[:, None]
     return FitErrors(covariance, start_std, kind, inflation, chance)

@@ -24,7 +24,7 @@ SIZES = (-1.0, 0.7)  # decades of what is not seen, about 1 or about the size of
 
 def is_hidden(problem: ShootingProblem) -> bool:
     """Whether a coordinate of some trial is not seen."""
-    return len(problem.local) > 0 and len(problem.motions) < problem.observed.t.shape[1] and {
+    return len(problem.motions) < problem.observed.t.shape[1] and {
         problem.observed.names[k][1] for k in problem.observed.channels("position")
     } != {*range(problem.symbolic.n)}  # fmt: skip
 
@@ -53,7 +53,8 @@ def scattered_fit(problem: ShootingProblem, noise: Noise, drawn: np.ndarray) -> 
 def _states(problem: ShootingProblem, dice: np.random.Generator) -> jax.Array:
     """Starts (2 n, 1, trials, lanes) in their scales: as they are seen, else drawn."""
     o, n = problem.observed, problem.symbolic.n
-    states = np.array(problem.states(o.t[:1], LANES))
+    states = np.zeros((2 * n, 1, o.t.shape[1], LANES))
+    states[problem.free] = np.asarray(problem.states(o.t[:1], LANES))
     seen = {i for k in o.channels("position") for i in [o.names[k][1]]}
     rates = {o.names[k][1]: k for k in o.channels("velocity")}
     shape = (o.t.shape[1], LANES)
@@ -63,15 +64,15 @@ def _states(problem: ShootingProblem, dice: np.random.Generator) -> jax.Array:
         if i in seen:
             continue
         size = 10 ** dice.uniform(*SIZES, LANES) * dice.choice(sizes, LANES)
-        states[i, 0] = size * dice.normal(size=shape) / problem.local[i]
+        states[i, 0] = size * dice.normal(size=shape) / problem.scales[i]
         rate = np.exp(dice.uniform(np.log(1 / span), np.log(0.5 / spacing), LANES))
-        states[n + i, 0] = size * rate * dice.normal(size=shape) / problem.local[n + i]
+        states[n + i, 0] = size * rate * dice.normal(size=shape) / problem.scales[n + i]
         if (k := rates.get(i)) is not None:
             for trial in range(shape[0]):
                 rows = np.flatnonzero(o.there[:, k, trial])
                 if len(rows):
-                    states[n + i, 0, trial] = o.values[rows[0], k, trial] / problem.local[n + i]
-    return jnp.asarray(states)
+                    states[n + i, 0, trial] = o.values[rows[0], k, trial] / problem.scales[n + i]
+    return jnp.asarray(states[problem.free])
 
 
 def _distinct(cost: np.ndarray, shared: np.ndarray, width: np.ndarray) -> np.ndarray:

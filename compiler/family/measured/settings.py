@@ -8,9 +8,9 @@ from typing import Literal
 
 import numpy as np
 from actionrun.compiler.family.figures import channel_labels
+from actionrun.compiler.family.observations import ObservedMotions
 from actionrun.compiler.numerics.inference.measured_expressions import KEY
 from actionrun.compiler.symbolic.lagrangian_system import LagrangianSystem
-from actionrun.compiler.symbolic.lowered_system import components
 from actionrun.spec.kinds.family import Family
 from actionrun.spec.tables.observables import OBSERVABLES, short_columns
 
@@ -26,8 +26,8 @@ class NormalPrior:
 @dataclass(frozen=True)
 class FitSettings:
     """`noise`: declared standard deviations by channel (observable, component), absolute, and
-    `relative_noise`, those over the size of every channel; `start`: q and v that all trials begin
-    with, where the study gives them; `labels` and `units` of channels and of names."""
+    `relative_noise`, those over the size of every channel; `start`: q and v (2 n, trials) of those
+    that the study gives, NaN elsewhere; `labels` and `units` of channels and of names."""
 
     seed: int
     dt: float
@@ -47,7 +47,9 @@ class FitSettings:
         return self.units.get(name, "")
 
 
-def fit_settings(study: Family, symbolic: LagrangianSystem) -> FitSettings:
+def fit_settings(
+    study: Family, symbolic: LagrangianSystem, observed: ObservedMotions
+) -> FitSettings:
     """The settings of a study."""
     refine, observe = study.refine, study.observe
     names = ["t", *(c.name for c in symbolic.coefficients)]
@@ -61,7 +63,7 @@ def fit_settings(study: Family, symbolic: LagrangianSystem) -> FitSettings:
         study.seed, study.number(study.integrator.dt),
         refine.iterations if refine.method != "none" else 0, refine.tolerance, refine.sparse,
         refine.loss, observe.correlation,
-        observe.relative_noise, _absolute_noise(study, symbolic), _start(study, symbolic),
+        observe.relative_noise, _absolute_noise(study, symbolic), _start(study, symbolic, observed),
         _priors(study), labels, {name: study.unit(name) for name in names},
     )  # fmt: skip
 
@@ -85,13 +87,26 @@ def _absolute_noise(study: Family, symbolic: LagrangianSystem) -> dict[tuple[str
     return result
 
 
-def _start(study: Family, symbolic: LagrangianSystem) -> np.ndarray | None:
-    start = study.start
-    if start is None or start.velocity is None or study.network.kind != "none":
+def _start(
+    study: Family, symbolic: LagrangianSystem, observed: ObservedMotions
+) -> np.ndarray | None:
+    """q and v of every trial (2 n, trials) where [start] gives them, else NaN; None where it gives
+    nothing."""
+    start, n, trials = study.start, symbolic.n, observed.t.shape[1]
+    if start is None or study.network.kind != "none":
         return None
-    q = components(symbolic, start.position, study.number)
-    v = components(symbolic, start.velocity, study.number)
-    return np.concatenate([q, v])
+    known = np.full((2 * n, trials), np.nan)
+    for trial in range(trials):
+        given = {} if observed.driving is None else {
+            name: float(observed.driving.constants[trial][k, 0])
+            for k, name in enumerate(study.driven[1])
+        }  # fmt: skip
+        for first, part in ((0, start.position), (n, start.velocity or {})):
+            for name, entry in part.items():
+                place = symbolic.words.slices[name].start + first
+                for i, one in enumerate(entry if isinstance(entry, tuple) else (entry,)):
+                    known[place + i, trial] = study.number_given(one, given)
+    return known if np.isfinite(known).any() else None
 
 
 def _priors(study: Family) -> dict[str, NormalPrior]:

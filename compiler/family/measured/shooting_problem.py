@@ -68,7 +68,7 @@ class Solution:
 @dataclass(frozen=True)
 class ShootingProblem:
     """Samples and the law that is to go through them; `motions`: the samples smoothed, by trial;
-    `local`: scales (m,) of the starts; the step `dt`; whether fixed points of it contract."""
+    `scales` (2 n,) of the starts; the step `dt`; whether fixed points of it contract."""
 
     settings: FitSettings
     symbolic: LagrangianSystem
@@ -77,10 +77,24 @@ class ShootingProblem:
     ggl: BatchIntegrator
     fixed: jax.Array
     motions: dict[int, SmoothMotion]
-    local: np.ndarray
+    scales: np.ndarray
     dt: float
     contracts: bool = False
     formulas: MeasuredExpressions | None = None
+
+    @property
+    def free(self) -> list[int]:
+        """Which of q and v at the starts are unknown."""
+        start = self.settings.start
+        count = len(self.scales)
+        return [*range(count)] if start is None else [
+            i for i in range(count) if not np.isfinite(start[i]).all()
+        ]  # fmt: skip
+
+    @property
+    def local(self) -> np.ndarray:
+        """Sizes (m,) of the unknown starts."""
+        return self.scales[self.free]
 
     def trajectory(self, noise: Noise, share: float = 1.0) -> TrajectoryResidual:
         o = self.observed
@@ -89,13 +103,13 @@ class ShootingProblem:
         serial = serial_correlation(noise, o)
         given, start = None, self.settings.start
         if start is not None:
-            given = jnp.asarray(np.repeat(start[:, None], o.t.shape[1], axis=1))
+            given = jnp.asarray(np.where(np.isfinite(start), start, 0.0))
         return TrajectoryResidual(
             self.ggl, self.fixed, grid(o.t, self.dt, o.driving), jnp.asarray(o.values),
             jnp.asarray(used), jnp.asarray(o.t), o.names, len(self.within.low), self.contracts,
             self.within.inequalities, given,
             None if serial is None else SerialCorrelation(*(jnp.asarray(a) for a in serial)),
-            self.formulas,
+            self.formulas, () if start is None else tuple(self.free),
         )  # fmt: skip
 
     def shooting(self, trajectory: TrajectoryResidual) -> ScaledShooting:
@@ -106,7 +120,7 @@ class ShootingProblem:
         if not len(self.local):
             return jnp.zeros((0, 1, times.shape[1], lanes))
         states = initial_states(self.observed, self.motions, self.symbolic.n, times)
-        scaled = states / self.local[:, None, None]
+        scaled = states[self.free] / self.local[:, None, None]
         return jnp.asarray(np.repeat(scaled[..., None], lanes, axis=-1))
 
     def prior(self, noise: Noise) -> Prior | None:
@@ -159,6 +173,10 @@ class ShootingProblem:
         whole = self.trajectory(noise)
         if not len(self.local) or count < 2:
             return self.single(noise, lanes)
+        if self.settings.start is not None:
+            every = replace(self, settings=replace(self.settings, start=None))
+            x = every.multiple(noise, lanes).unknowns
+            return self.shot(self.shooting(whole), Unknowns(x.shared, x.local[self.free]), noise)
         o = self.observed
         t, values, weight, linked = segmented(o, noise.weights(o), count)
         trials = o.t.shape[1]
@@ -213,12 +231,8 @@ class ShootingProblem:
         )  # fmt: skip
 
 
-def local_scales(
-    settings: FitSettings, o: ObservedMotions, motions: dict[int, SmoothMotion], n: int
-) -> np.ndarray:
-    """Sizes (2 n,) of q and v, about their means; none where the starts are given."""
-    if settings.start is not None:
-        return np.zeros(0)
+def local_scales(o: ObservedMotions, motions: dict[int, SmoothMotion], n: int) -> np.ndarray:
+    """Sizes (2 n,) of q and v, about their means."""
     places = {o.names[k][1]: k for k in o.channels("position")}
     size = np.array([o.size[places[i]] if i in places else 1.0 for i in range(n)])
     rates = np.zeros(n)

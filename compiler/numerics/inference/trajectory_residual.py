@@ -35,10 +35,11 @@ class TrajectoryResidual(eqx.Module):
     """Coefficients and initial states x -> weighted residuals.
 
     A trial (or a segment of one) is a lane of its own: x is (k + 2 n, trials, *lanes), the
-    coefficients and then q and v at the trial's first time; where the starts are `given` (2 n,
-    trials), x is (k, trials, *lanes). `values`, `weight` (samples, channels, trials), `t` (samples,
-    trials); `names`: observable and component of each channel; `contracts`: fixed-point iterations
-    are known to converge; `serial`: the residuals are made white.
+    coefficients and then q and v at the trial's first time; where starts are `given` (2 n, trials),
+    x has only those of them that are `free`. `values`, `weight` (samples, channels, trials), `t`
+    (samples, trials); `names`: observable and component of each channel; `contracts`: fixed-point
+    iterations are known to converge; `formulas`: the observables that a study writes; `serial`: the
+    residuals are made white.
     """
 
     ggl: BatchIntegrator
@@ -54,6 +55,7 @@ class TrajectoryResidual(eqx.Module):
     given: Float[Array, "state trials"] | None = None
     serial: SerialCorrelation | None = None
     formulas: MeasuredExpressions | None = None
+    free: tuple[int, ...] = eqx.field(static=True, default=())
 
     def _to_batch(self, data: Array, x: Array) -> Array:
         """An array that ends with trials, to broadcast with the batch."""
@@ -65,7 +67,8 @@ class TrajectoryResidual(eqx.Module):
         c, state = x[: self.k], x[self.k :]
         if self.given is not None:
             given = self._to_batch(self.given.astype(x.dtype), x)
-            state = jnp.broadcast_to(given, (2 * n, *batch))
+            given = jnp.broadcast_to(given, (2 * n, *batch))
+            state = given.at[jnp.array(self.free, int)].set(state) if self.free else given
         fixed = self.fixed.reshape((-1,) + (1,) * len(batch))
         theta = jnp.concatenate([jnp.broadcast_to(fixed, (*self.fixed.shape, *batch)), c])
         q, v = state[:n], state[n:]
