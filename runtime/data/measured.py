@@ -26,6 +26,7 @@ from actionrun.spec.units.quantities import Units, unit
 
 from .csv_table import Numbers, Table, table_of
 from .dialect import WORDS, Asked
+from .wrapping import wrapped_rows
 
 MOST_BYTES = 400 * 2**20
 WORKBOOKS = (".xlsx", ".xlsm")
@@ -60,6 +61,11 @@ class MeasuredColumns:
             for trial, value in zip(self._trial, part, strict=True):
                 counts[trial] += value == value
         return [*counts.values()]
+
+    def wrapped(self, name: str, period: float) -> list[int]:
+        """`sample_context.Rows.wrapped`."""
+        rows = wrapped_rows(self.columns[name][0], self._trial, period)
+        return [self.lines[row] for row in rows]
 
     def pairs(self, names: Sequence[str], dt: float) -> int:
         """`sample_context.Rows.pairs`."""

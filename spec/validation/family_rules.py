@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from actionrun.spec.tables.observables import OBSERVABLES, short_columns
 from actionrun.spec.text.source import nearest
 from actionrun.spec.text.span import Key
+from actionrun.spec.units.unit_table import NONE
 
 from .rule_context import RuleContext
 from .sample_context import SampleContext
@@ -173,6 +175,7 @@ def check_samples(context: SampleContext) -> None:
             context.add(where, "too-few-samples", f"trial {trial} has no sample",
                         "leave its rows out")  # fmt: skip
             return
+    _wrapped(context)
     free = [n for n, one in study.coefficients.items() if one.fixed is None]
     start = study.start if study.network.kind == "none" else None
     known = [] if start is None else [*start.position, *(start.velocity or {})]
@@ -188,3 +191,26 @@ def check_samples(context: SampleContext) -> None:
             "bring more samples, or say in [start] what is known: velocity = "
             f"{{ {next(iter(sizes))} = 0.0 }}",
         )  # fmt: skip
+
+
+def _wrapped(context: SampleContext) -> None:
+    """Angles that jump by a full turn are to be unwrapped."""
+    study, rows = context.study, context.rows
+    for name in study.system.coordinates:
+        if rows is None or name not in study.data.columns or study.system.is_vector(name):
+            continue
+        if not study.units.reduced and study.dimension(name) not in (None, NONE):
+            continue
+        for period, word in ((2 * math.pi, "2*pi"), (360.0, "360")):
+            if lines := rows.wrapped(name, period):
+                several = f" and {len(lines) - 1} more" if len(lines) > 1 else ""
+                column = study.data.columns[name].text
+                shown = column if isinstance(column, int) else f'"{column}"'
+                context.add(
+                    ("data", "columns", name), "data.wrapped",
+                    f"{name} jumps by about {word} in line {lines[0]}{several}: an angle that was "
+                    "wrapped",
+                    f"take it out of columns, and write in [data.observables] {name} = "
+                    f'{{ column = {shown}, wrap = "{word}" }}',
+                )  # fmt: skip
+                break

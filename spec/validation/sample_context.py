@@ -24,6 +24,10 @@ class Rows(Protocol):
         """How many samples of these columns each trial has, in their order."""
         ...
 
+    def wrapped(self, name: str, period: float) -> list[int]:
+        """The lines of the file where samples of a column jump over a period that they lie in."""
+        ...
+
     def pairs(self, names: Sequence[str], dt: float) -> int:
         """How many complete rows are followed by a complete one of their trial dt later."""
         ...

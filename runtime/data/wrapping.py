@@ -1,0 +1,33 @@
+"""Angles that were wrapped: samples within one period that jump from one end of it to the other."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+
+FULL = 1.02  # periods that wrapped samples reach over at most, noise at their ends included
+JUMP = 0.8  # of a period, from one sample to the next
+SMOOTH = 0.5  # of a period: steps beside the jumps, above which nothing can be unwrapped
+
+
+def wrapped_rows(
+    values: Sequence[float], trials: Sequence[float], period: float
+) -> list[int]:  # fmt: skip
+    """The rows that a jump of about a period leads to; none where the samples are not wrapped."""
+    rows = [k for k, value in enumerate(values) if not math.isnan(value)]
+    if not rows:
+        return []
+    low, high = min(values[k] for k in rows), max(values[k] for k in rows)
+    if not JUMP * period < high - low <= FULL * period:
+        return []
+    jumps = []
+    for before, after in pairwise(rows):
+        if trials[before] != trials[after]:
+            continue
+        step = values[after] - values[before]
+        if abs(step) > JUMP * period:
+            jumps.append(after)
+        elif abs(step) > SMOOTH * period:
+            return []
+    return jumps
