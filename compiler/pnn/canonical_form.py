@@ -18,8 +18,7 @@ from itertools import permutations, product
 from math import factorial, prod
 
 import numpy as np
-from actionrun.compiler.numerics.genomes.network import ForceEvaluation, Neuron
-from actionrun.compiler.numerics.networks.activations import ACTIVATIONS
+from actionrun.compiler.numerics.genomes.network import PRODUCTS, ForceEvaluation, Neuron
 
 from .genome import Layout
 from .shears import Shears
@@ -163,10 +162,10 @@ class CanonicalForm:
         for place, unit in units:
             silent = all(self._value(genome, w) == 0 for w in unit.weights)
             name = self._name(genome, unit)
-            if silent and (name == "product" or ACTIVATIONS[name].zero_at_zero):
+            if silent and (name in PRODUCTS or self.layout.activation(name).zero_at_zero):
                 # A factor that is zero is not the same as a factor that is not there.
                 pairs = hearers.get(place, [])
-                self._zero(genome, [w for h, w in pairs if self._name(genome, h) != "product"])
+                self._zero(genome, [w for h, w in pairs if self._name(genome, h) not in PRODUCTS])
 
     def _zero(self, genome: list[int], weights: Iterable[int]) -> None:
         for weight in weights:
@@ -186,7 +185,7 @@ class CanonicalForm:
                     own = next((w for s, w in pairs if s == place), None)
                     if own is None or own < 0 or weight < 0:
                         continue
-                    if self._name(genome, hearer) == "product":
+                    if self._name(genome, hearer) in PRODUCTS:
                         continue
                     self._add(genome, own, weight)
 
@@ -217,18 +216,24 @@ class CanonicalForm:
             if activation >= 0 and self.layout.activations[genome[activation]] != "linear":
                 continue
             before = [w for w in inward if values[genome[units + w]] != 0]
-            behind = [w for w in outward if values[genome[units + w]] != 0]
-            if before and behind:
+            behind = [w for w, _ in outward if values[genome[units + w]] != 0]
+            raised = any(
+                gene >= 0 and self.layout.activations[genome[gene]] == "power"
+                for w, gene in outward
+                if values[genome[units + w]] != 0
+            )
+            if before and behind and not raised:
                 self._move(genome, before, behind)
 
     @cached_property
-    def _scaled(self) -> list[tuple[int, tuple[int, ...], tuple[int, ...]]]:
-        """Of units whose scale can be moved: activation, the weights before, those behind."""
+    def _scaled(self) -> list[tuple[int, tuple[int, ...], tuple[tuple[int, int], ...]]]:
+        """Of units whose scale can be moved: activation, the weights before, those behind with the
+        activation of who hears by them."""
         units, hearers = self._wired
         scaled = []
         for place, unit in units:
-            behind = tuple(w for _, w in hearers.get(place, []))
-            if min(*unit.weights, *behind, 0) == 0:
+            behind = tuple((w, h.activation) for h, w in hearers.get(place, []))
+            if min(*unit.weights, *(w for w, _ in behind), 0) == 0:
                 scaled.append((unit.activation, unit.weights, behind))
         return scaled
 

@@ -14,8 +14,16 @@ from functools import cached_property
 
 import numpy as np
 from actionrun.compiler.errors import study_error
-from actionrun.compiler.numerics.genomes.network import ForceEvaluation, GenomeNetwork, Neuron
+from actionrun.compiler.numerics.genomes.network import (
+    ForceEvaluation,
+    GenomeNetwork,
+    Neuron,
+    activation,
+)
+from actionrun.compiler.numerics.networks.activations import Activation
 from actionrun.spec.kinds.pnn import Pnn
+
+from .own_activations import own_activations
 
 MOST_WEIGHTS = 400
 
@@ -27,7 +35,8 @@ class Layout:
     `inputs`, `outputs`: counts; `layers`: units of each hidden layer. Layer `force` (from 1; None:
     no force) also holds the force, `pushes` components of it. `values`: what a weight may be, None
     for trainable; `labels`: the same as the study writes them. `activations` with their `scores`.
-    `active_output`: the outputs have activations too.
+    `bias`: the outputs hear a constant, with `hidden_bias` every unit does. `own`: activations that
+    the study defines. `active_output`: the outputs have activations too.
     """
 
     inputs: int
@@ -38,6 +47,8 @@ class Layout:
     values: tuple[Fraction | float | None, ...]
     labels: tuple[str, ...]
     bias: bool = False
+    hidden_bias: bool = False
+    own: tuple[Activation, ...] = ()
     active_output: bool = False
     force: int | None = None
     force_components: int = 1
@@ -63,6 +74,8 @@ class Layout:
 
         def unit(inward: list[int], active: bool) -> Neuron:
             nonlocal weights, genes
+            if self.hidden_bias and self.inputs not in inward:
+                inward = [*inward, self.inputs]
             places = tuple(range(weights, weights + len(inward)))
             weights += len(inward)
             gene = genes if active else -1
@@ -87,7 +100,7 @@ class Layout:
         last = [*sources, self.inputs] if self.bias else sources
         outputs = tuple(unit(last, self.active_output) for _ in range(self.outputs))
         return GenomeNetwork(
-            self.inputs, self.bias, tuple(steps), outputs, self.activations, weights
+            self.inputs, self.bias, tuple(steps), outputs, self.activations, weights, self.own
         )
 
     @cached_property
@@ -120,6 +133,10 @@ class Layout:
         linear = self.activations.index("linear") if "linear" in self.activations else -1
         return linear if linear in best else best[0]
 
+    def activation(self, name: str) -> Activation:
+        """A function of one number, by its name."""
+        return activation(name, self.own)
+
     @cached_property
     def costs(self) -> np.ndarray:
         """Complexity of each setting of a weight."""
@@ -141,8 +158,8 @@ class Layout:
         codes = np.array([name == "linear" for name in self.activations])
         straight = codes[rows[..., : self.units]].all(-1)
         if self.bias:
-            pairs = [zip(u.sources, u.weights, strict=True) for u in self.net.outputs]
-            biased = [w for each in pairs for s, w in each if s == self.inputs]
+            pairs = [zip(u.sources, u.weights, strict=True) for u in self.net.neurons]
+            biased = [w for each in pairs for s, w in each if s == self.inputs and w >= 0]
             straight = straight & np.all(self.fixed(rows)[..., biased] == 0, axis=-1)
         return np.asarray(straight)
 
@@ -172,15 +189,23 @@ def layout(
         else:
             values.append(value)
             labels.append(label)
+    names = tuple(one if isinstance(one, str) else one.name for one in search.activations)
+    own = own_activations(study)
+    scores = search.scores or tuple(
+        number if isinstance(one, str) or one.score is None else one.score
+        for number, one in enumerate(search.activations)
+    )
     networks = Layout(
         inputs=len(search.inputs),
         layers=search.layers,
         outputs=len(search.outputs),
-        activations=search.activations,
-        scores=search.scores or tuple(range(len(search.activations))),
+        activations=names,
+        scores=scores,
         values=tuple(values),
         labels=tuple(labels),
-        bias=search.bias,
+        bias=bool(search.bias),
+        hidden_bias=search.bias == "all",
+        own=own,
         active_output=active_output,
         force=force,
         force_components=force_components,

@@ -7,24 +7,23 @@ from fractions import Fraction
 
 import numpy as np
 import sympy as sp
-from actionrun.compiler.numerics.genomes.network import ForceEvaluation, Neuron
-from actionrun.compiler.numerics.networks.activations import ACTIVATIONS
+from actionrun.compiler.numerics.genomes.network import ForceEvaluation, Neuron, activation
+from actionrun.compiler.numerics.networks.activations import Activation
 
 from .genome import Layout
 
 SymbolicForce = Callable[[list[sp.Expr]], Sequence[sp.Expr]]
 
 
-def symbolic_activation(name: str, x: sp.Expr, pieces: bool = False) -> sp.Expr:
+def symbolic_activation(
+    name: str, x: sp.Expr, pieces: bool = False, own: Sequence[Activation] = ()
+) -> sp.Expr:
     """An activation of an expression; where it is made of pieces (Min, Max), its name unless
     `pieces`."""
-    if not pieces and _has_pieces(name):
+    function = activation(name, own)
+    if not pieces and function.symbolic(sp.Symbol("x", real=True), sp).has(sp.Min, sp.Max):
         return sp.Function(name, real=True)(x)
-    return ACTIVATIONS[name].symbolic(x, sp)
-
-
-def _has_pieces(name: str) -> bool:
-    return ACTIVATIONS[name].symbolic(sp.Symbol("x", real=True), sp).has(sp.Min, sp.Max)
+    return function.symbolic(x, sp)
 
 
 def trainable_places(layout: Layout, row: np.ndarray) -> list[int]:
@@ -79,7 +78,11 @@ def network_outputs(
         name = "linear" if unit.activation < 0 else layout.activations[row[unit.activation]]
         if name == "product":
             return sp.Mul(*parts) if parts else sp.Integer(0)
-        return symbolic_activation(name, sp.Add(*parts), pieces)
+        if name == "power":
+            pairs = zip(unit.sources, unit.weights, strict=True)
+            factors = [values[s] ** weights[w] for s, w in pairs if weights[w] != 0]
+            return sp.Mul(*factors) if factors else sp.Integer(0)
+        return symbolic_activation(name, sp.Add(*parts), pieces, layout.own)
 
     for step in layout.net.steps:
         if isinstance(step, ForceEvaluation):

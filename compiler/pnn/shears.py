@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from actionrun.compiler.numerics.genomes.network import Neuron
+from actionrun.compiler.numerics.genomes.network import PRODUCTS, Neuron
 
 from .genome import Layout
 
@@ -35,7 +35,7 @@ class Shears:
         self._cost = layout.costs.tolist()
         self._zero = self._codes.get(0.0, NONE)
         self._linear = [name == "linear" for name in layout.activations]
-        self._product = [name == "product" for name in layout.activations]
+        self._product = [name in PRODUCTS for name in layout.activations]
         self._first = layout.units
         self.all = self._shears(units, hearers)
 

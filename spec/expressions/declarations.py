@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from actionrun.spec.text.characters import GREEK
 from actionrun.spec.text.source import shown
@@ -18,6 +18,8 @@ MAX_CYCLES = 10
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,39}")
 RESERVED = {"t": "time", "pi": "the number 3.14159...", "D": "the derivative D(q, t)",
             "sum": "a function"} | dict.fromkeys(FUNCTIONS, "a function")  # fmt: skip
+
+MOVING = {"t", "D"}  # reserved only where something moves: a table may have such columns
 
 
 def order(graph: Mapping[str, Node | None]) -> tuple[list[str], list[list[str]]]:
@@ -59,9 +61,10 @@ HOMES = {
 
 
 def declaration_faults(
-    tables: Mapping[str, Iterable[str]], coordinates: Iterable[str], units: bool, count: int = 0
+    tables: Mapping[str, Collection[str]], coordinates: Collection[str], units: bool, count: int = 0
 ) -> Iterator[tuple[Key, ExpressionFault]]:
     """What is wrong with the names that are declared: their spelling, and clashes."""
+    still = not coordinates and bool(tables.get("columns"))
     owner: dict[str, str] = {}
     taken: dict[str, str] = {}
     for q in coordinates:
@@ -89,7 +92,7 @@ def declaration_faults(
                 )
                 continue
             message = None
-            if name in RESERVED:
+            if name in RESERVED and not (still and name in MOVING):
                 message = f"{name} already means {RESERVED[name]}"
             elif units and name in CONSTANTS:
                 message = f"{name} is a constant of nature in a study with units"

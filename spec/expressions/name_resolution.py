@@ -53,6 +53,7 @@ PLACES: dict[str, frozenset[str]] = {  # what each place of a study may hold
     "input": FIXED | {"coordinate", "velocity", "column"},
     "rival": FIXED | {"coordinate", "velocity", "column"},
     "weight": FIXED | {"step"},
+    "activation": FIXED,
     "exact": FIXED | {"time", "index"},
     "event": FIXED | {"coordinate", "velocity", "time"},
     "term": FIXED | {"coordinate", "velocity", "time", "body"},
@@ -68,6 +69,7 @@ PLACE_WORDS = {
     "inequality": "a bound on coefficients", "time_transform": "a time transform",
     "pair": "the potential of a pair", "external": "the potential of one body",
     "input": "an input or output", "rival": "a formula to compare with", "weight": "a weight",
+    "activation": "an activation",
     "exact": "an exact solution", "event": "an event", "term": "a term of the loss",
     "observable": "an observable",
     "value": "a constant", "start": "a start", "define": "a definition",
@@ -118,12 +120,12 @@ class Names:
             return frozenset({"by trial"})
         if self.doubled(name):
             return frozenset({"doubled"})
+        if name in self.columns:
+            return frozenset({"column"})
         if name == "t":
             return frozenset({"time"})
         if name == "pi" or (self.units and name in CONSTANTS):
             return frozenset({"constant"})
-        if name in self.columns:
-            return frozenset({"column"})
         if name == "dt" and self.step:
             return frozenset({"step"})
         if name == "i" and self.count:
@@ -190,6 +192,8 @@ def name_faults(tree: Node, text: str, place: str, names: Names) -> Iterator[Exp
     seen: set[str] = set()
     for name, order, node, bound in occurrences(tree):
         kinds = names.kinds(name.name)
+        if place == "activation" and name.name == "x" and not order:
+            continue  # its argument, whatever else has that name
         if name.name in bound and not order:
             if kinds and kinds != {"index"}:
                 kind = KINDS[sorted(kinds)[0]]

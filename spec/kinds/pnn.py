@@ -6,9 +6,10 @@ The data are motions of the study's own Lagrangian, one step apart (a map), or a
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Literal, Self
+from fractions import Fraction
+from typing import Annotated, Any, Literal, Self, get_args
 
-from actionrun.spec.tables.common import VALUE_SCHEMA, Table
+from actionrun.spec.tables.common import NAME_PATTERN, VALUE_SCHEMA, Table
 from actionrun.spec.tables.data import FileFormat, TableColumns
 from actionrun.spec.tables.leaves import Expression, Reading, Text, Value, described, reading_of
 from actionrun.spec.tables.system import System
@@ -17,8 +18,9 @@ from pydantic import (
     PlainValidator,
     ValidationInfo,
     WithJsonSchema,
+    model_validator,
 )
-from pydantic_core import PydanticCustomError
+from pydantic_core import PydanticCustomError, PydanticKnownError
 
 from .experiment import Experiment
 
@@ -84,7 +86,55 @@ Score = Annotated[int, Field(ge=0, le=1000)]
 Rate = Annotated[float, Field(ge=0, le=1)]
 Activations = Literal[
     "linear", "relu", "tanh", "elu", "sigmoid", "silu", "softplus", "square", "cube", "inverse",
-    "product", "sqrt", "abs", "exp", "log", "sin", "cos",
+    "product", "power", "sqrt", "abs", "exp", "log", "sin", "cos", "tan", "asin", "acos", "sinh",
+    "cosh",
+]  # fmt: skip
+
+
+class OwnActivation(Table):
+    """A function of the study's own, { name = "langevin", is = "1/tanh(x) - 1/x" }."""
+
+    name: str = Field(pattern=NAME_PATTERN, description="Its name.")
+    formula: Expression = Field(alias="is", description="What it is of x.")
+    score: Score | None = Field(
+        default=None, description="Its complexity, counted squared; its place in the list."
+    )
+
+
+def read_activation(raw: Any, info: ValidationInfo) -> Any:
+    """A name, or a table that defines a function."""
+    if isinstance(raw, dict):
+        return OwnActivation.model_validate(raw, context=info.context)
+    names = get_args(Activations)
+    if isinstance(raw, str):
+        if raw in names:
+            return str(raw)
+        expected = f"{', '.join(map(repr, names[:-1]))} or {names[-1]!r}"
+        raise PydanticKnownError("literal_error", {"expected": expected})
+    raise PydanticCustomError(
+        "value.type", "{what} where an activation is wanted",
+        {"what": described(raw), "hint": "known: " + " ".join(get_args(Activations))},
+    )  # fmt: skip
+
+
+Activated = Annotated[
+    Activations | OwnActivation,
+    PlainValidator(read_activation),
+    WithJsonSchema({
+        "anyOf": [
+            {"enum": [*get_args(Activations)]},
+            {
+                "type": "object",
+                "properties": {
+                    "name": {"type": "string", "pattern": NAME_PATTERN},
+                    "is": Expression.schema,
+                    "score": {"type": "integer", "minimum": 0, "maximum": 1000},
+                },
+                "required": ["name", "is"],
+                "additionalProperties": False,
+            },
+        ]
+    }),
 ]  # fmt: skip
 
 
@@ -132,20 +182,29 @@ class Search(Table):
     outputs: tuple[Output, ...] = Field(
         min_length=1, max_length=100, description="What is predicted; x(t+dt): one step later."
     )
-    layers: tuple[Count, ...] = Field(max_length=20, description="Units of the hidden layers.")
+    layers: tuple[Count, ...] = Field(
+        default=(), max_length=20, description="Units of the hidden layers; of a table [3]."
+    )
     force: Force | None = Field(
         default=None,
         description='The layer that also feels the force of the Lagrangian; "network": learned.',
     )
-    bias: bool = Field(default=False, description="A constant in the output.")
-    activations: tuple[Activations, ...] = Field(
-        default=("linear", "relu", "tanh", "elu"), min_length=1, description="To choose from."
+    bias: bool | Literal["all"] = Field(
+        default=False, description='A constant in the output; "all": in every unit.'
+    )
+    activations: tuple[Activated, ...] = Field(
+        default=("linear", "relu", "tanh", "elu"),
+        min_length=1,
+        description="To choose from; of a table those of algebra, exp, log, sin and cos.",
     )
     scores: tuple[Score, ...] | None = Field(
         default=None, description="Complexity of each activation, counted squared: 0, 1, 2, ..."
     )
     weights: tuple[Weight, ...] = Field(
-        default=("trainable",), min_length=1, max_length=100, description="To choose from."
+        default=("trainable",),
+        min_length=1,
+        max_length=100,
+        description='To choose from; of a table ["0", "1", "trainable"].',
     )
     parsimony: float = Field(default=1.0, ge=0, le=1e6, description="Price of complexity.")
     method: Literal["nsga2", "paper"] = Field(
@@ -157,6 +216,18 @@ class Search(Table):
     mutation: Rate = Field(default=0.3, description="Probability that a network is mutated.")
     gene_mutation: Rate = Field(default=0.3, description="Probability of each gene in it.")
     tournament: int = Field(default=10, ge=1, le=10**6, description="Size of a tournament.")
+
+
+TABLE_SEARCH: dict[str, Any] = {  # what a search of a table's laws is where it is not said
+    "layers": (3,),
+    "bias": True,
+    "activations": (
+        "linear", "product", "square", "inverse", "sqrt", "exp", "log", "sin", "cos",
+    ),
+    "weights": (Value("0", Fraction(0)), Value("1", Fraction(1)), "trainable"),
+    "population": 100,
+    "generations": 15,
+}  # fmt: skip
 
 
 class MapTraining(Table):
@@ -194,6 +265,16 @@ class Pnn(Experiment):
     compare: dict[str, Expression] = Field(
         default={}, description="Named rival formulas; names not declared are constants to fit."
     )
+
+    @model_validator(mode="after")
+    def _search_of_a_table(self) -> Self:
+        """A search of laws has defaults of its own."""
+        if self.is_table:
+            lacking = {
+                k: v for k, v in TABLE_SEARCH.items() if k not in self.search.model_fields_set
+            }
+            self.__dict__["search"] = self.search.model_copy(update=lacking)
+        return self
 
     @property
     def data_table(self) -> Samples | None:

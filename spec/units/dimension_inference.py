@@ -65,10 +65,10 @@ class Dimensions:
     def _name(self, name: str) -> Dimension | None:
         if name == "pi":
             return NONE
-        if name == "t":
-            return self.units.time
         if name in self.names:
             return self.names[name]
+        if name == "t":
+            return self.units.time
         if name in INDICES:
             return NONE
         if name in CONSTANTS:

@@ -90,6 +90,8 @@ def expression_place(key: Key, tree: Node | None) -> str:
             return "input"
         case ("search", "weights", *_):
             return "weight"
+        case ("search", "activations", *_):
+            return "activation"
         case ("compare", *_):
             return "rival"
         case ("system", "mass", *_):

@@ -97,6 +97,9 @@ def _search(context: RuleContext, search: dict[str, Any], table: bool) -> None:
                             "write the name of a column; what it is divided by is found"
                             )  # fmt: skip
     layers, force = search.get("layers"), search.get("force")
+    if search and not table and layers is None:
+        context.add(("search",), "key.missing", '"layers" is missing in [search]',
+                    "write layers = [2, 2, 2]: the units of the hidden layers")  # fmt: skip
     system = context.raw.get("system")
     if force is not None and (table or (isinstance(system, dict) and "lagrangian" not in system)):
         context.add(("search", "force"), "search.force", "a force without a Lagrangian",

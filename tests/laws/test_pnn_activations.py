@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import sympy as sp
+from actionrun.compiler.numerics.genomes.network import PRODUCTS
 from actionrun.compiler.numerics.networks import activations
 from actionrun.compiler.numerics.networks.activations import ACTIVATIONS, Activation
 from actionrun.compiler.pnn.laws.build import law_search
@@ -37,7 +38,7 @@ def is_linear_in(columns: list[np.ndarray], target: np.ndarray) -> bool:
 
 
 def test_names_of_the_language_are_those_of_the_table():
-    assert {*get_args(Activations)} <= {*ACTIVATIONS, "product"}
+    assert {*get_args(Activations)} <= {*ACTIVATIONS, *PRODUCTS}
     assert all(name == one.name for name, one in ACTIVATIONS.items())
 
 
@@ -55,6 +56,8 @@ def test_slopes_are_those_of_the_symbols(one):
     x = sp.Symbol("x", real=True)
     slope = sp.diff(one.symbolic(x, sp), x)
     for at in np.abs(X[:20]):
+        if not slope.subs(x, at).doit().is_real:
+            continue
         given = float(jax.grad(lambda x: one(x))(at))
         assert given == pytest.approx(float(slope.subs(x, at).doit()), rel=1e-10)
 

@@ -4,10 +4,11 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from actionrun.compiler.pnn.maps.choice import recommended
 from actionrun.compiler.pnn.maps.data import StatePairs
 from actionrun.compiler.pnn.maps.effective_activations import effective_activations
 from actionrun.compiler.pnn.maps.figures import family
-from actionrun.compiler.pnn.maps.findings import _entry, recommended
+from actionrun.compiler.pnn.maps.findings import _entry
 from actionrun.compiler.pnn.maps.model import map_model, thinned
 from actionrun.compiler.pnn.maps.network_diagram import network_figure
 from actionrun.compiler.pnn.maps.search import MapSearch
@@ -92,8 +93,8 @@ def test_the_recommended_map_is_the_simple_one_of_a_proved_structure(verlet):
     better = entry(verlet, {**VERLET, 17: FREE})  # fits better at a price of 1, but is no such map
     worse = entry(verlet, {0: 1, 3: 1, 6: 1, 9: 1, 10: 1, 14: 1, 15: FREE, 16: 1, 19: 1, 4: 1})
     assert better.objective < simple.objective
-    assert recommended(verlet, (worse, better, simple)) is simple
-    assert recommended(verlet, (better, worse)) is better
+    assert recommended(verlet, (worse, better, simple)).best is simple
+    assert recommended(verlet, (better, worse)).best is better
 
 
 def test_the_family_has_the_lowest_objective_at_every_price(verlet):

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from actionrun.compiler.numerics.networks.activations import ACTIVATIONS
+from actionrun.compiler.numerics.networks.activations import ACTIVATIONS, Activation
 from jaxtyping import Array, Bool, Float, Int
 
 Values = Float[Array, "*rows width"]  # of one unit, on every row
@@ -39,9 +39,21 @@ class ForceEvaluation(NamedTuple):
     arguments: tuple[Neuron, ...]
 
 
+PRODUCTS = ("product", "power")  # what hears several values, and is no function of their sum
+
+
+def activation(name: str, own: Sequence[Activation]) -> Activation:
+    """A function of one number by its name: one of `own`, or of the house's table."""
+    return next((one for one in own if one.name == name), None) or ACTIVATIONS[name]
+
+
 class GenomeNetwork(eqx.Module):
     """Wiring. Values are numbered: inputs first, then a constant 1 where there is a bias, then
-    what the `steps` append, in order. `outputs` are units over them."""
+    what the `steps` append, in order. `outputs` are units over them.
+
+    `activations` are names of the house's table or of one's `own`; and of what hears several
+    values: "product" multiplies the weighted ones, "power" raises each to its weight first.
+    """
 
     inputs: int = eqx.field(static=True)
     bias: bool = eqx.field(static=True)
@@ -49,12 +61,17 @@ class GenomeNetwork(eqx.Module):
     outputs: tuple[Neuron, ...] = eqx.field(static=True)
     activations: tuple[str, ...] = eqx.field(static=True)
     weights: int = eqx.field(static=True)
+    own: tuple[Activation, ...] = eqx.field(static=True, default=())
 
     @property
     def neurons(self) -> list[Neuron]:
         """All units in order: the arguments of the force too, the outputs last."""
         inner = [s.arguments if isinstance(s, ForceEvaluation) else (s,) for s in self.steps]
         return [unit for several in (*inner, self.outputs) for unit in several]
+
+    def activation(self, name: str) -> Activation:
+        """A function of one number, by its name."""
+        return activation(name, self.own)
 
     @property
     def force_components(self) -> int:
@@ -87,7 +104,9 @@ class GenomeNetwork(eqx.Module):
                 total = total + part
             if codes is None or unit.activation < 0:
                 return total
-            return self.activated(codes[unit.activation], total, parts, [*unit.weights], present)
+            heard = [values[s] for s in unit.sources]
+            factors = parts, heard, [weights[w] for w in unit.weights]
+            return self.activated(codes[unit.activation], total, factors, unit.weights, present)
 
         for step in self.steps:
             if isinstance(step, ForceEvaluation):
@@ -100,26 +119,34 @@ class GenomeNetwork(eqx.Module):
         self,
         code: Int[Array, ""],
         total: Values,
-        parts: Sequence[Values],
+        factors: tuple[Sequence[Values], Sequence[Values], Sequence[Values]],
         weights: Sequence[int],
         present: Bool[Array, " weights"],
     ) -> Values:
-        """The activation `code` of a weighted sum; `product` multiplies its parts instead.
+        """The activation `code` of a weighted sum; products take its `factors` instead: weighted
+        values, values, and weights.
 
         Those that were not chosen are given 1: one that overflows has no slope, and 0 times that
         would spoil the slopes of the one that was chosen.
         """
         cases = []
+        parts, bases, exponents = factors
+        some = jnp.where(jnp.any(present[jnp.asarray(weights)]), 1.0, 0.0)
         for k, name in enumerate(self.activations):
             chosen = code == k
             if name == "product":
-                some = jnp.any(present[jnp.asarray(weights)])
-                value = jnp.where(some, 1.0, 0.0)
+                value = some
                 for w, part in zip(weights, parts, strict=True):
                     value = value * jnp.where(chosen & present[w], part, 1)
                 cases.append(value)
+            elif name == "power":
+                value = some
+                for w, base, exponent in zip(weights, bases, exponents, strict=True):
+                    there = chosen & present[w]
+                    value = value * jnp.where(there, base, 1.0) ** jnp.where(there, exponent, 1.0)
+                cases.append(value)
             else:
-                cases.append(ACTIVATIONS[name](jnp.where(chosen, total, 1.0)))
+                cases.append(self.activation(name)(jnp.where(chosen, total, 1.0)))
         result = cases[0]
         for k, case in enumerate(cases[1:], 1):
             result = jnp.where(code == k, case, result)

@@ -15,6 +15,7 @@ from actionrun.spec.kinds.pnn import Pnn
 from .baselines import fitted_baselines
 from .findings import make_findings
 from .search import LawSearch
+from .solved import solved_laws
 from .table import group_layout, law_groups, table_rows
 
 
@@ -36,6 +37,7 @@ def law_search(study: Pnn, observations: Mapping[str, np.ndarray]) -> ReportedSe
         space,
         partial(fitted_baselines, study, relation),
         (*table.notes, *notes),
+        () if study.search.method == "paper" else solved_laws(table, space),
     )
 
     _ = search.baselines  # a rival that cannot be fitted is a fault before the search

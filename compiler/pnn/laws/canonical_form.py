@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from actionrun.compiler.numerics.genomes.network import Neuron
-from actionrun.compiler.numerics.networks.activations import ACTIVATIONS
 from actionrun.compiler.pnn.canonical_form import CanonicalForm
 
 
@@ -16,13 +15,16 @@ class LawCanonicalForm(CanonicalForm):
             return
         units, hearers = self._wired
         for place, unit in units:
-            behind = [self._value(genome, w) for _, w in hearers.get(place, [])]
-            behind = [value for value in behind if value != 0]
-            free = bool(behind) and all(value is None for value in behind)
+            active = [(h, self._value(genome, w)) for h, w in hearers.get(place, [])]
+            active = [(h, value) for h, value in active if value != 0]
+            raised = any(self._name(genome, h) == "power" for h, _ in active)
+            free = bool(active) and all(value is None for _, value in active) and not raised
             name = self._name(genome, unit)
             if name == "product":
                 self._one_scale(genome, unit, free)
-            elif ACTIVATIONS[name].homogeneous and free:
+            elif name == "power":
+                continue
+            elif self.layout.activation(name).homogeneous and free:
                 before = [w for w in unit.weights if self._value(genome, w) != 0]
                 if before and all(self._value(genome, w) is None for w in before):
                     self._set(genome, before[0], 1)

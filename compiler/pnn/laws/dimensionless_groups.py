@@ -24,10 +24,10 @@ def buckingham_groups(
     study: Study, target: str, dimensions: Mapping[str, Dimension]
 ) -> tuple[Exponents, list[Exponents]]:
     """What the target is divided by, and the groups of the others, as exponents of the names in
-    `dimensions` (in their order), all but the target.
+    `dimensions` (in their order), all but the target. Without groups the dimensions alone fix the
+    law, up to a number.
 
-    Raises Faults where no product of the others has the dimension of the target, or where they
-    form no group.
+    Raises Faults where no product of the others has the dimension of the target.
     """
     names = [name for name in dimensions if name != target]
     if len(names) > MOST_NAMES:
@@ -47,12 +47,6 @@ def buckingham_groups(
             'name what is lacking in [parameters], such as k = "k_B" and h = "hbar"',
         )  # fmt: skip
     basis = small_basis([[*map(_fraction, vector)] for vector in matrix.nullspace()])
-    if not basis:
-        raise study_error(
-            study, where, "groups.none",
-            "the columns form no dimensionless group that a law could be a function of",
-            "bring more columns, or name constants in [parameters]",
-        )  # fmt: skip
     one, unknown = matrix.gauss_jordan_solve(wanted)
     start = [_fraction(x.subs(dict.fromkeys(unknown, 0))) for x in one]
     return _smallest(start, basis), basis

@@ -9,6 +9,7 @@ from actionrun.compiler.findings import Array, Axis, Curve, Figure, Panel, Table
 from actionrun.compiler.symbolic.printing import text
 
 from .formula import with_spread
+from .model_selection import ModelChoice
 from .result import Law
 from .search import LawSearch
 
@@ -56,11 +57,7 @@ def front_figure(
 def parity_figure(laws: LawSearch, best: Law) -> Figure:
     """Predicted against given, and what is left, rows far off named."""
     rows, learn, test = laws.rows, laws.rows.learn, laws.rows.test
-    row = best.genome[None]
-    folds = laws.fitter.folded(row, best.weights[None])[0]
-    kept = np.where(laws.fitter.left_out, folds, 0.0).sum(axis=0) / rows.repeats
-    said = laws.fitter.predicted(row, best.weights[None], range(len(rows.output)))[0]
-    said[learn] = kept
+    said = _unseen(laws, best)
     given, predicted = laws.read_back(rows.output), laws.read_back(said)
     missed = predicted - given
     robust = 1.4826 * np.median(np.abs(missed - np.median(missed)))
@@ -88,6 +85,21 @@ def parity_figure(laws: LawSearch, best: Law) -> Figure:
     )
 
 
+def _unseen(laws: LawSearch, law: Law) -> np.ndarray:
+    """What a law says of every row (n,): of those to learn from, what the folds that leave them out
+    say on average."""
+    rows = laws.rows
+    if law.solved is not None:
+        said = law.solved.given.copy()
+        said[rows.learn] = law.solved.left_out
+        return said
+    row, weights = np.asarray(law.genome)[None], np.asarray(law.weights)[None]
+    folds = laws.fitter.folded(row, weights)[0]
+    said = laws.fitter.predicted(row, weights, range(len(rows.output)))[0]
+    said[rows.learn] = np.where(laws.fitter.left_out, folds, 0.0).sum(axis=0) / rows.repeats
+    return said
+
+
 def history_figure(laws: LawSearch, history: np.ndarray) -> Figure:
     """How the search went."""
     column = laws.objectives.index("error")
@@ -108,27 +120,37 @@ def history_figure(laws: LawSearch, history: np.ndarray) -> Figure:
 
 
 def front_table(
-    laws: LawSearch, front: Sequence[Law], best: Law, plain: Mapping[str, int]
+    laws: LawSearch, front: Sequence[Law], choice: ModelChoice, plain: Mapping[str, int]
 ) -> Table:
     """The front, a law a row, and the rivals; as LaTeX too."""
     rows, tex = [], []
-    for law in front:
-        mark = "recommended" if law is best else ""
+    worse = [f"{one:.1f}" for one in choice.worse] or [""] * len(front)
+    for number, law in enumerate(front):
+        mark = "recommended" if number == choice.index else ""
         error = with_spread(law.error, law.spread)
         test = "" if law.test_error is None else f"{law.test_error:.4g}"
-        rows.append((law.complexity, error, test, law.formula.text, mark))
-        tex.append((None, error.replace(" ± ", r" \pm "), test or None, law.formula.latex, None))
+        rows.append((law.complexity, error, test, law.formula.text, worse[number], mark))
+        tex.append(
+            (None, error.replace(" ± ", r" \pm "), test or None, law.formula.latex, None, None)
+        )
     for baseline in laws.baselines:
         deviation = float(baseline.errors.std(ddof=1)) if len(baseline.errors) > 1 else 0.0
         error = with_spread(baseline.error, deviation)
         held = laws.rows.test
         missed = baseline.given[held] - laws.rows.output[held]
         test = f"{np.sqrt(np.square(missed).mean()):.4g}" if len(held) else ""
-        rows.append((plain[baseline.name], error, test, baseline.formula.text, baseline.name))
+        rows.append((plain[baseline.name], error, test, baseline.formula.text, "", baseline.name))
         tex.append(
-            (None, error.replace(" ± ", r" \pm "), test or None, baseline.formula.latex, None)
+            (None, error.replace(" ± ", r" \pm "), test or None, baseline.formula.latex, None, None)
         )
-    header = ("complexity", "error ± spread over draws", "on test rows", "law", "")
+    header = (
+        "complexity",
+        "error ± spread over draws",
+        "on test rows",
+        "law",
+        "worse / standard errors",
+        "",
+    )
     caption = f"Laws by complexity; errors of {laws.said_output}" + (
         f" [{laws.output_unit}]" if laws.output_unit else ""
     )

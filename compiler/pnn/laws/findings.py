@@ -7,17 +7,20 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import sympy as sp
 from actionrun.compiler.findings import Check, Equation, Findings
 from actionrun.compiler.program import Tell
 
 from . import figures
 from .baselines import Baseline
-from .formula import LawFormula, law_formula, with_spread
+from .fit import LawFits
+from .formula import LawFormula, constant_names, law_formula, with_spread
 from .model_selection import ModelChoice, hypervolume, knee
 from .noise import NoiseModel, likeliest_kind
 from .result import Law, constants
 from .search import LawSearch
 from .seeds import seed_genomes
+from .solved import SolvedLaw, law_on_table
 from .table_formula import EXACT, covariance, on_table, with_enough_digits
 
 GAIN = 1e-3  # by which a law of the front betters all simpler ones, relative: less says nothing
@@ -58,6 +61,8 @@ def make_findings(
             np.array([r.error for r in laws.baselines]), *box,
         )  # fmt: skip
     entries = [_entry(law) for law in front]
+    for entry, worse in zip(entries, choice.worse, strict=False):
+        entry["standard_errors_worse"] = worse
     extra: dict[str, Any] = {
         "front": entries,
         "best": entries[choice.index],
@@ -79,19 +84,19 @@ def make_findings(
             figures.history_figure(laws, history),
         ),
         tables=(
-            figures.front_table(laws, front, best, plain),
+            figures.front_table(laws, front, choice, plain),
             figures.words_table(front),
             figures.constants_table(front),
         ),
         checks=_checks(laws, front, best, plain),
-        notes=(*laws.notes, *counted),
+        notes=(*laws.notes, *counted, *_exact_note(laws)),
     )
 
 
 def with_likeliest_noise(laws: LawSearch, law: Law) -> LawSearch:
     """The search with the rows weighed by the kind of noise that the residuals of a law tell of;
     itself where that is given, or the study's output is as likely."""
-    rows, row = laws.rows, law.genome[None]
+    rows = laws.rows
     exact = law.error <= EXACT * rows.size
     if rows.slope is None or rows.noise.kind != "output" or laws.paper or exact:
         return laws
@@ -99,7 +104,11 @@ def with_likeliest_noise(laws: LawSearch, law: Law) -> LawSearch:
 
     def fit(spread: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         weighed = replace(laws, rows=replace(rows, noise=replace(rows.noise, spread=spread)))
-        given = weighed.fitter.predicted(row, weighed.fitter.whole(row)[0], everything)[0]
+        if law.solved is not None:
+            given = law_on_table(law.solved.law, weighed.rows, laws.layout).given
+        else:
+            row = np.asarray(law.genome)[None]
+            given = weighed.fitter.predicted(row, weighed.fitter.whole(row)[0], everything)[0]
         return given - rows.output, laws.read_back(given)
 
     kind, spread = likeliest_kind(rows.output, rows.slope, rows.learn, fit)
@@ -118,45 +127,74 @@ def recommended(laws: LawSearch, front: Sequence[Law]) -> ModelChoice:
 
 
 def front_of(laws: LawSearch, genomes: np.ndarray, tell: Tell) -> list[Law]:
-    """The laws of an archive (n, genes) that no other one beats, by complexity."""
+    """The laws of an archive (n, genes), and of those solved for, that no other one beats, by
+    complexity."""
     layout = laws.layout
     rows = np.unique(laws.canonicalize(genomes), axis=0)
-    fits = laws.fits(rows)
-    complexity = layout.complexity(rows)
-    tests = laws.test_error(rows, fits.weights)
-    floor = EXACT * laws.rows.size
-    ranked = np.maximum(tests if laws.paper else fits.error, floor)
-    order = np.lexsort((ranked, complexity))
+    says = np.any(layout.fixed(rows) != 0, axis=1)
+    rows = rows[says]
+    fits = laws.fits(rows) if len(rows) else None
+    tests = laws.test_error(rows, fits.weights) if fits is not None else np.zeros(0)
+    genomic = (tests if laws.paper else fits.error) if fits is not None else np.zeros(0)
+    solved = [] if laws.paper else laws.solved
+    complexity = np.array([*layout.complexity(rows), *(one.complexity for one in solved)], int)
+    errors = np.array([*genomic, *(one.errors.mean() for one in solved)], float)
+    ranked = np.maximum(errors, EXACT * laws.rows.size)
     least, kept = np.inf, []
-    for k in order:
-        says = np.any(layout.fixed(rows[k]) != 0)
-        if says and np.isfinite(fits.error[k]) and ranked[k] < (1 - GAIN) * least:
+    for k in np.lexsort((errors, ranked, complexity)):
+        if np.isfinite(errors[k]) and ranked[k] < (1 - GAIN) * least:
             least = ranked[k]
             kept.append(int(k))
     several = []
     for done, k in enumerate(kept):
         tell("read back", done, len(kept), {})
-        missed = laws.fitter.predicted(rows[k : k + 1], fits.weights[k : k + 1], laws.rows.learn)
-        spread = covariance(
-            laws.fitter.slopes(rows[k], fits.weights[k]),
-            missed[0] - laws.rows.output[laws.rows.learn],
-            laws.rows.noise,
-            laws.rows.learn,
-        )
-        error = float(fits.error[k])
-        formula = law_formula(layout, rows[k], fits.weights[k], spread, laws.groups)
-        model = on_table(laws.groups, formula.expression, formula.constants, laws.rows)
-        objective = laws.objective(ranked[k : k + 1], complexity[k : k + 1])
-        several.append(
-            Law(
-                rows[k], fits.weights[k], int(complexity[k]), error,
-                float(fits.errors[k].std(ddof=1)) if laws.rows.repeats > 1 else 0.0,
-                float(tests[k]) if np.isfinite(tests[k]) else None,
-                float(objective[0]), float(fits.cost[k]), fits.squares[k],
-                with_enough_digits(formula, model),
-            )
-        )  # fmt: skip
+        objective = float(laws.objective(ranked[k : k + 1], complexity[k : k + 1])[0])
+        if k >= len(rows):
+            several.append(_solved(laws, solved[k - len(rows)], objective))
+        elif fits is not None:
+            test = float(tests[k]) if np.isfinite(tests[k]) else None
+            several.append(_fitted(laws, rows[k], fits, k, test, objective))
     return several
+
+
+def _fitted(
+    laws: LawSearch, row: np.ndarray, fits: LawFits, k: int, test: float | None, objective: float
+) -> Law:
+    """The law of a genome (genes,), the k-th of the fits."""
+    learn, weights = laws.rows.learn, fits.weights[k]
+    missed = laws.fitter.predicted(row[None], weights[None], learn)[0] - laws.rows.output[learn]
+    spread = covariance(laws.fitter.slopes(row, weights), missed, laws.rows.noise, learn)
+    formula = law_formula(laws.layout, row, weights, spread, laws.groups)
+    model = on_table(laws.groups, formula.expression, formula.constants, laws.rows)
+    return Law(
+        row, weights, int(laws.layout.complexity(row)), float(fits.errors[k].mean()),
+        _spread(laws, fits.errors[k]), test, objective, float(fits.cost[k]), fits.squares[k],
+        with_enough_digits(formula, model),
+    )  # fmt: skip
+
+
+def _solved(laws: LawSearch, one: SolvedLaw, objective: float) -> Law:
+    """A law that was solved for."""
+    names = constant_names(one.law.constants, laws.groups)
+    output, values = one.law.formula(laws.groups.inputs, names, one.values)
+    expression = laws.groups.back(output)
+    expression = min(expression, sp.expand_mul(expression, deep=False), key=sp.count_ops)
+    left = laws.groups.output if laws.groups.target is None else laws.groups.target
+    model = on_table(laws.groups, expression, names, laws.rows)
+    numbers = tuple(map(float, values))
+    formula = LawFormula(left, expression, names, numbers, model.stds(values), laws.groups)
+    held = laws.rows.test
+    missed = one.given[held] - laws.rows.output[held]
+    test = float(np.sqrt(np.square(missed).mean())) if len(held) else None
+    return Law(
+        None, None, one.complexity, float(one.errors.mean()), _spread(laws, one.errors), test,
+        objective, one.cost, one.squares, with_enough_digits(formula, model), one,
+    )  # fmt: skip
+
+
+def _spread(laws: LawSearch, errors: np.ndarray) -> float:
+    """The standard deviation of an error over the draws of the folds."""
+    return float(errors.std(ddof=1)) if laws.rows.repeats > 1 else 0.0
 
 
 def reference_corner(laws: LawSearch) -> tuple[float, float]:
@@ -213,7 +251,7 @@ def _entry(law: Law) -> dict[str, Any]:
         "sympy": shown.sympy,
         "latex": shown.latex,
         "words": shown.words,
-        "genome": [int(gene) for gene in law.genome],
+        "genome": None if law.genome is None else [int(gene) for gene in law.genome],
         "constants": constants(shown),
     }
 
@@ -237,6 +275,12 @@ def _baseline_entry(laws: LawSearch, baseline: Baseline, complexity: int) -> dic
 def _left(laws: LawSearch, law: Law) -> int:
     """Degrees of freedom that a law leaves."""
     return len(laws.rows.learn) - len(law.formula.constants)
+
+
+def _exact_note(laws: LawSearch) -> list[str]:
+    if not laws.exact:
+        return []
+    return ["a law that leaves nothing was solved for, and none was searched beyond it"]
 
 
 def _chi2_per_dof(laws: LawSearch, law: Law) -> float:
@@ -302,10 +346,11 @@ def _checks(
     if best.test_error is not None:
         # the relative spread of a root mean square over n rows is about 1/sqrt(2 n)
         high = best.error * (1 + 2 / np.sqrt(2 * len(laws.rows.test)))
+        high = max(high, EXACT * laws.rows.size)
         checks.append(
             Check(
                 "rows never seen",
-                best.test_error <= high,
+                bool(best.test_error <= high),
                 f"the recommended law errs by {best.test_error:.4g} on {len(laws.rows.test)} rows "
                 f"held out, by {best.error:.4g} in cross-validation",
             )

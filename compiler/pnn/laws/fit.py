@@ -24,6 +24,7 @@ from actionrun.compiler.pnn.genome import Layout
 from .table import TableRows
 
 AWAY = 0.2  # how far from the fit to all rows the fits of folds begin, relative
+NEARER = 0.1  # of that: a second start, where units have constants
 TOLERANCE = 1e-11  # of the sum of squares: what a further step promises to take off
 BATCH = 256
 
@@ -118,22 +119,45 @@ class LawFitter:
         folds = len(self.left_out)
         draw = np.random.default_rng([self.seed, 10**6 + 1])
         moved = np.exp(AWAY * draw.normal(size=(folds, weights.shape[1])))
-        parts = self._fit(genomes, weights[:, None] * moved, np.arange(1, folds + 1))
+        sets = np.arange(1, folds + 1)
+        parts = self._fit(genomes, weights[:, None] * moved, sets)
+        fitted, cost = parts.weights, parts.cost
+        if self.layout.hidden_bias:  # a pole that is moved so far may stand among the rows
+            near = self._fit(genomes, weights[:, None] * moved**NEARER, sets)
+            better = ~(cost <= near.cost)
+            fitted = np.where(better[:, None], near.weights, fitted)
+            cost = np.where(better, near.cost, cost)
         several = np.repeat(genomes, folds, axis=0)
-        predicted = self.predicted(several, parts.weights, self.rows.learn)
-        predicted[~np.isfinite(parts.cost)] = np.nan
+        predicted = self.predicted(several, fitted, self.rows.learn)
+        predicted[~np.isfinite(cost)] = np.nan
         return predicted.reshape(len(genomes), folds, -1)
 
     def whole(self, genomes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Weights (n, weights) and mean square (n,) of fits to all rows to learn from."""
         n = len(genomes)
-        starts = np.broadcast_to(self.first, (n, *self.first.shape))
+        starts = self.first[None] * self._exponents(genomes)[:, None]
         result = self._fit(genomes, starts, np.zeros(self.starts, int))
         costs = np.where(np.isfinite(result.cost), result.cost, np.inf).reshape(n, self.starts)
         best = np.argmin(costs, axis=1)
         weights = result.weights.reshape(n, self.starts, -1)[np.arange(n), best]
         scale = float(self.data.scales[0])
         return weights, costs[np.arange(n), best] / (len(self.rows.learn) * scale**2)
+
+    def _exponents(self, genomes: np.ndarray) -> np.ndarray:
+        """Factors of the first weights (n, weights): exponents are about 1, whatever they raise."""
+        layout = self.layout
+        factors = np.ones((len(genomes), layout.weights))
+        if "power" not in layout.activations:
+            return factors
+        code = layout.activations.index("power")
+        typical = np.median(np.abs(self.rows.inputs), axis=0)
+        typical[typical == 0] = 1
+        for unit in layout.net.neurons:
+            raised = genomes[:, unit.activation] == code
+            for source, weight in zip(unit.sources, unit.weights, strict=True):
+                if source < layout.inputs:
+                    factors[raised, weight] = typical[source]
+        return factors
 
     def _fit(self, genomes: np.ndarray, starts: np.ndarray, sets: np.ndarray) -> BatchedFit:
         """Each genome from each of its starts (n, starts, weights), the k-th on set k of `sets`

@@ -18,6 +18,8 @@ from .constant_units import PLAIN, ConstantUnit
 from .table import Groups
 
 MOST_TERMS = 60  # that a law is multiplied out to
+MOST_CONSTANTS = 999
+SURE = 1e-6  # relative deviation, below which a factor of 1 need not be written
 
 
 @dataclass(frozen=True)
@@ -102,7 +104,9 @@ class LawFormula:
         for name, one in zip(self.constants, self.shown, strict=True):
             number = float(one.written)
             rounded.decimals[abs(number)] = one.written.lstrip("-")
-            numbers[name] = sp.Float(number, 17)
+            sure = one.std is not None and one.std <= SURE * abs(one.value)
+            unit = sure and abs(number) == 1
+            numbers[name] = sp.Integer(int(number)) if unit else sp.Float(number, 17)
         shown = self.expression.xreplace(numbers)
         for number in map(abs, map(float, shown.atoms(sp.Float))):
             rounded.decimals.setdefault(number, f"{number:.12g}")
@@ -209,23 +213,28 @@ def _terms(expression: sp.Expr) -> int:
     return max(map(_terms, expression.args), default=1)
 
 
+def constant_names(count: int, groups: Groups) -> tuple[sp.Symbol, ...]:
+    """c1, c2, ..., or k1, ... where a column has such a name."""
+    taken = {*groups.words.constants}
+    numbers = range(1, MOST_CONSTANTS + 1)
+    stem = next(s for s in ("c", "k", "C", "const") if not {f"{s}{n}" for n in numbers} & taken)
+    return tuple(symbol(f"{stem}{n}") for n in numbers[:count])
+
+
 def _parted(
     expression: sp.Expr, trained: Mapping[sp.Symbol, float], groups: Groups
 ) -> tuple[sp.Expr, dict[sp.Symbol, sp.Expr]]:
     """The expression with each largest part that is made of trained weights alone as a constant of
     its own: c1, c2, ... (or k1, ... where these are taken)."""
     parts: dict[sp.Expr, sp.Symbol] = {}
-    taken = {*groups.words.constants}
-    stem = next(
-        s for s in ("c", "k", "C", "const") if not {f"{s}{n}" for n in range(1, 99)} & taken
-    )
+    names = constant_names(MOST_CONSTANTS, groups)
     free = set(trained)
 
     def constant(part: sp.Expr) -> sp.Expr:
         if not part.free_symbols & free:
             return part
         if part not in parts:
-            parts[part] = symbol(f"{stem}{len(parts) + 1}")
+            parts[part] = names[len(parts)]
         return parts[part]
 
     def replaced(part: sp.Expr) -> sp.Expr:

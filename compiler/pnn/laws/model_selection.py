@@ -12,10 +12,12 @@ LEVEL = 1.645  # standard errors
 
 @dataclass(frozen=True)
 class ModelChoice:
-    """Index of the law recommended, and why."""
+    """Index of the law recommended, and why; `worse`: how many standard errors each law is worse
+    than the one of the lowest error, () where that is not the criterion."""
 
     index: int
     reason: str
+    worse: tuple[float, ...] = ()
 
 
 def knee(complexity: Sequence[float], squares: np.ndarray) -> ModelChoice:
@@ -30,19 +32,21 @@ def knee(complexity: Sequence[float], squares: np.ndarray) -> ModelChoice:
     """
     means, errors = squares.mean(axis=1), np.sqrt(squares)
     best = int(np.argmin(means))
+    differences = errors - errors[best]
+    spreads = differences.std(axis=1, ddof=1) / np.sqrt(errors.shape[1])
+    worse = tuple((differences.mean(axis=1) / np.maximum(spreads, 1e-300)).tolist())
     for index in range(best):
-        difference = errors[index] - errors[best]
-        spread = difference.std(ddof=1) / np.sqrt(len(difference))
-        apart = float(difference.mean() / max(spread, 1e-300))
-        if apart <= LEVEL:
+        if worse[index] <= LEVEL:
             more = np.sqrt(means[index] / means[best]) - 1
             return ModelChoice(
                 index,
                 f"the simplest law that the rows cannot tell from the one of the lowest error: it "
                 f"errs {100 * more:.1f} % more, at complexity {complexity[index]:g} instead of "
-                f"{complexity[best]:g}; row by row that is {apart:.1f} standard errors",
+                f"{complexity[best]:g}; row by row that is {worse[index]:.1f} standard errors, and "
+                f"up to {LEVEL:g} tell nothing",
+                worse,
             )
-    return ModelChoice(best, "row by row, every simpler law is worse")
+    return ModelChoice(best, "row by row, every simpler law is worse", worse)
 
 
 def hypervolume(complexity: np.ndarray, error: np.ndarray, most: float, worst: float) -> float:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from .formula import LawFormula
+from .solved import SolvedLaw
 
 
 @dataclass(frozen=True, eq=False)
@@ -16,8 +17,8 @@ class Law:
     rows (None without), in the units of the output; `cost`: mean square of the fit, `squares` of
     rows that it had not seen (rows to learn from), both weighed as in the fit."""
 
-    genome: np.ndarray
-    weights: np.ndarray
+    genome: np.ndarray | None
+    weights: np.ndarray | None
     complexity: int
     error: float
     spread: float
@@ -26,6 +27,7 @@ class Law:
     cost: float
     squares: np.ndarray
     formula: LawFormula
+    solved: SolvedLaw | None = None
 
 
 def constants(formula: LawFormula) -> dict[str, dict[str, Any]]:

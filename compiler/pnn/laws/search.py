@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -17,7 +17,9 @@ from .baselines import Baseline
 from .canonical_form import LawCanonicalForm
 from .fit import LawFits, LawFitter
 from .seeds import seed_genomes
+from .solved import SolvedLaw, SumLaw, law_on_table
 from .table import Groups, TableRows, column_values
+from .table_formula import EXACT
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,7 @@ class LawSearch:
     layout: Layout
     fit_baselines: Callable[[TableRows], tuple[Baseline, ...]]
     notes: tuple[str, ...]
+    sums: tuple[SumLaw, ...] = ()
     known: dict[bytes, np.ndarray] = field(default_factory=dict)
     stage: str = "evolve"
 
@@ -51,7 +54,18 @@ class LawSearch:
 
     @property
     def evolution(self) -> Evolution:
-        return self.settings.evolution
+        evolution = self.settings.evolution
+        return replace(evolution, population=4, generations=0) if self.exact else evolution
+
+    @cached_property
+    def solved(self) -> tuple[SolvedLaw, ...]:
+        """The laws that were solved for, fitted and judged as all are."""
+        return tuple(law_on_table(law, self.rows, self.layout) for law in self.sums)
+
+    @cached_property
+    def exact(self) -> bool:
+        """Whether a law was solved for that leaves nothing, so that none has to be searched."""
+        return any(one.errors.mean() <= EXACT * self.rows.size for one in self.solved)
 
     @cached_property
     def baselines(self) -> tuple[Baseline, ...]:
@@ -68,7 +82,10 @@ class LawSearch:
         return LawCanonicalForm(self.layout)
 
     def seeds(self, tell: Tell) -> np.ndarray:
-        """Sums of one, two and three plain terms; none for the published algorithm."""
+        """Sums of one, two and three plain terms; none for the published algorithm, and where a law
+        is exact."""
+        if self.exact:
+            return np.zeros((0, self.layout.genes), np.int32)
         most = 0 if self.paper else 4 * self.evolution.population
         return seed_genomes(self.layout, most)
 
@@ -77,7 +94,9 @@ class LawSearch:
         return self.canonical_form.canonicalize(genomes)
 
     def scores(self, genomes: np.ndarray) -> np.ndarray:
-        """(n, objectives); inf where a law cannot be fitted."""
+        """(n, objectives); inf where a law cannot be fitted, and where one is exact already."""
+        if self.exact:
+            return np.full((len(genomes), len(self.objectives)), np.inf)
         canonical = self.canonicalize(genomes)
         keys = [row.tobytes() for row in canonical]
         new = list({key: k for k, key in enumerate(keys) if key not in self.known}.values())

@@ -52,9 +52,10 @@ def seed_genomes(layout: Layout, most: int) -> np.ndarray:
     return rows[order][:most]
 
 
-def _needs_scale(name: str) -> bool:
-    """Whether an activation of a trained multiple of its input is another function."""
-    return name in ACTIVATIONS and not ACTIVATIONS[name].absorbs_scale
+def _needs_scale(layout: Layout, name: str) -> bool:
+    """Whether an activation of a trained multiple of its input is another function, or the weight
+    is an exponent."""
+    return name == "power" or (name != "product" and not layout.activation(name).absorbs_scale)
 
 
 def _terms(layout: Layout) -> list[Term]:
@@ -66,6 +67,10 @@ def _terms(layout: Layout) -> list[Term]:
         if one.seeded and one.name in layout.activations
         for k in inputs
     ]
+    terms += [(one.name, (k,)) for one in layout.own for k in inputs]
+    if "power" in layout.activations:
+        sizes = range(1, min(3, layout.inputs) + 1)
+        terms += [("power", some) for n in sizes for some in islice(combinations(inputs, n), 50)]
     if "product" in layout.activations:
         for size in (2, 3):
             terms += [("product", some) for some in islice(combinations(inputs, size), MOST_SUMS)]
@@ -90,7 +95,9 @@ def sum_genome(layout: Layout, terms: tuple[Term, ...], bias: int, codes: Weight
                 genome[layer[k].activation] = layout.activations.index(name)
             for source in sources if first else (previous[k],):
                 wire(
-                    layer[k], source, codes.trained if first and _needs_scale(name) else codes.plain
+                    layer[k],
+                    source,
+                    codes.trained if first and _needs_scale(layout, name) else codes.plain,
                 )
         previous = [*range(start, start + size)]
         start += size

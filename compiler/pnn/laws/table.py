@@ -82,8 +82,10 @@ class TableRows:
 
     @cached_property
     def size(self) -> float:
-        """The error of the mean over the rows to learn from: what errors are small beside."""
-        return float(self.output[self.learn].std())
+        """The error of the mean over the rows to learn from, what errors are small beside; the mean
+        itself where that has none."""
+        mean, deviation = self.output[self.learn].mean(), self.output[self.learn].std()
+        return float(deviation if deviation > 1e-12 * abs(mean) else abs(mean) or 1.0)
 
     @cached_property
     def precision(self) -> np.ndarray:
@@ -119,7 +121,7 @@ def law_groups(study: Pnn) -> Groups:
         sizes = {n: study.dimension(n) or () for n in named}
         bottom, exponents = buckingham_groups(study, str(output), sizes)
         others = [symbol(name) for name in sizes if name != str(output)]
-        inputs = tuple(_monomial(others, one) for one in exponents)
+        inputs = tuple(_monomial(others, one) for one in exponents) or (sp.Integer(1),)
         output = output / _monomial(others, bottom)
     held = set().union(*(one.xreplace(plain).free_symbols for one in inputs))
     written = [x.name for x in walk(wanted.tree) if isinstance(x, Name)]
@@ -194,8 +196,15 @@ def table_rows(study: Pnn, groups: Groups, observations: Mapping[str, np.ndarray
         for name, column in values.items()
         if np.all(column == column[0])
     ]
+    if not study.units.reduced:
+        notes += [
+            f"the column of {name} has no unit and counts as a plain number"
+            for name, column in (study.data.columns or {}).items()
+            if column.unit is None
+        ]
     faults = []
     arrays = []
+    varies = groups.inputs != (1,)  # else dimensions alone fix the law
     for key, expression in _keyed(study, groups):
         with np.errstate(all="ignore"):
             column = column_values(groups.in_columns(expression), values)
@@ -213,7 +222,7 @@ def table_rows(study: Pnn, groups: Groups, observations: Mapping[str, np.ndarray
                     "correct these rows, or leave a cell of them empty",
                 )
             )
-        elif np.ptp(column) <= 1e-12 * np.abs(column).max():
+        elif varies and np.ptp(column) <= 1e-12 * np.abs(column).max():
             faults.append(
                 study.fault(
                     key,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -72,6 +72,9 @@ class ForceField(eqx.Module):
 class MovingSystem:
     """What moves, and the time `dt` of a step: a problem with the numbers of its parameters put in.
 
+    `linear_force`, `linear_drag`: the matrices (n, n) of forces that are linear in positions and in
+    velocities, where they are so and each coordinate has one component.
+
     `names` of the coordinates, the units of a length, the time and the energy as the study says
     them; `width`: components of each coordinate; `count`: coordinates; `mass` (n, n), `force` the
     F(q) of the Lagrangian, `reference` the motion under all forces.
@@ -90,6 +93,8 @@ class MovingSystem:
     force: ForceField
     potential: sp.Expr
     reference: VelocityVerlet
+    linear_force: np.ndarray | None
+    linear_drag: np.ndarray | None
 
     @property
     def n(self) -> int:
@@ -119,7 +124,13 @@ def moving_system(study: Pnn) -> MovingSystem:
             "maps are found for L = T - V with constant masses and V a function of position",
             "leave velocities and time out of V, and positions out of T",
         )  # fmt: skip
+    if any(words.t in f.free_symbols for f in symbolic.force):
+        raise study_error(
+            study, where, "map.force", "maps are found for forces that do not depend on time",
+            "leave the time out of the Lagrangian and of nonconservative",
+        )  # fmt: skip
     put = [f.subs(values) for f in forces]
+    pushes = [sp.expand((f - g).subs(values)) for f, g in zip(symbolic.force, forces, strict=True)]
     numbers = np.array(mass.subs(values).tolist(), dtype=float)
     inverse = np.linalg.inv(numbers)
     total = lowered([f.subs(values) for f in symbolic.force], [*words.q, *words.v, words.t])
@@ -145,7 +156,20 @@ def moving_system(study: Pnn) -> MovingSystem:
         force=ForceField(lowered(put, words.q), width, jnp.ones(())),
         potential=potential,
         reference=VelocityVerlet(acceleration, symbolic.nonconservative is not None),
+        linear_force=_matrix(put, words.q) if width == 1 else None,
+        linear_drag=_matrix(pushes, words.v) if width == 1 else None,
     )
+
+
+def _matrix(forces: Sequence[sp.Expr], of: Sequence[sp.Symbol]) -> np.ndarray | None:
+    """M of forces M x, for symbols x; None where they are no such."""
+    matrix = sp.Matrix(len(forces), len(of), lambda i, j: sp.diff(forces[i], of[j]))
+    if any(entry.free_symbols for entry in matrix):
+        return None
+    left = sp.Matrix(forces) - matrix * sp.Matrix(of)
+    if any(sp.expand(entry) != 0 for entry in left):
+        return None
+    return np.array(matrix.tolist(), dtype=float)
 
 
 def _given(study: Pnn, name: str) -> Any:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import jax.numpy as jnp
 import numpy as np
-from actionrun.compiler.numerics.genomes.network import ForceEvaluation, Neuron, no_force
+from actionrun.compiler.numerics.genomes.network import PRODUCTS, ForceEvaluation, Neuron, no_force
 from actionrun.compiler.numerics.networks.activations import ACTIVATIONS
 
 from .data import joined
@@ -22,7 +22,7 @@ def effective_activations(model: MapModel, genome: np.ndarray, weights: np.ndarr
     the data; the genome itself where there are none."""
     layout, net = model.layout, model.layout.net
     names = [layout.activations[code] for code in genome[: layout.units]]
-    if "linear" not in layout.activations or "product" in names or not PASS_ON & {*names}:
+    if "linear" not in layout.activations or {*PRODUCTS} & {*names} or not PASS_ON & {*names}:
         return genome
     rows = joined((*model.motions.train, *model.motions.validation, *model.motions.test))
     values = [np.asarray(one) for one in model.map.reader(jnp.asarray(rows.q), jnp.asarray(rows.v))]
@@ -47,5 +47,5 @@ def effective_activations(model: MapModel, genome: np.ndarray, weights: np.ndarr
         total, name = weighted_inputs(step), names[step.activation]
         if name in PASS_ON and total.min() > 0:
             same[step.activation] = layout.activations.index("linear")
-        values.append(np.asarray(ACTIVATIONS[name](jnp.asarray(total))))
+        values.append(np.asarray(layout.activation(name)(jnp.asarray(total))))
     return same

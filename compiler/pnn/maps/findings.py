@@ -12,6 +12,7 @@ from actionrun.compiler.findings import Findings
 from actionrun.compiler.pnn.canonical_form import least_complex
 from actionrun.compiler.program import Tell
 
+from .choice import recommended
 from .data import MotionPairs, StatePairs
 from .effective_activations import effective_activations
 from .evaluation import MapEvaluation, as_step, map_evaluation, richardson_limit
@@ -19,8 +20,14 @@ from .model import FINAL_ROWS, MapModel, thinned
 from .printing import map_equations
 from .pruning import front_of, simplified
 from .report import report
-from .result import ContinuumLimit, FrontEntry, MapResult, Variants, in_natural_units, resting_error
-from .structure_proof import MapMatrices, known_scheme, map_matrices, prove_structure
+from .result import ContinuumLimit, FrontEntry, MapResult, Variants, in_natural_units
+from .structure_proof import (
+    MapMatrices,
+    known_scheme,
+    map_matrices,
+    misses,
+    prove_structure,
+)
 from .variants import chain_fit, learned_force_fit
 from .warm_up import Precompiler
 
@@ -39,9 +46,10 @@ def _result(
     model: MapModel, precompiler: Precompiler, genomes: np.ndarray, tell: Tell
 ) -> MapResult:
     entries = _front_entries(model, genomes, tell)
-    best = recommended(model, entries)
-    best = _refitted(model, best)
-    entries = tuple(best if e.genome is best.genome else e for e in entries)
+    choice = recommended(model, entries)
+    best = _refitted(model, choice.best)
+    entries = tuple(best if e is choice.best else e for e in entries)
+    choice = replace(choice, best=best)
     tell("variants", 0, 2, {})
     chain = chain_fit(model, best.genome, best.weights)
     tell("variants", 1, 2, {})
@@ -58,7 +66,7 @@ def _result(
     tell("judge", len(steps), len(steps) + 1, {})
     evaluations += precompiler.baselines()
     limit = _limit(model, best, tell)
-    return MapResult(entries, best, evaluations, Variants(chain, own), limit)
+    return MapResult(entries, choice, evaluations, Variants(chain, own), limit)
 
 
 def _front_entries(model: MapModel, genomes: np.ndarray, tell: Tell) -> tuple[FrontEntry, ...]:
@@ -77,27 +85,30 @@ def _front_entries(model: MapModel, genomes: np.ndarray, tell: Tell) -> tuple[Fr
     weights = np.where(better, fitted.weights, scored.weights[rows])
     test, selected = (model.metrics(kept, weights, part) for part in (model.test, model.validation))
     errors, chosen = model.error(test), model.error(selected)
+    parts = model.part_errors(kept, weights)
     entries = []
     for k, genome in enumerate(kept):
         tell("algebra", k, len(kept), {})
         complexity = int(model.layout.complexity(genome))
         values = float(errors[k]), float(chosen[k]), float(test.reversal[k]), float(test.volume[k])
         if np.isfinite(values).all():
-            entries.append(_entry(model, genome, weights[k], complexity, *values))
+            entries.append(_entry(model, genome, weights[k], complexity, *values, parts[k]))
     return tuple(sorted(entries, key=lambda e: (e.complexity, e.selected)))
 
 
 def _entry(
     model: MapModel, genome, weights, complexity: int, error: float, selected: float,
-    reversal: float, volume: float,
+    reversal: float, volume: float, parts: np.ndarray | None = None,
 ) -> FrontEntry:  # fmt: skip
     same = effective_activations(model, genome, weights)
     forms = map_matrices(model, same)
+    price = model.settings.parsimony * complexity
+    proof = prove_structure(model, genome, weights)
     return FrontEntry(
         genome, weights, complexity, error, selected,
-        error + model.settings.parsimony * complexity,
-        forms, prove_structure(model, genome), scheme_name(model, forms, genome, weights),
+        error + price, forms, proof, scheme_name(model, forms, genome, weights),
         map_equations(model, genome if forms is None else same, weights, forms), reversal, volume,
+        selected + price, np.zeros(0) if parts is None else parts, misses(model, forms, proof),
     )  # fmt: skip
 
 
@@ -106,29 +117,6 @@ def scheme_name(model: MapModel, forms: MapMatrices | None, genome, weights) -> 
     if forms is None:
         return None
     return known_scheme(in_natural_units(model, forms, genome, weights), model.system.damped)
-
-
-def recommended(model: MapModel, entries: tuple[FrontEntry, ...]) -> FrontEntry:
-    """Of the maps whose structure is proved the one at the cliff of their front: where a unit of
-    complexity lowers the error most, as symbolic regression chooses (Schmidt & Lipson, Science 324,
-    81, 2009; the `score` of PySR, arXiv 2305.01582). Where none is proved, and for the published
-    algorithm, the lowest objective.
-
-    A map that hardly moves is no answer: in decibels the error has to be nearer to the least than
-    to that of leaving every state as it is.
-    """
-    resting, price = resting_error(model), model.settings.parsimony
-    halfway = (min(e.selected for e in entries) + resting) / 2
-    before, level = 0, resting
-    cliffs: list[tuple[float, FrontEntry]] = []
-    for e in sorted(entries, key=lambda e: (e.complexity, e.selected)):
-        if e.proved(model.system.damped) and e.selected < level and e.complexity > before:
-            cliffs.append(((level - e.selected) / (e.complexity - before), e))
-            before, level = e.complexity, e.selected
-    high = [cliff for cliff in cliffs if cliff[1].selected < halfway]
-    if high and not model.settings.paper:
-        return max(high, key=lambda cliff: cliff[0])[1]
-    return min(entries, key=lambda e: e.selected + price * e.complexity)
 
 
 def _refitted(model: MapModel, best: FrontEntry) -> FrontEntry:
@@ -140,6 +128,7 @@ def _refitted(model: MapModel, best: FrontEntry) -> FrontEntry:
     return _entry(
         model, best.genome, weights, best.complexity, float(model.error(test)[0]),
         float(model.error(selected)[0]), float(test.reversal[0]), float(test.volume[0]),
+        model.part_errors(best.genome[None], weights[None])[0],
     )  # fmt: skip
 
 

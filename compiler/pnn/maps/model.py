@@ -36,6 +36,7 @@ FINAL_ROWS = 4000  # that the front is fitted on when the search is over
 FEW_ROWS = 100  # of motions that were computed: they have no noise
 ROWS_A_WEIGHT = 5  # at least
 SAMPLE = 16
+PARTS = 10  # of the validation rows, which tell the standard error of a difference
 BATCH = 32
 BATCH_SIZE = 16  # of fits: networks of a generation differ much in how long they take
 ABANDON_COST = 1e3  # a cost: leaving every state as it is costs about 2
@@ -234,6 +235,24 @@ class MapModel:
         counts = np.where(place < len(rows), 1 / len(rows), 0.0)[:, None]
         part = rows[np.minimum(place, len(rows) - 1)]
         return tuple(map(jnp.asarray, (part.q, part.v, part.next_q, part.next_v, counts)))
+
+    @cached_property
+    def parts(self) -> list[StatePairs]:
+        """The validation rows in about ten parts, none of two motions: what tells how sure a
+        difference of errors is."""
+        motions = self.motions.validation
+        each = max(1, round(PARTS / len(motions)))
+        cuts = [np.array_split(np.arange(len(rows)), each) for rows in motions]
+        return [
+            thinned(rows[cut]) for rows, several in zip(motions, cuts, strict=True)
+            for cut in several if len(cut)
+        ]  # fmt: skip
+
+    def part_errors(self, genomes: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        """Errors on each of the parts, (n, parts)."""
+        return np.stack(
+            [self.error(self.metrics(genomes, weights, part)) for part in self.parts], axis=1
+        )
 
     def error(self, metrics: MapMetrics) -> np.ndarray:
         """10 log10(mse_x/pm^2) + 10 log10(mse_v/(pm/fs)^2), or in the study's own units."""

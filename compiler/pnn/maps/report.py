@@ -19,7 +19,15 @@ from .evaluation import BACK, LONG, MapEvaluation
 from .figures import errors_figure, family, family_table, force_figure, variants_table
 from .model import MapModel
 from .network_diagram import network_figure
-from .result import ContinuumLimit, FrontEntry, MapResult, as_result, energy_unit, resting_error
+from .result import (
+    ContinuumLimit,
+    FrontEntry,
+    MapChoice,
+    MapResult,
+    as_result,
+    energy_unit,
+    resting_error,
+)
 
 CHAIN, OWN = "in a chain", "own force"
 SHOWN = 400  # points of a long curve
@@ -77,7 +85,7 @@ def report(model: MapModel, result: MapResult, history: np.ndarray) -> Findings:
             ],
             "judged": {one.name: _numbers(model, one) for one in several},
         },
-        summary=_summary(model, best, own, limit),
+        summary=_summary(model, result),
         arrays=_arrays(model, several),
         figures=(
             network_figure(model, best.genome, best.weights),
@@ -85,7 +93,7 @@ def report(model: MapModel, result: MapResult, history: np.ndarray) -> Findings:
             *force_figure(model, variants),
         ),
         tables=(
-            _front_table(sound, best, damped),
+            _front_table(sound, result.choice, damped),
             family_table(entries),
             *variants_table(model, best, variants),
             _peer_table(model, several),
@@ -145,14 +153,16 @@ def _numbers(model: MapModel, one: MapEvaluation) -> dict[str, float | None]:
     return {k: v if v is not None and np.isfinite(v) else None for k, v in numbers.items()}
 
 
-def _summary(
-    model: MapModel, best: FrontEntry, own: MapEvaluation, limit: ContinuumLimit | None
-) -> tuple[tuple[str, str], ...]:
+def _summary(model: MapModel, result: MapResult) -> tuple[tuple[str, str], ...]:
+    best, own, limit = result.best, result.evaluations[0], result.limit
     length, _, _ = model.units
     to_energy, energy = energy_unit(model)
     unit = model.length_unit
     lines = [("map", e.text) for e in best.equations]
     lines.append(("known as", best.known or "no scheme that has a name here"))
+    lines.append(("why", result.choice.reason))
+    if best.misses:
+        lines.append(("misses", "; ".join(best.misses)))
     lines.append(("complexity", str(best.complexity)))
     lines.append(("error", f"{best.error:.2f} dB on the test rows"))
     if best.proof is not None:
@@ -244,10 +254,13 @@ def _arrays(model: MapModel, several: list[MapEvaluation]) -> dict[str, Array]:
     return arrays
 
 
-def _front_table(entries: tuple[FrontEntry, ...], best: FrontEntry, damped: bool) -> Table:
+def _front_table(entries: tuple[FrontEntry, ...], choice: MapChoice, damped: bool) -> Table:
     rows = []
     for e in entries:
-        words = ["recommended"] if e is best else []
+        words = ["recommended"] if e is choice.best else []
+        as_good = e is not choice.best and any(e is tie for tie in choice.ties)
+        words += ["as good"] if as_good else []
+        words += [f"misses the {one}" for one in e.misses]
         words += [e.known or ("" if e.proof is not None else "not linear")]
         if e.proof is not None:
             words += ["reversible"] if e.proof.reversible else []
@@ -259,14 +272,17 @@ def _front_table(entries: tuple[FrontEntry, ...], best: FrontEntry, damped: bool
                 e.complexity,
                 round(e.error, 2),
                 round(e.objective, 2),
+                round(e.criterion, 2),
                 ", ".join(filter(None, words)),
                 "; ".join(q.text for q in e.equations),
             )
         )
     return Table(
         "front", "Networks that no other one beats in complexity, error and structure, of those "
-        "that predict better than no change. What is reversible or symplectic is so by proof.",
-        ("complexity", "error / dB", "objective", "known as", "map"), tuple(rows),
+        "that predict better than no change. What is reversible or symplectic is so by proof. The "
+        "objective is of the test rows, the criterion, by which the map is chosen, the same of the "
+        "validation rows.",
+        ("complexity", "error / dB", "objective", "criterion", "known as", "map"), tuple(rows),
     )  # fmt: skip
 
 

@@ -20,7 +20,9 @@ from .variants import LearnedForce
 class FrontEntry:
     """A network of the front, fitted on many rows; `error` on the test rows, `selected` on the
     validation rows. `matrices`, `scheme` and `equations` are of what it is on these (see `acting`),
-    the proof is of the network wherever it is."""
+    the proof is of the network wherever it is. `criterion`: `selected` plus parsimony times
+    complexity; `parts`: errors on parts of the validation rows; `misses`: what the study declares
+    and the map has not."""
 
     genome: np.ndarray
     weights: np.ndarray
@@ -34,6 +36,9 @@ class FrontEntry:
     equations: tuple[Equation, ...]
     reversal: float
     volume: float
+    criterion: float
+    parts: np.ndarray
+    misses: tuple[str, ...]
 
     @property
     def known(self) -> str:
@@ -43,6 +48,15 @@ class FrontEntry:
 
     def proved(self, damped: bool) -> bool:
         return self.proof is not None and self.proof.holds(damped)
+
+
+@dataclass(frozen=True)
+class MapChoice:
+    """The map recommended, in a sentence why, and the maps that it was as good as."""
+
+    best: FrontEntry
+    reason: str
+    ties: tuple[FrontEntry, ...]
 
 
 @dataclass(frozen=True)
@@ -70,10 +84,14 @@ class MapResult:
     one, its variants and what it stands beside, and its limit."""
 
     entries: tuple[FrontEntry, ...]
-    best: FrontEntry
+    choice: MapChoice
     evaluations: list[MapEvaluation]
     variants: Variants
     limit: ContinuumLimit | None
+
+    @property
+    def best(self) -> FrontEntry:
+        return self.choice.best
 
 
 def in_natural_units(model: MapModel, forms: MapMatrices, genome, weights) -> NaturalMatrices:
@@ -113,6 +131,8 @@ def as_result(model: MapModel, entry: FrontEntry) -> dict[str, Any]:
         "complexity": entry.complexity,
         "error": entry.error,
         "objective": entry.objective,
+        "criterion": entry.criterion,
+        "misses": list(entry.misses),
         "text": "; ".join(e.text for e in entry.equations),
         "latex": r" \\ ".join(e.latex for e in entry.equations),
         "genome": [int(c) for c in entry.genome],

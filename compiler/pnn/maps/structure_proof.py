@@ -13,6 +13,7 @@ from fractions import Fraction
 import numpy as np
 import sympy as sp
 from actionrun.compiler.pnn.genome_expression import exact_weights, network_outputs
+from scipy.linalg import expm
 
 from .model import MapModel
 
@@ -68,24 +69,33 @@ def map_matrices(model: MapModel, row: np.ndarray) -> MapMatrices | None:
 @dataclass(frozen=True)
 class StructureProof:
     """`reversible`: going back with reversed velocity returns; `scale`: J^T Omega J = scale Omega
-    where that holds with a constant (1: symplectic), else None. `reasons` are sentences."""
+    where that holds with a constant (1: symplectic), else None. `reasons` are sentences. `here`:
+    what holds of the fitted map for the one force that acts, where that is linear."""
 
     reversible: bool
     scale: sp.Expr | None
     reasons: tuple[str, ...]
+    here: LinearStructure | None = None
 
     @property
     def symplectic(self) -> bool:
         return self.scale == 1
 
     def holds(self, damped: bool) -> bool:
-        """The structure of the true motion: damped motion contracts areas at a constant rate."""
-        return self.scale not in (None, 0) if damped else self.symplectic and self.reversible
+        """The structure of the true motion, for every force or for the linear one that acts: damped
+        motion contracts areas at a constant rate."""
+        if damped:
+            return self.scale not in (None, 0)
+        if self.here is not None and max(self.here.area, self.here.reversal) < HOLDS:
+            return True
+        return self.symplectic and self.reversible
 
 
-def prove_structure(model: MapModel, row: np.ndarray) -> StructureProof | None:
+def prove_structure(
+    model: MapModel, row: np.ndarray, values: np.ndarray | None = None
+) -> StructureProof | None:
     """Time reversal and symplecticity of a genome, proved or refuted; None where it is not linear
-    but for the force."""
+    but for the force. With fitted weights `values` (weights,) a linear force is judged too."""
     forms = map_matrices(model, row)
     if forms is None:
         return None
@@ -116,7 +126,62 @@ def prove_structure(model: MapModel, row: np.ndarray) -> StructureProof | None:
         area = "symplectic: refuted, J^T Omega J depends on the force"
     else:
         area = f"symplectic: refuted, J^T Omega J = ({scale}) Omega: areas change at one rate"
-    return StructureProof(reversible, scale, (why, area))
+    here = None
+    if values is not None:
+        free = np.isnan(model.layout.fixed(row))
+        here = linear_structure(model, natural_matrices(model, forms, values[free]))
+    reasons = (why, area) if here is None else (why, area, here.words)
+    return StructureProof(reversible, scale, reasons, here)
+
+
+def misses(
+    model: MapModel, forms: MapMatrices | None, proof: StructureProof | None
+) -> tuple[str, ...]:
+    """What a study declares and a map has not, as far as algebra sees it."""
+    lacking = []
+    if model.system.damped and proof is not None and proof.scale == 1:
+        lacking.append("drag: the map keeps areas")
+    still = forms is not None and all(entry == 0 for entry in forms.B)
+    if still and model.map.force is not None and model.system.linear_force is None:
+        lacking.append("force: the map does not feel it")
+    return tuple(lacking)
+
+
+@dataclass(frozen=True)
+class LinearStructure:
+    """A fitted map under the one linear force that acts: how far J^T Omega J is from a multiple of
+    Omega (of Omega itself, where nothing is lost), how far going forward and back is from where it
+    began, and how far the map is from the exact one, all in units of dt and the masses."""
+
+    area: float
+    reversal: float
+    exact: float
+
+    @property
+    def words(self) -> str:
+        kept = f"areas are kept to {self.area:.0e}, the way back returns to {self.reversal:.0e}"
+        return f"for this linear force: {kept}; {self.exact:.0e} from the exact map"
+
+
+def linear_structure(model: MapModel, one: NaturalMatrices) -> LinearStructure | None:
+    """None where the force is not linear, or has more than one component a coordinate."""
+    stiffness, drag = model.system.linear_force, model.system.linear_drag
+    if stiffness is None or drag is None:
+        return None
+    k, dt, mass = len(one.P), model.system.dt, model.system.mass
+    none = np.zeros((k, k))
+    # in these units a force of the map is dt^2 F over its mass, and a velocity v dt
+    J = one.A + one.B @ np.diag(1 / np.diag(mass)) @ stiffness @ one.P * dt**2
+    omega = np.block([[none, mass], [-mass, none]])
+    image, mirror = J.T @ omega @ J, np.diag([1.0] * k + [-1.0] * k)
+    scale = np.vdot(omega, image) / np.vdot(omega, omega) if model.system.damped else 1.0
+    inverse = np.linalg.inv(mass)
+    flow = np.block([[none, np.eye(k)], [inverse @ stiffness * dt**2, inverse @ drag * dt]])
+    return LinearStructure(
+        float(np.abs(image - scale * omega).max() / np.abs(omega).max()),
+        float(np.abs(mirror @ J @ mirror @ J - np.eye(2 * k)).max()),
+        float(np.abs(J - expm(flow)).max()),
+    )
 
 
 def _scale(model: MapModel, A: sp.Matrix, B: sp.Matrix, P: sp.Matrix) -> sp.Expr | None:
@@ -156,6 +221,8 @@ SCHEMES = {
     "second-order Taylor step": (1, 0.5, 1, 0, 1),
 }
 NEAR = 2e-3
+HOLDS = 1e-6  # of fitted numbers: what is as near as this is so
+STILL = 1e-9  # a loss of velocity below it is none
 
 
 @dataclass(frozen=True)
@@ -199,7 +266,7 @@ def known_scheme(one: NaturalMatrices, damped: bool) -> str | None:
     if np.abs(one.B).max() < 1e-12:
         return "free flight" if max(abs(xv - 1), abs(vv - 1)) < NEAR else None
     loss = 1 - vv
-    if damped and abs(loss) < 0.5:
+    if damped and STILL < abs(loss) < 0.5:
         wanted = (1 - loss / 2, 0.5, 1, 0.5, 1)
         if np.abs(np.array([xv, xf, place, time, vf]) - wanted).max() < NEAR:
             return "damped position Verlet"

@@ -1,0 +1,368 @@
+"""Laws that are solved for, not searched: the output is a function of a sum of few terms, or of a
+quotient of two such sums. Which terms is linear regression; constants follow by Gauss-Newton.
+
+What is not exact has to earn its place by the extended Bayesian information criterion (Chen & Chen,
+Biometrika 95, 759, 2008): out of so many terms some fit any few rows by chance.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from math import comb, log
+
+import numpy as np
+import sympy as sp
+from actionrun.compiler.numerics.genomes.term_selection import Subset, best_subsets, exact_subset
+from actionrun.compiler.pnn.genome import Layout
+
+from .table import TableRows
+from .terms import Term, candidate_terms, power_products, term_values
+
+MOST_ROWS = 2000  # that terms are chosen by
+SIMPLE, BY_RANK = 500, 700  # terms: the simplest, and of the others those of the highest rank
+QUOTIENT = 150  # terms of a quotient's sums
+MOST_CONSTANTS = 3  # of laws that are not exact
+KEPT = 60  # subsets of a size
+STEPS = 60
+NOTHING, FEW = 1e-6, 3  # of the output's spread: an error that is none, for so few constants
+STRICT = 1e-9  # for more, which come near much that they are not
+MOST_LAWS = 25
+
+
+@dataclass(frozen=True)
+class Link:
+    """y = h(u): values of u for y, of y and its slope for u, the symbols of y; which activation it
+    is of a network."""
+
+    name: str
+    activation: str
+    to: Callable[[np.ndarray], np.ndarray]
+    back: Callable[[np.ndarray], np.ndarray]
+    slope: Callable[[np.ndarray], np.ndarray]
+    symbolic: Callable[[sp.Expr], sp.Expr]
+
+
+LINKS = (
+    Link("itself", "linear", lambda y: y, lambda u: u, np.ones_like, lambda u: u),
+    Link("inverse", "inverse", lambda y: 1 / y, lambda u: 1 / u, lambda u: -1 / u**2,
+         lambda u: 1 / u),
+    Link("exp", "exp", np.log, np.exp, np.exp, sp.exp),
+    Link("root", "sqrt", np.square, np.sqrt, lambda u: 0.5 / np.sqrt(u), sp.sqrt),
+    Link("inverse root", "sqrt", lambda y: y**-2.0, lambda u: u**-0.5,
+         lambda u: -0.5 * u**-1.5, lambda u: 1 / sp.sqrt(u)),
+    Link("square", "square", np.sqrt, np.square, lambda u: 2 * u, lambda u: u**2),
+    Link("asin", "asin", np.sin, np.arcsin, lambda u: (1 - u**2) ** -0.5, sp.asin),
+    Link("acos", "acos", np.cos, np.arccos, lambda u: -((1 - u**2) ** -0.5), sp.acos),
+    Link("log", "log", np.exp, np.log, lambda u: 1 / u, sp.log),
+)  # fmt: skip
+POSITIVE = {"exp", "root", "inverse root", "square"}  # links of numbers of one sign
+
+
+@dataclass(frozen=True)
+class SumLaw:
+    """y = sign * h((sum of a * term) / (1 + sum of b * term))."""
+
+    link: Link
+    sign: float
+    above: tuple[Term, ...]
+    below: tuple[Term, ...] = ()
+
+    def expression(self, inputs: Sequence[sp.Expr], constants: Sequence[sp.Symbol]) -> sp.Expr:
+        top = sp.Add(*(c * t.expression(inputs)
+                       for c, t in zip(constants, self.above, strict=False)))  # fmt: skip
+        rest = constants[len(self.above) :]
+        bottom = sp.Add(
+            1, *(c * t.expression(inputs) for c, t in zip(rest, self.below, strict=True))
+        )
+        return int(self.sign) * self.link.symbolic(top / bottom)
+
+    def formula(
+        self, inputs: Sequence[sp.Expr], symbols: Sequence[sp.Symbol], values: np.ndarray
+    ) -> tuple[sp.Expr, np.ndarray]:
+        """The expression with its constants' symbols, and their values; (a + b t)/(1 + c t) as a
+        constant and a pole."""
+        flat, split = Term((0,) * len(inputs)), len(self.above)
+        if len(self.below) == 1 and self.below[0] != flat and {*self.above} <= {flat, *self.below}:
+            a = dict(zip(self.above, values, strict=False))
+            b, t = values[split], self.below[0].expression(inputs)
+            level = a.get(self.below[0], 0.0) / b
+            numbers = [level, (a.get(flat, 0.0) - level) / b, 1 / b]
+            used = [level] if self.below[0] in a else []
+            first, (pole, place) = symbols[: len(used)], symbols[len(used) : len(used) + 2]
+            inner = sp.Add(*first, pole / (t + place))
+            return int(self.sign) * self.link.symbolic(inner), np.array([*used, *numbers[1:]])
+        return self.expression(inputs, symbols), values
+
+    @property
+    def constants(self) -> int:
+        return len(self.above) + len(self.below)
+
+    def complexity(self, layout: Layout) -> int:
+        """That of a network that says it: 2 for each constant, 1 for each other weight, each
+        activation once."""
+        used = set().union(*(term.activations() for term in (*self.above, *self.below)))
+        used |= {self.link.activation} | ({"inverse", "product"} if self.below else set())
+        scores = dict(zip(layout.activations, layout.scores, strict=True))
+        dearest = max(layout.scores)
+        price = sum(scores.get(name, dearest) ** 2 for name in used - {"linear"})
+        weights = sum(term.cost for term in (*self.above, *self.below))
+        return 2 * self.constants + weights + price
+
+
+@dataclass(frozen=True)
+class SolvedLaw:
+    """A law on a table: its constants, the mean square of its fit, weighed, the errors (repeats,)
+    of its cross-validation and the squares (rows to learn from) as `fit.LawFits` has them; the
+    output that it says for every row, and what its folds say of the rows that they left out."""
+
+    law: SumLaw
+    values: np.ndarray
+    complexity: int
+    cost: float
+    errors: np.ndarray
+    squares: np.ndarray
+    given: np.ndarray
+    left_out: np.ndarray
+
+
+def solved_laws(rows: TableRows, layout: Layout) -> tuple[SumLaw, ...]:
+    """Laws of a table, those of the lowest criterion for their complexity, exact ones alone where
+    there are some."""
+    allowed = dict(zip(layout.activations, layout.scores, strict=True))
+    learn = rows.learn[:MOST_ROWS]
+    x, y = rows.inputs[learn], rows.output[learn]
+    precision = rows.precision[learn]
+    size = rows.size
+    terms, values = term_values(candidate_terms(x.shape[1], allowed), x)
+    table = _Table(x, y, precision, terms, values)
+    judged: list[tuple[float, int, SumLaw]] = []
+    for link in LINKS:
+        if link.activation not in allowed and link.activation != "linear":
+            continue
+        aim = table.linked(link)
+        if aim is None:
+            continue
+        sign, target, weight = aim
+        for law in table.exact_laws(link, sign, target, weight, "inverse" in allowed):
+            if _is_exact(law, table.fit(law)[1], size):
+                judged.append((-np.inf, law.complexity(layout), law))
+    if judged:
+        return (min(judged, key=lambda one: one[1])[2],)
+    for link in LINKS:
+        if link.activation not in allowed and link.activation != "linear":
+            continue
+        aim = table.linked(link)
+        if aim is not None:
+            for law, terms_looked_at in table.sparse_laws(link, *aim, "inverse" in allowed):
+                _, cost = table.fit(law)
+                if np.isfinite(cost):
+                    criterion = _criterion(cost, len(y), law.constants, terms_looked_at, size)
+                    if _is_exact(law, cost, size):
+                        criterion = -np.inf
+                    judged.append((criterion, law.complexity(layout), law))
+    chosen, least = [], np.inf
+    for criterion, _, law in sorted(judged, key=lambda one: (one[1], one[0])):
+        if criterion < least:
+            least = criterion
+            chosen.append(law)
+        if least == -np.inf:
+            return (law,)
+    return tuple(chosen[-MOST_LAWS:])
+
+
+def _is_exact(law: SumLaw, cost: float, size: float) -> bool:
+    """Whether nothing is left but digits: few constants may leave more."""
+    return bool(np.sqrt(cost) <= size * (NOTHING if law.constants <= FEW else STRICT))
+
+
+def _criterion(cost: float, rows: int, constants: int, terms: int, size: float) -> float:
+    """The extended Bayesian information criterion of a fit."""
+    fit = rows * log(max(cost, (1e-12 * size) ** 2))
+    return fit + constants * log(rows) + 2 * log(len(LINKS) * comb(terms, constants))
+
+
+class _Table:
+    """The rows that terms are chosen by, with the values of all terms."""
+
+    def __init__(self, x, y, precision, terms: list[Term], values: np.ndarray):
+        self.x, self.y, self.precision = x, y, precision
+        self.terms, self.values = terms, values
+        self.index = {term: k for k, term in enumerate(terms)}
+
+    def linked(self, link: Link) -> tuple[float, np.ndarray, np.ndarray] | None:
+        """The sign of the output, u of each row and what its residual counts there; None where the
+        output is no value of the link."""
+        y = self.y
+        sign = 1.0
+        if link.name in POSITIVE:
+            if np.all(y < 0):
+                sign = -1.0
+            elif not np.all(y >= 0):
+                return None
+        with np.errstate(all="ignore"):
+            u = link.to(sign * y)
+            slope = np.abs(link.slope(u))
+            same = np.abs(link.back(u) - sign * y) <= 1e-9 * np.abs(y).max()
+        slope = np.where(np.isfinite(slope), slope, 0.0)
+        weight = np.minimum(slope, 1e6 * max(np.median(slope), 1e-300)) * self.precision
+        if not (np.all(np.isfinite(u)) and np.all(same) and np.any(weight > 0)):
+            return None
+        return sign, u, weight
+
+    def exact_laws(self, link, sign, target, weight, quotients: bool):
+        """Laws of which nothing is left, as far as linear regression sees."""
+        count = self.x.shape[1]
+        first, second = (
+            [Term(p) for p in power_products(count, most, sign=False)] for most in (1, 2)
+        )
+        weighed = target * weight
+        for family in (first, second, self.terms[: len(self.y) // 3]):
+            places = [self.index[t] for t in family if t in self.index]
+            subset = exact_subset(self.values[:, places] * weight[:, None], weighed)
+            if subset is not None:
+                yield SumLaw(link, sign, tuple(self.terms[places[k]] for k in subset))
+                break
+        for family in (first, second, self.terms[: len(self.y) // 6]) if quotients else ():
+            places = [self.index[t] for t in family if t in self.index]
+            below = [k for k in places if self.terms[k] != Term((0,) * count)]
+            columns = np.concatenate(
+                [self.values[:, places], -target[:, None] * self.values[:, below]], axis=1
+            )
+            subset = exact_subset(columns * weight[:, None], weighed)
+            if subset is not None:
+                yield self._quotient(link, sign, [*places, *below], len(places), subset)
+                break
+
+    def sparse_laws(self, link, sign, target, weight, quotients: bool):
+        """The best laws of few terms, with how many terms they were chosen from."""
+        aim = target * weight
+        columns = self.values * weight[:, None]
+        places = np.arange(len(self.terms))
+        if len(places) > SIMPLE + BY_RANK:
+            others = columns[:, SIMPLE:]
+            away = aim - aim.mean()
+            centred = others - others.mean(axis=0)
+            length = np.maximum(np.linalg.norm(centred, axis=0), 1e-300)
+            ranks = np.argsort(-np.abs(centred.T @ away) / length, kind="stable")[:BY_RANK]
+            places = np.concatenate([places[:SIMPLE], np.sort(places[SIMPLE:][ranks])])
+        for subset in best_subsets(columns[:, places], aim, MOST_CONSTANTS, KEPT):
+            chosen = tuple(self.terms[places[k]] for k in subset)
+            yield SumLaw(link, sign, chosen), len(self.terms)
+        if quotients:
+            top = list(range(min(QUOTIENT, len(self.terms))))
+            below = [k for k in top if self.terms[k] != Term((0,) * self.x.shape[1])]
+            both = np.concatenate([columns[:, top], -target[:, None] * columns[:, below]], axis=1)
+            for subset in best_subsets(both, aim, MOST_CONSTANTS, KEPT):
+                if any(k >= len(top) for k in subset) and any(k < len(top) for k in subset):
+                    yield (
+                        self._quotient(link, sign, [*top, *below], len(top), subset),
+                        both.shape[1],
+                    )
+
+    def _quotient(self, link, sign, places, top: int, subset: Subset) -> SumLaw:
+        above = tuple(self.terms[places[k]] for k in subset if k < top)
+        below = tuple(self.terms[places[k]] for k in subset if k >= top)
+        return SumLaw(link, sign, above, below)
+
+    def fit(self, law: SumLaw) -> tuple[np.ndarray, float]:
+        columns = [self.values[:, [self.index[t] for t in part]] for part in (law.above, law.below)]
+        return fit_sum_law(law, *columns, self.y, self.precision)
+
+
+def fit_sum_law(
+    law: SumLaw, above: np.ndarray, below: np.ndarray, y: np.ndarray, precision: np.ndarray
+) -> tuple[np.ndarray, float]:
+    """Constants and the weighed mean square over rows, for the terms' values (rows, terms): linear
+    least squares in u, then Gauss-Newton with Marquardt's damping in y. The mean square is infinite
+    where that fails."""
+    link, sign = law.link, law.sign
+    with np.errstate(all="ignore"):
+        u = link.to(sign * y)
+        slope = np.abs(link.slope(u))
+        weight = np.where(np.isfinite(slope), slope, 0.0) * precision
+        weight = np.minimum(weight, 1e6 * max(np.median(weight), 1e-300))
+        sound = np.isfinite(u)
+        columns = np.concatenate([above, -np.where(sound, u, 0)[:, None] * below], axis=1)
+        use = sound & (weight > 0)
+        constants = _least_squares(columns[use] * weight[use, None], u[use] * weight[use])
+        if constants is None:
+            return np.zeros(law.constants), np.inf
+        split = above.shape[1]
+
+        def value(c: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+            bottom = 1 + below @ c[split:]
+            inner = (above @ c[:split]) / bottom
+            missed = (sign * link.back(inner) - y) * precision
+            steep = sign * link.slope(inner) / bottom * precision
+            return missed, steep[:, None] * np.concatenate([above, -inner[:, None] * below], axis=1)
+
+        missed, slopes = value(constants)
+        cost, damping = float(missed @ missed), 1e-3
+        if not np.isfinite(cost):
+            return constants, np.inf
+        for _ in range(STEPS):
+            if not np.all(np.isfinite(slopes)):
+                break
+            length = np.maximum(np.linalg.norm(slopes, axis=0), 1e-300)
+            scaled = np.concatenate([slopes / length, np.sqrt(damping) * np.eye(len(length))])
+            step = _least_squares(scaled, np.concatenate([-missed, np.zeros(len(length))]))
+            if step is None:
+                break
+            trial = constants + step / length
+            new, new_slopes = value(trial)
+            new_cost = float(new @ new)
+            if new_cost < cost:
+                gain = 1 - new_cost / cost
+                constants, missed, slopes, cost = trial, new, new_slopes, new_cost
+                damping = max(damping / 10, 1e-14)
+                if gain < 1e-12 and damping < 1e-6:
+                    break
+            else:
+                damping *= 10
+                if damping > 1e8:
+                    break
+    return constants, cost / len(y)
+
+
+def _least_squares(matrix: np.ndarray, aim: np.ndarray) -> np.ndarray | None:
+    if not (np.all(np.isfinite(matrix)) and np.all(np.isfinite(aim))) or len(matrix) == 0:
+        return None
+    length = np.maximum(np.linalg.norm(matrix, axis=0), 1e-300)
+    return np.linalg.lstsq(matrix / length, aim, rcond=1e-14)[0] / length
+
+
+def law_on_table(law: SumLaw, rows: TableRows, layout: Layout) -> SolvedLaw:
+    """A law fitted to the rows to learn from, and cross-validated on the same folds as all."""
+    above, below = (
+        np.stack([t.values(rows.inputs) for t in part], axis=1)
+        if part
+        else np.zeros((len(rows.output), 0))
+        for part in (law.above, law.below)
+    )
+    learn, precision = rows.learn, rows.precision
+
+    def fitted(places: np.ndarray) -> tuple[np.ndarray, float]:
+        return fit_sum_law(
+            law, above[places], below[places], rows.output[places], precision[places]
+        )
+
+    def said(constants: np.ndarray) -> np.ndarray:
+        split = above.shape[1]
+        with np.errstate(all="ignore"):
+            inner = (above @ constants[:split]) / (1 + below @ constants[split:])
+            return law.sign * law.link.back(inner)
+
+    values, cost = fitted(learn)
+    missed = np.zeros((len(rows.folds), len(learn)))
+    left_out = np.zeros(len(learn))
+    for number, fold in enumerate(rows.folds[:, learn]):
+        own = said(fitted(learn[~fold])[0])[learn]
+        missed[number] = np.where(fold, own - rows.output[learn], 0.0)
+        left_out += np.where(fold, own, 0.0) / rows.repeats
+    missed = np.where(np.isfinite(missed), missed, np.inf)
+    square = np.square(missed).reshape(rows.repeats, -1, len(learn)).sum(axis=1)
+    return SolvedLaw(
+        law, values, law.complexity(layout), cost, np.sqrt(square.mean(axis=1)),
+        square.mean(axis=0) * precision[learn] ** 2, said(values), left_out,
+    )  # fmt: skip
