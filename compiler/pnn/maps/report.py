@@ -12,7 +12,6 @@ from actionrun.compiler.findings import (
     Figure,
     Findings,
     Panel,
-    Table,
 )
 
 from .evaluation import BACK, LONG, MapEvaluation
@@ -22,20 +21,15 @@ from .network_diagram import network_figure
 from .result import (
     ContinuumLimit,
     FrontEntry,
-    MapChoice,
     MapResult,
     as_result,
     energy_unit,
     resting_error,
 )
+from .tables import PEERS, front_table, peer_table
 
 CHAIN, OWN = "in a chain", "own force"
 SHOWN = 400  # points of a long curve
-PEERS = (
-    "Verlet is position Verlet with the true masses; net is a feed-forward network of 20, 100 and "
-    "20 relu units on the same rows, net + F one that is given the force too; in a chain and own "
-    "force are this map trained as a chain of steps, and together with a force of its own."
-)
 
 
 def report(model: MapModel, result: MapResult, history: np.ndarray) -> Findings:
@@ -93,10 +87,10 @@ def report(model: MapModel, result: MapResult, history: np.ndarray) -> Findings:
             *force_figure(model, variants),
         ),
         tables=(
-            _front_table(sound, result.choice, damped),
+            front_table(sound, result.choice, damped),
             family_table(entries),
             *variants_table(model, best, variants),
-            _peer_table(model, several),
+            peer_table(model, several),
         ),
         checks=_checks(model, best, own),
         notes=_notes(model, best),
@@ -252,63 +246,6 @@ def _arrays(model: MapModel, several: list[MapEvaluation]) -> dict[str, Array]:
             f"positions of {one.name}, {BACK} steps forward, then back",
         )  # fmt: skip
     return arrays
-
-
-def _front_table(entries: tuple[FrontEntry, ...], choice: MapChoice, damped: bool) -> Table:
-    rows = []
-    for e in entries:
-        words = ["recommended"] if e is choice.best else []
-        as_good = e is not choice.best and any(e is tie for tie in choice.ties)
-        words += ["as good"] if as_good else []
-        words += [f"misses the {one}" for one in e.misses]
-        words += [e.known or ("" if e.proof is not None else "not linear")]
-        if e.proof is not None:
-            words += ["reversible"] if e.proof.reversible else []
-            words += ["symplectic"] if e.proof.symplectic else []
-            if damped and e.proof.holds(True) and not e.proof.symplectic:
-                words.append("areas shrink at a constant rate")
-        rows.append(
-            (
-                e.complexity,
-                round(e.error, 2),
-                round(e.objective, 2),
-                round(e.criterion, 2),
-                ", ".join(filter(None, words)),
-                "; ".join(q.text for q in e.equations),
-            )
-        )
-    return Table(
-        "front", "Networks that no other one beats in complexity, error and structure, of those "
-        "that predict better than no change. What is reversible or symplectic is so by proof. The "
-        "objective is of the test rows, the criterion, by which the map is chosen, the same of the "
-        "validation rows.",
-        ("complexity", "error / dB", "objective", "criterion", "known as", "map"), tuple(rows),
-    )  # fmt: skip
-
-
-def _peer_table(model: MapModel, several: list[MapEvaluation]) -> Table:
-    length, speed, _ = model.units
-    to_energy, energy = energy_unit(model)
-    unit = model.length_unit
-    sets = {"seen": "validation", "unseen": "test"}
-    header = ["map", *(f"{kind}, {name}" for name in sets for kind in ("position", "velocity"))]
-    header += [f"return error {unit}".rstrip(), f"energy shift {energy}".rstrip()]
-    rows = []
-    for one in several:
-        row: list[str | float | int | None] = [one.name]
-        for label in sets.values():
-            x, v = one.errors[label]
-            row += [float(f"{x * length:.3g}"), float(f"{v * speed:.3g}")]
-        for value in (one.return_error * length, one.energy_shift * to_energy):
-            row.append(float(f"{value:.3g}") if np.isfinite(value) else "diverged")
-        rows.append(tuple(row))
-    units = f" (positions in {unit})" if unit else ""
-    return Table(
-        "peers", f"Root mean squared errors of one step{units} at energies of the training "
-        "and of the test, the distance from the start after "
-        f"{BACK} steps and back, and how far the mean energy moves in {LONG} steps. {PEERS}",
-        tuple(header), tuple(rows),
-    )  # fmt: skip
 
 
 def _thin(values: np.ndarray) -> np.ndarray:
