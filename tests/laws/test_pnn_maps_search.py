@@ -4,13 +4,13 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from actionrun.compiler.pnn.maps.choice import recommended
 from actionrun.compiler.pnn.maps.data import StatePairs
 from actionrun.compiler.pnn.maps.effective_activations import effective_activations
 from actionrun.compiler.pnn.maps.figures import family
 from actionrun.compiler.pnn.maps.findings import _entry
 from actionrun.compiler.pnn.maps.model import map_model, thinned
 from actionrun.compiler.pnn.maps.network_diagram import network_figure
+from actionrun.compiler.pnn.maps.result import recommended
 from actionrun.compiler.pnn.maps.search import MapSearch
 from actionrun.compiler.pnn.maps.variants import LINKS, chain_fit, chain_windows, learned_force_fit
 from actionrun.runtime.evolution import Evolved

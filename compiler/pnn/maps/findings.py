@@ -12,7 +12,6 @@ from actionrun.compiler.findings import Findings
 from actionrun.compiler.pnn.canonical_form import least_complex
 from actionrun.compiler.program import Tell
 
-from .choice import recommended
 from .data import MotionPairs, StatePairs
 from .effective_activations import effective_activations
 from .evaluation import MapEvaluation, as_step, map_evaluation, richardson_limit
@@ -20,7 +19,7 @@ from .model import FINAL_ROWS, MapModel, thinned
 from .printing import map_equations
 from .pruning import front_of, simplified
 from .report import report
-from .result import ContinuumLimit, FrontEntry, MapResult, Variants, in_natural_units
+from .result import ContinuumLimit, FrontEntry, MapResult, Variants, in_natural_units, recommended
 from .structure_proof import (
     MapMatrices,
     known_scheme,
