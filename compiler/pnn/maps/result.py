@@ -1,10 +1,11 @@
 """The result of a search of maps: its front, the recommended map, its variants and its limit.
 
 The criterion of the recommended map is the papers' objective on the validation rows: error in
-decibels plus parsimony times complexity. Candidates are the maps that have the structure of the true motion, proved by
-algebra, and miss nothing that the study declares; where there are none, all maps. Among candidates
-that are within one standard error of the least, as far as the motions can tell (the rule of
-Breiman et al., Classification and Regression Trees, 1984, 3.4.3, paired), the simplest is taken.
+decibels plus parsimony times complexity. Candidates are the maps that have the structure of the
+true motion, proved by algebra, and miss nothing that the study declares; where there are none, all
+maps. Among candidates that are within one standard error of the least, as far as the motions can
+tell (the rule of Breiman et al., Classification and Regression Trees, 1984, 3.4.3, paired), the
+simplest is taken.
 """
 
 from __future__ import annotations
