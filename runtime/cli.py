@@ -167,6 +167,10 @@ def _parser() -> argparse.ArgumentParser:
     infer.add_argument("--out", type=Path, metavar="DIR", help="default: RUN/inferred/FILE")
     _shares(infer)
 
+    look = command("look", "say what a data file holds, and print a study to start from")
+    look.add_argument("file", type=Path, metavar="FILE.csv")
+    look.add_argument("--out", type=Path, metavar="FIGURE.svg", help="draw its columns over time")
+
     listed = command("list", "list the runs in a folder")
     listed.add_argument("folder", type=Path, nargs="?", default=Path("runs"), metavar="DIR")
 

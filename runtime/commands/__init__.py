@@ -16,6 +16,7 @@ COMMANDS = {
     "latex": ("latex", "latex"),
     "export": ("export", "export"),
     "infer": ("infer", "infer"),
+    "look": ("look", "look"),
     "list": ("run_folders", "list_runs"),
     "report": ("report", "report"),
     "schema": ("language", "schema"),

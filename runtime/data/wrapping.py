@@ -8,7 +8,7 @@ from itertools import pairwise
 
 FULL = 1.02  # periods that wrapped samples reach over at most, noise at their ends included
 JUMP = 0.8  # of a period, from one sample to the next
-SMOOTH = 0.5  # of a period: steps beside the jumps, above which nothing can be unwrapped
+SMOOTH = 0.5  # of a period: a step above it, but no jump, has no direction
 
 
 def wrapped_rows(
@@ -21,7 +21,7 @@ def wrapped_rows(
     low, high = min(values[k] for k in rows), max(values[k] for k in rows)
     if not JUMP * period < high - low <= FULL * period:
         return []
-    jumps = []
+    jumps, between = [], 0
     for before, after in pairwise(rows):
         if trials[before] != trials[after]:
             continue
@@ -29,5 +29,5 @@ def wrapped_rows(
         if abs(step) > JUMP * period:
             jumps.append(after)
         elif abs(step) > SMOOTH * period:
-            return []
-    return jumps
+            between += 1  # over a gap, or of samples too far apart
+    return jumps if 2 * between <= len(jumps) else []

@@ -1,0 +1,44 @@
+"""`actionrun look`: what a data file holds, before any study."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+
+from actionrun.runtime.data.dialect import Asked
+from actionrun.runtime.data.measured import MOST_BYTES, WORKBOOKS
+from actionrun.runtime.data.survey import starter_study, survey, survey_figure, survey_text
+from actionrun.runtime.errors import Refused
+from actionrun.runtime.storage.atomic_write import write
+from actionrun.spec.text.files import is_file
+from actionrun.spec.text.source import shown
+
+FORMATS = (".svg", ".pdf", ".png")
+
+
+def look(options: Namespace) -> int:
+    """Print a survey of a data file and a study to start from; draw its columns to --out."""
+    path, out = options.file, options.out
+    if not is_file(path):
+        raise Refused(f"there is no file {path}")
+    if path.stat().st_size > MOST_BYTES:
+        raise Refused(f"{path} has more than {MOST_BYTES // 2**20} MB")
+    if out is not None and out.suffix not in FORMATS:
+        raise Refused(f"--out {out}: the figure is an {', '.join(FORMATS)}")
+    if path.suffix.lower() in WORKBOOKS:
+        from actionrun.runtime.data.workbook import workbook_table  # at start-up: for workbooks
+
+        table = workbook_table(path, Asked(), None)
+    else:
+        from actionrun.runtime.data.csv_table import table_of  # at start-up: as above
+
+        table = table_of(path, Asked())
+    one = survey(table)
+    print(shown(survey_text(one)))
+    if one.channels:
+        print("A study to start from:\n\n" + shown(starter_study(one)), end="")
+    if out is not None:
+        from actionrun.runtime.report.figures import drawn  # at start-up: Matplotlib, if asked
+
+        write(out, drawn(survey_figure(one), out.suffix[1:]))
+        print(f"\nfigure  {out}")
+    return 0
