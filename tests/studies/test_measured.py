@@ -27,6 +27,13 @@ def test_the_measured_oscillator(tmp_path):
     assert all(c["std"] > 0 for c in found.values())
 
 
+def test_the_shipped_pendulum(tmp_path):
+    """Its file was made by SciPy and says in its first lines what is to be found."""
+    result = finished("pendulum_measured", tmp_path / "run")
+    within(result["coefficients"], {"w2": 1.5, "gamma": 0.02, "q0": 0.03})
+    assert result["coefficients"]["w2"]["std"] < 3e-4
+
+
 def noisy(q, relative, seed):
     noise = np.random.default_rng(seed).normal(size=q.shape)
     return q + relative * np.sqrt(np.mean(q**2)) * noise
