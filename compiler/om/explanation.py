@@ -19,6 +19,13 @@ def equations(problem: PathProblem) -> tuple[Equation, ...]:
     words, many = bodies.words, problem.study.system.particles is not None
     for term in bodies.terms:
         title, sign = (term.kind.title, term.kind.sign) if many else ("Potential", "V")
+        if term.sums and term.where is not None:
+            parts = [
+                one.latex(words) if factor == 1 else rf"{latex(factor, words)} {one.latex(words)}"
+                for factor, one in term.sums
+            ]
+            lines.append(Equation(title, f"{sign} = {' + '.join(parts)}", term.where.text))
+            continue
         lines.append(_equation(title, sign, term.formula, problem))
     if many:
         sums = " + ".join(term.kind.latex for term in bodies.terms)

@@ -14,12 +14,14 @@ import numpy as np
 import sympy as sp
 from actionrun.compiler.errors import study_error
 from actionrun.compiler.numerics.molecular.interaction import Interaction, OneBodyPotential
+from actionrun.compiler.numerics.molecular.many_body_potential import ManyBodyPotential
 from actionrun.compiler.numerics.molecular.pair_potential import PairPotential
 from actionrun.compiler.numerics.molecular.periodic_cell import Cell
 from actionrun.compiler.symbolic.lowering import lowered
 from actionrun.compiler.symbolic.vocabulary import Vocabulary, symbol
 from actionrun.spec import Expression, Study
 
+from .many_body_sums import BodySum, many_body_potential
 from .pair_sums import potential_sums
 
 S, INVERSE, ROOT = (sp.Symbol(name, positive=True) for name in ("_s", "_u", "_r"))
@@ -48,6 +50,7 @@ class EnergyTerm:
     kind: InteractionKind
     formula: sp.Expr
     where: Expression | None
+    sums: tuple[tuple[sp.Expr, BodySum], ...] = ()
 
     def lower(self, surroundings: Surroundings) -> Interaction:
         """The term as array code. Raises Faults."""
@@ -74,11 +77,15 @@ def energy_terms(study: Study, words: Vocabulary, axes: tuple[str, ...]) -> list
     system = study.system
     if system.potential is not None:
         sums = potential_sums(study, words, system.potential, axes)
-        return [
-            EnergyTerm(kind, sums[kind.arity], system.potential)
+        each = [
+            EnergyTerm(kind, sums.by_arity[kind.arity], system.potential)
             for kind in INTERACTIONS.values()
-            if kind.arity in sums
+            if kind.arity in sums.by_arity
         ]
+        if sums.many:
+            total = sp.Add(*(factor for factor, _ in sums.many))
+            each.append(EnergyTerm(MANY_BODIES, total, system.potential, sums.many))
+        return each
     laws = {key: getattr(system, key, None) for key in INTERACTIONS}
     return [
         EnergyTerm(INTERACTIONS[key], words.scalar(law), law)
@@ -136,6 +143,16 @@ def _one_body_potential(term: EnergyTerm, around: Surroundings) -> OneBodyPotent
     return OneBodyPotential(value, first, second, _numbers(theta))
 
 
+def _many_bodies(term: EnergyTerm, around: Surroundings) -> ManyBodyPotential:
+    """Sums within sums, and over triples."""
+    single = {name: x for name, x in around.theta.items() if isinstance(x, float)}
+    paired = {str(name): x for name, x in around.theta.items() if name not in single}
+    return many_body_potential(
+        term.sums, single, paired, around.kind, around.cutoff, around.switch, around.cell,
+        lambda formulas: require_smooth(around.study, term.where, formulas),
+    )  # fmt: skip
+
+
 def _numbers(theta: Mapping[sp.Symbol, Number]) -> jnp.ndarray:
     """(P,), or (P, K, K) where the numbers differ from pair to pair."""
     return jnp.asarray(np.stack(np.broadcast_arrays(*theta.values())) if theta else np.zeros(0))
@@ -159,6 +176,9 @@ def require_smooth(study: Study, where: Expression | None, terms: Sequence[sp.Ex
         )  # fmt: skip
 
 
+MANY_BODIES = InteractionKind(
+    0, "Potential of many bodies", "V_n", "V_n", "the sums within sums", _many_bodies
+)
 INTERACTIONS = {
     "pair": InteractionKind(
         2, "Potential of a pair", "U(r)", r"\sum_{i<j} U(r_{ij})", "sum(i<j, U(r[i,j]))",

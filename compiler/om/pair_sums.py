@@ -14,6 +14,8 @@ from actionrun.compiler.symbolic.vocabulary import Meaning, Reader, Vocabulary, 
 from actionrun.spec import Expression, Faults, Study
 from actionrun.spec.expressions import syntax_tree as syntax
 
+from .many_body_sums import BodySum, BodySumReader, is_many_body
+
 
 @dataclass
 class SumReader(Reader):
@@ -23,13 +25,22 @@ class SumReader(Reader):
     expression: Expression
     axes: tuple[str, ...]
     parameters: frozenset[str]
+    paired: frozenset[str] = frozenset()
     sums: dict[sp.Symbol, tuple[int, sp.Expr]] = field(default_factory=dict)
+    many: dict[sp.Symbol, BodySum] = field(default_factory=dict)
     letters: tuple[str, ...] = ()
 
     def __post_init__(self):
         super().__init__(self.words, self.expression)
 
     def sum(self, node: syntax.Sum) -> Meaning:
+        if is_many_body(node):
+            reader = BodySumReader(
+                self.words, self.expression, self.axes, self.parameters, self.paired, ()
+            )
+            mark = symbol(f"_sum_of_many_{len(self.many) + 1}")
+            self.many[mark] = reader.of(node)
+            return mark
         self.letters = node.indices
         body = self.scalar(node.body)
         self.letters = ()
@@ -73,21 +84,29 @@ class SumReader(Reader):
         ))  # fmt: skip
 
 
+@dataclass(frozen=True)
+class PotentialSums:
+    """What the sums of a potential add up, by the number of bodies joined, and the sums of many
+    bodies, each with its factor."""
+
+    by_arity: dict[int, sp.Expr]
+    many: tuple[tuple[sp.Expr, BodySum], ...]
+
+
 def potential_sums(
     study: Study, words: Vocabulary, where: Expression, axes: tuple[str, ...]
-) -> dict[int, sp.Expr]:
-    """What the sums of a potential add up, by the number of bodies joined. Raises Faults."""
-    reader = SumReader(words, where, axes, frozenset(study.parameters))
+) -> PotentialSums:
+    """The sums of a potential. Raises Faults."""
+    paired = frozenset(name for name, x in study.parameters.items() if isinstance(x, dict))
+    reader = SumReader(words, where, axes, frozenset(study.parameters), paired)
     whole = reader.scalar(where.tree)
-    marks = [*reader.sums]
+    marks = [*reader.sums, *reader.many]
+    many = []
+    for mark, one in reader.many.items():
+        many.append((_factor(study, where, whole, mark, marks), one))
     result = {1: sp.Integer(0), 2: sp.Integer(0)}
     for mark, (kind, body) in reader.sums.items():
-        factor = sp.diff(whole, mark)
-        if factor.free_symbols & {*marks}:
-            raise study_error(
-                study, where, "sum-in-formula", "a sum over bodies stands inside a function",
-                "a potential is a sum of sums, each with a constant factor: a*sum(i<j, ...) + ...",
-            )  # fmt: skip
+        factor = _factor(study, where, whole, mark, marks)
         # A definition may hold them, unseen by the reader.
         strange = {symbol("r")} if kind == 1 else {symbol(x) for x in axes}
         if odd := body.free_symbols & (strange - {symbol(x) for x in study.parameters}):
@@ -103,9 +122,23 @@ def potential_sums(
             study, where, "sum-in-formula", "a term of this potential stands outside of any sum",
             "write it into sum(i<j, ...) over pairs or sum(i, ...) over bodies",
         )  # fmt: skip
-    if result[2] == 0:
+    if result[2] == 0 and not many:
         raise study_error(
             study, where, "bodies.sum", "no two bodies act on each other",
             "write sum(i<j, U(r[i,j])) over pairs, e.g. sum(i<j, 4*(1/r[i,j]^12 - 1/r[i,j]^6))",
         )  # fmt: skip
-    return {kind: formula for kind, formula in result.items() if formula != 0}
+    return PotentialSums({k: formula for k, formula in result.items() if formula != 0}, (*many,))
+
+
+def _factor(
+    study: Study, where: Expression, whole: sp.Expr, mark: sp.Symbol, marks: list[sp.Symbol]
+) -> sp.Expr:
+    """What a sum is multiplied by in a potential. Raises Faults where that is another sum."""
+    factor = sp.diff(whole, mark)
+    if factor.free_symbols & {*marks}:
+        raise study_error(
+            study, where, "sum-in-formula", "a sum over bodies stands inside a function",
+            "a potential is a sum of sums, each with a constant factor: a*sum(i<j, ...) + ...; a "
+            "function of a sum stands in a sum(i, ...) around it",
+        )  # fmt: skip
+    return factor

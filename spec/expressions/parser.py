@@ -363,7 +363,7 @@ class Parser(Complaints):
         return _respanned(self.differentiated(inner, 1, whole), whole)
 
     def many_body_sum(self, token: Token, opening: Token) -> Sum:
-        """`sum(i<j, body)` and `sum(i, body)`."""
+        """`sum(i<j, body)`, `sum(i, body)` and `sum(i<j<k, body)`."""
         names: list[str] = []
         while True:
             index = self.take()
@@ -376,7 +376,7 @@ class Parser(Complaints):
             separator = self.take()
             if separator.kind == ",":
                 break
-            if separator.kind != "<" or len(names) == 2:
+            if separator.kind != "<" or len(names) == 3:
                 raise ExpressionFault(
                     "expression.sum", "a sum runs over bodies or over pairs", separator.span,
                     "write sum(i<j, ...) over pairs or sum(i, ...) over bodies",

@@ -98,9 +98,16 @@ class Shapes:
     def _range(self, node: Sum, bound: frozenset[str]) -> None:
         """Whether a sum has bodies to run over, and runs over them."""
         names = self.names
-        if bound:
-            raise ExpressionFault("bodies.sum", "a sum inside a sum", node.span,
+        if names.count and (bound or len(node.indices) > 2):
+            what = "a sum inside a sum" if bound else "a sum over triples"
+            raise ExpressionFault("bodies.sum", what, node.span,
                                   "over all pairs write sum(i<j, ...)")  # fmt: skip
+        if bound & {*node.indices}:
+            raise ExpressionFault("bodies.sum", "two sums with one index", node.span,
+                                  "take another one of i, j and k")  # fmt: skip
+        if len(bound) + len(node.indices) > 3:
+            raise ExpressionFault("bodies.sum", "a formula joins up to three bodies", node.span,
+                                  "write sum(i, sum(j<k, ...))")  # fmt: skip
         if not names.bodies and not names.open:
             raise ExpressionFault(
                 "bodies.sum", "a sum runs over bodies, and this system has none", node.span,
@@ -217,8 +224,8 @@ class Shapes:
                     "shape.index", f"{letter.name} is no index here", letter.span,
                     "write a number, q[1]; letters have a meaning inside sum(i<j, ...)",
                 )  # fmt: skip
-        if letters:
-            return 0
+        if letters:  # a place, where bodies have no coordinates of their own: a vector
+            return None if name == "r" and len(node.indices) == 1 else 0
         size = self._name(name)
         if size is None:
             return None

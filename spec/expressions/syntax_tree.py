@@ -132,7 +132,8 @@ class Index(Syntax):
 
 
 class Sum(Syntax):
-    """`sum(i<j, body)` over pairs, `sum(i, body)` over bodies; never unrolled."""
+    """`sum(i<j, body)` over pairs, `sum(i, body)` over bodies, `sum(i<j<k, body)` over triples;
+    never unrolled."""
 
     indices: tuple[str, ...]
     body: Node

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from actionrun.spec.expressions.errors import ExpressionFault
-from actionrun.spec.expressions.syntax_tree import Derivative, Sum, walk
+from actionrun.spec.expressions.syntax_tree import walk
 from actionrun.spec.tables.leaves import Range
 from actionrun.spec.text.span import WHOLE, Key
 
@@ -92,9 +92,10 @@ def _transformation(study: Any) -> Key:
 
 def _holds_field(study: Any) -> bool:
     """Whether single bodies have an energy of their own."""
-    law = study.system.potential
+    law, own = study.system.potential, {"x", "y", "z"} - {*study.parameters}
     return study.system.external is not None or (law is not None and any(
-        isinstance(node, Sum) and len(node.indices) == 1 for node in walk(law.tree)
+        isinstance(node, Index) and isinstance(node.base, Name) and node.base.name in own
+        for node in walk(law.tree)
     ))  # fmt: skip
 
 
