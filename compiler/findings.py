@@ -41,15 +41,15 @@ class Curve:
     "bodies" draws balls at x, y, those of larger `depth` (same length) nearer to the eye, joined by
     `bonds`, pairs of their numbers; `depth` is a length as x and y are. "network" draws the points
     that have names as nodes, and bonds as lines with the texts `along` them, one each; its panel
-    has no axes.
+    has no axes. "contours" are lines of equal `depth` over the points of a grid.
     """
 
     x: np.ndarray
     y: np.ndarray
     label: str = ""
-    style: Literal["line", "dashed", "points", "marked", "band", "steps", "bodies", "network"] = (
-        "line"
-    )
+    style: Literal[
+        "line", "dashed", "points", "marked", "band", "steps", "bodies", "network", "contours"
+    ] = "line"
     low: np.ndarray | None = None
     high: np.ndarray | None = None
     names: tuple[str, ...] = ()

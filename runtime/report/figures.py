@@ -204,6 +204,9 @@ def _few_decades(ax: Axes, values: Sequence[np.ndarray]) -> None:
         ax.xaxis.set_minor_formatter(NullFormatter())
 
 
+CONTOURS = 18  # lines of equal height
+
+
 @dataclass(frozen=True)
 class Stroke:
     """How the curve of this number in its panel is drawn, so that each differs from the others."""
@@ -261,10 +264,16 @@ def _network(curve: Curve, ax: Axes, stroke: Stroke) -> None:
     draw_network(curve, ax, stroke.color, stroke.dash, (INK, PAPER), names, along)
 
 
+def _contours(curve: Curve, ax: Axes, stroke: Stroke) -> None:
+    if curve.depth is not None and np.ptp(curve.depth) > 0:
+        ax.tricontour(curve.x, curve.y, curve.depth, levels=CONTOURS, colors=[INK], linewidths=0.5)
+
+
 # How the styles of curves are drawn. A new one is a function here, and its name in `Curve.style`.
 STYLES: dict[str, Callable[[Curve, Axes, Stroke], None]] = {
     "line": _line, "dashed": _dashed, "points": _points, "marked": _marked, "band": _band,
     "steps": _steps, "bodies": _bodies, "network": _network,
+    "contours": _contours,
 }  # fmt: skip
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from actionrun.spec.expressions.errors import ExpressionFault
-from actionrun.spec.expressions.syntax_tree import walk
+from actionrun.spec.expressions.syntax_tree import Derivative, Index, Name, walk
 from actionrun.spec.tables.leaves import Range
 from actionrun.spec.text.span import WHOLE, Key
 

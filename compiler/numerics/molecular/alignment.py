@@ -47,7 +47,7 @@ EVERY = Freedom()
 def nearest_alignments(
     target: Structure,
     moved: Structure,
-    kinds: Sequence[str] | None = None,
+    kinds: Sequence[str] | np.ndarray | None = None,
     *,
     count: int = 1,
     starts: int = 200,
@@ -167,11 +167,11 @@ def _assigned(
     return labels
 
 
-def _groups(kinds: Sequence[str] | None, n: int) -> list[np.ndarray]:
+def _groups(kinds: Sequence[str] | np.ndarray | None, n: int) -> list[np.ndarray]:
     if kinds is None:
         return [np.arange(n)]
     names = np.asarray(kinds)
-    return [np.flatnonzero(names == name) for name in dict.fromkeys(kinds)]
+    return [np.flatnonzero(names == name) for name in dict.fromkeys(names.tolist())]
 
 
 def _rotation(draw: np.random.Generator, dim: int) -> np.ndarray:

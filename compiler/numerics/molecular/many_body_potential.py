@@ -26,6 +26,7 @@ from .pair_potential import switching_function
 from .periodic_cell import Cell, minimum_image
 
 ROOM = 2**21  # numbers of one array; so many images are done at once
+GOLDEN = 0.6180339887498949
 ITSELF = 1.0  # distance of a body from itself, in place of zero, where its summand is not counted
 
 
@@ -131,17 +132,20 @@ class ManyBodyPotential(eqx.Module):
     def _sum(self, term: SummedTerm, there: _Geometry) -> jax.Array:
         """The values (N, ...) of a sum, an axis for each body around it."""
         n, size = there.r.shape[0], term.outer + term.new
-        values = [self._argument(one, there, size) for one in term.arguments]
-        for one in term.inner:
-            values.append(self._sum(one, there))
-        (value,) = term.formula(*values, *self.theta.astype(there.r.dtype))
-        value = jnp.broadcast_to(value, (n,) * size)
         number = jnp.arange(n)
         counted = jnp.ones((n,) * size, bool)
         for a, b in combinations(range(size), 2):
             one, other = (number.reshape(_axes(size, k, n)) for k in (a, b))
             ordered = a >= term.outer  # both are new
             counted = counted & (one < other if ordered else one != other)
+        # Of bodies that are not counted the formula sees numbers that no formula dislikes.
+        values = [
+            jnp.where(counted, self._argument(one, there, size), 1 + (k * GOLDEN) % 1)
+            for k, one in enumerate(term.arguments)
+        ]
+        values += [self._sum(one, there) for one in term.inner]
+        (value,) = term.formula(*values, *self.theta.astype(there.r.dtype))
+        value = jnp.broadcast_to(value, (n,) * size)
         if there.switch is not None:
             pairs = {one.bodies for one in term.arguments if one.what != "paired"}
             for a, b in sorted({(min(x), max(x)) for x in pairs}):

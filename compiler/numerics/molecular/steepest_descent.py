@@ -32,12 +32,13 @@ LEAVES = 5  # saddles on the way
 
 
 class DescentPath(NamedTuple):
-    """The minimum where it ended; its `course`, distances travelled and energies there (2, K); how
-    often the descent ended on a saddle and was led off it; the length of its path; whether that is
-    a minimum; steps taken."""
+    """The minimum where it ended; its `course`, distances travelled and energies there (2, K), and
+    its `track`, the places (dim, N, K); how often the descent ended on a saddle and was led off it;
+    the length of its path; whether that is a minimum; steps taken."""
 
     point: StationaryPoint
     course: np.ndarray
+    track: np.ndarray
     left: int
     length: float
     converged: bool
@@ -56,10 +57,11 @@ def steepest_descent(potential: PotentialEnergy, q: Structure, mode: Structure) 
     unit = np.asarray(mode) / np.sqrt(np.sum(np.square(mode)))
     at, steps, left = np.asarray(q, dtype=float) + PUSH * unit, 0, 0
     course = [(0.0, float(quadratic_expansion(potential, jnp.asarray(q))[0]))]
-    length = PUSH
+    length, track = PUSH, [np.asarray(q, dtype=float)]
     while True:
         at, way, arrived = _followed(potential, at)
-        course += [(length + far, energy) for far, energy in way]
+        course += [(length + far, energy) for far, energy, _ in way]
+        track += [place for *_, place in way]
         length, steps = course[-1][0], steps + len(way) - 1
         there = stationary_point(potential, at)
         near = float(np.sqrt(np.sum((there.q - at) ** 2)))
@@ -67,23 +69,26 @@ def steepest_descent(potential: PotentialEnergy, q: Structure, mode: Structure) 
         if there.negative == 0 or not sound or left == LEAVES:
             ok, length = sound and there.negative == 0, length + near
             course.append((length, there.energy))
-            return DescentPath(there, np.array(course).T, left, length, ok, steps)
+            track.append(there.q)
+            return DescentPath(
+                there, np.array(course).T, np.stack(track, axis=2), left, length, ok, steps
+            )
         side = 1.0 if np.sum(there.mode * (at - there.q)) >= 0 else -1.0
         at, left = there.q + side * PUSH * there.mode, left + 1
 
 
 def _followed(
     potential: PotentialEnergy, q: np.ndarray
-) -> tuple[np.ndarray, list[tuple[float, float]], bool]:
-    """Downhill from q to the doorstep of a stationary point; distances and energies on the way,
-    from q on; whether it got there.
+) -> tuple[np.ndarray, list[tuple[float, float, np.ndarray]], bool]:
+    """Downhill from q to the doorstep of a stationary point; distances, energies and places on the
+    way, from q on; whether it got there.
 
     The doorstep of a minimum is where Newton's step is short; of a saddle, where it is shorter
     still, and the path that is led away by a negative mode has not begun to leave.
     """
     length, h = 0.0, 1e-3
     energy, force, values, vectors = _local(potential, q)
-    way = [(length, energy)]
+    way = [(length, energy, q)]
     for _ in range(MOST):
         along = force @ vectors
         bent = np.abs(values) > 1e-6 * np.max(np.abs(values))
@@ -109,7 +114,7 @@ def _followed(
         q = trial + (vectors @ correction).reshape(q.shape)
         length += size
         energy, force, values, vectors = _local(potential, q)
-        way.append((length, energy))
+        way.append((length, energy, q))
         h *= min(5.0, 0.9 * (ERROR / max(error, 1e-12)) ** (1 / 3))
     return q, way, False
 

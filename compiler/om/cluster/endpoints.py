@@ -123,7 +123,7 @@ def endpoints(problem: PathProblem, start: GivenStructure, end: GivenStructure) 
 
     def copies(freedom: Freedom) -> tuple[AlignedStructure, ...]:
         return tuple(nearest_alignments(
-            first.q, last.q, start.species, count=count, starts=STARTS, seed=study.seed,
+            first.q, last.q, symmetry.kinds, count=count, starts=STARTS, seed=study.seed,
             freedom=freedom, symmetry=symmetry,
         ))  # fmt: skip
 

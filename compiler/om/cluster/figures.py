@@ -3,6 +3,7 @@ before and after the quench, and how the search went."""
 
 from __future__ import annotations
 
+import jax.numpy as jnp
 import numpy as np
 from actionrun.compiler.findings import Axis, Curve, Figure, Panel
 from actionrun.spec.units.unit_table import LENGTH
@@ -10,13 +11,16 @@ from actionrun.spec.units.unit_table import LENGTH
 from .result import TransformationResult
 
 BOND = 1.25  # of the distance of neighbours: bodies nearer than this are joined
+SHOWN = 6  # coordinates whose paths are drawn
+GRID = 70  # points of each coordinate of a map
 LABELLED = 4  # bodies that are labelled: those that move most
 AXES = "xyz"
 
 
 def transformation_figures(result: TransformationResult) -> tuple[Figure, ...]:
     """Structures, profile, energies along the path, course of the search."""
-    drawn = [_structures(result)]
+    many = result.problem.study.system.particles is not None
+    drawn = [_structures(result) if many else _surface(result)]
     if len(result.chain) > 2:
         drawn.append(_profile(result))
     drawn.append(_energies(result))
@@ -51,6 +55,56 @@ def _structures(result: TransformationResult) -> Figure:
         "name the bodies that move most."
     )
     return Figure("structures", caption, panels)
+
+
+def _surface(result: TransformationResult) -> Figure:
+    """The chain and the path of coordinates: of two over lines of equal potential energy, of others
+    each against the distance or time."""
+    problem, path = result.problem, result.path.path
+    names, study = problem.system.names, problem.study
+    axes = [Axis(name, study.unit(name.partition("[")[0])) for name in names]
+    if len(names) != 2:
+        time = Axis("time t", study.unit("t"))
+        panels = tuple(
+            Panel(time, axis, (Curve(path.t, path.q[k, 0], "path of least action"),))
+            for k, axis in enumerate(axes[:SHOWN])
+        )
+        return Figure("path", "The path of least action from start to end.", panels)
+    curves = []
+    for k, stop in enumerate(one for one in result.chain if one.is_saddle):
+        for track in stop.tracks:
+            label = "steepest descent" if not k and track is stop.tracks[0] else ""
+            curves.append(Curve(track[0, 0], track[1, 0], label))
+    for label, saddle in (("minima", False), ("saddles", True)):
+        some = [stop for stop in result.chain if stop.is_saddle == saddle]
+        if some:
+            q = np.stack([stop.q[:, 0] for stop in some], axis=1)
+            curves.append(Curve(*q, label, "points", names=tuple(stop.name for stop in some)))
+    curves.append(Curve(path.q[0, 0], path.q[1, 0], "path of least action", "dashed"))
+    panel = Panel(axes[0], axes[1], (_contours(result, curves), *curves))
+    caption = (
+        "The chain of minima and saddles over lines of equal potential energy, with the path of "
+        "least action."
+    )
+    return Figure("surface", caption, (panel,))
+
+
+def _contours(result: TransformationResult, curves: list[Curve]) -> Curve:
+    """Lines of equal potential energy around curves, as high as twice what the chain climbs."""
+    shown = [np.stack([curve.x, curve.y]) for curve in curves]
+    q = np.concatenate(shown, axis=1)
+    low, high = q.min(axis=1), q.max(axis=1)
+    wide = np.maximum(high - low, 0.3 * np.max(high - low))
+    middle = (low + high) / 2
+    rows = [np.linspace(m - 0.7 * w, m + 0.7 * w, GRID) for m, w in zip(middle, wide, strict=True)]
+    x, y = (one.ravel() for one in np.meshgrid(*rows))
+    system = result.problem.system
+    energy = np.asarray(system.potential.energy(jnp.asarray(np.stack([x, y])[:, None])))
+    energy = energy * result.problem.study.energy_unit.scale
+    levels = np.array([stop.point.energy for stop in result.chain] or [0.0])
+    climb = float(np.ptp(levels)) or float(np.nanmedian(np.abs(energy - levels[0]))) or 1.0
+    depth = np.where(np.isfinite(energy), energy, np.inf)
+    return Curve(x, y, "", "contours", depth=np.clip(depth, None, levels.min() + 2 * climb))
 
 
 def _view(q: np.ndarray) -> np.ndarray:

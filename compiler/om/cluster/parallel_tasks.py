@@ -49,13 +49,12 @@ class SearchTasks:
         self,
         potential: EnergySurface,
         symmetry: EnergySymmetry,
-        species: Sequence[str],
         images: int,
         length: float,
         stiffness: float,
     ):
         self.potential, self.symmetry = potential, symmetry
-        self.species, self.images = species, images
+        self.images = images
         self.length, self.stiffness = length, stiffness
 
     def do(self, name: str, arguments: tuple[Any, ...]) -> Any:
@@ -95,7 +94,7 @@ class SearchTasks:
         pairs, freedom = ends.copy(), Freedom(inversion=self.symmetry.inversion)
         for pair, times in zip(pairs, again.tolist(), strict=True):
             near = nearest_alignments(
-                pair[0], pair[1], self.species, count=1 + times, starts=TURNS, seed=seed,
+                pair[0], pair[1], self.symmetry.kinds, count=1 + times, starts=TURNS, seed=seed,
                 freedom=freedom, symmetry=self.symmetry,
             )  # fmt: skip
             pair[1] = near[-1].q

@@ -26,7 +26,7 @@ class StationaryStructure:
 
     `back` and `on`, of a saddle, are the paths of steepest descent to the minima beside it:
     distances from the saddle and energies (2, K), None where there is no minimum on that side, or
-    where the descent ended in another one.
+    where the descent ended in another one; `tracks` (dim, N, K) are the places on these.
     """
 
     name: str
@@ -36,6 +36,7 @@ class StationaryStructure:
     along: float = 0.0
     back: np.ndarray | None = None
     on: np.ndarray | None = None
+    tracks: tuple[np.ndarray, ...] = ()
 
 
 def pathway(search: PathwaySearch, state: Mapping[str, Any]) -> tuple[StationaryStructure, ...]:
@@ -116,18 +117,20 @@ def _laid(
     stops: list[StationaryStructure], search: PathwaySearch
 ) -> tuple[StationaryStructure, ...]:
     ends = search.ends
-    species = ends.species
     freedom = ends.listed._replace(motion=True) if ends.labelled else Freedom()
     stops = [_descended(stops, k, search) for k in range(len(stops))]
     result = [stops[0]]
     for stop in stops[1:]:
         before = result[-1]
         near = nearest_alignments(
-            before.q, stop.q, species, starts=TURNS, freedom=freedom, symmetry=ends.symmetry
-        )[0]
+            before.q, stop.q, ends.symmetry.kinds, starts=TURNS, freedom=freedom,
+            symmetry=ends.symmetry,
+        )[0]  # fmt: skip
         course = before.on if before.is_saddle else stop.back
         far = near.distance if course is None else float(course[0, -1])
-        result.append(replace(stop, q=near.q, along=before.along + far))
+        moved = near.q - stop.q  # of bodies that are turned or relabelled no track is shown
+        tracks = tuple(track + moved[..., None] for track in stop.tracks)
+        result.append(replace(stop, q=near.q, along=before.along + far, tracks=tracks))
     return tuple(result)
 
 
@@ -150,4 +153,4 @@ def _descended(
     straight = [course(one, beside[0]), course(other, beside[1])]
     turned = [course(other, beside[0]), course(one, beside[1])]
     back, on = max(straight, turned, key=lambda pair: sum(x is not None for x in pair))
-    return replace(stop, back=back, on=on)
+    return replace(stop, back=back, on=on, tracks=(one.track, other.track))

@@ -91,9 +91,7 @@ class PathwaySearch:
     def parts(self) -> SearchTasks:
         ends = self.ends
         images = self.problem.study.refine.images
-        return SearchTasks(
-            self.potential, self.symmetry, ends.species, images, ends.length, self.stiffness
-        )
+        return SearchTasks(self.potential, self.symmetry, images, ends.length, self.stiffness)
 
     def part(self, name: str, arguments: tuple[Any, ...]) -> Any:
         """What a process does of a step: it depends on its arguments alone, to the last bit."""

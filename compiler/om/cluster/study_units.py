@@ -42,6 +42,7 @@ def in_study_units(
     )  # fmt: skip
     return told, tuple(
         replace(stop, point=point(stop.point), q=stop.q * length, along=stop.along * length,
-                back=course(stop.back), on=course(stop.on))
+                back=course(stop.back), on=course(stop.on),
+                tracks=tuple(track * length for track in stop.tracks))
         for stop in chain
     )  # fmt: skip

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import jax.numpy as jnp
 import numpy as np
 from actionrun.compiler.numerics.molecular.energy_surface import EnergySurface
+from actionrun.compiler.numerics.molecular.many_body_potential import ManyBodyPotential
 from actionrun.compiler.numerics.molecular.periodic_cell import (
     lattice_vectors,
     minimum_image,
@@ -52,13 +53,32 @@ def searched_surface(
     motions = _motions(problem, start.q, way, unit)
     surface = EnergySurface.of(system.potential, whole, frozen, unit, energy_unit, motions)
     kinds = [*dict.fromkeys(start.species)]
+    numbers = np.array([kinds.index(name) for name in start.species])
+    if _numbered(problem, start.q, numbers):
+        numbers = np.arange(len(numbers))
     alone = all(term.neighborhood is not None for term in system.potential.terms)
     inversion = alone and not frozen.any() and whole.shape[1] > 1
     symmetry = EnergySymmetry(
-        np.array([kinds.index(name) for name in start.species]), motions, inversion,
-        scaled_cell(cell, unit),
+        numbers, motions, inversion, scaled_cell(cell, unit)
     )  # fmt: skip
     return SearchedSurface(surface, symmetry, length / unit, energy / energy_unit)
+
+
+def _numbered(problem: PathProblem, q: np.ndarray, kinds: np.ndarray) -> bool:
+    """Whether equal bodies that change places change the energy: by a sum i<j<k that singles one
+    of the three out."""
+    system = problem.system
+    if not any(isinstance(term, ManyBodyPotential) for term in system.potential.terms):
+        return False
+    draw = np.random.default_rng(0)
+    spacing = _spacing(system.whole(q), np.ones(system.whole(q).shape[1], bool), system.cell)
+    near = q + 0.02 * spacing * draw.normal(size=q.shape)
+    order = np.arange(len(kinds))
+    for kind in {*kinds.tolist()}:
+        order[kinds == kind] = draw.permutation(order[kinds == kind])
+    both = jnp.asarray(np.stack([near, near[:, order]], axis=2))
+    one, other = np.asarray(system.potential.energy(both))
+    return bool(abs(one - other) > 1e-9 * max(abs(one), abs(other)))
 
 
 def _spacing(q: np.ndarray, free: np.ndarray, cell) -> float:

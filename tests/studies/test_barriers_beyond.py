@@ -1,0 +1,205 @@
+"""Barriers of what is no cluster of equal atoms in the open: surfaces of coordinates, torsions,
+ions in a trap, held atoms, mirror images, labelled copies, energies in electronvolts. Each against
+a number from a paper, or from NumPy and SciPy alone."""
+
+import heapq
+import json
+
+import numpy as np
+import pytest
+from actionrun.runtime import load, run
+from claims import finished
+from scipy.optimize import minimize
+
+PATH = "[path]\nduration = 1.0\npoints = 12\n[refine]\nbarrier = true\nsearches = 256\n"
+COORDINATES = 'study = "om"\n[system]\nmass = 1.0\n'
+
+
+def metrics_of(folder, text, **structures):
+    for name, (q, names) in structures.items():
+        q = np.pad(np.asarray(q, float), ((0, 0), (0, 3 - np.shape(q)[1])))
+        rows = [f"{a} {x:.12f} {y:.12f} {z:.12f}" for a, (x, y, z) in zip(names, q, strict=True)]
+        (folder / f"{name}.xyz").write_text(f"{len(q)}\n\n" + "\n".join(rows) + "\n")
+    (folder / "a.toml").write_text(text, encoding="utf-8")
+    run(load(folder / "a.toml"), out=folder / "run")
+    return json.loads((folder / "run" / "result.json").read_text())["metrics"]
+
+
+def flooded(law, low, high, start, end, count, periodic=False):
+    """The least height at which water from start reaches end on a grid of a plane."""
+    axes = [np.linspace(a, b, count, endpoint=not periodic) for a, b in zip(low, high, strict=True)]
+    height = law(*np.meshgrid(*axes, indexing="ij"))
+    ends = [
+        tuple(int(np.argmin(np.abs(axis - x))) for axis, x in zip(axes, q, strict=True))
+        for q in (start, end)
+    ]
+    level, queue = {ends[0]: height[ends[0]]}, [(height[ends[0]], ends[0])]
+    while queue:
+        top, here = heapq.heappop(queue)
+        if here == ends[1]:
+            return top
+        for step in ((1, 0), (-1, 0), (0, 1), (0, -1)):
+            there = tuple(a + b for a, b in zip(here, step, strict=True))
+            if periodic:
+                there = tuple(a % count for a in there)
+            elif min(there) < 0 or max(there) >= count:
+                continue
+            if there not in level:
+                level[there] = max(top, height[there])
+                heapq.heappush(queue, (level[there], there))
+    raise AssertionError("not reached")
+
+
+def test_mueller_and_brown(tmp_path):
+    """Its three minima and two saddles are the chain (Theor. Chim. Acta 53, 75, 1979)."""
+    metrics = finished("mueller_brown", tmp_path / "run")["metrics"]
+    assert metrics["start_energy"] == pytest.approx(-146.700, abs=1e-3)
+    assert metrics["end_energy"] == pytest.approx(-108.167, abs=1e-3)
+    assert metrics["saddle_energy"] == pytest.approx(-40.665, abs=1e-3)
+    assert metrics["chain_saddles"] == 2 and metrics["chain_minima"] == 3
+
+
+@pytest.mark.slow
+def test_torsions_go_round_the_short_way(tmp_path):
+    """Two periodic angles, against a flooded grid; the way crosses the border of the angles."""
+
+    def law(phi, psi):
+        return (np.cos(3 * phi) + 0.5 * np.cos(phi) + 0.3 * np.cos(psi - 0.4)
+                + 0.2 * np.cos(phi + psi))  # fmt: skip
+
+    text = COORDINATES + (
+        'coordinates = ["phi", "psi"]\n'
+        'potential = "cos(3*phi) + 0.5*cos(phi) + 0.3*cos(psi - 0.4) + 0.2*cos(phi + psi)"\n'
+        'periods = { phi = "2*pi", psi = "2*pi" }\n'
+        "[ends]\nstart = { phi = 3.0, psi = 3.3 }\nend = { phi = -1.1, psi = 3.3 }\n"
+    )
+    metrics = metrics_of(tmp_path, text + PATH)
+    there = [minimize(lambda x: law(*x), x, tol=1e-12).x for x in ((3.0, 3.3), (-1.1, 3.3))]
+    assert metrics["start_energy"] == pytest.approx(law(*there[0]), abs=1e-8)
+    right = flooded(law, (-np.pi, -np.pi), (np.pi, np.pi), *there, 700, periodic=True)
+    assert metrics["saddle_energy"] == pytest.approx(right, abs=2e-4)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("shift", [0.0, 1e5])
+def test_two_channels_and_any_zero_of_energy(tmp_path, shift):
+    """The lower of two channels around a hill; what is added to the energy changes nothing."""
+
+    def law(x, y):
+        return (x**2 - 1) ** 2 + 2 * (y**2 + x**2 - 1) ** 2 + 0.3 * y + 0.2 * x
+
+    text = COORDINATES + (
+        'coordinates = ["x", "y"]\npotential = "(x^2 - 1)^2 + 2*(y^2 + x^2 - 1)^2 + 0.3*y + 0.2*x'
+        f' + {shift}"\n[ends]\nstart = {{ x = -1.0, y = 0.0 }}\nend = {{ x = 1.0, y = 0.0 }}\n'
+    )
+    metrics = metrics_of(tmp_path, text + PATH)
+    there = [minimize(lambda q: law(*q), q, tol=1e-12).x for q in ((-1, 0), (1, 0))]
+    right = flooded(law, (-2, -2), (2, 2), *there, 1200) - law(*there[0])
+    assert metrics["barrier_forward"] == pytest.approx(right, abs=1e-4)
+
+
+@pytest.mark.slow
+def test_three_ions_in_a_trap(tmp_path):
+    """From zig to zag over the row, whose energy is known: two outer ions 2 (5/4)^(1/3) apart."""
+    q = np.array([[-0.9, 0.24], [0, -0.48], [0.9, 0.24]])
+    text = (
+        'study = "om"\n[system]\nparticles = 3\ndimension = 2\npair = "1/r"\n'
+        'external = "(x^2 + 1.96*y^2)/2"\n[ends]\nstart = "s.xyz"\nend = "e.xyz"\n'
+    )
+    names = ["X"] * 3
+    metrics = metrics_of(tmp_path, text + PATH, s=(q, names), e=(q * [1, -1], names))
+    assert metrics["barrier_forward"] == pytest.approx(0.041695, abs=1e-6)
+    outer = 1.25 ** (1 / 3)
+    assert metrics["saddle_energy"] == pytest.approx(outer**2 + 2 / outer + 0.5 / outer, abs=1e-9)
+
+
+def bipyramid():
+    ring = [[0.94 * np.cos(k * 0.4 * np.pi), 0.94 * np.sin(k * 0.4 * np.pi), 0] for k in range(5)]
+    return np.array([*ring, [0, 0, 0.57], [0, 0, -0.57]])
+
+
+@pytest.mark.slow
+def test_labelled_copies_in_electronvolts(tmp_path):
+    """An atom of the ring of LJ7 changes places with one of its tips: a degenerate rearrangement,
+    1.06065 of the well's depth, told in the unit that the study writes."""
+    text = (
+        'study = "om"\n[system]\nparticles = 7\ndimension = 3\nmass = "39.95 u"\n'
+        'pair = "4*eps*((s/r)^12 - (s/r)^6)"\n[parameters]\neps = "0.0104 eV"\n'
+        's = "3.4 angstrom"\n[ends]\nstart = "s.xyz"\nend = "e.xyz"\n'
+    )
+    q = 3.4 * bipyramid()
+    names = ["Ar"] * 7
+    path = PATH.replace("1.0", '"1 ps"')
+    metrics = metrics_of(tmp_path, text + path, s=(q, names), e=(q[[5, 1, 2, 3, 4, 0, 6]], names))
+    assert metrics["start_energy"] == pytest.approx(-16.505384168 * 0.0104, abs=1e-9)
+    assert metrics["end_energy"] == pytest.approx(metrics["start_energy"], abs=1e-9)
+    assert metrics["barrier_forward"] == pytest.approx(1.0606503682 * 0.0104, abs=1e-8)
+
+
+@pytest.mark.slow
+def test_mirror_images_are_two_structures(tmp_path):
+    """Four ligands around a centre cannot change hands below the planar geometries: those are at
+    least as high as a minimum of the energy in the plane."""
+    names, letters = "abcde", ("b", "c", "d", "e")
+    pairs = [f"{x}-{y}" for k, x in enumerate(names) for y in names[k:]]
+    stiff = {p: 100.0 if "a" in p and p != "a-a" else 20.0 for p in pairs}
+    lone = {p for p in pairs if p[0] == p[2]}
+    tables = [
+        f"{name} = {{ " + ", ".join(f"{p} = {value(p)}" for p in pairs) + " }"
+        for name, value in (
+            ("K", lambda p: 0.0 if p in lone else stiff[p]),
+            ("d", lambda p: 1.0 if "a" in p else 1.633 + 0.05 * letters.index(p[0])),
+        )
+    ]
+    text = (
+        'study = "om"\n[system]\nparticles = 5\ndimension = 3\nspecies = { a = 1, b = 1, c = 1, '
+        'd = 1, e = 1 }\npair = "K*(r - d)^2/2"\n[parameters]\n' + "\n".join(tables)
+        + '\n[ends]\nstart = "s.xyz"\nend = "e.xyz"\n'
+    )  # fmt: skip
+    q = np.array([[0, 0, 0], [1, 1, 1], [1, -1, -1], [-1, 1, -1], [-1, -1, 1]]) * 0.577
+    metrics = metrics_of(tmp_path, text + PATH, s=(q, names), e=(q * [1, 1, -1], names))
+
+    def energy(x, dim):
+        q = x.reshape(5, dim)
+        total = 0.0
+        for i, a in enumerate(names):
+            for j in range(i + 1, 5):
+                p = f"{a}-{names[j]}"
+                length = 1.0 if "a" in p else 1.633 + 0.05 * letters.index(a)
+                total += stiff[p] * (np.linalg.norm(q[i] - q[j]) - length) ** 2 / 2
+        return total
+
+    draw = np.random.default_rng(0)
+    flat = min(minimize(energy, draw.normal(size=10), args=(2,), tol=1e-10).fun for _ in range(60))
+    assert metrics["start_energy"] == pytest.approx(metrics["end_energy"], abs=1e-8)
+    assert metrics["saddle_energy"] >= flat - 1e-6
+
+
+@pytest.mark.slow
+def test_held_atoms_stay(tmp_path):
+    """An atom hops over a row of held ones: the way is that of one body in their field, which a
+    flooded grid knows."""
+    row = np.array([[1.12 * k, 0.0] for k in range(5)])
+    hollow = [np.array([[1.12 * k + 0.56, 0.97]]) for k in (1, 2)]
+
+    def law(x, y):
+        s = [(x - a) ** 2 + (y - b) ** 2 for a, b in row]
+        return sum(4 * (1 / t**6 - 1 / t**3) for t in s)
+
+    text = (
+        'study = "om"\n[system]\nparticles = 6\ndimension = 2\npair = "4*((1/r)^12 - (1/r)^6)"\n'
+        'frozen = [1, 2, 3, 4, 5]\n[ends]\nstart = "s.xyz"\nend = "e.xyz"\n'
+    )
+    names = ["X"] * 6
+    metrics = metrics_of(
+        tmp_path, text + PATH, s=(np.concatenate([row, hollow[0]]), names),
+        e=(np.concatenate([row, hollow[1]]), names),
+    )  # fmt: skip
+    there = [minimize(lambda q: law(*q), q[0], tol=1e-12).x for q in hollow]
+    right = flooded(law, (0.5, 0.5), (4.0, 2.5), *there, 1500) - law(*there[0])
+    assert metrics["barrier_forward"] == pytest.approx(right, abs=2e-4)
+    last = (tmp_path / "run" / "trajectory.extxyz").read_text().split("\n")
+    for at in range(0, len(last) - 1, 8):
+        for k in range(5):
+            place = [float(x) for x in last[at + 2 + k].split()[1:3]]
+            assert np.allclose(place, row[k], atol=1e-11)
