@@ -31,7 +31,7 @@ MOST_POINTS = 4000
 # Far beyond what a program of ours draws: a stranger's file could keep us drawing for days.
 MOST_CURVES, MOST_FIGURES, MOST_DRAWN = 5000, 500, 20_000_000
 MOST_BODIES = 5000
-DRAWINGS = ("bodies", "network")
+DRAWINGS = ("bodies", "network", "contours")
 STYLES = get_args(get_type_hints(Curve)["style"])
 AXIS = {"label": str, "unit": str, "log": bool}
 SIDE = Optional(([NUMBER], None))
