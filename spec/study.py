@@ -157,6 +157,11 @@ def _read(
         sound = study is not None and not any(one.severity == "error" for one in faults)
         point_study = partial(validate, kind=kind) if sound else None
         faults += sweep_faults(source, raw, kind.model(), point_study)
+    if kind.name == "family" and raw.get("compare"):
+        from actionrun.spec.sweep.rivals import rival_faults  # at start-up: few studies have one
+
+        if study is not None and not any(one.severity == "error" for one in faults):
+            faults += rival_faults(source, raw, partial(validate, kind=kind))
     return study, faults
 
 

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 
 import numpy as np
 from actionrun.compiler.program import Program, Reported
-from actionrun.compiler.symbolic.lagrangian_system import lagrangian_system
+from actionrun.compiler.symbolic.lagrangian_system import LagrangianSystem, lagrangian_system
 from actionrun.spec.kinds.family import Family
+from actionrun.spec.kinds.registry import KINDS
+from actionrun.spec.study import validate
+from actionrun.spec.sweep.rivals import rival_studies
 
-from .bounds import ranges
+from .bounds import Ranges, ranges
 from .constraints import integrator, require_fit_surface
 from .fit import Fitting
 from .fit_findings import FitReport
@@ -35,6 +39,22 @@ def build(study: Family, observations: Mapping[str, np.ndarray] | None) -> Progr
         training = Training(study, symbolic, drawn)
         return Reported(training, TrainingReport(training), minutes)
     assert observations is not None  # the columns of [data]
+    fitting = _fitting(study, symbolic, within, observations)
+    if study.network.kind == "none":
+        rivals = {}
+        for name, rival in rival_studies(study, partial(validate, kind=KINDS["family"])).items():
+            law = lagrangian_system(rival)
+            rivals[name] = _fitting(rival, law, ranges(rival, law), observations)
+        return Reported(fitting, FitReport(fitting, rivals, study.test.folds))
+    drawn = measured_population(study, symbolic, within, fitting.observed)
+    training = Training(study, symbolic, drawn)
+    return Reported(training, FitWithNetwork(training, fitting), minutes)
+
+
+def _fitting(
+    study: Family, symbolic: LagrangianSystem, within: Ranges,
+    observations: Mapping[str, np.ndarray],
+) -> Fitting:  # fmt: skip
     observed = observed_motions(study, symbolic, observations)
     ggl = integrator(study, symbolic)
     settings = fit_settings(study, symbolic, observed)
@@ -45,8 +65,4 @@ def build(study: Family, observations: Mapping[str, np.ndarray] | None) -> Progr
         study, symbolic, ggl, within, fitting.first_positions(), settings.start,
         None if driving is None else driving.at(observed.t[:1])[:, 0, 0],
     )  # fmt: skip
-    if study.network.kind == "none":
-        return Reported(fitting, FitReport(fitting))
-    drawn = measured_population(study, symbolic, within, fitting.observed)
-    training = Training(study, symbolic, drawn)
-    return Reported(training, FitWithNetwork(training, fitting), minutes)
+    return fitting

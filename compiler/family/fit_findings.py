@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,7 @@ from actionrun.compiler.symbolic.printing import digits, spread
 
 from .fit import FittedMotion, Fitting
 from .measured.checks import LEAST_MOTION, checks, outlier_notes, tail_notes, variable_name
+from .measured.comparison import with_comparison
 from .measured.errors import FitErrors, fit_errors
 from .measured.goodness_of_fit import ChannelFit, channel_fits
 from .observations import missing
@@ -31,12 +32,19 @@ NOISE_LIMIT = 1.0  # deviations that the whole range of a direction has to chang
 
 @dataclass(frozen=True)
 class FitReport:
-    """The report of a fit (see `program.Reported`)."""
+    """The report of a fit, and of those of rival laws (see `program.Reported`)."""
 
     fitting: Fitting
+    rivals: Mapping[str, Fitting] = field(default_factory=dict)
+    folds: int = 5
 
     def __call__(self, state, samples: Mapping[str, np.ndarray], tell: Tell) -> Findings:
-        return fit_findings(self.fitting.fit(tell))
+        fitted = self.fitting.fit(tell)
+        findings = fit_findings(fitted)
+        if not self.rivals:
+            return findings
+        others = {name: rival.fit(tell) for name, rival in self.rivals.items()}
+        return with_comparison(findings, fitted, others, self.folds, tell)
 
 
 def fit_findings(m: FittedMotion) -> Findings:

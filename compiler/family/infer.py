@@ -32,9 +32,12 @@ from scipy.interpolate import CubicSpline
 
 from .bounds import active_constraints
 from .evaluation import read, scoring_layers
+from .measured.goodness_of_fit import ChannelFit
+from .measured.motion_noise import MotionNoise, motion_noise
 from .observations import ObservedMotions, grid, observed_motions, outliers
 from .train import Training
 
+NOISE_PASSES = 3  # of fit and noise, each from the other
 SHORT = 0.5  # of a step: how much shorter than those of training a motion may be
 
 
@@ -49,7 +52,8 @@ class InferredMotions:
     """What was made of new motions. Coefficients (k, trials) by the network, refined and their
     standard deviations (NaN where the motion does not determine one); relative RMS misfit (trials,)
     of both; whether each refinement converged, and the constraints that it ended on. Samples as in
-    `Observed`, `model` like values, `channels` the names of theirs."""
+    `Observed`, `model` like values, `channels` the names of theirs, `sizes` (channels, trials) the
+    RMS of each about its mean; the goodness of fit of each motion by channel."""
 
     names: tuple[str, ...]
     units: tuple[str, ...]
@@ -64,6 +68,8 @@ class InferredMotions:
     seen: ObservedMotions
     model: np.ndarray
     channels: tuple[str, ...]
+    sizes: np.ndarray
+    goodness: list[tuple[ChannelFit, ...]]
 
     def data(self) -> list[dict[str, Any]]:
         """A dict a motion, for JSON and CSV; None for what is not determined."""
@@ -87,6 +93,10 @@ class InferredMotions:
                 "residual": number(self.residual[i]),
                 "converged": bool(self.converged[i]),
                 "ended_on": list(self.active_constraints[i]),
+                "goodness_of_fit": {
+                    n: c.data() for n, c in zip(self.channels, self.goodness[i], strict=True)
+                },
+                "noise_only": all(c.is_noise and c.is_white for c in self.goodness[i]),
                 "strays": self._strays(i),
             }
             for i, trial in enumerate(self.trials)
@@ -97,7 +107,7 @@ class InferredMotions:
         o, result = self.seen, []
         for k, name in enumerate(self.channels):
             miss = self.model[:, k, trial] - o.values[:, k, trial]
-            slips = outliers(miss, o.weight[:, k, trial] > 0, float(o.size[k]))
+            slips = outliers(miss, o.weight[:, k, trial] > 0, float(self.sizes[k, trial]))
             result += [{"variable": name, "t": float(t)} for t in o.t[slips, trial]]
         return result
 
@@ -125,17 +135,25 @@ def infer_motions(
     weak = None
     if study.refine.start == "better":
         weak = _by_weak_form(population, times, jnp.asarray(series), jnp.asarray(named))
-    values, weight, t = (shard_batch(jnp.asarray(x)) for x in (o.values, o.weight, o.t))
+    noise = motion_noise(o, study.observe.relative_noise)
+    values, t = (shard_batch(jnp.asarray(x)) for x in (o.values, o.t))
     places = grid(o.t, float(population.h))
-    trajectory = TrajectoryResidual(
-        population.ggl, population.fixed, places, values, weight, t, o.names, len(named),
-        inequalities=population.inequalities,
-    )  # fmt: skip
     start = shard_batch(jnp.concatenate([jnp.asarray(named), jnp.asarray(q), jnp.asarray(v)]))
     iterations = study.refine.iterations if study.refine.method != "none" else 0
-    refined = _refined(trajectory, start, weak, jnp.asarray(low), jnp.asarray(high), iterations,
-                       study.refine.tolerance)  # fmt: skip
-    fit, share, count = refined.fit, np.asarray(refined.identified), (o.weight > 0).sum((0, 1))
+    first, k = None, len(named)
+    for _ in range(1 if o.values.shape[1] == 1 or noise.declared else NOISE_PASSES):
+        trajectory = TrajectoryResidual(
+            population.ggl, population.fixed, places, values,
+            shard_batch(jnp.asarray(noise.weights(o))), t, o.names, k,
+            inequalities=population.inequalities,
+        )  # fmt: skip
+        refined = _refined(trajectory, start, weak, jnp.asarray(low), jnp.asarray(high), iterations,
+                           study.refine.tolerance)  # fmt: skip
+        first = first or refined
+        start, weak = refined.fit.x, None if weak is None else refined.fit.x[:k]
+        noise = noise.updated(o, np.asarray(refined.model), _unknowns(study, refined.fit))
+    fit, share, count = refined.fit, np.asarray(refined.identified), o.there.sum((0, 1))
+    spread = _standard_deviations(refined, trajectory, noise)
     trial = np.asarray(observations.get("trial", np.zeros(len(observations["t"]), int)))
     names = tuple(c.name for c in symbolic.coefficients)
     return InferredMotions(
@@ -144,14 +162,16 @@ def infer_motions(
         np.unique(trial),
         named,
         np.where(share, np.asarray(fit.x)[: len(names)], np.nan),
-        _standard_deviations(study, refined, count),
-        np.sqrt(np.asarray(refined.network_cost) / count),
-        np.sqrt(np.asarray(fit.cost) / count),
+        spread,
+        np.sqrt(np.asarray(first.network_cost) / count),
+        np.sqrt(np.asarray(first.fit.cost) / count),
         np.asarray(fit.converged),
         active_constraints(fit, population.inequalities),
         o,
         np.asarray(refined.model),
         tuple(OBSERVABLES[key].column(symbolic.words.names[i]) for key, i in o.names),
+        noise.sizes,
+        noise.goodness(o, np.asarray(refined.model), _unknowns(study, fit)),
     )
 
 
@@ -167,20 +187,24 @@ def require_observed(study: Family, symbolic: LagrangianSystem, o: ObservedMotio
         )  # fmt: skip
 
 
-def _standard_deviations(study: Family, refined: RefinedMotions, count: np.ndarray) -> np.ndarray:
-    """Of the coefficients (k, trials) with `count` (trials,) samples each, NaN where the motion
-    does not tell them apart or they ended at a bound."""
-    fit, share = refined.fit, np.asarray(refined.identified)
+def _unknowns(study: Family, fit: Fit) -> np.ndarray:
+    """How many unknowns (trials,) each motion's fit has."""
     lost = (
         0
         if fit.active_normals is None
         else np.any(np.asarray(fit.active_normals) != 0, axis=1).sum(axis=0)
     )
     lost = lost + 2 * len(study.system.holonomic)  # of a start, by the surface that it lies on
-    free = np.maximum(count - (~np.asarray(fit.at_bound)).sum(axis=0) + lost, 1)
-    variance = np.asarray(fit.cost) / free
-    if study.observe.relative_noise:
-        variance = np.full_like(variance, study.observe.relative_noise**2)
+    return (~np.asarray(fit.at_bound)).sum(axis=0) - lost
+
+
+def _standard_deviations(
+    refined: RefinedMotions, trajectory: TrajectoryResidual, noise: MotionNoise
+) -> np.ndarray:
+    """Of the coefficients (k, trials), NaN where the motion does not tell them apart or they ended
+    at a bound."""
+    fit, share = refined.fit, np.asarray(refined.identified)
+    variance = noise.variance_in(np.asarray(trajectory.weight))
     spread = np.asarray(covariance(fit, jnp.asarray(variance)))
     std = np.sqrt(np.maximum(np.einsum("ii...->i...", spread)[: len(share)], 0))
     return np.where(np.asarray(fit.at_bound)[: len(share)] | ~share, np.nan, std)

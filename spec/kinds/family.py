@@ -80,6 +80,22 @@ class Coefficient(Table):
         return self.fixed, self.fixed
 
 
+class Rival(Table):
+    """Another law for the same motions; what it does not say is as in the study."""
+
+    lagrangian: str | None = Field(
+        default=None, min_length=1, max_length=4000, description="Its Lagrangian."
+    )
+    nonconservative: str | None = Field(
+        default=None, max_length=4000, description='Its K; "" for none.'
+    )
+    coefficients: dict[str, Any] = Field(
+        default={},
+        max_length=200,
+        description="Coefficients that it has besides, or with other ranges.",
+    )
+
+
 class Family(Experiment):
     """A family of Lagrangians whose coefficients are to be found from motions."""
 
@@ -110,6 +126,9 @@ class Family(Experiment):
         default_factory=lambda: Refine(), description="Refinement by least squares."
     )
     test: Test = Field(default_factory=lambda: Test(), description="Held-out evaluation.")
+    compare: dict[str, Annotated[Rival, Field()]] = Field(
+        default={}, max_length=20, description="Rival laws for the same measured motions, by name."
+    )
 
     @property
     def data_table(self) -> Data | None:

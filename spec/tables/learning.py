@@ -138,3 +138,10 @@ class Test(Table):
     cases: tuple[dict[str, Value], ...] = Field(
         default=(), max_length=1000, description="Systems by name: [{ c1 = 2.0, c2 = 4.0 }]."
     )
+    folds: int = Field(
+        default=5,
+        ge=2,
+        le=100,
+        description="Blocks of time in which motions are left out, one after the other, where laws "
+        "are compared.",
+    )

@@ -1,0 +1,148 @@
+"""Tests of residuals hold their level on noise and see what is no noise; errors are SciPy's."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from actionrun.compiler.numerics.inference.block_covariance import (
+    inverse_information,
+    project,
+    sandwich,
+)
+from actionrun.compiler.numerics.inference.residual_tests import (
+    chi_square_tail,
+    correlation_time,
+    durbin_watson,
+    equal_variances,
+    f_tail,
+    jarque_bera,
+    ljung_box,
+    model_free_noise,
+)
+from actionrun.compiler.numerics.inference.weak_solution import bounded_solution, spectral_peaks
+from actionrun.compiler.numerics.optimizers.block_least_squares import (
+    BlockResiduals,
+    Unknowns,
+    block_least_squares,
+)
+from scipy import stats
+from scipy.optimize import least_squares, lsq_linear
+
+DICE = np.random.default_rng(20)
+SETS, COUNT = 400, 120
+
+
+def rejected(test, series) -> float:
+    there = np.ones((COUNT, 1), bool)
+    return float(np.mean([test(x[:, None], there) < 0.05 for x in series]))
+
+
+def memory(rho: float) -> np.ndarray:
+    x = DICE.normal(size=(SETS, COUNT))
+    for i in range(1, COUNT):
+        x[:, i] = rho * x[:, i - 1] + np.sqrt(1 - rho**2) * x[:, i]
+    return x
+
+
+def test_the_level_of_white_noise_is_held_and_memory_is_seen():
+    white = DICE.normal(size=(SETS, COUNT))
+    three = 3 * np.sqrt(0.05 * 0.95 / SETS)
+    assert rejected(ljung_box, white) == pytest.approx(0.05, abs=three)
+    assert rejected(jarque_bera, white) < 0.05 + three
+    assert rejected(ljung_box, memory(0.5)) > 0.95
+    heavy = DICE.standard_t(3, size=(SETS, COUNT))
+    assert rejected(jarque_bera, heavy) > 0.6
+    there = np.ones((COUNT, 1), bool)
+    assert np.mean([durbin_watson(x[:, None], there) for x in white]) == pytest.approx(2, abs=0.03)
+
+
+def test_correlation_time_at_uneven_times():
+    there, result = np.ones((COUNT, 1), bool), []
+    for _ in range(60):
+        t = np.cumsum(DICE.uniform(0.05, 0.15, COUNT))
+        x = np.zeros(COUNT)
+        x[0] = DICE.normal()
+        for i in range(1, COUNT):
+            rho = np.exp(-(t[i] - t[i - 1]) / 0.5)
+            x[i] = rho * x[i - 1] + np.sqrt(1 - rho**2) * DICE.normal()
+        result.append(correlation_time(t[:, None], x[:, None], there))
+    assert np.median(result) == pytest.approx(0.5, rel=0.2)
+
+
+def test_noise_without_a_model_is_unbiased_wherever_the_origin():
+    t = np.sort(DICE.uniform(0, 20, 800))[:, None]
+    noise = 0.01 * DICE.normal(size=t.shape)
+    there = np.ones(t.shape, bool)
+    # so dense that no cubic through four neighbours misses the curve by more than the noise
+    for offset in (0.0, 1e3):
+        found = model_free_noise(t, offset + 0.001 * np.sin(t) + noise, there)
+        assert np.sqrt(found.pooled[0]) == pytest.approx(0.01, rel=4 / np.sqrt(2 * 800 / 2.6))
+
+
+def test_tails_and_equal_variances_are_those_of_scipy():
+    assert chi_square_tail(31.0, 17.0) == pytest.approx(stats.chi2.sf(31.0, 17.0), rel=1e-12)
+    assert f_tail(1.7, 40.0, 22.0) == pytest.approx(stats.f.sf(1.7, 40.0, 22.0), rel=1e-12)
+    groups = [DICE.normal(size=n) * s for n, s in ((12, 1.0), (30, 1.2), (50, 0.9))]
+    own = equal_variances(np.array([x.var(ddof=1) for x in groups]),
+                          np.array([len(x) - 1 for x in groups]))  # fmt: skip
+    assert own == pytest.approx(stats.bartlett(*groups).pvalue, rel=1e-10)
+
+
+def test_shared_and_local_unknowns_by_blocks_are_those_of_dense_least_squares():
+    """Decays with one rate and an amplitude each, beside SciPy on all unknowns at once."""
+    t = np.linspace(0, 2, 15)
+    amplitudes = DICE.uniform(1, 3, 4)
+    data = amplitudes * np.exp(-0.8 * t[:, None]) + 0.01 * DICE.normal(size=(15, 4))
+
+    def rows(x):
+        return x[1] * jnp.exp(-x[0] * jnp.asarray(t)[:, None, None]) - jnp.asarray(data)[..., None]
+
+    start = Unknowns(jnp.ones((1, 1)), jnp.ones((1, 1, 4, 1)))
+    low, high = jnp.zeros((1, 1)), jnp.full((1, 1), 5.0)
+    fit = jax.jit(lambda x: block_least_squares(BlockResiduals(rows), x, low, high, 60, 1e-14))(
+        start
+    )
+    dense = least_squares(
+        lambda x: (x[1:] * np.exp(-x[0] * t[:, None]) - data).ravel(), np.ones(5), xtol=1e-15
+    )
+    assert bool(fit.converged[0])
+    np.testing.assert_allclose(fit.unknowns.shared[0, 0], dense.x[0], rtol=1e-7)
+    np.testing.assert_allclose(fit.unknowns.local[0, 0, :, 0], dense.x[1:], rtol=1e-7)
+    J = dense.jac.reshape(15, 4, 5)
+    by_trial = np.stack([J[:, i, [0, 1 + i]] for i in range(4)], axis=-1)
+    projected = project(by_trial, 1)
+    inverse = inverse_information(projected.normal, np.array([True]))
+    whole = np.linalg.inv(dense.jac.T @ dense.jac)
+    np.testing.assert_allclose(inverse[0, 0], whole[0, 0], rtol=1e-8)
+    local, _ = projected.local_covariance(inverse)
+    np.testing.assert_allclose(local[0, 0], np.diag(whole)[1:], rtol=1e-8)
+    hat = np.einsum("ri,ij,rj->r", dense.jac, whole, dense.jac).reshape(15, 4)
+    np.testing.assert_allclose(projected.leverages(inverse), hat, rtol=1e-8)
+
+
+def test_a_sandwich_of_white_noise_is_the_plain_error():
+    X = DICE.normal(size=(4000, 2, 1))
+    scores = X * DICE.normal(size=(4000, 1, 1))
+    plain = np.linalg.inv(np.einsum("sit,sjt->ij", X, X))
+    np.testing.assert_allclose(np.diag(sandwich(scores, plain, 3)), np.diag(plain), rtol=0.15)
+
+
+def test_bounded_solutions_are_those_of_scipy_and_scale_free_ones_a_direction():
+    for _ in range(20):
+        A, b = DICE.normal(size=(30, 3)), DICE.normal(size=30)
+        M = np.concatenate([A, b[:, None]], axis=1)
+        low, high = np.full(3, -0.2), np.full(3, 0.2)
+        own = bounded_solution(M.T @ M, low, high)
+        np.testing.assert_allclose(own, lsq_linear(A, -b, (low, high)).x, atol=1e-6)
+    truth = np.array([2.0, 4.0, 1.0])
+    A = np.linalg.svd(truth[None])[2][1:]  # A truth = 0
+    M = np.concatenate([A, np.zeros((2, 1))], axis=1)
+    own = bounded_solution(M.T @ M, np.full(3, 0.1), np.full(3, 20.0))
+    np.testing.assert_allclose(own / own[0], truth / truth[0], rtol=1e-6)
+
+
+def test_spectral_peaks_lie_at_the_frequencies_of_the_motion():
+    t = np.linspace(0, 60, 900)
+    x = 3 + np.cos(1.7 * t) + 0.4 * np.cos(4.1 * t + 1) + 0.05 * DICE.normal(size=900)
+    found = spectral_peaks(t, x, 2)
+    np.testing.assert_allclose(np.sort(found), [1.7, 4.1], atol=0.01)
