@@ -12,7 +12,9 @@ from actionrun.compiler.family.observations import (
 )
 
 from .goodness_of_fit import ChannelFit, channel_fits
-from .noise import DEEPEST, ROUND_OFF, Noise
+from .noise import ROUND_OFF, Noise
+
+DEEPEST = 1e-3  # of two channels' relative noises: the smaller counts as this of the larger
 
 
 @dataclass(frozen=True)
