@@ -27,6 +27,7 @@ from actionrun.compiler.symbolic.lagrangian_system import LagrangianSystem
 from actionrun.compiler.symbolic.lowered_system import parameters
 
 from .bounds import Ranges, active_constraints
+from .measured.goodness_of_fit import CREDIBLE
 from .measured.noise import SURE, Noise, correlated, first_noise, updated_noise
 from .measured.scatter import is_hidden, scattered_fit
 from .measured.segments import rows_at, shooting_fit
@@ -38,7 +39,6 @@ from .term_selection import TermSelection, select_terms
 
 LANES = 4  # starting points that are shot at once
 ROUNDS = 2  # of them, where none reaches the noise
-CREDIBLE = 0.2  # of a channel's size: samples without a model tell no noise above it
 SETTLED = 0.01  # relative change of the deviations at which the noise is known
 NOISE_ROUNDS = 25
 STEP_SHARE = 0.1  # of a standard deviation that the step may shift a coefficient by

@@ -61,17 +61,18 @@ def select_terms(
     def criterion(cost: float, count: int) -> float:
         return rows * log(max(cost / rows, FLOOR)) + count * log(rows)
 
-    while active:
-        x = np.repeat(np.asarray(fit.unknowns.shared), len(active), axis=1)
-        local = jnp.repeat(fit.unknowns.local, len(active), axis=-1)
-        below = np.repeat(low[:, None], len(active), axis=1)
-        above = np.repeat(high[:, None], len(active), axis=1)
+    lanes = len(active)  # as many in every round: one compiled program
+    while active and np.isfinite(float(np.asarray(fit.cost)[0])):
+        x = np.repeat(np.asarray(fit.unknowns.shared), lanes, axis=1)
+        local = jnp.repeat(fit.unknowns.local, lanes, axis=-1)
+        below = np.repeat(low[:, None], lanes, axis=1)
+        above = np.repeat(high[:, None], lanes, axis=1)
+        x[dropped], below[dropped], above[dropped] = 0.0, 0.0, 0.0
         for lane, k in enumerate(active):
-            gone = [*dropped, k]
-            x[gone, lane], below[gone, lane], above[gone, lane] = 0.0, 0.0, 0.0
+            x[k, lane], below[k, lane], above[k, lane] = 0.0, 0.0, 0.0
         tried = refit(Unknowns(jnp.asarray(x), local), jnp.asarray(below), jnp.asarray(above))
         costs = np.asarray(tried.cost, float)
-        costs = np.where(np.isfinite(costs), costs, np.inf)
+        costs = np.where(np.isfinite(costs), costs, np.inf)[: len(active)]
         now = criterion(float(np.asarray(fit.cost)[0]), free)
         for lane, k in enumerate(active):
             evidence[k] = criterion(costs[lane], free - 1) - now if costs[lane] < np.inf else np.inf
@@ -83,6 +84,7 @@ def select_terms(
         dropped.append(best)
         free -= 1
     terms = tuple(
-        Term(names[k], k in active, float(evidence[k])) for k in sorted([*active, *dropped])
+        Term(names[k], k in active, float(evidence.get(k, 0.0)))
+        for k in sorted([*active, *dropped])
     )
     return TermSelection(fit, terms)
