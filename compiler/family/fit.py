@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import jax
 import numpy as np
 from actionrun.compiler.numerics.inference.measured_expressions import MeasuredExpressions
-from actionrun.compiler.numerics.inference.residual_tests import f_tail, ljung_box
+from actionrun.compiler.numerics.inference.residual_tests import f_tail
 from actionrun.compiler.numerics.integrators.shooting import BatchIntegrator
 from actionrun.compiler.numerics.optimizers.block_least_squares import (
     BlockFit,
@@ -221,12 +221,11 @@ def _with_noise(problem: ShootingProblem, fit: BlockFit, noise: Noise, tell: Tel
     fit, noise = _settled(problem, fit, noise)
     with_memory = None
     if not noise.tau.any():
-        with_memory = correlated(noise, o, problem.solution(fit, noise).miss, settings)
+        at = problem.solution(fit, noise)
+        with_memory = correlated(noise, o, at.miss, at.expected, settings)
     if with_memory is not None:
         again, with_memory = _settled(problem, fit, with_memory)
-        white = problem.solution(again, with_memory).white
-        innovations = all(ljung_box(white[:, k], o.there[:, k]) > SURE for k in range(len(o.names)))
-        if innovations or settings.correlation == "ar1":
+        if problem.solution(again, with_memory).is_white(o) or settings.correlation == "ar1":
             fit, noise = again, with_memory
     tell("noise", 1, 1, {})
     return fit, noise
@@ -238,7 +237,7 @@ def _settled(problem: ShootingProblem, fit: BlockFit, noise: Noise) -> tuple[Blo
         at, o, settings = problem.solution(fit, noise), problem.observed, problem.settings
         new = updated_noise(noise, o, at.miss, at.white, at.leverage, settings)
         if new.tau.any():
-            again = correlated(replace(new, tau=0 * new.tau), o, at.miss, settings)
+            again = correlated(replace(new, tau=0 * new.tau), o, at.miss, at.expected, settings)
             new = replace(new, tau=0 * new.tau if again is None else again.tau)
         change = np.log(new.sigma / noise.sigma)
         if problem.prior(noise) is None:

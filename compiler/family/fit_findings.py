@@ -51,8 +51,9 @@ def fit_findings(m: FittedMotion) -> Findings:
     """Findings of a fit."""
     names = [c.name for c in m.symbolic.coefficients]
     channels = channel_fits(
-        m.observed, m.noise, m.solution.miss, m.solution.white, m.solution.leverage
-    )
+        m.observed, m.noise, m.solution.miss, m.solution.white, m.solution.leverage,
+        m.solution.expected,
+    )  # fmt: skip
     errors = fit_errors(m, channels)
     known = _identified(m, names, errors)
     combined = _combined(m, names, known, errors)

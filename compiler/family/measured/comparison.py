@@ -53,7 +53,7 @@ def law_score(name: str, m: FittedMotion, folds: int) -> LawScore:
     rho = np.zeros(o.values.shape) if serial is None else serial[1]
     deviance = np.where(there, 2 * np.log(noise.sigma) + np.log(1 - rho**2) + at.white**2, 0)
     minus_two_log = float(deviance.sum()) + n * log(2 * pi)
-    channels = channel_fits(o, noise, at.miss, at.white, at.leverage)
+    channels = channel_fits(o, noise, at.miss, at.white, at.leverage, at.expected)
     chis = [c.chi_square for c in channels if c.chi_square is not None]
     correction = 2 * unknowns * (unknowns + 1) / (n - unknowns - 1) if n > unknowns + 1 else np.inf
     return LawScore(

@@ -6,7 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from actionrun.compiler.family.observations import ObservedMotions, noise_without_model
+from actionrun.compiler.family.observations import (
+    ObservedMotions,
+    noise_without_model,
+    outliers,
+)
 from actionrun.compiler.numerics.inference.residual_tests import (
     autocorrelations,
     chi_square_tail,
@@ -66,19 +70,22 @@ class ChannelFit:
 
 
 def channel_fits(
-    o: ObservedMotions, noise: Noise, miss: np.ndarray, white: np.ndarray, leverage: np.ndarray
-) -> tuple[ChannelFit, ...]:
+    o: ObservedMotions, noise: Noise, miss: np.ndarray, white: np.ndarray, leverage: np.ndarray,
+    expected: np.ndarray | None = None,
+) -> tuple[ChannelFit, ...]:  # fmt: skip
     """The goodness of fit of each channel: misfits over the channel's size, white residuals in
-    deviations, leverages (samples, channels, trials)."""
+    deviations, leverages (samples, channels, trials); autocorrelations (channels, lags) that the
+    fit itself gives. What Student's loss weighs down as an outlier is no part of chi square."""
     free_variance, free_freedom = noise_without_model(o)
     result = []
     for k in range(len(o.names)):
-        there = o.there[:, k]
+        there = o.there[:, k] & ~_outlying(miss[:, k], o.there[:, k], noise.robust[:, k])
         freedom = float(np.sum(np.where(there, 1 - np.minimum(leverage[:, k], 1), 0)))
-        z = white[:, k]
+        z = white[:, k] / np.sqrt(noise.robust[:, k])
         chance, chi, beside = 1.0, None, "nothing: too few samples"
-        weigh = np.sqrt(noise.robust[:, k])
         deviation = float(np.sqrt(np.mean(noise.sigma[:, k][there] ** 2))) if there.any() else 0.0
+        if (noise.robust[:, k] != 1).any() and not noise.declared[k]:
+            deviation = float(np.sqrt(np.mean(miss[:, k][there] ** 2)))
         if freedom < 1:
             pass
         elif noise.declared[k]:
@@ -91,7 +98,7 @@ def channel_fits(
             if total >= LEAST_FREEDOM:
                 free = float(np.nansum(free_variance[k] * free_freedom[k]) / total)
                 credible = 0 < free < CREDIBLE**2
-                square = float(np.sum((weigh * miss[:, k])[there] ** 2))
+                square = float(np.sum(miss[:, k][there] ** 2))
                 chi = square / freedom / free if free > 0 else None
                 beside = "the noise that samples show without a model"
                 if credible and chi is not None and not noise.tau[k]:
@@ -107,9 +114,15 @@ def channel_fits(
         result.append(ChannelFit(
             deviation * float(o.size[k]), bool(noise.declared[k]), chi, chance, beside,
             1 - left / about if about > 0 else 0.0, durbin_watson(z, there),
-            ljung_box(z, there), tails, float(noise.tau[k]), freedom,
+            ljung_box(z, there, None if expected is None else expected[k]), tails,
+            float(noise.tau[k]), freedom,
         ))  # fmt: skip
     return tuple(result)
+
+
+def _outlying(miss: np.ndarray, there: np.ndarray, robust: np.ndarray) -> np.ndarray:
+    """Samples that a robust loss takes for outliers; none without one."""
+    return outliers(miss, there, 1.0) if (robust != 1).any() else np.zeros_like(there)
 
 
 def student_factors(noise: Noise, o: ObservedMotions, white: np.ndarray, freedom: float):

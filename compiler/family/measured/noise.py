@@ -113,16 +113,17 @@ def updated_noise(
 
 
 def correlated(
-    noise: Noise, o: ObservedMotions, miss: np.ndarray, settings: FitSettings
+    noise: Noise, o: ObservedMotions, miss: np.ndarray, expected: np.ndarray, settings: FitSettings
 ) -> Noise | None:
     """The noise with correlation times where white noise is denied by the residuals `miss` over
-    the channel's size, or asked for; None where nothing is to be correlated."""
+    the channel's size (beside the autocorrelations `expected` of a fit, (channels, lags)), or asked
+    for; None where nothing is to be correlated."""
     if settings.correlation == "none" or settings.loss == "student":
         return None
     tau = np.zeros(len(o.names))
     for k in range(len(o.names)):
         z, there = miss[:, k] / noise.sigma[:, k], o.there[:, k]
-        if settings.correlation == "ar1" or ljung_box(z, there) < SURE:
+        if settings.correlation == "ar1" or ljung_box(z, there, expected[k]) < SURE:
             tau[k] = correlation_time(o.t, z, there)
     return replace(noise, tau=tau) if tau.any() else None
 

@@ -16,6 +16,7 @@ from actionrun.compiler.numerics.inference.block_covariance import (
     project,
 )
 from actionrun.compiler.numerics.inference.measured_expressions import MeasuredExpressions
+from actionrun.compiler.numerics.inference.residual_tests import LAGS, ljung_box
 from actionrun.compiler.numerics.inference.trajectory_residual import (
     SerialCorrelation,
     TrajectoryResidual,
@@ -30,7 +31,7 @@ from actionrun.compiler.numerics.optimizers.block_least_squares import (
 )
 from actionrun.compiler.symbolic.lagrangian_system import LagrangianSystem
 
-from .noise import Noise, serial_correlation
+from .noise import SURE, Noise, serial_correlation
 from .segments import (
     ITERATIONS,
     STIFFNESS,
@@ -53,7 +54,8 @@ class Solution:
     """A fit linearized: residuals (rows, trials) and their Jacobian (rows, k + m, trials) in
     deviations, local unknowns in units of their sizes; the same projected on the coefficients, and
     the inverse of its information (k, k); modelled samples, their misfits over the channel's size,
-    white residuals in deviations and leverages (samples, channels, trials)."""
+    white residuals in deviations and leverages (samples, channels, trials); `expected` (channels,
+    lags): the autocorrelations that the fit itself gives to residuals of white noise."""
 
     rows: np.ndarray
     jacobian: np.ndarray
@@ -63,6 +65,14 @@ class Solution:
     miss: np.ndarray
     white: np.ndarray
     leverage: np.ndarray
+    expected: np.ndarray
+
+    def is_white(self, o: ObservedMotions) -> bool:
+        """Whether no channel's residuals follow one another."""
+        return all(
+            ljung_box(self.white[:, k], o.there[:, k], self.expected[k]) > SURE
+            for k in range(len(o.names))
+        )
 
 
 @dataclass(frozen=True)
@@ -228,7 +238,19 @@ class ShootingProblem:
         return Solution(
             rows, J, projected, inverse, model, miss, rows[:count].reshape(shape),
             projected.leverages(inverse)[:count].reshape(shape),
+            np.stack([self._expected(projected, inverse, k) for k in range(len(o.names))]),
         )  # fmt: skip
+
+    def _expected(self, projected: ProjectedJacobian, inverse: np.ndarray, channel: int):
+        o = self.observed
+        channels = len(o.names)
+        rows = [
+            np.flatnonzero(o.there[:, channel, trial]) * channels + channel
+            for trial in range(o.t.shape[1])
+        ]
+        lagged = projected.lagged_leverages(inverse, rows, LAGS)
+        pairs = np.array([sum(max(len(r) - h, 0) for r in rows) for h in range(1, LAGS + 1)])
+        return -lagged / np.maximum(pairs, 1)
 
 
 def local_scales(o: ObservedMotions, motions: dict[int, SmoothMotion], n: int) -> np.ndarray:

@@ -37,6 +37,21 @@ class ProjectedJacobian:
         alone = np.sum(self.local**2, axis=1)
         return alone + np.einsum("rit,ij,rjt->rt", self.rows, shared, self.rows)
 
+    def lagged_leverages(
+        self, shared: Float[np.ndarray, "k k"], rows: list[np.ndarray], lags: int
+    ) -> Float[np.ndarray, " lags"]:
+        """Sums of the hat matrix between rows of a trial that are 1, 2, ... apart in `rows`, the
+        row numbers of each trial's series in order."""
+        result = np.zeros(lags)
+        for trial, index in enumerate(rows):
+            local = self.local[index, :, trial]
+            own = self.rows[index, :, trial]
+            reach = own @ shared
+            for lag in range(1, min(lags, len(index) - 1) + 1):
+                result[lag - 1] += np.sum(local[lag:] * local[:-lag])
+                result[lag - 1] += np.sum(reach[lag:] * own[:-lag])
+        return result
+
     def local_covariance(self, shared: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Of the local unknowns (m, m, trials), and of the shared with them (k, m, trials)."""
         alone = np.einsum("iat,jat->ijt", self.of_local, self.of_local)

@@ -104,10 +104,13 @@ def autocorrelations(z: Samples, there: There, most: int = LAGS) -> tuple[np.nda
     return result, pairs
 
 
-def ljung_box(z: Samples, there: There) -> float:
+def ljung_box(z: Samples, there: There, expected: np.ndarray | None = None) -> float:
     """The chance that white noise has autocorrelations as large as these residuals (Ljung and Box,
-    Biometrika 65, 297, 1978); 1 where there are too few samples."""
+    Biometrika 65, 297, 1978); 1 where there are too few samples. `expected` (lags,): those that the
+    fit itself gives its residuals, since every unknown takes something out of all of them."""
     rho, pairs = autocorrelations(z, there)
+    if expected is not None:
+        rho = rho - expected[: len(rho)]
     return chi_square_tail(float(np.sum(pairs * rho**2)), len(rho)) if len(rho) else 1.0
 
 
