@@ -120,6 +120,39 @@ def test_shared_and_local_unknowns_by_blocks_are_those_of_dense_least_squares():
     np.testing.assert_allclose(projected.leverages(inverse), hat, rtol=1e-8)
 
 
+def test_segments_that_have_to_meet_are_one_motion():
+    """Two decays in five segments each, their joints stiff, beside SciPy on whole decays."""
+    segments, trials, per, c = 5, 2, 6, 0.7
+    span = 0.4 * np.arange(per + 1)  # the last time is where the next segment begins
+    t = span[-1] * np.arange(segments)[:, None] + span[:per]
+    data = np.exp(-c * t)[..., None] * np.array([2.0, 3.0]) + 0.01 * DICE.normal(
+        size=(segments, per, trials)
+    )
+    seen = jnp.asarray(data.swapaxes(0, 1).reshape(per, segments * trials))[..., None]
+
+    def rows(x):
+        moved = x[1] * jnp.exp(-x[0] * jnp.asarray(span)[:, None, None])
+        return jnp.concatenate([moved[:per] - seen, moved[per:], moved[:1]])
+
+    start = Unknowns(jnp.full((1, 1), 2.0), jnp.asarray(data[None, :, 0, :, None]))
+    low, high = jnp.zeros((1, 1)), jnp.full((1, 1), 5.0)
+    linked = jnp.ones((segments - 1, trials))
+    fitted = jax.jit(
+        lambda x, stiffness: block_least_squares(
+            BlockResiduals(rows, 1, linked, stiffness), x, low, high, 40, 1e-12
+        )
+    )
+    for stiffness in (1.0, 100.0, 1e4):
+        fit = fitted(start, stiffness)
+        start = fit.unknowns
+    dense = least_squares(
+        lambda x: (x[1:] * np.exp(-x[0] * t[..., None]) - data).ravel(), [1.0, 1.0, 1.0]
+    )
+    np.testing.assert_allclose(fit.unknowns.shared[0, 0], dense.x[0], rtol=1e-5)
+    np.testing.assert_allclose(fit.unknowns.local[0, 0, :, 0], dense.x[1:], rtol=1e-5)
+    assert 2 * dense.cost == pytest.approx(float(fit.cost[0]), rel=1e-4)
+
+
 def test_a_sandwich_of_white_noise_is_the_plain_error():
     X = DICE.normal(size=(4000, 2, 1))
     scores = X * DICE.normal(size=(4000, 1, 1))

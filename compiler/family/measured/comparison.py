@@ -71,7 +71,7 @@ def held_out_error(m: FittedMotion, folds: int) -> float:
     )
     local = np.zeros((0, 1, o.t.shape[1], 1))
     if len(problem.local):
-        local = (m.starts / problem.local[:, None])[:, None, :, None]
+        local = (m.starts[problem.free] / problem.local[:, None])[:, None, :, None]
     for fold in range(folds):
         out = (place == fold)[:, None] & o.there
         left = replace(problem, observed=o._replace(weight=np.where(out, 0.0, o.weight)))

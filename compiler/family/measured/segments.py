@@ -22,7 +22,8 @@ from actionrun.compiler.numerics.optimizers.block_least_squares import (
 )
 from actionrun.compiler.numerics.optimizers.inequality_constraints import value_and_jacobian
 
-STIFFNESS = (1.0, 10.0, 100.0, 1e3, 1e4)  # of the joints, in standard deviations of the samples
+# of the joints, by standard deviations of the samples; small steps, since a stiff joint bends
+STIFFNESS = tuple(0.1 * 10 ** (i / 2) for i in range(11))
 ITERATIONS = 15  # at each
 MOST_SEGMENTS = 64
 LEAST_SAMPLES = 4  # of a segment
