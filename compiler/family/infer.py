@@ -52,8 +52,9 @@ class InferredMotions:
     """What was made of new motions. Coefficients (k, trials) by the network, refined and their
     standard deviations (NaN where the motion does not determine one); relative RMS misfit (trials,)
     of both; whether each refinement converged, and the constraints that it ended on. Samples as in
-    `Observed`, `model` like values, `channels` the names of theirs, `sizes` (channels, trials) the
-    RMS of each about its mean; the goodness of fit of each motion by channel."""
+    `ObservedMotions`, `model` like values, and `equal`, the model where all channels count the
+    same; `channels`: the names of theirs, `sizes` (channels, trials): the RMS of each about its
+    mean; the goodness of fit of each motion by channel."""
 
     names: tuple[str, ...]
     units: tuple[str, ...]
@@ -67,6 +68,7 @@ class InferredMotions:
     active_constraints: list[tuple[str, ...]]
     seen: ObservedMotions
     model: np.ndarray
+    equal: np.ndarray
     channels: tuple[str, ...]
     sizes: np.ndarray
     goodness: list[tuple[ChannelFit, ...]]
@@ -106,7 +108,7 @@ class InferredMotions:
         """Samples of a motion that lie far from its fit: their variable and time."""
         o, result = self.seen, []
         for k, name in enumerate(self.channels):
-            miss = self.model[:, k, trial] - o.values[:, k, trial]
+            miss = self.equal[:, k, trial] - o.values[:, k, trial]
             slips = outliers(miss, o.weight[:, k, trial] > 0, float(self.sizes[k, trial]))
             result += [{"variable": name, "t": float(t)} for t in o.t[slips, trial]]
         return result
@@ -169,6 +171,7 @@ def infer_motions(
         active_constraints(fit, population.inequalities),
         o,
         np.asarray(refined.model),
+        np.asarray(first.model),
         tuple(OBSERVABLES[key].column(symbolic.words.names[i]) for key, i in o.names),
         noise.sizes,
         noise.goodness(o, np.asarray(refined.model), _unknowns(study, fit)),

@@ -5,11 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from actionrun.compiler.family.observations import (
-    ObservedMotions,
-    noise_without_model,
-    spread_of,
-)
+from actionrun.compiler.family.observations import ObservedMotions, spread_of
 
 from .goodness_of_fit import ChannelFit, channel_fits
 from .noise import ROUND_OFF, Noise
@@ -77,13 +73,10 @@ def _bounded(sigma: np.ndarray) -> np.ndarray:
 
 
 def motion_noise(o: ObservedMotions, declared: float | None) -> MotionNoise:
-    """Declared noise, relative to each motion, or what samples show without a model."""
+    """Declared noise, relative to each motion; else the same for all channels, to begin with: a
+    slip in one of them then stands out from the others."""
     sizes = np.array([
         [spread_of(o.values[o.there[:, k, i], k, i]) for i in range(o.t.shape[1])]
         for k in range(len(o.names))
     ])  # fmt: skip
-    if declared:
-        return MotionNoise(sizes, np.full(sizes.shape, declared), True)
-    variance, _ = noise_without_model(o)
-    sigma = np.sqrt(np.nan_to_num(variance, nan=1e-8)) * o.size[:, None] / sizes
-    return MotionNoise(sizes, _bounded(sigma), False)
+    return MotionNoise(sizes, np.full(sizes.shape, declared or 1.0), bool(declared))
