@@ -8,6 +8,7 @@ error is nothing beside the errors of the coefficients.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import jax
@@ -165,21 +166,30 @@ def _searched(
 ) -> BlockFit:
     """The best fit from candidates (k, lanes), in rounds until one reaches the noise."""
     fits: list[BlockFit] = []
-    if is_hidden(problem):
-        tell("refine", 0, ROUNDS, {})
-        return best_lane(scattered_fit(problem, noise, candidates))
+    tell("refine", 0, ROUNDS, {})
+    for number, fit in _attempts(problem, noise, candidates):
+        fits.append(best_lane(fit))
+        tell("refine", number, ROUNDS, {"cost": float(fits[-1].cost[0])})
+        if _reached(problem, fits[-1], noise) or not problem.settings.iterations:
+            return fits[-1]
+    return min(fits, key=lambda fit: float(np.nan_to_num(fit.cost[0], nan=np.inf)))
+
+
+def _attempts(
+    problem: ShootingProblem, noise: Noise, candidates: np.ndarray
+) -> Iterator[tuple[int, BlockFit]]:
+    """Fits with the numbers of their rounds, one after the other: from candidates by single and by
+    multiple shooting, or of a motion that is not seen from many draws."""
     for number in range(ROUNDS):
+        if is_hidden(problem):
+            yield number, scattered_fit(problem, noise, number)
+            continue
         lanes = candidates[:, number * LANES : (number + 1) * LANES]
         if not lanes.shape[1]:
-            break
+            return
         lanes = np.concatenate([lanes, np.repeat(lanes[:, -1:], LANES - lanes.shape[1], 1)], 1)
-        tell("refine", number, ROUNDS, {})
         for shot in (problem.single, problem.multiple):
-            fits.append(best_lane(shot(noise, lanes)))
-            tell("refine", number, ROUNDS, {"cost": float(fits[-1].cost[0])})
-            if _reached(problem, fits[-1], noise) or not problem.settings.iterations:
-                return fits[-1]
-    return min(fits, key=lambda fit: float(np.nan_to_num(fit.cost[0], nan=np.inf)))
+            yield number, shot(noise, lanes)
 
 
 def _reached(problem: ShootingProblem, fit: BlockFit, noise: Noise) -> bool:

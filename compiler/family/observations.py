@@ -64,7 +64,8 @@ def observed_motions(
                     deviations.append(_deviations(observations, column, i, len(values)))
     for i, (name, _) in enumerate(study.observables):
         names.append((KEY, i))
-        columns.append(np.asarray(observations[name], float))
+        values = np.asarray(observations[name], float)[:, None]
+        columns.append(_unwrapped(study, observations, name, values)[:, 0])
         deviations.append(_deviations(observations, name, 0, len(columns[-1])))
     t = np.asarray(observations["t"], float)
     trial = np.asarray(observations.get("trial", np.zeros(len(t), int)))
@@ -91,8 +92,8 @@ def observed_motions(
 def _unwrapped(
     study: Family, observations: Mapping[str, np.ndarray], column: str, values: np.ndarray
 ) -> np.ndarray:
-    """Samples (rows, components) of a coordinate that is known up to multiples of a period: each
-    as near as may be to the sample before it in its trial."""
+    """Samples (rows, components) that are known up to multiples of a period: each as near as may
+    be to the sample before it in its trial. Its misfits may be off by multiples."""
     observable = None if study.data is None else study.data.observables.get(column)
     if observable is None or observable.wrap is None:
         return values

@@ -29,12 +29,10 @@ def is_hidden(problem: ShootingProblem) -> bool:
     } != {*range(problem.symbolic.n)}  # fmt: skip
 
 
-def scattered_fit(problem: ShootingProblem, noise: Noise, drawn: np.ndarray) -> BlockFit:
-    """The best of the draws' fits over a short stretch, from coefficients drawn (k, draws)."""
-    dice = np.random.default_rng(problem.settings.seed)
-    shared = drawn[:, dice.integers(0, drawn.shape[1], LANES)]
-    shared[:, : drawn.shape[1]] = drawn[:, :LANES]
-    x = Unknowns(jnp.asarray(shared), _states(problem, dice))
+def scattered_fit(problem: ShootingProblem, noise: Noise, number: int) -> BlockFit:
+    """The fits that the best draws over a short stretch lead to; `number` of the round of draws."""
+    dice = np.random.default_rng([problem.settings.seed, number])
+    x = Unknowns(jnp.asarray(_coefficients(problem, dice)), _states(problem, dice))
     low, high = problem.bounds(LANES)
     for share, iterations in STRETCHES:
         shooting = problem.shooting(problem.trajectory(noise, share))
@@ -48,6 +46,15 @@ def scattered_fit(problem: ShootingProblem, noise: Noise, drawn: np.ndarray) -> 
     best = _distinct(np.asarray(fit.cost), np.asarray(x.shared), width)
     chosen = jax.tree.map(lambda a: a[..., best], x)
     return problem.single(noise, np.asarray(chosen.shared), chosen.local)
+
+
+def _coefficients(problem: ShootingProblem, dice: np.random.Generator) -> np.ndarray:
+    """Coefficients (k, lanes) from their ranges; of ranges over decades, their logarithms."""
+    low, high = problem.within.low[:, None], problem.within.high[:, None]
+    even = dice.uniform(size=(len(low), LANES))
+    wide = (low > 0) & (high > 100 * low)
+    safe = np.where(low > 0, low, 1.0)
+    return np.where(wide, safe * (high / safe) ** even, low + (high - low) * even)
 
 
 def _states(problem: ShootingProblem, dice: np.random.Generator) -> jax.Array:
