@@ -179,7 +179,7 @@ def validate(
         faults += translate_pydantic_errors(error, source, raw, model, broken)
     faults += check_meaning(study, kind, source, raw, reading, broken)
     if study is not None and not faults and not broken:
-        faults += missing_files(study, source)
+        faults += missing_files(study.file_tables, source)
     return study, faults
 
 

@@ -24,12 +24,12 @@ def check(options: Namespace) -> int:
         require_study(path)
         study, of_study = spec.checked_study(path, **changes)
         faults += of_study
-        if study is None or _wrong(of_study) or not (study.data_table or study.structure_files):
+        if study is None or _wrong(of_study) or not study.file_tables:
             continue
         # at start-up: numpy, for studies that name files
-        from actionrun.runtime.data.observations import file_faults
+        from actionrun.runtime.data.observations import file_faults, swept_file_faults
 
-        faults += file_faults(study)
+        faults += dict.fromkeys([*file_faults(study), *swept_file_faults(study)])
     if options.deep and not _wrong(faults):
         from actionrun.runtime.check_subprocess import deep_faults  # at start-up: --deep alone
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from actionrun.spec import points, swept
 from actionrun.spec.kinds.registry import KINDS, Study
-from actionrun.spec.text.files import is_file
+from actionrun.spec.sweep.sweep import guide_of
+from actionrun.spec.text.files import is_file, missing_files
 from actionrun.spec.text.source import Fault, Faults
 from actionrun.spec.validation.sample_context import EndStructure, SampleContext
 
@@ -16,6 +18,9 @@ if TYPE_CHECKING:
     import numpy as np
 
     Observations = dict[str, np.ndarray]
+
+MOST_CHECKED = 100 * 2**20  # bytes that `check` reads for the points of a sweep
+READING = ("data", "ends", "system", "units")  # tables that say how files are read
 
 
 def observations(study: Study) -> Observations | None:
@@ -48,6 +53,29 @@ def file_faults(study: Study) -> list[Fault]:
     except Faults as faults:
         return [*faults.faults]
     return []
+
+
+def swept_file_faults(study: Study) -> list[Fault]:
+    """The same of the points of a study's sweep that name other files, or read them otherwise; as
+    many as hold `MOST_CHECKED` bytes. The run reads the others before it begins."""
+    if not study.sweep or guide_of(study) or not any(one.key[0] in READING for one in swept(study)):
+        return []
+    seen: set[str] = set()
+    faults: list[Fault] = []
+    room = MOST_CHECKED
+    for one in points(study):
+        how = repr([(k, v) for k, v in one.values.items() if k.partition(".")[0] in READING])
+        if how in seen:
+            continue
+        seen.add(how)
+        room -= sum(file.path.stat().st_size if is_file(file.path) else 1000
+                    for table in one.study.file_tables
+                    for file in table.named_files(one.study.source))  # fmt: skip
+        if room < 0:
+            break
+        faults += missing_files(one.study.file_tables, one.study.source)
+        faults += file_faults(one.study)
+    return faults
 
 
 def _read(study: Study) -> MeasuredColumns | Observations | None:

@@ -47,9 +47,10 @@ def arrays(content: bytes) -> dict[str, Array]:
 def _require_plain(file: h5py.File, name: str, most: int) -> None:
     link = file.get(name, getlink=True)
     item = file[name] if isinstance(link, h5py.HardLink) else None
-    plain = isinstance(item, h5py.Dataset) and item.external is None and not item.is_virtual
-    if not plain or item.size is None or item.size * item.dtype.itemsize > most:
+    if not isinstance(item, h5py.Dataset) or item.external is not None or item.is_virtual:
         raise ValueError(f"{name} is no array of ours")
+    if item.size is None or item.size * item.dtype.itemsize > most:
+        raise ValueError(f"{name} is larger than its file")
 
 
 def _array(variable: h5netcdf.Variable) -> Array:

@@ -12,7 +12,7 @@ from typing import Any
 from actionrun.runtime.errors import USAGE, RunError
 from actionrun.runtime.events import Listener, Noted
 from distributed import Client, Security, wait
-from distributed.comm import connect
+from distributed.comm.core import connect
 
 from .pool import Lost, value_of
 from .worker import MAIN, Answer, versions

@@ -13,6 +13,7 @@ from actionrun.spec.expressions.errors import ExpressionFault
 from actionrun.spec.expressions.syntax_tree import Index, Name, Node
 from actionrun.spec.tables.common import Table
 from actionrun.spec.tables.leaves import Expression, Value
+from actionrun.spec.text.files import FileTable
 from actionrun.spec.text.source import Fault, Faults, Source
 from actionrun.spec.text.span import WHOLE, Key, Span
 from actionrun.spec.units.quantities import Units
@@ -109,6 +110,11 @@ class Experiment(Table):
     def structure_files(self) -> StructureFiles | None:
         """The files that [ends] names; None where there are none."""
         return None
+
+    @property
+    def file_tables(self) -> tuple[FileTable, ...]:
+        """Its tables that name files."""
+        return ()
 
     @property
     def trains_network(self) -> bool:

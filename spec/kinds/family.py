@@ -11,6 +11,7 @@ from actionrun.spec.tables.learning import Network, Refine, Test, Training
 from actionrun.spec.tables.leaves import Row, Value, described
 from actionrun.spec.tables.start import Start
 from actionrun.spec.tables.system import System
+from actionrun.spec.text.files import FileTable
 from pydantic import ConfigDict, Field, GetJsonSchemaHandler, model_validator
 from pydantic_core import PydanticCustomError
 
@@ -129,6 +130,10 @@ class Family(Experiment):
     compare: dict[str, Annotated[Rival, Field()]] = Field(
         default={}, max_length=20, description="Rival laws for the same measured motions, by name."
     )
+
+    @property
+    def file_tables(self) -> tuple[FileTable, ...]:
+        return () if self.data is None else (self.data,)
 
     @property
     def data_table(self) -> Data | None:

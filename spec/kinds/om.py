@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path as File
 from typing import Annotated, Any, Literal
 
@@ -12,6 +13,8 @@ from actionrun.spec.tables.leaves import Expression, Value, described
 from actionrun.spec.tables.species import Parameter
 from actionrun.spec.tables.start import read_components
 from actionrun.spec.tables.system import System
+from actionrun.spec.text.files import FileTable, NamedFile
+from actionrun.spec.text.source import Source
 from actionrun.spec.units.energy_unit import EnergyUnit, energy_unit
 from pydantic import (
     BeforeValidator,
@@ -135,6 +138,15 @@ class Ends(Table):
     )
     _folder: File = PrivateAttr(default_factory=File)
 
+    def place_files(self, source: Source) -> None:
+        self._folder = source.folder
+
+    def named_files(self, source: Source) -> Iterator[NamedFile]:
+        for name, end in (("start", self.start), ("end", self.end)):
+            if isinstance(end, str):
+                hint = "put it there before the run: XYZ or extended XYZ"
+                yield NamedFile(("ends", name), end, self.path(end), hint)
+
     def path(self, file: str) -> File:
         """The place of a structure's file on this machine."""
         return self._folder / file_and_frame(file)[0]
@@ -239,6 +251,10 @@ class Om(Experiment):
         default_factory=lambda: PathTraining(), description="How the action is minimised."
     )
     refine: Saddles = Field(default_factory=lambda: Saddles(), description="Saddles on the way.")
+
+    @property
+    def file_tables(self) -> tuple[FileTable, ...]:
+        return (self.ends,)
 
     @property
     def structure_files(self) -> StructureFiles | None:

@@ -13,6 +13,7 @@ from actionrun.spec.tables.common import NAME_PATTERN, VALUE_SCHEMA, Table
 from actionrun.spec.tables.data import FileFormat, TableColumns
 from actionrun.spec.tables.leaves import Expression, Reading, Text, Value, described, reading_of
 from actionrun.spec.tables.system import System
+from actionrun.spec.text.files import FileTable
 from pydantic import (
     Field,
     PlainValidator,
@@ -170,6 +171,10 @@ class Samples(FileFormat):
         default=10, ge=1, le=10**6, description="Steps of velocity Verlet in one dt."
     )
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        return () if self.file is None else (self.file,)
+
 
 class Search(Table):
     """The networks that are searched, and how."""
@@ -275,6 +280,10 @@ class Pnn(Experiment):
             }
             self.__dict__["search"] = self.search.model_copy(update=lacking)
         return self
+
+    @property
+    def file_tables(self) -> tuple[FileTable, ...]:
+        return (self.data,)
 
     @property
     def data_table(self) -> Samples | None:

@@ -75,7 +75,8 @@ def sweep_faults(
     source: Source, raw: dict[str, Any], model: type[BaseModel], validate: Validate | None
 ) -> list[Fault]:
     """What is wrong with [sweep]: keys, values, their number; with `validate`, which reads a study,
-    also the studies that it makes. Each value is tried beside the first ones of the other keys."""
+    also the studies that it makes, one by one: first each value beside the first ones of the other
+    keys, which says best what is wrong with it."""
     faults: list[Fault] = []
 
     def blame(key: Key, code: str, message: str, hint: str | None = None) -> None:
@@ -299,12 +300,20 @@ def combinations(entries: Sequence[Swept]) -> Iterator[tuple[int, ...]]:
 
 
 def _tried(entries: Sequence[Swept]) -> Iterator[tuple[Swept, tuple[int, ...]]]:
-    """The first point, then each other value of an axis beside the first ones of the others."""
+    """The first point, then each other value of an axis beside the first ones of the others, then
+    all other points, each for the last of its entries that is not at its first value."""
     yield entries[0], (0,) * len(entries)
     for axis, size in zip(_axes(entries), _sizes(entries), strict=True):
         for at in range(1, size):
             choice = tuple(at if number in axis else 0 for number in range(len(entries)))
             yield entries[axis[0]], choice
+    if any(entry.space is not None for entry in entries):
+        return  # of a guided search, whose points come on the way
+    axes = _axes(entries)
+    for choice in combinations(entries):
+        moved = [axis for axis in axes if choice[axis[0]]]
+        if len(moved) > 1:
+            yield entries[moved[-1][0]], choice
 
 
 def placed(

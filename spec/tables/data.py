@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+from actionrun.spec.text.files import NamedFile, data_folder, files_of
+from actionrun.spec.text.source import Source
+from actionrun.spec.text.span import Key
 from pydantic import (
     BeforeValidator,
     ConfigDict,
@@ -122,8 +125,22 @@ class FileFormat(Table):
     @property
     def names(self) -> tuple[str, ...]:
         """The files as the study names them; one of them may be a pattern."""
-        file, files = getattr(self, "file", None), getattr(self, "files", None)
-        return files or (() if file is None else (file,))
+        return ()
+
+    def _key(self, number: int) -> Key:
+        """The key that names the file of this number."""
+        return "data", "file"
+
+    def place_files(self, source: Source) -> None:
+        folder = data_folder(source)
+        self._paths = tuple(path for name in self.names for path in files_of(folder, name))
+
+    def named_files(self, source: Source) -> Iterator[NamedFile]:
+        for number, name in enumerate(self.names):
+            key = self._key(number)
+            path = next(iter(files_of(data_folder(source), name)), Path(name))
+            hint = "put it there before the run, or give another with --data FILE"
+            yield NamedFile(key, name, path, hint)
 
     @property
     def paths(self) -> tuple[Path, ...]:
@@ -193,3 +210,10 @@ class Data(FileFormat):
         default={},
         description='Numbers that are known by trial: a column, { l = "length [m]" }, or a list.',
     )
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return self.files or (() if self.file is None else (self.file,))
+
+    def _key(self, number: int) -> Key:
+        return ("data", "file") if self.file is not None else ("data", "files", number)

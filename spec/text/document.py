@@ -186,9 +186,22 @@ def overridden(
         )
         if complaint := known(key):
             raise UsageFault(f"--set {shown(name)}: {complaint}")
+        if key[0] == "sweep":
+            key = ("sweep", *_entry_of(raw.get("sweep"), key[1:]))
         texts[key] = text.strip()
         assign(raw, key, _value(text.strip()), name)
     return raw, texts
+
+
+def _entry_of(table: Any, rest: Key) -> Key:
+    """Where [sweep] has the entry of a key, which it may write "a.b" or a.b; a new one is "a.b"."""
+    if isinstance(table, dict):
+        for size in range(len(rest), 0, -1):
+            name = ".".join(map(str, rest[:size]))
+            if name in table:
+                more = rest[size:]
+                return (name, *_entry_of(table[name], more)) if more else (name,)
+    return (".".join(map(str, rest)),) if rest else ()
 
 
 def _value(text: str) -> Any:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
+from typing import NamedTuple, Protocol
 
 from .source import Fault, Source, shown
 from .span import Key
@@ -37,17 +38,26 @@ def outside(folder: Path, file: str) -> bool:
         return True
 
 
-def place_files(study: object, source: Source) -> None:
-    """Give a study the places of its files on this machine."""
-    data, ends = getattr(study, "data", None), getattr(study, "ends", None)
-    if data is not None:
-        folder = _folder(source)
-        data._paths = tuple(path for name in data.names for path in _files_of(folder, name))
-    if ends is not None:
-        ends._folder = source.folder
+class FileTable(Protocol):
+    """A table of a study that names files."""
+
+    def place_files(self, source: Source) -> None:
+        """Find the places of its files on this machine."""
+        ...
+
+    def named_files(self, source: Source) -> Iterator[NamedFile]: ...
 
 
-def _folder(source: Source) -> Path:
+class NamedFile(NamedTuple):
+    """A file as a study names it: by which key, where it is, and what to do where it is not."""
+
+    key: Key
+    name: str
+    path: Path
+    hint: str
+
+
+def data_folder(source: Source) -> Path:
     """Where the names of data files start."""
     return Path() if source.data_from_command_line else source.folder
 
@@ -57,7 +67,7 @@ def is_pattern(name: str) -> bool:
     return any(mark in name for mark in "*?[")
 
 
-def _files_of(folder: Path, name: str) -> list[Path]:
+def files_of(folder: Path, name: str) -> list[Path]:
     """The file of a name; of a pattern all files below the folder that fit, but no links out."""
     if not is_pattern(name) or is_file(folder / name):
         return [folder / name]
@@ -68,25 +78,10 @@ def _files_of(folder: Path, name: str) -> list[Path]:
     return [path for path in inside if is_file(path)]
 
 
-def missing_files(study: object, source: Source) -> list[Fault]:
+def missing_files(tables: Iterable[FileTable], source: Source) -> list[Fault]:
     """Notes on files that are not there: a study may be written before its data."""
     return [
-        source.fault(key, "data.missing", f"there is no file {shown(file)} yet", severity="note",
-                     hint=hint)
-        for key, file, path, hint in _files(study, source) if not is_file(path)
+        source.fault(file.key, "data.missing", f"there is no file {shown(file.name)} yet",
+                     severity="note", hint=file.hint)
+        for table in tables for file in table.named_files(source) if not is_file(file.path)
     ]  # fmt: skip
-
-
-def _files(study: object, source: Source) -> Iterator[tuple[Key, str, Path, str]]:
-    data, ends = getattr(study, "data", None), getattr(study, "ends", None)
-    names, single = ((), True) if data is None else (data.names, data.file is not None)
-    for number, name in enumerate(names):
-        key: Key = ("data", "file") if single else ("data", "files", number)
-        path = next(iter(_files_of(_folder(source), name)), Path(name))
-        yield key, name, path, "put it there before the run, or give another with --data FILE"
-    if ends is None:
-        return
-    for name in ("start", "end"):
-        if isinstance(end := getattr(ends, name), str):
-            hint = "put it there before the run: XYZ or extended XYZ"
-            yield ("ends", name), end, ends.path(end), hint

@@ -19,7 +19,6 @@ from actionrun.spec.kinds.experiment import Experiment, Meaning, constant, numbe
 from actionrun.spec.kinds.registry import Kind
 from actionrun.spec.tables.columns import table_columns
 from actionrun.spec.tables.leaves import Reading
-from actionrun.spec.text.files import place_files
 from actionrun.spec.text.source import Fault, Source
 from actionrun.spec.text.span import Key
 
@@ -56,7 +55,8 @@ def check_meaning(
         study._meaning = Meaning(
             source, raw, state.units, state.constants, state.dimensions, lists=state.lists
         )
-        place_files(study, source)
+        for table in study.file_tables:
+            table.place_files(source)
     return [
         source.fault(
             key, one.code, one.message, hint=one.hint, suggestion=one.suggestion,

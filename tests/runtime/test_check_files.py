@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 from actionrun.runtime.cli import main
+from actionrun.runtime.data.observations import swept_file_faults
+from actionrun.spec import checked_study
 
 FIT = """study = "family"
 [system]
@@ -193,3 +195,22 @@ def test_a_name_too_long_for_the_system_is_a_file_that_is_not_there(tmp_path, ca
     assert "data.missing" in "".join(capsys.readouterr())
     assert main(["run", str(study), "--out", str(tmp_path / "run")]) == 65
     assert "data.missing" in "".join(capsys.readouterr())
+
+
+def test_files_of_the_points_of_a_sweep_are_read(tmp_path):
+    """Each file that a point names: one that is wrong is told with its line, one that is not there
+    at its place in [sweep]."""
+    rows = "\n".join(f"{k / 10},{k % 7}" for k in range(60))
+    (tmp_path / "good.csv").write_text(f"t,x\n{rows}\n")
+    (tmp_path / "bad.csv").write_text("t,x\n0,1\n0.1,word\n0.2,3\n")
+    path = tmp_path / "study.toml"
+    path.write_text(
+        FIT.replace("motion.csv", "good.csv")
+        + '\n[sweep]\n"data.file" = ["good.csv", "bad.csv", "gone.csv"]\n'
+    )
+    read, faults = checked_study(path)
+    assert read is not None and not [one for one in faults if one.severity == "error"]
+    told = swept_file_faults(read)
+    assert any(one.file.endswith("bad.csv") and one.line == 3 for one in told)
+    (gone,) = [one for one in told if one.code == "data.missing"]
+    assert gone.line_text[gone.column - 1 :].startswith('"gone.csv"')

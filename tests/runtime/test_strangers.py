@@ -156,13 +156,15 @@ def test_what_a_screen_would_obey_is_shown_as_its_code(run):
 @pytest.mark.parametrize("seed", range(4))
 def test_altered_run_folders(whole, seed, monkeypatch):
     monkeypatch.chdir(whole[2])
-    assert trial(*whole, SEED * 1_000_000 + seed) == []
+    base, watched, out = whole
+    assert trial(base, watched, out, SEED * 1_000_000 + seed) == []
 
 
 @pytest.mark.slow
 def test_two_hundred_altered_run_folders(whole, monkeypatch):
     monkeypatch.chdir(whole[2])
-    assert [wrong for seed in range(200) for wrong in trial(*whole, seed)] == []
+    base, watched, out = whole
+    assert [wrong for seed in range(200) for wrong in trial(base, watched, out, seed)] == []
 
 
 def test_the_watch_sees_a_change(whole, tmp_path):

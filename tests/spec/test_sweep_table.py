@@ -101,14 +101,15 @@ def test_the_resolved_study_makes_the_same_points(orders, steps, seeds):
 
 
 def test_faults_of_a_combination_stop_before_anything_runs():
-    """`check` tries each value beside the first of the others, the run each combination."""
+    """Each combination is read, the last of what moved is blamed."""
     text = DHO.replace("sqrt(k/m - (lam/(2*m))^2)", "1/(k - lam)") + (
         "\n[sweep]\nparameters.k = [1.0, 2.0]\nparameters.lam = [0.1, 2.0]\n"
     )
-    study = loads(text)
-    with pytest.raises(Faults, match="division by zero") as caught:
-        list(points(study))
-    assert caught.value.faults[0].key == "define.w"
+    with pytest.raises(Faults, match=r"with this parameters.lam, .*: a division by zero") as caught:
+        loads(text)
+    (fault,) = caught.value.faults
+    assert fault.line_text == "parameters.lam = [0.1, 2.0]"
+    assert fault.line_text[fault.column - 1 :].startswith("2.0")
 
 
 def test_faults_of_the_compiler_point_at_the_sweep():
@@ -140,3 +141,27 @@ def test_checking_a_large_study_is_bounded():
     begun = time.process_time()
     loads(text)
     assert time.process_time() - begun < 20
+
+
+@pytest.mark.parametrize("written", ['"training.loss"', "training.loss"])
+def test_an_override_changes_the_entry_that_is_there(written):
+    text = FAMILY + f'\n[sweep]\n{written} = ["mae", "rms"]\n'
+    study = loads(text, overrides=['sweep.training.loss=["huber"]', "sweep.seed=2"])
+    assert [entry.name for entry in swept(study)] == ["training.loss", "seed"]
+    assert [one["training.loss"] for one in values(resolved_toml(study))] == ["huber"] * 2
+    (fault,) = faults_of(text, 'sweep.training.loss=["nonsense"]')
+    assert (fault.file, fault.line, fault.column) == ("--set", 1, 21)
+
+
+def test_an_override_within_a_draw_and_of_a_new_key():
+    text = FAMILY + '\n[sweep]\n"observe.noise" = { range = [0.0, 1.0], draws = 20 }\n'
+    study = loads(text, overrides=["sweep.observe.noise.draws=3", "sweep.training.batch=[8, 16]"])
+    assert [(one.name, len(one.values)) for one in swept(study)] == [
+        ("observe.noise", 3), ("training.batch", 2),
+    ]  # fmt: skip
+
+
+def faults_of(text: str, *overrides: str):
+    with pytest.raises(Faults) as caught:
+        loads(text, overrides=list(overrides))
+    return caught.value.faults
