@@ -81,9 +81,11 @@ def _path_sections(problem: PathProblem) -> tuple[Section, ...]:
 def _system(problem: PathProblem) -> str:
     bodies, study = problem.system, problem.study
     if study.system.particles is None:
-        return f"{len(bodies.names)} coordinate{'s' * (len(bodies.names) > 1)}: " + ", ".join(
-            bodies.names
-        )
+        each = ", ".join(bodies.names)
+        said = [f"{len(bodies.names)} coordinate{'s' * (len(bodies.names) > 1)}: {each}"]
+        said += [f"{name} repeats with {study.number(period):.6g}"
+                 for name, period in study.system.periods.items()]  # fmt: skip
+        return "; ".join(said)
     said = [f"{bodies.shape[1]} bodies in {bodies.shape[0]} dimensions"]
     if bodies.edge is not None and bodies.box is not None and all(bodies.box.periodic):
         said.append(f"a periodic box of edge {bodies.edge:.7g}, nearest images, unwrapped paths")
@@ -92,6 +94,8 @@ def _system(problem: PathProblem) -> str:
         along = ", ".join(str(k + 1) for k, flag in enumerate(bodies.box.periodic) if flag)
         said.append(f"a box of vectors ({rows}), periodic along vectors {along}, nearest images, "
                     "unwrapped paths")  # fmt: skip
+    if study.system.frozen:
+        said.append(f"{len(study.system.frozen)} of them stay where they are at the start")
     if bodies.cutoff is not None:
         said.append(
             f"pairs act up to {bodies.cutoff:.6g}, by a quintic switch from {bodies.switch:.6g}; "

@@ -101,12 +101,13 @@ def _pair_potential(term: EnergyTerm, around: Surroundings) -> PairPotential:
     derivatives = [energy, slope, sp.diff(slope, S)]
     require_smooth(around.study, term.where, derivatives)
     terms = lowered([_by_powers(x) for x in derivatives], [S, INVERSE, ROOT, *around.theta])
-    limits = (around.cutoff, around.switch)
+    cutoff, switch = (None if x is None else jnp.asarray(x) for x in (around.cutoff, around.switch))
     return PairPotential(
         terms,
         _numbers(around.theta),
         None if around.kind is None else jnp.asarray(around.kind),
-        *(None if x is None else jnp.asarray(x) for x in limits),
+        cutoff,
+        switch,
         around.cell,
     )
 

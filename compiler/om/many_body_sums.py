@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import jax.numpy as jnp
 import sympy as sp
@@ -52,6 +53,8 @@ class BodySum:
         result = latex(self.formula, words)
         for mark, one in self.inner.items():
             result = result.replace(latex(mark, words), rf"\left({one.latex(words)}\right)")
+        if isinstance(self.formula, sp.Add):
+            result = rf"\left({result}\right)"
         below = "<".join(self.letters)
         if self.outer:
             below += rf" \neq {','.join(self.outer)}"
@@ -188,7 +191,7 @@ def _reached(one: BodySum) -> set[int]:
 
 def many_body_potential(
     sums: tuple[tuple[sp.Expr, BodySum], ...], theta: Mapping[sp.Symbol, float],
-    paired: Mapping[str, object], kind: tuple[int, ...] | None, cutoff: float | None,
+    paired: Mapping[str, Any], kind: tuple[int, ...] | None, cutoff: float | None,
     switch: float | None, cell: Cell, check: Callable[[list[sp.Expr]], None],
 ) -> ManyBodyPotential:  # fmt: skip
     """Sums, each times a constant factor, as array code. Raises Faults by `check`, which looks at
@@ -200,11 +203,11 @@ def many_body_potential(
             check([part.formula])
         terms.append(scaled.lower(tuple(theta)))
     names = [*paired]
+    low, high = (None if x is None else jnp.asarray(x) for x in (switch, cutoff))
     return ManyBodyPotential(
         tuple(terms), jnp.asarray([*theta.values()]), tuple(names),
         jnp.stack([jnp.asarray(paired[name]) for name in names]) if names else None,
-        None if kind is None else jnp.asarray(kind),
-        *(None if x is None else jnp.asarray(x) for x in (cutoff, switch)), cell,
+        None if kind is None else jnp.asarray(kind), high, low, cell,
     )  # fmt: skip
 
 

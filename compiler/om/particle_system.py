@@ -185,7 +185,8 @@ def _periods(
                 for p in (points, points + rows[-1][:, None])
             )
             both = np.isfinite(there) & np.isfinite(away)
-            if np.any(np.abs(there - away)[both] > 1e-8 * (1 + np.abs(there)[both])):
+            slack = max(1e-8, 1e4 * float(np.finfo(there.dtype).eps))  # `explain` is in single
+            if np.any(np.abs(there - away)[both] > slack * (1 + np.abs(there)[both])):
                 raise study_error(
                     study, ("system", "periods", name), "system.period",
                     f"the potential does not repeat when {name} grows by this",

@@ -13,6 +13,7 @@ import re
 import numpy as np
 from actionrun.compiler.findings import Trajectory
 from actionrun.spec.kinds.experiment import StructureFiles
+from actionrun.spec.kinds.om import Om
 from actionrun.spec.kinds.registry import Study
 from actionrun.spec.tables.system import System
 from actionrun.spec.text.source import Faults
@@ -86,13 +87,14 @@ def _velocities(study: Study, one: Structure) -> np.ndarray | None:
     """
     scale = atomic(study.units)
     given = None if one.velocities is None else one.velocities * (scale.time / scale.length)
-    if one.momenta is None or "velocities" not in study.ends.given:
+    wanted = isinstance(study, Om) and "velocities" in study.ends.given
+    if one.momenta is None or not wanted:
         return given
-    mass, known = study.system.mass, study.system.mass
-    if isinstance(known, dict):
-        if not {*one.species} <= {*known}:
+    mass = study.system.mass
+    if isinstance(mass, dict):
+        if not {*one.species} <= {*mass}:
             return given  # that is told as a fault of the species
-        masses = np.array([study.number(known[name]) for name in one.species])
+        masses = np.array([study.number(mass[name]) for name in one.species])
     else:
         masses = np.full(len(one.species), 1.0 if mass is None else study.number(mass))
     result = one.momenta / scale.momentum / masses[:, None]

@@ -232,6 +232,9 @@ class Saddles(Table):
     barrier: bool = Field(default=False, description="Whether to look for the lowest barrier.")
     images: int = Field(default=21, ge=3, le=10_000, description="Images of the string.")
     alignments: int = Field(default=1, ge=1, le=10_000, description="Alignments tried.")
+    temperature: Value | None = Field(
+        default=None, description="For rates by harmonic transition-state theory."
+    )
     searches: int = Field(default=1000, ge=0, le=10**9, description="Budget of saddle searches.")
 
 

@@ -22,6 +22,9 @@ def check_tables(context: RuleContext) -> None:
     duration = context.number(("path", "duration"))
     if duration is not None and duration <= 0:
         context.add(("path", "duration"), "value.range", "the duration is greater than 0")
+    heat = context.number(("refine", "temperature"))
+    if heat is not None and heat <= 0:
+        context.add(("refine", "temperature"), "value.range", "temperature is greater than 0")
     path, raw = context.table("path"), context.raw
     if "network" in raw and path.get("basis") not in (None, "network"):
         context.add(("path", "basis"), "path.basis", "a [network] and another basis",
@@ -74,6 +77,7 @@ def check_units(context: UnitContext) -> None:
     for name, item in context.given("system", "periods").items():
         for leaf in context.leaves(("system", "periods", name), item):
             expect(leaf, context.known.get(name), f"the period of {name}")
+    expect(value(("refine", "temperature")), TEMPERATURE, "[refine] temperature")
     expect(value(("ends", "temperature")), TEMPERATURE, "[ends] temperature")
     for end in ("start", "end"):
         for name, item in context.given("ends", end).items():
@@ -133,7 +137,7 @@ def box_vectors(study: Any) -> BoxVectors | None:
     periodic = box.periodic or (True,) * size
     if box.cell is not None:
         return BoxVectors(tuple(tuple(map(study.number, row)) for row in box.cell), periodic)
-    edge = box_edge(study)
+    edge = box_edge(study) or 0.0
     rows = tuple(tuple(edge if i == j else 0.0 for j in range(size)) for i in range(size))
     return BoxVectors(rows, periodic)
 

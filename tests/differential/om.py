@@ -1,6 +1,7 @@
 """Random om studies beside plain NumPy: energies, momenta and Newton's motion along the path.
 
-Bodies of one or two species with a random pair potential, in the open or in a periodic box, with a
+Bodies of one or two species with a random pair potential, some held, in the open, in a periodic box
+or in a skewed cell that repeats along some of its vectors, with a
 cut-off (a quintic switch from 0.9 of it, in the square of the distance), in a field or without. The
 ends are files. What is compared: the potential energy of every structure of the path from its
 positions alone, the total energy, start and end, and that the path moves as Newton's equation says,
@@ -11,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from random import Random
 
@@ -20,6 +22,7 @@ from verdicts import NotRunError, Verdict, finished
 
 SWITCH = 0.9  # of the cut-off, where the switch begins
 NEAR = 1e-9  # of the energies' size
+REACH = 3  # images of a cell that are tried along each vector
 # text of the language, and the same for NumPy; a, b: parameters of the pair
 PAIRS: tuple[tuple[str, Callable[..., np.ndarray]], ...] = (
     ("4*a*((b/r)^12 - (b/r)^6)", lambda r, a, b: 4 * a * ((b / r) ** 12 - (b / r) ** 6)),
@@ -53,6 +56,9 @@ class OmStudy:
     end: np.ndarray
     cutoff: float | None
     edge: float | None
+    cell: np.ndarray | None
+    periodic: tuple[bool, ...]
+    frozen: tuple[int, ...]
     duration: float
     points: int
     summed: bool
@@ -61,7 +67,8 @@ class OmStudy:
     def tags(self) -> tuple[str, ...]:
         """What of the language it uses."""
         words = {"field": self.field is not None, "cutoff": self.cutoff, "box": self.edge,
-                 "species": len(self.masses) > 1, "sums": self.summed}  # fmt: skip
+                 "species": len(self.masses) > 1, "sums": self.summed,
+                 "cell": self.cell is not None, "frozen": self.frozen}  # fmt: skip
         return (PAIRS[self.pair][0], *(word for word, used in words.items() if used))
 
     def toml(self) -> str:
@@ -92,6 +99,11 @@ class OmStudy:
             lines.append(f"cutoff = {self.cutoff}")
         if self.edge:
             lines.append(f"box = {{ length = {self.edge} }}")
+        if self.cell is not None:
+            flags = ", ".join(str(flag).lower() for flag in self.periodic)
+            lines.append(f"box = {{ cell = {self.cell.tolist()}, periodic = [{flags}] }}")
+        if self.frozen:
+            lines.append(f"frozen = {[k + 1 for k in self.frozen]}")
         lines += ["", "[parameters]"]
         for name, table in (("a", self.a), ("b", self.b)):
             if len(self.masses) > 1:
@@ -112,12 +124,22 @@ class OmStudy:
                 lines.append(f"{'AB'[kind]} {place}")
             (folder / f"{name}.xyz").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
+    def nearest(self, d: np.ndarray) -> np.ndarray:
+        """Differences (..., dim) by the nearest image; of a cell the nearest of all images."""
+        if self.edge:
+            return d - self.edge * np.round(d / self.edge)
+        if self.cell is None:
+            return d
+        turns = [range(-REACH, REACH + 1) if flag else (0,) for flag in self.periodic]
+        shifts = np.array(list(product(*turns)), dtype=float) @ self.cell
+        all_of_them = d[..., None, :] + shifts
+        best = np.argmin(np.sum(all_of_them**2, axis=-1), axis=-1)
+        return np.take_along_axis(all_of_them, best[..., None, None], axis=-2)[..., 0, :]
+
     def energy(self, q: np.ndarray) -> np.ndarray:
         """V (...,) of positions (..., N, dim)."""
         i, j = np.triu_indices(q.shape[-2], 1)
-        d = q[..., i, :] - q[..., j, :]
-        if self.edge:
-            d = d - self.edge * np.round(d / self.edge)
+        d = self.nearest(q[..., i, :] - q[..., j, :])
         r = np.sqrt(np.sum(d * d, axis=-1))
         a, b = (table[self.kind[i], self.kind[j]] for table in (self.a, self.b))
         each = PAIRS[self.pair][1](r, a, b)
@@ -162,11 +184,30 @@ def draw(seed: str, index: int) -> OmStudy:
         cutoff = round(chance.uniform(0.7, 0.99) * (edge or 4.0) / 2, 3)
     if edge:
         start, end = start % edge, end % edge
-    field = chance.randrange(len(FIELDS)) if not edge and chance.random() < 0.3 else None
+    cell, periodic = None, ()
+    if edge is None and cutoff is None and chance.random() < 0.35:
+        cell = np.diag(rng.uniform(1.2 * side + 0.6, 1.2 * side + 1.6, dim))
+        cell += np.tril(rng.uniform(-0.45, 0.45, (dim, dim)) * 1.2 * side, -1)
+        cell = np.round(cell, 3)
+        periodic = tuple(bool(x) for x in rng.integers(0, 2, dim))
+        periodic = periodic if any(periodic) else (True,) * dim
+        turns = [range(-2, 3) if flag else (0,) for flag in periodic]
+        lone = np.array([t for t in product(*turns) if any(t)], dtype=float) @ cell
+        shortest = float(np.min(np.linalg.norm(lone, axis=1)))
+        cutoff = round(chance.uniform(0.7, 0.99) * shortest / 2, 3)
+        start, end = (
+            x + rng.integers(-1, 2, (count, dim)) * np.array(periodic) @ cell for x in (start, end)
+        )
+    frozen: tuple[int, ...] = ()
+    if count > 3 and chance.random() < 0.25:
+        frozen = tuple(sorted(chance.sample(range(count), chance.randint(1, count - 2))))
+        end[[*frozen]] = start[[*frozen]]
+    free_space = not edge and cell is None
+    field = chance.randrange(len(FIELDS)) if free_space and chance.random() < 0.3 else None
     return OmStudy(
         chance.randrange(len(PAIRS)), field, a, b, kind, masses, np.round(start, 9),
-        np.round(end, 9), cutoff, edge, round(chance.uniform(0.1, 0.4), 3), chance.randint(8, 16),
-        not two and chance.random() < 0.25,
+        np.round(end, 9), cutoff, edge, cell, periodic, frozen, round(chance.uniform(0.1, 0.4), 3),
+        chance.randint(8, 16), not two and chance.random() < 0.25,
     )  # fmt: skip
 
 
@@ -206,9 +247,9 @@ def judged(study: OmStudy, folder: Path) -> Verdict:
     compare("total energy", arrays["energy"], right + kinetic, NEAR * (size + np.max(kinetic)))
     ends = (q[0], study.start), (q[-1], study.end)
     for name, (said, wanted) in zip(("start", "end"), ends, strict=True):
-        d = said - wanted
-        d = d - study.edge * np.round(d / study.edge) if study.edge else d
-        compare(f"{name} position", d, 0.0, 1e-8)
+        compare(f"{name} position", study.nearest(said - wanted), 0.0, 1e-8)
+    for k in study.frozen:
+        compare(f"held body {k + 1}", q[:, k], study.start[k], 1e-9)
     if (miss := _newton(study, q, v, t, m)) is not None:
         said = metrics["reintegration_miss"]
         if not (miss <= 10 * said + 1e-6 and said <= 10 * miss + 1e-6):
@@ -228,7 +269,9 @@ def _newton(study: OmStudy, q, v, t, m) -> float | None:
 
     def slope(_, y):
         x, u = y.reshape(2, *shape)
-        return np.concatenate([u.ravel(), (study.forces(x) / m[:, None]).ravel()])
+        push = study.forces(x) / m[:, None]
+        push[[*study.frozen]] = 0.0
+        return np.concatenate([u.ravel(), push.ravel()])
 
     first = np.concatenate([q[0].ravel(), v[0].ravel()])
     solved = solve_ivp(slope, (t[0], t[-1]), first, method="DOP853", rtol=1e-10, atol=1e-11)

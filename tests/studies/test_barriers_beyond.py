@@ -99,6 +99,22 @@ def test_two_channels_and_any_zero_of_energy(tmp_path, shift):
 
 
 @pytest.mark.slow
+def test_rates_of_a_double_well(tmp_path):
+    """Vineyard's formula in closed form: a double well across, a spring along, two masses."""
+    text = (
+        'study = "om"\n[system]\ncoordinates = ["x", "y"]\nmass = { x = 2.0, y = 0.5 }\n'
+        'potential = "(x^2 - 1)^2 + (1 + x^2)*y^2"\n'
+        "[ends]\nstart = { x = -1.0, y = 0.0 }\nend = { x = 1.0, y = 0.0 }\n"
+    )
+    metrics = metrics_of(tmp_path, text + PATH + "temperature = 0.2\n")
+    well = np.sqrt(8 / 2.0) * np.sqrt(2 * 2 / 0.5) / np.sqrt(2 * 1 / 0.5) / (2 * np.pi)
+    assert metrics["prefactor_forward"] == pytest.approx(well, rel=1e-9)
+    assert metrics["rate_forward"] == pytest.approx(well * np.exp(-1 / 0.2), rel=1e-8)
+    assert metrics["rate_backward"] == pytest.approx(metrics["rate_forward"], rel=1e-8)
+    assert metrics["imaginary_frequency"] == pytest.approx(np.sqrt(4 / 2.0) / (2 * np.pi))
+
+
+@pytest.mark.slow
 def test_three_ions_in_a_trap(tmp_path):
     """From zig to zag over the row, whose energy is known: two outer ions 2 (5/4)^(1/3) apart."""
     q = np.array([[-0.9, 0.24], [0, -0.48], [0.9, 0.24]])

@@ -9,13 +9,14 @@ rounding alone is exact.
 from __future__ import annotations
 
 from itertools import product
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Float
 
+AnyArray = TypeVar("AnyArray", np.ndarray, jax.Array)
 ROUNDS = 1000  # of a reduction; a few are usual
 
 
@@ -69,7 +70,7 @@ def periodic_cell(
     return PeriodicCell(*map(jnp.asarray, (kept, duals, shifts)))
 
 
-def minimum_image(d: Float[Array, "*shape"], cell: Cell) -> Float[Array, "*shape"]:
+def minimum_image(d: AnyArray, cell: Cell) -> AnyArray:
     """Differences of coordinates (dim, ...) by the nearest image in a periodic box; of NumPy
     arrays too."""
     if cell is None:

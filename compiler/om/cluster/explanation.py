@@ -12,13 +12,17 @@ def transformation(problem: PathProblem) -> tuple[Section, ...]:
     """Sections on the alignment of the ends and the search for the lowest barrier."""
     study = problem.study
     result = []
-    if study.ends.align:
+    names = study.ends.align
+    if names and study.system.particles is not None:
+        deeds = {"rotation": "turned", "inversion": "mirrored",
+                 "permutation": "its equal bodies relabelled"}  # fmt: skip
+        how = ", ".join(deeds[name] for name in names)
         result.append(
             Section(
                 "Alignment",
-                "The end is turned, mirrored and its equal bodies relabelled to the copy nearest "
-                "to the start: rotations by singular value decomposition and labels by the "
-                "assignment problem in turn, from many rotations. "
+                f"The end is brought to the copy nearest to the start: {how}, as far as that "
+                "leaves the energy as it is. Rotations by singular value decomposition and labels "
+                "by the assignment problem in turn, from many rotations. "
                 f"{study.refine.alignments} of the nearest copies are kept.",
             )
         )
@@ -38,7 +42,21 @@ def _barrier(problem: PathProblem) -> str:
         "least tried first. The lid is the highest saddle of the best way found. Each saddle of a "
         "way that would lower it is first refined to a stationary point with one negative mode, "
         "and left by true steepest descent, which names the two minima it joins. The budget is "
-        "counted in searches, so a run can be repeated."
+        "counted in searches, so a run can be repeated." + _identity(problem)
+    )
+
+
+def _identity(problem: PathProblem) -> str:
+    """Which copies are different structures."""
+    study = problem.study
+    apart = [word for name, word in (("inversion", "by their handedness"),
+             ("permutation", "by the labels of equal bodies")) if name not in study.ends.align
+             ]  # fmt: skip
+    if study.system.particles is None or not apart:
+        return ""
+    return (
+        f" Copies of a structure are told apart {' and '.join(apart)}: each saddle leads from each "
+        "copy of a minimum to a copy of another, and the way is one through copies."
     )
 
 

@@ -19,6 +19,7 @@ from .checks import checks, notes
 from .endpoints import quenched_structures
 from .figures import transformation_figures
 from .pathway import pathway
+from .rates import rates, temperature_label
 from .result import TransformationResult
 from .study_units import in_study_units
 from .transformation import ClusterTransformation
@@ -55,9 +56,18 @@ def _findings(
     levels = np.where(settled.converged, settled.energy * unit, np.nan)
     tell("measure", 2, 3, {})
     stops = pathway(program.search, state["search"]) if program.search else ()
+    speeds = rates(problem, ends, stops)
     ends, stops = in_study_units(problem.study, ends, stops)
     result = TransformationResult(
-        problem, ends, state["path"]["fit"], state["search"], path, levels, stops, samples
+        problem,
+        ends,
+        state["path"]["fit"],
+        state["search"],
+        path,
+        levels,
+        stops,
+        samples,
+        speeds,
     )
     return Findings(
         metrics=_metrics(result),
@@ -102,6 +112,10 @@ def _metrics(result: TransformationResult) -> dict[str, float | int]:
         metrics["chain_saddles"] = sum(stop.is_saddle for stop in result.chain)
         metrics["chain_minima"] = sum(not stop.is_saddle for stop in result.chain)
         metrics["chain_length"] = result.chain[-1].along
+    if (speeds := result.rates) is not None:
+        metrics["rate_forward"], metrics["rate_backward"] = speeds.forward, speeds.backward
+        metrics["prefactor_forward"], metrics["prefactor_backward"] = speeds.prefactors
+        metrics["imaginary_frequency"] = speeds.imaginary
     return {name: x for name, x in metrics.items() if x is not None and np.isfinite(x)}
 
 
@@ -138,6 +152,14 @@ def _summary(result: TransformationResult) -> tuple[tuple[str, str], ...]:
         count = sum(stop.is_saddle for stop in result.chain)
         searches = int(result.search["searches"])
         lines.append(("chain", f"{count} saddle{'s' * (count > 1)}; {searches} searches"))
+        if (speeds := result.rates) is not None:
+            time, heat = result.problem.study.unit("t"), temperature_label(result.problem)
+            per = f" /{time}" if time else ""
+            lines.append(
+                ("rates", f"{speeds.forward:.4g}{per} forward, {speeds.backward:.4g}{per} back at "
+                 f"{speeds.temperature:g} {heat}".rstrip()
+                 + ", over the highest saddle (harmonic transition-state theory)")
+            )  # fmt: skip
     elif result.search:
         lines.append(("barrier", "no way was found in the searches of the study"))
     return tuple(lines)

@@ -145,7 +145,7 @@ class LabelledWays:
         total = np.sort(total ^ (total >> np.uint64(29)), axis=0)
         fresh = np.ones(total.shape, dtype=bool)
         fresh[1:] = total[1:] != total[:-1]
-        return np.sum(np.where(fresh, total, np.uint64(0)), axis=0, dtype=np.uint64)
+        return np.asarray(np.sum(np.where(fresh, total, np.uint64(0)), axis=0, dtype=np.uint64))
 
     def _name(self, m: int, operation: Relabelling) -> tuple[int, int]:
         return m, int(self.keys(m, np.array([operation.sign]), operation.order[None])[0])

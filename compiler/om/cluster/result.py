@@ -12,6 +12,7 @@ from actionrun.compiler.om.path_problem import PathProblem
 
 from .endpoints import Endpoints
 from .pathway import StationaryStructure
+from .rates import Rates
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,7 @@ class TransformationResult:
     quenched: np.ndarray
     chain: tuple[StationaryStructure, ...]
     history: Mapping[str, np.ndarray]
+    rates: Rates | None = None
 
     @property
     def lid(self) -> float | None:
