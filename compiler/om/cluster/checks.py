@@ -78,6 +78,11 @@ def notes(result: TransformationResult) -> tuple[str, ...]:
                 f"the barrier is the lowest of {int(search['searches'])} searches; another budget "
                 "or seed may find a lower one"
             )
+    if search and not result.chain and ends.labelled:
+        said.append(
+            "copies that differ by what align does not list are different structures here: where "
+            "labels or handedness do not matter, list permutation or inversion in align"
+        )
     if search:
         if int(search["corrected"]):
             said.append(
