@@ -230,8 +230,8 @@ TABLE_SEARCH: dict[str, Any] = {  # what a search of a table's laws is where it 
         "linear", "product", "square", "inverse", "sqrt", "exp", "log", "sin", "cos",
     ),
     "weights": (Value("0", Fraction(0)), Value("1", Fraction(1)), "trainable"),
-    "population": 100,
-    "generations": 15,
+    "population": 40,
+    "generations": 6,
 }  # fmt: skip
 
 

@@ -114,3 +114,28 @@ def exact_subset(
         else:
             break
     return tuple(kept)
+
+
+def eliminated(
+    terms: Float[np.ndarray, "rows terms"], target: Float[np.ndarray, " rows"]
+) -> list[Subset]:
+    """What is left of all terms as the one that matters least is taken away, one after the other:
+    the subsets from four terms on (smaller ones are looked through) up to the one at which the
+    Bayesian information criterion (Schwarz, Ann. Stat. 6, 461, 1978) is least."""
+    rows, count = terms.shape
+    if count >= rows // 2:
+        return []
+    columns = unit_columns(terms)
+
+    def rest(kept: list[int]) -> float:
+        solved = np.linalg.lstsq(columns[:, kept], target, rcond=1e-13)[0]
+        return float(np.sum((columns[:, kept] @ solved - target) ** 2))
+
+    kept = list(range(count))
+    path = [(rows * np.log(max(rest(kept), 1e-300)) + count * np.log(rows), tuple(kept))]
+    while len(kept) > 3:
+        left, place = min((rest([*kept[:k], *kept[k + 1 :]]), k) for k in range(len(kept)))
+        kept = [*kept[:place], *kept[place + 1 :]]
+        path.append((rows * np.log(max(left, 1e-300)) + len(kept) * np.log(rows), tuple(kept)))
+    best = min(range(len(path)), key=lambda k: path[k][0])
+    return [subset for _, subset in path[best:] if len(subset) > 3]

@@ -286,7 +286,7 @@ def _exact_note(laws: LawSearch) -> list[str]:
 def _chi2_per_dof(laws: LawSearch, law: Law) -> float:
     """Where the deviations are given."""
     factor = np.mean(laws.rows.noise.spread[laws.rows.learn] ** 2)
-    return law.cost * len(laws.rows.learn) / factor / _left(laws, law)
+    return float(law.cost * len(laws.rows.learn) / factor / _left(laws, law))
 
 
 def _equations(front: Sequence[Law], best: Law) -> tuple[Equation, ...]:

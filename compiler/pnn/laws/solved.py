@@ -13,7 +13,12 @@ from math import comb, log
 
 import numpy as np
 import sympy as sp
-from actionrun.compiler.numerics.genomes.term_selection import Subset, best_subsets, exact_subset
+from actionrun.compiler.numerics.genomes.term_selection import (
+    Subset,
+    best_subsets,
+    eliminated,
+    exact_subset,
+)
 from actionrun.compiler.pnn.genome import Layout
 
 from .table import TableRows
@@ -157,7 +162,7 @@ def solved_laws(rows: TableRows, layout: Layout) -> tuple[SumLaw, ...]:
             for law, terms_looked_at in table.sparse_laws(link, *aim, "inverse" in allowed):
                 _, cost = table.fit(law)
                 if np.isfinite(cost):
-                    criterion = _criterion(cost, len(y), law.constants, terms_looked_at, size)
+                    criterion = _criterion(cost, len(y), law, terms_looked_at, size)
                     if _is_exact(law, cost, size):
                         criterion = -np.inf
                     judged.append((criterion, law.complexity(layout), law))
@@ -176,10 +181,12 @@ def _is_exact(law: SumLaw, cost: float, size: float) -> bool:
     return bool(np.sqrt(cost) <= size * (NOTHING if law.constants <= FEW else STRICT))
 
 
-def _criterion(cost: float, rows: int, constants: int, terms: int, size: float) -> float:
-    """The extended Bayesian information criterion of a fit."""
+def _criterion(cost: float, rows: int, law: SumLaw, terms: int, size: float) -> float:
+    """The extended Bayesian information criterion; a constant is always among the terms."""
+    chosen = sum(term.cost > 0 for term in (*law.above, *law.below))
+    choices = comb(terms, chosen) * (len(LINKS) if chosen else 1)
     fit = rows * log(max(cost, (1e-12 * size) ** 2))
-    return fit + constants * log(rows) + 2 * log(len(LINKS) * comb(terms, constants))
+    return fit + law.constants * log(rows) + 2 * log(choices)
 
 
 class _Table:
@@ -246,6 +253,12 @@ class _Table:
             length = np.maximum(np.linalg.norm(centred, axis=0), 1e-300)
             ranks = np.argsort(-np.abs(centred.T @ away) / length, kind="stable")[:BY_RANK]
             places = np.concatenate([places[:SIMPLE], np.sort(places[SIMPLE:][ranks])])
+        count = self.x.shape[1]
+        for degree in (1, 2):
+            family = [Term(p) for p in power_products(count, degree, sign=False)]
+            plain = [self.index[t] for t in family if t in self.index]
+            for subset in eliminated(columns[:, plain], aim):
+                yield SumLaw(link, sign, tuple(self.terms[plain[k]] for k in subset)), len(plain)
         for subset in best_subsets(columns[:, places], aim, MOST_CONSTANTS, KEPT):
             chosen = tuple(self.terms[places[k]] for k in subset)
             yield SumLaw(link, sign, chosen), len(self.terms)
@@ -257,7 +270,7 @@ class _Table:
                 if any(k >= len(top) for k in subset) and any(k < len(top) for k in subset):
                     yield (
                         self._quotient(link, sign, [*top, *below], len(top), subset),
-                        both.shape[1],
+                        max(len(self.terms), both.shape[1]),
                     )
 
     def _quotient(self, link, sign, places, top: int, subset: Subset) -> SumLaw:

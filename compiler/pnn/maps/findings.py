@@ -144,7 +144,7 @@ def _limit(model: MapModel, best: FrontEntry, tell: Tell) -> ContinuumLimit | No
     for level in range(1, LEVELS + model.system.damped):
         tell("extrapolate", level, LEVELS, {})
         k = 2**level
-        slow = _slowed(again(shrink=k), k)
+        slow = _slowed(again(k), k)
         force = eqx.tree_at(lambda f: f.scale, model.map.force, jnp.asarray(1.0 / k**2))
         there = replace(model, motions=slow, map=eqx.tree_at(lambda m: m.force, model.map, force))
         data = there.data(thinned(there.train, FINAL_ROWS))

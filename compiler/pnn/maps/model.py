@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from actionrun.compiler.numerics.genomes.batched_adam import fit_batch_by_adam
@@ -19,7 +18,12 @@ from actionrun.compiler.numerics.genomes.batched_least_squares import (
     NetworkBatch,
     fit_batch,
 )
-from actionrun.compiler.numerics.genomes.map_network import FittedGenome, MapMetrics, MapNetwork
+from actionrun.compiler.numerics.genomes.map_network import (
+    FittedGenome,
+    MapMetrics,
+    MapNetwork,
+    Rows,
+)
 from actionrun.compiler.numerics.genomes.network import ForceEvaluation
 from actionrun.compiler.pnn.canonical_form import CanonicalForm
 from actionrun.compiler.pnn.genome import Layout
@@ -213,7 +217,8 @@ class MapModel:
         program for all."""
         codes = genomes[:, : self.layout.units].astype(np.int32)
         present = self.layout.fixed(genomes) != 0
-        sample = tuple(jnp.asarray(x) for x in self.sample)
+        q, v = self.sample
+        sample = jnp.asarray(q), jnp.asarray(v)
         parts = [self._part(rows, first) for first in range(0, len(rows), FITNESS_ROWS)]
         batches = []
         for first in range(0, len(genomes), BATCH):
@@ -229,12 +234,13 @@ class MapModel:
             batches.append([values[: len(genomes) - first] for values in both])
         return MapMetrics(*(np.concatenate(parts) for parts in zip(*batches, strict=True)))
 
-    def _part(self, rows: StatePairs, first: int) -> tuple[jax.Array, ...]:
+    def _part(self, rows: StatePairs, first: int) -> Rows:
         """Rows from `first` on, always as many, and what each counts."""
         place = np.arange(first, first + FITNESS_ROWS)
         counts = np.where(place < len(rows), 1 / len(rows), 0.0)[:, None]
         part = rows[np.minimum(place, len(rows) - 1)]
-        return tuple(map(jnp.asarray, (part.q, part.v, part.next_q, part.next_v, counts)))
+        before = jnp.asarray(part.q), jnp.asarray(part.v)
+        return *before, jnp.asarray(part.next_q), jnp.asarray(part.next_v), jnp.asarray(counts)
 
     @cached_property
     def parts(self) -> list[StatePairs]:
