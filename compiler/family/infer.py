@@ -142,17 +142,23 @@ def infer_motions(
     places = grid(o.t, float(population.h))
     start = shard_batch(jnp.concatenate([jnp.asarray(named), jnp.asarray(q), jnp.asarray(v)]))
     iterations = study.refine.iterations if study.refine.method != "none" else 0
-    first, k = None, len(named)
-    for _ in range(1 if o.values.shape[1] == 1 or noise.declared else NOISE_PASSES):
+    k, passes = len(named), 1 if o.values.shape[1] == 1 or noise.declared else NOISE_PASSES
+
+    def refined_with(noise: MotionNoise, start: jax.Array, weak: jax.Array | None):
         trajectory = TrajectoryResidual(
             population.ggl, population.fixed, places, values,
             shard_batch(jnp.asarray(noise.weights(o))), t, o.names, k,
             inequalities=population.inequalities,
         )  # fmt: skip
-        refined = _refined(trajectory, start, weak, jnp.asarray(low), jnp.asarray(high), iterations,
-                           study.refine.tolerance)  # fmt: skip
-        first = first or refined
-        start, weak = refined.fit.x, None if weak is None else refined.fit.x[:k]
+        return trajectory, _refined(trajectory, start, weak, jnp.asarray(low), jnp.asarray(high),
+                                    iterations, study.refine.tolerance)  # fmt: skip
+
+    trajectory, first = refined_with(noise, start, weak)
+    refined = first
+    noise = noise.updated(o, np.asarray(refined.model), _unknowns(study, refined.fit))
+    for _ in range(passes - 1):
+        at = refined.fit.x
+        trajectory, refined = refined_with(noise, at, None if weak is None else at[:k])
         noise = noise.updated(o, np.asarray(refined.model), _unknowns(study, refined.fit))
     fit, share, count = refined.fit, np.asarray(refined.identified), o.there.sum((0, 1))
     spread = _standard_deviations(refined, trajectory, noise)

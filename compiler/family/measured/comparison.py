@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from math import exp, log, pi
 
+import jax.numpy as jnp
 import numpy as np
 from actionrun.compiler.family.fit import FittedMotion
 from actionrun.compiler.findings import Check, Findings, Table
@@ -76,7 +77,8 @@ def held_out_error(m: FittedMotion, folds: int) -> float:
         out = (place == fold)[:, None] & o.there
         left = replace(problem, observed=o._replace(weight=np.where(out, 0.0, o.weight)))
         shooting = left.shooting(left.trajectory(m.noise))
-        fit = left.shot(shooting, Unknowns(np.asarray(m.x)[:, None], local), m.noise)
+        x = Unknowns(jnp.asarray(m.x[:, None]), jnp.asarray(local))
+        fit = left.shot(shooting, x, m.noise)
         miss = problem.solution(fit, m.noise).miss[out]
         squares, count = squares + float(np.sum(miss**2)), count + int(out.sum())
     return float(np.sqrt(squares / max(count, 1)))

@@ -148,10 +148,11 @@ class ShootingProblem:
 
     def bounds(self, lanes: int = 1) -> tuple[jax.Array, jax.Array]:
         """Bounds (k, lanes)."""
-        return tuple(
+        low, high = (
             jnp.asarray(np.repeat(e[:, None], lanes, axis=1))
             for e in (self.within.low, self.within.high)
         )
+        return low, high
 
     def shot(self, shooting: ScaledShooting, x: Unknowns, noise: Noise) -> BlockFit:
         settings = self.settings
@@ -172,10 +173,9 @@ class ShootingProblem:
         if states is None:
             states = self.states(self.observed.t[:1], lanes.shape[1])
         x = Unknowns(jnp.asarray(lanes), states)
-        for share in STRETCHES:
-            fit = self.shot(self.shooting(self.trajectory(noise, share)), x, noise)
-            x = fit.unknowns
-        return fit
+        for share in STRETCHES[:-1]:
+            x = self.shot(self.shooting(self.trajectory(noise, share)), x, noise).unknowns
+        return self.shot(self.shooting(self.trajectory(noise, STRETCHES[-1])), x, noise)
 
     def multiple(self, noise: Noise, lanes: np.ndarray) -> BlockFit:
         """Multiple shooting, then single shooting from what it comes to."""
@@ -195,10 +195,10 @@ class ShootingProblem:
         x = Unknowns(jnp.asarray(lanes), states)
         scaled = ScaledShooting(part, jnp.asarray(self.local), self.joint_scales(noise, part, x))
         bounds = self.bounds(lanes.shape[1])
+        fine = np.ones(lanes.shape[1], bool)
         for stiffness in STIFFNESS:
             fit = segmented_fit(scaled, jnp.asarray(linked), stiffness, x, *bounds, ITERATIONS)
-            x = fit.unknowns
-        fine = np.isfinite(np.asarray(fit.cost))
+            x, fine = fit.unknowns, np.isfinite(np.asarray(fit.cost))
         shared = jnp.where(fine, x.shared, jnp.asarray(lanes))
         local = jnp.where(fine, x.local[:, :1], states[:, :1])
         return self.shot(self.shooting(whole), Unknowns(shared, local), noise)

@@ -47,7 +47,7 @@ class SmoothMotion:
 
     trial: int
     smooth: tuple[Curve, ...]
-    exact: tuple[Curve, ...]
+    exact: tuple[CubicSpline, ...]
     times: np.ndarray
     momenta: tuple[np.ndarray, np.ndarray] | None
 
@@ -195,8 +195,8 @@ class Starter:
             drawn = self._with_peaks(drawn, chosen)
             drawn, costs = projected_draws(self._rows(smooth), linear, drawn, low, high)
             starts = drawn[:, np.argsort(costs, kind="stable")[:STARTS]]
-        fit = weak_fit(self.ggl, smooth, self.fixed, jnp.asarray(starts), low[:, None],
-                       high[:, None])  # fmt: skip
+        fit = weak_fit(self.ggl, smooth, self.fixed, jnp.asarray(starts),
+                       jnp.asarray(low[:, None]), jnp.asarray(high[:, None]))  # fmt: skip
         cost = np.where(np.isfinite(np.asarray(fit.cost)), np.asarray(fit.cost), np.inf)
         found += [np.asarray(fit.x)[:, lane] for lane in np.argsort(cost, kind="stable")]
         return np.stack(_distinct(found, high - low), axis=1).reshape(k, -1)

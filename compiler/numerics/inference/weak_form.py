@@ -226,10 +226,11 @@ def weak_terms(
     F, P = (jnp.broadcast_to(x, shape) for x in ggl.balance(q, v, t, weak.theta(theta)))
     F, P = (x.reshape((len(q), motions, -1, *batch)) for x in (F, P))
     weight = weak.precision[:, None, None]
-    return tuple(
-        (jnp.einsum("mwg,nmg...->nmw...", f, x).reshape((len(q), -1, *batch)) * weight)
+    pull, push = (
+        jnp.einsum("mwg,nmg...->nmw...", f, x).reshape((len(q), -1, *batch)) * weight
         for f, x in ((weak.f, F), (weak.slope, P))
     )
+    return pull, push
 
 
 def weak_residuals(

@@ -265,10 +265,11 @@ def block_least_squares(
         new_cost, new_normal = at(trial)
         first = count == 0
         better = (new_cost < cost) | first
-        size = jnp.maximum(*(
+        of_shared, of_local = (
             jnp.max(jnp.abs(b - a) / (jnp.abs(a) + jnp.abs(b) + tiny), axis=axes, initial=0.0)
             for a, b, axes in ((x.shared, trial.shared, 0), (x.local, trial.local, (0, 1, 2)))
-        ))  # fmt: skip
+        )
+        size = jnp.maximum(of_shared, of_local)
         still = ~better & ((damping > 1e10) | (size <= 1e-16))
         small = (better & (size <= tolerance)) | (jnp.abs(new_cost - cost) <= FLAT * eps * cost)
         keep = better & ~done
