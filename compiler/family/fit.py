@@ -43,7 +43,8 @@ ROUNDS = 2  # of them, where none reaches the noise
 SETTLED = 0.01  # relative change of the deviations at which the noise is known
 NOISE_ROUNDS = 25
 STEP_SHARE = 0.1  # of a standard deviation that the step may shift a coefficient by
-HALVINGS = 7
+HALVINGS = 4  # rounds of refinement, each of as many halvings as the order asks for
+EXACT = 1e-8  # of a coefficient: a shift by less is none, however exact the samples are
 
 
 @dataclass(frozen=True)
@@ -141,7 +142,9 @@ class Fitting:
             if not shift > STEP_SHARE:
                 break
             tell("step", halving, HALVINGS, {"shift": shift})
-            problem = replace(problem, dt=problem.dt / 2)
+            order = 2 * problem.ggl.r + 2
+            finer = int(np.ceil(np.log2(2 * shift / STEP_SHARE) / order)) if shift < 1e6 else 2
+            problem = replace(problem, dt=problem.dt / 2 ** min(max(finer, 1), 3))
             fit, noise = _with_noise(problem, fit, noise, tell)
             shift = _step_shift(problem, fit, noise)
         return _fitted_motion(problem, fit, noise, shift, choice)
@@ -272,7 +275,8 @@ def _step_shift(problem: ShootingProblem, fit: BlockFit, noise: Noise) -> float:
     moved = at.inverse @ np.einsum("rkt,rt->k", at.projected.rows, fine - at.rows)
     std = np.sqrt(np.diag(at.inverse))
     known = std > 0
-    return float(np.max(np.abs(moved[known]) / std[known], initial=0.0))
+    unit = np.maximum(std, EXACT * np.abs(np.asarray(fit.unknowns.shared)[:, 0]))
+    return float(np.max(np.abs(moved[known]) / unit[known], initial=0.0))
 
 
 def _fitted_motion(

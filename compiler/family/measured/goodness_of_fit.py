@@ -20,7 +20,7 @@ from actionrun.compiler.numerics.inference.residual_tests import (
     ljung_box,
 )
 
-from .noise import SURE, TAILS, Noise
+from .noise import EXACT, SURE, TAILS, Noise
 
 CREDIBLE = 0.2  # of a channel's size: samples without a model tell no noise above it
 LEAST_FREEDOM = 5.0
@@ -110,11 +110,13 @@ def channel_fits(
         values = o.values[:, k][there] / o.size[k]
         about = float(np.sum((values - values.mean()) ** 2)) if len(values) else 0.0
         left = float(np.sum(miss[:, k][there] ** 2))
-        tails = jarque_bera(z, there)
+        exact = not there.any() or left <= EXACT**2 * int(there.sum())
+        memory = 1.0 if exact else ljung_box(z, there, None if expected is None else expected[k])
+        tails = 1.0 if exact else jarque_bera(z, there)
         result.append(ChannelFit(
             deviation * float(o.size[k]), bool(noise.declared[k]), chi, chance, beside,
             1 - left / about if about > 0 else 0.0, durbin_watson(z, there),
-            ljung_box(z, there, None if expected is None else expected[k]), tails,
+            memory, tails,
             float(noise.tau[k]), freedom,
         ))  # fmt: skip
     return tuple(result)

@@ -24,6 +24,7 @@ SURE = 1e-3  # a chance below which a test says no
 LEAST_FREEDOM = 8  # degrees of freedom of a trial with a variance of its own
 DEEPEST = 1e-5  # of two channels' relative noises: the smaller counts as this of the larger
 ROUND_OFF = 1e-14  # of a channel's size
+EXACT = 1e-8  # of it: misfits below are those of arithmetic, and follow one another
 
 
 @dataclass(frozen=True)
@@ -123,7 +124,8 @@ def correlated(
     tau = np.zeros(len(o.names))
     for k in range(len(o.names)):
         z, there = miss[:, k] / noise.sigma[:, k], o.there[:, k]
-        if settings.correlation == "ar1" or ljung_box(z, there, expected[k]) < SURE:
+        rough = np.sqrt(np.mean(miss[:, k][there] ** 2)) > EXACT if there.any() else False
+        if settings.correlation == "ar1" or (rough and ljung_box(z, there, expected[k]) < SURE):
             tau[k] = correlation_time(o.t, z, there)
     return replace(noise, tau=tau) if tau.any() else None
 
