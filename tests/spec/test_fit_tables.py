@@ -72,6 +72,5 @@ def test_the_study_written_out_is_the_same_study(folder):
 )  # fmt: skip
 def test_faults_at_their_places(folder, old, new, line, code):
     found = faults(TEXT.replace(old, new), folder)
-    assert any(
-        place == line and said.split(".")[0] == code.split(".")[0] for place, said in found
-    ), found
+    kinds = {(place, said.split(".")[0]) for place, said in found}
+    assert (line, code.split(".")[0]) in kinds, found
