@@ -1,4 +1,4 @@
-"""What a fit of measured motions may be told: noise, priors, rival laws; each fault at its place."""
+"""What a fit of measured motions may be told: noise, priors, rivals; each fault at its place."""
 
 from functools import partial
 
