@@ -45,7 +45,9 @@ def build(study: Family, observations: Mapping[str, np.ndarray] | None) -> Progr
         for name, rival in rival_studies(study, partial(validate, kind=KINDS["family"])).items():
             law = lagrangian_system(rival)
             rivals[name] = _fitting(rival, law, ranges(rival, law), observations)
-        return Reported(fitting, FitReport(fitting, rivals, study.test.folds))
+        asked = study.refine.posterior
+        draws = None if asked is None else (asked.draws, asked.chains)
+        return Reported(fitting, FitReport(fitting, rivals, study.test.folds, draws))
     drawn = measured_population(study, symbolic, within, fitting.observed)
     training = Training(study, symbolic, drawn)
     return Reported(training, FitWithNetwork(training, fitting), minutes)

@@ -23,6 +23,7 @@ from .measured.checks import LEAST_MOTION, checks, outlier_notes, tail_notes, va
 from .measured.comparison import with_comparison
 from .measured.errors import FitErrors, fit_errors
 from .measured.goodness_of_fit import ChannelFit, channel_fits
+from .measured.posterior import with_posterior
 from .observations import missing
 from .term_selection import TermSelection
 
@@ -37,10 +38,15 @@ class FitReport:
     fitting: Fitting
     rivals: Mapping[str, Fitting] = field(default_factory=dict)
     folds: int = 5
+    posterior: tuple[int, int] | None = None  # draws and chains
 
     def __call__(self, state, samples: Mapping[str, np.ndarray], tell: Tell) -> Findings:
         fitted = self.fitting.fit(tell)
         findings = fit_findings(fitted)
+        if self.posterior is not None:
+            tell("posterior", 0, 1, {})
+            findings = with_posterior(findings, fitted, *self.posterior)
+            tell("posterior", 1, 1, {})
         if not self.rivals:
             return findings
         others = {name: rival.fit(tell) for name, rival in self.rivals.items()}

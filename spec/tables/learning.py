@@ -102,6 +102,13 @@ class Training(Table):
         return self.steps if self.epochs is None else self.epochs * (self.rounds or 1)
 
 
+class Posterior(Table):
+    """Chains of the posterior of a fit of measured motions, through the integrator."""
+
+    draws: int = Field(default=1000, ge=100, le=100_000, description="Draws of each chain.")
+    chains: int = Field(default=4, ge=2, le=64, description="Chains.")
+
+
 class Refine(Table):
     """The refinement of what the network or the linear fit found."""
 
@@ -126,6 +133,9 @@ class Refine(Table):
         default="gauss",
         description='What a misfit of a measured motion costs: its square, or "student": that of '
         "Student's distribution, by which outliers count less.",
+    )
+    posterior: Posterior | None = Field(
+        default=None, description="Sample the posterior of the coefficients."
     )
 
 

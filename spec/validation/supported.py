@@ -157,6 +157,13 @@ TABLE = (
     Refusal("family", lambda s: s.compare and (s.data is None or s.network.kind != "none"),
             ("compare",), "laws are compared on measured motions, fitted without a network",
             'write [data], and kind = "none" in [network]'),
+    Refusal("family", lambda s: s.refine.posterior and (s.data is None
+            or s.network.kind != "none"), ("refine", "posterior"),
+            "the posterior of measured motions is sampled, fitted without a network",
+            'write [data], and kind = "none" in [network]'),
+    Refusal("family", lambda s: s.refine.posterior and s.system.holonomic,
+            ("refine", "posterior"), f"a posterior on the surface of constraints {SOON}",
+            "leave it out: the fit has errors of its own"),
     Refusal("family", lambda s: s.compare and s.refine.sparse, ("compare",),
             f"a comparison of laws whose terms may be dropped {SOON}", "leave out sparse"),
     Refusal("family", _no_position, ("data", "columns"),

@@ -201,7 +201,7 @@ class Fitter:
         from actionrun.compiler.family.observations import observed_motions
 
         observed = observed_motions(self.study, self.symbolic, data)
-        settings = fit_settings(self.study, self.symbolic)
+        settings = fit_settings(self.study, self.symbolic, observed)
         fitting = Fitting(settings, self.symbolic, self.within, observed, self.ggl, self.formulas)
         return fit_findings(fitting.fit(lambda *_: None))
 

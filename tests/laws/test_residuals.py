@@ -9,6 +9,11 @@ from actionrun.compiler.numerics.inference.block_covariance import (
     project,
     sandwich,
 )
+from actionrun.compiler.numerics.inference.hamiltonian import (
+    effective_size,
+    hamiltonian_chains,
+    split_r_hat,
+)
 from actionrun.compiler.numerics.inference.residual_tests import (
     chi_square_tail,
     correlation_time,
@@ -179,3 +184,25 @@ def test_spectral_peaks_lie_at_the_frequencies_of_the_motion():
     x = 3 + np.cos(1.7 * t) + 0.4 * np.cos(4.1 * t + 1) + 0.05 * DICE.normal(size=900)
     found = spectral_peaks(t, x, 2)
     np.testing.assert_allclose(np.sort(found), [1.7, 4.1], atol=0.01)
+
+
+def test_chains_have_the_moments_of_their_density_and_know_when_they_have_not_mixed():
+    """A skewed density in one variable beside a normal one."""
+
+    def log_density(z):
+        return -jnp.exp(0.5 * z[0]) * 4 + 2 * z[0] - z[1] ** 2 / 2
+
+    start = jnp.asarray(DICE.normal(size=(2, 8)))
+    chains = jax.jit(lambda x: hamiltonian_chains(log_density, x, jax.random.key(1), 1500, 200))(
+        start
+    )
+    x = np.asarray(chains.draws[:, 0])
+    grid = np.linspace(-12, 8, 20001)
+    weight = np.exp(-4 * np.exp(0.5 * grid) + 2 * grid)
+    mean = (grid * weight).sum() / weight.sum()
+    std = np.sqrt(((grid - mean) ** 2 * weight).sum() / weight.sum())
+    size = effective_size(x)
+    assert 0.6 < float(chains.accepted.mean()) <= 1 and size > 500
+    assert x.mean() == pytest.approx(mean, abs=5 * std / np.sqrt(size))
+    assert x.std() == pytest.approx(std, rel=0.1)
+    assert split_r_hat(x) < 1.02 < split_r_hat(x + np.arange(8))
