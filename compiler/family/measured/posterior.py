@@ -1,4 +1,4 @@
-"""The posterior of a fit's coefficients: chains through the integrator, in the metric of the fit."""
+"""The posterior of a fit's coefficients: chains through the integrator, in the fit's metric."""
 
 from __future__ import annotations
 
@@ -116,8 +116,8 @@ def with_posterior(findings: Findings, m: FittedMotion, draws: int, chains: int)
     unknowns = len(m.x) + len(m.problem.local) * m.observed.t.shape[1]
     if unknowns > MOST_UNKNOWNS:
         text = (
-            f"{unknowns} unknowns with the starts of all trials, and {MOST_UNKNOWNS} are sampled at "
-            "most: fit fewer trials"
+            f"{unknowns} unknowns with the starts of all trials, and {MOST_UNKNOWNS} are sampled "
+            "at most: fit fewer trials"
         )
         return replace(findings, checks=(*findings.checks, Check("posterior", False, text)))
     posterior, names = (
@@ -143,8 +143,8 @@ def with_posterior(findings: Findings, m: FittedMotion, draws: int, chains: int)
         f"{100 * posterior.accepted:.3g} % of the proposals taken"
     )
     caption = (
-        "Posterior of the coefficients: mean, standard deviation, 95 % interval; R-hat (1 where the "
-        "chains have mixed) and the effective number of draws."
+        "Posterior of the coefficients: mean, standard deviation, 95 % interval; R-hat (1 where "
+        "the chains have mixed) and the effective number of draws."
     )
     header = ("coefficient", "mean", "std", "2.5 %", "97.5 %", "R-hat", "effective draws")
     return replace(
