@@ -10,6 +10,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from itertools import pairwise
 from pathlib import Path
 
 from actionrun import spec
@@ -44,6 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     def act() -> int:
         try:
+            _refuse_bare_keys(words)
             options = parser.parse_args(words)
         except SystemExit as end:  # its help is printed, or what is wrong with the words
             return end.code if isinstance(end.code, int) else USAGE
@@ -53,6 +55,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return action(options.command)(options)
 
     return guarded(act, words, debug="--debug" in words)
+
+
+def _refuse_bare_keys(words: list[str]) -> None:
+    """Say how a key is set where somebody writes `actionrun STUDY.toml integrator.dt=0.1`."""
+    for before, word in pairwise(words):
+        name, equals, _ = word.partition("=")
+        bare = equals and not before.startswith("-") and all(map(str.isidentifier, name.split(".")))
+        if bare and words[0] in ("run", "check", "explain"):
+            raise UsageFault(f"a key is set by --set {word}")
 
 
 def guarded(act: Callable[[], int], words: list[str], *, debug: bool) -> int:

@@ -24,7 +24,11 @@ def resolved_toml(study: Experiment) -> str:
 
     Tables and keys keep the order of the file (it chooses the base units), defaults come last.
     """
-    top = written(study, study._meaning.raw)
+    return document_text(written(study, study._meaning.raw))
+
+
+def document_text(top: Mapping[str, Any]) -> str:
+    """Plain values as a TOML document: first the keys of the top, then a table each."""
     lines = [
         f"{key(name)} = {value(item)}" for name, item in top.items() if not isinstance(item, dict)
     ]

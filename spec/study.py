@@ -6,14 +6,16 @@ stage keeps its faults and lets the next go on, so that all of a file show at on
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from numbers import Integral, Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from actionrun.spec.expressions.declarations import dotted
 from actionrun.spec.expressions.errors import ExpressionFault
+from actionrun.spec.kinds.experiment import Experiment
 from actionrun.spec.kinds.registry import KINDS, Kind, kind_of
 from actionrun.spec.tables.leaves import Reading, marked
 from actionrun.spec.tables.species import names_of
@@ -26,6 +28,8 @@ from actionrun.spec.validation.check_state import leaf_keys
 from actionrun.spec.validation.checks import check_meaning
 from actionrun.spec.validation.pydantic_errors import key_complaint, translate_pydantic_errors
 from pydantic import ValidationError
+
+from .resolved import document_text, resolved_toml, value
 
 if TYPE_CHECKING:
     from actionrun.spec.kinds.registry import Study
@@ -259,4 +263,50 @@ def _sorted(source: Source, faults: Sequence[Fault]) -> list[Fault]:
     return ordered
 
 
-__all__ = ["ExpressionFault", "check", "checked_study", "load", "loads"]
+class Values:
+    """Studies of values, for `Study.from_dict` and `study.replace`."""
+
+    @staticmethod
+    def from_dict(tables: Mapping[str, Any], folder: Path) -> Study:
+        try:
+            text = document_text({str(name): _plain(item) for name, item in tables.items()})
+        except TypeError as error:
+            raise UsageFault(f"Study.from_dict: {error}") from None
+        return loads(text, name="<dict>", folder=folder)
+
+    @staticmethod
+    def replaced(study: Study, changes: Mapping[str, Any]) -> Study:
+        try:
+            overrides = [f"{key}={value(_plain(item))}" for key, item in changes.items()]
+        except TypeError as error:
+            raise UsageFault(f"replace: {error}") from None
+        source, table = study.source, study.data_table
+        given = table.paths[0] if source.data_from_command_line and table is not None else None
+        return loads(
+            resolved_toml(study), name=source.name, folder=source.folder, path=source.path,
+            overrides=overrides, data=given,
+        )  # fmt: skip
+
+
+def _plain(thing: Any) -> Any:
+    """Numbers of any library, paths and sequences as TOML has them."""
+    match thing:
+        case bool() | str():
+            return thing
+        case Path():
+            return str(thing)
+        case Integral():
+            return int(thing)
+        case Real():
+            return float(thing)
+        case Mapping():
+            return {str(name): _plain(item) for name, item in thing.items()}
+        case Sequence():
+            return [_plain(item) for item in thing]
+        case _:
+            return thing
+
+
+Experiment.reading = Values
+
+__all__ = ["Experiment", "ExpressionFault", "check", "checked_study", "load", "loads"]

@@ -331,7 +331,7 @@ def test_files_are_short(file):
 
 def test_the_wheel_holds_nothing_but_actionrun(tmp_path):
     """A plain `spec` or `compiler` at the top of site-packages would collide with the world."""
-    for name in (*ROOMS, "pyproject.toml", "README.md", "LICENSE"):
+    for name in (*ROOMS, "package", "pyproject.toml", "README.md", "LICENSE"):
         source = TOP / name
         if source.is_dir():
             ignore = shutil.ignore_patterns("__pycache__")

@@ -5,12 +5,15 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from actionrun.compiler.findings import Equation, Findings, Section
 from actionrun.compiler.program import Program
 from actionrun.runtime.environment.jax_setup import foreign_setup
+from actionrun.runtime.errors import Refused
 from actionrun.runtime.storage.atomic_write import encoded
 from actionrun.runtime.sweep.points import Part
 from actionrun.spec import Swept
@@ -105,7 +108,39 @@ class Run:
 
     @property
     def metrics(self) -> Mapping[str, Any]:
+        """The numbers of result.json by their names."""
         return self.result["metrics"]
+
+    @property
+    def data(self) -> Any:
+        """The arrays as an xarray.Dataset: dimensions named, units in attributes. Raises Refused
+        where xarray is not installed; `arrays` needs nothing."""
+        try:
+            xarray = import_module("xarray")
+        except ImportError:
+            raise Refused("Run.data needs xarray: pip install 'actionrun[xarray]'") from None
+        return xarray.Dataset(
+            {
+                name: (one.dims, one.data, {"units": one.unit or "1", "long_name": one.long_name})
+                for name, one in self.findings.arrays.items()
+            }
+        )
+
+    @property
+    def arrays(self) -> Mapping[str, np.ndarray]:
+        """The arrays of data.nc by their names."""
+        return {name: np.asarray(one.data) for name, one in self.findings.arrays.items()}
+
+    @property
+    def coefficients(self) -> Mapping[str, tuple[float | None, float | None]]:
+        """Learned symbols with their values and standard deviations, None where these are not
+        determined, in the study's units."""
+        return {name: pair for one in self.equations for name, pair in one.values.items()}
+
+    @property
+    def report(self) -> Path:
+        """The page that tells of the run."""
+        return self.folder / "report.html"
 
     def _repr_latex_(self) -> str:
         return "\n".join(f"$$\\displaystyle {equation.latex}$$" for equation in self.equations)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, ClassVar, Literal, Protocol, Self
 
 from actionrun.spec.expressions.constant_evaluation import evaluated
 from actionrun.spec.expressions.errors import ExpressionFault
@@ -65,6 +65,15 @@ class StructureFiles:
     frames: Mapping[str, int | None] = field(default_factory=dict)
 
 
+class Reading(Protocol):
+    """What makes studies of values."""
+
+    @staticmethod
+    def from_dict(tables: Mapping[str, Any], folder: Path) -> Any: ...
+    @staticmethod
+    def replaced(study: Any, changes: Mapping[str, Any]) -> Any: ...
+
+
 class Experiment(Table):
     """A study of any kind, read and checked. Each has a `system`; that of a table is empty."""
 
@@ -80,6 +89,27 @@ class Experiment(Table):
         description='Values to sweep: "training.learning_rate" = [1e-3, 1e-4], seed = 5.',
     )
     _meaning: Meaning = PrivateAttr()
+    # How one is read, which the reader says when it is imported: it stands on the kinds, and so on
+    # this module.
+    reading: ClassVar[type[Reading]]
+
+    @classmethod
+    def from_dict(cls, tables: Mapping[str, Any], folder: str | Path = ".") -> Any:
+        """The study of plain values, as its TOML file would say them: `Study.from_dict({"study":
+        "ggl", "system": {...}, ...})`. Paths in it start from `folder`. Raises Faults."""
+        return Experiment.reading.from_dict(tables, Path(folder))
+
+    def replace(self, changes: Mapping[str, Any]) -> Self:
+        """This study with other values at dotted keys: `study.replace({"integrator.dt": 0.1})`.
+        Raises Faults, and UsageFault for a key that the language does not have."""
+        return Experiment.reading.replaced(self, changes)
+
+    def __repr__(self) -> str:
+        kind = self._meaning.raw.get("study", "")
+        tables = ", ".join(key for key, one in self._meaning.raw.items() if isinstance(one, dict))
+        return f"<{kind} study {self.title!r}: {tables}>"
+
+    __str__ = __repr__
 
     @property
     def source(self) -> Source:

@@ -91,9 +91,20 @@ def key_complaint(model: type[BaseModel] | None, key: Key) -> str | None:
         part = str(key[size - 1])
         if table is not None and part not in field_keys(table):
             where = f" in [{'.'.join(map(str, key[: size - 1]))}]" if size > 1 else ""
-            close = nearest(part, field_keys(table))
+            close = nearest(part, field_keys(table)) or (
+                _of_a_table(model, part) if size == 1 else None
+            )
             advice = f'; did you mean "{close}"?' if close else ""
             return f'there is no key "{shown(part)}"{where}{advice}'
+    return None
+
+
+def _of_a_table(model: type[BaseModel], name: str) -> str | None:
+    """The dotted key that was meant by its last word alone, the first of several."""
+    for table, field in field_keys(model).items():
+        inner = _table_of(model.model_fields[field].annotation)
+        if inner is not None and name in field_keys(inner):
+            return f"{table}.{name}"
     return None
 
 

@@ -294,3 +294,17 @@ def test_a_busy_folder_answers_before_anything_is_read():
             done = subprocess.run(command, capture_output=True, text=True)
         assert done.stdout == "75 []\n", done.stdout + done.stderr
         assert f"{folder} is in use by process {os.getpid()} on " in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["spring.toml", "integrator.dt=0.1"], "a key is set by --set integrator.dt=0.1"),
+        (["run", "spring.toml", "dt=1"], "a key is set by --set dt=1"),
+        (["spring.toml", "--set", "dt=1"], 'there is no key "dt"; did you mean "integrator.dt"?'),
+        (["check", "spring.toml", "--set", "steps=5"], 'did you mean "integrator.steps"?'),
+    ],
+)
+def test_how_a_key_is_set_is_said(words, said, capsys):
+    assert cli.main(words) == 2
+    assert said in capsys.readouterr().err
