@@ -9,6 +9,7 @@ import numpy as np
 import sympy as sp
 from actionrun.compiler.findings import Equation
 
+from .evaluation import expanded, is_zero
 from .lagrangian_system import LagrangianSystem
 from .many_body_sums import Derivative, Summand, moved, swapped
 from .printing import Rounded, joined, latex, numeric, sums_latex, sums_text, text
@@ -145,7 +146,7 @@ def _sides(system: LagrangianSystem, entries: Sequence[Derivative], own: Argumen
         sides[1].append(rf"\sum_{{{formula}}} {body}")
     if near != 0:
         polynomial = near.is_polynomial(*(words.moving & near.free_symbols))
-        near = sp.expand(near) if polynomial else near
+        near = expanded(near) if polynomial else near
         sides[0].insert(0, text(near, words))
         sides[1].insert(0, latex(near, words))
     return sides
@@ -221,7 +222,7 @@ def _monic(system: LagrangianSystem) -> list[tuple[sp.Expr, sp.Expr]]:
     sides = []
     for k, (left, right) in enumerate(equations_of_motion(system)):
         factor = sp.diff(left, system.words.a[k])
-        alone = sp.expand(left - factor * system.words.a[k]) == 0
+        alone = is_zero(left - factor * system.words.a[k])
         if alone and not factor.free_symbols & {*system.words.q, *system.words.v}:
             monic = sp.Add(*(term / factor for term in sp.Add.make_args(right)))
             sides.append((system.words.a[k], monic))

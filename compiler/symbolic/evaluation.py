@@ -4,12 +4,15 @@ test whether an expression vanishes identically.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import reduce
+from math import comb, prod
 
 import numpy as np
 import sympy as sp
 
+MOST_TERMS = 400  # that multiplying out may leave
+HUGE = 10**9
 TABLE = {
     sp.sin: np.sin, sp.cos: np.cos, sp.tan: np.tan, sp.asin: np.arcsin, sp.acos: np.arccos,
     sp.atan: np.arctan, sp.atan2: np.arctan2, sp.sinh: np.sinh, sp.cosh: np.cosh,
@@ -47,6 +50,49 @@ def _folded(expression: sp.Basic, known: dict[sp.Basic, np.ndarray | float]):
             arguments = [_folded(a, known) for a in expression.args]
             known[expression] = TABLE[expression.func](*arguments)
     return known[expression]
+
+
+def term_count(expression: sp.Basic) -> int:
+    """About how many terms multiplying out would leave, the arguments of functions included."""
+    counts = [term_count(a) for a in expression.args]
+    if isinstance(expression, sp.Add):
+        return sum(counts)
+    if isinstance(expression, sp.Mul):
+        return min(prod(counts), HUGE)
+    if isinstance(expression, sp.Pow):
+        power = expression.exp
+        if isinstance(power, sp.Integer) and counts[0] > 1:
+            many = min(abs(int(power)), 1000)
+            return min(comb(counts[0] + many - 1, many), HUGE)
+    return max(counts, default=1)
+
+
+def expanded(expression: sp.Expr) -> sp.Expr:
+    """Multiplied out, if that leaves no more than MOST_TERMS: else as it is."""
+    return sp.expand(expression) if term_count(expression) <= MOST_TERMS else expression
+
+
+def is_zero(expression: sp.Expr) -> bool:
+    """Whether an expression is zero when multiplied out, or, where that is too long, at points."""
+    if term_count(expression) <= MOST_TERMS:
+        return sp.expand(expression) == 0
+    return vanishes(expression)
+
+
+def depends(expression: sp.Expr, on: Collection[sp.Symbol]) -> bool:
+    """Whether an expression depends on some symbols when multiplied out, or, where that is too
+    long, at points."""
+    mine = expression.free_symbols & set(on)
+    if not mine:
+        return False
+    if term_count(expression) <= MOST_TERMS:
+        return bool(sp.expand(expression).free_symbols & mine)
+    symbols = sorted(expression.free_symbols, key=str)
+    dice = np.random.default_rng(len(symbols))
+    at = {s: dice.uniform(0.2, 1.1, 4) if s in mine else dice.uniform(0.2, 1.1) for s in symbols}
+    values = numbers([expression], at)[0]
+    spread = np.max(values) - np.min(values)
+    return not spread <= 1e-9 * np.max(np.abs(values))
 
 
 def null_space(matrix: np.ndarray, tolerance: float) -> np.ndarray:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sympy as sp
 from actionrun.compiler.findings import Equation, Section
 
+from .evaluation import expanded
 from .lagrangian_system import LagrangianSystem
 from .noether import Symmetry, charge_latex, charge_text, symmetries
 from .printing import latex, text
@@ -61,7 +62,7 @@ def _difference(system: LagrangianSystem) -> sp.Expr | None:
     pairs = list(zip((*words.q, *words.v), (*words.minus, *words.minus_v), strict=True))
     first = law.xreplace({x: x + m / 2 for x, m in pairs})
     second = law.xreplace({x: x - m / 2 for x, m in pairs})
-    whole = sp.expand(first - second) + (system.nonconservative or 0)
+    whole = expanded(first - second) + (system.nonconservative or 0)
     return whole if sp.count_ops(whole) <= LONG else None
 
 

@@ -19,7 +19,7 @@ import jax.numpy as jnp
 import numpy as np
 import sympy as sp
 
-from .evaluation import null_space
+from .evaluation import expanded, null_space
 
 NOTHING = 1e-8  # singular values below this share of the largest do not count
 NO_INFORMATION = 1e-9  # an eigenvalue of the scaled information below this share is none
@@ -93,7 +93,7 @@ def term_exponents(expressions: Iterable[sp.Expr], names: Sequence[str]) -> list
     """Exponents (k,) of the coefficients in every term of L and K that is a product of powers."""
     rows = []
     for expression in expressions:
-        for term in sp.Add.make_args(sp.expand(expression)):
+        for term in sp.Add.make_args(expanded(expression)):
             powers = term.as_powers_dict()
             row = [powers.get(sp.Symbol(name, real=True), sp.Integer(0)) for name in names]
             if any(x != 0 for x in row) and all(x.is_Rational for x in row):

@@ -13,7 +13,7 @@ import numpy as np
 import sympy as sp
 from actionrun.compiler.numerics.integrators.quadrature import rule
 
-from .evaluation import numbers
+from .evaluation import expanded, numbers
 from .lagrangian_system import LagrangianSystem
 from .structure import equations_of_motion
 
@@ -119,7 +119,7 @@ def linear(system: LagrangianSystem) -> Linear:
     n, words, at = system.n, system.words, system.values
 
     def matrix(rows, columns) -> np.ndarray:
-        return numbers([sp.expand(sp.diff(e, x)) for e in rows for x in columns], at).reshape(n, n)
+        return numbers([expanded(sp.diff(e, x)) for e in rows for x in columns], at).reshape(n, n)
 
     momentum, force = system.momentum, system.force
     return Linear(

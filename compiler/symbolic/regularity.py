@@ -13,7 +13,7 @@ import sympy as sp
 from actionrun.compiler.errors import study_error
 from actionrun.spec import Expression
 
-from .evaluation import points, vanishes
+from .evaluation import expanded, is_zero, points, vanishes
 from .many_body_sums import Derivative, Summand
 from .printing import text
 from .vocabulary import Vocabulary
@@ -26,9 +26,9 @@ def require_odd(words: Vocabulary, one: Summand) -> None:
     """K must change sign with the minus variables (Galley's antisymmetry under 1 <-> 2). Raises
     Faults."""
     flip = {m: -m for m in one.symbols("minus", "minus_v")}
-    for term in sp.Add.make_args(sp.expand(one.expression)):
+    for term in sp.Add.make_args(expanded(one.expression)):
         both = term + term.subs(flip, simultaneous=True)
-        if sp.expand(both) != 0 and not vanishes(both):
+        if not is_zero(both) and not vanishes(both):
             hint = (
                 "q_minus[i] or q_minus'[i], as in sum(i, -c*q_plus'[i]*q_minus[i])"
                 if words.body_count
@@ -100,14 +100,14 @@ def diagonal_mass(words: Vocabulary, momentum: Sequence[Derivative]) -> tuple[De
     for part, place, expression in momentum:
         own = words.at("v", place.of, place.body)
         for other in sorted(words.of("v"), key=str):
-            if other != own and sp.expand(sp.diff(expression, other)) != 0:
+            if other != own and not is_zero(sp.diff(expression, other)):
                 raise study_error(
                     words, L, "mass-not-diagonal",
                     f"the momentum of {own} holds the velocity {other}: the kinetic energy of "
                     "many bodies is a sum of squares",
                     "write sum(i, m[i]*dot(r'[i], r'[i])/2), or mass times velocity^2 a body",
                 )  # fmt: skip
-        mass = sp.expand(sp.diff(expression, own))
+        mass = expanded(sp.diff(expression, own))
         if mass.free_symbols & (words.moving | {words.t}):
             raise study_error(
                 words, L, "mass-not-constant",

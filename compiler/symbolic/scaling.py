@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import sympy as sp
 
+from .evaluation import expanded
 from .lagrangian_system import LagrangianSystem
 
 ACTION = sp.Symbol("_action")
@@ -51,10 +52,10 @@ def scalings(system: LagrangianSystem) -> tuple[Scaling, ...]:
     balance: list[sp.Expr] = []
     for expression in (system.lagrangian, system.nonconservative):
         if expression is not None:
-            for term in sp.Add.make_args(sp.expand(expression)):
+            for term in sp.Add.make_args(expanded(expression)):
                 balance.append(_weight(term, weights, balance) - ACTION)
     for phi in system.constraints:
-        _weight(sp.expand(phi), weights, balance)
+        _weight(expanded(phi), weights, balance)
     rows = [[equation.coeff(u) for u in unknown] for equation in map(sp.expand, balance)]
     matrix = sp.Matrix(rows) if rows else sp.zeros(1, len(unknown))
     return _pivoted(matrix.nullspace(), names, [c.name for c in system.coefficients])

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import sympy as sp
 
+from .evaluation import depends, is_zero
 from .lagrangian_system import LagrangianSystem
 
 
@@ -52,7 +53,7 @@ def structure(system: LagrangianSystem) -> Structure:
     speeds = words.of("v")
     if system.body_count:
         bare = all(
-            sp.expand(p - m * words.at("v", place.of, place.body)) == 0
+            is_zero(p - m * words.at("v", place.of, place.body))
             for (_, place, p), (_, _, m) in zip(
                 system.momentum_terms, system.mass_terms, strict=True
             )
@@ -62,12 +63,11 @@ def structure(system: LagrangianSystem) -> Structure:
         return Structure(False, bare and free, True, True, bare, True, timed)
     both = (*system.force, *system.momentum)
     timed = any(e.has(*words.driven.clock) for e in both)
-    slopes = [sp.expand(sp.diff(e, x)) for e in both for x in moving]
-    linear = not timed and not any(s.free_symbols & moving for s in slopes)
+    linear = not timed and not any(depends(sp.diff(e, x), moving) for e in both for x in moving)
     mass = system.mass
     constant_mass = not any(entry.free_symbols & (moving | words.driven.clock) for entry in mass)
     bare = constant_mass and all(
-        sp.expand(p - sum((mass[i, j] * words.v[j] for j in range(system.n)), sp.Integer(0))) == 0
+        is_zero(p - sum((mass[i, j] * words.v[j] for j in range(system.n)), sp.Integer(0)))
         for i, p in enumerate(system.momentum)
     )
     positional = bare and not any(f.free_symbols & speeds for f in system.force)

@@ -25,7 +25,8 @@ def test_energy_of_a_kepler_orbit_is_bounded(r, steps, bound):
     short = marched(KEPLER, r, h, 6 * steps, *PERIHELION, every=50)
     long = marched(KEPLER, r, h, 60 * steps, *PERIHELION, every=50)
     assert long.energy_error < bound
-    assert long.energy_error < 1.5 * short.energy_error
+    walk = 2 * np.finfo(float).eps * np.sqrt(60 * steps)  # of rounding, where the rest is less
+    assert long.energy_error < max(1.5 * short.energy_error, walk)
 
 
 @pytest.mark.parametrize("r", orders(0, 5, slow=(1, 2)))

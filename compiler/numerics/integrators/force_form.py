@@ -20,6 +20,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from actionrun.compiler.numerics.compensated import Pair, two_product, two_sum, weighted_sums
 from jaxtyping import Array, Float
 
 from .mechanics import DiscreteMechanics, Parameters
@@ -30,12 +31,12 @@ Rows = tuple[jax.Array, ...]  # of each component (node, *batch), or (*batch)
 
 MOST = 8  # components: more would make a long program
 MAX_ITERATIONS = 60  # before a step counts as not converged
-SURE = 1 / 8  # of a rounding: what an iteration may still change where it is spared
+SURE = 1 / 128  # of a rounding: what an iteration may still change where it is spared
 
 
 class StepStart(NamedTuple):
     """A step's beginning: q and v0 with what lies below their last digits, and M^-1 as
-    `GGL.preconditioner` gives it."""
+    `GGL.preconditioner` gives it. `careful`: nothing is left to a rounding that is not random."""
 
     q: Rows
     v: Rows
@@ -45,6 +46,7 @@ class StepStart(NamedTuple):
     h: jax.Array
     theta: Parameters
     minv: jax.Array
+    careful: bool = False
 
     @property
     def tail(self) -> int:
@@ -70,7 +72,11 @@ def start_step(q, p, t, h, theta: Parameters, minv, low=None) -> StepStart:
     """The start of a step from q, p (n, *batch), whose low parts are `low`."""
     q_low, p_low = (jnp.zeros_like(q), jnp.zeros_like(p)) if low is None else low
     v, v_low = (mass_product(minv, tuple(x), q.ndim - 1) for x in (p, p_low))
-    return StepStart(tuple(q), v, tuple(q_low), v_low, t, h, theta, minv)
+    careful = low is not None and q.dtype == jnp.float64
+    if careful:
+        v, lost = zip(*careful_mass_product(minv, tuple(p), q.ndim - 1), strict=True)
+        v_low = tuple(a + b for a, b in zip(v_low, lost, strict=True))
+    return StepStart(tuple(q), v, tuple(q_low), v_low, t, h, theta, minv, careful)
 
 
 def mass_product(minv: jax.Array, rows: Rows, tail: int) -> Rows:
@@ -79,6 +85,21 @@ def mass_product(minv: jax.Array, rows: Rows, tail: int) -> Rows:
         return tuple(m * x for m, x in zip(minv, rows, strict=True))
     products = ([m * x for m, x in zip(line, rows, strict=True)] for line in minv)
     return tuple(reduce(lambda a, b: a + b, terms) for terms in products)
+
+
+def careful_mass_product(minv: jax.Array, rows: Rows, tail: int) -> list[Pair]:
+    """The same with what it loses by rounding."""
+    if minv.ndim == 1 + tail:
+        return [two_product(m, x) for m, x in zip(minv, rows, strict=True)]
+    products = []
+    for line in minv:
+        total = Pair(jnp.zeros_like(rows[0]), jnp.zeros_like(rows[0]))
+        for m, x in zip(line, rows, strict=True):
+            term = two_product(m, x)
+            whole = two_sum(total.high, term.high)
+            total = Pair(whole.high, total.low + (whole.low + term.low))
+        products.append(total)
+    return products
 
 
 def over_nodes(matrices: Sequence[np.ndarray], rows: Rows) -> tuple[Rows, ...]:
@@ -98,23 +119,30 @@ def forces(
 ) -> Rows:
     """F at some nodes, of kicks at all nodes but the last."""
     moves = over_nodes([rule.impulse[nodes, :-1], rule.twice[nodes, :-1]], kicks)
-    return _nodal_forces(mechanics, rule.nodes[nodes], at, *moves)
+    return _nodal_forces(mechanics, rule, nodes, at, *moves)
 
 
 def _nodal_forces(
-    mechanics: DiscreteMechanics, c: np.ndarray, at: StepStart, turned: Rows, bent: Rows
+    mechanics: DiscreteMechanics, rule: Rule, nodes: slice, at: StepStart, turned: Rows, bent: Rows
 ) -> Rows:
-    """F at nodes c, where the kicks change V by `turned` and Q by h `bent`."""
-    c = c.reshape((-1,) + (1,) * at.tail).astype(turned[0].dtype)
+    """F at some nodes, where the kicks change V by `turned` and Q by h `bent`."""
+    c = rule.nodes[nodes].reshape((-1,) + (1,) * at.tail).astype(turned[0].dtype)
     V = tuple(v + (low + dv) for v, low, dv in zip(at.v, at.v_low, turned, strict=True))
+    q_low = at.q_low
+    if at.careful:
+        c_low = rule.nodes_low[nodes].reshape(c.shape)
+        rows = zip(q_low, at.v, at.v_low, strict=True)
+        q_low = tuple(low + at.h * (c_low * v + c * v_low) for low, v, v_low in rows)
     Q = tuple(q + (low + at.h * (c * v + d))
-              for q, low, v, d in zip(at.q, at.q_low, at.v, bent, strict=True))  # fmt: skip
+              for q, low, v, d in zip(at.q, q_low, at.v, bent, strict=True))  # fmt: skip
     Q, V = jax.lax.optimization_barrier((Q, V))  # computed once, not by every reader
     return mechanics.force_rows(Q, V, at.t + at.h * c, at.theta)
 
 
 def finish_step(mechanics: DiscreteMechanics, rule: Rule, at: StepStart, F: Rows) -> StepEnd:
     """The step under forces F at all nodes but the last."""
+    if at.careful:
+        return _finish_carefully(mechanics, rule, at, F)
     h, kicks, dtype = at.h, at.kicks(F), F[0].dtype
     b, a = rule.weights.astype(dtype), rule.position_weights.astype(dtype)
     # what the weights lost by rounding is a bias that a long run would add up
@@ -123,7 +151,7 @@ def finish_step(mechanics: DiscreteMechanics, rule: Rule, at: StepStart, F: Rows
     flights = [w[None, :-1] for w in (rule.impulse[-1], rule.twice[-1], a, a_low)]
     turned, bent, far, far_low = over_nodes(flights, kicks)
     hits, hits_low = over_nodes([w[None, :-1] for w in (b, b_low)], F)
-    last = _nodal_forces(mechanics, rule.nodes[-1:], at, turned, bent)
+    last = _nodal_forces(mechanics, rule, slice(-1, None), at, turned, bent)
     last = jax.lax.optimization_barrier(last)
 
     def hit(early: Rows, w: np.ndarray) -> jax.Array:
@@ -136,6 +164,36 @@ def finish_step(mechanics: DiscreteMechanics, rule: Rule, at: StepStart, F: Rows
     whole = jnp.stack([jnp.concatenate(pair) for pair in zip(F, last, strict=True)])
     low = flight(at.v_low, far_low), hit(hits_low, b_low)
     return StepEnd(flight(at.v, far), hit(hits, b), low, whole)
+
+
+def _finish_carefully(mechanics: DiscreteMechanics, rule: Rule, at: StepStart, F: Rows) -> StepEnd:
+    """The same, increments to twice the digits: what rounding takes of them is no random walk but a
+    bias, by which the energy of a long run drifts."""
+    h, kicks = at.h, at.kicks(F)
+    turned, bent = over_nodes([w[None, :-1] for w in (rule.impulse[-1], rule.twice[-1])], kicks)
+    last = _nodal_forces(mechanics, rule, slice(-1, None), at, turned, bent)
+    whole = jax.lax.optimization_barrier(
+        tuple(jnp.concatenate(pair) for pair in zip(F, last, strict=True))
+    )
+    b = rule.weights, rule.weights_low
+    a = rule.position_weights, rule.position_weights_low
+    hits, far = zip(*(weighted_sums((b, a), f) for f in whole), strict=True)
+    dp = [_scaled(h, x) for x in hits]
+    bent_ = careful_mass_product(at.minv, tuple(x.high for x in far), at.tail)
+    below = mass_product(at.minv, tuple(x.low for x in far), at.tail)
+    dq = []
+    for v, v_low, x, low in zip(at.v, at.v_low, bent_, below, strict=True):
+        flight = _scaled(h, Pair(v, v_low))
+        turn = _scaled(h, _scaled(h, Pair(x.high, x.low + low)))
+        total = two_sum(flight.high, turn.high)
+        dq.append(Pair(total.high, total.low + (flight.low + turn.low)))
+    (q, q_low), (p, p_low) = ((jnp.stack(x) for x in zip(*d, strict=True)) for d in (dq, dp))
+    return StepEnd(q, p, (q_low, p_low), jnp.stack(whole))
+
+
+def _scaled(h: jax.Array, x: Pair) -> Pair:
+    product = two_product(h, x.high)
+    return Pair(product.high, product.low + h * x.low)
 
 
 def fixed_point(

@@ -73,6 +73,7 @@ class Rule:
     position_weights: np.ndarray  # (s,): q' = q + h v + h^2 sum_j w_j F_j for forces on a unit mass
     weights_low: np.ndarray  # what float64 lost of `weights`
     position_weights_low: np.ndarray  # what float64 lost of `position_weights`
+    nodes_low: np.ndarray  # what float64 lost of `nodes`
 
     @property
     def order(self) -> int:
@@ -106,10 +107,11 @@ def rule(r: int) -> Rule:
     every = np.concatenate([coefficients, highest[None]])
     most = min(r + 1, EXTRAPOLATION_DEGREE) + 1
     weights = b.astype(np.float64)
-    far = b * (1 - x) / 2
+    far, nodes = b * (1 - x) / 2, (x + 1) / 2
     return Rule(
         r=r,
-        nodes=((x + 1) / 2).astype(np.float64),
+        nodes=nodes.astype(np.float64),
+        nodes_low=(nodes - nodes.astype(np.float64)).astype(np.float64),
         weights=weights,
         weights_low=(b - weights).astype(np.float64),
         position_weights=far.astype(np.float64),

@@ -12,6 +12,7 @@ from typing import NamedTuple, Protocol
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+from actionrun.compiler.numerics.compensated import two_sum
 from actionrun.compiler.numerics.linalg import apply
 
 from .charge_balance import Balance, ChargeBalance, flux_of
@@ -131,10 +132,9 @@ def constraint_error(x: Trajectory) -> float:
 
 
 def compensated(x, low, dx):
-    """x + dx and the rounding error to carry (Kahan)."""
-    y = dx + low
-    total = x + y
-    return total, y - (total - x)
+    """x + dx and the rounding error to carry: of the increment, too, nothing is lost."""
+    total = two_sum(x, dx)
+    return two_sum(total.high, total.low + low)
 
 
 class TimeMarcher(eqx.Module):
