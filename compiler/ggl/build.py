@@ -46,7 +46,7 @@ from .series import Series
 from .settings import Settings, settings
 from .stability_check import with_step_check_of_bodies
 from .stepper import solver, stepper
-from .supported import require_room
+from .supported import require_inputs, require_room
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,8 +71,9 @@ def build(
     study: Ggl, observations: Mapping[str, np.ndarray] | None = None
 ) -> Reported[Integration]:
     """The program of a ggl study. Raises Faults for what the mathematics forbids."""
-    system = lagrangian_system(study)
+    system = lagrangian_system(study, observations)
     theta, of = parameters(system), settings(study, system)
+    require_inputs(study, of, observations)
     parts = (_of_bodies if system.body_count else _of_coordinates)(of, system, theta)
     integrator, h = parts.integrator, of.h
     output = dense_output(of, system, integrator)

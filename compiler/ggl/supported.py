@@ -1,12 +1,17 @@
-"""Single precision: the range of its numbers, and what it costs."""
+"""What a run has to have room for: numbers of single precision, and inputs over all its time."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 import numpy as np
 from actionrun.compiler.errors import study_error
 from actionrun.compiler.symbolic.lagrangian_system import LagrangianSystem
+from actionrun.spec.kinds.ggl import Ggl
 
 from .settings import Settings
+
+SLACK = 1e-9  # of the end, by which samples may be short of it
 
 
 def require_room(settings: Settings, problem: LagrangianSystem, q, p) -> None:
@@ -23,6 +28,24 @@ def require_room(settings: Settings, problem: LagrangianSystem, q, p) -> None:
                 problem.words, ("integrator", "precision"), "precision-range",
                 f"{name} is {x:.3g}, and single precision holds numbers from 1.2e-38 to 3.4e+38",
                 'write precision = "double"',
+            )  # fmt: skip
+
+
+def require_inputs(
+    study: Ggl, settings: Settings, columns: Mapping[str, np.ndarray] | None
+) -> None:
+    """Raises Faults for inputs that are not known from 0 to the end of the run."""
+    if columns is None or study.inputs is None:
+        return
+    end = settings.h * settings.steps
+    for name in study.driven[0]:
+        t = columns["t"][np.isfinite(columns[name])]
+        if not len(t) or t[0] > 0 or t[-1] < end * (1 - SLACK):
+            known = f"from {t[0]:.6g} to {t[-1]:.6g}" if len(t) else "nowhere"
+            raise study_error(
+                study, ("inputs", "file"), "inputs.range",
+                f"{name} is known {known}, and the run goes from 0 to {end:.6g}",
+                "bring samples for all of it, or take fewer steps",
             )  # fmt: skip
 
 

@@ -7,10 +7,13 @@ inside the piece sees an explicit function of time.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 import sympy as sp
+
+from .histories import History
 
 DEGREE = 3  # of a piece
 
@@ -46,24 +49,27 @@ class DrivenQuantity:
 
 @dataclass(frozen=True)
 class DrivenQuantities:
-    """All of a study, with its time t."""
+    """All of a study, with its time t. Of an integration inputs are `functions` of t themselves."""
 
     t: sp.Symbol
     each: tuple[DrivenQuantity, ...] = ()
+    functions: Mapping[str, type[History]] = field(default_factory=dict)
 
     @property
     def symbols(self) -> tuple[sp.Symbol, ...]:
         return tuple(s for one in self.each for s in one.symbols)
 
     @property
-    def by_name(self) -> dict[str, sp.Symbol]:
+    def by_name(self) -> dict[str, Any]:
         """What a name stands for."""
-        return {one.name: one.symbols[0] for one in self.each}
+        functions = {name: of(self.t) for name, of in self.functions.items()}
+        return {one.name: one.symbols[0] for one in self.each} | functions
 
     @property
-    def rate_of(self) -> dict[str, sp.Symbol]:
+    def rate_of(self) -> dict[str, Any]:
         """What the derivative of an input's name stands for."""
-        return {one.name: one.symbols[1] for one in self.each if one.is_input}
+        functions = {n: of.rate(self.t) for n, of in self.functions.items() if of.rate is not None}
+        return {one.name: one.symbols[1] for one in self.each if one.is_input} | functions
 
     @property
     def clock(self) -> set[sp.Symbol]:
@@ -86,9 +92,12 @@ class DrivenQuantities:
 
 
 def driven_quantities(
-    t: sp.Symbol, inputs: Iterable[str], by_trial: Iterable[str]
-) -> DrivenQuantities:
-    """Numbers by trial and inputs, by their names."""
+    t: sp.Symbol, inputs: Iterable[str], by_trial: Iterable[str],
+    functions: Mapping[str, type[History]] | None = None,
+) -> DrivenQuantities:  # fmt: skip
+    """Numbers by trial and inputs, by their names; inputs as `functions` of t where given."""
+    if functions:
+        return DrivenQuantities(t, functions=functions)
     each = [DrivenQuantity(name, (sp.Symbol(name, real=True),)) for name in by_trial]
     for name in inputs:
         spelled = [name + "'" * order for order in range(DEGREE + 1)] + [f"begin of {name}"]

@@ -11,8 +11,11 @@ from math import comb, prod
 import numpy as np
 import sympy as sp
 
+from .histories import History, evaluated_history
+
 MOST_TERMS = 400  # that multiplying out may leave
 HUGE = 10**9
+
 TABLE = {
     sp.sin: np.sin, sp.cos: np.cos, sp.tan: np.tan, sp.asin: np.arcsin, sp.acos: np.arccos,
     sp.atan: np.arctan, sp.atan2: np.arctan2, sp.sinh: np.sinh, sp.cosh: np.cosh,
@@ -48,7 +51,10 @@ def _folded(expression: sp.Basic, known: dict[sp.Basic, np.ndarray | float]):
             raise KeyError(f"{expression} has no value")
         else:
             arguments = [_folded(a, known) for a in expression.args]
-            known[expression] = TABLE[expression.func](*arguments)
+            if isinstance(expression, History):
+                known[expression] = evaluated_history(expression.func, arguments[0], np)
+            else:
+                known[expression] = TABLE[expression.func](*arguments)
     return known[expression]
 
 

@@ -10,7 +10,7 @@ few coordinates is one summand.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -20,6 +20,7 @@ from actionrun.compiler.errors import study_error
 from actionrun.spec import Expression, Study
 from actionrun.spec.kinds.ggl import Ggl
 
+from .histories import histories
 from .many_body_sums import (
     Derivative,
     HolonomicConstraint,
@@ -168,9 +169,17 @@ class LagrangianSystem:
         return [f"{name}[{k + 1}]{bracket}{rest}" for k in range(min(self.body_count, most))]
 
 
-def lagrangian_system(study: Study) -> LagrangianSystem:
-    """The system of a study. Raises Faults that point at the expression at fault."""
-    words = vocabulary(study, (isinstance(study, Ggl) and study.system.particles) or 0)
+def lagrangian_system(
+    study: Study, columns: Mapping[str, np.ndarray] | None = None
+) -> LagrangianSystem:
+    """The system of a study; `columns` are those of the inputs of an integration, by name. Raises
+    Faults that point at the expression at fault."""
+    if isinstance(study, Ggl):
+        between = "linear" if study.inputs is None else study.inputs.between
+        driving = histories(study.driven[0], between, columns)
+        words = vocabulary(study, study.system.particles or 0, driving)
+    else:
+        words = vocabulary(study)
     lagrangian = _lagrangian(study, words)
     coupling: tuple[Summand, ...] = ()
     if study.system.nonconservative is not None:

@@ -17,6 +17,8 @@ import jax.numpy as jnp
 import sympy as sp
 from jax.typing import ArrayLike
 
+from .histories import History, evaluated_history
+
 TABLE: dict[type, Callable[..., jax.Array]] = {
     sp.sin: jnp.sin,
     sp.cos: jnp.cos,
@@ -88,6 +90,8 @@ def _fold(expression: sp.Basic, known: Mapping[sp.Basic, Any]):
         return _product(expression, known)
     if isinstance(expression, sp.Pow):
         return _power(expression, known)
+    if isinstance(expression, History):
+        return evaluated_history(expression.func, _fold(expression.args[0], known))
     function = TABLE.get(expression.func)
     if function is None:
         raise NotImplementedError(f"no JAX function for {expression.func.__name__}")

@@ -10,7 +10,7 @@ import operator
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import sympy as sp
 from actionrun.compiler.errors import study_error
@@ -175,7 +175,7 @@ class Vocabulary:
         return value
 
 
-def vocabulary(study: Study, body_count: int = 0) -> Vocabulary:
+def vocabulary(study: Study, body_count: int = 0, histories: Any = None) -> Vocabulary:
     """Symbols for every name that the study declares."""
     names: list[str] = []
     slices: dict[str, slice] = {}
@@ -185,7 +185,7 @@ def vocabulary(study: Study, body_count: int = 0) -> Vocabulary:
         names += parts
     lists = [n for n, value in study.parameters.items() if body_count and isinstance(value, tuple)]
     constants = [*study.parameters, *getattr(study, "coefficients", {})]
-    driven = driven_quantities(symbol("t"), *study.driven)
+    driven = driven_quantities(symbol("t"), *study.driven, histories)
     of = {
         what: tuple(symbol(n + sign + dash) for n in names if not body_count)
         for what, (sign, dash) in MARKS.items()

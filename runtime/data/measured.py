@@ -97,7 +97,8 @@ def require(study: Study) -> None:
             raise Faults([study.fault(("ends", name), None, "data.missing", message, hint)])
     if study.data_table is None:
         return
-    where = ("data", "files" if getattr(study.data_table, "files", None) else "file")
+    home = "data" if getattr(study, "data", None) is not None else "inputs"
+    where = (home, "files" if getattr(study.data_table, "files", None) else "file")
     if not study.data_table.paths:
         message = f"there is no file {study.data_table.names[0]}"
         raise Faults([study.fault(where, None, "data.missing", message, "put it there")])

@@ -36,7 +36,8 @@ def with_files_beside(study: Study) -> tuple[Study, dict[str, Path]]:
         files |= dict(zip(names, table.paths, strict=True))
         if names != table.names:
             change = {"files": names} if getattr(table, "files", None) else {"file": names[0]}
-            study = study.model_copy(update={"data": table.model_copy(update=change)})
+            home = "data" if getattr(study, "data", None) is not None else "inputs"
+            study = study.model_copy(update={home: table.model_copy(update=change)})
     if structures is not None:
         files |= {name: structures.paths[key] for key, name in structures.names.items()}
     return study, files

@@ -53,10 +53,10 @@ def _links(graph: Mapping[str, Node | None], name: str) -> Iterator[str]:
     return iter([] if tree is None else [one for one in uses(tree) if one in graph])
 
 
-HOMES = {
+HOMES: dict[str, tuple[str, ...]] = {
     "coordinates": ("system", "coordinates"), "columns": ("data", "columns"),
     "inputs": ("data", "inputs"), "constants": ("data", "constants"),
-    "observables": ("data", "observables"),
+    "observables": ("data", "observables"), "drives": ("inputs", "columns"),
 }  # fmt: skip
 
 

@@ -6,10 +6,12 @@ from typing import Annotated, Any, Literal
 
 from actionrun.spec.expressions.errors import ExpressionFault
 from actionrun.spec.tables.common import VALUE_SCHEMA, Compare, Integrator, Table, attempt
+from actionrun.spec.tables.data import Inputs
 from actionrun.spec.tables.leaves import Expression, Row, Value, reading_of
 from actionrun.spec.tables.per_body import Parameter, each
 from actionrun.spec.tables.start import WholeStart
 from actionrun.spec.tables.system import System
+from actionrun.spec.text.files import FileTable
 from actionrun.spec.text.source import Faults
 from pydantic import Field, PlainValidator, ValidationInfo, WithJsonSchema
 
@@ -73,9 +75,24 @@ class Ggl(Experiment):
         max_length=100,
         description="Expressions of q, q' and t by name: when each crosses zero is found.",
     )
+    inputs: Inputs | None = Field(
+        default=None, description="Known functions of time, from a file; the law may hold them."
+    )
     compare: Compare | None = Field(
         default=None, description="Other integrators on the same problem."
     )
+
+    @property
+    def file_tables(self) -> tuple[FileTable, ...]:
+        return () if self.inputs is None else (self.inputs,)
+
+    @property
+    def data_table(self) -> Inputs | None:
+        return self.inputs
+
+    @property
+    def driven(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        return (() if self.inputs is None else tuple(self.inputs.inputs)), ()
 
     def numbers(self, name: str) -> tuple[float, ...]:
         """A parameter in base units for each body."""

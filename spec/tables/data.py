@@ -153,6 +153,32 @@ class FileFormat(Table):
         return self._paths[0]
 
 
+class Inputs(FileFormat):
+    """Known functions of time for an integration, from a file."""
+
+    file: str = Field(
+        min_length=1, max_length=1000, description="Data file, below the study's folder."
+    )
+    columns: TableColumns = Field(
+        description='The columns of the time t and of each input: { t = "t", torque = "M [N*m]" }.'
+    )
+    between: Literal["hold", "linear", "cubic"] = Field(
+        default="linear", description="Inputs between their samples; cubic: a spline."
+    )
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return (self.file,)
+
+    def _key(self, number: int) -> Key:
+        return "inputs", "file"
+
+    @property
+    def inputs(self) -> dict[str, Any]:
+        """The columns of the inputs by their names."""
+        return {name: column for name, column in self.columns.items() if name != "t"}
+
+
 class MeasuredObservable(Table):
     """What a column shows: an expression of the motion."""
 

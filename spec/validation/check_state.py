@@ -48,7 +48,7 @@ class CheckState:
                 or (reading.kind == "pnn" and "system" not in raw and not tabular(raw))
             ),
             columns=frozenset(table_columns(raw)), step=reading.kind == "pnn",
-            inputs=frozenset(self._of_data("inputs")),
+            inputs=frozenset(self.inputs),
             by_trial=frozenset(self._of_data("constants")),
             count=reading.bodies,
             lists=frozenset(
@@ -70,6 +70,14 @@ class CheckState:
         """A table of the document; an empty one where there is none."""
         given = self.raw.get(name)
         return given if isinstance(given, dict) else {}
+
+    @property
+    def inputs(self) -> list[str]:
+        """The names of known functions of time."""
+        columns = self.table("inputs").get("columns")
+        return [*self._of_data("inputs"), *(
+            name for name in (columns if isinstance(columns, dict) else {}) if name != "t"
+        )]  # fmt: skip
 
     @property
     def observables(self) -> list[str]:

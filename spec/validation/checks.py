@@ -122,8 +122,8 @@ def check_names(state: CheckState) -> None:
         "coordinates": state.reading.coordinates, "parameters": state.parameters,
         "define": state.define, "coefficients": state.coefficients,
         "columns": table_columns(state.raw),
-        "inputs": state.names.inputs, "constants": state.names.by_trial,
-        "observables": state.observables,
+        "constants": state.names.by_trial, "observables": state.observables,
+        "inputs" if "data" in state.raw else "drives": state.names.inputs,
     }  # fmt: skip
     for key, fault in declaration_faults(
         tables, state.reading.coordinates, state.names.units, state.names.count

@@ -16,6 +16,7 @@ from .rule_context import RuleContext
 
 def check_data(context: RuleContext) -> None:
     """A data file below the study's folder, and columns of what this study observes."""
+    _inputs(context)
     data = context.raw.get("data")
     if not isinstance(data, dict):
         return
@@ -47,6 +48,26 @@ def check_data(context: RuleContext) -> None:
     _observables(context, data)
 
 
+def _inputs(context: RuleContext) -> None:
+    """The file of [inputs], a column of times, and one of an input."""
+    given = context.raw.get("inputs")
+    if not isinstance(given, dict):
+        return
+    if isinstance(file := given.get("file"), str):
+        context.file(("inputs", "file"), file)
+    columns = given.get("columns")
+    if isinstance(columns, dict):
+        if "t" not in columns and "rate" not in given:
+            context.add(("inputs", "columns"), "data.column",
+                        "the column of the time t is missing", 'write columns = { t = "t", ... }'
+                        )  # fmt: skip
+        if not {*columns} - {"t"}:
+            context.add(("inputs", "columns"), "data.column", "no column holds an input",
+                        'write columns = { t = "t", torque = "torque" }')  # fmt: skip
+    context.number(("inputs", "rate"))
+    _rates(context, given)
+
+
 def _rates(context: RuleContext, data: dict[str, Any]) -> None:
     """The derivative of an input needs a smooth one."""
     if data.get("between") == "cubic":
@@ -57,7 +78,7 @@ def _rates(context: RuleContext, data: dict[str, Any]) -> None:
             if order and name.name in names.inputs:
                 fault = ExpressionFault(
                     "data.between", f"the derivative of {name.name} jumps at its samples",
-                    node.span, 'write between = "cubic" in [data]',
+                    node.span, 'write between = "cubic" beside its column',
                 )  # fmt: skip
                 context.faults.append((key, fault))
                 return

@@ -74,6 +74,14 @@ def driven_dimensions(context: UnitContext) -> None:
         for name, item in context.given("data", table).items():
             context.known[name] = None
             _one_dimension(context, name, ("data", table, name), item, f"another trial of {name}")
+    for name, item in context.given("inputs", "columns").items():
+        key = ("inputs", "columns", name)
+        if name == "t":
+            context.expect(context.state.reading.columns.get(key), context.state.units.time,
+                           "the time")  # fmt: skip
+            continue
+        context.known[name] = None
+        _one_dimension(context, name, key, item, name)
 
 
 def many_body_dimensions(context: UnitContext) -> None:
