@@ -16,7 +16,11 @@ from actionrun.compiler.numerics.integrators.charge_balance import (
     CoordinateCharges,
 )
 from actionrun.compiler.numerics.integrators.mechanics import FlatMechanics
-from actionrun.compiler.numerics.integrators.time_marching import Integrator, Trajectory
+from actionrun.compiler.numerics.integrators.time_marching import (
+    Integrator,
+    Trajectory,
+    energy_scale,
+)
 from actionrun.compiler.symbolic.lagrangian_system import LagrangianSystem
 from actionrun.compiler.symbolic.lowering import lowered
 from actionrun.compiler.symbolic.noether import (
@@ -94,8 +98,8 @@ def charges(
 def _scale(energy: bool, balance: Balance, state: Trajectory) -> np.ndarray:
     """What defects are relative to, (m,): the first value, or a thousandth of the largest terms
     where that is nearly zero (for the energy the convention of `energy_error_max`)."""
-    kinetic = [float(state.monitor.kinetic_high)] * energy
-    size = SMALL * np.concatenate([kinetic, np.asarray(balance.size)])
+    size = SMALL * np.asarray(balance.size)
+    size = np.concatenate([[energy_scale(state.monitor)] * energy, size])
     largest = np.maximum(np.abs(np.asarray(balance.start)), size)
     return np.where(largest > 0, largest, 1.0)
 

@@ -12,12 +12,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 import sympy as sp
 from actionrun.compiler.symbolic.lagrangian_system import LagrangianSystem
+from actionrun.compiler.symbolic.linear_stability import fastest, limit
 from actionrun.compiler.symbolic.lowered_system import many_body_mechanics, parameters
 from actionrun.compiler.symbolic.printing import OVER, text
 
 FLIGHT = (0.0, 0.25, 0.5, 0.75, 1.0)  # of a step
 MUCH = 1e3  # a push that has grown by this factor since the start has a cause of its own
 MOST_LETTERS = 70
+MOST_RATES = 24  # degrees of freedom whose rates are worked out
 
 
 @dataclass(frozen=True)
@@ -32,11 +34,13 @@ class Point:
         return Point(self.q + h * self.v, self.v, self.t + h)
 
 
-def cause(problem: LagrangianSystem, start: Point, last: Point, h: float) -> str:
+def cause(problem: LagrangianSystem, start: Point, last: Point, h: float, r: int) -> str:
     """The term, the likely cause and what to change, in two or three sentences."""
     if problem.body_count:
         return _strongest(_pushes_of_bodies(problem, start, last), start, last)
     terms = _terms(problem)
+    if words := _too_long(problem, terms, start, h, r):
+        return words
     for share in FLIGHT:
         at = last.later(share * h)
         for name, slopes in terms:
@@ -51,6 +55,26 @@ def cause(problem: LagrangianSystem, start: Point, last: Point, h: float) -> str
         for name, slopes in terms
     ]
     return _strongest(sizes, start, last)
+
+
+def _too_long(
+    problem: LagrangianSystem, terms: Sequence[tuple[str, list[sp.Expr]]], start: Point, h: float,
+    r: int,
+) -> str:  # fmt: skip
+    """That the step is beyond the limit of stability at the start; nothing where it is not."""
+    words, most = problem.words, limit(r)
+    at = dict(zip((*words.q, *words.v), np.array([*start.q, *start.v])[:, None], strict=True))
+    at |= {**problem.values, words.t: np.array([start.t])}
+    fast = float(fastest(problem, at, 1)[0]) if problem.n <= MOST_RATES else np.nan
+    if not h * fast > most:
+        return ""
+    away = start.later(h)
+    hardest = max(((_size(problem, slopes, away), name) for name, slopes in terms), default=(0, ""))
+    return (
+        f"The term {hardest[1]} pushes hardest. Likely cause: the step is too long for it: "
+        f"dt*omega = {h * fast:.3g} at the start, and r = {r} is stable up to {most:.3g}. Take dt = "
+        f"{0.5 * most / fast:.2g}, or a larger r"
+    )
 
 
 def _strongest(sizes: Sequence[tuple[str, float, float]], start: Point, last: Point) -> str:

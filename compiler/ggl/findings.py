@@ -22,6 +22,7 @@ from .integration import Integration
 from .many_body.figures import figures as body_figures
 from .series import Series
 
+BLOWN_UP = 10.0  # times what was there at the start: no error of a motion but its end
 LISTED = 6  # bodies whose places stand in the summary
 WRITTEN = 1000  # numbers of a final state that stand in result.json; data.nc has all
 
@@ -169,6 +170,8 @@ def _checks(run: Integration, state: Trajectory, metrics: Mapping[str, float]) -
     if "energy_error_max" in metrics:
         error = metrics["energy_error_max"]
         text = f"the energy stays within {error:.1e} of its first value"
+        if not error < BLOWN_UP:
+            text = f"the run blew up: the energy left its first value by {error:.1e} times that"
         checks.append(Check("energy", error < 1e-2, text))
     if "constraint_error_max" in metrics:
         error = metrics["constraint_error_max"]

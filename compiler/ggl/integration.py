@@ -173,7 +173,7 @@ class Integration:
         )
         names += ", ..." if n > len(of) else ""
         (before, _), (last, rate) = self._point(self.start()), self._point(x)
-        advice = cause(self.system, before, last, float(self.h) * rate)
+        advice = cause(self.system, before, last, float(self.h) * rate, self.integrator.r)
         advice += TRANSFORM if self.transformed else ""
         advice += SURFACE if self.system.constraints else ""
         advice += SINGLE if x.q.dtype == jnp.float32 else ""

@@ -10,6 +10,7 @@ import numpy as np
 from actionrun.compiler.findings import Findings
 from actionrun.compiler.ggl.comparison.error_curves import with_comparison
 from actionrun.compiler.ggl.comparison.setup import Comparison
+from actionrun.compiler.numerics.integrators.time_marching import energy_scale
 from actionrun.compiler.program import Samples, State, Tell
 
 from .charge_balance import SymmetryCharges, with_charges
@@ -42,5 +43,4 @@ class IntegrationReport:
             findings = with_step_check(run, findings)
         if self.comparison is None:
             return findings
-        kinetic = float(state.monitor.kinetic_high)
-        return with_comparison(self.comparison, kinetic, findings, tell)
+        return with_comparison(self.comparison, energy_scale(state.monitor), findings, tell)

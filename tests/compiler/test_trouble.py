@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from actionrun.compiler import compile
 from actionrun.compiler.ggl.diagnosis import Point, cause
 from actionrun.compiler.symbolic.lagrangian_system import lagrangian_system
 from actionrun.runtime import run
@@ -62,7 +63,7 @@ def at(q: float, v: float = 0.0, t: float = 0.0) -> Point:
     ids=["bounds", "runaway", "close", "stiff", "drag"],
 )  # fmt: skip
 def test_the_term_and_its_cause_are_named(law, further, start, last, words):
-    message = cause(lagrangian_system(study(law, further)), start, last, 0.1)
+    message = cause(lagrangian_system(study(law, further)), start, last, 0.1, 1)
     assert all(word in message for word in words), message
 
 
@@ -70,7 +71,7 @@ def test_of_bodies_the_sum_is_named():
     flat = [0.0, 1.0, -1.0, 0.0, 0.0, 0.0]
     near = [0.0, 1e-3, -1.0, 0.0, 0.0, 0.0]
     start, last = (Point(np.array(q), np.zeros(6), 0.0) for q in (flat, near))
-    message = cause(lagrangian_system(loads(BODIES)), start, last, 0.1)
+    message = cause(lagrangian_system(loads(BODIES)), start, last, 0.1, 2)
     assert "sum(i<j, 1/r[i,j]) of the Lagrangian" in message and "close approach" in message, (
         message
     )
@@ -83,3 +84,49 @@ def test_a_run_stops_at_that_step_with_the_state_before_it(tmp_path):
     assert "after step 7 of 200: step 8" in said and "term sqrt(-q^2 + 1)" in said, said
     assert max((tmp_path / "run" / "checkpoint").glob("step-*")).stem.endswith("0007")
     assert caught.value.code == 65
+
+
+def test_a_step_beyond_its_limit_is_named_first():
+    """A stiff spring pendulum, dt*omega = 10: no root and no quotient is to blame."""
+    text = """study = "ggl"
+[system]
+coordinates = ["x", "y"]
+lagrangian = "(x'^2 + y'^2)/2 - g*y - k/2*(sqrt(x^2 + y^2) - 1)^2"
+[parameters]
+g = 9.81
+k = 1e6
+[start]
+position = { x = 1.0, y = 0.0 }
+velocity = { x = 0.0, y = 0.0 }
+[integrator]
+r = 2
+dt = 0.01
+steps = 500
+"""
+    program = compile(loads(text))
+    _, report = program.advance(program.start(), 0, 500)
+    assert report.diverged is not None
+    assert "the step is too long for it: dt*omega = 10 at the start" in report.diverged
+    assert "r = 2 is stable up to 3.11" in report.diverged and "root" not in report.diverged
+
+
+def test_a_blow_up_is_called_so():
+    """Errors of the energy are relative to what was there at the start."""
+    text = """study = "ggl"
+[system]
+coordinates = ["x", "z"]
+lagrangian = "x'^2/2 + z'^2/2 - 5000*x^2 - z^2/2"
+[start]
+position = { x = 1e-3, z = 1.0 }
+velocity = { x = 0.0, z = 0.0 }
+[integrator]
+r = 2
+dt = 0.1
+steps = 100
+"""
+    program = compile(loads(text))
+    state, report = program.advance(program.start(), 0, 100)
+    findings = program.findings(state, report.samples, lambda *_: None)
+    assert findings.metrics["energy_error_max"] > 1e200
+    (energy,) = (check for check in findings.checks if check.name == "energy")
+    assert not energy.passed and energy.text.startswith("the run blew up")

@@ -38,14 +38,13 @@ class Errors:
 
 
 def with_comparison(
-    comparison: Comparison, kinetic: float, findings: Findings, tell: Tell
+    comparison: Comparison, scale: float, findings: Findings, tell: Tell
 ) -> Findings:
-    """The findings with the comparison put in. `kinetic`: the largest kinetic energy of our run,
-    by which errors are scaled where the energy at the start is nearly zero (as in runs.md)."""
+    """The findings with the comparison put in. `scale`: what errors of the energy are relative
+    to (`time_marching.energy_scale`)."""
     setting = comparison.setting
     start = float(setting.start()[1][0])
-    scale = max(abs(start), 1e-3 * kinetic) or 1.0
-    runs, ends = _marched(comparison, start, scale, tell)
+    runs, ends = _marched(comparison, start, scale or 1.0, tell)
     unit = setting.system.words.unit("t")
     findings = replace(
         findings,

@@ -78,6 +78,7 @@ class Monitor(NamedTuple):
     """Running extremes over all steps, and counts."""
 
     energy_start: jax.Array
+    kinetic_start: jax.Array
     energy_low: jax.Array
     energy_high: jax.Array
     kinetic_high: jax.Array
@@ -112,12 +113,19 @@ class Tools(NamedTuple):
     theta: Parameters
 
 
+def energy_scale(m: Monitor) -> float:
+    """What errors of the energy are relative to: what was there at the start, max(|E0|, 1e-3 T0,
+    1e-3 |E0 - T0|); only from a start without any, 1e-3 of the largest kinetic energy."""
+    energy, kinetic = float(m.energy_start), float(m.kinetic_start)
+    scale = max(abs(energy), 1e-3 * kinetic, 1e-3 * abs(energy - kinetic))
+    return scale or 1e-3 * float(m.kinetic_high)
+
+
 def energy_error(x: Trajectory) -> float:
-    """Largest |E - E0| so far over max(|E0|, 1e-3 of the largest kinetic energy)."""
-    m = x.monitor
+    """Largest |E - E0| so far over `energy_scale`."""
+    m, scale = x.monitor, energy_scale(x.monitor)
     start = float(m.energy_start)
     worst = max(float(m.energy_high) - start, start - float(m.energy_low))
-    scale = max(abs(start), 1e-3 * float(m.kinetic_high))
     return worst / scale if scale else worst
 
 
@@ -152,7 +160,7 @@ class TimeMarcher(eqx.Module):
         energy, kinetic = self.integrator.energies(q, p, t, theta, minv)
         zero, none = jnp.zeros((), q.dtype), jnp.asarray(0)
         violation = self.integrator.violation(q, t, theta)
-        monitor = Monitor(energy, energy, energy, kinetic, zero, none, none, violation)
+        monitor = Monitor(energy, kinetic, energy, energy, kinetic, zero, none, none, violation)
         seed = self.integrator.guess(q, p, t, theta)
         none = jnp.zeros_like(q)
         no, zero = jnp.asarray(False), jnp.asarray(0)
