@@ -72,8 +72,8 @@ def _too_long(
     hardest = max(((_size(problem, slopes, away), name) for name, slopes in terms), default=(0, ""))
     return (
         f"The term {hardest[1]} pushes hardest. Likely cause: the step is too long for it: "
-        f"dt*omega = {h * fast:.3g} at the start, and r = {r} is stable up to {most:.3g}. Take dt = "
-        f"{0.5 * most / fast:.2g}, or a larger r"
+        f"dt*omega = {h * fast:.3g} at the start, and r = {r} is stable up to {most:.3g}. "
+        f"Take dt = {0.5 * most / fast:.2g}, or a larger r"
     )
 
 
