@@ -8,7 +8,7 @@ from typing import TextIO
 from actionrun.spec.text.source import shown
 from rich.console import Console, Group
 from rich.live import Live
-from rich.progress import BarColumn, Progress, TaskID, TextColumn
+from rich.progress import BarColumn, Progress, Task, TaskID, TextColumn
 from rich.table import Column
 from rich.text import Text
 
@@ -24,6 +24,17 @@ from .events import (
     Started,
 )
 from .report.rounding import brief, duration, speed
+
+
+class Pace(TextColumn):
+    """Speed and time left; until there is a step to tell of, how long it has taken: programs are
+    compiled then."""
+
+    def render(self, task: Task) -> Text:
+        if task.fields["pace"]:
+            return super().render(task)
+        word = "compiling " if task.total else ""
+        return Text(f"{word}{int(task.elapsed or 0)} s", style="dim")
 
 
 class LiveDisplay:
@@ -65,7 +76,7 @@ class LiveDisplay:
             TextColumn("{task.description}", style="bold cyan", markup=False, table_column=fixed),
             BarColumn(bar_width=None, table_column=Column(ratio=1, min_width=8, max_width=48)),
             TextColumn("{task.fields[share]}", markup=False, justify="right", table_column=fixed),
-            TextColumn("{task.fields[pace]}", style="dim", markup=False, table_column=fixed),
+            Pace("{task.fields[pace]}", style="dim", markup=False, table_column=fixed),
             console=self._console,
             expand=True,
             get_time=monotonic,
@@ -76,7 +87,7 @@ class LiveDisplay:
         self._numbers = numbers.add_task("")
         self._second = numbers
         self._task = self._progress.add_task(
-            stage, total=total or None, completed=done, share="", pace="starting"
+            stage, total=total or None, completed=done, share="", pace=""
         )
         self._live = Live(
             Group(self._progress, numbers), console=self._console, refresh_per_second=8

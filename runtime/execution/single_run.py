@@ -9,7 +9,7 @@ from typing import Any
 import jax
 from actionrun.runtime.environment.jax_setup import double_precision
 from actionrun.runtime.environment.signals import Stop
-from actionrun.runtime.events import Finished, Listener, broadcast
+from actionrun.runtime.events import Finished, Listener, Started, broadcast
 from actionrun.runtime.storage.checkpoint import Checkpoints
 from actionrun.runtime.storage.progress_log import Log
 from actionrun.runtime.storage.provenance import stamp
@@ -21,6 +21,8 @@ from .job import Job, Run
 from .march import ProgramRunner
 from .results import write_results
 from .run_files import begin_folder
+
+DERIVING = "derive the equations"
 
 
 def single_run(
@@ -34,6 +36,7 @@ def single_run(
 ) -> Run:
     """Run a job in its folder, which is ours, or go on with it. Raises as `runner.run`."""
     with double_precision(), ExitStack() as stack:
+        on_event(Started(DERIVING, 0))
         program = job.program()
         provenance = begin_folder(job, folder, command)
         if pool is None and (processes := unasked_processes(program)) > 1:

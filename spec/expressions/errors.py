@@ -13,6 +13,7 @@ ESCAPES = {
     "\f": ("f", "form feed"), "\r": ("r", "carriage return"), "\x1b": ("e", "escape"),
 }  # fmt: skip
 
+MODULE = re.compile(r"(?<!\w)(np|numpy|jnp|math|cmath|sp|sympy|torch)$")
 WAY_OUT = {
     '"': "a formula has no quotation marks: write the bare name",
     ".": "write a component as q[1], a time derivative as q', a decimal as 0.5",
@@ -75,6 +76,13 @@ def odd_character(text: str, at: int) -> ExpressionFault:
         )  # fmt: skip
     if char in ESCAPES or unicodedata.category(char) == "Cc":
         return control_fault(text, at)
+    if char == "." and (module := MODULE.search(text[:at])):
+        called = re.compile(r"\.(\w*)").match(text, at)
+        function = called[1] if called else ""
+        return ExpressionFault(
+            "expression.character", "functions stand without the name of a module",
+            Span(module.start(), at + 1), f"write {function}(...)" if function else "leave it out",
+        )  # fmt: skip
     if char in WAY_OUT:
         return ExpressionFault(
             "expression.character", f"{char} has no meaning in a formula", span, WAY_OUT[char]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
@@ -29,6 +30,8 @@ KINDS = {  # what a name may be, in words
     "input rate": "the derivative of an input",
     "by trial": "a number of each trial",
 }
+DOT_WORD = re.compile(r"(\w+?)_(d{0,2})dot")  # q_dot, q_ddot
+QUOTIENT = re.compile(r"\)?\s*/\s*dt\b")
 FIXED = frozenset({"parameter", "constant"})
 DRIVEN = frozenset({"input", "input rate", "by trial"})  # what files say of each time or trial
 PLACES: dict[str, frozenset[str]] = {  # what each place of a study may hold
@@ -235,7 +238,9 @@ def _undeclared(name: Name, text: str, place: str, names: Names, order: int) -> 
         return control_fault(text, name.span.start - 1)
     close = nearest(word, names.declared(PLACES[place]))
     hint = None
-    if word in CONSTANTS and not names.units:
+    if derivative := _derivative_elsewhere(word, text, name.span.stop, names):
+        close, hint = None, f"write {derivative}"
+    elif word in CONSTANTS and not names.units:
         close = None
         hint = f"constants such as {word} are known where units are used; else declare it"
     elif word in FUNCTIONS or word == "sum":
@@ -258,6 +263,16 @@ def _undeclared(name: Name, text: str, place: str, names: Names, order: int) -> 
                 hint += f"; or, if it is unknown, in [coefficients], e.g. {word} = [0.0, 10.0]"
             hint = hint if len(word) <= 40 else None
     return ExpressionFault("name.unknown", f"{shown(word)} is not declared", name.span, hint, close)
+
+
+def _derivative_elsewhere(word: str, text: str, stop: int, names: Names) -> str | None:
+    """The derivative that other languages write `q_dot`, `q_t` or `dq/dt`; None for other words."""
+    dots = DOT_WORD.fullmatch(word)
+    if dots and dots[1] in names.coordinates:
+        return dots[1] + "'" * (len(dots[2]) + 1)
+    if word[:1] == "d" and word[1:] in names.coordinates and QUOTIENT.match(text, stop):
+        return f"{word[1:]}' for {word}/dt"
+    return None
 
 
 def _no_derivative(name: Name, node: Node, names: Names) -> ExpressionFault:

@@ -83,6 +83,11 @@ class Complaints:
             second += "..." + {"(": ")", "|": "|"}[token.kind]
         if token.kind == "name" and self.tokens[self.at + 1].kind == "(":
             second += "(...)"
+        if before.kind == "name" and before.word in FUNCTIONS and token.kind in ("name", "number"):
+            return ExpressionFault(
+                "expression.function", f"the argument of {before.word} stands in parentheses",
+                Span(start, token.span.stop), f"write {before.word}({second})",
+            )  # fmt: skip
         if len(first) > 20:
             first = "..." + first[-8:] if before.kind == ")" else first[-8:]
         return ExpressionFault(

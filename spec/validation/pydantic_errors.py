@@ -91,9 +91,8 @@ def key_complaint(model: type[BaseModel] | None, key: Key) -> str | None:
         part = str(key[size - 1])
         if table is not None and part not in field_keys(table):
             where = f" in [{'.'.join(map(str, key[: size - 1]))}]" if size > 1 else ""
-            close = nearest(part, field_keys(table)) or (
-                _of_a_table(model, part) if size == 1 else None
-            )
+            close = _of_a_table(model, part) if size == 1 else None
+            close = close or nearest(part, field_keys(table))
             advice = f'; did you mean "{close}"?' if close else ""
             return f'there is no key "{shown(part)}"{where}{advice}'
     return None
@@ -138,14 +137,36 @@ def _missing(source: Source, key: Key, model: type[BaseModel]) -> Fault:
                         hint=hint, on_key=True)  # fmt: skip
 
 
+# What other programs and textbooks call it.
+LAGRANGIAN = 'write lagrangian = "q\'^2/2 - ..."; momenta and energy follow from it'
+ELSEWHERE = {
+    "hamiltonian": LAGRANGIAN,
+    "hamilton": LAGRANGIAN,
+    "kinetic": 'write lagrangian = "kinetic - potential" as one formula, or mass and potential',
+    "t_end": "write steps = t_end/dt, a whole number",
+    "tmax": "write steps = tmax/dt, a whole number",
+    "t_max": "write steps = t_max/dt, a whole number",
+    "t_span": "write steps = (end - start)/dt, a whole number",
+    "t_final": "write steps = t_final/dt, a whole number",
+    "n_steps": "write steps = ...",
+    "nsteps": "write steps = ...",
+    "time_step": "write dt = ...",
+    "timestep": "write dt = ...",
+    "initial": "write [start] with position = { q = ... } and velocity = { q = ... }",
+    "initial_conditions": "write [start] with position = { q = ... } and velocity = { q = ... }",
+}
+
+
 def _unknown(source: Source, key: Key, model: type[BaseModel]) -> Fault:
     *above, name = key
     table = fields_at(model, tuple(above))
     known = [*field_keys(table)] if table else []
     close = nearest(str(name), known)
     where = f"[{'.'.join(map(str, above))}]" if above else "a study of this kind"
-    hint = None
-    if not close:
+    hint = ELSEWHERE.get(str(name).lower())
+    if hint:
+        close = None
+    elif not close:
         home = [one for one in model.model_fields
                 if str(name) in getattr(fields_at(model, (one,)), "model_fields", {})]  # fmt: skip
         if home and not above:
