@@ -6,6 +6,8 @@ shot over a short stretch at once, and the best of them go on.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -30,7 +32,14 @@ def is_hidden(problem: ShootingProblem) -> bool:
 
 
 def scattered_fit(problem: ShootingProblem, noise: Noise, number: int) -> BlockFit:
-    """The fits that the best draws over a short stretch lead to; `number` of the round of draws."""
+    """The fits that the best draws over a short stretch lead to; `number` of the round of draws.
+
+    In every other round misfits keep the multiples of their periods: of samples that were unwrapped
+    well the cost is smooth so.
+    """
+    if problem.formulas is not None and number % 2 == 0:
+        smooth = replace(problem.formulas, periods=(0.0,) * len(problem.formulas.periods))
+        problem = replace(problem, formulas=smooth)
     dice = np.random.default_rng([problem.settings.seed, number])
     x = Unknowns(jnp.asarray(_coefficients(problem, dice)), _states(problem, dice))
     low, high = problem.bounds(LANES)
