@@ -206,7 +206,7 @@ def many_body_potential(
     low, high = (None if x is None else jnp.asarray(x) for x in (switch, cutoff))
     return ManyBodyPotential(
         tuple(terms), jnp.asarray([*theta.values()]), tuple(names),
-        jnp.stack([jnp.asarray(paired[name]) for name in names]) if names else None,
+        jnp.stack([jnp.asarray(paired[name]) for name in names]) if names else jnp.zeros((0, 1, 1)),
         None if kind is None else jnp.asarray(kind), high, low, cell,
     )  # fmt: skip
 

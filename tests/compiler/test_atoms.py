@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from actionrun.compiler.om.particle_system import particle_system
-from actionrun.compiler.om.structures import given_ends, overlapping_pair, trajectory
+from actionrun.compiler.om.structures import given_ends, held_bodies, overlapping_pair, trajectory
 from actionrun.runtime.data.xyz import structures
 from actionrun.spec import Faults, loads
 from actionrun.spec.validation.om_rules import check_samples
@@ -105,6 +105,47 @@ def test_ends_that_are_not_the_studys_are_told_by_check(more, given, edge, messa
     text = context.faults[0].render(False)
     assert message in text
     assert 'start = "a.xyz"' in text
+
+
+@pytest.mark.parametrize(
+    ("more", "end", "hint"),
+    [
+        ("box = { length = 6.0 }", {"periodic": (True, True, False)},
+         "periodic = [true, true, false] } in [system]"),
+        ("box = { length = 6.0 }", {"periodic": (False,) * 3}, "delete box in [system]"),
+        ("frozen = [1]", {"frozen": frozenset({1})}, "write frozen = [2] in [system]"),
+        ("box = { cell = [[6, 0, 0], [2, 6, 0], [0, 0, 9]] }", {"periodic": (True,) * 3},
+         "write box = { length = 6 } in [system]"),
+    ],
+)  # fmt: skip
+def test_a_file_that_disagrees_is_never_passed_over(more, end, hint):
+    """A slab in a box that repeats everywhere, no box at all, other atoms that are held."""
+    cell = tuple(map(tuple, (6.0 * np.eye(3)).tolist()))
+    one = EndStructure(("Ar",) * 3, False, cell, **{"periodic": None, **end})
+    context = SampleContext(study(more=more), ends={"start": one, "end": one})
+    check_samples(context)
+    assert len(context.faults) == 2
+    assert hint in context.faults[0].hint
+
+
+def test_held_atoms_of_both_ends():
+    """move_mask of either file holds; one that lies elsewhere at the end is told."""
+    held = np.array([True, False, False])
+    observed = seen([[0, 0, 0], [1.2, 0, 0], [0, 1.2, 0]]) | {"start_frozen": held}
+    observed["end"] = observed["end"] + [[0, 0, 0], [0, 0.1, 0], [0, 0, 0]]
+    one = study()
+    system = particle_system(one)
+    both = given_ends(one, system, observed)
+    less, start, end = held_bodies(one, system, *both)
+    assert less.shape == (3, 2) and start.q.shape == (3, 2)
+    q = np.stack([start.q, end.q], axis=2)
+    np.testing.assert_allclose(less.whole(q), np.stack([one.q for one in both], axis=2))
+    right = np.asarray(system.potential.forces(np.stack([one.q for one in both], axis=2)))
+    np.testing.assert_allclose(less.potential.forces(q), right[:, 1:], rtol=1e-12)
+    observed["end"][0, 0] += 0.2
+    with pytest.raises(Faults) as caught:
+        held_bodies(one, system, *given_ends(one, system, observed))
+    assert "atom 1 is held, and lies 0.2 from its place" in caught.value.faults[0].message
 
 
 def test_soft_bodies_may_be_close():

@@ -228,9 +228,10 @@ def test_different_atoms(tmp_path, minima):
 @pytest.mark.parametrize(
     ("change", "code"),
     [
-        ("system.box={length=9.0}", "not-built"),
+        ('ends.align=["mirror"]', "value.choice"),
+        ("system.frozen=[14]", "system.frozen"),
         ('ends.given=["positions","velocities"]', "ends.given"),
-        ("system.external=0.1*x^2", "not-built"),
+        ("refine.temperature=0.0", "value.range"),
     ],
 )
 def test_what_is_refused(change, code):

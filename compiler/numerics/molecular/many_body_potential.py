@@ -72,7 +72,7 @@ class ManyBodyPotential(eqx.Module):
     terms: tuple[SummedTerm, ...]
     theta: jax.Array
     names: tuple[str, ...] = eqx.field(static=True)
-    table: jax.Array | None
+    table: jax.Array
     kind: jax.Array | None
     cutoff: jax.Array | None
     switch: jax.Array | None
@@ -160,7 +160,6 @@ class ManyBodyPotential(eqx.Module):
         if one.what == "way":
             d = there.d[int(one.of)]
             return _spread(d, a, b, size) if a < b else _spread(d.T, b, a, size)
-        assert self.table is not None  # a parameter of pairs comes with its table
         table = self.table[self.names.index(one.of)]
         if self.kind is not None:
             table = table[self.kind[:, None], self.kind[None, :]]
