@@ -109,7 +109,10 @@ def observations(kind: str, seed: int, noise: float):
     return (w2, gamma), start, {"t": t, name: seen}
 
 
-@pytest.mark.parametrize("kind", COLUMNS)
+@pytest.mark.parametrize("kind", [
+    "accelerometer", "sensor",
+    *(pytest.param(k, marks=pytest.mark.slow) for k in ("gyroscope", "height", "wrapped")),
+])  # fmt: skip
 def test_an_observable_is_that_of_scipy(kind):
     truth, start, data = observations(kind, 2, 0.0)
     fitting = solver(PENDULUM + COLUMNS[kind], data)
