@@ -65,19 +65,19 @@ class Job:
 class Timing:
     """Wall and CPU seconds of all sessions of a run; steps and seconds marched in this one.
 
-    The first chunk of a session compiles; it counts as compilation but for what its steps take by
-    the rate of the later ones.
+    The first chunk of a session compiles; its CPU time counts as compilation but for what its steps
+    take by the rate of the later ones.
     """
 
     seconds: float = 0.0
     cpu: float = 0.0
     marched: float = 0.0  # of `seconds`, those until the last step
-    first: tuple[int, float] = (0, 0.0)
-    later: tuple[int, float] = (0, 0.0)
+    first: tuple[int, float] = (0, 0.0)  # steps, and CPU seconds
+    later: tuple[int, float] = (0, 0.0)  # steps, and wall seconds
 
-    def enter(self, count: int, spent: float) -> None:
+    def enter(self, count: int, spent: float, cpu: float) -> None:
         if not self.first[0]:
-            self.first = (count, spent)
+            self.first = (count, cpu)
         else:
             self.later = (self.later[0] + count, self.later[1] + spent)
 

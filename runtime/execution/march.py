@@ -112,12 +112,12 @@ class ProgramRunner:
                 self.on_event(Noted(self.cut))
                 break
             count = min(count, program.total - done)
-            clock = monotonic()
+            clock, cpu = monotonic(), process_time()
             following, report = program.advance(state, done, count)
             metrics = {name: float(value) for name, value in report.metrics.items()}
             # Wait for work that was only dispatched, so that clocks and checkpoints see it done.
             jax.block_until_ready(following)
-            spent = monotonic() - clock
+            spent, cpu = monotonic() - clock, process_time() - cpu
             if report.diverged is not None:
                 lost = done + count
                 if count > max(1, program.quantum):
@@ -132,7 +132,7 @@ class ProgramRunner:
             if timing.first[0]:  # the first chunk holds the start as well
                 self._output.add(count, report.samples)
                 self._require_room(program.total)
-            timing.enter(count, spent)
+            timing.enter(count, spent, cpu)
             progress(program.stage, done, program.total, metrics)
             if monotonic() - saved > patience:
                 clock = monotonic()

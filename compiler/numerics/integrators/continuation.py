@@ -72,34 +72,34 @@ class Continuation(eqx.Module):
         x, dx = path_state(jnp.broadcast_to(of.q[:, None], (len(of.q), *nodes.shape)), wide, h,
                            nodes)  # fmt: skip
         size = q.dtype
-        at = StepInput(q, p, t.astype(size), length.astype(size), theta, None, None, None)
-        end_q, end_p, change = self._ends(at, x.astype(size), dx.astype(size), count)
+        at = q, p, t.astype(size), length.astype(size)
+        end_q, end_p, change = self._ends(at, x.astype(size), dx.astype(size), count, theta)
         q, p = jnp.where(near, q, end_q), jnp.where(near, p, end_p)
         q, v, t = self.paths.at_ends(q, p, t + jnp.where(near, 0.0, length), theta)
         finite = jnp.all(jnp.isfinite(q) & jnp.isfinite(v), axis=0)
         return PhysicalState(q, v, t, near | ((change <= CONVERGED[size.name]) & finite))
 
-    def _ends(self, at: StepInput, x, dx, count):
-        """q, p (k, B) after steps `at` whose nodes are near x, dx (k, s, B), and last changes.
+    def _ends(self, at: tuple[jax.Array, ...], x, dx, count, theta: Parameters):
+        """q, p (k, B) after steps from q, p, t of a length, whose nodes are near x, dx (k, s, B),
+        and last changes.
 
         One after the other, so that none depends on who is beside it; a batch is no faster here.
         """
-        g, dtype = self.integrator, at.q.dtype
-        theta = jax.tree.map(lambda a: jnp.asarray(a, dtype), at.theta)
-        seeded = isinstance(g, GGL) and not g.mechanics.joint
+        g, dtype = self.integrator, at[0].dtype
+        theta = jax.tree.map(lambda a: jnp.asarray(a, dtype), theta)
 
         def one(lane):
             q, p, t, h, x, dx = lane
             seed = g.guess(q, p, t, theta)
-            if seeded:
+            if isinstance(g, GGL) and not g.mechanics.joint:
                 times = t + h * jnp.asarray(g.rule.nodes, dtype)
                 seed = g.mechanics.force(x, dx, times, theta) if g.force_form else dx
             minv = g.preconditioner(q, p, t, theta)
             done = g.step(StepInput(q, p, t, h, theta, minv, seed, None), self.newton)
             return done.q, done.p, done.change
 
-        lanes = (at.q.T, at.p.T, at.t, at.h, *(jnp.moveaxis(y, -1, 0) for y in (x, dx)))
-        blank = (at.q.T, at.p.T, jnp.zeros_like(at.h))
+        lanes = tuple(jnp.moveaxis(y, -1, 0) for y in (*at, x, dx))
+        blank = (*lanes[:2], jnp.zeros_like(at[3]))
 
         def put(k, rows):
             done = one(tuple(x[k] for x in lanes))
@@ -120,11 +120,11 @@ class Sample(NamedTuple):
 
 
 @eqx.filter_jit
-def _sampled(of: Continuation, ends: StepEnds, which, s, forward, count, h, theta) -> Sample:
+def _sampled(of: Continuation, ends: StepEnds, which, s, forward, count, h, theta):
     x = of.state(ends, s, forward, count, h, theta)
     g = of.paths.event_values(x.q, x.v, x.t, theta)
     g = jnp.take_along_axis(g, which[None], axis=0)[0] if len(g) else jnp.zeros_like(x.t)
-    return Sample(g, x.q, x.v, x.t, x.sound)
+    return g, *x
 
 
 def samples(of: Continuation, ends: StepEnds, which, s, forward, h, theta) -> Sample:

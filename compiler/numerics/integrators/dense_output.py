@@ -157,13 +157,12 @@ def survey(paths: StepPaths, q, p, t, V, h, theta) -> Survey:
     part = CACHED if count % CACHED == 0 else count
 
     def one(first):
-        parts = [jax.lax.dynamic_slice_in_dim(x, first, part + 1) for x in (q, p, t)]
+        q_, p_, t_ = (jax.lax.dynamic_slice_in_dim(x, first, part + 1) for x in (q, p, t))
         V_ = jax.lax.dynamic_slice_in_dim(V, first, part)
-        return _survey(paths, *parts, V_, h, theta)
+        return _survey(paths, q_, p_, t_, V_, h, theta)
 
     rows = jax.lax.map(one, jnp.arange(0, count, part))
-    joined = (jnp.moveaxis(x, 0, -2).reshape((*x.shape[1:-1], -1)) for x in rows)
-    return Survey(*joined)
+    return Survey._make(jnp.moveaxis(x, 0, -2).reshape((*x.shape[1:-1], -1)) for x in rows)
 
 
 def _survey(paths: StepPaths, q, p, t, V, h, theta) -> Survey:
@@ -172,12 +171,15 @@ def _survey(paths: StepPaths, q, p, t, V, h, theta) -> Survey:
     at_ends = paths.event_values(*ends, theta)
 
     def values(w, s):
-        there = paths.along(start[0], w, h, start[1], s)
+        x, v, at = paths.along(start[0], w, h, start[1], s)
         if paths.size <= MANY:
-            return paths.event_values(*there, theta, axes=2)
-        # a point at a time: of pairs, each is a square of bodies
-        one = [jnp.moveaxis(x, -2, 0) for x in there]
-        return jnp.moveaxis(jax.lax.map(lambda x: paths.event_values(*x, theta), one), 0, 1)
+            return paths.event_values(x, v, at, theta, axes=2)
+
+        def point(state):  # one at a time: of pairs, each is a square of bodies
+            return paths.event_values(state[0], state[1], state[2], theta)
+
+        points = tuple(jnp.moveaxis(one, -2, 0) for one in (x, v, at))
+        return jnp.moveaxis(jax.lax.map(point, points), 0, 1)
 
     inside = values(w, table.points[1:-1])
     c = nodal(table.fit, jnp.concatenate([at_ends[:, None, :-1], inside, at_ends[:, None, 1:]], 1))

@@ -107,13 +107,13 @@ class EventLocation:
         which, step = np.nonzero(possible)
         if not len(which):
             return no_crossings(self.motion.paths.size), NO_MARKS
-        first, last, *errors = (
+        first, last, error, slope_error = (
             np.asarray(x)[which, step]
             for x in (survey.first, survey.last, survey.error, survey.slope_error)
         )
         c = np.asarray(survey.c)[which, :, step]
         starting = (step + block.first == 0) & (np.abs(first) <= NOISE * np.sum(np.abs(c), axis=1))
-        found = isolation(Series(c, *errors, first, last), DIVISIONS)
+        found = isolation(Series(c, error, slope_error, first, last), DIVISIONS)
         open_rows = np.unique(found.doubtful.row)
         kept = ~np.isin(found.brackets.row, open_rows)
         kept &= ~(starting[found.brackets.row] & (found.brackets.low == 0))
