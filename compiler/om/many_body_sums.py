@@ -159,8 +159,9 @@ class BodySumReader(Reader):
         if not isinstance(node, syntax.Index) or _name(node) != "r" or len(node.indices) != 1:
             return None
         letter = node.indices[0]
-        known = isinstance(letter, syntax.Name) and letter.name in self.letters
-        return self.letters.index(letter.name) if known else None
+        if not isinstance(letter, syntax.Name) or letter.name not in self.letters:
+            return None
+        return self.letters.index(letter.name)
 
     def index(self, node: syntax.Index) -> Meaning:
         letters = [one.name for one in node.indices if isinstance(one, syntax.Name)]

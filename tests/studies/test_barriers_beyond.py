@@ -76,7 +76,7 @@ def test_torsions_go_round_the_short_way(tmp_path):
     metrics = metrics_of(tmp_path, text + PATH)
     there = [minimize(lambda x: law(*x), x, tol=1e-12).x for x in ((3.0, 3.3), (-1.1, 3.3))]
     assert metrics["start_energy"] == pytest.approx(law(*there[0]), abs=1e-8)
-    right = flooded(law, (-np.pi, -np.pi), (np.pi, np.pi), *there, 700, periodic=True)
+    right = flooded(law, (-np.pi, -np.pi), (np.pi, np.pi), there[0], there[1], 700, periodic=True)
     assert metrics["saddle_energy"] == pytest.approx(right, abs=2e-4)
 
 
@@ -94,7 +94,7 @@ def test_two_channels_and_any_zero_of_energy(tmp_path, shift):
     )
     metrics = metrics_of(tmp_path, text + PATH)
     there = [minimize(lambda q: law(*q), q, tol=1e-12).x for q in ((-1, 0), (1, 0))]
-    right = flooded(law, (-2, -2), (2, 2), *there, 1200) - law(*there[0])
+    right = flooded(law, (-2, -2), (2, 2), there[0], there[1], 1200) - law(*there[0])
     assert metrics["barrier_forward"] == pytest.approx(right, abs=1e-4)
 
 
@@ -212,7 +212,7 @@ def test_held_atoms_stay(tmp_path):
         e=(np.concatenate([row, hollow[1]]), names),
     )  # fmt: skip
     there = [minimize(lambda q: law(*q), q[0], tol=1e-12).x for q in hollow]
-    right = flooded(law, (0.5, 0.5), (4.0, 2.5), *there, 1500) - law(*there[0])
+    right = flooded(law, (0.5, 0.5), (4.0, 2.5), there[0], there[1], 1500) - law(*there[0])
     assert metrics["barrier_forward"] == pytest.approx(right, abs=2e-4)
     last = (tmp_path / "run" / "trajectory.extxyz").read_text().split("\n")
     for at in range(0, len(last) - 1, 8):

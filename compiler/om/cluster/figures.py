@@ -78,8 +78,8 @@ def _surface(result: TransformationResult) -> Figure:
     for label, saddle in (("minima", False), ("saddles", True)):
         some = [stop for stop in result.chain if stop.is_saddle == saddle]
         if some:
-            q = np.stack([stop.q[:, 0] for stop in some], axis=1)
-            curves.append(Curve(*q, label, "points", names=tuple(stop.name for stop in some)))
+            x, y = np.stack([stop.q[:, 0] for stop in some], axis=1)
+            curves.append(Curve(x, y, label, "points", names=tuple(stop.name for stop in some)))
     curves.append(Curve(path.q[0, 0], path.q[1, 0], "path of least action", "dashed"))
     panel = Panel(axes[0], axes[1], (_contours(result, curves), *curves))
     caption = (
