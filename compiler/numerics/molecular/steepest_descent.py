@@ -100,6 +100,8 @@ def _followed(
             z = -h * values
             first = h * _phi1(z) * along
             size = float(np.linalg.norm(first))
+            if not np.isfinite(size):  # a pole of the potential
+                return q, way, False
             if size <= LONGEST:
                 trial = q + (vectors @ first).reshape(q.shape)
                 result = np.asarray(_forces(potential, trial))

@@ -119,7 +119,11 @@ class SearchTasks:
             np.asarray(x) for x in (result.q, result.energy, result.converged, result.mode)
         )
 
-    def left(self, q: np.ndarray) -> SaddleDescent:
-        """A saddle near q (dim, N), refined and left by steepest descent."""
-        point = stationary_point(self.potential, q)
-        return SaddleDescent(point, descend_both_sides(self.potential, point.q, point.mode))
+    def left(self, q: np.ndarray) -> SaddleDescent | None:
+        """A saddle near q (dim, N), refined and left by steepest descent; None where that meets a
+        pole of the potential."""
+        try:
+            point = stationary_point(self.potential, q)
+            return SaddleDescent(point, descend_both_sides(self.potential, point.q, point.mode))
+        except FloatingPointError:
+            return None

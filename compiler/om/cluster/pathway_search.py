@@ -51,6 +51,10 @@ CREDIT = 3  # tries that a minimum is forgiven for a new saddle
 STATIONARY = 1e-8  # largest component of the gradient of a stationary point on the best way
 
 
+class NoCopyError(Exception):
+    """Two structures of one energy and one fingerprint are no copies of each other."""
+
+
 class SearchStarts(NamedTuple):
     """Places and directions (dim, N, B) of searches, sizes (B,) of the push away from a minimum,
     and that minimum (B,): 0 and -1 for the top of a string."""
@@ -163,14 +167,14 @@ class PathwaySearch:
 
     def operations(self, graph: StationaryPointGraph, joins, q: np.ndarray) -> np.ndarray | None:
         """The operations (2, 1 + M) by which the known copies of two minima become q
-        (dim, M, 2); None where copies are not told apart."""
+        (dim, M, 2); None where copies are not told apart. Raises NoCopyError."""
         if not self.ends.labelled:
             return None
         rows = []
         for k, m in enumerate(joins):
             each = self.symmetry.superpositions(graph.state["minimum_q"][m], q[..., k])
             if not each:
-                raise LookupError("no copy")
+                raise NoCopyError
             rows.append(np.append(each[0].sign, each[0].order))
         return np.stack(rows)
 
@@ -225,7 +229,11 @@ class PathwaySearch:
                 m = self._labels[k][0]
                 if below < 0:
                     continue
-                both = self.operations(graph, (m, below), np.stack([end.q, down.point.q], axis=2))
+                try:
+                    q = np.stack([end.q, down.point.q], axis=2)
+                    both = self.operations(graph, (m, below), q)
+                except NoCopyError:
+                    continue
                 graph.saddle(end.q, end.point.energy, fingerprint, (m, below), VERIFIED, both)
         self._lower(graph)
 
@@ -330,7 +338,7 @@ class PathwaySearch:
             try:
                 both = self.operations(graph, endpoints,
                                        np.stack([q[..., k] for q in sides], axis=2))  # fmt: skip
-            except LookupError:
+            except NoCopyError:
                 continue
             graph.saddle(
                 ends.q[..., lane], float(ends.energy[lane]), ends.fingerprint[lane], endpoints,
@@ -358,9 +366,13 @@ class PathwaySearch:
             for k, one in zip(doubted, left, strict=True):
                 self._judge(graph, k, one)
 
-    def _judge(self, graph: StationaryPointGraph, k: int, left: SaddleDescent) -> None:
+    def _judge(self, graph: StationaryPointGraph, k: int, left: SaddleDescent | None) -> None:
         """Saddle k is what steepest descent from it says, or none."""
-        s, point = graph.state, left.point
+        s = graph.state
+        if left is None:
+            s["saddle_status"][k], s["refused"] = REFUSED, s["refused"] + 1
+            return
+        point = left.point
         moved = abs(point.energy - s["saddle_energy"][k])
         said = sorted(s["saddle_endpoints"][k].tolist())
         sound = point.negative == 1 and moved < 1e-5 * self.scale
@@ -369,7 +381,12 @@ class PathwaySearch:
             s["saddle_status"][k], s["refused"] = REFUSED, s["refused"] + 1
             return
         sides = np.stack([down.point.q for down in left.downs], axis=2)
-        if (both := self.operations(graph, endpoints, sides)) is not None:
+        try:
+            both = self.operations(graph, endpoints, sides)
+        except NoCopyError:
+            s["saddle_status"][k], s["refused"] = REFUSED, s["refused"] + 1
+            return
+        if both is not None:
             s["saddle_operations"][k] = both
         s["saddle_q"][k], s["saddle_energy"][k] = point.q, point.energy
         s["saddle_endpoints"][k], s["saddle_status"][k] = endpoints, VERIFIED

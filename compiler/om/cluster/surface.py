@@ -96,7 +96,7 @@ def _energy_scale(problem: PathProblem, q: np.ndarray, way: np.ndarray) -> float
     energy = np.asarray(potential.energy(jnp.asarray(line)))
     ends = np.abs(energy[[0, -1]])
     if potential.moves_freely and np.isfinite(ends).all() and np.max(ends) > 0:
-        return float(np.max(ends)) / q.shape[1]
+        return float(np.max(ends)) / problem.system.whole(q).shape[1]
     change = np.abs(energy - np.min(energy[[0, -1]]))
     change = change[np.isfinite(change) & (change > 0)]
     return float(np.median(change)) if len(change) else 1.0
