@@ -25,6 +25,10 @@ EVEN = np.uint64(0x9E3779B97F4A7C15)
 Height = tuple[float, int]
 
 
+class NoCopyError(Exception):
+    """Two structures of one energy and one fingerprint are no copies of each other."""
+
+
 class Step(NamedTuple):
     """A step of a way: through `saddle`, its known copy brought here by `operation`."""
 
@@ -260,3 +264,15 @@ def _identities(size: int) -> tuple[np.ndarray, np.ndarray]:
 @cache
 def _weights(size: int) -> np.ndarray:
     return np.random.default_rng(size).integers(0, 2**63, (size, size), dtype=np.uint64)
+
+
+def copy_operations(symmetry: EnergySymmetry, known: np.ndarray, q: np.ndarray) -> np.ndarray:
+    """The operations (K, 1 + M) by which structures `known` (K, dim, M) become q (dim, M, K).
+    Raises NoCopyError."""
+    rows = []
+    for k, one in enumerate(known):
+        each = symmetry.superpositions(one, q[..., k])
+        if not each:
+            raise NoCopyError
+        rows.append(np.append(each[0].sign, each[0].order))
+    return np.stack(rows)

@@ -28,7 +28,7 @@ from actionrun.compiler.numerics.molecular.superposition import Relabelling
 from actionrun.compiler.om.path_problem import PathProblem
 
 from .endpoints import Endpoints
-from .labelled_ways import LabelledWays
+from .labelled_ways import LabelledWays, NoCopyError, copy_operations
 from .parallel_tasks import LANES, SaddleDescent, SearchTasks, Sharing, Task
 from .search_starts import bridging_pairs, search_origins
 from .stationary_point_graph import (
@@ -49,10 +49,6 @@ PAIRS = 10  # gaps across which strings are laid, for each part of a batch
 LONG, SHORT = 400, 150  # steps of a string between the ends, across a gap
 CREDIT = 3  # tries that a minimum is forgiven for a new saddle
 STATIONARY = 1e-8  # largest component of the gradient of a stationary point on the best way
-
-
-class NoCopyError(Exception):
-    """Two structures of one energy and one fingerprint are no copies of each other."""
 
 
 class SearchStarts(NamedTuple):
@@ -170,13 +166,7 @@ class PathwaySearch:
         (dim, M, 2); None where copies are not told apart. Raises NoCopyError."""
         if not self.ends.labelled:
             return None
-        rows = []
-        for k, m in enumerate(joins):
-            each = self.symmetry.superpositions(graph.state["minimum_q"][m], q[..., k])
-            if not each:
-                raise NoCopyError
-            rows.append(np.append(each[0].sign, each[0].order))
-        return np.stack(rows)
+        return copy_operations(self.symmetry, graph.state["minimum_q"][[*joins]], q)
 
     def fingerprint(self, q: np.ndarray) -> np.ndarray:
         """Invariants (B, 2) of q (dim, N, B)."""
