@@ -157,7 +157,9 @@ def _parser() -> argparse.ArgumentParser:
 
     explain = command("explain", "show all that a short study means", loading)
     explain.add_argument("study", type=Path, metavar="STUDY.toml")
-    explain.add_argument("--latex", action="store_true", help="as LaTeX")
+    form = explain.add_mutually_exclusive_group()
+    form.add_argument("--latex", action="store_true", help="as LaTeX")
+    form.add_argument("--json", action="store_true", help="as JSON, for programs")
 
     latex = command("latex", "print a run's equations as LaTeX")
     latex.add_argument("run", type=Path, metavar="RUN")
@@ -184,12 +186,14 @@ def _parser() -> argparse.ArgumentParser:
 
     listed = command("list", "list the runs in a folder")
     listed.add_argument("folder", type=Path, nargs="?", default=Path("runs"), metavar="DIR")
+    listed.add_argument("--json", action="store_true", help="as JSON, for programs")
 
     compare = command("compare", "show what differs between runs")
     compare.add_argument("run", type=Path, nargs="+", metavar="RUN")
     compare.add_argument(
         "--out", type=Path, metavar="PAGE.html", default=Path("compare.html"), help="its page"
     )
+    compare.add_argument("--json", action="store_true", help="as JSON, without a page")
 
     report = command("report", "make a run's page again from its folder")
     report.add_argument("run", type=Path, metavar="RUN")

@@ -9,6 +9,8 @@ from actionrun.compiler.findings import Section
 from actionrun.runtime.data.description import file_sections
 from actionrun.runtime.environment.jax_setup import set_switches
 from actionrun.runtime.report.latex import explained_tex, explained_text
+from actionrun.runtime.storage.atomic_write import json_text
+from actionrun.runtime.storage.findings_file import section_data
 from actionrun.runtime.sweep.findings import described
 
 from .arguments import study_of
@@ -22,5 +24,8 @@ def explain(options: Namespace) -> int:
     sections = (*sections, *file_sections(study))
     if study.sweep:
         sections = (*sections, Section("Sweep", described(spec.swept(study))))
+    if options.json:
+        print(json_text({"study": whole, "sections": [section_data(one) for one in sections]}))
+        return 0
     print(explained_tex(sections, whole) if options.latex else explained_text(sections, whole))
     return 0

@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 from argparse import Namespace
+from dataclasses import asdict
 from pathlib import Path
 
 from actionrun.runtime.errors import Refused
 from actionrun.runtime.report.comparison import comparison, page, text
-from actionrun.runtime.report.listing import listing
-from actionrun.runtime.storage.atomic_write import write
+from actionrun.runtime.report.listing import facts, listing
+from actionrun.runtime.storage.atomic_write import json_text, write
 from actionrun.runtime.storage.regular_files import content
 from actionrun.runtime.storage.run_folder import runs_under
 
 from .run_arguments import run_at
 
+DEFAULT = Path("runs")
+
 
 def list_runs(options: Namespace) -> int:
     """List the runs in a folder."""
+    if not options.folder.is_dir() and options.folder != DEFAULT:
+        raise Refused(f"{options.folder} is no folder. Runs are in runs/, or where --out said")
     runs = runs_under(options.folder)
+    if options.json:
+        print(json_text([facts(run) for run in runs]))
+        return 0
     print(listing(runs) if runs else f"no runs in {options.folder}")
     return 0
 
@@ -37,6 +45,9 @@ def compare(options: Namespace) -> int:
     if len(options.run) < 2:
         raise Refused("compare needs two runs at least: actionrun compare RUN RUN")
     compared = comparison([run_at(path) for path in options.run])
+    if options.json:
+        print(json_text(asdict(compared)))
+        return 0
     print(text(compared))
     if not _is_free(options.out):
         raise Refused(f"{options.out} is there already and is no page. Name another with --out")

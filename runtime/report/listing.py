@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from actionrun.runtime.errors import Refused
 from actionrun.runtime.storage.run_folder import Folder
@@ -28,19 +29,20 @@ def columned(rows: Sequence[Sequence[str]]) -> list[str]:
     ]
 
 
-def _row(run: Folder) -> tuple[str, ...]:
+def facts(run: Folder) -> dict[str, Any]:
+    """What is known of a run, for programs: `seconds` and `started` null where it is not."""
     try:
         origin, status = run.origin(), run.state
     except Refused:
         origin, status = {}, "damaged"
-    started = str(origin.get("started", ""))[:16].replace("T", " ")
-    took = duration(origin.get("seconds")) if status == "done" else ""
-    cells = (
-        run.path,
-        origin.get("study", "?"),
-        status,
-        started,
-        took,
-        origin.get("title", ""),
-    )
+    known = {name: origin.get(name) for name in ("study", "title", "started", "seconds", "seed")}
+    return {"run": str(run.path), "status": status} | known
+
+
+def _row(run: Folder) -> tuple[str, ...]:
+    known = facts(run)
+    started = str(known["started"] or "")[:16].replace("T", " ")
+    took = duration(known["seconds"]) if known["status"] == "done" else ""
+    kind, title = known["study"] or "?", known["title"] or ""
+    cells = (run.path, kind, known["status"], started, took, title)
     return tuple(shown(str(cell)).replace("\n", " ") for cell in cells)

@@ -68,14 +68,7 @@ def content_data(findings: Findings, asked: Sequence[Section]) -> dict[str, Any]
     return plain_data(
         {
             "format": 1,
-            "asked": [
-                {
-                    "title": section.title,
-                    "text": section.text,
-                    "equations": [equation_data(equation) for equation in section.equations],
-                }
-                for section in asked
-            ],
+            "asked": [section_data(section) for section in asked],
             "metrics": findings.metrics,
             "equations": [equation_data(equation) for equation in findings.equations],
             "extra": findings.extra,
@@ -86,6 +79,12 @@ def content_data(findings: Findings, asked: Sequence[Section]) -> dict[str, Any]
             "notes": findings.notes,
         }
     )
+
+
+def section_data(section: Section) -> dict[str, Any]:
+    """A part of what a study means."""
+    equations = [equation_data(equation) for equation in section.equations]
+    return {"title": section.title, "text": section.text, "equations": equations}
 
 
 def equation_data(equation: Equation) -> dict[str, Any]:

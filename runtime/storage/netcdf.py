@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping
+from typing import Any
 
 import h5netcdf
 import h5py
@@ -45,8 +46,9 @@ def arrays(content: bytes) -> dict[str, Array]:
 
 
 def _require_plain(file: h5py.File, name: str, most: int) -> None:
-    link = file.get(name, getlink=True)
-    item = file[name] if isinstance(link, h5py.HardLink) else None
+    if not isinstance(file.get(name, getlink=True), h5py.HardLink):
+        raise ValueError(f"{name} leads to another file")
+    item: Any = file[name]
     if not isinstance(item, h5py.Dataset) or item.external is not None or item.is_virtual:
         raise ValueError(f"{name} is no array of ours")
     if item.size is None or item.size * item.dtype.itemsize > most:

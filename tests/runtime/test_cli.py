@@ -308,3 +308,23 @@ def test_a_busy_folder_answers_before_anything_is_read():
 def test_how_a_key_is_set_is_said(words, said, capsys):
     assert cli.main(words) == 2
     assert said in capsys.readouterr().err
+
+
+def test_json_for_programs(capsys):
+    run(task(Oscillator(total=20)), out=Path("runs/a"))
+    run(task(Oscillator(total=30)), out=Path("runs/b"))
+    assert cli.main(["list", "--json"]) == 0
+    listed = json.loads(capsys.readouterr().out)
+    assert [(one["run"], one["status"], one["study"]) for one in listed] == [
+        ("runs/a", "done", "ggl"), ("runs/b", "done", "ggl"),
+    ]  # fmt: skip
+    assert cli.main(["compare", "runs/a", "runs/b", "--json"]) == 0
+    compared = json.loads(capsys.readouterr().out)
+    assert compared["names"] == ["A", "B"] and any(row[0] == "sum" for row in compared["metrics"])
+    assert not Path("compare.html").exists()
+    assert cli.main(["explain", "spring.toml", "--json"]) == 0
+    explained = json.loads(capsys.readouterr().out)
+    assert explained["study"].startswith("study = ")
+    assert any(section["equations"] for section in explained["sections"])
+    assert cli.main(["list", "nowhere"]) == 2
+    assert "is no folder" in capsys.readouterr().err
