@@ -12,7 +12,7 @@ from actionrun.spec.kinds.pnn import Pnn
 class SearchSettings:
     """How genomes are bred (`paper`: by the published algorithm), what a unit of complexity costs,
     and how each is fitted: by which optimizer, in at most `iterations` from `starts` starting
-    points."""
+    points. `asked`: whether the study asks for a search, whatever is solved for before it."""
 
     evolution: Evolution
     paper: bool
@@ -21,6 +21,7 @@ class SearchSettings:
     iterations: int
     learning_rate: float
     starts: int
+    asked: bool = True
 
     @property
     def seed(self) -> int:
@@ -37,5 +38,5 @@ def search_settings(study: Pnn) -> SearchSettings:
     )  # fmt: skip
     return SearchSettings(
         evolution, paper, search.parsimony, training.optimizer, training.epochs,
-        training.learning_rate, training.starts,
+        training.learning_rate, training.starts, study.search_is_asked,
     )  # fmt: skip

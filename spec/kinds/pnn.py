@@ -17,6 +17,7 @@ from actionrun.spec.text.files import FileTable
 from pydantic import (
     Field,
     PlainValidator,
+    PrivateAttr,
     ValidationInfo,
     WithJsonSchema,
     model_validator,
@@ -235,6 +236,9 @@ TABLE_SEARCH: dict[str, Any] = {  # what a search of a table's laws is where it 
 }  # fmt: skip
 
 
+SEARCHED = {"layers", "population", "generations", "method"}  # keys that ask for a search
+
+
 class MapTraining(Table):
     """How the trainable weights of each network are fitted."""
 
@@ -271,13 +275,21 @@ class Pnn(Experiment):
         default={}, description="Named rival formulas; names not declared are constants to fit."
     )
 
+    _asked: bool = PrivateAttr(default=True)
+
+    @property
+    def search_is_asked(self) -> bool:
+        """Whether networks are searched in any case: a study that says nothing of them is content
+        with a law that is solved for and leaves little."""
+        return self._asked
+
     @model_validator(mode="after")
     def _search_of_a_table(self) -> Self:
         """A search of laws has defaults of its own."""
         if self.is_table:
-            lacking = {
-                k: v for k, v in TABLE_SEARCH.items() if k not in self.search.model_fields_set
-            }
+            given = self.search.model_fields_set
+            self._asked = not SEARCHED.isdisjoint(given)
+            lacking = {k: v for k, v in TABLE_SEARCH.items() if k not in given}
             self.__dict__["search"] = self.search.model_copy(update=lacking)
         return self
 

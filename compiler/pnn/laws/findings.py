@@ -278,9 +278,14 @@ def _left(laws: LawSearch, law: Law) -> int:
 
 
 def _exact_note(laws: LawSearch) -> list[str]:
-    if not laws.exact:
-        return []
-    return ["a law that leaves nothing was solved for, and none was searched beyond it"]
+    if laws.exact:
+        return ["a law that leaves nothing was solved for, and none was searched beyond it"]
+    if laws.settled:
+        return [
+            "laws were solved for and none was searched beyond them, as they leave little: "
+            "generations = 15 in [search] asks for a search"
+        ]
+    return []
 
 
 def _chi2_per_dof(laws: LawSearch, law: Law) -> float:

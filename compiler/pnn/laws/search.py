@@ -21,6 +21,8 @@ from .solved import SolvedLaw, SumLaw, law_on_table
 from .table import Groups, TableRows, column_values
 from .table_formula import EXACT
 
+LITTLE = 0.05  # of the output's spread: what a law that is solved for may leave unsearched
+
 
 @dataclass(frozen=True)
 class LawSearch:
@@ -64,8 +66,15 @@ class LawSearch:
 
     @cached_property
     def exact(self) -> bool:
-        """Whether a law was solved for that leaves nothing, so that none has to be searched."""
+        """Whether a law was solved for that leaves nothing."""
         return any(one.errors.mean() <= EXACT * self.rows.size for one in self.solved)
+
+    @cached_property
+    def settled(self) -> bool:
+        """Whether none has to be searched: a law that was solved for leaves nothing, or little
+        where the study does not ask for a search."""
+        least = min((one.errors.mean() for one in self.solved), default=np.inf)
+        return self.exact or (not self.settings.asked and least <= LITTLE * self.rows.size)
 
     @cached_property
     def baselines(self) -> tuple[Baseline, ...]:
@@ -83,8 +92,8 @@ class LawSearch:
 
     def seeds(self, tell: Tell) -> np.ndarray:
         """Sums of one, two and three plain terms; none for the published algorithm, and where a law
-        is exact."""
-        if self.exact:
+        is settled on."""
+        if self.settled:
             return np.zeros((0, self.layout.genes), np.int32)
         most = 0 if self.paper else 4 * self.evolution.population
         return seed_genomes(self.layout, most)
@@ -94,8 +103,8 @@ class LawSearch:
         return self.canonical_form.canonicalize(genomes)
 
     def scores(self, genomes: np.ndarray) -> np.ndarray:
-        """(n, objectives); inf where a law cannot be fitted, and where one is exact already."""
-        if self.exact:
+        """(n, objectives); inf where a law cannot be fitted, and where one is settled on."""
+        if self.settled:
             return np.full((len(genomes), len(self.objectives)), np.inf)
         canonical = self.canonicalize(genomes)
         keys = [row.tobytes() for row in canonical]

@@ -7,7 +7,7 @@ Biometrika 95, 759, 2008): out of so many terms some fit any few rows by chance.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from math import comb, log
 
@@ -29,7 +29,8 @@ SIMPLE, BY_RANK = 500, 700  # terms: the simplest, and of the others those of th
 QUOTIENT = 150  # terms of a quotient's sums
 MOST_CONSTANTS = 3  # of laws that are not exact
 KEPT = 60  # subsets of a size
-STEPS = 60
+FITTED = 25  # of them, that are fitted
+STEPS, FEW_STEPS = 60, 12  # of a fit, and of one that only ranks
 NOTHING, FEW = 1e-6, 3  # of the output's spread: an error that is none, for so few constants
 STRICT = 1e-9  # for more, which come near much that they are not
 MOST_LAWS = 25
@@ -166,6 +167,15 @@ def solved_laws(rows: TableRows, layout: Layout) -> tuple[SumLaw, ...]:
                     if _is_exact(law, cost, size):
                         criterion = -np.inf
                     judged.append((criterion, law.complexity(layout), law))
+    if judged:
+        _, _, best = min(judged, key=lambda one: one[0])
+        for law in table.beside(best):
+            cost = table.fit(law)[1]
+            if np.isfinite(cost):
+                criterion = _criterion(cost, len(y), law, len(terms), size)
+                if _is_exact(law, cost, size):
+                    criterion = -np.inf
+                judged.append((criterion, law.complexity(layout), law))
     chosen, least = [], np.inf
     for criterion, _, law in sorted(judged, key=lambda one: (one[1], one[0])):
         if criterion < least:
@@ -174,6 +184,15 @@ def solved_laws(rows: TableRows, layout: Layout) -> tuple[SumLaw, ...]:
         if least == -np.inf:
             return (law,)
     return tuple(chosen[-MOST_LAWS:])
+
+
+def _first(subsets: Sequence[Subset]) -> Iterator[Subset]:
+    """The best few of each size."""
+    counts: dict[int, int] = {}
+    for subset in subsets:
+        counts[len(subset)] = counts.get(len(subset), 0) + 1
+        if counts[len(subset)] <= FITTED:
+            yield subset
 
 
 def _is_exact(law: SumLaw, cost: float, size: float) -> bool:
@@ -245,33 +264,53 @@ class _Table:
         """The best laws of few terms, with how many terms they were chosen from."""
         aim = target * weight
         columns = self.values * weight[:, None]
-        places = np.arange(len(self.terms))
-        if len(places) > SIMPLE + BY_RANK:
-            others = columns[:, SIMPLE:]
-            away = aim - aim.mean()
-            centred = others - others.mean(axis=0)
-            length = np.maximum(np.linalg.norm(centred, axis=0), 1e-300)
-            ranks = np.argsort(-np.abs(centred.T @ away) / length, kind="stable")[:BY_RANK]
-            places = np.concatenate([places[:SIMPLE], np.sort(places[SIMPLE:][ranks])])
+        places = self._screened(aim, columns)
         count = self.x.shape[1]
-        for degree in (1, 2):
-            family = [Term(p) for p in power_products(count, degree, sign=False)]
+        for degree, either in ((1, False), (2, False), (2, True)):
+            family = [Term(p) for p in power_products(count, degree, sign=either)]
             plain = [self.index[t] for t in family if t in self.index]
             for subset in eliminated(columns[:, plain], aim):
                 yield SumLaw(link, sign, tuple(self.terms[plain[k]] for k in subset)), len(plain)
-        for subset in best_subsets(columns[:, places], aim, MOST_CONSTANTS, KEPT):
+        for subset in _first(best_subsets(columns[:, places], aim, MOST_CONSTANTS, KEPT)):
             chosen = tuple(self.terms[places[k]] for k in subset)
             yield SumLaw(link, sign, chosen), len(self.terms)
         if quotients:
             top = list(range(min(QUOTIENT, len(self.terms))))
             below = [k for k in top if self.terms[k] != Term((0,) * self.x.shape[1])]
             both = np.concatenate([columns[:, top], -target[:, None] * columns[:, below]], axis=1)
-            for subset in best_subsets(both, aim, MOST_CONSTANTS, KEPT):
+            for subset in _first(best_subsets(both, aim, MOST_CONSTANTS, KEPT)):
                 if any(k >= len(top) for k in subset) and any(k < len(top) for k in subset):
                     yield (
                         self._quotient(link, sign, [*top, *below], len(top), subset),
                         max(len(self.terms), both.shape[1]),
                     )
+
+    def beside(self, law: SumLaw) -> Iterator[SumLaw]:
+        """Sums of each term of a law with the best two others: all pairs are looked through, where
+        growing a term at a time may have gone astray."""
+        aim = self.linked(law.link)
+        if aim is None or law.below:
+            return
+        sign, target, weight = aim
+        places = self._screened(target * weight, self.values * weight[:, None])
+        columns = self.values[:, places] * weight[:, None]
+        for term in law.above:
+            where = np.flatnonzero(places == self.index[term])
+            if len(where):
+                for subset in best_subsets(columns, target * weight, 2, 5, (int(where[0]),)):
+                    yield SumLaw(law.link, sign, tuple(self.terms[places[k]] for k in {*subset}))
+
+    def _screened(self, aim: np.ndarray, columns: np.ndarray) -> np.ndarray:
+        """Places of the simplest terms, and of those of the others that go most along the aim."""
+        places = np.arange(len(self.terms))
+        if len(places) <= SIMPLE + BY_RANK:
+            return places
+        others = columns[:, SIMPLE:]
+        centred = others - others.mean(axis=0)
+        length = np.maximum(np.linalg.norm(centred, axis=0), 1e-300)
+        along = np.abs(centred.T @ (aim - aim.mean())) / length
+        ranks = np.argsort(-along, kind="stable")[:BY_RANK]
+        return np.concatenate([places[:SIMPLE], np.sort(places[SIMPLE:][ranks])])
 
     def _quotient(self, link, sign, places, top: int, subset: Subset) -> SumLaw:
         above = tuple(self.terms[places[k]] for k in subset if k < top)
@@ -280,11 +319,16 @@ class _Table:
 
     def fit(self, law: SumLaw) -> tuple[np.ndarray, float]:
         columns = [self.values[:, [self.index[t] for t in part]] for part in (law.above, law.below)]
-        return fit_sum_law(law, *columns, self.y, self.precision)
+        return fit_sum_law(law, *columns, self.y, self.precision, FEW_STEPS)
 
 
 def fit_sum_law(
-    law: SumLaw, above: np.ndarray, below: np.ndarray, y: np.ndarray, precision: np.ndarray
+    law: SumLaw,
+    above: np.ndarray,
+    below: np.ndarray,
+    y: np.ndarray,
+    precision: np.ndarray,
+    steps: int = STEPS,
 ) -> tuple[np.ndarray, float]:
     """Constants and the weighed mean square over rows, for the terms' values (rows, terms): linear
     least squares in u, then Gauss-Newton with Marquardt's damping in y. The mean square is infinite
@@ -314,7 +358,7 @@ def fit_sum_law(
         cost, damping = float(missed @ missed), 1e-3
         if not np.isfinite(cost):
             return constants, np.inf
-        for _ in range(STEPS):
+        for _ in range(steps):
             if not np.all(np.isfinite(slopes)):
                 break
             length = np.maximum(np.linalg.norm(slopes, axis=0), 1e-300)
@@ -329,7 +373,7 @@ def fit_sum_law(
                 gain = 1 - new_cost / cost
                 constants, missed, slopes, cost = trial, new, new_slopes, new_cost
                 damping = max(damping / 10, 1e-14)
-                if gain < 1e-12 and damping < 1e-6:
+                if gain < 1e-12 or (steps < STEPS and gain < 1e-4):
                     break
             else:
                 damping *= 10

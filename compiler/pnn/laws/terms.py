@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from itertools import combinations, product
+from math import ceil
 
 import numpy as np
 import sympy as sp
@@ -16,7 +18,7 @@ import sympy as sp
 MOST_POWERS = 300
 MOST_BASES = 40
 MOST_TERMS = 7000
-Exponents = tuple[int, ...]
+Exponents = tuple[int | Fraction, ...]  # whole or half
 
 FUNCTIONS = {  # of one number: the activation that a study has to allow, values, symbols
     "exp": ("exp", np.exp, sp.exp),
@@ -94,7 +96,7 @@ class Term:
 
 
 def size(powers: Exponents) -> int:
-    return sum(map(abs, powers))
+    return ceil(sum(map(abs, powers)))
 
 
 def power(inputs: np.ndarray, powers: Exponents) -> np.ndarray:
@@ -106,7 +108,8 @@ def power(inputs: np.ndarray, powers: Exponents) -> np.ndarray:
 
 
 def _power(inputs: Sequence[sp.Expr], powers: Exponents) -> sp.Expr:
-    return sp.Mul(*(x**e for x, e in zip(inputs, powers, strict=False)))
+    pairs = zip(inputs, powers, strict=False)
+    return sp.Mul(*(x ** sp.Rational(e.numerator, e.denominator) for x, e in pairs))
 
 
 def _activations(powers: Exponents) -> set[str]:
@@ -117,6 +120,8 @@ def _activations(powers: Exponents) -> set[str]:
         used.add("product")
     if any(abs(e) > 1 for e in powers):
         used.add("square")
+    if any(e.denominator > 1 for e in powers):
+        used.add("sqrt")
     return used
 
 
@@ -167,6 +172,9 @@ def candidate_terms(count: int, allowed: Mapping[str, int]) -> list[Term]:
         if one.cost + (0 if one.base and one.base.other else size(p)) <= 3
         and size(p) + one.cost <= 4
     ]
+    roots = [tuple(Fraction(e, 2) for e in p) for p in powers if 1 <= size(p) <= 2]
+    roots = [p for p in roots if any(e.denominator > 1 for e in p)]
+    scaled += [Term(p, one.function, one.base) for one in alone if one.cost == 1 for p in roots]
     scaled = sorted(filter(fine, scaled), key=lambda term: term.cost)
     return [*(Term(p) for p in powers), *alone, *scaled][:MOST_TERMS]
 
