@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 import sympy as sp
 from actionrun.compiler.numerics.genomes.term_selection import best_subsets, exact_subset
-from actionrun.compiler.pnn.laws.solved import LINKS, Term, law_on_table, solved_laws
+from actionrun.compiler.pnn.laws.solved import law_on_table, solved_laws
+from actionrun.compiler.pnn.laws.sum_law import LINKS
 from actionrun.compiler.pnn.laws.table import group_layout, law_groups, table_rows
-from actionrun.compiler.pnn.laws.terms import candidate_terms, term_values
+from actionrun.compiler.pnn.laws.terms import Term, candidate_terms, term_values
 from actionrun.runtime.data.observations import observations
 from actionrun.spec import Pnn, loads
 from tables import csv, found

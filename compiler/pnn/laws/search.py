@@ -17,7 +17,8 @@ from .baselines import Baseline
 from .canonical_form import LawCanonicalForm
 from .fit import LawFits, LawFitter
 from .seeds import seed_genomes
-from .solved import SolvedLaw, SumLaw, law_on_table
+from .solved import SolvedLaw, law_on_table
+from .sum_law import SumLaw
 from .table import Groups, TableRows, column_values
 from .table_formula import EXACT
 
