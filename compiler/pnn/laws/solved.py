@@ -20,7 +20,7 @@ from actionrun.compiler.numerics.genomes.term_selection import (
 )
 from actionrun.compiler.pnn.genome import Layout
 
-from .sum_law import LINKS, Link, SumLaw, fit_sum_law
+from .sum_law import LINKS, POSITIVE, Link, SumLaw, fit_sum_law
 from .table import TableRows
 from .terms import Term, candidate_terms, power_products, term_values
 
