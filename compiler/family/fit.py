@@ -198,6 +198,8 @@ def _attempts(
 def _reached(problem: ShootingProblem, fit: BlockFit, noise: Noise) -> bool:
     """Whether a fit leaves no more than the noise that samples show without a model."""
     o = problem.observed
+    if float(fit.cost[0]) == 0:
+        return True
     variance, of = noise_without_model(o)
     total = of.sum()
     if not total or np.sqrt(np.nansum(variance * of) / total) > CREDIBLE:
