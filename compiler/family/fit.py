@@ -34,11 +34,10 @@ from .measured.scatter import is_hidden, scattered_fit
 from .measured.segments import rows_at, shooting_fit
 from .measured.settings import FitSettings
 from .measured.shooting_problem import ShootingProblem, Solution, local_scales
-from .measured.starts import Starter, initial_states, smooth_motions
+from .measured.starts import AT_ONCE, Starter, initial_states, smooth_motions
 from .observations import ObservedMotions, noise_without_model
 from .term_selection import TermSelection, select_terms
 
-LANES = 4  # starting points that are shot at once
 ROUNDS = 2  # of them, where none reaches the noise
 SETTLED = 0.01  # relative change of the deviations at which the noise is known
 NOISE_ROUNDS = 25
@@ -187,10 +186,10 @@ def _attempts(
         if is_hidden(problem):
             yield number, scattered_fit(problem, noise, number)
             continue
-        lanes = candidates[:, number * LANES : (number + 1) * LANES]
+        lanes = candidates[:, number * AT_ONCE : (number + 1) * AT_ONCE]
         if not lanes.shape[1]:
             return
-        lanes = np.concatenate([lanes, np.repeat(lanes[:, -1:], LANES - lanes.shape[1], 1)], 1)
+        lanes = np.concatenate([lanes, np.repeat(lanes[:, -1:], AT_ONCE - lanes.shape[1], 1)], 1)
         for shot in (problem.single, problem.multiple):
             yield number, shot(noise, lanes)
 

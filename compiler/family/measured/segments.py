@@ -7,6 +7,8 @@ begins is weighed more and more.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -22,11 +24,13 @@ from actionrun.compiler.numerics.optimizers.block_least_squares import (
 )
 from actionrun.compiler.numerics.optimizers.inequality_constraints import value_and_jacobian
 
+from .starts import SmoothMotion
+
 # of the joints, by standard deviations of the samples; small steps, since a stiff joint bends
 STIFFNESS = tuple(0.1 * 10 ** (i / 2) for i in range(11))
 ITERATIONS = 15  # at each
 MOST_SEGMENTS = 64
-LEAST_SAMPLES = 4  # of a segment
+LEAST_SAMPLES = 6  # of a segment
 
 
 class ScaledShooting(eqx.Module):
@@ -93,17 +97,15 @@ def first_momenta(shooting: ScaledShooting, x: jax.Array) -> jax.Array:
     return shooting.trajectory.initial_momenta(shooting.unscaled(x))
 
 
-def segment_count(o: ObservedMotions) -> int:
-    """So many segments that none is longer than about half a swing, by how often the samples cross
-    their mean."""
+def segment_count(o: ObservedMotions, motions: Mapping[int, SmoothMotion]) -> int:
+    """So many segments that none is longer than about half a swing, by how often the smoothed
+    velocities cross their means: angles that go round have no mean of their own."""
     crossings = 0
-    for k in o.channels("position"):
-        for trial in range(o.t.shape[1]):
-            seen = o.there[:, k, trial]
-            x = o.values[seen, k, trial]
-            x = (x - x.mean()) if len(x) else x
-            slow = np.convolve(x, np.ones(3) / 3, mode="valid") if len(x) > 3 else x
-            crossings = max(crossings, int(np.sum(slow[1:] * slow[:-1] < 0)))
+    for motion in motions.values():
+        for curve in motion.smooth:
+            v = curve(motion.times, 1)
+            v = v - v.mean()
+            crossings = max(crossings, int(np.sum(v[1:] * v[:-1] < 0)))
     longest = int(np.max(np.sum(o.there.any(axis=1), axis=0)))
     return int(np.clip(crossings + 1, 4, max(min(longest // LEAST_SAMPLES, MOST_SEGMENTS), 1)))
 

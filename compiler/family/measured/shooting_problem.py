@@ -180,7 +180,7 @@ class ShootingProblem:
 
     def multiple(self, noise: Noise, lanes: np.ndarray) -> BlockFit:
         """Multiple shooting, then single shooting from what it comes to."""
-        count = segment_count(self.observed)
+        count = segment_count(self.observed, self.motions)
         whole = self.trajectory(noise)
         if not len(self.local) or count < 2:
             return self.single(noise, lanes)

@@ -35,6 +35,7 @@ REPEATS = 6  # sets of noise added to see its bias
 MOST_SAMPLES = 3000  # of the trials that the weak form sees: it only starts the fit
 PEAKS = 6  # of the spectrum
 LEAST = 5  # samples of a curve
+AT_ONCE = 4  # starting points that are tried together
 APART = 1e-3  # relative difference of two starting points that are two
 
 Curve = Callable[..., np.ndarray]
@@ -199,7 +200,10 @@ class Starter:
                        jnp.asarray(low[:, None]), jnp.asarray(high[:, None]))  # fmt: skip
         cost = np.where(np.isfinite(np.asarray(fit.cost)), np.asarray(fit.cost), np.inf)
         found += [np.asarray(fit.x)[:, lane] for lane in np.argsort(cost, kind="stable")]
-        return np.stack(_distinct(found, high - low), axis=1).reshape(k, -1)
+        best = _distinct(found, high - low)
+        first = best[:AT_ONCE] + best[-1:] * (AT_ONCE - len(best))
+        # the weak form may be wrong where samples are sparse: later ones begin anywhere
+        return np.stack([*first, *best[AT_ONCE : AT_ONCE + 2], *starts.T], axis=1).reshape(k, -1)
 
     def _drawn(self, count: int) -> np.ndarray:
         low, high = self.within.low[:, None], self.within.high[:, None]
