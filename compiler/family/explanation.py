@@ -16,7 +16,7 @@ from actionrun.spec.kinds.family import Family
 
 from .bounds import Ranges, ranges
 from .evaluation import scoring_layers
-from .symbolic_identifiability import symbolic_identifiability
+from .symbolic_identifiability import hides_positions, symbolic_identifiability
 
 
 def explain(study: Family) -> tuple[Section, ...]:
@@ -172,9 +172,12 @@ def _loss_section(study: Family, problem: LagrangianSystem) -> Section:
     if study.data is not None:
         seen = [n for n in study.data.columns if n not in ("t", "trial")]
         seen += study.data.observables
+        formulas = [f"{n} = {one.formula.text}" for n, one in study.observables if one.formula]
+        said = f" ({'; '.join(formulas)})" if formulas else ""
         return Section(
             "Loss",
-            f"Of {_listed(seen)}, each weighted by its noise (by 1/RMS until that is estimated). "
+            f"Of {_listed(seen)}{said}, each weighted by its noise (by 1/RMS until that is "
+            "estimated). "
             "Minimised by Levenberg-Marquardt within the bounds of the coefficients.",
             (
                 Equation(
@@ -227,6 +230,9 @@ def _loss_section(study: Family, problem: LagrangianSystem) -> Section:
 def _identifiable(study: Family, problem: LagrangianSystem) -> list[Section]:
     if not problem.coefficients:
         return []
+    if hides_positions(study):
+        text = "Not every coordinate is seen: what the data determine is the rank of the fit."
+        return [Section("Identifiability", text)]
     result = symbolic_identifiability(study, problem)
     if result is None:
         return [Section("Identifiability", "No state with finite numbers was found to judge it.")]

@@ -14,7 +14,7 @@ from actionrun.spec import Fault
 from actionrun.spec.kinds.family import Family
 
 from .bounds import ranges
-from .symbolic_identifiability import symbolic_identifiability
+from .symbolic_identifiability import hides_positions, symbolic_identifiability
 from .train import population
 
 
@@ -29,6 +29,11 @@ def check(study: Family) -> list[Fault]:
 
 def _identified(study: Family, symbolic: LagrangianSystem) -> Iterator[Fault]:
     if not symbolic.coefficients:
+        return
+    if hides_positions(study):
+        yield study.fault(("data",), None, "deep.rank",
+                          "not every coordinate is seen: what the data determine is the rank of "
+                          "the fit", severity="note")  # fmt: skip
         return
     result = symbolic_identifiability(study, symbolic)
     if result is None:

@@ -31,8 +31,6 @@ STILL = 1e-9  # a constraint that moves by less, of the size of its terms, stays
 
 def symbolic_identifiability(study: Family, problem: LagrangianSystem) -> Identifiability | None:
     """What motions of a family determine; None where no generic state has finite numbers."""
-    if study.data is not None and not _sees_positions(study):
-        return None  # what is hidden is known from a fit alone
     jacobian = _jacobian(study, problem)
     if jacobian is None:
         return None
@@ -105,10 +103,13 @@ def _along(problem: LagrangianSystem, x: sp.Expr) -> sp.Expr:
     return sp.Add(words.driven.explicit_rate(x), *moved)
 
 
-def _sees_positions(study: Family) -> bool:
-    """Whether data show all positions of a motion."""
-    assert study.data is not None
-    return {*study.system.coordinates} <= {*study.data.columns, *study.data.observables}
+def hides_positions(study: Family) -> bool:
+    """Whether no column of the data shows some coordinate: a fit alone tells what is determined."""
+    data = study.data
+    return data is not None and not {*study.system.coordinates} <= {
+        *data.columns,
+        *data.observables,
+    }
 
 
 def _observed(study: Family) -> tuple[str, ...]:

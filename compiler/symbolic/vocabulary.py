@@ -194,7 +194,7 @@ def vocabulary(study: Study, body_count: int = 0, histories: Any = None) -> Voca
         body_count=body_count,
         t=symbol("t"),
         names=tuple(names),
-        **of,
+        q=of["q"], v=of["v"], a=of["a"], minus=of["minus"], minus_v=of["minus_v"],
         slices=slices,
         vectors=frozenset(n for n in slices if study.system.is_vector(n)),
         constants={n: symbol(n) for n in constants if n not in lists} | driven.by_name,
@@ -205,7 +205,7 @@ def vocabulary(study: Study, body_count: int = 0, histories: Any = None) -> Voca
         driven=driven,
         unit=UnitLabels(study),
         places={s: ArgumentPlace(w, k, ALONE) for w in of for k, s in enumerate(of[w])},
-    )
+    )  # fmt: skip
 
 
 class Reader:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from argparse import Namespace
+from typing import Literal
 
 from actionrun.runtime.data.dialect import Asked
 from actionrun.runtime.data.measured import MOST_BYTES, WORKBOOKS
@@ -12,7 +13,7 @@ from actionrun.runtime.storage.atomic_write import write
 from actionrun.spec.text.files import is_file
 from actionrun.spec.text.source import shown
 
-FORMATS = (".svg", ".pdf", ".png")
+FORMATS: dict[str, Literal["svg", "pdf", "png"]] = {".svg": "svg", ".pdf": "pdf", ".png": "png"}
 
 
 def look(options: Namespace) -> int:
@@ -39,6 +40,6 @@ def look(options: Namespace) -> int:
     if out is not None:
         from actionrun.runtime.report.figures import drawn  # at start-up: Matplotlib, if asked
 
-        write(out, drawn(survey_figure(one), out.suffix[1:]))
+        write(out, drawn(survey_figure(one), FORMATS[out.suffix]))
         print(f"\nfigure  {out}")
     return 0

@@ -43,16 +43,18 @@ def scattered_fit(problem: ShootingProblem, noise: Noise, number: int) -> BlockF
     dice = np.random.default_rng([problem.settings.seed, number])
     x = Unknowns(jnp.asarray(_coefficients(problem, dice)), _states(problem, dice))
     low, high = problem.bounds(LANES)
+    cost = jnp.zeros(LANES)
     for share, iterations in STRETCHES:
         shooting = problem.shooting(problem.trajectory(noise, share))
         fit = shooting_fit(shooting, x, low, high, iterations, 1e-6, problem.prior(noise))
-        fine = jnp.isfinite(fit.cost)
+        cost = fit.cost
+        fine = jnp.isfinite(cost)
         x = Unknowns(
             jnp.where(fine, fit.unknowns.shared, x.shared),
             jnp.where(fine, fit.unknowns.local, x.local),
         )
     width = problem.within.high - problem.within.low
-    best = _distinct(np.asarray(fit.cost), np.asarray(x.shared), width)
+    best = _distinct(np.asarray(cost), np.asarray(x.shared), width)
     chosen = jax.tree.map(lambda a: a[..., best], x)
     return problem.single(noise, np.asarray(chosen.shared), chosen.local)
 

@@ -9,7 +9,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 from actionrun.compiler.numerics.array_types import ArrayFunction
-from actionrun.compiler.numerics.integrators.mechanics import FlatMechanics, stacked
+from actionrun.compiler.numerics.integrators.mechanics import DiscreteMechanics, stacked
 from jaxtyping import Array, Float
 
 KEY = "observable"  # of channels that are formulas, in the place of the name of an observable
@@ -26,7 +26,7 @@ class MeasuredExpressions(eqx.Module):
 
     def __call__(
         self,
-        mechanics: FlatMechanics,
+        mechanics: DiscreteMechanics,
         q: Float[Array, "samples n ..."],
         p: Float[Array, "samples n ..."],
         t: Float[Array, "samples ..."],
