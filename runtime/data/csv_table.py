@@ -344,7 +344,8 @@ def _floats(rows: list[list[str]], index: int, decimal: str) -> array[float] | N
 
 
 def _missing_or_number(text: str) -> bool:
-    return is_missing(text) or number_in(text, ".") is not None
+    """Of a name of a row; "Na" and "none" are names like others."""
+    return not text or number_in(text, ".") is not None
 
 
 def table_of(path: Path, asked: Asked, encoding: str | None = None) -> Table:

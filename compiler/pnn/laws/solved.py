@@ -238,8 +238,9 @@ class _Table:
         return SumLaw(link, sign, above, below)
 
     def fit(self, law: SumLaw) -> tuple[np.ndarray, float]:
-        columns = [self.values[:, [self.index[t] for t in part]] for part in (law.above, law.below)]
-        return fit_sum_law(law, *columns, self.y, self.precision, FEW_STEPS)
+        above = self.values[:, [self.index[t] for t in law.above]]
+        below = self.values[:, [self.index[t] for t in law.below]]
+        return fit_sum_law(law, above, below, self.y, self.precision, FEW_STEPS)
 
 
 def law_on_table(law: SumLaw, rows: TableRows, layout: Layout) -> SolvedLaw:
