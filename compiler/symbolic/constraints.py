@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Literal
 
+import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 import sympy as sp
@@ -91,6 +92,11 @@ def sum_of_sizes(phi: sp.Expr) -> sp.Expr:
     return sp.Add(*(sp.Abs(term) for term in terms)) if len(terms) > 1 else sp.Integer(1)
 
 
+@eqx.filter_jit
+def _push(stepper: Constrained, q, p, theta):
+    return stepper.tangent(q, p, 0.0, theta)[0]
+
+
 def start_on_constraints(
     system: LagrangianSystem, stepper: Constrained, theta, q, p, given: Speed
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -109,7 +115,7 @@ def start_on_constraints(
     faults = list(surface.departures(q, given))
     if faults:
         raise Faults(tuple(faults))
-    push, _ = stepper.tangent(jnp.asarray(q), jnp.asarray(p), 0.0, theta)
+    push = _push(stepper, jnp.asarray(q), jnp.asarray(p), theta)
     return q, np.asarray(p + push)
 
 
@@ -245,7 +251,7 @@ class _Surface:
         # the rate that this kinetic energy would have straight off the surface
         steep = np.sum(G * np.linalg.solve(mass, G.T).T, axis=1)
         scale = np.sqrt(np.abs(steep * (v @ mass @ v))) + drift
-        push, _ = self.stepper.tangent(jnp.asarray(q), jnp.asarray(self.p), 0.0, self.theta)
+        push = _push(self.stepper, jnp.asarray(q), jnp.asarray(self.p), self.theta)
         p = self.p + np.asarray(push)
         m = self.stepper.mechanics
         tangent = np.asarray(m.velocity(jnp.asarray(q), jnp.asarray(p), 0.0, self.theta))

@@ -357,9 +357,15 @@ class Constrained(eqx.Module):
         """G^T mu (n,) and mu (m,): the momentum to add so that the velocity is tangent."""
         m, G = self.mechanics, self.surface.gradient(q, t, theta)
         weight = jnp.zeros((self.surface.m, *q.shape[1:]), q.dtype)
-        for _ in range(2 if m.affine_momentum else 6):  # once more than exact: for round-off
+
+        def nearer(_, weight):
             v = m.velocity(q, p + jnp.sum(G * weight[:, None], axis=0), t, theta, near=near)
             stiffness = _stiffness(m.mass(q, v, t, theta), G)
             rate = self.surface.rate(q, v, t, theta)
-            weight = weight - solve(stiffness, rate[:, None])[:, 0]
+            return weight - solve(stiffness, rate[:, None])[:, 0]
+
+        if m.affine_momentum:  # exact at once; once more for round-off
+            weight = nearer(1, nearer(0, weight))
+        else:  # as a loop: six copies of Newton's method would take minutes to compile
+            weight = jax.lax.fori_loop(0, 6, nearer, weight)
         return jnp.sum(G * weight[:, None], axis=0), weight
