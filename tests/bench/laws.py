@@ -91,8 +91,13 @@ def ours(laws: LawSearch) -> list[Found]:
     plain = replace(laws.groups, inputs=tuple(names(laws)), target=None)
     found = []
     for law in front_of(laws, kept, lambda *told: None):
-        said = law_formula(laws.layout, law.genome, law.weights, None, plain)
-        found.append(Found(said.expression, said.constants, said.values))
+        if law.solved is not None:
+            symbols = sp.symbols(f"c1:{law.solved.law.constants + 1}")
+            inner, values = law.solved.law.formula(plain.inputs, symbols, law.solved.values)
+            found.append(Found(inner, tuple(symbols), tuple(map(float, values))))
+        elif law.genome is not None and law.weights is not None:
+            said = law_formula(laws.layout, law.genome, law.weights, None, plain)
+            found.append(Found(said.expression, said.constants, said.values))
     return found
 
 
