@@ -168,6 +168,6 @@ def _pairs(m: FittedMotion, names: list[str], posterior: Posterior) -> Figure:
         for j in range(i):
             y, every = posterior.draws[:, j].ravel(), max(x.size // 1500, 1)
             points = Curve(x[::every], y[::every], "", "points")
-            axes = (Axis(name, m.settings.unit(name)) for name in (one, names[j]))
-            panels.append(Panel(*axes, (points,)))
+            across, up = (Axis(name, m.settings.unit(name)) for name in (one, names[j]))
+            panels.append(Panel(across, up, (points,)))
     return Figure("posterior", "Draws of the posterior.", tuple(panels))

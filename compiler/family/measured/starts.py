@@ -226,10 +226,12 @@ class Starter:
             for m, c in zip(chosen, curves, strict=True)
         ]
         mass = np.ones(len(self.noise))
-        known = [(m, c) for m, c in zip(chosen, curves, strict=True) if m.momenta is not None]
+        known = [
+            (m.momenta, c) for m, c in zip(chosen, curves, strict=True) if m.momenta is not None
+        ]
         if known:
-            rates = np.concatenate([[f(m.momenta[0], 1) for f in c] for m, c in known], axis=1)
-            momenta = np.concatenate([m.momenta[1].T for m, _ in known], axis=1)
+            rates = np.concatenate([[f(t, 1) for f in c] for (t, _), c in known], axis=1)
+            momenta = np.concatenate([p.T for (_, p), _ in known], axis=1)
             below = np.sqrt(np.mean(rates**2, axis=1))
             mass = np.sqrt(np.mean(momenta**2, axis=1)) / np.where(below > 0, below, 1)
             mass = np.where(mass > 0, mass, 1)

@@ -85,7 +85,7 @@ class TrajectoryResidual(eqx.Module):
         each = self.grid.theta_at_samples(theta)
         seen = observe(keys, self.ggl.mechanics, motion.q, motion.p, t, each)
         if self.formulas is not None:
-            seen[KEY] = self.formulas(self.ggl.mechanics, motion.q, motion.p, t, each)
+            seen[KEY] = self.formulas(self.ggl.mechanics.flattened, motion.q, motion.p, t, each)
         return jnp.stack([seen[key][:, i] for key, i in self.names], axis=1), motion, theta, q, p
 
     def initial_momenta(self, x: Float[Array, "unknowns *batch"]) -> Float[Array, "n *batch"]:
