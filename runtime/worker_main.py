@@ -57,7 +57,8 @@ def infer(folder: str, motions: Mapping[str, np.ndarray]) -> Any:
 def _program(folder: str) -> Any:
     """The program or search of a run folder, compiled once."""
     if folder not in PROGRAMS:
-        study = spec.load(Folder(Path(folder)).regular("resolved.toml"))
+        file = Path(folder) / "resolved.toml"
+        study = spec.load(Folder(Path(folder)).regular(file.name) if file.exists() else file)
         PROGRAMS.clear()
         PROGRAMS[folder] = compile(study, observations(study))
     return PROGRAMS[folder]

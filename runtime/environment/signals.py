@@ -24,6 +24,7 @@ class Progress:
     """Whether this process holds progress that is not on the disk yet."""
 
     unsaved: bool = False
+    done: str = ""  # how far it came, in words, such as "2 of 4 points"
 
 
 PROGRESS = Progress()
@@ -53,7 +54,7 @@ class Signals:
             _end(number, "")
         self.code = _code(number)
         if not PROGRESS.unsaved:
-            _end(number, "stopped; the same command goes on from what is saved")
+            _end(number, _stopped())
         word = "Ctrl-C again stops at once" if number == signal.SIGINT else "asked to stop"
         _say(f"saving ({word})")
 
@@ -64,7 +65,12 @@ class Signals:
                 continue
             time.sleep(GRACE)
             if self.code is None and not PROGRESS.unsaved:
-                _end(number[0], "stopped; the same command goes on from what is saved")
+                _end(number[0], _stopped())
+
+
+def _stopped() -> str:
+    far = f" with {PROGRESS.done} done" if PROGRESS.done else ""
+    return f"stopped{far}; the same command goes on from what is saved"
 
 
 def _code(number: int) -> int:

@@ -84,6 +84,7 @@ class Sweep:
                     Noted(f"{len(self.outcomes)} of {self.total} points are there already")
                 )
             self._progress.start(STAGE, self.total, len(self.outcomes), "points")
+        PROGRESS.done = f"{len(self.outcomes)} of {self.total} points"
         for index in left:
             prepare(self.parts[index], self.point(index))
         try:
@@ -99,6 +100,7 @@ class Sweep:
         if result is None:
             raise RuntimeError(f"{self.place(index)} has neither result nor failure")
         self.outcomes[index] = result
+        PROGRESS.done = f"{len(self.outcomes)} of {self.total} points"
         self._on_event(Reached(row_text(self.parts[index], result)))
         self._progress(STAGE, len(self.outcomes), self.total, {})
 

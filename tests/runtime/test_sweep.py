@@ -263,5 +263,4 @@ def test_a_faulty_combination_is_told_before_anything_runs():
         text + '[sweep]\n"parameters.m" = [1.0, 2.0]\n"parameters.k" = [3.0, 2.0]\n'
     )
     with pytest.raises(Faults, match="division by zero"):
-        run(load("spring.toml"), out="run")
-    assert [path.name for path in Path("run").iterdir()] == [".lock"]
+        load("spring.toml")
