@@ -290,7 +290,7 @@ class Pnn(Experiment):
             given = self.search.model_fields_set
             self._asked = not SEARCHED.isdisjoint(given)
             lacking = {k: v for k, v in TABLE_SEARCH.items() if k not in given}
-            self.__dict__["search"] = self.search.model_copy(update=lacking)
+            object.__setattr__(self, "search", self.search.model_copy(update=lacking))
         return self
 
     @property

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from actionrun.compiler import compile
 from actionrun.compiler.ggl.diagnosis import Point, cause
+from actionrun.compiler.program import Reported
 from actionrun.compiler.symbolic.lagrangian_system import lagrangian_system
 from actionrun.runtime import run
 from actionrun.runtime.errors import Diverged
@@ -125,6 +126,7 @@ dt = 0.1
 steps = 100
 """
     program = compile(loads(text))
+    assert isinstance(program, Reported)
     state, report = program.advance(program.start(), 0, 100)
     findings = program.findings(state, report.samples, lambda *_: None)
     assert findings.metrics["energy_error_max"] > 1e200

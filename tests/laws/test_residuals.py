@@ -171,6 +171,7 @@ def test_bounded_solutions_are_those_of_scipy_and_scale_free_ones_a_direction():
         M = np.concatenate([A, b[:, None]], axis=1)
         low, high = np.full(3, -0.2), np.full(3, 0.2)
         own = bounded_solution(M.T @ M, low, high)
+        assert own is not None
         np.testing.assert_allclose(own, lsq_linear(A, -b, (low, high)).x, atol=1e-6)
     truth = np.array([2.0, 4.0, 1.0])
     A = np.linalg.svd(truth[None])[2][1:]  # A truth = 0

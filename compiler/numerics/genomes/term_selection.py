@@ -80,7 +80,7 @@ def _extended(columns: np.ndarray, aim: np.ndarray, beam: list[Subset], kept: in
         rest = left @ left
         for k in np.argsort(-gain, kind="stable")[: max(3, kept // 10)]:
             if gain[k] > 0:
-                gains[tuple(sorted((*subset, int(k))))] = rest - gain[k]
+                gains[tuple(sorted((*subset, int(k))))] = float(rest - gain[k])
     return sorted(gains, key=lambda one: (gains[one], one))[:kept]
 
 
