@@ -25,11 +25,11 @@ velocity = {{ q = 0.0 }}
 dt = {dt}
 steps = 50
 """
-NAMES = [f"a{i}" for i in range(10)]
-BOMB = STUDY.format(
-    drag=f"(q_plus' + {' + '.join(NAMES)})^40", parameters="\n".join(f"{n} = 1.0" for n in NAMES),
-    dt=0.1,
-)  # fmt: skip
+# Each quantity holds the one before it twice: derivatives of the last one have no end.
+CHAIN = [f'x{i + 1} = "sin(x{i})*x{i} + cos(x{i})"' for i in range(16)]
+BOMB = STUDY.replace("q^2/2", "x16").format(drag="q_plus'", dt=0.1, parameters="") + "\n".join(
+    ["[define]", 'x0 = "q"', *CHAIN]
+)
 
 
 def children() -> set[str]:
