@@ -6,7 +6,8 @@ from claims import STUDIES, finished
 from scipy.integrate import solve_ivp
 from scipy.optimize import least_squares
 
-GM = 2.9591e-4  # au^3/day^2; the Gaussian constant squared is 2.95912208e-4
+GM = 2.9591e-4  # au^3/day^2
+GAUSS = 2.95912208e-4  # the Gaussian constant squared
 
 
 def by_scipy(t, x):
@@ -26,6 +27,7 @@ def by_scipy(t, x):
     return fit.x[0], np.sqrt(covariance[0, 0])
 
 
+@pytest.mark.slow
 def test_the_mass_of_the_sun(tmp_path):
     result = finished("earth_orbit", tmp_path / "run")
     found = result["coefficients"]["GM"]
@@ -36,9 +38,11 @@ def test_the_mass_of_the_sun(tmp_path):
     table = np.genfromtxt(STUDIES / "data" / "earth_heliocentric.csv", delimiter=",", skip_header=6)
     value, std = by_scipy(table[:, 0], table[:, 1:])
     assert value == pytest.approx(GM, rel=1e-4)
-    # the two weight the axes differently, and what they fit is no Kepler orbit
-    assert abs(found["value"] - value) < 3 * std
-    assert found["std"] == pytest.approx(std, rel=0.3)
+    # What is fitted is no Kepler orbit: the Moon's pull goes on from day to day, and errors as of
+    # white noise would be too small.
+    assert abs(found["value"] - value) < 3 * found["std"]
+    assert abs(found["value"] - GAUSS) < 3 * found["std"] and found["std"] > std
+    assert result["errors"] == "sandwich"
 
 
 def test_the_data_file_says_where_it_comes_from():
