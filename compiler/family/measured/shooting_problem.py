@@ -198,7 +198,8 @@ class ShootingProblem:
         bounds = self.bounds(lanes.shape[1])
         fine = np.ones(lanes.shape[1], bool)
         for stiffness in STIFFNESS:
-            fit = segmented_fit(scaled, jnp.asarray(linked), stiffness, x, *bounds, ITERATIONS)
+            held = jnp.asarray(stiffness)  # an array: a number would be compiled anew each time
+            fit = segmented_fit(scaled, jnp.asarray(linked), held, x, *bounds, ITERATIONS)
             x, fine = fit.unknowns, np.isfinite(np.asarray(fit.cost))
         shared = jnp.where(fine, x.shared, jnp.asarray(lanes))
         local = jnp.where(fine, x.local[:, :1], states[:, :1])
