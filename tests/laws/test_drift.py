@@ -34,6 +34,6 @@ def test_no_drift():
     assert np.max(np.abs(energy_errors("pendulum", 200_000))) < 5e-14
 
 
-@pytest.mark.slow
+@pytest.mark.campaign
 def test_ten_million_steps():
     assert np.max(np.abs(energy_errors("henon_heiles", 10_000_000))) < 2e-13

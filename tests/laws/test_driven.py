@@ -183,7 +183,7 @@ def test_a_derivative_needs_a_smooth_input():
         loads(PIVOT.replace('constants = { l = "l" }', 'constants = { u = "l" }'))
 
 
-@pytest.mark.slow
+@pytest.mark.campaign
 @pytest.mark.parametrize("seed", range(3))
 def test_fits_of_driven_motions_find_the_truth(seed):
     t, torque, (J, mgl, Fv), q = motor_data(10 + seed, "linear")
@@ -195,7 +195,7 @@ def test_fits_of_driven_motions_find_the_truth(seed):
     assert (std / np.array([J, mgl, Fv]) < 0.1).all()
 
 
-@pytest.mark.slow
+@pytest.mark.campaign
 def test_ten_pendulums_give_one_g():
     dice = np.random.default_rng(3)
     lengths = dice.uniform(0.3, 1.5, 10)

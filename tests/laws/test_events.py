@@ -69,7 +69,7 @@ pole = "1/(x + 0.1)"
     assert "the event pole jumps" in notes
 
 
-@pytest.mark.slow
+@pytest.mark.campaign
 def test_a_wrapped_angle():
     """Conjunctions of two planets: where the angle passes through pi they are opposite."""
     more = '[events]\nangle = "atan2(a[1]*b[2] - a[2]*b[1], dot(a, b))"\n'
@@ -111,7 +111,7 @@ def test_random_events():
     assert differing(3, 8, 25) == []
 
 
-@pytest.mark.slow
+@pytest.mark.campaign
 @pytest.mark.parametrize("number", range(len(SYSTEMS)))
 def test_five_hundred_random_events(number):
     assert differing(number, 25, 40) == []

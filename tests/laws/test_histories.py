@@ -59,7 +59,7 @@ def final_state(folder) -> tuple[float, float]:
     return float(last[names.index("q")]), float(last[names.index("v_q")])
 
 
-@pytest.mark.parametrize("between", ["linear", pytest.param("cubic", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("between", ["linear", pytest.param("cubic", marks=pytest.mark.campaign)])
 def test_a_driven_motion_is_that_of_scipy(tmp_path, between):
     t, u = drive(tmp_path, between, "u*q")
     begins, d = piecewise(t, u, between)
@@ -75,7 +75,7 @@ def test_a_driven_motion_is_that_of_scipy(tmp_path, between):
     np.testing.assert_allclose(final_state(tmp_path), state, rtol=0, atol=2e-7)
 
 
-@pytest.mark.slow
+@pytest.mark.campaign
 def test_a_derivative_in_the_law(tmp_path):
     """A pivot that moves: its velocity stands in the Lagrangian."""
     t, u = drive(tmp_path, "cubic", "u'*q'*cos(q)")

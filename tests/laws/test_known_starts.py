@@ -86,7 +86,7 @@ def test_faults_of_starts():
         loads(study("momentum = { y = 0.0 }"))
 
 
-@pytest.mark.slow
+@pytest.mark.campaign
 @pytest.mark.parametrize(
     ("start", "driven"),
     [
@@ -100,7 +100,7 @@ def test_one_sample_a_trial_beside_its_start(start, driven):
     assert fit.x[0] == pytest.approx(k, rel=1e-5)
 
 
-@pytest.mark.slow
+@pytest.mark.campaign
 def test_a_thrown_ball_of_unknown_speed():
     """Two samples beyond the start tell the drag and the speed."""
     k, rows = 0.02, []

@@ -76,7 +76,7 @@ CASES = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", ["angles", pytest.param("embedded", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("name", ["angles", pytest.param("embedded", marks=pytest.mark.campaign)])
 def test_energies_forces_and_products(name):
     n, law, right, more, parameters = CASES[name]
     system = particle_system(loads(STUDY.format(n=n, law=law, more=more, parameters=parameters)))

@@ -111,7 +111,7 @@ def observations(kind: str, seed: int, noise: float):
 
 @pytest.mark.parametrize("kind", [
     "accelerometer", "sensor",
-    *(pytest.param(k, marks=pytest.mark.slow) for k in ("gyroscope", "height", "wrapped")),
+    *(pytest.param(k, marks=pytest.mark.campaign) for k in ("gyroscope", "height", "wrapped")),
 ])  # fmt: skip
 def test_an_observable_is_that_of_scipy(kind):
     truth, start, data = observations(kind, 2, 0.0)
@@ -144,7 +144,7 @@ def test_faults_of_observables():
     assert "declared in [coefficients] already" in told('w2 = { column = "r", is = "q^2" }')
 
 
-@pytest.mark.slow
+@pytest.mark.campaign
 @pytest.mark.parametrize("kind", COLUMNS)
 def test_a_pendulum_from_one_sensor_alone(kind):
     """w2 and gamma lie within two deviations in about 95 % of cases; 3 of 8 outside by chance are
@@ -171,7 +171,7 @@ def coupled(seed: int, start) -> tuple[list[float], dict[str, np.ndarray]]:
     return [k, second, c], {"t": t, "a": a + 0.01 * np.std(a) * dice.normal(size=len(t))}
 
 
-@pytest.mark.slow
+@pytest.mark.campaign
 def test_a_hidden_oscillator_that_starts_at_rest():
     outside = 0
     known = "[start]\nposition = { b = 0.0 }\nvelocity = { b = 0.0 }\n"
@@ -184,7 +184,7 @@ def test_a_hidden_oscillator_that_starts_at_rest():
     assert outside <= 2
 
 
-@pytest.mark.slow
+@pytest.mark.campaign
 def test_a_hidden_oscillator_of_unknown_start_is_not_identified():
     """Two frequencies are all that one of two oscillators tells of three coefficients."""
     _, data = coupled(1, ((1.0, -0.4), (0.5, 0.3)))
@@ -193,7 +193,7 @@ def test_a_hidden_oscillator_of_unknown_start_is_not_identified():
     assert "rank 2 of 3" in said["identifiability"], said
 
 
-@pytest.mark.slow
+@pytest.mark.campaign
 def test_a_radius_alone():
     """Which of two frequencies is along x the radius does not say."""
     t = np.linspace(0, 12, 241)

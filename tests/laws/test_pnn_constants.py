@@ -54,7 +54,7 @@ def test_a_genome_says_what_its_network_computes(tmp_path, kind):
                 assert not np.isfinite(number)
 
 
-@pytest.mark.slow
+@pytest.mark.campaign
 @pytest.mark.parametrize(("kind", "y", "values"), [
     ("hidden constants", "3/(x1 + 0.4) + 1/(x2 + 2.5)", [0.4, 1, 2.5, 3]),
     ("powers", "2.5*x1**1.37*x2**-0.61", [-0.61, 1.37, 2.5]),

@@ -66,7 +66,7 @@ ALLOWED = dict.fromkeys(
 
 
 @pytest.mark.parametrize(
-    "seed", [0, 1, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(2, 30))]
+    "seed", [0, 1, *(pytest.param(seed, marks=pytest.mark.campaign) for seed in range(2, 30))]
 )
 def test_sums_of_terms_drawn_at_random_are_solved(tmp_path, seed):
     """y = h(a t1 + b t2): on fresh rows, whichever of its equal forms is given."""

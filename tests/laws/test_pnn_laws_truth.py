@@ -50,7 +50,7 @@ def within(folder: Path, kind: str, count: int) -> tuple[float, float]:
     return float((off < 1).mean()), float((off < 2).mean())
 
 
-@pytest.mark.slow
+@pytest.mark.campaign
 @pytest.mark.parametrize("kind", ["relative", "constant"])
 def test_deviations_of_constants_hold(tmp_path, kind):
     one, two = within(tmp_path, kind, 300)
@@ -174,7 +174,7 @@ def test_constants_of_rivals_have_the_units_of_the_file(fall):
     assert "unit" not in compare["power"]["constants"]["n"]
 
 
-@pytest.mark.slow
+@pytest.mark.campaign
 def test_the_law_written_is_the_law_judged(tmp_path):
     """Terms that nearly cancel: two digits of each deviation would be another law."""
     draw = np.random.default_rng(2)
@@ -209,7 +209,7 @@ def test_what_the_spread_of_an_error_is_stands_beside_it(fall):
 @pytest.mark.parametrize(("name", "law", "rivals"), [
     ("hubble", "v = 452*r*v0/r0", {"Hubble": (451.7, "km/(s*Mpc)")}),
     pytest.param("kleiber", "B = 67.4*B0*(M/M0)^0.755",
-                 {"Kleiber": (68.2, "kcal/(day*kg^(3/4))")}, marks=pytest.mark.slow),
+                 {"Kleiber": (68.2, "kcal/(day*kg^(3/4))")}, marks=pytest.mark.campaign),
 ])  # fmt: skip
 def test_measured_tables(name, law, rivals):
     """The laws that are known of them, not their quadratics, in the units of the study."""

@@ -54,8 +54,8 @@ sys.exit(cli.guarded(act, [], debug=False))
     [
         ("pass", signal.SIGTERM, 75),
         pytest.param("np.linalg.svd(np.ones((5000, 5000)))", signal.SIGTERM, 75,
-                     marks=pytest.mark.slow),
-        pytest.param("pass", signal.SIGINT, 130, marks=pytest.mark.slow),
+                     marks=pytest.mark.campaign),
+        pytest.param("pass", signal.SIGINT, 130, marks=pytest.mark.campaign),
     ],
     ids=["python", "library", "ctrl-c"],
 )  # fmt: skip

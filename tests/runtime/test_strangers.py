@@ -160,7 +160,7 @@ def test_altered_run_folders(whole, seed, monkeypatch):
     assert trial(base, watched, out, SEED * 1_000_000 + seed) == []
 
 
-@pytest.mark.slow
+@pytest.mark.campaign
 def test_two_hundred_altered_run_folders(whole, monkeypatch):
     monkeypatch.chdir(whole[2])
     base, watched, out = whole

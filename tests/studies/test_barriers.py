@@ -182,6 +182,7 @@ def test_chunks_and_checkpoints_change_no_bit():
         assert np.asarray(one).tobytes() == np.asarray(other).tobytes()
 
 
+@pytest.mark.slow
 def test_who_does_the_parts_changes_no_bit(monkeypatch):
     """Parts of a step done last to first, by the program of another process."""
     monkeypatch.setattr("actionrun.compiler.om.cluster.pathway_search.MANY", 512)

@@ -59,7 +59,7 @@ def test_mueller_and_brown(tmp_path):
     assert metrics["chain_saddles"] == 2 and metrics["chain_minima"] == 3
 
 
-@pytest.mark.slow
+@pytest.mark.campaign
 def test_torsions_go_round_the_short_way(tmp_path):
     """Two periodic angles, against a flooded grid; the way crosses the border of the angles."""
 
@@ -80,7 +80,7 @@ def test_torsions_go_round_the_short_way(tmp_path):
     assert metrics["saddle_energy"] == pytest.approx(right, abs=2e-4)
 
 
-@pytest.mark.slow
+@pytest.mark.campaign
 @pytest.mark.parametrize("shift", [0.0, 1e5])
 def test_two_channels_and_any_zero_of_energy(tmp_path, shift):
     """The lower of two channels around a hill; what is added to the energy changes nothing."""
@@ -98,7 +98,7 @@ def test_two_channels_and_any_zero_of_energy(tmp_path, shift):
     assert metrics["barrier_forward"] == pytest.approx(right, abs=1e-4)
 
 
-@pytest.mark.slow
+@pytest.mark.campaign
 def test_rates_of_a_double_well(tmp_path):
     """Vineyard's formula in closed form: a double well across, a spring along, two masses."""
     text = (
@@ -114,7 +114,7 @@ def test_rates_of_a_double_well(tmp_path):
     assert metrics["imaginary_frequency"] == pytest.approx(np.sqrt(4 / 2.0) / (2 * np.pi))
 
 
-@pytest.mark.slow
+@pytest.mark.campaign
 def test_three_ions_in_a_trap(tmp_path):
     """From zig to zag over the row, whose energy is known: two outer ions 2 (5/4)^(1/3) apart."""
     q = np.array([[-0.9, 0.24], [0, -0.48], [0.9, 0.24]])
@@ -134,7 +134,7 @@ def bipyramid():
     return np.array([*ring, [0, 0, 0.57], [0, 0, -0.57]])
 
 
-@pytest.mark.slow
+@pytest.mark.campaign
 def test_labelled_copies_in_electronvolts(tmp_path):
     """An atom of the ring of LJ7 changes places with one of its tips: a degenerate rearrangement,
     1.06065 of the well's depth, told in the unit that the study writes."""
@@ -152,7 +152,7 @@ def test_labelled_copies_in_electronvolts(tmp_path):
     assert metrics["barrier_forward"] == pytest.approx(1.0606503682 * 0.0104, abs=1e-8)
 
 
-@pytest.mark.slow
+@pytest.mark.campaign
 def test_mirror_images_are_two_structures(tmp_path):
     """Four ligands around a centre cannot change hands below the planar geometries: those are at
     least as high as a minimum of the energy in the plane."""
@@ -191,7 +191,7 @@ def test_mirror_images_are_two_structures(tmp_path):
     assert metrics["saddle_energy"] >= flat - 1e-6
 
 
-@pytest.mark.slow
+@pytest.mark.campaign
 def test_held_atoms_stay(tmp_path):
     """An atom hops over a row of held ones: the way is that of one body in their field, which a
     flooded grid knows."""

@@ -43,6 +43,7 @@ def pendulum(t, w2=9.0, gamma=0.15, q0=0.05, start=(0.9, 0.0)):
     return solve_ivp(slope, (t[0], t[-1]), start, t_eval=t, rtol=1e-11, atol=1e-12).y[0]
 
 
+@pytest.mark.slow
 def test_each_channel_has_its_own_noise(tmp_path):
     """Two springs, two rulers: errors are those of the closed form, each in its own noise."""
     dice, t = np.random.default_rng(11), np.linspace(0, 10, 120)
@@ -66,7 +67,7 @@ def test_each_channel_has_its_own_noise(tmp_path):
     assert not failed(done)
 
 
-@pytest.mark.slow
+@pytest.mark.campaign
 def test_a_beat_is_no_single_frequency(tmp_path):
     t = np.linspace(0, 20, 400)
     noise = 0.001 * np.random.default_rng(1).normal(size=t.size)
@@ -76,7 +77,7 @@ def test_a_beat_is_no_single_frequency(tmp_path):
     assert {"goodness of fit of q", "residuals of q"} & failed(done)
 
 
-@pytest.mark.slow
+@pytest.mark.campaign
 def test_a_declared_noise_that_residuals_deny_fails(tmp_path):
     t = np.arange(0.0, 15.0, 0.05)
     q = pendulum(t)
@@ -90,7 +91,7 @@ def test_a_declared_noise_that_residuals_deny_fails(tmp_path):
     assert not failed(fitted(tmp_path / "right", text, t=t, q=q))
 
 
-@pytest.mark.slow
+@pytest.mark.campaign
 def test_a_step_that_is_too_long_is_refined(tmp_path):
     t = np.arange(0.0, 60.0, 0.5)
     q = np.cos(3 * t) + 0.001 * np.random.default_rng(3).normal(size=t.size)
@@ -101,7 +102,7 @@ def test_a_step_that_is_too_long_is_refined(tmp_path):
     assert done.result["metrics"]["step"] < 0.5 and not failed(done)
 
 
-@pytest.mark.slow
+@pytest.mark.campaign
 @pytest.mark.parametrize("noise", [0.0, 0.01])
 def test_rest_determines_no_frequency(tmp_path, noise):
     t = np.linspace(0, 10, 150)
@@ -112,7 +113,7 @@ def test_rest_determines_no_frequency(tmp_path, noise):
     assert "identifiability" in failed(done)
 
 
-@pytest.mark.slow
+@pytest.mark.campaign
 @pytest.mark.parametrize("unit", [1e-300, 1.0, 1e300])
 def test_the_law_is_the_same_in_any_unit(tmp_path, unit):
     t = np.linspace(0, 10, 150)
@@ -122,7 +123,7 @@ def test_the_law_is_the_same_in_any_unit(tmp_path, unit):
     assert one["value"] == pytest.approx(9, abs=4 * one["std"]) and 0 < one["std"] < 0.02
 
 
-@pytest.mark.slow
+@pytest.mark.campaign
 def test_noise_with_a_memory_widens_the_errors(tmp_path):
     t = np.arange(0.0, 15.0, 0.05)
     dice, noise = np.random.default_rng(6), np.zeros(t.size)
@@ -139,7 +140,7 @@ def test_noise_with_a_memory_widens_the_errors(tmp_path):
         assert abs(one["value"] - true) < 4 * one["std"]
 
 
-@pytest.mark.slow
+@pytest.mark.campaign
 def test_outliers_are_weighed_down_and_named(tmp_path):
     t = np.arange(0.0, 15.0, 0.05)
     dice = np.random.default_rng(7)
@@ -154,7 +155,7 @@ def test_outliers_are_weighed_down_and_named(tmp_path):
     assert any("weighted down" in note and "9 of" in note for note in done.findings.notes)
 
 
-@pytest.mark.slow
+@pytest.mark.campaign
 def test_rival_laws_are_told_apart(tmp_path):
     t = np.arange(0.0, 15.0, 0.05)
     q = pendulum(t) + 0.01 * np.random.default_rng(8).normal(size=t.size)
@@ -172,7 +173,7 @@ def test_rival_laws_are_told_apart(tmp_path):
     assert not laws["spring"]["noise_only"] and laws["this study"]["noise_only"]
 
 
-@pytest.mark.slow
+@pytest.mark.campaign
 def test_many_trials_of_unequal_noise(tmp_path):
     dice = np.random.default_rng(9)
     t, trials = np.arange(0.0, 4.0, 0.1), 60
@@ -192,7 +193,7 @@ def test_many_trials_of_unequal_noise(tmp_path):
     assert done.result["coefficients"]["w2"]["std"] < 2e-3 and not failed(done)
 
 
-@pytest.mark.slow
+@pytest.mark.campaign
 def test_a_drive_of_unknown_frequency_and_phase(tmp_path):
     truth = {"w2": 4.0, "gamma": 0.2, "F": 0.8, "w": 1.7, "phi": 0.6}
     t = np.arange(0.0, 40.0, 0.1)

@@ -77,6 +77,7 @@ def motions(noise=0.0):
             yield f"{trial},{float(t)!r},{seen},{float(pi[k])!r}"
 
 
+@pytest.mark.slow
 def test_motions_with_irregular_times_are_named(trained, tmp_path, capsys):
     data = written(tmp_path / "new.csv", motions())
     assert main(["infer", str(trained), "--data", str(data)]) == 0
@@ -133,7 +134,7 @@ def test_workers_change_nothing(trained, tmp_path):
     assert found[0] == found[1]
 
 
-@pytest.mark.slow
+@pytest.mark.campaign
 def test_workers_of_a_command_change_nothing(trained, tmp_path):
     """As a user calls it: in a process whose switches nobody has set before."""
     data, bare = written(tmp_path / "new.csv", motions()), dict(os.environ)
@@ -148,7 +149,7 @@ def test_workers_of_a_command_change_nothing(trained, tmp_path):
     assert made[0] == made[1]
 
 
-@pytest.mark.slow
+@pytest.mark.campaign
 def test_a_killed_inference_keeps_its_parts(trained, tmp_path, monkeypatch):
     monkeypatch.setattr("actionrun.runtime.data.motions.MOTIONS", 1)
     data, out = written(tmp_path / "new.csv", motions()), tmp_path / "o"

@@ -65,7 +65,7 @@ def fitted(text: str, file: str, dt: float) -> FittedMotion:
     return build(study, observations(study)).solver.fit(lambda *_: None)  # type: ignore[attr-defined]
 
 
-@pytest.mark.slow
+@pytest.mark.campaign
 @pytest.mark.parametrize("also", [False, True])
 def test_a_falling_ball(also):
     """Height alone gives g by least squares; the sideways drift must not spoil it."""
@@ -82,7 +82,7 @@ def test_a_falling_ball(also):
     assert np.sqrt(fit.solution.inverse[0, 0]) == pytest.approx(np.sqrt(spread[2, 2]), rel=0.1)
 
 
-@pytest.mark.slow
+@pytest.mark.campaign
 def test_drop_times():
     fit = fitted(DROPS, "drop_times.csv", 0.05)
     _, t, y = np.loadtxt(SHARED / "drop_times.csv", delimiter=",", skiprows=1).T
@@ -102,7 +102,7 @@ def test_drop_times():
     np.testing.assert_allclose(fit.starts[0], best.x[1:], rtol=1e-4)
 
 
-@pytest.mark.slow
+@pytest.mark.campaign
 def test_a_motor_whose_torque_was_measured():
     fit = fitted(MOTOR, "motor_pendulum.csv", 0.01)
     miss = fit.solution.miss[:, 0][fit.observed.there[:, 0]]

@@ -9,6 +9,7 @@ from scipy.integrate import solve_ivp
 DAYS = 20_000
 
 
+@pytest.mark.slow
 def test_the_outer_solar_system_keeps_its_charges(tmp_path):
     result = finished("outer_solar_system", tmp_path)
     assert result["metrics"]["energy_error_max"] < 1e-12

@@ -17,6 +17,7 @@ def test_the_measured_pendulum(tmp_path):
     assert result["identifiability"]["rank"] == result["identifiability"]["of"] == 3
 
 
+@pytest.mark.slow
 def test_the_measured_oscillator(tmp_path):
     data = measured("linear_oscillator.csv")
     result = finished("oscillator_measured", tmp_path / "run", data=data)
