@@ -50,6 +50,7 @@ def by_body(rows: np.ndarray) -> np.ndarray:
     return rows.reshape((-1, 2, 3)).swapaxes(1, 2).reshape((-1, 6))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pace", ["pairs", pytest.param("some bodies", marks=pytest.mark.slow)])
 def test_bodies_move_as_they_do_by_physical_time(pace):
     """DOP853 at the times reached, with drag, so that the energy is carried as well; output too;

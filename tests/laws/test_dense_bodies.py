@@ -33,6 +33,7 @@ def orbit(t, e):
     )
 
 
+@pytest.mark.slow
 def test_bodies_are_as_coordinates():
     """The same two bodies as particles and as coordinates of their own, between the steps too."""
     more = "[output]\nevery = 0.13\n[events]\n"

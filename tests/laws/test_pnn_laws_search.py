@@ -88,7 +88,9 @@ TERMS = {
 NOISE = {"drag": 0.02, "braking": 0.05, "cooling": 0.1}
 
 
-@pytest.mark.parametrize("law", [*GROUPS])
+@pytest.mark.parametrize(
+    "law", [pytest.param(one, marks=pytest.mark.slow) if one == "drag" else one for one in GROUPS]
+)
 @pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.slow)])
 def test_a_known_law_is_the_knee(tmp_path, law, seed):
     """Three laws with 2, 5 and 10 % noise and columns that say nothing. A product costs less than

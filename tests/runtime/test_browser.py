@@ -131,7 +131,7 @@ def looked_at(page: Path, *flags: str) -> tuple[dict[int, dict], str]:
 browser = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
 
 
-SLOW = ("family", "bodies", "sweep")
+SLOW = ("family", "bodies", "sweep", "pnn")
 
 
 @browser

@@ -233,6 +233,7 @@ def test_result_of_a_sweep_is_finite(grid):
     assert result(grid[0].folder)["metrics"]["points"] == 4
 
 
+@pytest.mark.slow
 def test_data_are_kept_once_and_not_those_that_a_user_edits(tmp_path):
     rows = "".join(f"{0.1 * n:.1f},{np.cos(0.1 * n):.12f}\n" for n in range(40))
     Path("motion.csv").write_text("t,q\n" + rows)

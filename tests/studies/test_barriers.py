@@ -101,6 +101,7 @@ def holds(folder, dim, metrics):
         assert np.allclose(joined, beside, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_the_cuboctahedron_is_a_saddle_and_nothing_bars_its_way(tmp_path):
     metrics = finished("lj13", tmp_path / "run")["metrics"]
     assert abs(metrics["start_energy"] + 40.884493676) < 1e-8

@@ -50,6 +50,7 @@ def flooded(law, low, high, start, end, count, periodic=False):
     raise AssertionError("not reached")
 
 
+@pytest.mark.slow
 def test_mueller_and_brown(tmp_path):
     """Its three minima and two saddles are the chain (Theor. Chim. Acta 53, 75, 1979)."""
     metrics = finished("mueller_brown", tmp_path / "run")["metrics"]

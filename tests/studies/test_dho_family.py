@@ -15,6 +15,7 @@ def result(tmp_path_factory):
     return finished("dho_family", tmp_path_factory.mktemp("family") / "run", *SHORT)
 
 
+@pytest.mark.slow
 def test_refinement_recovers_the_cases_from_a_short_training(result):
     one, two = result["cases"]
     assert one["truth"] == {"c1": 2.0, "c2": 4.0, "c3": 1.0}

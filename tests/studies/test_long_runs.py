@@ -10,6 +10,7 @@ from pathlib import Path
 
 import h5netcdf
 import numpy as np
+import pytest
 from claims import STUDIES
 
 MARCH = """
@@ -63,6 +64,7 @@ def test_memory_does_not_grow_with_the_steps(tmp_path):
     assert len(rows(tmp_path, "t")) == 201
 
 
+@pytest.mark.slow
 def test_a_kill_costs_nothing(tmp_path):
     """Killed where it stood, and gone on with: the same rows to the last bit, and the same end."""
     study = tmp_path / "pendulum.toml"

@@ -81,6 +81,7 @@ def test_a_generated_oscillator(tmp_path):
     assert result["residual"]["q"] == pytest.approx(0.02, rel=0.15)
 
 
+@pytest.mark.slow
 def test_without_noise_the_fit_is_exact(tmp_path):
     truth = {"w2": 4.7, "gamma": 0.05, "q0": -210.0}
     t = np.linspace(0, 25, 600)
