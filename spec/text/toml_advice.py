@@ -14,8 +14,10 @@ MOST = 2000  # characters of a line that advice is sought in
 
 
 def _words(but: str) -> str:
-    """Words of characters other than these, possessive: no line can make the search go back."""
-    return rf"(?:[^{but}\s]++(?:\s++[^{but}\s]++)*+)?+"
+    """Words of characters other than these. A repeat of two possessive parts keeps the spaces after
+    the last word before Python 3.11.5; words and spaces exclude each other, so little is tried
+    twice without."""
+    return rf"(?:[^{but}\s]+(?:\s+[^{but}\s]+)*)?"
 
 
 Advice = tuple[str, int, int, str | None] | None  # message, start, stop in the line, hint
@@ -25,7 +27,7 @@ KEY, PLAIN, HEAD, LEFT = (_words(but) for but in (r"=\[\]{}#\"'", r"#\"'", r"=\]
 REST = r"\s*+(?:#.*)?$"
 FOREIGN = re.compile(rf"\s*+\[?+\s*+({KEY})\s*+[=\]]")
 HALF_QUOTED = re.compile(rf"=\s*+(?![\[{{\"'])({PLAIN})\s*+([\"']){REST}")
-BARE_VALUE = re.compile(rf"=\s*+([^\s\"'\[{{#][^\"#\s]*+(?:\s++[^\"#\s]++)*+){REST}")
+BARE_VALUE = re.compile(rf"=\s*+([^\s\"'\[{{#][^\"#\s]*+(?:\s+[^\"#\s]+)*){REST}")
 NAMED = re.compile(rf"\s*+(\[?+\[?+)\s*+({HEAD})\s*+(?:=|\])")
 EMPTY = re.compile(rf"\s*+({LEFT})\s*+(=){REST}")
 
