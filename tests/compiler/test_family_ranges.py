@@ -136,7 +136,7 @@ def fit(constraints, coefficients, seen):
     return program.findings(program.start(), {}, lambda *_: None)
 
 
-@pytest.mark.slow
+@pytest.mark.campaign
 def test_a_fit_that_ends_on_a_border_is_the_fit_of_the_equation():
     """The motion of c2 = 2 c1 under c2 <= c1: as with c2 = c1 by definition, errors included."""
     t = 0.1 * np.arange(40)
