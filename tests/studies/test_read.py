@@ -91,7 +91,9 @@ def test_a_measured_motion_is_read_and_fitted_and_so_are_others(tmp_path):
         assert main(["infer", str(done.folder), "--data", str(data)]) == 0
         place = done.folder / "inferred" / f"new{trial}" / "inference.json"
         (found,) = json.loads(place.read_text())["motions"]
-        assert found["residual"] == pytest.approx(0.02, rel=0.35)
+        # Noise is 2 % of the RMS; what is told is beside the RMS about the mean.
+        ratios = [np.sqrt(np.nanmean(x**2)) / np.nanstd(x) for x in motion(trial, truth)[1:]]
+        assert 0.02 * min(ratios) * 0.65 < found["residual"] < 0.02 * max(ratios) * 1.35
         for name, true in zip(TRUTH, truth, strict=True):
             value = found["coefficients"][name]
             assert abs(value["value"] - true) < 4 * value["std"] < true
