@@ -5,7 +5,6 @@ from __future__ import annotations
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from actionrun.compiler.family.build import build
 from actionrun.compiler.family.fit import Fitting
 from actionrun.compiler.family.measured.noise import first_noise
 from actionrun.compiler.numerics.inference.driving import piecewise
@@ -13,6 +12,7 @@ from actionrun.compiler.numerics.inference.trajectory_residual import modelled
 from actionrun.spec import Faults, loads
 from hypothesis import given
 from hypothesis import strategies as st
+from measured_fits import solver
 from scipy.integrate import solve_ivp
 from scipy.interpolate import CubicSpline
 
@@ -69,12 +69,6 @@ constants = { l = LENGTHS }
 [network]
 kind = "none"
 """
-
-
-def solver(text: str, observations) -> Fitting:
-    program = build(loads(text), observations)
-    assert isinstance(program.solver, Fitting)  # type: ignore[attr-defined]
-    return program.solver  # type: ignore[attr-defined]
 
 
 def modelled_motion(fitting: Fitting, coefficients, starts: np.ndarray) -> np.ndarray:

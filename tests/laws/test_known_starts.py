@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from actionrun.compiler.family.build import build
-from actionrun.compiler.family.fit import Fitting
 from actionrun.spec import Faults, loads
+from measured_fits import solver
 from scipy.integrate import solve_ivp
 from scipy.optimize import brentq
 
@@ -28,12 +27,6 @@ START
 [network]
 kind = "none"
 """
-
-
-def solver(text: str, observations) -> Fitting:
-    fitting = build(loads(text), observations).solver  # type: ignore[attr-defined]
-    assert isinstance(fitting, Fitting)
-    return fitting
 
 
 def fall(k: float, height: float, speed: float, t: float) -> float:

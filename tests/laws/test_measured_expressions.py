@@ -5,12 +5,11 @@ from __future__ import annotations
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from actionrun.compiler.family.build import build
-from actionrun.compiler.family.fit import Fitting
 from actionrun.compiler.family.fit_findings import fit_findings
 from actionrun.compiler.family.measured.noise import first_noise
 from actionrun.compiler.numerics.inference.trajectory_residual import modelled
 from actionrun.spec import Faults, loads
+from measured_fits import solver
 from scipy.integrate import solve_ivp
 
 PENDULUM = """study = "family"
@@ -70,12 +69,6 @@ columns = { t = "t" }
 [data.observables]
 r = { column = "r", is = "sqrt(x^2 + y^2)" }
 """
-
-
-def solver(text: str, observations) -> Fitting:
-    fitting = build(loads(text), observations).solver  # type: ignore[attr-defined]
-    assert isinstance(fitting, Fitting)
-    return fitting
 
 
 def motion(w2: float, gamma: float, start, t: np.ndarray):

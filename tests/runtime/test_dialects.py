@@ -15,33 +15,11 @@ from actionrun.runtime.data.dialect import Asked
 from actionrun.runtime.data.observations import read_files
 from actionrun.spec import Faults, check, loads
 from actionrun.spec.sampling import resolution, steps_apart
+from data_files import STUDY, read
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 SHARED = Path(__file__).parents[2].parent / "shared" / "data"
-STUDY = """study = "family"
-[system]
-coordinates = ["q"]
-lagrangian = "q'^2/2 - w2*q^2/2"
-[coefficients]
-w2 = [0.1, 10.0]
-[integrator]
-dt = 0.1
-[network]
-kind = "none"
-[data]
-file = "motion.csv"
-"""
-
-
-def read(folder: Path, content: str | bytes, said: str, name: str = "motion.csv"):
-    raw = content if isinstance(content, bytes) else content.encode()
-    (folder / name).write_bytes(raw)
-    found = read_files(loads(STUDY.replace("motion.csv", name) + said, folder=folder))
-    assert found is not None
-    return found
-
-
 TRACKER = (
     "mass A\t\t\t\nt\tx\ty\t\n0.000E0\t1.0E-1\t-2.5E-2\t\n3.337E-2\t\t\t\n6.673E-2\t1.4E-1\t0\t\n"
 )

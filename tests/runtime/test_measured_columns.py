@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 from actionrun.runtime.cli import main
@@ -11,30 +9,9 @@ from actionrun.runtime.data.observations import read_files
 from actionrun.runtime.data.study_files import with_files_beside
 from actionrun.runtime.data.wrapping import wrapped_rows
 from actionrun.spec import Faults, loads
+from data_files import STUDY, read
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-STUDY = """study = "family"
-[system]
-coordinates = ["q"]
-lagrangian = "q'^2/2 - w2*q^2/2"
-[coefficients]
-w2 = [0.1, 10.0]
-[integrator]
-dt = 0.1
-[network]
-kind = "none"
-[data]
-file = "motion.csv"
-"""
-
-
-def read(folder: Path, content: str | bytes, said: str, name: str = "motion.csv"):
-    raw = content if isinstance(content, bytes) else content.encode()
-    (folder / name).write_bytes(raw)
-    found = read_files(loads(STUDY.replace("motion.csv", name) + said, folder=folder))
-    assert found is not None
-    return found
 
 
 def test_several_files_are_trials(tmp_path):
