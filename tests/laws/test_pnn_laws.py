@@ -55,6 +55,13 @@ UNITS = csv(**{
 })  # fmt: skip
 
 
+def test_columns_of_plain_numbers_are_groups_as_they_stand(tmp_path):
+    """Where nothing has a unit Buckingham's theorem has nothing to divide by."""
+    relation = law_groups(study(tmp_path, PLAIN, inputs="", outputs='["y"]'))
+    others = {symbol(name) for name in plain() if name != "y"}
+    assert set(relation.inputs) == others and relation.output == symbol("y")
+
+
 def test_groups_are_found_where_inputs_are_left_out(tmp_path):
     """A pendulum: its period over the root of l/g is a function of m/w."""
     one = study(tmp_path, UNITS, inputs="", outputs='["P"]')
