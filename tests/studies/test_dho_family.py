@@ -26,6 +26,7 @@ def test_refinement_recovers_the_cases_from_a_short_training(result):
     assert abs(two["refined"]["c2"]) < 1e-8 and abs(two["refined"]["c3"]) < 1e-8
 
 
+@pytest.mark.slow
 def test_metrics_of_unseen_systems(result):
     metrics = result["metrics"]
     assert metrics["systems"] == 100

@@ -64,6 +64,7 @@ def double(monkeypatch):
     monkeypatch.setitem(OBSERVABLES, "double", observable)
 
 
+@pytest.mark.slow
 def test_a_network_reads_a_new_observable(double):
     study = loads(STUDY + NETWORK)
     seen = study.observe.model_copy(update={"variables": ("q", "double")})
