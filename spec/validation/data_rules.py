@@ -23,12 +23,23 @@ def check_data(context: RuleContext) -> None:
     columns = data.get("columns")
     if isinstance(columns, dict) and not tabular(context.raw):
         _columns(context, columns, "rate" in data)
-    rate = context.number(("data", "rate"))
+    _rate(context, "data")
+    if not context.state.source.data_from_command_line:
+        _files(context, data)
+    _constants(context, data)
+    _rates(context, data)
+    _observables(context, data)
+
+
+def _rate(context: RuleContext, table: str) -> None:
+    rate = context.number((table, "rate"))
     if rate is not None and rate <= 0:
-        context.add(("data", "rate"), "value.range", "a rate is greater than 0",
+        context.add((table, "rate"), "value.range", "a rate is greater than 0",
                     'write rate = 240, or with units "240 Hz"')  # fmt: skip
-    if context.state.source.data_from_command_line:
-        return
+
+
+def _files(context: RuleContext, data: dict[str, Any]) -> None:
+    """Files below the study's folder, named by one key."""
     if isinstance(file := data.get("file"), str):
         context.file(("data", "file"), file)
     files = data.get("files")
@@ -43,9 +54,6 @@ def check_data(context: RuleContext) -> None:
     if not {"file", "files", "energies"} & {*data} and context.raw.get("study") != "pnn":
         context.add(("data",), "key.missing", '"file" is missing in [data]',
                     'write file = "motion.csv", or files = "run*.csv"')  # fmt: skip
-    _constants(context, data)
-    _rates(context, data)
-    _observables(context, data)
 
 
 def _inputs(context: RuleContext) -> None:
@@ -64,7 +72,7 @@ def _inputs(context: RuleContext) -> None:
         if not {*columns} - {"t"}:
             context.add(("inputs", "columns"), "data.column", "no column holds an input",
                         'write columns = { t = "t", torque = "torque" }')  # fmt: skip
-    context.number(("inputs", "rate"))
+    _rate(context, "inputs")
     _rates(context, given)
 
 

@@ -77,6 +77,23 @@ def test_data_belong_below_the_folder(tmp_path):
         assert [fault.code for fault in caught.value.faults] == ["data.path"]
 
 
+def test_data_from_anywhere_are_asked_the_same(tmp_path):
+    """What --data names is another file, and no other study."""
+    text = PENDULUM_MEASURED + '\n[data.observables]\nr = { column = "r" }\n'
+    for elsewhere in (None, tmp_path / "elsewhere.csv"):
+        with pytest.raises(Faults) as caught:
+            loads(text, folder=tmp_path, data=elsewhere)
+        assert [fault.code for fault in caught.value.faults] == ["data.observable"]
+
+
+def test_a_rate_of_rows_is_positive(tmp_path):
+    inputs = '[inputs]\nfile = "u.csv"\nrate = 0.0\ncolumns = { u = "u" }\n'
+    with pytest.raises(Faults) as caught:
+        loads(f"{DHO_GGL}\n{inputs}", folder=tmp_path)
+    (fault,) = caught.value.faults
+    assert (fault.code, fault.key) == ("value.range", "inputs.rate")
+
+
 def test_data_that_are_not_there_are_a_note(tmp_path):
     file = tmp_path / "study.toml"
     file.write_text(PENDULUM_MEASURED)
