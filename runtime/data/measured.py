@@ -95,21 +95,20 @@ def require(study: Study) -> None:
             hint = "put it there: XYZ or extended XYZ"
             message = f"there is no file {path}"
             raise Faults([study.fault(("ends", name), None, "data.missing", message, hint)])
-    if study.data_table is None:
+    table = study.data_table
+    if table is None:
         return
-    home = "data" if getattr(study, "data", None) is not None else "inputs"
-    where = (home, "files" if getattr(study.data_table, "files", None) else "file")
-    if not study.data_table.paths:
-        message = f"there is no file {study.data_table.names[0]}"
-        raise Faults([study.fault(where, None, "data.missing", message, "put it there")])
-    for path in study.data_table.paths:
+    if not table.paths:
+        message = f"there is no file {table.names[0]}"
+        raise Faults([study.fault(table.where, None, "data.missing", message, "put it there")])
+    for path in table.paths:
         if not is_file(path):
             hint = "put it there, or name another one with --data FILE"
             message = f"there is no file {path}"
-            raise Faults([study.fault(where, None, "data.missing", message, hint)])
+            raise Faults([study.fault(table.where, None, "data.missing", message, hint)])
         if (count := path.stat().st_size) > MOST_BYTES:
             message = f"{path} has {count / 2**20:.0f} MB, and {MOST_BYTES // 2**20} MB can be read"
-            raise Faults([study.fault(where, None, "data.size", message, "thin it out")])
+            raise Faults([study.fault(table.where, None, "data.size", message, "thin it out")])
 
 
 def open_table(named: DataTable, path: Path) -> Table:

@@ -127,8 +127,9 @@ class FileFormat(Table):
         """The files as the study names them; one of them may be a pattern."""
         return ()
 
-    def _key(self, number: int) -> Key:
-        """The key that names the file of this number."""
+    @property
+    def where(self) -> Key:
+        """The key that names the files."""
         return "data", "file"
 
     def place_files(self, source: Source) -> None:
@@ -137,7 +138,7 @@ class FileFormat(Table):
 
     def named_files(self, source: Source) -> Iterator[NamedFile]:
         for number, name in enumerate(self.names):
-            key = self._key(number)
+            key = (*self.where, number) if self.where[-1] == "files" else self.where
             path = next(iter(files_of(data_folder(source), name)), Path(name))
             hint = "put it there before the run, or give another with --data FILE"
             yield NamedFile(key, name, path, hint)
@@ -170,7 +171,8 @@ class Inputs(FileFormat):
     def names(self) -> tuple[str, ...]:
         return (self.file,)
 
-    def _key(self, number: int) -> Key:
+    @property
+    def where(self) -> Key:
         return "inputs", "file"
 
     @property
@@ -241,5 +243,6 @@ class Data(FileFormat):
     def names(self) -> tuple[str, ...]:
         return self.files or (() if self.file is None else (self.file,))
 
-    def _key(self, number: int) -> Key:
-        return ("data", "file") if self.file is not None else ("data", "files", number)
+    @property
+    def where(self) -> Key:
+        return "data", "files" if self.files else "file"

@@ -167,7 +167,7 @@ def check_samples(context: SampleContext) -> None:
     study, rows = context.study, context.rows
     if rows is None:
         return
-    where = ("data", "files" if study.data.files else "file")
+    where = study.data.where
     seen = [n for n in study.data.columns if n not in ("t", "trial") and n[:6] != "sigma_"]
     counts = rows.samples([*seen, *study.data.observables])
     for trial, count in enumerate(counts, 1):
