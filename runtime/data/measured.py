@@ -115,11 +115,18 @@ def open_table(named: DataTable, path: Path) -> Table:
     """A data file, as [data] says that it is written. Raises Faults."""
     delimiter = None if named.delimiter is None else WORDS.get(named.delimiter, named.delimiter)
     asked = Asked(delimiter, named.decimal, named.header, named.rate is not None)
+    return table_at(path, asked, named.encoding, named.sheet)
+
+
+def table_at(
+    path: Path, asked: Asked, encoding: str | None = None, sheet: str | None = None
+) -> Table:
+    """A file of text or a sheet of a workbook. Raises Faults."""
     if path.suffix.lower() in WORKBOOKS:
         from .workbook import workbook_table  # at start-up: openpyxl, for workbooks alone
 
-        return workbook_table(path, asked, named.sheet)
-    return table_of(path, asked, named.encoding)
+        return workbook_table(path, asked, sheet)
+    return table_of(path, asked, encoding)
 
 
 def measured_columns(study: Study, named: DataTable) -> MeasuredColumns:
@@ -146,7 +153,7 @@ def _file_columns(study: Study, named: DataTable, path: Path) -> MeasuredColumns
         # In a table t and trial are columns like others.
         as_key = "" if study.is_table else key
         read.columns[key] = tuple(
-            _scaled(*_numbers(study.units, table, places[one], one, as_key)) for one in several
+            base_numbers(study.units, table, places[one], one, as_key) for one in several
         )
         if isinstance(columns, tuple):
             read.vectors.add(key)
@@ -238,15 +245,14 @@ def _give_constants(study: Study, named: DataTable, read: MeasuredColumns, files
         read.columns[name] = (array("d", (number[trial] for trial in read._trial)),)
 
 
-def _numbers(
-    units: Units, table: Table, index: int, column: Column, key: str
-) -> tuple[Numbers, float]:
-    """A column as it stands in the file, and what turns it into base units."""
+def base_numbers(units: Units, table: Table, index: int, column: Column, key: str) -> Numbers:
+    """A column of the file in base units; what is no number becomes NaN, and a fault of the table.
+    Stamps of time count from the first."""
     if key == "t" and table.are_stamps(index):
         second = 1.0 if units.reduced else scale_of(units, Column(column.name, unit("s")))
-        return table.seconds(index), second
-    values, shift = table.numbers(index, key), 0.0 if column.unit is None else column.unit.shift
-    return _shifted(values, float(shift)), scale_of(units, column)
+        return _scaled(table.seconds(index), second)
+    shift = 0.0 if column.unit is None else float(column.unit.shift)
+    return _scaled(_shifted(table.numbers(index, key), shift), scale_of(units, column))
 
 
 def _shifted(values: Numbers, shift: float) -> Numbers:
@@ -267,8 +273,7 @@ def _frames(read: MeasuredColumns, rate: float) -> array[float]:
     """Times of rows that follow each other at a rate, from 0 in each trial."""
     seen: dict[float, int] = {}
     times: array[float] = array("d")
-    trials = read.columns["trial"][0] if "trial" in read.columns else [0.0] * read.count
-    for trial in trials:
+    for trial in read._trial:
         times.append(seen.get(trial, 0) / rate)
         seen[trial] = seen.get(trial, 0) + 1
     return times
