@@ -7,7 +7,7 @@ from typing import Any
 from actionrun.spec.expressions.errors import ExpressionFault
 from actionrun.spec.expressions.name_resolution import occurrences
 from actionrun.spec.tables.columns import tabular
-from actionrun.spec.tables.observables import OBSERVABLES, short_columns
+from actionrun.spec.tables.observables import column_names
 from actionrun.spec.text.source import nearest
 from actionrun.spec.text.span import Key
 
@@ -119,19 +119,24 @@ def _constants(context: RuleContext, data: dict[str, Any]) -> None:
             context.number(("data", "constants", name, index))
 
 
+def unobserved(context: RuleContext, key: Key, name: str, known: list[str]) -> bool:
+    """Whether a name is none of the known columns, which is a fault."""
+    if name in known:
+        return False
+    close = "t" if name in ("time", "T") and "t" in known else nearest(name, known)
+    context.add_always(
+        key, "name.column", f"{name[:60]} is nothing that this study observes",
+        None if close else "known: " + " ".join(known[:12]), close,
+    )  # fmt: skip
+    return True
+
+
 def _columns(context: RuleContext, columns: dict[str, Any], rated: bool) -> None:
     names = [*context.coordinates]
-    every = (one.column(name) for one in OBSERVABLES.values() for name in names)
-    known = ["t", "trial", *every, *short_columns(names)]
-    if context.coordinates:
+    known = ["t", "trial", *column_names(names)]
+    if names:
         for name in columns:
-            if name not in known:
-                close = "t" if name in ("time", "T") else nearest(name, known)
-                context.add_always(
-                    ("data", "columns", name), "name.column",
-                    f"{name[:60]} is nothing that this study observes",
-                    None if close else "known: " + " ".join(known[:12]), close,
-                )  # fmt: skip
+            unobserved(context, ("data", "columns", name), name, known)
     if rated and "t" in columns:
         context.add(("data", "rate"), "data.rate", "times are given by a column and by a rate",
                     "leave out rate, or the column of t")  # fmt: skip
