@@ -18,10 +18,9 @@ from pydantic import (
     ValidationInfo,
     WithJsonSchema,
 )
-from pydantic_core import PydanticCustomError
 
 from .common import VALUES_SCHEMA, Table, attempt
-from .leaves import Column, Expression, Row, Value, described, reading_of
+from .leaves import Column, Expression, Row, Value, reading_of, type_error
 from .observables import short_columns
 
 Encoding = Literal[
@@ -30,13 +29,13 @@ Encoding = Literal[
 ]  # fmt: skip
 
 
+COLUMNS = "a table of columns"
+
+
 def read_columns(raw: Any, info: ValidationInfo) -> dict[str, Any]:
     reading = reading_of(info)
     if not isinstance(raw, dict):
-        raise PydanticCustomError(
-            "value.type", "{what} where a table of columns is wanted",
-            {"what": described(raw), "hint": 'write { t = "t", q = "x [m]" }'},
-        )  # fmt: skip
+        raise type_error(raw, COLUMNS, 'write { t = "t", q = "x [m]" }')
     short = short_columns([*reading.coordinates])
     columns: dict[str, Any] = {}
     for key, item in raw.items():
@@ -55,20 +54,14 @@ def read_column(raw: Any, info: ValidationInfo) -> Any:
 def read_inputs(raw: Any, info: ValidationInfo) -> dict[str, Any]:
     reading = reading_of(info)
     if not isinstance(raw, dict):
-        raise PydanticCustomError(
-            "value.type", "{what} where a table of columns is wanted",
-            {"what": described(raw), "hint": 'write inputs = { torque = "torque [N*m]" }'},
-        )  # fmt: skip
+        raise type_error(raw, COLUMNS, 'write inputs = { torque = "torque [N*m]" }')
     return {str(name): attempt(Column.read, item, reading) for name, item in raw.items()}
 
 
 def read_constants(raw: Any, info: ValidationInfo) -> dict[str, Any]:
     reading = reading_of(info)
     if not isinstance(raw, dict):
-        raise PydanticCustomError(
-            "value.type", "{what} where a table of columns is wanted",
-            {"what": described(raw), "hint": 'write constants = { l = "length [m]" }'},
-        )  # fmt: skip
+        raise type_error(raw, COLUMNS, 'write constants = { l = "length [m]" }')
     return {
         str(name): tuple(attempt(Value.read, one, reading) for one in item)
         if isinstance(item, Row)
