@@ -14,6 +14,7 @@ from . import infer as inference
 from . import runner
 from .data.observations import file_faults, swept_file_faults
 from .display import display
+from .environment import is_output_allowed
 from .environment.jax_setup import set_switches_unless_imported
 from .errors import Refused
 from .events import Listener, broadcast
@@ -33,7 +34,7 @@ def run(
     on_event: Listener = lambda event: None,
     workers: int = 0,
     cluster: str | None = None,
-    allow_output: Callable[[int], bool] = runner.is_output_allowed,
+    allow_output: Callable[[int], bool] = is_output_allowed,
 ) -> Run:
     """Run a study in its folder, go on with it, or read it where it is finished.
 
