@@ -195,6 +195,8 @@ def _check_driven(
     table: Table, read: MeasuredColumns, places: Mapping[str, int], named: DataTable
 ) -> None:
     """Inputs are known at the ends of a trial, numbers by trial are one in each. Raises Faults."""
+    if not places:
+        return
     rows: dict[float, list[int]] = {}
     for row, trial in enumerate(read._trial):
         rows.setdefault(trial, []).append(row)
