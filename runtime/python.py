@@ -12,7 +12,7 @@ from actionrun.spec.text.source import Fault
 
 from . import infer as inference
 from . import runner
-from .data.observations import file_faults, swept_file_faults
+from .data.observations import every_file_fault
 from .display import display
 from .environment import is_output_allowed
 from .environment.jax_setup import set_switches_unless_imported
@@ -67,8 +67,7 @@ def check(study: Study | Path | str) -> list[Fault]:
             return faults
     else:
         read_study, faults = study, []
-    files = [*file_faults(read_study), *swept_file_faults(read_study)]
-    return [*faults, *dict.fromkeys(files)]
+    return [*faults, *every_file_fault(read_study)]
 
 
 def explain(study: Study) -> str:

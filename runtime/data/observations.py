@@ -39,6 +39,11 @@ def read_files(study: Study) -> Observations | None:
     return _arrays(study, read) if isinstance(read, MeasuredColumns) else read
 
 
+def every_file_fault(study: Study) -> list[Fault]:
+    """What is wrong with the files of a study and of the points of its sweep, each fault once."""
+    return [*dict.fromkeys([*file_faults(study), *swept_file_faults(study)])]
+
+
 def file_faults(study: Study) -> list[Fault]:
     """What is wrong with the files that a study names; nothing where one is not there yet."""
     files, table = study.structure_files, study.data_table
