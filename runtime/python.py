@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from actionrun import compiler, spec
+from actionrun import spec
 from actionrun.spec.kinds.registry import Study
 from actionrun.spec.text.source import Fault
 
@@ -19,6 +19,7 @@ from .environment.jax_setup import set_switches_unless_imported
 from .errors import Refused
 from .events import Listener, broadcast
 from .execution.job import Job, Run
+from .explanation import explanation
 from .report.latex import explained_text
 from .storage.findings_file import read
 from .storage.json_shapes import json_object
@@ -71,9 +72,10 @@ def check(study: Study | Path | str) -> list[Fault]:
 
 
 def explain(study: Study) -> str:
-    """What a study means: every default, equations, symmetries, as text. Raises Faults."""
+    """What a study means: every default, equations, symmetries, how its files are written and what
+    its sweep tries, as text. Raises Faults."""
     set_switches_unless_imported(doubles=True)
-    return explained_text(compiler.explain(study), spec.resolved_toml(study))
+    return explained_text(explanation(study), spec.resolved_toml(study))
 
 
 def infer(
