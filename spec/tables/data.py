@@ -141,11 +141,6 @@ class FileFormat(Table):
         """The files' places on this machine, those of a pattern in the order of their names."""
         return self._paths
 
-    @property
-    def path(self) -> Path:
-        """The place of the first file."""
-        return self._paths[0]
-
 
 class Inputs(FileFormat):
     """Known functions of time for an integration, from a file."""

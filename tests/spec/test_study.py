@@ -64,11 +64,11 @@ def test_what_the_compiler_reads_off_a_family():
 
 def test_data_belong_below_the_folder(tmp_path):
     study = loads(PENDULUM_MEASURED, folder=tmp_path)
-    assert study.data.path == tmp_path / "pendulum.csv"
+    assert study.data.paths == (tmp_path / "pendulum.csv",)
     assert study.data.columns["q"].name == "q" and study.start is None
     elsewhere = tmp_path / "elsewhere.csv"
     given = loads(PENDULUM_MEASURED, folder=tmp_path / "a", data=elsewhere)
-    assert given.data.path == elsewhere
+    assert given.data.paths == (elsewhere,)
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "link.csv").symlink_to(elsewhere)
     for path in ("/etc/passwd", "../x.csv", "a/../../x.csv", "link.csv", "C:\\\\x.csv", "~/x.csv"):
