@@ -10,15 +10,14 @@ Runs each study of `studies/` (or those named) where DIR has no finished run of 
 from __future__ import annotations
 
 import argparse
-import json
 import subprocess
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from actionrun.compiler.findings import Findings
 from actionrun.runtime.report.figures import svg
-from actionrun.runtime.report.page import MOST_HERO_PANELS, main_equation
+from actionrun.runtime.report.page import hero_figure, main_equation
 from actionrun.runtime.report.rounding import duration
 from actionrun.runtime.storage.findings_file import read_content
 from actionrun.runtime.storage.run_folder import Folder
@@ -61,7 +60,8 @@ def main() -> None:
 
 def finished(name: str, out: Path, data: Path | None) -> Shown | None:
     """The finished run of a study, run now where there is none; None where it did not end well."""
-    if not (out / "result.json").is_file():
+    folder = Folder(out)
+    if not folder.finished:
         command = [sys.executable, "-m", "actionrun.runtime.cli", str(STUDIES / f"{name}.toml")]
         measured = data / f"{name}.csv" if data is not None else None
         if measured is not None and measured.is_file():
@@ -69,19 +69,18 @@ def finished(name: str, out: Path, data: Path | None) -> Shown | None:
         done = subprocess.run([*command, "--quiet", "--out", str(out)])
         if done.returncode:
             return None
-    provenance = json.loads((out / "provenance.json").read_text(encoding="utf-8"))
+    provenance = folder.origin()
     if provenance.get("status") != "done":
         return None
     return Shown(
-        name, provenance["study"], provenance["title"], read_content(Folder(out)).findings,
+        name, provenance["study"], provenance["title"], read_content(folder).findings,
         provenance.get("seconds"),
     )  # fmt: skip
 
 
 def draw(one: Shown) -> None:
-    if one.findings.figures:
-        figure = one.findings.figures[0]
-        hero = replace(figure, panels=figure.panels[:MOST_HERO_PANELS])
+    hero = hero_figure(one.findings)
+    if hero is not None:
         (HOME / "gallery" / f"{one.name}.svg").write_text(svg(hero, one.name), encoding="utf-8")
 
 

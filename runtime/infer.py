@@ -25,7 +25,7 @@ from .storage.provenance import other_version, stamp
 from .storage.regular_files import content, remove
 from .storage.run_folder import Folder
 from .workers.open_pool import open_pool
-from .workers.pool import WorkerPool
+from .workers.pool import WorkerPool, as_ended
 
 PART = {
     "mark": str, "names": [str], "units": [str],
@@ -89,13 +89,8 @@ def _inferred(
         for number in left:
             yield number, network.infer(blocks[number])
         return
-    for number in left:
-        pool.submit(number, "infer", str(folder.path.resolve()), blocks[number])
-    waiting = set(left)
-    while waiting:
-        for number, part in pool.answers(1.0):
-            waiting.discard(number)
-            yield number, part
+    where = str(folder.path.resolve())
+    yield from as_ended(pool, "infer", {number: (where, blocks[number]) for number in left})
 
 
 def _mark(folder: Folder, data: Path) -> str:

@@ -6,18 +6,20 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from actionrun import compiler, spec
+from actionrun import spec
 from actionrun.spec.kinds.registry import Study
 from actionrun.spec.text.source import Fault
 
 from . import infer as inference
 from . import runner
-from .data.observations import file_faults, swept_file_faults
+from .data.observations import every_file_fault
 from .display import display
+from .environment import is_output_allowed
 from .environment.jax_setup import set_switches_unless_imported
 from .errors import Refused
 from .events import Listener, broadcast
 from .execution.job import Job, Run
+from .explanation import explanation
 from .report.latex import explained_text
 from .storage.findings_file import read
 from .storage.json_shapes import json_object
@@ -33,7 +35,7 @@ def run(
     on_event: Listener = lambda event: None,
     workers: int = 0,
     cluster: str | None = None,
-    allow_output: Callable[[int], bool] = runner.is_output_allowed,
+    allow_output: Callable[[int], bool] = is_output_allowed,
 ) -> Run:
     """Run a study in its folder, go on with it, or read it where it is finished.
 
@@ -66,14 +68,14 @@ def check(study: Study | Path | str) -> list[Fault]:
             return faults
     else:
         read_study, faults = study, []
-    files = [*file_faults(read_study), *swept_file_faults(read_study)]
-    return [*faults, *dict.fromkeys(files)]
+    return [*faults, *every_file_fault(read_study)]
 
 
 def explain(study: Study) -> str:
-    """What a study means: every default, equations, symmetries, as text. Raises Faults."""
+    """What a study means: every default, equations, symmetries, how its files are written and what
+    its sweep tries, as text. Raises Faults."""
     set_switches_unless_imported(doubles=True)
-    return explained_text(compiler.explain(study), spec.resolved_toml(study))
+    return explained_text(explanation(study), spec.resolved_toml(study))
 
 
 def infer(

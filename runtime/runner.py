@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -11,7 +10,7 @@ from actionrun import spec
 from actionrun.spec.kinds.registry import Study
 from actionrun.spec.text.source import Faults
 
-from .environment import YES
+from .environment import is_output_allowed
 from .environment.jax_setup import foreign_setup, forget_compiled, set_switches_unless_imported
 from .environment.signals import Stop
 from .errors import DATA, Busy, RunError
@@ -24,11 +23,6 @@ from .storage.run_folder import Folder, check_owner, folder_for
 from .sweep.points import PATIENCE, write_failure
 from .workers.open_pool import open_pool
 from .workers.pool import WorkerPool
-
-
-def is_output_allowed(size: int) -> bool:
-    """Whether the environment allows a run of that many bytes."""
-    return os.environ.get(YES) == "1"
 
 
 def run(

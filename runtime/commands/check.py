@@ -26,10 +26,10 @@ def check(options: Namespace) -> int:
         faults += of_study
         if study is None or _wrong(of_study) or not study.file_tables:
             continue
-        # at start-up: numpy, for studies that name files
-        from actionrun.runtime.data.observations import file_faults, swept_file_faults
+        # at start-up: for studies that name files
+        from actionrun.runtime.data.observations import every_file_fault
 
-        faults += dict.fromkeys([*file_faults(study), *swept_file_faults(study)])
+        faults += every_file_fault(study)
     if options.deep and not _wrong(faults):
         from actionrun.runtime.check_subprocess import deep_faults  # at start-up: --deep alone
 

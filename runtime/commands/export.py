@@ -10,8 +10,7 @@ from actionrun.runtime.report.export import csv_files
 from actionrun.runtime.report.figures import Format, drawn
 from actionrun.runtime.report.page import stem
 from actionrun.runtime.storage.atomic_write import write
-from actionrun.runtime.storage.findings_file import read_content
-from actionrun.runtime.storage.netcdf import arrays
+from actionrun.runtime.storage.findings_file import StoredArrays, read_content
 from actionrun.runtime.storage.regular_files import ARRAY_BYTES, is_regular
 from actionrun.runtime.storage.run_folder import Folder
 
@@ -27,13 +26,11 @@ def export(options: Namespace) -> int:
         return _export_structures(folder, options.out)
     if not is_regular(folder / "data.nc"):
         raise Refused(f"{folder.path} has no data.nc: this run made no arrays")
-    source = folder.content("data.nc", limit=ARRAY_BYTES)
-    files: dict[str, str] | dict[str, bytes] = {"data.nc": source}
+    files: dict[str, str] | dict[str, bytes]
     if options.format == "csv":
-        try:
-            files = csv_files(arrays(source))
-        except ValueError as error:
-            raise Refused(f"{folder / 'data.nc'} is missing or damaged ({error})") from None
+        files = csv_files(StoredArrays(folder))
+    else:
+        files = {"data.nc": folder.content("data.nc", limit=ARRAY_BYTES)}
     for name, content in files.items():
         _write(folder, options.out, name, content)
     return 0

@@ -6,7 +6,7 @@ from argparse import Namespace
 from typing import Literal
 
 from actionrun.runtime.data.dialect import Asked
-from actionrun.runtime.data.measured import MOST_BYTES, WORKBOOKS
+from actionrun.runtime.data.measured import MOST_BYTES, table_at
 from actionrun.runtime.data.survey import starter_study, survey, survey_figure, survey_text
 from actionrun.runtime.errors import Refused
 from actionrun.runtime.storage.atomic_write import write
@@ -25,15 +25,7 @@ def look(options: Namespace) -> int:
         raise Refused(f"{path} has more than {MOST_BYTES // 2**20} MB")
     if out is not None and out.suffix not in FORMATS:
         raise Refused(f"--out {out}: the figure is an {', '.join(FORMATS)}")
-    if path.suffix.lower() in WORKBOOKS:
-        from actionrun.runtime.data.workbook import workbook_table  # at start-up: for workbooks
-
-        table = workbook_table(path, Asked(), None)
-    else:
-        from actionrun.runtime.data.csv_table import table_of  # at start-up: as above
-
-        table = table_of(path, Asked())
-    one = survey(table)
+    one = survey(table_at(path, Asked()))
     print(shown(survey_text(one)))
     if one.channels:
         print("A study to start from:\n\n" + shown(starter_study(one)), end="")

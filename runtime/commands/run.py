@@ -8,7 +8,7 @@ from argparse import Namespace
 
 from actionrun import runtime
 from actionrun.runtime.display import display, summary
-from actionrun.runtime.environment import YES
+from actionrun.runtime.environment import YES, is_output_allowed
 from actionrun.runtime.environment.jax_setup import set_switches
 from actionrun.runtime.environment.signals import Signals
 from actionrun.runtime.errors import size
@@ -19,7 +19,7 @@ from .arguments import study_of
 
 def _ask(need: int) -> bool:
     """Whether a run may write that much: asked on a terminal, else as --yes said."""
-    if os.environ.get(YES) == "1":
+    if is_output_allowed(need):
         return True
     if not (sys.stdin and sys.stdin.isatty() and sys.stderr.isatty()):
         return False

@@ -56,15 +56,13 @@ class Table:
         self.faults: list[Fault] = []
         self.unshown = 0
         delimiter = dialect.delimiter
+        first = next(kept(lines, dialect.first), None)
+        width = len(self._split(*first)) if first else 0
+        headings = [""] * width
         if dialect.header:
             line = uncommented(lines[dialect.header - 1])
-            first = next(kept(lines, dialect.first), None)
-            width = len(self._split(*first)) if first else 0
-            self.headings = [cell.strip() for cell in header_cells(line, delimiter, width)]
-        else:
-            first = next(kept(lines, dialect.first), None)
-            self.headings = [""] * (len(self._split(*first)) if first else 0)
-        self.headings = self.headings[:MOST_COLUMNS]
+            headings = [cell.strip() for cell in header_cells(line, delimiter, width)]
+        self.headings = headings[:MOST_COLUMNS]
         pairs = [name_and_unit(cell) for cell in self.headings]
         self.names, self.units = [name for name, _ in pairs], [unit for _, unit in pairs]
         if dialect.units:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from actionrun.compiler.findings import Section
 from actionrun.spec.kinds.registry import Study
 from actionrun.spec.text.files import is_file
@@ -16,14 +18,12 @@ MOST_TABLES = 10
 
 def file_sections(study: Study) -> tuple[Section, ...]:
     """How the file of [data] is written, where it is there and can be read."""
-    named = study.data_table
-    sections = []
-    for path in named.paths[:MOST_TABLES] if named is not None else ():
-        try:
-            if named is not None and is_file(path):
-                sections.append(Section("Data file", described(open_table(named, path))))
-        except Faults:
-            continue  # `check` says why
+    named, sections = study.data_table, []
+    if named is None:
+        return ()
+    for path in filter(is_file, named.paths[:MOST_TABLES]):
+        with suppress(Faults):  # `check` says why
+            sections.append(Section("Data file", described(open_table(named, path))))
     return tuple(sections)
 
 

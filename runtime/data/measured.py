@@ -95,32 +95,38 @@ def require(study: Study) -> None:
             hint = "put it there: XYZ or extended XYZ"
             message = f"there is no file {path}"
             raise Faults([study.fault(("ends", name), None, "data.missing", message, hint)])
-    if study.data_table is None:
+    table = study.data_table
+    if table is None:
         return
-    home = "data" if getattr(study, "data", None) is not None else "inputs"
-    where = (home, "files" if getattr(study.data_table, "files", None) else "file")
-    if not study.data_table.paths:
-        message = f"there is no file {study.data_table.names[0]}"
-        raise Faults([study.fault(where, None, "data.missing", message, "put it there")])
-    for path in study.data_table.paths:
+    if not table.paths:
+        message = f"there is no file {table.names[0]}"
+        raise Faults([study.fault(table.where, None, "data.missing", message, "put it there")])
+    for path in table.paths:
         if not is_file(path):
             hint = "put it there, or name another one with --data FILE"
             message = f"there is no file {path}"
-            raise Faults([study.fault(where, None, "data.missing", message, hint)])
+            raise Faults([study.fault(table.where, None, "data.missing", message, hint)])
         if (count := path.stat().st_size) > MOST_BYTES:
             message = f"{path} has {count / 2**20:.0f} MB, and {MOST_BYTES // 2**20} MB can be read"
-            raise Faults([study.fault(where, None, "data.size", message, "thin it out")])
+            raise Faults([study.fault(table.where, None, "data.size", message, "thin it out")])
 
 
 def open_table(named: DataTable, path: Path) -> Table:
     """A data file, as [data] says that it is written. Raises Faults."""
     delimiter = None if named.delimiter is None else WORDS.get(named.delimiter, named.delimiter)
     asked = Asked(delimiter, named.decimal, named.header, named.rate is not None)
+    return table_at(path, asked, named.encoding, named.sheet)
+
+
+def table_at(
+    path: Path, asked: Asked, encoding: str | None = None, sheet: str | None = None
+) -> Table:
+    """A file of text or a sheet of a workbook. Raises Faults."""
     if path.suffix.lower() in WORKBOOKS:
         from .workbook import workbook_table  # at start-up: openpyxl, for workbooks alone
 
-        return workbook_table(path, asked, named.sheet)
-    return table_of(path, asked, named.encoding)
+        return workbook_table(path, asked, sheet)
+    return table_of(path, asked, encoding)
 
 
 def measured_columns(study: Study, named: DataTable) -> MeasuredColumns:
@@ -147,7 +153,7 @@ def _file_columns(study: Study, named: DataTable, path: Path) -> MeasuredColumns
         # In a table t and trial are columns like others.
         as_key = "" if study.is_table else key
         read.columns[key] = tuple(
-            _scaled(*_numbers(study.units, table, places[one], one, as_key)) for one in several
+            base_numbers(study.units, table, places[one], one, as_key) for one in several
         )
         if isinstance(columns, tuple):
             read.vectors.add(key)
@@ -189,6 +195,8 @@ def _check_driven(
     table: Table, read: MeasuredColumns, places: Mapping[str, int], named: DataTable
 ) -> None:
     """Inputs are known at the ends of a trial, numbers by trial are one in each. Raises Faults."""
+    if not places:
+        return
     rows: dict[float, list[int]] = {}
     for row, trial in enumerate(read._trial):
         rows.setdefault(trial, []).append(row)
@@ -239,15 +247,14 @@ def _give_constants(study: Study, named: DataTable, read: MeasuredColumns, files
         read.columns[name] = (array("d", (number[trial] for trial in read._trial)),)
 
 
-def _numbers(
-    units: Units, table: Table, index: int, column: Column, key: str
-) -> tuple[Numbers, float]:
-    """A column as it stands in the file, and what turns it into base units."""
+def base_numbers(units: Units, table: Table, index: int, column: Column, key: str) -> Numbers:
+    """A column of the file in base units; what is no number becomes NaN, and a fault of the table.
+    Stamps of time count from the first."""
     if key == "t" and table.are_stamps(index):
         second = 1.0 if units.reduced else scale_of(units, Column(column.name, unit("s")))
-        return table.seconds(index), second
-    values, shift = table.numbers(index, key), 0.0 if column.unit is None else column.unit.shift
-    return _shifted(values, float(shift)), scale_of(units, column)
+        return _scaled(table.seconds(index), second)
+    shift = 0.0 if column.unit is None else float(column.unit.shift)
+    return _scaled(_shifted(table.numbers(index, key), shift), scale_of(units, column))
 
 
 def _shifted(values: Numbers, shift: float) -> Numbers:
@@ -268,8 +275,7 @@ def _frames(read: MeasuredColumns, rate: float) -> array[float]:
     """Times of rows that follow each other at a rate, from 0 in each trial."""
     seen: dict[float, int] = {}
     times: array[float] = array("d")
-    trials = read.columns["trial"][0] if "trial" in read.columns else [0.0] * read.count
-    for trial in trials:
+    for trial in read._trial:
         times.append(seen.get(trial, 0) / rate)
         seen[trial] = seen.get(trial, 0) + 1
     return times

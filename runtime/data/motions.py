@@ -22,9 +22,16 @@ from actionrun.spec.text.files import is_file
 from actionrun.spec.text.source import Fault, Faults, quoted
 from actionrun.spec.units.quantities import Units, unit
 
-from .csv_table import Table, table_of
+from .csv_table import Table
 from .dialect import Asked
-from .measured import MOST_BYTES, MeasuredColumns, check_times, open_table, scale_of
+from .measured import (
+    MOST_BYTES,
+    MeasuredColumns,
+    base_numbers,
+    check_times,
+    open_table,
+    table_at,
+)
 
 MOTIONS = 256  # that go through the integrator together
 
@@ -49,11 +56,13 @@ def motions_in(study: Observing, path: Path) -> dict[str, np.ndarray]:
     if path.stat().st_size > MOST_BYTES:
         raise Faults([Fault("data.size", f"more than {MOST_BYTES // 2**20} MB", str(path),
                             hint="split it")])  # fmt: skip
-    table = table_of(path, Asked()) if study.data is None else open_table(study.data, path)
+    table = table_at(path, Asked()) if study.data is None else open_table(study.data, path)
     motions: dict[str, np.ndarray] = {}
     for key, columns in _columns(study, table).items():
         parts = [
-            np.asarray(table.numbers(index, key)) * _factor(study, table, column, index)
+            np.asarray(
+                base_numbers(study.units, table, index, _headed(study, table, column, index), key)
+            )
             for column, index in columns
         ]
         vector = any(
@@ -133,15 +142,13 @@ def _by_name(study: Observing, table: Table) -> dict[str, list[Column]]:
     return wanted
 
 
-def _factor(study: Observing, table: Table, column: Column, index: int) -> float:
-    """What turns a column's numbers into base units: by its heading, else as [data] says."""
+def _headed(study: Observing, table: Table, column: Column, index: int) -> Column:
+    """The column in the unit of its heading, where there is one, else as [data] says."""
     text = table.units[index]
-    if not text and study.data is not None:
-        return scale_of(study.units, column)
     if not text or study.units.reduced:
-        return 1.0
+        return column
     try:
-        return scale_of(study.units, Column(column.name, unit(text)))
+        return Column(column.name, unit(text))
     except ExpressionFault as fault:
         message = f"the unit of {column.name}: {fault.message}"
         raise Faults([Fault(fault.code, message, str(table.path), table.dialect.header, 1,

@@ -39,6 +39,11 @@ def read_files(study: Study) -> Observations | None:
     return _arrays(study, read) if isinstance(read, MeasuredColumns) else read
 
 
+def every_file_fault(study: Study) -> list[Fault]:
+    """What is wrong with the files of a study and of the points of its sweep, each fault once."""
+    return [*dict.fromkeys([*file_faults(study), *swept_file_faults(study)])]
+
+
 def file_faults(study: Study) -> list[Fault]:
     """What is wrong with the files that a study names; nothing where one is not there yet."""
     files, table = study.structure_files, study.data_table
@@ -95,7 +100,7 @@ def _checked(study: Study) -> MeasuredColumns | Observations | None:
     if isinstance(read, MeasuredColumns):
         context.rows = read
     else:
-        context.ends = _end_structures(read)
+        context.ends = {name: _end_structure(read, name) for name in ("start", "end")}
     KINDS[study.study].apply("check_samples", context)
     if context.faults:
         raise Faults(context.faults)
@@ -117,18 +122,12 @@ def _arrays(study: Study, read: MeasuredColumns) -> Observations:
     return arrays
 
 
-def _end_structures(columns: Mapping[str, Any]) -> dict[str, EndStructure]:
-    return {
-        name: EndStructure(
-            tuple(map(str, columns[f"{name}_species"])),
-            f"{name}_velocities" in columns,
-            tuple(map(tuple, columns[f"{name}_cell"].tolist()))
-            if f"{name}_cell" in columns
-            else None,
-            tuple(columns[f"{name}_periodic"].tolist()) if f"{name}_periodic" in columns else None,
-            frozenset(np.flatnonzero(columns[f"{name}_frozen"]).tolist())
-            if f"{name}_frozen" in columns
-            else None,
-        )
-        for name in ("start", "end")
-    }
+def _end_structure(columns: Mapping[str, Any], name: str) -> EndStructure:
+    cell, periodic, frozen = (columns.get(f"{name}_{of}") for of in ("cell", "periodic", "frozen"))
+    return EndStructure(
+        tuple(map(str, columns[f"{name}_species"])),
+        f"{name}_velocities" in columns,
+        None if cell is None else tuple(map(tuple, cell.tolist())),
+        None if periodic is None else tuple(periodic.tolist()),
+        None if frozen is None else frozenset(frozen.nonzero()[0].tolist()),
+    )

@@ -35,9 +35,9 @@ def with_files_beside(study: Study) -> tuple[Study, dict[str, Path]]:
         names = _names_beside(table)
         files |= dict(zip(names, table.paths, strict=True))
         if names != table.names:
-            change = {"files": names} if getattr(table, "files", None) else {"file": names[0]}
-            home = "data" if getattr(study, "data", None) is not None else "inputs"
-            study = study.model_copy(update={home: table.model_copy(update=change)})
+            home, key = map(str, table.where)
+            moved = table.model_copy(update={key: names if key == "files" else names[0]})
+            study = study.model_copy(update={home: moved})
     if structures is not None:
         files |= {name: structures.paths[key] for key, name in structures.names.items()}
     return study, files

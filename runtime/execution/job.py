@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -51,9 +52,9 @@ class Job:
         both = f"{self.study_hash} {foreign}".encode()
         return hashlib.sha256(both).hexdigest() if foreign else self.study_hash
 
-    @property
+    @cached_property
     def study_hash(self) -> str:
-        """Of the resolved study and its data."""
+        """Of the resolved study and its data, which may be long: they are read once."""
         digest = hashlib.sha256(encoded(self.resolved))
         for name, path in sorted(self.files.items()):
             content = path.read_bytes() if is_file(path) else b""

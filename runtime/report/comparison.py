@@ -6,6 +6,7 @@ Made of the runs' files alone, without jax, sympy, numpy or matplotlib.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from typing import Any
 from actionrun.runtime.errors import Refused
 from actionrun.runtime.storage.run_folder import Folder
 from actionrun.spec import keyed
+from actionrun.spec.kinds.om import file_and_frame
 from actionrun.spec.text.source import shown
 
 from .document import document
@@ -28,7 +30,7 @@ NONE = "–"
 TIMES = ("seconds", "nanoseconds", "per_second")
 MOST_LETTERS = 60  # of a cell on the screen
 MOST_BYTES = 100 * 2**20
-FILES = ("data.file", "ends.start", "ends.end")
+FILES = ("data.file", "data.files", "inputs.file", "ends.start", "ends.end")
 MADE_WITH = ("actionrun", "code", "processor", "device", "python")
 
 Row = tuple[str, ...]
@@ -90,9 +92,16 @@ def _keys(folder: Folder) -> dict[str, str]:
     for name in FILES:
         if name in keys:
             with suppress(Refused):  # not in the folder, or it names none in it
-                digest = hashlib.sha256(_data_file(folder, keys[name].strip('"'))).hexdigest()
-                keys[name] += f" (sha256 {digest[:8]})"
+                keys[name] += f" (sha256 {_digest(folder, keys[name])[:8]})"
     return keys
+
+
+def _digest(folder: Folder, said: str) -> str:
+    """Of the files that a key names, a string or a list of them. Raises Refused."""
+    digest = hashlib.sha256()
+    for name in re.findall(r'"([^"]*)"', said):
+        digest.update(_data_file(folder, file_and_frame(name)[0]))
+    return digest.hexdigest()
 
 
 def _data_file(folder: Folder, name: str) -> bytes:

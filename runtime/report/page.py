@@ -105,16 +105,23 @@ def _left(equation: Equation) -> str:
     return equation.latex.partition("=")[0].strip()
 
 
+def hero_figure(findings: Findings) -> Figure | None:
+    """The figure that shows the answer: the first panels of the first figure."""
+    if not findings.figures:
+        return None
+    first = findings.figures[0]
+    return replace(first, panels=first.panels[:MOST_HERO_PANELS])
+
+
 def _short(findings: Findings, hero: Equation | None) -> str:
     """The answer beside the figure that shows it, so that both are on the first screen."""
     answer = [mathml(hero.latex)] if hero is not None else []
     answer += [pairs_html(findings.summary), _verdict(findings)]
     text = "\n".join(filter(None, answer))
-    if not findings.figures:
+    figure = hero_figure(findings)
+    if figure is None:
         return text
-    figure = findings.figures[0]
-    first = replace(figure, panels=figure.panels[:MOST_HERO_PANELS])
-    drawings = "\n".join(parts(first, "hero", svg(first, "hero")))
+    drawings = "\n".join(parts(figure, "hero", svg(figure, "hero")))
     label = escape(figure.caption, quote=True)
     return (
         f'<div class="hero">\n<div>{text}</div>\n<figure>\n<a href="#figures" '

@@ -106,12 +106,11 @@ def _results(findings: Findings) -> str:
     """The equation that answers, the learned values once, the checks, and the tables."""
     lines: list[str] = []
     hero = main_equation(findings)
-    for equation in [hero] if hero is not None else []:
-        lines.append(rf"\fitted{{{equation.latex}}}")
     values = {
         name: pair for one in reversed(findings.equations) for name, pair in one.values.items()
     }
     if hero is not None:
+        lines.append(rf"\fitted{{{hero.latex}}}")
         values |= hero.values
     lines += values_table(values)
     missed = [f"{check.name}: {check.text}" for check in findings.checks if not check.passed]

@@ -10,7 +10,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from multiprocessing.connection import Connection, Pipe, wait
 from typing import Any, Protocol
@@ -163,11 +163,20 @@ def value_of(answer: Answer) -> Any:
     raise error
 
 
+def as_ended(
+    pool: WorkerPool, name: str, tasks: Mapping[int, tuple[Any, ...]]
+) -> Iterator[tuple[int, Any]]:
+    """The answers to tasks of one name with their tags, each when it is there."""
+    for tag, arguments in tasks.items():
+        pool.submit(tag, name, *arguments)
+    waiting = set(tasks)
+    while waiting:
+        for tag, answer in pool.answers(1.0):
+            waiting.discard(tag)
+            yield tag, answer
+
+
 def in_order(pool: WorkerPool, name: str, tasks: Sequence[tuple[Any, ...]]) -> list[Any]:
     """The answers to tasks of one name, in their order."""
-    for tag, arguments in enumerate(tasks):
-        pool.submit(tag, name, *arguments)
-    answers: dict[int, Any] = {}
-    while len(answers) < len(tasks):
-        answers |= dict(pool.answers(1.0))
+    answers = dict(as_ended(pool, name, dict(enumerate(tasks))))
     return [answers[tag] for tag in range(len(tasks))]

@@ -48,6 +48,9 @@ class DataTable(Protocol):
     duplicates: Any
 
     @property
+    def where(self) -> Key: ...
+
+    @property
     def paths(self) -> tuple[Path, ...]: ...
 
     def model_copy(self, *, update: Mapping[str, Any]) -> Any: ...

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from actionrun.spec.tables.common import VALUE_SCHEMA, Layer, Table, read_hidden
 from actionrun.spec.tables.learning import HIDDEN_SCHEMA, Activation
-from actionrun.spec.tables.leaves import Expression, Value, described
+from actionrun.spec.tables.leaves import Expression, Value, type_error
 from actionrun.spec.tables.species import Parameter
 from actionrun.spec.tables.start import read_components
 from actionrun.spec.tables.system import System
@@ -50,11 +50,8 @@ def read_end(raw: Any, info: ValidationInfo) -> Any:
     if isinstance(raw, dict):
         return read_components(raw, info)
     if not isinstance(raw, str) or not 0 < len(raw) <= 1000:
-        raise PydanticCustomError(
-            "value.type", "{what} where a state is wanted",
-            {"what": described(raw),
-             "hint": 'write the name of an XYZ file, "structures/start.xyz", or { q = 0.0 }'},
-        )  # fmt: skip
+        hint = 'write the name of an XYZ file, "structures/start.xyz", or { q = 0.0 }'
+        raise type_error(raw, "a state", hint)
     return str(raw)
 
 

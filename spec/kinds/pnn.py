@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, Self, get_args
 
 from actionrun.spec.tables.common import NAME_PATTERN, VALUE_SCHEMA, Table
 from actionrun.spec.tables.data import FileFormat, TableColumns
-from actionrun.spec.tables.leaves import Expression, Reading, Text, Value, described, reading_of
+from actionrun.spec.tables.leaves import Expression, Reading, Text, Value, reading_of, type_error
 from actionrun.spec.tables.system import System
 from actionrun.spec.text.files import FileTable
 from pydantic import (
@@ -22,7 +22,7 @@ from pydantic import (
     WithJsonSchema,
     model_validator,
 )
-from pydantic_core import PydanticCustomError, PydanticKnownError
+from pydantic_core import PydanticKnownError
 
 from .experiment import Experiment
 
@@ -71,11 +71,8 @@ Weight = Annotated[
 def read_force(raw: Any) -> Any:
     if raw == "network" or (isinstance(raw, int) and not isinstance(raw, bool) and raw >= 1):
         return str(raw) if isinstance(raw, str) else int(raw)
-    raise PydanticCustomError(
-        "value.type", "{what} where a layer is wanted",
-        {"what": described(raw),
-         "hint": 'write the number of the layer that feels the force, force = 2, or "network"'},
-    )  # fmt: skip
+    hint = 'write the number of the layer that feels the force, force = 2, or "network"'
+    raise type_error(raw, "a layer", hint)
 
 
 Force = Annotated[
@@ -113,10 +110,7 @@ def read_activation(raw: Any, info: ValidationInfo) -> Any:
             return str(raw)
         expected = f"{', '.join(map(repr, names[:-1]))} or {names[-1]!r}"
         raise PydanticKnownError("literal_error", {"expected": expected})
-    raise PydanticCustomError(
-        "value.type", "{what} where an activation is wanted",
-        {"what": described(raw), "hint": "known: " + " ".join(get_args(Activations))},
-    )  # fmt: skip
+    raise type_error(raw, "an activation", "known: " + " ".join(names))
 
 
 Activated = Annotated[

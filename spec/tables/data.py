@@ -18,10 +18,9 @@ from pydantic import (
     ValidationInfo,
     WithJsonSchema,
 )
-from pydantic_core import PydanticCustomError
 
 from .common import VALUES_SCHEMA, Table, attempt
-from .leaves import Column, Expression, Row, Value, described, reading_of
+from .leaves import Column, Expression, Row, Value, reading_of, type_error
 from .observables import short_columns
 
 Encoding = Literal[
@@ -30,13 +29,13 @@ Encoding = Literal[
 ]  # fmt: skip
 
 
+COLUMNS = "a table of columns"
+
+
 def read_columns(raw: Any, info: ValidationInfo) -> dict[str, Any]:
     reading = reading_of(info)
     if not isinstance(raw, dict):
-        raise PydanticCustomError(
-            "value.type", "{what} where a table of columns is wanted",
-            {"what": described(raw), "hint": 'write { t = "t", q = "x [m]" }'},
-        )  # fmt: skip
+        raise type_error(raw, COLUMNS, 'write { t = "t", q = "x [m]" }')
     short = short_columns([*reading.coordinates])
     columns: dict[str, Any] = {}
     for key, item in raw.items():
@@ -55,20 +54,14 @@ def read_column(raw: Any, info: ValidationInfo) -> Any:
 def read_inputs(raw: Any, info: ValidationInfo) -> dict[str, Any]:
     reading = reading_of(info)
     if not isinstance(raw, dict):
-        raise PydanticCustomError(
-            "value.type", "{what} where a table of columns is wanted",
-            {"what": described(raw), "hint": 'write inputs = { torque = "torque [N*m]" }'},
-        )  # fmt: skip
+        raise type_error(raw, COLUMNS, 'write inputs = { torque = "torque [N*m]" }')
     return {str(name): attempt(Column.read, item, reading) for name, item in raw.items()}
 
 
 def read_constants(raw: Any, info: ValidationInfo) -> dict[str, Any]:
     reading = reading_of(info)
     if not isinstance(raw, dict):
-        raise PydanticCustomError(
-            "value.type", "{what} where a table of columns is wanted",
-            {"what": described(raw), "hint": 'write constants = { l = "length [m]" }'},
-        )  # fmt: skip
+        raise type_error(raw, COLUMNS, 'write constants = { l = "length [m]" }')
     return {
         str(name): tuple(attempt(Value.read, one, reading) for one in item)
         if isinstance(item, Row)
@@ -127,8 +120,9 @@ class FileFormat(Table):
         """The files as the study names them; one of them may be a pattern."""
         return ()
 
-    def _key(self, number: int) -> Key:
-        """The key that names the file of this number."""
+    @property
+    def where(self) -> Key:
+        """The key that names the files."""
         return "data", "file"
 
     def place_files(self, source: Source) -> None:
@@ -137,7 +131,7 @@ class FileFormat(Table):
 
     def named_files(self, source: Source) -> Iterator[NamedFile]:
         for number, name in enumerate(self.names):
-            key = self._key(number)
+            key = (*self.where, number) if self.where[-1] == "files" else self.where
             path = next(iter(files_of(data_folder(source), name)), Path(name))
             hint = "put it there before the run, or give another with --data FILE"
             yield NamedFile(key, name, path, hint)
@@ -146,11 +140,6 @@ class FileFormat(Table):
     def paths(self) -> tuple[Path, ...]:
         """The files' places on this machine, those of a pattern in the order of their names."""
         return self._paths
-
-    @property
-    def path(self) -> Path:
-        """The place of the first file."""
-        return self._paths[0]
 
 
 class Inputs(FileFormat):
@@ -170,7 +159,8 @@ class Inputs(FileFormat):
     def names(self) -> tuple[str, ...]:
         return (self.file,)
 
-    def _key(self, number: int) -> Key:
+    @property
+    def where(self) -> Key:
         return "inputs", "file"
 
     @property
@@ -241,5 +231,6 @@ class Data(FileFormat):
     def names(self) -> tuple[str, ...]:
         return self.files or (() if self.file is None else (self.file,))
 
-    def _key(self, number: int) -> Key:
-        return ("data", "file") if self.file is not None else ("data", "files", number)
+    @property
+    def where(self) -> Key:
+        return "data", "files" if self.files else "file"

@@ -187,14 +187,17 @@ class Value(Leaf):
         return cls(str(raw), tree=tree, path=path)
 
 
-def not_a_value(raw: Any) -> PydanticCustomError:
+def type_error(raw: Any, wanted: str, hint: str) -> PydanticCustomError:
+    """What is said of a value of one type where another is wanted."""
     return PydanticCustomError(
-        "value.type",
-        "{what} where a number is wanted",
-        {
-            "what": described(raw),
-            "hint": 'write a number, a quantity "2 fs" or an expression "2*pi/80"',
-        },
+        "value.type", "{what} where {wanted} is wanted",
+        {"what": described(raw), "wanted": wanted, "hint": hint},
+    )  # fmt: skip
+
+
+def not_a_value(raw: Any) -> PydanticCustomError:
+    return type_error(
+        raw, "a number", 'write a number, a quantity "2 fs" or an expression "2*pi/80"'
     )
 
 

@@ -59,3 +59,9 @@ def short_columns(coordinates: list[str]) -> dict[str, str]:
     if len(coordinates) != 1:
         return {}
     return {one.key: one.column(coordinates[0]) for one in OBSERVABLES.values() if one.prefix}
+
+
+def column_names(coordinates: list[str]) -> list[str]:
+    """Every name that a column of something observed may have."""
+    every = [one.column(name) for one in OBSERVABLES.values() for name in coordinates]
+    return [*every, *short_columns(coordinates)]

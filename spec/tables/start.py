@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field, PlainValidator, ValidationInfo, WithJsonSchema
-from pydantic_core import PydanticCustomError
 
 from .common import VALUE_SCHEMA, Table, attempt
-from .leaves import Range, Reading, Row, Value, described, reading_of
+from .leaves import Range, Reading, Row, Value, reading_of, type_error
 from .per_body import read_bodies
 
 Component = Value | Range | tuple[Value | Range, ...] | tuple[tuple[Value, ...], ...]
@@ -17,10 +16,7 @@ Component = Value | Range | tuple[Value | Range, ...] | tuple[tuple[Value, ...],
 def read_components(raw: Any, info: ValidationInfo) -> dict[str, Any]:
     reading = reading_of(info)
     if not isinstance(raw, dict):
-        raise PydanticCustomError(
-            "value.type", "{what} where a table by coordinate is wanted",
-            {"what": described(raw), "hint": "write { q = 1.0 }"},
-        )  # fmt: skip
+        raise type_error(raw, "a table by coordinate", "write { q = 1.0 }")
     return {name: attempt(_component(name), item, reading) for name, item in raw.items()}
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from actionrun.spec.expressions.errors import ExpressionFault
 from actionrun.spec.expressions.name_resolution import occurrences
 from actionrun.spec.tables.columns import tabular
-from actionrun.spec.tables.observables import OBSERVABLES, short_columns
+from actionrun.spec.tables.observables import column_names
 from actionrun.spec.text.source import nearest
 from actionrun.spec.text.span import Key
 
@@ -23,12 +23,23 @@ def check_data(context: RuleContext) -> None:
     columns = data.get("columns")
     if isinstance(columns, dict) and not tabular(context.raw):
         _columns(context, columns, "rate" in data)
-    rate = context.number(("data", "rate"))
+    _rate(context, "data")
+    if not context.state.source.data_from_command_line:
+        _files(context, data)
+    _constants(context, data)
+    _rates(context, data)
+    _observables(context, data)
+
+
+def _rate(context: RuleContext, table: str) -> None:
+    rate = context.number((table, "rate"))
     if rate is not None and rate <= 0:
-        context.add(("data", "rate"), "value.range", "a rate is greater than 0",
+        context.add((table, "rate"), "value.range", "a rate is greater than 0",
                     'write rate = 240, or with units "240 Hz"')  # fmt: skip
-    if context.state.source.data_from_command_line:
-        return
+
+
+def _files(context: RuleContext, data: dict[str, Any]) -> None:
+    """Files below the study's folder, named by one key."""
     if isinstance(file := data.get("file"), str):
         context.file(("data", "file"), file)
     files = data.get("files")
@@ -43,9 +54,6 @@ def check_data(context: RuleContext) -> None:
     if not {"file", "files", "energies"} & {*data} and context.raw.get("study") != "pnn":
         context.add(("data",), "key.missing", '"file" is missing in [data]',
                     'write file = "motion.csv", or files = "run*.csv"')  # fmt: skip
-    _constants(context, data)
-    _rates(context, data)
-    _observables(context, data)
 
 
 def _inputs(context: RuleContext) -> None:
@@ -64,7 +72,7 @@ def _inputs(context: RuleContext) -> None:
         if not {*columns} - {"t"}:
             context.add(("inputs", "columns"), "data.column", "no column holds an input",
                         'write columns = { t = "t", torque = "torque" }')  # fmt: skip
-    context.number(("inputs", "rate"))
+    _rate(context, "inputs")
     _rates(context, given)
 
 
@@ -111,19 +119,24 @@ def _constants(context: RuleContext, data: dict[str, Any]) -> None:
             context.number(("data", "constants", name, index))
 
 
+def unobserved(context: RuleContext, key: Key, name: str, known: list[str]) -> bool:
+    """Whether a name is none of the known columns, which is a fault."""
+    if name in known:
+        return False
+    close = "t" if name in ("time", "T") and "t" in known else nearest(name, known)
+    context.add_always(
+        key, "name.column", f"{name[:60]} is nothing that this study observes",
+        None if close else "known: " + " ".join(known[:12]), close,
+    )  # fmt: skip
+    return True
+
+
 def _columns(context: RuleContext, columns: dict[str, Any], rated: bool) -> None:
     names = [*context.coordinates]
-    every = (one.column(name) for one in OBSERVABLES.values() for name in names)
-    known = ["t", "trial", *every, *short_columns(names)]
-    if context.coordinates:
+    known = ["t", "trial", *column_names(names)]
+    if names:
         for name in columns:
-            if name not in known:
-                close = "t" if name in ("time", "T") else nearest(name, known)
-                context.add_always(
-                    ("data", "columns", name), "name.column",
-                    f"{name[:60]} is nothing that this study observes",
-                    None if close else "known: " + " ".join(known[:12]), close,
-                )  # fmt: skip
+            unobserved(context, ("data", "columns", name), name, known)
     if rated and "t" in columns:
         context.add(("data", "rate"), "data.rate", "times are given by a column and by a rate",
                     "leave out rate, or the column of t")  # fmt: skip

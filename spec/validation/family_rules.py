@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from actionrun.spec.tables.observables import OBSERVABLES, short_columns
+from actionrun.spec.tables.observables import column_names
 from actionrun.spec.text.source import nearest
 from actionrun.spec.text.span import Key
 from actionrun.spec.units.unit_table import NONE
 
+from .data_rules import unobserved
 from .rule_context import RuleContext
 from .sample_context import SampleContext
 
@@ -85,18 +86,13 @@ def _noise(context: RuleContext) -> None:
     noise = context.table("observe").get("noise")
     if not isinstance(noise, dict):
         return
-    names = [*context.coordinates]
-    known = [one.column(name) for one in OBSERVABLES.values() for name in names]
-    known += [*short_columns(names)]
+    known = column_names([*context.coordinates])
     for name in noise:
         key: Key = ("observe", "noise", name)
         value = context.number(key)
-        if name not in known and names:
-            close = nearest(name, known)
-            said = f"{name[:60]} is nothing that this study observes"
-            hint = None if close else "known: " + " ".join(known[:12])
-            context.add_always(key, "name.column", said, hint, close)
-        elif value is not None and not value > 0:
+        if known and unobserved(context, key, name, known):
+            continue
+        if value is not None and not value > 0:
             context.add(key, "value.range", "a standard deviation is above zero",
                         "leave it out to have it estimated")  # fmt: skip
 
@@ -167,7 +163,7 @@ def check_samples(context: SampleContext) -> None:
     study, rows = context.study, context.rows
     if rows is None:
         return
-    where = ("data", "files" if study.data.files else "file")
+    where = study.data.where
     seen = [n for n in study.data.columns if n not in ("t", "trial") and n[:6] != "sigma_"]
     counts = rows.samples([*seen, *study.data.observables])
     for trial, count in enumerate(counts, 1):

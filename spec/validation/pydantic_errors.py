@@ -91,19 +91,19 @@ def key_complaint(model: type[BaseModel] | None, key: Key) -> str | None:
         part = str(key[size - 1])
         if table is not None and part not in field_keys(table):
             where = f" in [{'.'.join(map(str, key[: size - 1]))}]" if size > 1 else ""
-            close = _of_a_table(model, part) if size == 1 else None
-            close = close or nearest(part, field_keys(table))
+            home = _home(model, part) if size == 1 else None
+            close = f"{home}.{part}" if home else nearest(part, field_keys(table))
             advice = f'; did you mean "{close}"?' if close else ""
             return f'there is no key "{shown(part)}"{where}{advice}'
     return None
 
 
-def _of_a_table(model: type[BaseModel], name: str) -> str | None:
-    """The dotted key that was meant by its last word alone, the first of several."""
-    for table, field in field_keys(model).items():
-        inner = _table_of(model.model_fields[field].annotation)
+def _home(model: type[BaseModel], name: str) -> str | None:
+    """The table that has a key of this name, the first of several."""
+    for table in field_keys(model):
+        inner = fields_at(model, (table,))
         if inner is not None and name in field_keys(inner):
-            return f"{table}.{name}"
+            return table
     return None
 
 
@@ -167,12 +167,11 @@ def _unknown(source: Source, key: Key, model: type[BaseModel]) -> Fault:
     if hint:
         close = None
     elif not close:
-        home = [one for one in model.model_fields
-                if str(name) in getattr(fields_at(model, (one,)), "model_fields", {})]  # fmt: skip
+        home = _home(model, str(name))
         if home and not above:
-            hint = f"it belongs into [{home[0]}]"
+            hint = f"it belongs into [{home}]"
         elif home:
-            hint = f"in [{home[0]}] there is one"
+            hint = f"in [{home}] there is one"
         elif not above and (kinds := _kinds_with(str(name))):
             hint = f"[{name}] belongs to a study of kind {quoted(kinds)}"
         else:

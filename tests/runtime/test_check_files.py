@@ -158,6 +158,18 @@ def test_species_of_the_files_are_those_of_the_study(capsys):
     assert fault["key"] == "system.species"
 
 
+def test_atoms_that_a_file_holds_are_those_of_the_study(capsys):
+    held = "2\nProperties=species:S:1:pos:R:3:move_mask:L:1\nAr 0 0 0 F\nKr 1 0 0 T\n"
+    for name in ("start", "end"):
+        Path(f"{name}.xyz").write_text(held)
+    assert checked("path", capsys) == []
+    source = PATH.replace("box =", "frozen = [2]\nbox =")
+    Path("path.toml").write_text(source)
+    first, second = checked("path", capsys)
+    assert first["hint"] == "write frozen = [1] in [system], or correct the file"
+    assert (first["key"], second["key"]) == ("ends.start", "ends.end")
+
+
 def test_velocities_that_a_study_asks_for(capsys):
     Path("path.toml").write_text(
         PATH.replace("[ends]\n", '[ends]\ngiven = ["positions", "velocities"]\n')

@@ -78,12 +78,23 @@ def test_unfinished_and_foreign_folders():
         compared("one", "three")
 
 
-def test_other_data_are_another_question():
+@pytest.mark.parametrize(
+    ("key", "said"),
+    [
+        ("data.file", '"motion.csv"'),
+        ("data.files", '["motion.csv", "same.csv"]'),
+        ("inputs.file", '"motion.csv"'),
+        ("ends.start", '"motion.csv@0"'),
+    ],
+)
+def test_other_data_are_another_question(key, said):
+    table, last = key.split(".")
     for name in ("one", "two"):
+        Path(name, "same.csv").write_text("t,q\n")
         Path(name, "motion.csv").write_text(f"t,q\n0,{len(name) + (name == 'two')}\n")
-        Path(name, "resolved.toml").write_text('[data]\nfile = "motion.csv"\n')
+        Path(name, "resolved.toml").write_text(f"[{table}]\n{last} = {said}\n")
     (row,) = compared("one", "two").asked
-    assert row[0] == "data.file" and row[1] != row[2] and "sha256" in row[1]
+    assert row[0] == key and row[1] != row[2] and "sha256" in row[1]
 
 
 def test_command_writes_a_page_and_no_file_of_others(capsys):

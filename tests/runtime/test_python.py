@@ -96,3 +96,5 @@ def test_progress_check_and_explain(tmp_path, capsys):
     (tmp_path / "bad.toml").write_text("study = 1\n")
     assert [fault.code for fault in ar.check(tmp_path / "bad.toml")] == ["kind.unknown"]
     assert "q'' = -k*q" in ar.explain(study)
+    swept = ar.Study.from_dict(SPRING | {"sweep": {"parameters.k": [1.0, 2.0]}})
+    assert "Sweep" in ar.explain(swept).splitlines(), "as the command says it"

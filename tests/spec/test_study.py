@@ -64,17 +64,34 @@ def test_what_the_compiler_reads_off_a_family():
 
 def test_data_belong_below_the_folder(tmp_path):
     study = loads(PENDULUM_MEASURED, folder=tmp_path)
-    assert study.data.path == tmp_path / "pendulum.csv"
+    assert study.data.paths == (tmp_path / "pendulum.csv",)
     assert study.data.columns["q"].name == "q" and study.start is None
     elsewhere = tmp_path / "elsewhere.csv"
     given = loads(PENDULUM_MEASURED, folder=tmp_path / "a", data=elsewhere)
-    assert given.data.path == elsewhere
+    assert given.data.paths == (elsewhere,)
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "link.csv").symlink_to(elsewhere)
     for path in ("/etc/passwd", "../x.csv", "a/../../x.csv", "link.csv", "C:\\\\x.csv", "~/x.csv"):
         with pytest.raises(Faults) as caught:
             loads(PENDULUM_MEASURED.replace("pendulum.csv", path), folder=tmp_path / "a")
         assert [fault.code for fault in caught.value.faults] == ["data.path"]
+
+
+def test_data_from_anywhere_are_asked_the_same(tmp_path):
+    """What --data names is another file, and no other study."""
+    text = PENDULUM_MEASURED + '\n[data.observables]\nr = { column = "r" }\n'
+    for elsewhere in (None, tmp_path / "elsewhere.csv"):
+        with pytest.raises(Faults) as caught:
+            loads(text, folder=tmp_path, data=elsewhere)
+        assert [fault.code for fault in caught.value.faults] == ["data.observable"]
+
+
+def test_a_rate_of_rows_is_positive(tmp_path):
+    inputs = '[inputs]\nfile = "u.csv"\nrate = 0.0\ncolumns = { u = "u" }\n'
+    with pytest.raises(Faults) as caught:
+        loads(f"{DHO_GGL}\n{inputs}", folder=tmp_path)
+    (fault,) = caught.value.faults
+    assert (fault.code, fault.key) == ("value.range", "inputs.rate")
 
 
 def test_data_that_are_not_there_are_a_note(tmp_path):

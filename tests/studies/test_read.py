@@ -7,6 +7,7 @@ import pytest
 from actionrun.compiler import compile
 from actionrun.runtime import load, run
 from actionrun.runtime.cli import main
+from actionrun.runtime.data.observations import read_files
 from actionrun.runtime.infer import motions_in
 from actionrun.spec import Faults, loads
 from scipy.integrate import solve_ivp
@@ -116,6 +117,34 @@ def test_new_motions_have_the_columns_of_the_measured_one(tmp_path):
     assert np.array_equal(many["trial"], trial)
     with pytest.raises(Faults, match='no column "place"'):
         motions_in(study, written(tmp_path / "bad.csv", (t, q, pi), "time,q,push"))
+
+
+UNITS = {
+    "c1 = [0.5, 4.0]": 'c1 = ["0.5 J*s^2/K^2", "4 J*s^2/K^2"]',
+    "c2 = [0.5, 8.0]": 'c2 = ["0.5 J/K^2", "8 J/K^2"]',
+    "c3 = [0.0, 2.0]": 'c3 = ["0 J*s/K^2", "2 J*s/K^2"]',
+    "dt = 0.1": 'dt = "100 ms"',
+    "[-1.0, 1.0]": '["-1 K", "1 K"]',
+    "[0.5, 1.0]": '["0.5 J*s/K", "1 J*s/K"]',
+    '{ t = "t", q = "q", pi = "pi" }': '{ t = "t", q = "q [degC]", pi = "pi [J*s/K]" }',
+}
+
+
+@pytest.mark.parametrize("units", [False, True])
+def test_a_file_holds_the_same_as_measured_and_as_new_motions(tmp_path, units):
+    """Stamps of time, and a scale that has a zero of its own."""
+    rows = "10:00:00.0,1.5,2\n10:00:00.25,-3,4\n10:00:01.0,2,0.5\n"
+    (tmp_path / "motion.csv").write_text("t,q,pi\n" + rows)
+    text = STUDY % (START, '["q", "pi"]')
+    for plain, quantity in UNITS.items() if units else ():
+        text = text.replace(plain, quantity)
+    study = loads(text, folder=tmp_path)
+    measured, new = read_files(study), motions_in(study, tmp_path / "motion.csv")
+    assert measured is not None and measured.keys() == new.keys()
+    for name, values in measured.items():
+        np.testing.assert_array_equal(new[name], values)
+    assert new["t"][2] == (1000 if units else 1)
+    assert new["q"][0] == (274.65 if units else 1.5)
 
 
 @pytest.mark.parametrize(
