@@ -131,10 +131,6 @@ class StepPaths(eqx.Module):
             return x, dx, t
         return x[:-1], dx[:-1] / dx[-1], x[-1]
 
-    def state(self, q, w, h, s, t):
-        """q, v (n, ...) and t at s of steps from q (k, ...) at t."""
-        return self.physical(*path_state(q, w, h, s), t + h * s)
-
     def along(self, q, w, h, t, s: np.ndarray):
         """q, v (n, points, steps) and t (points, steps) at the same points s of all steps."""
         rates, integrals = path_matrices(w.shape[1], s)

@@ -184,9 +184,9 @@ class EventLocation:
     def _along(self, ends: StepEnds, s: np.ndarray):
         """q, v, t on the paths at s, and dt/ds."""
         x, dx = path_state(ends.q, ends.w, self.h, s)
-        if self.motion.paths.clock is None:
-            return x, dx, ends.t + self.h * s, np.full(len(s), self.h)
-        return x[:-1], dx[:-1] / dx[-1], x[-1], self.h * dx[-1]
+        paths = self.motion.paths
+        rate = np.ones(len(s)) if paths.clock is None else dx[-1]
+        return *paths.physical(x, dx, ends.t + self.h * s), self.h * rate
 
 
 def _of(x: Any, chosen: np.ndarray) -> Any:
