@@ -178,16 +178,15 @@ def _survey(paths: StepPaths, q, p, t, V, h, theta) -> Survey:
         return jnp.moveaxis(jax.lax.map(point, points), 0, 1)
 
     inside = values(w, table.points[1:-1])
-    c = nodal(table.fit, jnp.concatenate([at_ends[:, None, :-1], inside, at_ends[:, None, 1:]], 1))
-    near = np.array([0, paths.count // 3, 2 * paths.count // 3, paths.count - 3])
-    short = values(w[:, :-2], np.array([0.0, *table.points[1 + near[1:]]]))
-    known = jnp.concatenate([at_ends[:, None, :-1], inside[:, near[1:]]], axis=1)
-    last = values(w[:, :-2], np.array([1.0]))[:, 0] - at_ends[:, 1:]
-    off = OFF * jnp.maximum(jnp.max(jnp.abs(short - known), axis=1), jnp.abs(last))
+    known = jnp.concatenate([at_ends[:, None, :-1], inside, at_ends[:, None, 1:]], axis=1)
+    c, count = nodal(table.fit, known), paths.count
+    some = np.array([0, 1 + count // 3, 1 + 2 * count // 3, count - 2, count - 1])
+    short = values(w[:, :-2], table.points[some])
+    off = OFF * jnp.max(jnp.abs(short - known[:, some]), axis=1)
     tail = LEFT_OUT * jnp.sum(jnp.abs(c[:, -TAIL:]), axis=1)
     rest = jnp.sum(jnp.abs(c[:, 1:]), axis=1)
     possible = ~(jnp.abs(c[:, 0]) - rest > off + tail)
-    slope_error = 2 * (w.shape[1]) ** 2 * off + 2 * paths.count**2 * tail
+    slope_error = 2 * (w.shape[1]) ** 2 * off + 2 * count**2 * tail
     return Survey(c, off + tail, slope_error, at_ends[:, :-1], at_ends[:, 1:], possible, w)
 
 
