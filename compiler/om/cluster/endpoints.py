@@ -16,6 +16,7 @@ from actionrun.compiler.numerics.molecular.alignment import (
 )
 from actionrun.compiler.numerics.molecular.energy_surface import EnergySurface
 from actionrun.compiler.numerics.molecular.minimization import QuenchResult, quench
+from actionrun.compiler.numerics.molecular.periodic_cell import nearest_distances
 from actionrun.compiler.numerics.molecular.potential_energy import PotentialEnergy
 from actionrun.compiler.numerics.molecular.stationary_points import (
     StationaryPoint,
@@ -179,15 +180,8 @@ def _fallen_apart(q: np.ndarray, before: np.ndarray) -> bool:
     """Whether bodies are twice as far from their neighbours as they were; never a single body."""
     if q.shape[1] < 2:
         return False
-    far, was = (float(np.median(_neighbour_distances(x))) for x in (q, before))
+    far, was = (float(np.median(nearest_distances(x))) for x in (q, before))
     return far > 2 * was
-
-
-def _neighbour_distances(q: np.ndarray) -> np.ndarray:
-    """The distance of each body to its nearest (N,)."""
-    n = q.shape[1]
-    d = np.linalg.norm(q[:, :, None] - q[:, None, :], axis=0)
-    return np.min(d + np.where(np.eye(n) > 0, np.inf, 0.0), axis=1)
 
 
 def quenched_structures(
