@@ -63,11 +63,11 @@ class DenseOutput:
         V = np.concatenate([V, np.zeros((whole - count, *V.shape[1:]), V.dtype)])
         q, p = (np.concatenate([x, np.repeat(x[-1:], whole - count, axis=0)]) for x in (q, p))
         t = self.h * (step + np.arange(whole + 1))
-        h = jax.device_put(self.h)  # a Python number would be compiled in
+        counted, h = jax.device_put((count, self.h))  # Python numbers would be compiled in
         motion = Continuation(self.paths, self.integrator, newton)
         samples: dict[str, np.ndarray] = {}
         if self.names:
-            seen = survey(self.paths, q, p, t, V, h, theta)
+            seen = survey(self.paths, q, p, t, V, counted, h, theta)
             block = Block(q, p, t, np.asarray(seen.w), step)
             search = EventLocation(motion, self.h, theta)
             samples |= _entries(*search.located(block, seen, count))

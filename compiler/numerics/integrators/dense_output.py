@@ -144,20 +144,25 @@ class StepPaths(eqx.Module):
 
 
 @eqx.filter_jit
-def survey(paths: StepPaths, q, p, t, V, h, theta) -> Survey:
-    """Events along steps; q, p are (steps + 1, k), t (steps + 1,).
+def survey(paths: StepPaths, q, p, t, V, count, h, theta) -> Survey:
+    """Events along the first `count` of the steps; q, p are (steps + 1, k), t (steps + 1,).
 
     The steps are taken in parts that stay in a processor's cache.
     """
-    count = len(V)
-    part = CACHED if count % CACHED == 0 else count
+    whole = len(V)
+    part = CACHED if whole % CACHED == 0 else whole
 
-    def one(first):
-        q_, p_, t_ = (jax.lax.dynamic_slice_in_dim(x, first, part + 1) for x in (q, p, t))
-        V_ = jax.lax.dynamic_slice_in_dim(V, first, part)
+    def one(k):
+        q_, p_, t_ = (jax.lax.dynamic_slice_in_dim(x, k * part, part + 1) for x in (q, p, t))
+        V_ = jax.lax.dynamic_slice_in_dim(V, k * part, part)
         return _survey(paths, q_, p_, t_, V_, h, theta)
 
-    rows = jax.lax.map(one, jnp.arange(0, count, part))
+    def put(k, rows):
+        return jax.tree.map(lambda row, x: row.at[k].set(x), rows, one(k))
+
+    blank = jax.tree.map(lambda x: jnp.zeros((whole // part, *x.shape), x.dtype),
+                         jax.eval_shape(one, 0))  # fmt: skip
+    rows = jax.lax.fori_loop(0, (count + part - 1) // part, put, blank)
     return Survey._make(jnp.moveaxis(x, 0, -2).reshape((*x.shape[1:-1], -1)) for x in rows)
 
 
