@@ -19,6 +19,7 @@ from actionrun.compiler.numerics.molecular.minimization import QuenchResult, que
 from actionrun.compiler.numerics.molecular.periodic_cell import nearest_distances
 from actionrun.compiler.numerics.molecular.potential_energy import PotentialEnergy
 from actionrun.compiler.numerics.molecular.stationary_points import (
+    STEPS,
     StationaryPoint,
     newton_step,
     stationary_point,
@@ -165,7 +166,7 @@ def _end(
     step = newton_step(surface, q)
     stationary = float(np.max(np.abs(step))) < NEAR * length
     if not relaxed or stationary:
-        point = stationary_point(surface, q, steps=0 if not relaxed else 30)
+        point = stationary_point(surface, q, steps=STEPS if relaxed else 0)
         return Endpoint(q, point, 0.0)
     settled = quenched_structures(surface, q[..., None], length, scale / length)
     if not bool(settled.converged[0]):
