@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+import jax
 import numpy as np
 from actionrun.compiler.numerics.integrators.continuation import Continuation, at_times, samples
 from actionrun.compiler.numerics.integrators.dense_output import (
@@ -62,15 +63,16 @@ class DenseOutput:
         V = np.concatenate([V, np.zeros((whole - count, *V.shape[1:]), V.dtype)])
         q, p = (np.concatenate([x, np.repeat(x[-1:], whole - count, axis=0)]) for x in (q, p))
         t = self.h * (step + np.arange(whole + 1))
+        counted, h = jax.device_put((count, self.h))  # Python numbers would be compiled in
         motion = Continuation(self.paths, self.integrator, newton)
         samples: dict[str, np.ndarray] = {}
         if self.names:
-            seen = survey(self.paths, q, p, t, V, self.h, theta)
+            seen = survey(self.paths, q, p, t, V, counted, h, theta)
             block = Block(q, p, t, np.asarray(seen.w), step)
             search = EventLocation(motion, self.h, theta)
             samples |= _entries(*search.located(block, seen, count))
         else:
-            w = np.asarray(coefficients(self.paths, q, p, t, V, self.h, theta))
+            w = np.asarray(coefficients(self.paths, q, p, t, V, h, theta))
             block = Block(q, p, t, w, step)
         if len(self.times):
             samples |= self._outputs(block, count, motion, theta)

@@ -20,7 +20,6 @@ from actionrun.compiler.symbolic.linear_stability import (
     rates,
     step_map,
 )
-from actionrun.compiler.symbolic.structure import structure
 
 from .integration import Integration
 from .series import Series
@@ -37,7 +36,7 @@ def with_step_check(run: Integration, findings: Findings) -> Findings:
     problem = run.system
     if problem.constraints or run.settings.time_transform is not None or problem.n > LARGEST:
         return findings
-    if structure(problem).linear:
+    if run.integrator.linear:
         return _with(run, findings, *_of_map(run, linear(problem)))
     arrays = findings.arrays
     rows = np.unique(np.linspace(0, len(arrays["t"].data) - 1, STATES).astype(int))

@@ -16,6 +16,7 @@ from actionrun.compiler.errors import study_error
 from actionrun.compiler.numerics.molecular.energy_surface import EnergySurface
 from actionrun.compiler.numerics.molecular.periodic_cell import Cell, PeriodicCell, periodic_cell
 from actionrun.compiler.numerics.molecular.potential_energy import PotentialEnergy
+from actionrun.compiler.symbolic.evaluation import is_zero
 from actionrun.compiler.symbolic.lowering import lowered
 from actionrun.compiler.symbolic.vocabulary import Vocabulary, symbol, vocabulary
 from actionrun.spec import Expression, Study, Value
@@ -222,7 +223,7 @@ def _split(
     mass = [sp.expand(sp.diff(law, v, 2)) for v in words.v]
     kinetic = sp.Add(*(m * v**2 for m, v in zip(mass, words.v, strict=True))) / 2
     free = set(theta)
-    if any(m.free_symbols - free for m in mass) or sp.expand(law - kinetic + potential) != 0:
+    if any(m.free_symbols - free for m in mass) or not is_zero(law - kinetic + potential):
         raise study_error(
             study, where, "not-built",
             "a path between two states needs a kinetic energy m*q'^2/2 with a constant mass for "

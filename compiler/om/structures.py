@@ -149,7 +149,8 @@ def trajectory(
     """q, v (dim, N, T) in the study's units as structures for trajectory.extxyz: in angstrom, fs,
     u and eV where the study has units; energies (T,) are told in the study's own unit."""
     scale = atomic(study.units)
-    q, n = bodies.whole(q), bodies.whole(q).shape[1]
+    q = bodies.whole(q)
+    n = q.shape[1]
     v = None if v is None else bodies.whole_rates(v)
     masses = bodies.whole_mass
     if masses is None:

@@ -82,7 +82,18 @@ def is_zero(expression: sp.Expr) -> bool:
     """Whether an expression is zero when multiplied out, or, where that is too long, at points."""
     if term_count(expression) <= MOST_TERMS:
         return sp.expand(expression) == 0
-    return vanishes(expression)
+    return _zero_at_points(expression)
+
+
+def vanishes(expression: sp.Expr) -> bool:
+    """Whether an expression is zero when multiplied out, or at points (where that cannot see it, or
+    is too long)."""
+    return expanded(expression) == 0 or _zero_at_points(expression)
+
+
+def _zero_at_points(expression: sp.Expr) -> bool:
+    """At three irrational ones, to twenty digits."""
+    return all(abs(sp.N(expression.subs(at), 30)) < 1e-20 for at in points([expression]))
 
 
 def depends(expression: sp.Expr, on: Collection[sp.Symbol]) -> bool:
@@ -113,8 +124,3 @@ def points(expressions: Sequence[sp.Expr]) -> list[dict[sp.Symbol, sp.Expr]]:
     """Three points at irrational numbers for the symbols of some expressions."""
     symbols = sorted(set[sp.Symbol]().union(*(e.free_symbols for e in expressions)), key=str)
     return [{s: sp.sqrt(k * shift + 2) / 3 for k, s in enumerate(symbols)} for shift in (1, 2, 3)]
-
-
-def vanishes(expression: sp.Expr) -> bool:
-    """Whether an expression is zero at three irrational points (where expand cannot see it)."""
-    return all(abs(sp.N(expression.subs(at), 30)) < 1e-20 for at in points([expression]))

@@ -20,7 +20,7 @@ from typing import Literal, cast
 import numpy as np
 import sympy as sp
 
-from .evaluation import is_zero, null_space, numbers, vanishes
+from .evaluation import null_space, numbers, vanishes
 from .lagrangian_system import LagrangianSystem
 from .many_body_sums import Summand
 from .printing import latex, sums_latex, sums_text, text
@@ -137,7 +137,7 @@ def _kept(one: Summand, change: Mapping[int, Mapping[int, int | None]]) -> bool:
             if partner is None:
                 return False
             total += factor * partner * sp.diff(one.expression, symbol)
-    return total == 0 or is_zero(total) or vanishes(total)
+    return vanishes(total)
 
 
 def _couplings(system: LagrangianSystem) -> tuple[tuple[sp.Expr, ...], tuple[sp.Expr, ...]]:
@@ -184,7 +184,7 @@ def _invariant(system: LagrangianSystem, A: sp.Matrix, c: sp.Matrix) -> bool:
             *(sp.diff(law, q) * x for q, x in zip(words.q, xi, strict=True) if x != 0),
             *(sp.diff(law, v) * x for v, x in zip(words.v, slope, strict=True) if x != 0),
         )
-        if change != 0 and not is_zero(change) and not vanishes(change):
+        if not vanishes(change):
             return False
     return True
 

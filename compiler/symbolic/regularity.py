@@ -28,7 +28,7 @@ def require_odd(words: Vocabulary, one: Summand) -> None:
     flip = {m: -m for m in one.symbols("minus", "minus_v")}
     for term in sp.Add.make_args(expanded(one.expression)):
         both = term + term.subs(flip, simultaneous=True)
-        if not is_zero(both) and not vanishes(both):
+        if not vanishes(both):
             hint = (
                 "q_minus[i] or q_minus'[i], as in sum(i, -c*q_plus'[i]*q_minus[i])"
                 if words.body_count

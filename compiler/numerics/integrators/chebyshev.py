@@ -81,6 +81,11 @@ class Intervals(NamedTuple):
     def of(self, chosen: np.ndarray) -> Intervals:
         return Intervals(*(x[chosen] for x in self))
 
+    def halves(self) -> Intervals:
+        """The parts before SPLIT, then those after it."""
+        middle = self.low + SPLIT * (self.high - self.low)
+        return joined([self._replace(high=middle), self._replace(low=middle)])
+
 
 def joined(parts: list[Intervals]) -> Intervals:
     none = np.zeros(0, int), np.zeros(0), np.zeros(0)
@@ -127,9 +132,7 @@ def isolation(of: Series, depth: int) -> Isolation:
         if level == depth or not len(c):
             doubtful.append(at)
             break
-        middle = at.low + SPLIT * (at.high - at.low)
-        halves = at._replace(high=middle), at._replace(low=middle)
-        at, c = joined([*halves]), np.concatenate([c @ table.left.T, c @ table.right.T])
+        at, c = at.halves(), np.concatenate([c @ table.left.T, c @ table.right.T])
     return Isolation(joined(brackets), np.concatenate(rising), joined(doubtful))
 
 

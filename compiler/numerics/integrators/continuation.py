@@ -129,18 +129,18 @@ def _sampled(of: Continuation, ends: StepEnds, which, s, forward, count, h, thet
 
 def samples(of: Continuation, ends: StepEnds, which, s, forward, h, theta) -> Sample:
     """Events `which` and states at s of any number of steps."""
-    count, parts = len(s), []
-    for first in range(0, max(count, 1), BATCH):
-        last = min(first + BATCH, count)
-        index = np.minimum(np.arange(first, first + BATCH), max(count - 1, 0))
-        part = StepEnds(*(x[..., index] for x in ends)) if count else None
-        if part is None:
-            break
-        done = _sampled(of, part, which[index], s[index], forward[index], last - first, h, theta)
-        parts.append([np.asarray(x)[..., : last - first] for x in done])
-    if not parts:
+    if not len(s):
         n, none = of.paths.size, np.zeros(0)
         return Sample(none, np.zeros((n, 0)), np.zeros((n, 0)), none, np.zeros(0, bool))
+    parts = []
+    for first in range(0, len(s), BATCH):
+        index = np.minimum(np.arange(first, first + BATCH), len(s) - 1)
+        part = StepEnds(*(x[..., index] for x in ends))
+        count = min(BATCH, len(s) - first)
+        # as arrays: Python numbers would be compiled in
+        numbers = jax.device_put((count, h))
+        done = _sampled(of, part, which[index], s[index], forward[index], *numbers, theta)
+        parts.append([np.asarray(x)[..., :count] for x in done])
     return Sample(*(np.concatenate(x, axis=-1) for x in zip(*parts, strict=True)))
 
 

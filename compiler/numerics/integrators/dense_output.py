@@ -131,10 +131,6 @@ class StepPaths(eqx.Module):
             return x, dx, t
         return x[:-1], dx[:-1] / dx[-1], x[-1]
 
-    def state(self, q, w, h, s, t):
-        """q, v (n, ...) and t at s of steps from q (k, ...) at t."""
-        return self.physical(*path_state(q, w, h, s), t + h * s)
-
     def along(self, q, w, h, t, s: np.ndarray):
         """q, v (n, points, steps) and t (points, steps) at the same points s of all steps."""
         rates, integrals = path_matrices(w.shape[1], s)
@@ -148,20 +144,25 @@ class StepPaths(eqx.Module):
 
 
 @eqx.filter_jit
-def survey(paths: StepPaths, q, p, t, V, h, theta) -> Survey:
-    """Events along steps; q, p are (steps + 1, k), t (steps + 1,).
+def survey(paths: StepPaths, q, p, t, V, count, h, theta) -> Survey:
+    """Events along the first `count` of the steps; q, p are (steps + 1, k), t (steps + 1,).
 
     The steps are taken in parts that stay in a processor's cache.
     """
-    count = len(V)
-    part = CACHED if count % CACHED == 0 else count
+    whole = len(V)
+    part = CACHED if whole % CACHED == 0 else whole
 
-    def one(first):
-        q_, p_, t_ = (jax.lax.dynamic_slice_in_dim(x, first, part + 1) for x in (q, p, t))
-        V_ = jax.lax.dynamic_slice_in_dim(V, first, part)
+    def one(k):
+        q_, p_, t_ = (jax.lax.dynamic_slice_in_dim(x, k * part, part + 1) for x in (q, p, t))
+        V_ = jax.lax.dynamic_slice_in_dim(V, k * part, part)
         return _survey(paths, q_, p_, t_, V_, h, theta)
 
-    rows = jax.lax.map(one, jnp.arange(0, count, part))
+    def put(k, rows):
+        return jax.tree.map(lambda row, x: row.at[k].set(x), rows, one(k))
+
+    blank = jax.tree.map(lambda x: jnp.zeros((whole // part, *x.shape), x.dtype),
+                         jax.eval_shape(one, 0))  # fmt: skip
+    rows = jax.lax.fori_loop(0, (count + part - 1) // part, put, blank)
     return Survey._make(jnp.moveaxis(x, 0, -2).reshape((*x.shape[1:-1], -1)) for x in rows)
 
 
@@ -182,16 +183,15 @@ def _survey(paths: StepPaths, q, p, t, V, h, theta) -> Survey:
         return jnp.moveaxis(jax.lax.map(point, points), 0, 1)
 
     inside = values(w, table.points[1:-1])
-    c = nodal(table.fit, jnp.concatenate([at_ends[:, None, :-1], inside, at_ends[:, None, 1:]], 1))
-    near = np.array([0, paths.count // 3, 2 * paths.count // 3, paths.count - 3])
-    short = values(w[:, :-2], np.array([0.0, *table.points[1 + near[1:]]]))
-    known = jnp.concatenate([at_ends[:, None, :-1], inside[:, near[1:]]], axis=1)
-    last = values(w[:, :-2], np.array([1.0]))[:, 0] - at_ends[:, 1:]
-    off = OFF * jnp.maximum(jnp.max(jnp.abs(short - known), axis=1), jnp.abs(last))
+    known = jnp.concatenate([at_ends[:, None, :-1], inside, at_ends[:, None, 1:]], axis=1)
+    c, count = nodal(table.fit, known), paths.count
+    some = np.array([0, 1 + count // 3, 1 + 2 * count // 3, count - 2, count - 1])
+    short = values(w[:, :-2], table.points[some])
+    off = OFF * jnp.max(jnp.abs(short - known[:, some]), axis=1)
     tail = LEFT_OUT * jnp.sum(jnp.abs(c[:, -TAIL:]), axis=1)
     rest = jnp.sum(jnp.abs(c[:, 1:]), axis=1)
     possible = ~(jnp.abs(c[:, 0]) - rest > off + tail)
-    slope_error = 2 * (w.shape[1]) ** 2 * off + 2 * paths.count**2 * tail
+    slope_error = 2 * (w.shape[1]) ** 2 * off + 2 * count**2 * tail
     return Survey(c, off + tail, slope_error, at_ends[:, :-1], at_ends[:, 1:], possible, w)
 
 

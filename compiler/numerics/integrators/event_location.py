@@ -147,10 +147,8 @@ class EventLocation:
         n = self.motion.paths.size
         q, v = np.zeros((2, n, len(lanes)))
         t, rate, sound = np.zeros(len(lanes)), np.zeros(len(lanes)), np.zeros(len(lanes), bool)
-        left, last = (
-            np.arange(len(lanes)),
-            np.full((2, len(lanes)), np.nan),
-        )  # s and the event there
+        left = np.arange(len(lanes))
+        last = np.full((2, len(lanes)), np.nan)  # s and the event there
         for _ in range(ROUNDS):
             at_s, g = s.copy(), np.zeros(len(lanes))
             of = lanes[left]
@@ -184,9 +182,9 @@ class EventLocation:
     def _along(self, ends: StepEnds, s: np.ndarray):
         """q, v, t on the paths at s, and dt/ds."""
         x, dx = path_state(ends.q, ends.w, self.h, s)
-        if self.motion.paths.clock is None:
-            return x, dx, ends.t + self.h * s, np.full(len(s), self.h)
-        return x[:-1], dx[:-1] / dx[-1], x[-1], self.h * dx[-1]
+        paths = self.motion.paths
+        rate = np.ones(len(s)) if paths.clock is None else dx[-1]
+        return *paths.physical(x, dx, ends.t + self.h * s), self.h * rate
 
 
 def _of(x: Any, chosen: np.ndarray) -> Any:
@@ -242,9 +240,7 @@ class _Sampled:
             for row, low, high in zip(*clusters(inner.doubtful), strict=True):
                 if settled[row]:
                     self._cluster(at, row, low, high, c[row], g[row], bool(rough[row]))
-            middle = at.low + 0.4934 * (at.high - at.low)
-            chosen = at.of(split)
-            at = joined([chosen._replace(high=middle[split]), chosen._replace(low=middle[split])])
+            at = at.of(split).halves()
         self._bisected()
         return self.crossings, merged(self.marks, NO_MARKS)
 

@@ -90,6 +90,12 @@ def minimum_image(d: AnyArray, cell: Cell) -> AnyArray:
     return best
 
 
+def nearest_distances(q: Float[np.ndarray, "dim n"], cell: Cell = None) -> Float[np.ndarray, " n"]:
+    """The distance of each body to its nearest."""
+    d = np.linalg.norm(minimum_image(q[:, :, None] - q[:, None, :], cell), axis=0)
+    return np.min(np.where(np.eye(q.shape[1]) > 0, np.inf, d), axis=1)
+
+
 def scaled_cell(cell: Cell, factor: float) -> Cell:
     """The cell in a unit of length that is `factor` times larger."""
     if not isinstance(cell, PeriodicCell):

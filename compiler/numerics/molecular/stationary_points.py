@@ -17,6 +17,7 @@ import numpy as np
 from actionrun.compiler.numerics.array_types import Structure
 from jaxtyping import Array, Float
 
+from .periodic_cell import nearest_distances
 from .potential_energy import PotentialEnergy
 
 STEPS = 30  # of Newton's method; four are usual
@@ -127,8 +128,4 @@ def stationary_point(
 
 def _spacing(q: np.ndarray) -> float:
     """The shortest distance between two bodies; 1 where there is one body."""
-    n = q.shape[1]
-    if n < 2:
-        return 1.0
-    d = np.linalg.norm(q[:, :, None] - q[:, None, :], axis=0)
-    return float(np.min(d[np.triu_indices(n, 1)]))
+    return float(np.min(nearest_distances(q))) if q.shape[1] > 1 else 1.0

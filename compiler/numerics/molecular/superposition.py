@@ -43,6 +43,11 @@ class Relabelling(NamedTuple):
         return self.sign * q[:, self.order]
 
 
+def identity(size: int) -> Relabelling:
+    """The operation that leaves each of `size` bodies where it is."""
+    return Relabelling(1, np.arange(size))
+
+
 @dataclass(frozen=True)
 class EnergySymmetry:
     """What leaves the energy as it is: bodies of one kind (M,) change places; `motions`

@@ -31,13 +31,18 @@ def rigid_body_modes(q: Positions) -> Float[Array, "z dim n t"]:
     planes = [(a, b) for a in range(dim) for b in range(a)]
     for a, b in planes:
         turn = jnp.zeros_like(q).at[a].set(-centred[b]).at[b].set(centred[a])
-        size = jnp.sum(turn * turn, axis=(0, 1))
-        for other in result[dim:]:
-            turn = turn - jnp.sum(turn * other, axis=(0, 1)) * other
-        left = jnp.sum(turn * turn, axis=(0, 1))
-        inverse = jnp.where(left > STILL * size, 1 / jnp.sqrt(jnp.where(left > 0, left, 1)), 0)
-        result.append(turn * inverse)
+        result.append(_unit_beside(result[dim:], turn))
     return jnp.stack(result)
+
+
+def _unit_beside(others: list[Array], one: Positions) -> Positions:
+    """A displacement orthogonal to others, of length one; one that moves nothing is zero."""
+    size = jnp.sum(one * one, axis=(0, 1))
+    for other in others:
+        one = one - jnp.sum(one * other, axis=(0, 1)) * other
+    left = jnp.sum(one * one, axis=(0, 1))
+    inverse = jnp.where(left > STILL * size, 1 / jnp.sqrt(jnp.where(left > 0, left, 1)), 0)
+    return one * inverse
 
 
 def project_out_zero_modes(zero: Float[Array, "z dim n t"], v: Positions) -> Positions:
@@ -98,10 +103,5 @@ def combined_modes(q: Positions, motions: Float[Array, "m z"]) -> Float[Array, "
     moved = jnp.tensordot(motions, jnp.stack(each), axes=(1, 0))
     result: list[Array] = []
     for one in moved:
-        size = jnp.sum(one * one, axis=(0, 1))
-        for other in (*result, *result):
-            one = one - jnp.sum(one * other, axis=(0, 1)) * other
-        left = jnp.sum(one * one, axis=(0, 1))
-        inverse = jnp.where(left > STILL * size, 1 / jnp.sqrt(jnp.where(left > 0, left, 1)), 0)
-        result.append(one * inverse)
+        result.append(_unit_beside([*result, *result], one))  # twice, for round-off
     return jnp.stack(result)

@@ -16,8 +16,10 @@ from actionrun.compiler.numerics.molecular.alignment import (
 )
 from actionrun.compiler.numerics.molecular.energy_surface import EnergySurface
 from actionrun.compiler.numerics.molecular.minimization import QuenchResult, quench
+from actionrun.compiler.numerics.molecular.periodic_cell import nearest_distances
 from actionrun.compiler.numerics.molecular.potential_energy import PotentialEnergy
 from actionrun.compiler.numerics.molecular.stationary_points import (
+    STEPS,
     StationaryPoint,
     newton_step,
     stationary_point,
@@ -164,7 +166,7 @@ def _end(
     step = newton_step(surface, q)
     stationary = float(np.max(np.abs(step))) < NEAR * length
     if not relaxed or stationary:
-        point = stationary_point(surface, q, steps=0 if not relaxed else 30)
+        point = stationary_point(surface, q, steps=STEPS if relaxed else 0)
         return Endpoint(q, point, 0.0)
     settled = quenched_structures(surface, q[..., None], length, scale / length)
     if not bool(settled.converged[0]):
@@ -179,15 +181,8 @@ def _fallen_apart(q: np.ndarray, before: np.ndarray) -> bool:
     """Whether bodies are twice as far from their neighbours as they were; never a single body."""
     if q.shape[1] < 2:
         return False
-    far, was = (float(np.median(_neighbour_distances(x))) for x in (q, before))
+    far, was = (float(np.median(nearest_distances(x))) for x in (q, before))
     return far > 2 * was
-
-
-def _neighbour_distances(q: np.ndarray) -> np.ndarray:
-    """The distance of each body to its nearest (N,)."""
-    n = q.shape[1]
-    d = np.linalg.norm(q[:, :, None] - q[:, None, :], axis=0)
-    return np.min(d + np.where(np.eye(n) > 0, np.inf, 0.0), axis=1)
 
 
 def quenched_structures(

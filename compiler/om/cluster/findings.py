@@ -170,24 +170,20 @@ def _arrays(result: TransformationResult) -> dict[str, Array]:
     unit, energy = study.unit("t"), study.energy_unit.label
     system = result.problem.system
 
-    def rows(q: np.ndarray) -> np.ndarray:
-        return np.moveaxis(system.whole(q), 2, 0).swapaxes(1, 2)
+    def rows(x: np.ndarray) -> np.ndarray:
+        return np.moveaxis(x, 2, 0).swapaxes(1, 2)
 
+    q, v = rows(system.whole(path.q)), rows(system.whole_rates(path.v))
     arrays = {
         "t": Array(path.t, ("t",), unit, "time"),
-        "q": Array(rows(path.q), ("t", "body", "axis"), "", "position of the path"),
-        "v": Array(
-            np.moveaxis(system.whole_rates(path.v), 2, 0).swapaxes(1, 2),
-            ("t", "body", "axis"),
-            "",
-            "velocity of the path",
-        ),
+        "q": Array(q, ("t", "body", "axis"), "", "position of the path"),
+        "v": Array(v, ("t", "body", "axis"), "", "velocity of the path"),
         "potential_energy": Array(path.potential, ("t",), energy, "energy before the quench"),
         "quenched_energy": Array(result.quenched, ("t",), energy, "energy after the quench"),
-    }  # fmt: skip
+    }
     if result.chain:
-        q = np.stack([stop.q for stop in result.chain], axis=2)
-        arrays["chain_q"] = Array(rows(q), ("stop", "body", "axis"), "", "the chain's structures")
+        q = rows(system.whole(np.stack([stop.q for stop in result.chain], axis=2)))
+        arrays["chain_q"] = Array(q, ("stop", "body", "axis"), "", "the chain's structures")
         levels = np.array([stop.point.energy for stop in result.chain])
         arrays["chain_energy"] = Array(levels, ("stop",), energy, "their energies")
         negative = np.array([stop.point.negative for stop in result.chain])

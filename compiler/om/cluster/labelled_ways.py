@@ -17,7 +17,11 @@ from typing import NamedTuple
 
 import numpy as np
 from actionrun.compiler.numerics.molecular.minimax_path import MinimaxPath
-from actionrun.compiler.numerics.molecular.superposition import EnergySymmetry, Relabelling
+from actionrun.compiler.numerics.molecular.superposition import (
+    EnergySymmetry,
+    Relabelling,
+    identity,
+)
 
 MOST = 3000  # copies of minima that are visited from each end
 EVEN = np.uint64(0x9E3779B97F4A7C15)
@@ -99,8 +103,7 @@ class LabelledWays:
                 m, other = int(joins[k, here]), int(joins[k, there])
                 if (m, m) not in rows:
                     rows[m, m] = []
-                    signs, orders = (x[:1] for x in _identities(operations.shape[2] - 1))
-                    known.add((m, m, int(self.keys(m, signs, orders)[0])))
+                    known.add((m, *self._name(m, identity(operations.shape[2] - 1))))
                 signs, orders = self._group(m)
                 back = both[here].inverse()
                 moved = [back.then(Relabelling(int(s), o)) for s, o in zip(signs, orders,
@@ -127,7 +130,7 @@ class LabelledWays:
         q = self.copies(m)
         name = q.tobytes()
         if name not in self._own:
-            each = self.symmetry.superpositions(q, q) or [_identity(q.shape[1])]
+            each = self.symmetry.superpositions(q, q) or [identity(q.shape[1])]
             self._own[name] = (
                 np.array([one.sign for one in each]), np.stack([one.order for one in each])
             )  # fmt: skip
@@ -251,14 +254,6 @@ class _Side:
         self.before: dict[tuple[int, int], tuple[tuple[int, int], Step]] = {}
         self.done: set[tuple[int, int]] = set()
         self.queue: list[tuple[tuple[float, float], tuple[int, int]]] = [((-np.inf, 0), name)]
-
-
-def _identity(size: int) -> Relabelling:
-    return Relabelling(1, np.arange(size))
-
-
-def _identities(size: int) -> tuple[np.ndarray, np.ndarray]:
-    return np.ones(1, dtype=int), np.arange(size)[None]
 
 
 @cache

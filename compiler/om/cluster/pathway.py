@@ -12,9 +12,9 @@ from actionrun.compiler.numerics.molecular.alignment import Freedom, nearest_ali
 from actionrun.compiler.numerics.molecular.stationary_points import StationaryPoint
 from actionrun.compiler.numerics.molecular.steepest_descent import DescentPath, descend_both_sides
 
-from .endpoints import Endpoints
+from .endpoints import Endpoint
 from .pathway_search import PathwaySearch
-from .stationary_point_graph import TOLERANCE, StationaryPointGraph
+from .stationary_point_graph import TOLERANCE
 
 TURNS = 60  # rotations tried for each link
 
@@ -42,58 +42,30 @@ class StationaryStructure:
 def pathway(search: PathwaySearch, state: Mapping[str, Any]) -> tuple[StationaryStructure, ...]:
     """The structures from start to end; empty where no verified way joins them."""
     graph = search.graph(search.copied(dict(state)))
-    if search.ends.labelled:
-        return _labelled_pathway(search, graph)
-    way = graph.verified_way()
-    if way is None:
-        return ()
-    stops: list[StationaryStructure] = []
-    s = graph.state
-    for k, m in enumerate(way.minima):
-        if k:
-            point = search.point(s["saddle_q"][way.saddles[k - 1]])
-            # An end that is a saddle is there already.
-            if not (_is_end_saddle(search.ends, way.minima[k - 1 : k + 1], point)):
-                stops.append(_stop("saddle", point))
-        end = {0: search.ends.start, 1: search.ends.end}.get(m)
-        if end is None:
-            stops.append(_stop("minimum", search.point(s["minimum_q"][m])))
-        else:
-            named = _stop("saddle" if end.point.negative else "minimum", end.point)
-            stops.append(replace(named, name="start" if m == 0 else "end"))
-    return _laid(_numbered(stops), search)
-
-
-def _labelled_pathway(
-    search: PathwaySearch, graph: StationaryPointGraph
-) -> tuple[StationaryStructure, ...]:
-    """The structures of a way through copies that the study tells apart."""
-    way, s, ends = graph.verified_labelled_way(), graph.state, search.ends
+    way, s = graph.verified_way(), graph.state
     if way is None:
         return ()
     stops: list[StationaryStructure] = []
     last = len(way.minima) - 1
+    ends = {last: ("end", search.ends.end), 0: ("start", search.ends.start)}
     for k, (m, operation) in enumerate(zip(way.path.minima, way.minima, strict=True)):
         if k:
             q = way.saddles[k - 1].on(s["saddle_q"][way.path.saddles[k - 1]])
             point = search.point(q)
-            if not _is_end_saddle(ends, [0 if k == 1 else 2, 1 if k == last else 2], point):
+            # An end that is a saddle is there already.
+            if not any(_is_saddle(ends[j][1], point) for j in (k - 1, k) if j in ends):
                 stops.append(_stop("saddle", point))
-        if k in (0, last):
-            end = ends.start if k == 0 else ends.end
+        if k in ends:
+            name, end = ends[k]
             named = _stop("saddle" if end.point.negative else "minimum", end.point)
-            stops.append(replace(named, name="start" if k == 0 else "end"))
+            stops.append(replace(named, name=name))
         else:
             stops.append(_stop("minimum", search.point(operation.on(s["minimum_q"][m]))))
     return _laid(_numbered(stops), search)
 
 
-def _is_end_saddle(both: Endpoints, minima: list[int], point: StationaryPoint) -> bool:
-    ends = (both.start, both.end)
-    return any(
-        m < 2 and ends[m].point.negative and abs(ends[m].point.energy - point.energy) < 1e-9
-        for m in minima
-    )
+def _is_saddle(end: Endpoint, point: StationaryPoint) -> bool:
+    return end.point.negative > 0 and abs(end.point.energy - point.energy) < 1e-9
 
 
 def _stop(kind: str, point: StationaryPoint) -> StationaryStructure:

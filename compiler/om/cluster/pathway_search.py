@@ -24,7 +24,7 @@ from actionrun.compiler.numerics.molecular.stationary_points import (
     stationary_point,
 )
 from actionrun.compiler.numerics.molecular.steepest_descent import DescentPath, descend_both_sides
-from actionrun.compiler.numerics.molecular.superposition import Relabelling
+from actionrun.compiler.numerics.molecular.superposition import Relabelling, identity
 from actionrun.compiler.om.path_problem import PathProblem
 
 from .endpoints import Endpoints
@@ -153,13 +153,12 @@ class PathwaySearch:
     @cached_property
     def _labels(self) -> tuple[tuple[int, Relabelling], tuple[int, Relabelling]]:
         """Start and end as copies of minima of the graph: the end may be one of the start's."""
-        start, end, none = self.ends.start, self.ends.end, np.arange(self.shape[1])
-        both = (0, Relabelling(1, none)), (1, Relabelling(1, none))
+        start, end, none = self.ends.start, self.ends.end, identity(self.shape[1])
         if abs(start.point.energy - end.point.energy) < TOLERANCE * self.scale:
             each = self.symmetry.superpositions(start.q, end.q)
             if each:
-                return both[0], (0, each[0])
-        return both
+                return (0, none), (0, each[0])
+        return (0, none), (1, none)
 
     def operations(self, graph: StationaryPointGraph, joins, q: np.ndarray) -> np.ndarray | None:
         """The operations (2, 1 + M) by which the known copies of two minima become q

@@ -14,11 +14,10 @@ from typing import Any
 import numpy as np
 from actionrun.compiler.numerics.molecular.minimax_path import (
     MinimaxPath,
-    MinimaxTree,
     minimax_energies,
     minimax_path,
 )
-from actionrun.compiler.numerics.molecular.superposition import Relabelling
+from actionrun.compiler.numerics.molecular.superposition import Relabelling, identity
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
@@ -165,29 +164,25 @@ class StationaryPointGraph:
         edges = coo_array((np.ones(len(one)), (one, other)), (self.minima, self.minima))
         return connected_components(edges, directed=False)[1]
 
-    def flood(self, source: int) -> MinimaxTree:
-        return minimax_energies(self.minima, self.endpoints, self.energies, source)
-
     def way(self) -> MinimaxPath | None:
         """The best way from start to end through all saddles, verified or not."""
-        if self.ways is not None:
-            labelled = self._labelled(self.ways, self.energies)
-            return None if labelled is None else labelled.path
-        return minimax_path(self.flood(0), self.endpoints, 1)
+        way = self._way(self.energies)
+        return None if way is None else way.path
 
-    def _labelled(self, ways: LabelledWays, energies: np.ndarray) -> LabelledWay | None:
-        operations = self.state["saddle_operations"][: self.saddles]
-        return ways.way(self.endpoints, operations, energies, *self.ends)
-
-    def verified_way(self) -> MinimaxPath | None:
+    def verified_way(self) -> LabelledWay | None:
         """The best way from start to end through verified saddles."""
-        return minimax_path(
-            minimax_energies(self.minima, self.endpoints, self._verified, 0), self.endpoints, 1
-        )
+        return self._way(self._verified)
 
-    def verified_labelled_way(self) -> LabelledWay | None:
-        """Likewise, through copies that are told apart."""
-        return None if self.ways is None else self._labelled(self.ways, self._verified)
+    def _way(self, energies: np.ndarray) -> LabelledWay | None:
+        if self.ways is not None:
+            operations = self.state["saddle_operations"][: self.saddles]
+            return self.ways.way(self.endpoints, operations, energies, *self.ends)
+        tree = minimax_energies(self.minima, self.endpoints, energies, 0)
+        path = minimax_path(tree, self.endpoints, 1)
+        if path is None:
+            return None
+        still = identity(self.state["minimum_q"].shape[2])
+        return LabelledWay(path, [still] * len(path.minima), [still] * len(path.saddles), True)
 
     @property
     def _verified(self) -> np.ndarray:

@@ -12,6 +12,7 @@ from actionrun.compiler.numerics.molecular.many_body_potential import ManyBodyPo
 from actionrun.compiler.numerics.molecular.periodic_cell import (
     lattice_vectors,
     minimum_image,
+    nearest_distances,
     scaled_cell,
 )
 from actionrun.compiler.numerics.molecular.superposition import EnergySymmetry
@@ -44,9 +45,10 @@ def searched_surface(
     whole, cell = system.whole(start.q), system.cell
     frozen = np.zeros(whole.shape[1], dtype=bool) if system.frozen is None else system.frozen
     way = minimum_image(end.q - start.q, cell)
-    length = _spacing(whole, ~frozen, cell) if whole.shape[1] > 1 else (
-        float(np.linalg.norm(way)) / WAY or 1.0
-    )  # fmt: skip
+    if whole.shape[1] > 1:
+        length = float(np.median(nearest_distances(whole, cell)[~frozen]))
+    else:
+        length = float(np.linalg.norm(way)) / WAY or 1.0
     unit = 2.0 ** round(np.log2(length / 1.1))
     energy = _energy_scale(problem, start.q, way)
     energy_unit = 2.0 ** round(np.log2(energy / USUAL))
@@ -58,9 +60,7 @@ def searched_surface(
         numbers = np.arange(len(numbers))
     alone = all(term.neighborhood is not None for term in system.potential.terms)
     inversion = alone and not frozen.any() and whole.shape[1] > 1
-    symmetry = EnergySymmetry(
-        numbers, motions, inversion, scaled_cell(cell, unit)
-    )  # fmt: skip
+    symmetry = EnergySymmetry(numbers, motions, inversion, scaled_cell(cell, unit))
     return SearchedSurface(surface, symmetry, length / unit, energy / energy_unit)
 
 
@@ -71,7 +71,7 @@ def _numbered(problem: PathProblem, q: np.ndarray, kinds: np.ndarray) -> bool:
     if not any(isinstance(term, ManyBodyPotential) for term in system.potential.terms):
         return False
     draw = np.random.default_rng(0)
-    spacing = _spacing(system.whole(q), np.ones(system.whole(q).shape[1], bool), system.cell)
+    spacing = float(np.median(nearest_distances(system.whole(q), system.cell)))
     near = q + 0.02 * spacing * draw.normal(size=q.shape)
     order = np.arange(len(kinds))
     for kind in {*kinds.tolist()}:
@@ -79,13 +79,6 @@ def _numbered(problem: PathProblem, q: np.ndarray, kinds: np.ndarray) -> bool:
     both = jnp.asarray(np.stack([near, near[:, order]], axis=2))
     one, other = np.asarray(system.potential.energy(both))
     return bool(abs(one - other) > 1e-9 * max(abs(one), abs(other)))
-
-
-def _spacing(q: np.ndarray, free: np.ndarray, cell) -> float:
-    """The median distance of the bodies that move to their nearest."""
-    d = minimum_image(q[:, :, None] - q[:, None, :], cell)
-    far = np.sqrt(np.sum(d * d, axis=0)) + np.where(np.eye(q.shape[1]) > 0, np.inf, 0.0)
-    return float(np.median(np.min(far, axis=1)[free]))
 
 
 def _energy_scale(problem: PathProblem, q: np.ndarray, way: np.ndarray) -> float:
