@@ -52,8 +52,8 @@ def levenberg_marquardt(
     x: Float[Array, "k ..."],
     low: Float[Array, "..."],
     high: Float[Array, "..."],
-    iterations: int,
-    tolerance: float,
+    iterations: int | jax.Array,
+    tolerance: float | jax.Array,
     inequalities: Callable[[jax.Array], jax.Array] | None = None,
 ) -> Fit:
     """Minimise the sum of squares of `residual` from x within [low, high] (k, broadcast to batch)
