@@ -272,8 +272,7 @@ def law_on_table(law: SumLaw, rows: TableRows, layout: Layout) -> SolvedLaw:
         missed[number] = np.where(fold, own - rows.output[learn], 0.0)
         left_out += np.where(fold, own, 0.0) / rows.repeats
     missed = np.where(np.isfinite(missed), missed, np.inf)
-    square = np.square(missed).reshape(rows.repeats, -1, len(learn)).sum(axis=1)
+    errors, squares = rows.cross_validated(missed)
     return SolvedLaw(
-        law, values, law.complexity(layout), cost, np.sqrt(square.mean(axis=1)),
-        square.mean(axis=0) * precision[learn] ** 2, said(values), left_out,
-    )  # fmt: skip
+        law, values, law.complexity(layout), cost, errors, squares, said(values), left_out
+    )
