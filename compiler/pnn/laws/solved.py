@@ -62,40 +62,34 @@ def solved_laws(rows: TableRows, layout: Layout) -> tuple[SumLaw, ...]:
     size = rows.size
     terms, values = term_values(candidate_terms(x.shape[1], allowed), x)
     table = _Table(x, y, precision, terms, values)
+    quotients = "inverse" in allowed
+    links = [one for one in LINKS if one.activation in {*allowed, "linear"}]
+    aims = {link: aim for link in links if (aim := table.linked(link)) is not None}
+    exact = [
+        law
+        for link, aim in aims.items()
+        for law in table.exact_laws(link, *aim, quotients)
+        if _is_exact(law, table.cost(law), size)
+    ]
+    if exact:
+        return (min(exact, key=lambda law: law.complexity(layout)),)
     judged: list[tuple[float, int, SumLaw]] = []
-    for link in LINKS:
-        if link.activation not in allowed and link.activation != "linear":
-            continue
-        aim = table.linked(link)
-        if aim is None:
-            continue
-        sign, target, weight = aim
-        for law in table.exact_laws(link, sign, target, weight, "inverse" in allowed):
-            if _is_exact(law, table.fit(law)[1], size):
-                judged.append((-np.inf, law.complexity(layout), law))
-    if judged:
-        return (min(judged, key=lambda one: one[1])[2],)
-    for link in LINKS:
-        if link.activation not in allowed and link.activation != "linear":
-            continue
-        aim = table.linked(link)
-        if aim is not None:
-            for law, terms_looked_at in table.sparse_laws(link, *aim, "inverse" in allowed):
-                _, cost = table.fit(law)
-                if np.isfinite(cost):
-                    criterion = _criterion(cost, len(y), law, terms_looked_at, size)
-                    if _is_exact(law, cost, size):
-                        criterion = -np.inf
-                    judged.append((criterion, law.complexity(layout), law))
+
+    def judge(law: SumLaw, terms_looked_at: int) -> None:
+        cost = table.cost(law)
+        if np.isfinite(cost):
+            criterion = _criterion(cost, len(y), law, terms_looked_at, size)
+            if _is_exact(law, cost, size):
+                criterion = -np.inf
+            judged.append((criterion, law.complexity(layout), law))
+
+    for link, aim in aims.items():
+        for law, terms_looked_at in table.sparse_laws(link, *aim, quotients):
+            judge(law, terms_looked_at)
     if judged:
         _, _, best = min(judged, key=lambda one: one[0])
         for law in table.beside(best):
-            cost = table.fit(law)[1]
-            if np.isfinite(cost):
-                criterion = _criterion(cost, len(y), law, len(terms), size)
-                if _is_exact(law, cost, size):
-                    criterion = -np.inf
-                judged.append((criterion, law.complexity(layout), law))
+            judge(law, len(terms))
     chosen, least = [], np.inf
     for criterion, _, law in sorted(judged, key=lambda one: (one[1], one[0])):
         if criterion < least:
@@ -237,10 +231,11 @@ class _Table:
         below = tuple(self.terms[places[k]] for k in subset if k >= top)
         return SumLaw(link, sign, above, below)
 
-    def fit(self, law: SumLaw) -> tuple[np.ndarray, float]:
+    def cost(self, law: SumLaw) -> float:
+        """The mean square that a law leaves after a few steps."""
         above = self.values[:, [self.index[t] for t in law.above]]
         below = self.values[:, [self.index[t] for t in law.below]]
-        return fit_sum_law(law, above, below, self.y, self.precision, FEW_STEPS)
+        return fit_sum_law(law, above, below, self.y, self.precision, FEW_STEPS)[1]
 
 
 def law_on_table(law: SumLaw, rows: TableRows, layout: Layout) -> SolvedLaw:
