@@ -32,12 +32,10 @@ def make_findings(
 ) -> Findings:
     """Findings from the archive's genomes (n, genes)."""
     front = front_of(laws, genomes, tell)
-    choice = recommended(laws, front)
     weighed = with_likeliest_noise(laws, min(front, key=lambda law: law.error))
     if weighed is not laws:
-        laws = weighed
-        front = front_of(laws, genomes, tell)
-        choice = recommended(laws, front)
+        laws, front = weighed, front_of(weighed, genomes, tell)
+    choice = recommended(laws, front)
     best = front[choice.index]
     plain, counted = baseline_complexities(laws)
     box = reference_corner(laws)
