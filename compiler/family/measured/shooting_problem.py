@@ -191,7 +191,10 @@ class ShootingProblem:
         o = self.observed
         t, values, weight, linked = segmented(o, noise.weights(o), count)
         trials = o.t.shape[1]
-        part = replace_data(whole, grid(t, self.dt, o.driving), values, weight, t)
+        part = replace(
+            whole, grid=grid(t, self.dt, o.driving), values=jnp.asarray(values),
+            weight=jnp.asarray(weight), t=jnp.asarray(t), serial=None,
+        )  # fmt: skip
         states = self.states(t[0].reshape(count, trials), lanes.shape[1])
         x = Unknowns(jnp.asarray(lanes), states)
         scaled = ScaledShooting(part, jnp.asarray(self.local), self.joint_scales(noise, part, x))
@@ -266,20 +269,3 @@ def local_scales(o: ObservedMotions, motions: dict[int, SmoothMotion], n: int) -
     span = np.max(o.t[-1] - o.t[0])
     slow = size / span if span > 0 else size
     return np.concatenate([size, np.maximum(rates, slow)])
-
-
-def replace_data(whole: TrajectoryResidual, steps, values, weight, t) -> TrajectoryResidual:
-    """A trajectory's residuals for other samples, all starts unknown, noise white."""
-    return TrajectoryResidual(
-        whole.ggl,
-        whole.fixed,
-        steps,
-        jnp.asarray(values),
-        jnp.asarray(weight),
-        jnp.asarray(t),
-        whole.names,
-        whole.k,
-        whole.contracts,
-        whole.inequalities,
-        formulas=whole.formulas,
-    )
