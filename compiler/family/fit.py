@@ -153,15 +153,12 @@ class Fitting:
 def _starter(problem: ShootingProblem, noise: Noise) -> Starter:
     o, n = problem.observed, problem.symbolic.n
     absolute = np.mean(noise.sigma, axis=(0, 2)) * o.size
-    of = {
-        state: np.array([
-            next((absolute[k] for k in o.channels(state) if o.names[k][1] == i), 1.0)
-            for i in range(n)
-        ])
-        for state in ("position", "momentum")
-    }  # fmt: skip
+    of_positions, of_momenta = (
+        np.array([absolute[places[i]] if i in places else 1.0 for i in range(n)])
+        for places in (o.places("position"), o.places("momentum"))
+    )
     return Starter(problem.symbolic, problem.ggl, problem.fixed, problem.within,
-                   problem.settings.seed, of["position"], of["momentum"], o.driving)  # fmt: skip
+                   problem.settings.seed, of_positions, of_momenta, o.driving)  # fmt: skip
 
 
 def _searched(

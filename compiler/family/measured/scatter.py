@@ -26,9 +26,9 @@ SIZES = (-1.0, 0.7)  # decades of what is not seen, about 1 or about the size of
 
 def is_hidden(problem: ShootingProblem) -> bool:
     """Whether a coordinate of some trial is not seen."""
-    return len(problem.motions) < problem.observed.t.shape[1] and {
-        problem.observed.names[k][1] for k in problem.observed.channels("position")
-    } != {*range(problem.symbolic.n)}  # fmt: skip
+    o = problem.observed
+    hidden = o.places("position").keys() != {*range(problem.symbolic.n)}
+    return len(problem.motions) < o.t.shape[1] and hidden
 
 
 def scattered_fit(problem: ShootingProblem, noise: Noise, number: int) -> BlockFit:
@@ -73,8 +73,7 @@ def _states(problem: ShootingProblem, dice: np.random.Generator) -> jax.Array:
     o, n = problem.observed, problem.symbolic.n
     states = np.zeros((2 * n, 1, o.t.shape[1], LANES))
     states[problem.free] = np.asarray(problem.states(o.t[:1], LANES))
-    seen = {i for k in o.channels("position") for i in [o.names[k][1]]}
-    rates = {o.names[k][1]: k for k in o.channels("velocity")}
+    seen, rates = o.places("position"), o.places("velocity")
     shape = (o.t.shape[1], LANES)
     span, spacing = np.max(o.t[-1] - o.t[0]), np.median(np.diff(o.t[:, 0]))
     sizes = [1.0, *(float(s) for s in o.size)]

@@ -211,7 +211,7 @@ class ShootingProblem:
     def joint_scales(self, noise: Noise, part: TrajectoryResidual, x: Unknowns) -> jax.Array:
         """What a difference of positions and momenta at a joint counts, (4 n, 1, lanes)."""
         n, o = self.symbolic.n, self.observed
-        places = {o.names[k][1]: k for k in o.channels("position")}
+        places = o.places("position")
         weight = np.array([
             np.max(noise.weights(o)[:, places[i]]) if i in places else 1.0 for i in range(n)
         ])  # fmt: skip
@@ -260,7 +260,7 @@ class ShootingProblem:
 
 def local_scales(o: ObservedMotions, motions: dict[int, SmoothMotion], n: int) -> np.ndarray:
     """Sizes (2 n,) of q and v, about their means."""
-    places = {o.names[k][1]: k for k in o.channels("position")}
+    places = o.places("position")
     size = np.array([o.size[places[i]] if i in places else 1.0 for i in range(n)])
     rates = np.zeros(n)
     for motion in motions.values():

@@ -55,8 +55,8 @@ class SmoothMotion:
 
 def smooth_motions(o: ObservedMotions, n: int) -> dict[int, SmoothMotion]:
     """By trial, those of which every coordinate is seen often enough."""
-    places = {o.names[k][1]: k for k in o.channels("position")}
-    momenta = {o.names[k][1]: k for k in o.channels("momentum")}
+    places = o.places("position")
+    momenta = o.places("momentum")
     result = {}
     for trial in range(o.t.shape[1]):
         seen = [o.there[:, places[i], trial] if i in places else None for i in range(n)]
@@ -109,8 +109,8 @@ def initial_states(
     """q and v (2 n, times, trials) of every trial at times (times, trials), from its curves; of a
     trial without them from its first samples."""
     result = np.zeros((2 * n, *times.shape))
-    places = {o.names[k][1]: k for k in o.channels("position")}
-    rates = {o.names[k][1]: k for k in o.channels("velocity")}
+    places = o.places("position")
+    rates = o.places("velocity")
     for trial in range(times.shape[1]):
         at = times[:, trial]
         if (motion := motions.get(trial)) is not None:
