@@ -16,11 +16,11 @@ from actionrun.compiler.numerics.optimizers.block_least_squares import BlockFit,
 from .noise import Noise
 from .segments import shooting_fit
 from .shooting_problem import ShootingProblem
+from .starts import are_apart
 
 LANES = 192
 STRETCHES = ((0.1, 15), (0.3, 15))  # of the motion, and iterations
 KEPT = 8
-APART = 1e-3  # relative difference of two starting points that are two
 SIZES = (-1.0, 0.7)  # decades of what is not seen, about 1 or about the size of a formula
 
 
@@ -41,7 +41,8 @@ def scattered_fit(problem: ShootingProblem, noise: Noise, number: int) -> BlockF
         smooth = replace(problem.formulas, periods=(0.0,) * len(problem.formulas.periods))
         problem = replace(problem, formulas=smooth)
     dice = np.random.default_rng([problem.settings.seed, number])
-    x = Unknowns(jnp.asarray(_coefficients(problem, dice)), _states(problem, dice))
+    even = dice.uniform(size=(len(problem.within.low), LANES))
+    x = Unknowns(jnp.asarray(problem.within.coefficients(even)), _states(problem, dice))
     low, high = problem.bounds(LANES)
     cost = jnp.zeros(LANES)
     for share, iterations in STRETCHES:
@@ -57,15 +58,6 @@ def scattered_fit(problem: ShootingProblem, noise: Noise, number: int) -> BlockF
     best = _distinct(np.asarray(cost), np.asarray(x.shared), width)
     chosen = jax.tree.map(lambda a: a[..., best], x)
     return problem.single(noise, np.asarray(chosen.shared), chosen.local)
-
-
-def _coefficients(problem: ShootingProblem, dice: np.random.Generator) -> np.ndarray:
-    """Coefficients (k, lanes) from their ranges; of ranges over decades, their logarithms."""
-    low, high = problem.within.low[:, None], problem.within.high[:, None]
-    even = dice.uniform(size=(len(low), LANES))
-    wide = (low > 0) & (high > 100 * low)
-    safe = np.where(low > 0, low, 1.0)
-    return np.where(wide, safe * (high / safe) ** even, low + (high - low) * even)
 
 
 def _states(problem: ShootingProblem, dice: np.random.Generator) -> jax.Array:
@@ -97,11 +89,7 @@ def _distinct(cost: np.ndarray, shared: np.ndarray, width: np.ndarray) -> np.nda
     chosen: list[int] = []
     for lane in np.argsort(np.where(np.isfinite(cost), cost, np.inf), kind="stable"):
         x = shared[:, lane]
-        if all(
-            np.max(np.abs(x - shared[:, j]) / (np.abs(x) + np.abs(shared[:, j]) + 1e-6 * width))
-            > APART
-            for j in chosen
-        ):
+        if all(are_apart(x, shared[:, j], width) for j in chosen):
             chosen.append(int(lane))
         if len(chosen) == KEPT:
             break
