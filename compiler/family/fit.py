@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import jax
 import numpy as np
@@ -28,7 +29,7 @@ from actionrun.compiler.symbolic.lagrangian_system import LagrangianSystem
 from actionrun.compiler.symbolic.lowered_system import parameters
 
 from .bounds import Ranges, active_constraints
-from .measured.goodness_of_fit import CREDIBLE
+from .measured.goodness_of_fit import CREDIBLE, ChannelFit, channel_fits
 from .measured.noise import SURE, Noise, correlated, first_noise, updated_noise
 from .measured.scatter import is_hidden, scattered_fit
 from .measured.segments import rows_at, shooting_fit
@@ -79,6 +80,12 @@ class FittedMotion:
     @property
     def observed(self) -> ObservedMotions:
         return self.problem.observed
+
+    @cached_property
+    def channels(self) -> tuple[ChannelFit, ...]:
+        """The goodness of fit, channel by channel."""
+        at = self.solution
+        return channel_fits(self.observed, self.noise, at.miss, at.white, at.leverage, at.expected)
 
 
 class Fitting:
