@@ -4,6 +4,7 @@ shooting, and what a solution says of the samples."""
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import jax
 import jax.numpy as jnp
@@ -22,7 +23,7 @@ from actionrun.compiler.numerics.inference.trajectory_residual import (
     TrajectoryResidual,
     modelled,
 )
-from actionrun.compiler.numerics.integrators.shooting import BatchIntegrator
+from actionrun.compiler.numerics.integrators.shooting import BatchIntegrator, Grid
 from actionrun.compiler.numerics.optimizers.block_least_squares import (
     BlockFit,
     Prior,
@@ -107,6 +108,11 @@ class ShootingProblem:
         """Sizes (m,) of the unknown starts."""
         return self.scales[self.free]
 
+    @cached_property
+    def steps(self) -> Grid:
+        """The integrator's steps between all samples."""
+        return grid(self.observed.t, self.dt, self.observed.driving)
+
     def trajectory(self, noise: Noise, share: float = 1.0) -> TrajectoryResidual:
         o = self.observed
         span = np.nanmax(o.t - o.t[:1], axis=0)
@@ -116,7 +122,7 @@ class ShootingProblem:
         if start is not None:
             given = jnp.asarray(np.where(np.isfinite(start), start, 0.0))
         return TrajectoryResidual(
-            self.ggl, self.fixed, grid(o.t, self.dt, o.driving), jnp.asarray(o.values),
+            self.ggl, self.fixed, self.steps, jnp.asarray(o.values),
             jnp.asarray(used), jnp.asarray(o.t), o.names, len(self.within.low), self.contracts,
             self.within.inequalities, given,
             None if serial is None else SerialCorrelation(*(jnp.asarray(a) for a in serial)),
