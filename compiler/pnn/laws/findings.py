@@ -20,7 +20,7 @@ from .noise import NoiseModel, likeliest_kind
 from .result import Law, constants
 from .search import LawSearch
 from .seeds import seed_genomes
-from .solved import SolvedLaw, law_on_table
+from .solved import SolvedLaw, fitted_output
 from .table import spread_over_draws
 from .table_formula import EXACT, covariance, on_table, with_enough_digits
 
@@ -104,7 +104,7 @@ def with_likeliest_noise(laws: LawSearch, law: Law) -> LawSearch:
     def fit(spread: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         weighed = replace(laws, rows=replace(rows, noise=replace(rows.noise, spread=spread)))
         if law.solved is not None:
-            given = law_on_table(law.solved.law, weighed.rows, laws.layout).given
+            given = fitted_output(law.solved.law, weighed.rows)
         else:
             row = np.asarray(law.genome)[None]
             given = weighed.fitter.predicted(row, weighed.fitter.whole(row)[0], everything)[0]

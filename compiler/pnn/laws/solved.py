@@ -238,36 +238,51 @@ class _Table:
         return fit_sum_law(law, above, below, self.y, self.precision, FEW_STEPS)[1]
 
 
-def law_on_table(law: SumLaw, rows: TableRows, layout: Layout) -> SolvedLaw:
-    """A law fitted to the rows to learn from, and cross-validated on the same folds as all."""
-    above, below = (
-        np.stack([t.values(rows.inputs) for t in part], axis=1)
-        if part
-        else np.zeros((len(rows.output), 0))
-        for part in (law.above, law.below)
-    )
-    learn, precision = rows.learn, rows.precision
+class _OnTable:
+    """A law with the values of its terms on all rows of a table."""
 
-    def fitted(places: np.ndarray) -> tuple[np.ndarray, float]:
-        return fit_sum_law(
-            law, above[places], below[places], rows.output[places], precision[places]
+    def __init__(self, law: SumLaw, rows: TableRows):
+        self.law, self.rows = law, rows
+        self.above, self.below = (
+            np.stack([t.values(rows.inputs) for t in part], axis=1)
+            if part
+            else np.zeros((len(rows.output), 0))
+            for part in (law.above, law.below)
         )
 
-    def said(constants: np.ndarray) -> np.ndarray:
-        split = above.shape[1]
-        with np.errstate(all="ignore"):
-            inner = (above @ constants[:split]) / (1 + below @ constants[split:])
-            return law.sign * law.link.back(inner)
+    def fitted(self, places: np.ndarray) -> tuple[np.ndarray, float]:
+        """Constants and the weighed mean square of a fit to the rows at `places`."""
+        return fit_sum_law(
+            self.law, self.above[places], self.below[places],
+            self.rows.output[places], self.rows.precision[places],
+        )  # fmt: skip
 
-    values, cost = fitted(learn)
+    def output(self, constants: np.ndarray) -> np.ndarray:
+        """What the law says for every row (n,)."""
+        split = self.above.shape[1]
+        with np.errstate(all="ignore"):
+            inner = (self.above @ constants[:split]) / (1 + self.below @ constants[split:])
+            return self.law.sign * self.law.link.back(inner)
+
+
+def fitted_output(law: SumLaw, rows: TableRows) -> np.ndarray:
+    """The output (n,) that a law says for every row, fitted to the rows to learn from."""
+    one = _OnTable(law, rows)
+    return one.output(one.fitted(rows.learn)[0])
+
+
+def law_on_table(law: SumLaw, rows: TableRows, layout: Layout) -> SolvedLaw:
+    """A law fitted to the rows to learn from, and cross-validated on the same folds as all."""
+    one, learn = _OnTable(law, rows), rows.learn
+    values, cost = one.fitted(learn)
     missed = np.zeros((len(rows.folds), len(learn)))
     left_out = np.zeros(len(learn))
     for number, fold in enumerate(rows.folds[:, learn]):
-        own = said(fitted(learn[~fold])[0])[learn]
+        own = one.output(one.fitted(learn[~fold])[0])[learn]
         missed[number] = np.where(fold, own - rows.output[learn], 0.0)
         left_out += np.where(fold, own, 0.0) / rows.repeats
     missed = np.where(np.isfinite(missed), missed, np.inf)
     errors, squares = rows.cross_validated(missed)
     return SolvedLaw(
-        law, values, law.complexity(layout), cost, errors, squares, said(values), left_out
+        law, values, law.complexity(layout), cost, errors, squares, one.output(values), left_out
     )
