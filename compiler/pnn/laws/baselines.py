@@ -51,7 +51,6 @@ def _fitted_baseline(study: Pnn, name: str, groups: Groups, rows: TableRows) -> 
     free = tuple(symbol(one) for one in dict.fromkeys(unknown) if _is_free(study, one, known))
     words = replace(groups.words, constants={**known, **{s.name: s for s in free}}, cache={})
     said = words.scalar(given)
-    left = groups.output if groups.target is None else groups.target
     target = None if groups.target is None else groups.target.name
     model = on_table(groups, said, free, rows)
     learn = rows.learn
@@ -72,7 +71,7 @@ def _fitted_baseline(study: Pnn, name: str, groups: Groups, rows: TableRows) -> 
     errors, squares = rows.cross_validated(missed)
     stds = model.stds(values)
     formula = LawFormula(
-        left, said, free, tuple(map(float, values)), stds,
+        groups.left, said, free, tuple(map(float, values)), stds,
         replace(groups, words=words),
         constant_units(study, given.tree, [s.name for s in free], target),
     )  # fmt: skip

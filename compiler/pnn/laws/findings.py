@@ -178,10 +178,10 @@ def _solved(laws: LawSearch, one: SolvedLaw, objective: float) -> Law:
     output, values = one.law.formula(laws.groups.inputs, names, one.values)
     expression = laws.groups.back(output)
     expression = min(expression, sp.expand_mul(expression, deep=False), key=sp.count_ops)
-    left = laws.groups.output if laws.groups.target is None else laws.groups.target
     model = on_table(laws.groups, expression, names, laws.rows)
     numbers = tuple(map(float, values))
-    formula = LawFormula(left, expression, names, numbers, model.stds(values), laws.groups)
+    stds = model.stds(values)
+    formula = LawFormula(laws.groups.left, expression, names, numbers, stds, laws.groups)
     return Law(
         None, None, one.complexity, float(one.errors.mean()), spread_over_draws(one.errors),
         laws.rows.test_error(one.given), objective, one.cost, one.squares,

@@ -44,6 +44,11 @@ class Groups:
     units: Mapping[str, str]
     file_units: Mapping[str, float]
 
+    @property
+    def left(self) -> sp.Expr:
+        """What a law is for: the target, or the output where there is none."""
+        return self.output if self.target is None else self.target
+
     def back(self, value: sp.Expr) -> sp.Expr:
         """The target where the output is `value`; `value` itself where there is no target."""
         solved = None if self.target is None else inverse(self.output, self.target, value)
