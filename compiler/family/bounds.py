@@ -42,6 +42,14 @@ class Ranges(NamedTuple):
     inequalities: InequalityConstraints | None
     share: float = 1.0
 
+    def coefficients(self, at: np.ndarray) -> np.ndarray:
+        """Coefficients (k, lanes) at shares of their ranges; of ranges over decades, of their
+        logarithms."""
+        low, high = self.low[:, None], self.high[:, None]
+        wide = (low > 0) & (high > 100 * low)
+        safe = np.where(low > 0, low, 1.0)
+        return np.where(wide, safe * (high / safe) ** at, low + (high - low) * at)
+
 
 def ranges(study: Family, symbolic: LagrangianSystem) -> Ranges:
     """The ranges of the coefficients, narrowed by the constraints of the study. Raises Faults where

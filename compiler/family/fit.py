@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import jax
 import numpy as np
@@ -28,7 +29,7 @@ from actionrun.compiler.symbolic.lagrangian_system import LagrangianSystem
 from actionrun.compiler.symbolic.lowered_system import parameters
 
 from .bounds import Ranges, active_constraints
-from .measured.goodness_of_fit import CREDIBLE
+from .measured.goodness_of_fit import CREDIBLE, ChannelFit, channel_fits
 from .measured.noise import SURE, Noise, correlated, first_noise, updated_noise
 from .measured.scatter import is_hidden, scattered_fit
 from .measured.segments import rows_at, shooting_fit
@@ -79,6 +80,12 @@ class FittedMotion:
     @property
     def observed(self) -> ObservedMotions:
         return self.problem.observed
+
+    @cached_property
+    def channels(self) -> tuple[ChannelFit, ...]:
+        """The goodness of fit, channel by channel."""
+        at = self.solution
+        return channel_fits(self.observed, self.noise, at.miss, at.white, at.leverage, at.expected)
 
 
 class Fitting:
@@ -136,8 +143,8 @@ class Fitting:
             gone = np.array([c.name in dropped for c in problem.symbolic.coefficients])
             low, high = (np.where(gone, 0.0, end) for end in (within.low, within.high))
             problem = replace(problem, within=within._replace(low=low, high=high))
-        fit, noise = _with_noise(problem, fit, noise, tell)
-        shift = _step_shift(problem, fit, noise)
+        fit, noise, at = _with_noise(problem, fit, noise, tell)
+        shift = _step_shift(problem, fit, noise, at)
         for halving in range(HALVINGS):
             if not shift > STEP_SHARE:
                 break
@@ -145,23 +152,20 @@ class Fitting:
             order = 2 * problem.ggl.r + 2
             finer = int(np.ceil(np.log2(2 * shift / STEP_SHARE) / order)) if shift < 1e6 else 2
             problem = replace(problem, dt=problem.dt / 2 ** min(max(finer, 1), 3))
-            fit, noise = _with_noise(problem, fit, noise, tell)
-            shift = _step_shift(problem, fit, noise)
-        return _fitted_motion(problem, fit, noise, shift, choice)
+            fit, noise, at = _with_noise(problem, fit, noise, tell)
+            shift = _step_shift(problem, fit, noise, at)
+        return _fitted_motion(problem, fit, noise, at, shift, choice)
 
 
 def _starter(problem: ShootingProblem, noise: Noise) -> Starter:
     o, n = problem.observed, problem.symbolic.n
     absolute = np.mean(noise.sigma, axis=(0, 2)) * o.size
-    of = {
-        state: np.array([
-            next((absolute[k] for k in o.channels(state) if o.names[k][1] == i), 1.0)
-            for i in range(n)
-        ])
-        for state in ("position", "momentum")
-    }  # fmt: skip
+    of_positions, of_momenta = (
+        np.array([absolute[places[i]] if i in places else 1.0 for i in range(n)])
+        for places in (o.places("position"), o.places("momentum"))
+    )
     return Starter(problem.symbolic, problem.ggl, problem.fixed, problem.within,
-                   problem.settings.seed, of["position"], of["momentum"], o.driving)  # fmt: skip
+                   problem.settings.seed, of_positions, of_momenta, o.driving)  # fmt: skip
 
 
 def _searched(
@@ -233,22 +237,24 @@ def _selected(problem: ShootingProblem, fit: BlockFit, noise: Noise, tell: Tell)
     return choice
 
 
-def _with_noise(problem: ShootingProblem, fit: BlockFit, noise: Noise, tell: Tell):
+def _with_noise(
+    problem: ShootingProblem, fit: BlockFit, noise: Noise, tell: Tell
+) -> tuple[BlockFit, Noise, Solution]:
     """The fit and the noise that its residuals have, each from the other until both stay; noise
-    with a memory where that is what the residuals have."""
+    with a memory where that is what the residuals have. And the fit linearized."""
     o, settings = problem.observed, problem.settings
     tell("noise", 0, 1, {})
     fit, noise = _settled(problem, fit, noise)
-    with_memory = None
+    at, with_memory = problem.solution(fit, noise), None
     if not noise.tau.any():
-        at = problem.solution(fit, noise)
         with_memory = correlated(noise, o, at.miss, at.expected, settings)
     if with_memory is not None:
         again, with_memory = _settled(problem, fit, with_memory)
-        if problem.solution(again, with_memory).is_white(o) or settings.correlation == "ar1":
-            fit, noise = again, with_memory
+        at_again = problem.solution(again, with_memory)
+        if at_again.is_white(o) or settings.correlation == "ar1":
+            fit, noise, at = again, with_memory, at_again
     tell("noise", 1, 1, {})
-    return fit, noise
+    return fit, noise, at
 
 
 def _settled(problem: ShootingProblem, fit: BlockFit, noise: Noise) -> tuple[BlockFit, Noise]:
@@ -274,9 +280,9 @@ def _settled(problem: ShootingProblem, fit: BlockFit, noise: Noise) -> tuple[Blo
     return fit, noise
 
 
-def _step_shift(problem: ShootingProblem, fit: BlockFit, noise: Noise) -> float:
+def _step_shift(problem: ShootingProblem, fit: BlockFit, noise: Noise, at: Solution) -> float:
     """By how much half the step would move the coefficients, in their deviations, at most."""
-    at, half = problem.solution(fit, noise), replace(problem, dt=problem.dt / 2)
+    half = replace(problem, dt=problem.dt / 2)
     finer = half.shooting(half.trajectory(noise))
     fine = np.asarray(rows_at(finer, joined(fit.unknowns)))[..., 0] / noise.unit
     moved = at.inverse @ np.einsum("rkt,rt->k", at.projected.rows, fine - at.rows)
@@ -287,7 +293,7 @@ def _step_shift(problem: ShootingProblem, fit: BlockFit, noise: Noise) -> float:
 
 
 def _fitted_motion(
-    problem: ShootingProblem, fit: BlockFit, noise: Noise, shift: float,
+    problem: ShootingProblem, fit: BlockFit, noise: Noise, at: Solution, shift: float,
     choice: TermSelection | None,
 ) -> FittedMotion:  # fmt: skip
     fit = lane_of(fit, 0)
@@ -297,7 +303,7 @@ def _fitted_motion(
     if problem.free:
         starts[problem.free] = np.asarray(fit.unknowns.local)[:, 0, :, 0] * problem.local[:, None]
     return FittedMotion(
-        problem, noise, problem.solution(fit, noise), np.asarray(fit.unknowns.shared)[:, 0], starts,
+        problem, noise, at, np.asarray(fit.unknowns.shared)[:, 0], starts,
         np.asarray(fit.at_bound)[:, 0], bool(np.asarray(fit.converged)[0]),
         active_constraints(fit, problem.within.inequalities)[0], choice, shift,
     )  # fmt: skip

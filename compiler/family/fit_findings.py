@@ -22,7 +22,7 @@ from .fit import FittedMotion, Fitting
 from .measured.checks import LEAST_MOTION, checks, outlier_notes, tail_notes, variable_name
 from .measured.comparison import with_comparison
 from .measured.errors import FitErrors, fit_errors
-from .measured.goodness_of_fit import ChannelFit, channel_fits
+from .measured.goodness_of_fit import ChannelFit
 from .measured.posterior import with_posterior
 from .observations import missing
 from .term_selection import TermSelection
@@ -56,17 +56,13 @@ class FitReport:
 def fit_findings(m: FittedMotion) -> Findings:
     """Findings of a fit."""
     names = [c.name for c in m.symbolic.coefficients]
-    channels = channel_fits(
-        m.observed, m.noise, m.solution.miss, m.solution.white, m.solution.leverage,
-        m.solution.expected,
-    )  # fmt: skip
-    errors = fit_errors(m, channels)
+    errors = fit_errors(m)
     known = _identified(m, names, errors)
     combined = _combined(m, names, known, errors)
     residual = _residuals(m)
     coefficients = _coefficients(m, names, known, errors)
     values = {n: (c["value"], c["std"]) for n, c in coefficients.items()}
-    said = {variable_name(m, k): c for k, c in enumerate(channels)}
+    said = {variable_name(m, k): c for k, c in enumerate(m.channels)}
     o = m.observed
     metrics: dict[str, float | int] = {
         "samples": int(o.there.sum()),

@@ -37,12 +37,12 @@ class ObservedMotions(NamedTuple):
     def there(self) -> np.ndarray:
         return self.weight > 0
 
-    def channels(self, state: str) -> list[int]:
-        """The channels that are this part of the state."""
-        return [
-            k for k, (key, _) in enumerate(self.names)
+    def places(self, state: str) -> dict[int, int]:
+        """The channels that are this part of the state, by the component that they show."""
+        return {
+            i: k for k, (key, i) in enumerate(self.names)
             if key != KEY and OBSERVABLES[key].state == state
-        ]  # fmt: skip
+        }  # fmt: skip
 
 
 def observed_motions(

@@ -17,7 +17,6 @@ from actionrun.compiler.findings import Check, Findings, Table
 from actionrun.compiler.numerics.optimizers.block_least_squares import Unknowns
 from actionrun.compiler.program import Tell
 
-from .goodness_of_fit import channel_fits
 from .noise import serial_correlation
 
 CLEAR = 10.0  # of a criterion: a difference beyond it is as good as certain (Kass and Raftery)
@@ -54,13 +53,12 @@ def law_score(name: str, m: FittedMotion, folds: int) -> LawScore:
     rho = np.zeros(o.values.shape) if serial is None else serial[1]
     deviance = np.where(there, 2 * np.log(noise.sigma) + np.log(1 - rho**2) + at.white**2, 0)
     minus_two_log = float(deviance.sum()) + n * log(2 * pi)
-    channels = channel_fits(o, noise, at.miss, at.white, at.leverage, at.expected)
-    chis = [c.chi_square for c in channels if c.chi_square is not None]
+    chis = [c.chi_square for c in m.channels if c.chi_square is not None]
     correction = 2 * unknowns * (unknowns + 1) / (n - unknowns - 1) if n > unknowns + 1 else np.inf
     return LawScore(
         name, free, max(chis) if chis else None, minus_two_log + unknowns * log(n),
         minus_two_log + 2 * unknowns + correction, held_out_error(m, folds),
-        m.converged and all(c.is_noise and c.is_white for c in channels),
+        m.converged and all(c.is_noise and c.is_white for c in m.channels),
     )  # fmt: skip
 
 
@@ -88,9 +86,9 @@ def with_comparison(
     findings: Findings, m: FittedMotion, rivals: Mapping[str, FittedMotion], folds: int, tell: Tell
 ) -> Findings:
     """Findings of a fit with those of its rivals beside them."""
-    scores = []
-    for number, (name, fit) in enumerate({HERE: m, **rivals}.items()):
-        tell("left out", number, len(rivals) + 1, {})
+    fits, scores = {HERE: m, **rivals}, []
+    for number, (name, fit) in enumerate(fits.items()):
+        tell("left out", number, len(fits), {})
         scores.append(law_score(name, fit, folds))
     order = sorted(scores, key=lambda s: s.bic)
     rows = tuple(
@@ -116,7 +114,7 @@ def with_comparison(
             "k": s.coefficients, "chi_square_per_degree_of_freedom": s.chi_square,
             "bic": s.bic, "aicc": s.aicc, "held_out": s.held_out, "noise_only": s.sound,
         }
-        for s in scores for fit in ({HERE: m, **rivals}[s.name],)
+        for s, fit in zip(scores, fits.values(), strict=True)
     }  # fmt: skip
     return replace(
         findings,

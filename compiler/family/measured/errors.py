@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 from actionrun.compiler.numerics.inference.block_covariance import inverse_information, sandwich
 
-from .goodness_of_fit import ChannelFit, memory, motion_chance, student_factors
+from .goodness_of_fit import memory, motion_chance, student_factors
 
 if TYPE_CHECKING:
     from actionrun.compiler.family.fit import FittedMotion
@@ -45,9 +44,9 @@ class FitErrors:
         return self.covariance / np.outer(std, std)
 
 
-def fit_errors(m: FittedMotion, channels: Sequence[ChannelFit]) -> FitErrors:
+def fit_errors(m: FittedMotion) -> FitErrors:
     """The errors that the residuals ask for."""
-    o, at, inverse = m.observed, m.solution, m.solution.inverse
+    o, at, inverse, channels = m.observed, m.solution, m.solution.inverse, m.channels
     samples, count, trials = o.values.shape
     freedom = sum(c.freedom for c in channels)
     share = min(freedom / max(int(o.there.sum()), 1), 1.0)

@@ -16,19 +16,19 @@ from actionrun.compiler.numerics.optimizers.block_least_squares import BlockFit,
 from .noise import Noise
 from .segments import shooting_fit
 from .shooting_problem import ShootingProblem
+from .starts import are_apart
 
 LANES = 192
 STRETCHES = ((0.1, 15), (0.3, 15))  # of the motion, and iterations
 KEPT = 8
-APART = 1e-3  # relative difference of two starting points that are two
 SIZES = (-1.0, 0.7)  # decades of what is not seen, about 1 or about the size of a formula
 
 
 def is_hidden(problem: ShootingProblem) -> bool:
     """Whether a coordinate of some trial is not seen."""
-    return len(problem.motions) < problem.observed.t.shape[1] and {
-        problem.observed.names[k][1] for k in problem.observed.channels("position")
-    } != {*range(problem.symbolic.n)}  # fmt: skip
+    o = problem.observed
+    hidden = o.places("position").keys() != {*range(problem.symbolic.n)}
+    return len(problem.motions) < o.t.shape[1] and hidden
 
 
 def scattered_fit(problem: ShootingProblem, noise: Noise, number: int) -> BlockFit:
@@ -41,7 +41,8 @@ def scattered_fit(problem: ShootingProblem, noise: Noise, number: int) -> BlockF
         smooth = replace(problem.formulas, periods=(0.0,) * len(problem.formulas.periods))
         problem = replace(problem, formulas=smooth)
     dice = np.random.default_rng([problem.settings.seed, number])
-    x = Unknowns(jnp.asarray(_coefficients(problem, dice)), _states(problem, dice))
+    even = dice.uniform(size=(len(problem.within.low), LANES))
+    x = Unknowns(jnp.asarray(problem.within.coefficients(even)), _states(problem, dice))
     low, high = problem.bounds(LANES)
     cost = jnp.zeros(LANES)
     for share, iterations in STRETCHES:
@@ -59,22 +60,12 @@ def scattered_fit(problem: ShootingProblem, noise: Noise, number: int) -> BlockF
     return problem.single(noise, np.asarray(chosen.shared), chosen.local)
 
 
-def _coefficients(problem: ShootingProblem, dice: np.random.Generator) -> np.ndarray:
-    """Coefficients (k, lanes) from their ranges; of ranges over decades, their logarithms."""
-    low, high = problem.within.low[:, None], problem.within.high[:, None]
-    even = dice.uniform(size=(len(low), LANES))
-    wide = (low > 0) & (high > 100 * low)
-    safe = np.where(low > 0, low, 1.0)
-    return np.where(wide, safe * (high / safe) ** even, low + (high - low) * even)
-
-
 def _states(problem: ShootingProblem, dice: np.random.Generator) -> jax.Array:
     """Starts (2 n, 1, trials, lanes) in their scales: as they are seen, else drawn."""
     o, n = problem.observed, problem.symbolic.n
     states = np.zeros((2 * n, 1, o.t.shape[1], LANES))
     states[problem.free] = np.asarray(problem.states(o.t[:1], LANES))
-    seen = {i for k in o.channels("position") for i in [o.names[k][1]]}
-    rates = {o.names[k][1]: k for k in o.channels("velocity")}
+    seen, rates = o.places("position"), o.places("velocity")
     shape = (o.t.shape[1], LANES)
     span, spacing = np.max(o.t[-1] - o.t[0]), np.median(np.diff(o.t[:, 0]))
     sizes = [1.0, *(float(s) for s in o.size)]
@@ -98,11 +89,7 @@ def _distinct(cost: np.ndarray, shared: np.ndarray, width: np.ndarray) -> np.nda
     chosen: list[int] = []
     for lane in np.argsort(np.where(np.isfinite(cost), cost, np.inf), kind="stable"):
         x = shared[:, lane]
-        if all(
-            np.max(np.abs(x - shared[:, j]) / (np.abs(x) + np.abs(shared[:, j]) + 1e-6 * width))
-            > APART
-            for j in chosen
-        ):
+        if all(are_apart(x, shared[:, j], width) for j in chosen):
             chosen.append(int(lane))
         if len(chosen) == KEPT:
             break

@@ -4,6 +4,7 @@ shooting, and what a solution says of the samples."""
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import jax
 import jax.numpy as jnp
@@ -22,7 +23,7 @@ from actionrun.compiler.numerics.inference.trajectory_residual import (
     TrajectoryResidual,
     modelled,
 )
-from actionrun.compiler.numerics.integrators.shooting import BatchIntegrator
+from actionrun.compiler.numerics.integrators.shooting import BatchIntegrator, Grid
 from actionrun.compiler.numerics.optimizers.block_least_squares import (
     BlockFit,
     Prior,
@@ -107,6 +108,11 @@ class ShootingProblem:
         """Sizes (m,) of the unknown starts."""
         return self.scales[self.free]
 
+    @cached_property
+    def steps(self) -> Grid:
+        """The integrator's steps between all samples."""
+        return grid(self.observed.t, self.dt, self.observed.driving)
+
     def trajectory(self, noise: Noise, share: float = 1.0) -> TrajectoryResidual:
         o = self.observed
         span = np.nanmax(o.t - o.t[:1], axis=0)
@@ -116,7 +122,7 @@ class ShootingProblem:
         if start is not None:
             given = jnp.asarray(np.where(np.isfinite(start), start, 0.0))
         return TrajectoryResidual(
-            self.ggl, self.fixed, grid(o.t, self.dt, o.driving), jnp.asarray(o.values),
+            self.ggl, self.fixed, self.steps, jnp.asarray(o.values),
             jnp.asarray(used), jnp.asarray(o.t), o.names, len(self.within.low), self.contracts,
             self.within.inequalities, given,
             None if serial is None else SerialCorrelation(*(jnp.asarray(a) for a in serial)),
@@ -191,7 +197,10 @@ class ShootingProblem:
         o = self.observed
         t, values, weight, linked = segmented(o, noise.weights(o), count)
         trials = o.t.shape[1]
-        part = replace_data(whole, grid(t, self.dt, o.driving), values, weight, t)
+        part = replace(
+            whole, grid=grid(t, self.dt, o.driving), values=jnp.asarray(values),
+            weight=jnp.asarray(weight), t=jnp.asarray(t), serial=None,
+        )  # fmt: skip
         states = self.states(t[0].reshape(count, trials), lanes.shape[1])
         x = Unknowns(jnp.asarray(lanes), states)
         scaled = ScaledShooting(part, jnp.asarray(self.local), self.joint_scales(noise, part, x))
@@ -208,7 +217,7 @@ class ShootingProblem:
     def joint_scales(self, noise: Noise, part: TrajectoryResidual, x: Unknowns) -> jax.Array:
         """What a difference of positions and momenta at a joint counts, (4 n, 1, lanes)."""
         n, o = self.symbolic.n, self.observed
-        places = {o.names[k][1]: k for k in o.channels("position")}
+        places = o.places("position")
         weight = np.array([
             np.max(noise.weights(o)[:, places[i]]) if i in places else 1.0 for i in range(n)
         ])  # fmt: skip
@@ -257,7 +266,7 @@ class ShootingProblem:
 
 def local_scales(o: ObservedMotions, motions: dict[int, SmoothMotion], n: int) -> np.ndarray:
     """Sizes (2 n,) of q and v, about their means."""
-    places = {o.names[k][1]: k for k in o.channels("position")}
+    places = o.places("position")
     size = np.array([o.size[places[i]] if i in places else 1.0 for i in range(n)])
     rates = np.zeros(n)
     for motion in motions.values():
@@ -266,20 +275,3 @@ def local_scales(o: ObservedMotions, motions: dict[int, SmoothMotion], n: int) -
     span = np.max(o.t[-1] - o.t[0])
     slow = size / span if span > 0 else size
     return np.concatenate([size, np.maximum(rates, slow)])
-
-
-def replace_data(whole: TrajectoryResidual, steps, values, weight, t) -> TrajectoryResidual:
-    """A trajectory's residuals for other samples, all starts unknown, noise white."""
-    return TrajectoryResidual(
-        whole.ggl,
-        whole.fixed,
-        steps,
-        jnp.asarray(values),
-        jnp.asarray(weight),
-        jnp.asarray(t),
-        whole.names,
-        whole.k,
-        whole.contracts,
-        whole.inequalities,
-        formulas=whole.formulas,
-    )

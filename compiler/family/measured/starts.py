@@ -55,8 +55,8 @@ class SmoothMotion:
 
 def smooth_motions(o: ObservedMotions, n: int) -> dict[int, SmoothMotion]:
     """By trial, those of which every coordinate is seen often enough."""
-    places = {o.names[k][1]: k for k in o.channels("position")}
-    momenta = {o.names[k][1]: k for k in o.channels("momentum")}
+    places = o.places("position")
+    momenta = o.places("momentum")
     result = {}
     for trial in range(o.t.shape[1]):
         seen = [o.there[:, places[i], trial] if i in places else None for i in range(n)]
@@ -109,8 +109,8 @@ def initial_states(
     """q and v (2 n, times, trials) of every trial at times (times, trials), from its curves; of a
     trial without them from its first samples."""
     result = np.zeros((2 * n, *times.shape))
-    places = {o.names[k][1]: k for k in o.channels("position")}
-    rates = {o.names[k][1]: k for k in o.channels("velocity")}
+    places = o.places("position")
+    rates = o.places("velocity")
     for trial in range(times.shape[1]):
         at = times[:, trial]
         if (motion := motions.get(trial)) is not None:
@@ -178,7 +178,8 @@ class Starter:
     def candidates(self, motions: dict[int, SmoothMotion]) -> np.ndarray:
         """Coefficients (k, candidates), the most promising first."""
         k, low, high = len(self.within.low), self.within.low, self.within.high
-        drawn = self._drawn(DRAWS)
+        even = jax.random.uniform(jax.random.key(self.seed), (k, DRAWS))
+        drawn = self.within.coefficients(np.asarray(even))
         if not motions:
             return drawn[:, :STARTS]
         chosen = self._chosen(motions)
@@ -204,13 +205,6 @@ class Starter:
         first = best[:AT_ONCE] + best[-1:] * (AT_ONCE - len(best))
         # the weak form may be wrong where samples are sparse: later ones begin anywhere
         return np.stack([*first, *best[AT_ONCE : AT_ONCE + 2], *starts.T], axis=1).reshape(k, -1)
-
-    def _drawn(self, count: int) -> np.ndarray:
-        low, high = self.within.low[:, None], self.within.high[:, None]
-        even = np.asarray(jax.random.uniform(jax.random.key(self.seed), (len(low), count)))
-        wide = (low > 0) & (high > 100 * low)
-        safe = np.where(low > 0, low, 1.0)
-        return np.where(wide, safe * (high / safe) ** even, low + (high - low) * even)
 
     def _chosen(self, motions: dict[int, SmoothMotion]) -> list[SmoothMotion]:
         """Trials evenly out of all, of not more samples than the weak form is to see."""
@@ -279,13 +273,16 @@ class Starter:
         return drawn
 
 
+def are_apart(x: np.ndarray, y: np.ndarray, width: np.ndarray) -> bool:
+    """Whether two starting points (k,) are two, within ranges of some width."""
+    size = np.abs(x) + np.abs(y) + 1e-6 * width + 1e-300
+    return bool(np.max(np.abs(x - y) / size) > APART)
+
+
 def _distinct(found: list[np.ndarray], width: np.ndarray) -> list[np.ndarray]:
     """Starting points without those that are all but an earlier one."""
     result: list[np.ndarray] = []
     for x in found:
-        if np.isfinite(x).all() and all(
-            np.max(np.abs(x - y) / (np.abs(x) + np.abs(y) + 1e-6 * width + 1e-300)) > APART
-            for y in result
-        ):
+        if np.isfinite(x).all() and all(are_apart(x, y, width) for y in result):
             result.append(x)
     return result or found[:1]

@@ -34,42 +34,39 @@ def hamiltonian_chains(
     """Draws of a density that is about a standard normal one, after `warm` of them that are not
     kept; where the density is no number it counts as nothing."""
 
-    def slope(z):
-        value, grad = jax.value_and_grad(lambda x: jnp.sum(log_density(x)))(z)
-        del value
-        return jnp.where(jnp.isfinite(grad), grad, 0.0)
-
-    def density(z):
-        value = log_density(z)
-        return jnp.where(jnp.isfinite(value), value, -jnp.inf)
+    def density_and_slope(z):
+        value, pull = jax.vjp(log_density, z)
+        (slope,) = pull(jnp.ones_like(value))
+        value = jnp.where(jnp.isfinite(value), value, -jnp.inf)
+        return value, jnp.where(jnp.isfinite(slope), slope, 0.0)
 
     d, chains = start.shape
 
     def draw(carry, key):
-        z, log, count = carry
+        z, log, slope, count = carry
         keys = jax.random.split(key, 3)
         p = jax.random.normal(keys[0], z.shape)
         h = STEP / d**0.25 * (1 + JITTER * (2 * jax.random.uniform(keys[1], (chains,)) - 1))
 
         def leap(_, state):
-            z, p, force = state
+            z, p, _, force = state
             p = p + h / 2 * force
             z = z + h * p
-            force = slope(z)
-            return z, p + h / 2 * force, force
+            value, force = density_and_slope(z)
+            return z, p + h / 2 * force, value, force
 
-        new, q, _ = jax.lax.fori_loop(0, LEAPS, leap, (z, p, slope(z)))
-        new_log = density(new)
+        new, q, new_log, new_slope = jax.lax.fori_loop(0, LEAPS, leap, (z, p, log, slope))
         gain = new_log - log + (jnp.sum(p**2, axis=0) - jnp.sum(q**2, axis=0)) / 2
         taken = jnp.log(jax.random.uniform(keys[2], (chains,))) < gain
-        z, log = jnp.where(taken, new, z), jnp.where(taken, new_log, log)
-        return (z, log, count + taken), z
+        z, log, slope = (
+            jnp.where(taken, a, b) for a, b in ((new, z), (new_log, log), (new_slope, slope))
+        )
+        return (z, log, slope, count + taken), z
 
-    begin = (start, density(start), jnp.zeros(chains))
-    carry, _ = jax.lax.scan(draw, begin, jax.random.split(jax.random.fold_in(key, 0), warm))
-    carry = (carry[0], carry[1], jnp.zeros(chains))
-    (_, _, count), kept = jax.lax.scan(
-        draw, carry, jax.random.split(jax.random.fold_in(key, 1), draws)
+    begin = (start, *density_and_slope(start), jnp.zeros(chains))
+    warmed, _ = jax.lax.scan(draw, begin, jax.random.split(jax.random.fold_in(key, 0), warm))
+    (*_, count), kept = jax.lax.scan(
+        draw, (*warmed[:-1], jnp.zeros(chains)), jax.random.split(jax.random.fold_in(key, 1), draws)
     )
     return Chains(kept, count / draws)
 

@@ -19,14 +19,13 @@ from actionrun.compiler.numerics.linalg import solve
 from jaxtyping import Array, Bool, Float, Int
 
 from .inequality_constraints import (
-    TOUCH,
-    active_set,
-    add_penalty,
-    constraint_normals,
-    project_feasible,
+    allowed_cost,
+    ended_on,
+    feasible_start,
+    feasible_step,
     value_and_jacobian,
 )
-from .levenberg_marquardt import DAMPING, FLAT, ROUNDING
+from .levenberg_marquardt import ROUNDING, Progress, outward
 
 
 class Unknowns(NamedTuple):
@@ -231,16 +230,10 @@ def block_least_squares(
 
     def at(x):
         cost, normal = normal_equations(blocks, x, prior)
-        if inequalities is not None:
-            allowed = jnp.all(inequalities(x.shared) >= -TOUCH, axis=0)
-            cost = jnp.where(allowed, cost, jnp.inf)
-        return cost, normal
-
-    def held(c, g):
-        return ((c <= low) & (g > 0)) | ((c >= high) & (g < 0))
+        return allowed_cost(inequalities, x.shared, cost), normal
 
     def stepped(x, normal, damping):
-        free = ~held(x.shared, normal.shared_gradient)
+        free = ~outward(x.shared, normal.shared_gradient, low, high)
         scale, scale_s = scales(normal)
         scaled = in_units(normal, scale, scale_s, free)
         scaled = scaled._replace(
@@ -250,63 +243,43 @@ def block_least_squares(
         done = eliminate(scaled)
         right = jnp.where(free, done.right, 0)
         reduced = jnp.where(free[:, None] & free[None], done.reduced, eye_k)
-        if inequalities is None:
-            c = jnp.clip(x.shared + solve(reduced, right[:, None])[:, 0] / scale, low, high)
-        else:
-            walls = constraint_normals(inequalities, x.shared, scale, free)
-            reduced, right = add_penalty(reduced, right, walls, active_set(reduced, right, walls))
-            c = x.shared + solve(reduced, right[:, None])[:, 0] / scale
-            c = project_feasible(inequalities, c, scale, low, high)
+        c = feasible_step(inequalities, x.shared, scale, (reduced, right), free, (low, high))
         moved = jnp.where(free, (c - x.shared) * scale, 0)
         return Unknowns(c, x.local + back_substituted(done, moved) / scale_s)
 
     def body(state):
-        x, trial, cost, normal, damping, done, count = state
-        new_cost, new_normal = at(trial)
-        first = count == 0
-        better = (new_cost < cost) | first
+        x, trial, normal, before = state
+        cost, new_normal = at(trial)
         of_shared, of_local = (
             jnp.max(jnp.abs(b - a) / (jnp.abs(a) + jnp.abs(b) + tiny), axis=axes, initial=0.0)
             for a, b, axes in ((x.shared, trial.shared, 0), (x.local, trial.local, (0, 1, 2)))
         )
-        size = jnp.maximum(of_shared, of_local)
-        still = ~better & ((damping > 1e10) | (size <= 1e-16))
-        small = (better & (size <= tolerance)) | (jnp.abs(new_cost - cost) <= FLAT * eps * cost)
-        keep = better & ~done
-        x, cost, normal = jax.tree.map(
-            lambda new, old: jnp.where(keep, new, old),
-            (trial, new_cost, new_normal), (x, cost, normal),
-        )  # fmt: skip
-        damping = jnp.where(first, damping, DAMPING.next(damping, better))
-        ended = jnp.where(first, ~jnp.isfinite(cost), still | small) | (cost <= rounding)
-        return x, stepped(x, normal, damping), cost, normal, damping, done | ended, count + 1
+        now, keep = before.after(cost, jnp.maximum(of_shared, of_local), tolerance, rounding)
+        x, normal = jax.tree.map(
+            lambda new, old: jnp.where(keep, new, old), (trial, new_normal), (x, normal)
+        )
+        return x, stepped(x, normal, now.damping), normal, now
 
-    shared = jnp.clip(x.shared, low, high)
-    if inequalities is not None:
-        width = jnp.where(jnp.isfinite(high - low) & (high > low), high - low, jnp.abs(shared) + 1)
-        shared = project_feasible(inequalities, shared, 1 / width, low, high)
-    x = Unknowns(shared, x.local)
+    x = Unknowns(feasible_start(inequalities, x.shared, low, high), x.local)
     count_rows = jax.eval_shape(blocks.values, joined(x)).shape
     rounding = (ROUNDING * eps) ** 2 * count_rows[0] * count_rows[1]
     empty = jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), jax.eval_shape(at, x)[1])
-    start = (x, x, jnp.full(lanes, jnp.inf, dtype), empty, jnp.full(lanes, DAMPING.start, dtype),
-             jnp.zeros(lanes, bool), jnp.asarray(0))  # fmt: skip
-    x, _, cost, normal, _, done, count = jax.lax.while_loop(
-        lambda s: ~jnp.all(s[5]) & (s[6] <= iterations), body, start
-    )
-    at_bound = held(x.shared, normal.shared_gradient)
-    fit = BlockFit(x, cost, normal, at_bound, count - 1, done & jnp.isfinite(cost))
+    x, _, normal, last = jax.lax.while_loop(
+        lambda s: ~jnp.all(s[-1].done) & (s[-1].count <= iterations), body,
+        (x, x, empty, Progress.start((lanes,), dtype)),
+    )  # fmt: skip
+    at_bound = outward(x.shared, normal.shared_gradient, low, high)
+    converged = last.done & jnp.isfinite(last.cost)
+    fit = BlockFit(x, last.cost, normal, at_bound, last.count - 1, converged)
     if inequalities is None:
         return fit
     free = ~at_bound
     scale, scale_s = scales(normal)
     done = eliminate(in_units(normal, scale, scale_s, free))
-    walls = constraint_normals(inequalities, x.shared, scale, free)
     reduced = jnp.where(free[:, None] & free[None], done.reduced, eye_k)
-    on = active_set(reduced, jnp.where(free, done.right, 0), walls)
-    slope = jnp.where(on[:, None], walls.unit * scale[None], 0)
-    alone = jnp.max(jnp.where(on[:, None], jnp.abs(walls.unit), 0), axis=0) > 1 - 1e-9
-    return fit._replace(active_normals=slope, at_bound=at_bound | alone)
+    system = reduced, jnp.where(free, done.right, 0)
+    slopes, alone = ended_on(inequalities, x.shared, scale, system, free)
+    return fit._replace(active_normals=slopes, at_bound=at_bound | alone)
 
 
 def scales(normal: NormalEquations) -> tuple[jax.Array, jax.Array]:

@@ -127,3 +127,61 @@ def active_set(
         step = solve(stiff, side[:, None])[:, 0]
         active = active | ((at.gap <= TOUCH) & (jnp.sum(at.unit * step[None], axis=1) < 0))
     return active
+
+
+def allowed_cost(
+    inequalities: Gaps | None, x: Float[Array, "k ..."], cost: Float[Array, "..."]
+) -> Float[Array, "..."]:
+    """A cost (*batch), infinite where x breaks a constraint."""
+    if inequalities is None:
+        return cost
+    return jnp.where(jnp.all(inequalities(x) >= -TOUCH, axis=0), cost, jnp.inf)
+
+
+def feasible_start(
+    inequalities: Gaps | None,
+    x: Float[Array, "k ..."],
+    low: Float[Array, "k ..."],
+    high: Float[Array, "k ..."],
+) -> Float[Array, "k ..."]:
+    """x brought within [low, high] and to where no gap is negative, ranges counting alike."""
+    x = jnp.clip(x, low, high)
+    if inequalities is None:
+        return x
+    width = jnp.where(jnp.isfinite(high - low) & (high > low), high - low, jnp.abs(x) + 1)
+    return project_feasible(inequalities, x, 1 / width, low, high)
+
+
+def feasible_step(
+    inequalities: Gaps | None,
+    x: Float[Array, "k ..."],
+    scale: Float[Array, "k ..."],
+    system: tuple[Float[Array, "k k ..."], Float[Array, "k ..."]],
+    free: Bool[Array, "k ..."],
+    bounds: tuple[Float[Array, "k ..."], Float[Array, "k ..."]],
+) -> Float[Array, "k ..."]:
+    """x and the solution of a linear system in the variables scale * x, within bounds; along the
+    constraints that it would go through."""
+    if inequalities is not None:
+        at = constraint_normals(inequalities, x, scale, free)
+        system = add_penalty(*system, at, active_set(*system, at))
+    matrix, right = system
+    x = x + solve(matrix, right[:, None])[:, 0] / scale
+    if inequalities is None:
+        return jnp.clip(x, *bounds)
+    return project_feasible(inequalities, x, scale, *bounds)
+
+
+def ended_on(
+    inequalities: Gaps,
+    x: Float[Array, "k ..."],
+    scale: Float[Array, "k ..."],
+    system: tuple[Float[Array, "k k ..."], Float[Array, "k ..."]],
+    free: Bool[Array, "k ..."],
+) -> tuple[Float[Array, "m k ..."], Bool[Array, "k ..."]]:
+    """Slopes of the constraints that a fit ended on, else zero; and the variables that one of them
+    alone holds."""
+    at = constraint_normals(inequalities, x, scale, free)
+    on = active_set(*system, at)
+    slopes = jnp.where(on[:, None], at.unit * scale[None], 0)
+    return slopes, jnp.max(jnp.where(on[:, None], jnp.abs(at.unit), 0), axis=0) > 1 - 1e-9

@@ -12,17 +12,16 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from actionrun.compiler.numerics.linalg import inverse, solve
+from actionrun.compiler.numerics.linalg import inverse
 from jaxtyping import Array, Bool, Float, Int
 
 from .damping import DampingSchedule
 from .inequality_constraints import (
     STIFF,
-    TOUCH,
-    active_set,
-    add_penalty,
-    constraint_normals,
-    project_feasible,
+    allowed_cost,
+    ended_on,
+    feasible_start,
+    feasible_step,
     value_and_jacobian,
 )
 
@@ -47,13 +46,56 @@ class Fit(NamedTuple):
     active_normals: Float[Array, "m k ..."] | None = None
 
 
+class Progress(NamedTuple):
+    """Where each problem of a batch stands: its cost, its damping, whether it is done; and how many
+    steps were tried."""
+
+    cost: Float[Array, "..."]
+    damping: Float[Array, "..."]
+    done: Bool[Array, "..."]
+    count: Int[Array, ""]
+
+    @classmethod
+    def start(cls, batch: tuple[int, ...], dtype: jnp.dtype) -> Progress:
+        """Before the first evaluation, which counts as a step."""
+        cost, damping = jnp.full(batch, jnp.inf, dtype), jnp.full(batch, DAMPING.start, dtype)
+        return cls(cost, damping, jnp.zeros(batch, bool), jnp.asarray(0))
+
+    def after(
+        self,
+        cost: Float[Array, "..."],
+        size: Float[Array, "..."],
+        tolerance: float | jax.Array,
+        rounding: float | jax.Array,
+    ) -> tuple[Progress, Bool[Array, "..."]]:
+        """After steps of a relative `size` to a `cost`, and which of them are taken."""
+        eps, first = jnp.finfo(cost.dtype).eps, self.count == 0
+        better = (cost < self.cost) | first
+        still = ~better & ((self.damping > 1e10) | (size <= 1e-16))
+        flat = jnp.abs(cost - self.cost) <= FLAT * eps * self.cost
+        small = (better & (size <= tolerance)) | flat
+        keep = better & ~self.done
+        cost = jnp.where(keep, cost, self.cost)
+        damping = jnp.where(first, self.damping, DAMPING.next(self.damping, better))
+        ended = jnp.where(first, ~jnp.isfinite(cost), still | small) | (cost <= rounding)
+        return Progress(cost, damping, self.done | ended, self.count + 1), keep
+
+
+def outward(
+    x: Float[Array, "k ..."], gradient: Float[Array, "k ..."],
+    low: Float[Array, "k ..."], high: Float[Array, "k ..."],
+) -> Bool[Array, "k ..."]:  # fmt: skip
+    """Variables at a bound whose gradient points outward."""
+    return ((x <= low) & (gradient > 0)) | ((x >= high) & (gradient < 0))
+
+
 def levenberg_marquardt(
     residual: Residual,
     x: Float[Array, "k ..."],
     low: Float[Array, "..."],
     high: Float[Array, "..."],
-    iterations: int,
-    tolerance: float,
+    iterations: int | jax.Array,
+    tolerance: float | jax.Array,
     inequalities: Callable[[jax.Array], jax.Array] | None = None,
 ) -> Fit:
     """Minimise the sum of squares of `residual` from x within [low, high] (k, broadcast to batch)
@@ -69,73 +111,47 @@ def levenberg_marquardt(
 
     def normal_equations(x):
         r, J = value_and_jacobian(residual, x)
-        cost = jnp.sum(r * r, axis=0)
-        if inequalities is not None:
-            cost = jnp.where(jnp.all(inequalities(x) >= -TOUCH, axis=0), cost, jnp.inf)
+        cost = allowed_cost(inequalities, x, jnp.sum(r * r, axis=0))
         return cost, jnp.einsum("mi...,mj...->ij...", J, J), jnp.einsum("mi...,m...->i...", J, r)
-
-    def at_bound(x, g):
-        return ((x <= low) & (g > 0)) | ((x >= high) & (g < 0))
 
     eye = jnp.eye(x.shape[0], dtype=x.dtype).reshape((x.shape[0],) * 2 + (1,) * (x.ndim - 1))
 
     def stepped(x, A, g, damping):
         """The damped step from x, inside the bounds."""
-        free = ~at_bound(x, g)
+        free = ~outward(x, g, low, high)
         scale = jnp.sqrt(jnp.maximum(jnp.einsum("ii...->i...", A), tiny))
         scaled = jnp.where(free[:, None] & free[None], A / (scale[:, None] * scale[None]), 0)
         scaled = scaled + eye * (damping + jnp.where(free, 0, 1)[:, None])
         right = jnp.where(free, -g / scale, 0)
-        if inequalities is None:
-            return jnp.clip(x + solve(scaled, right[:, None])[:, 0] / scale, low, high)
-        at = constraint_normals(inequalities, x, scale, free)
-        scaled, right = add_penalty(scaled, right, at, active_set(scaled, right, at))
-        return project_feasible(
-            inequalities, x + solve(scaled, right[:, None])[:, 0] / scale, scale, low, high
-        )
+        return feasible_step(inequalities, x, scale, (scaled, right), free, (low, high))
 
     def body(s):
-        x, trial, cost, A, g, damping, done, count = s
-        new_cost, new_A, new_g = normal_equations(trial)
-        first = count == 0
-        better = (new_cost < cost) | first
+        x, trial, A, g, before = s
+        cost, new_A, new_g = normal_equations(trial)
         size = jnp.max(jnp.abs(trial - x) / (jnp.abs(x) + jnp.abs(trial) + tiny), axis=0)
-        still = ~better & ((damping > 1e10) | (size <= 1e-16))
-        small = (better & (size <= tolerance)) | (jnp.abs(new_cost - cost) <= FLAT * eps * cost)
-        keep = better & ~done
+        now, keep = before.after(cost, size, tolerance, rounding)
         x = jnp.where(keep, trial, x)
-        cost = jnp.where(keep, new_cost, cost)
         A = jnp.where(keep, new_A, A)
         g = jnp.where(keep, new_g, g)
-        damping = jnp.where(first, damping, DAMPING.next(damping, better))
-        ended = jnp.where(first, ~jnp.isfinite(cost), still | small) | (cost <= rounding)
-        return x, stepped(x, A, g, damping), cost, A, g, damping, done | ended, count + 1
+        return x, stepped(x, A, g, now.damping), A, g, now
 
-    eps = jnp.finfo(x.dtype).eps
-    rounding = (ROUNDING * eps) ** 2 * jax.eval_shape(residual, x).shape[0]
+    rounding = (ROUNDING * jnp.finfo(x.dtype).eps) ** 2 * jax.eval_shape(residual, x).shape[0]
     k, batch = x.shape[0], x.shape[1:]
-    x = jnp.clip(x, low, high)
-    if inequalities is not None:
-        width = jnp.where(jnp.isfinite(high - low) & (high > low), high - low, jnp.abs(x) + 1)
-        x = project_feasible(inequalities, x, 1 / width, low, high)
-    cost = jnp.full(batch, jnp.inf, x.dtype)
+    x = feasible_start(inequalities, x, low, high)
     A, g = jnp.zeros((k, k, *batch), x.dtype), jnp.zeros((k, *batch), x.dtype)
-    damping, done = jnp.full(batch, DAMPING.start, x.dtype), jnp.zeros(batch, bool)
-    start = (x, x, cost, A, g, damping, done, jnp.asarray(0))
-    x, _, cost, A, g, _, done, count = jax.lax.while_loop(
-        lambda s: ~jnp.all(s[6]) & (s[7] <= iterations), body, start
+    start = (x, x, A, g, Progress.start(batch, x.dtype))
+    x, _, A, g, last = jax.lax.while_loop(
+        lambda s: ~jnp.all(s[-1].done) & (s[-1].count <= iterations), body, start
     )
-    fit = Fit(x, cost, A, at_bound(x, g), count - 1, done & jnp.isfinite(cost))
+    held, converged = outward(x, g, low, high), last.done & jnp.isfinite(last.cost)
+    fit = Fit(x, last.cost, A, held, last.count - 1, converged)
     if inequalities is None:
         return fit
     scale = jnp.sqrt(jnp.maximum(jnp.einsum("ii...->i...", A), tiny))
-    at = constraint_normals(inequalities, x, scale, ~fit.at_bound)
-    both = ~fit.at_bound[:, None] & ~fit.at_bound[None]
-    matrix = jnp.where(both, A / (scale[:, None] * scale[None]), eye)
-    on = active_set(matrix, jnp.where(fit.at_bound, 0, -g / scale), at)
-    slope = jnp.where(on[:, None], at.unit * scale[None], 0)
-    alone = jnp.max(jnp.where(on[:, None], jnp.abs(at.unit), 0), axis=0) > 1 - 1e-9
-    return fit._replace(active_normals=slope, at_bound=fit.at_bound | alone)
+    matrix = jnp.where(~held[:, None] & ~held[None], A / (scale[:, None] * scale[None]), eye)
+    system = matrix, jnp.where(held, 0, -g / scale)
+    slopes, alone = ended_on(inequalities, x, scale, system, ~held)
+    return fit._replace(active_normals=slopes, at_bound=held | alone)
 
 
 def covariance(fit: Fit, variance: Float[Array, "..."]) -> Float[Array, "k k ..."]:

@@ -12,23 +12,30 @@ from actionrun.spec.kinds.pnn import Pnn
 
 from .constant_units import constant_units
 from .formula import LawFormula
-from .table import Groups, TableRows
+from .table import Groups, TableRows, spread_over_draws
 from .table_formula import on_table, with_enough_digits
 
 
 @dataclass(frozen=True)
 class Baseline:
-    """A rival with its fitted constants; `given` (n,) is the output that it says for every row."""
+    """A rival with its fitted constants; `given` (n,) is the output that it says for every row; its
+    error on the test rows, None without."""
 
     name: str
     formula: LawFormula
     errors: np.ndarray
     squares: np.ndarray
     given: np.ndarray
+    test_error: float | None
 
     @property
     def error(self) -> float:
         return float(self.errors.mean())
+
+    @property
+    def spread(self) -> float:
+        """The standard deviation of the error over the draws of the folds."""
+        return spread_over_draws(self.errors)
 
 
 def fitted_baselines(study: Pnn, groups: Groups, rows: TableRows) -> tuple[Baseline, ...]:
@@ -44,7 +51,6 @@ def _fitted_baseline(study: Pnn, name: str, groups: Groups, rows: TableRows) -> 
     free = tuple(symbol(one) for one in dict.fromkeys(unknown) if _is_free(study, one, known))
     words = replace(groups.words, constants={**known, **{s.name: s for s in free}}, cache={})
     said = words.scalar(given)
-    left = groups.output if groups.target is None else groups.target
     target = None if groups.target is None else groups.target.name
     model = on_table(groups, said, free, rows)
     learn = rows.learn
@@ -62,21 +68,17 @@ def _fitted_baseline(study: Pnn, name: str, groups: Groups, rows: TableRows) -> 
             missed[fold] = np.where(left_out, model.output(own)[learn] - rows.output[learn], 0)
         else:
             missed[fold] = np.where(left_out, np.inf, 0)
-    squares = np.square(missed).reshape(rows.repeats, -1, len(learn)).sum(axis=1)
+    errors, squares = rows.cross_validated(missed)
     stds = model.stds(values)
     formula = LawFormula(
-        left, said, free, tuple(map(float, values)), stds,
+        groups.left, said, free, tuple(map(float, values)), stds,
         replace(groups, words=words),
         constant_units(study, given.tree, [s.name for s in free], target),
     )  # fmt: skip
     formula = with_enough_digits(formula, model)
-    return Baseline(
-        name,
-        formula,
-        np.sqrt(squares.mean(axis=1)),
-        squares.mean(axis=0) * rows.precision[learn] ** 2,
-        model.output(values),
-    )
+    said_output = model.output(values)
+    test = rows.test_error(said_output)
+    return Baseline(name, formula, errors, squares, said_output, test)
 
 
 def _is_free(study: Pnn, name: str, known) -> bool:

@@ -134,11 +134,8 @@ def front_table(
             (None, error.replace(" ± ", r" \pm "), test or None, law.formula.latex, None, None)
         )
     for baseline in laws.baselines:
-        deviation = float(baseline.errors.std(ddof=1)) if len(baseline.errors) > 1 else 0.0
-        error = with_spread(baseline.error, deviation)
-        held = laws.rows.test
-        missed = baseline.given[held] - laws.rows.output[held]
-        test = f"{np.sqrt(np.square(missed).mean()):.4g}" if len(held) else ""
+        error = with_spread(baseline.error, baseline.spread)
+        test = "" if baseline.test_error is None else f"{baseline.test_error:.4g}"
         rows.append((plain[baseline.name], error, test, baseline.formula.text, "", baseline.name))
         tex.append(
             (None, error.replace(" ± ", r" \pm "), test or None, baseline.formula.latex, None, None)

@@ -20,7 +20,8 @@ from .noise import NoiseModel, likeliest_kind
 from .result import Law, constants
 from .search import LawSearch
 from .seeds import seed_genomes
-from .solved import SolvedLaw, law_on_table
+from .solved import SolvedLaw, fitted_output
+from .table import spread_over_draws
 from .table_formula import EXACT, covariance, on_table, with_enough_digits
 
 GAIN = 1e-3  # by which a law of the front betters all simpler ones, relative: less says nothing
@@ -31,12 +32,10 @@ def make_findings(
 ) -> Findings:
     """Findings from the archive's genomes (n, genes)."""
     front = front_of(laws, genomes, tell)
-    choice = recommended(laws, front)
     weighed = with_likeliest_noise(laws, min(front, key=lambda law: law.error))
     if weighed is not laws:
-        laws = weighed
-        front = front_of(laws, genomes, tell)
-        choice = recommended(laws, front)
+        laws, front = weighed, front_of(weighed, genomes, tell)
+    choice = recommended(laws, front)
     best = front[choice.index]
     plain, counted = baseline_complexities(laws)
     box = reference_corner(laws)
@@ -70,7 +69,7 @@ def make_findings(
         "error_is": f"root mean square error of {laws.said_output} over {rows.fold_count} "
         f"folds, drawn {rows.repeats} times; its spread is the standard deviation over the draws",
         "noise": {"kind": rows.noise.kind, "words": rows.noise.words},
-        "compare": {r.name: _baseline_entry(laws, r, plain[r.name]) for r in laws.baselines},
+        "compare": {r.name: _baseline_entry(r, plain[r.name]) for r in laws.baselines},
     }
     return Findings(
         metrics=metrics,
@@ -105,7 +104,7 @@ def with_likeliest_noise(laws: LawSearch, law: Law) -> LawSearch:
     def fit(spread: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         weighed = replace(laws, rows=replace(rows, noise=replace(rows.noise, spread=spread)))
         if law.solved is not None:
-            given = law_on_table(law.solved.law, weighed.rows, laws.layout).given
+            given = fitted_output(law.solved.law, weighed.rows)
         else:
             row = np.asarray(law.genome)[None]
             given = weighed.fitter.predicted(row, weighed.fitter.whole(row)[0], everything)[0]
@@ -168,7 +167,7 @@ def _fitted(
     model = on_table(laws.groups, formula.expression, formula.constants, laws.rows)
     return Law(
         row, weights, int(laws.layout.complexity(row)), float(fits.errors[k].mean()),
-        _spread(laws, fits.errors[k]), test, objective, float(fits.cost[k]), fits.squares[k],
+        spread_over_draws(fits.errors[k]), test, objective, float(fits.cost[k]), fits.squares[k],
         with_enough_digits(formula, model),
     )  # fmt: skip
 
@@ -179,22 +178,15 @@ def _solved(laws: LawSearch, one: SolvedLaw, objective: float) -> Law:
     output, values = one.law.formula(laws.groups.inputs, names, one.values)
     expression = laws.groups.back(output)
     expression = min(expression, sp.expand_mul(expression, deep=False), key=sp.count_ops)
-    left = laws.groups.output if laws.groups.target is None else laws.groups.target
     model = on_table(laws.groups, expression, names, laws.rows)
     numbers = tuple(map(float, values))
-    formula = LawFormula(left, expression, names, numbers, model.stds(values), laws.groups)
-    held = laws.rows.test
-    missed = one.given[held] - laws.rows.output[held]
-    test = float(np.sqrt(np.square(missed).mean())) if len(held) else None
+    stds = model.stds(values)
+    formula = LawFormula(laws.groups.left, expression, names, numbers, stds, laws.groups)
     return Law(
-        None, None, one.complexity, float(one.errors.mean()), _spread(laws, one.errors), test,
-        objective, one.cost, one.squares, with_enough_digits(formula, model), one,
+        None, None, one.complexity, float(one.errors.mean()), spread_over_draws(one.errors),
+        laws.rows.test_error(one.given), objective, one.cost, one.squares,
+        with_enough_digits(formula, model), one,
     )  # fmt: skip
-
-
-def _spread(laws: LawSearch, errors: np.ndarray) -> float:
-    """The standard deviation of an error over the draws of the folds."""
-    return float(errors.std(ddof=1)) if laws.rows.repeats > 1 else 0.0
 
 
 def reference_corner(laws: LawSearch) -> tuple[float, float]:
@@ -256,9 +248,7 @@ def _entry(law: Law) -> dict[str, Any]:
     }
 
 
-def _baseline_entry(laws: LawSearch, baseline: Baseline, complexity: int) -> dict[str, Any]:
-    errors = baseline.errors
-    missed = baseline.given[laws.rows.test] - laws.rows.output[laws.rows.test]
+def _baseline_entry(baseline: Baseline, complexity: int) -> dict[str, Any]:
     return {
         "text": baseline.formula.text,
         "formula": baseline.formula.symbolic,
@@ -266,8 +256,8 @@ def _baseline_entry(laws: LawSearch, baseline: Baseline, complexity: int) -> dic
         "latex": baseline.formula.latex,
         "constants": constants(baseline.formula),
         "error": baseline.error,
-        "spread": float(errors.std(ddof=1)) if len(errors) > 1 else 0.0,
-        "test_error": float(np.sqrt(np.square(missed).mean())) if len(missed) else None,
+        "spread": baseline.spread,
+        "test_error": baseline.test_error,
         "complexity": complexity,
     }
 

@@ -102,11 +102,7 @@ class LawFitter:
             predicted = self.folded(genomes[fitted], weights[fitted])
             missed = np.where(self.left_out, predicted - self.rows.output[self.rows.learn], 0.0)
             missed = np.where(np.isfinite(missed), missed, np.inf)
-            shape = (len(fitted), repeats, -1, missed.shape[2])
-            with np.errstate(over="ignore"):  # an error beyond the largest number is infinite
-                square = np.square(missed).reshape(shape).sum(axis=2)
-            errors[fitted] = np.sqrt(square.mean(axis=2))
-            squares[fitted] = square.mean(axis=1) * self.rows.precision[self.rows.learn] ** 2
+            errors[fitted], squares[fitted] = self.rows.cross_validated(missed)
         return LawFits(weights, cost, errors, squares)
 
     def folded(self, genomes: np.ndarray, weights: np.ndarray) -> np.ndarray:

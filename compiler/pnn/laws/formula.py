@@ -194,8 +194,7 @@ def law_formula(
             slope = np.array([float(sp.diff(constant, c).xreplace(numbers)) for c in trained])
             std = float(np.sqrt(max(slope @ covariance @ slope, 0.0)))
         stds.append(std)
-    left = groups.output if groups.target is None else groups.target
-    return LawFormula(left, expression, tuple(parts), tuple(values), tuple(stds), groups)
+    return LawFormula(groups.left, expression, tuple(parts), tuple(values), tuple(stds), groups)
 
 
 def _exact(value: Fraction | float) -> sp.Expr:

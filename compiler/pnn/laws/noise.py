@@ -77,10 +77,10 @@ def likeliest_kind(
     where no other kind is clearly likelier.
     """
     plain = np.ones(len(slope))
-    _, predicted = fit(plain)
+    alike = fit(plain)
     best, kind, chosen = -np.inf, "output", plain
-    for name, spread in deviations(slope, predicted).items():
-        missed, target = fit(spread)
+    for name, spread in deviations(slope, alike[1]).items():
+        missed, target = alike if name == "output" else fit(spread)
         for _ in range(ROUNDS if name == "relative" else 0):
             spread = deviations(slope, target).get(name, spread)
             missed, target = fit(spread)

@@ -143,8 +143,7 @@ class LawSearch:
 
     @property
     def said_target(self) -> str:
-        target = self.groups.target
-        return self.said_output if target is None else text(target, self.groups.words)
+        return text(self.groups.left, self.groups.words)
 
     @property
     def output_unit(self) -> str:

@@ -62,40 +62,34 @@ def solved_laws(rows: TableRows, layout: Layout) -> tuple[SumLaw, ...]:
     size = rows.size
     terms, values = term_values(candidate_terms(x.shape[1], allowed), x)
     table = _Table(x, y, precision, terms, values)
+    quotients = "inverse" in allowed
+    links = [one for one in LINKS if one.activation in {*allowed, "linear"}]
+    aims = {link: aim for link in links if (aim := table.linked(link)) is not None}
+    exact = [
+        law
+        for link, aim in aims.items()
+        for law in table.exact_laws(link, *aim, quotients)
+        if _is_exact(law, table.cost(law), size)
+    ]
+    if exact:
+        return (min(exact, key=lambda law: law.complexity(layout)),)
     judged: list[tuple[float, int, SumLaw]] = []
-    for link in LINKS:
-        if link.activation not in allowed and link.activation != "linear":
-            continue
-        aim = table.linked(link)
-        if aim is None:
-            continue
-        sign, target, weight = aim
-        for law in table.exact_laws(link, sign, target, weight, "inverse" in allowed):
-            if _is_exact(law, table.fit(law)[1], size):
-                judged.append((-np.inf, law.complexity(layout), law))
-    if judged:
-        return (min(judged, key=lambda one: one[1])[2],)
-    for link in LINKS:
-        if link.activation not in allowed and link.activation != "linear":
-            continue
-        aim = table.linked(link)
-        if aim is not None:
-            for law, terms_looked_at in table.sparse_laws(link, *aim, "inverse" in allowed):
-                _, cost = table.fit(law)
-                if np.isfinite(cost):
-                    criterion = _criterion(cost, len(y), law, terms_looked_at, size)
-                    if _is_exact(law, cost, size):
-                        criterion = -np.inf
-                    judged.append((criterion, law.complexity(layout), law))
+
+    def judge(law: SumLaw, terms_looked_at: int) -> None:
+        cost = table.cost(law)
+        if np.isfinite(cost):
+            criterion = _criterion(cost, len(y), law, terms_looked_at, size)
+            if _is_exact(law, cost, size):
+                criterion = -np.inf
+            judged.append((criterion, law.complexity(layout), law))
+
+    for link, aim in aims.items():
+        for law, terms_looked_at in table.sparse_laws(link, *aim, quotients):
+            judge(law, terms_looked_at)
     if judged:
         _, _, best = min(judged, key=lambda one: one[0])
         for law in table.beside(best):
-            cost = table.fit(law)[1]
-            if np.isfinite(cost):
-                criterion = _criterion(cost, len(y), law, len(terms), size)
-                if _is_exact(law, cost, size):
-                    criterion = -np.inf
-                judged.append((criterion, law.complexity(layout), law))
+            judge(law, len(terms))
     chosen, least = [], np.inf
     for criterion, _, law in sorted(judged, key=lambda one: (one[1], one[0])):
         if criterion < least:
@@ -237,43 +231,58 @@ class _Table:
         below = tuple(self.terms[places[k]] for k in subset if k >= top)
         return SumLaw(link, sign, above, below)
 
-    def fit(self, law: SumLaw) -> tuple[np.ndarray, float]:
+    def cost(self, law: SumLaw) -> float:
+        """The mean square that a law leaves after a few steps."""
         above = self.values[:, [self.index[t] for t in law.above]]
         below = self.values[:, [self.index[t] for t in law.below]]
-        return fit_sum_law(law, above, below, self.y, self.precision, FEW_STEPS)
+        return fit_sum_law(law, above, below, self.y, self.precision, FEW_STEPS)[1]
+
+
+class _OnTable:
+    """A law with the values of its terms on all rows of a table."""
+
+    def __init__(self, law: SumLaw, rows: TableRows):
+        self.law, self.rows = law, rows
+        self.above, self.below = (
+            np.stack([t.values(rows.inputs) for t in part], axis=1)
+            if part
+            else np.zeros((len(rows.output), 0))
+            for part in (law.above, law.below)
+        )
+
+    def fitted(self, places: np.ndarray) -> tuple[np.ndarray, float]:
+        """Constants and the weighed mean square of a fit to the rows at `places`."""
+        return fit_sum_law(
+            self.law, self.above[places], self.below[places],
+            self.rows.output[places], self.rows.precision[places],
+        )  # fmt: skip
+
+    def output(self, constants: np.ndarray) -> np.ndarray:
+        """What the law says for every row (n,)."""
+        split = self.above.shape[1]
+        with np.errstate(all="ignore"):
+            inner = (self.above @ constants[:split]) / (1 + self.below @ constants[split:])
+            return self.law.sign * self.law.link.back(inner)
+
+
+def fitted_output(law: SumLaw, rows: TableRows) -> np.ndarray:
+    """The output (n,) that a law says for every row, fitted to the rows to learn from."""
+    one = _OnTable(law, rows)
+    return one.output(one.fitted(rows.learn)[0])
 
 
 def law_on_table(law: SumLaw, rows: TableRows, layout: Layout) -> SolvedLaw:
     """A law fitted to the rows to learn from, and cross-validated on the same folds as all."""
-    above, below = (
-        np.stack([t.values(rows.inputs) for t in part], axis=1)
-        if part
-        else np.zeros((len(rows.output), 0))
-        for part in (law.above, law.below)
-    )
-    learn, precision = rows.learn, rows.precision
-
-    def fitted(places: np.ndarray) -> tuple[np.ndarray, float]:
-        return fit_sum_law(
-            law, above[places], below[places], rows.output[places], precision[places]
-        )
-
-    def said(constants: np.ndarray) -> np.ndarray:
-        split = above.shape[1]
-        with np.errstate(all="ignore"):
-            inner = (above @ constants[:split]) / (1 + below @ constants[split:])
-            return law.sign * law.link.back(inner)
-
-    values, cost = fitted(learn)
+    one, learn = _OnTable(law, rows), rows.learn
+    values, cost = one.fitted(learn)
     missed = np.zeros((len(rows.folds), len(learn)))
     left_out = np.zeros(len(learn))
     for number, fold in enumerate(rows.folds[:, learn]):
-        own = said(fitted(learn[~fold])[0])[learn]
+        own = one.output(one.fitted(learn[~fold])[0])[learn]
         missed[number] = np.where(fold, own - rows.output[learn], 0.0)
         left_out += np.where(fold, own, 0.0) / rows.repeats
     missed = np.where(np.isfinite(missed), missed, np.inf)
-    square = np.square(missed).reshape(rows.repeats, -1, len(learn)).sum(axis=1)
+    errors, squares = rows.cross_validated(missed)
     return SolvedLaw(
-        law, values, law.complexity(layout), cost, np.sqrt(square.mean(axis=1)),
-        square.mean(axis=0) * precision[learn] ** 2, said(values), left_out,
-    )  # fmt: skip
+        law, values, law.complexity(layout), cost, errors, squares, one.output(values), left_out
+    )

@@ -44,6 +44,11 @@ class Groups:
     units: Mapping[str, str]
     file_units: Mapping[str, float]
 
+    @property
+    def left(self) -> sp.Expr:
+        """What a law is for: the target, or the output where there is none."""
+        return self.output if self.target is None else self.target
+
     def back(self, value: sp.Expr) -> sp.Expr:
         """The target where the output is `value`; `value` itself where there is no target."""
         solved = None if self.target is None else inverse(self.output, self.target, value)
@@ -92,6 +97,21 @@ class TableRows:
         """What the residual of each row (n,) is multiplied by in a fit; 1 where all count alike."""
         spread = self.noise.spread
         return np.sqrt(np.mean(spread[self.learn] ** 2)) / spread
+
+    def cross_validated(self, missed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The error (..., repeats) that each repeat of the folds gives, and squares (..., rows to
+        learn from) averaged over the repeats and weighed as in a fit, of what folds miss of the
+        rows that they leave out: (..., folds, rows to learn from), zero elsewhere."""
+        shape = (*missed.shape[:-2], self.repeats, -1, missed.shape[-1])
+        with np.errstate(over="ignore"):  # an error beyond the largest number is infinite
+            square = np.square(missed).reshape(shape).sum(axis=-2)
+        return np.sqrt(square.mean(axis=-1)), square.mean(axis=-2) * self.precision[self.learn] ** 2
+
+    def test_error(self, given: np.ndarray) -> float | None:
+        """Root of the mean square over the test rows of an output (n,); None where there are
+        none."""
+        missed = given[self.test] - self.output[self.test]
+        return float(np.sqrt(np.square(missed).mean())) if len(missed) else None
 
 
 def law_groups(study: Pnn) -> Groups:
@@ -307,6 +327,11 @@ def _listed(items: Sequence[str]) -> str:
     more = len(items) - MOST_NAMED
     shown = ", ".join(items[:MOST_NAMED])
     return f"{shown} and {more} more" if more > 0 else shown
+
+
+def spread_over_draws(errors: np.ndarray) -> float:
+    """The standard deviation of an error (repeats,) over the draws of the folds."""
+    return float(errors.std(ddof=1)) if len(errors) > 1 else 0.0
 
 
 def _keyed(study: Pnn, groups: Groups) -> list[tuple[tuple[str | int, ...], sp.Expr]]:

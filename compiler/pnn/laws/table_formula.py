@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import cached_property
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import sympy as sp
-from actionrun.compiler.numerics.optimizers.levenberg_marquardt import levenberg_marquardt
+from actionrun.compiler.numerics.optimizers.levenberg_marquardt import Fit, levenberg_marquardt
 from actionrun.compiler.symbolic.lowering import lowered
 from actionrun.compiler.symbolic.vocabulary import symbol
 
@@ -50,9 +51,13 @@ class TableFormula:
     """A formula for the output, with free constants, on a table."""
 
     def __init__(self, output: sp.Expr, free: tuple[sp.Symbol, ...], rows: TableRows):
-        self.free, self.rows = free, rows
+        self.expression, self.free, self.rows = output, free, rows
         self.function = lowered([output], [*map(symbol, rows.values), *free])
-        self.linear = all(sp.diff(output, a, b) == 0 for a in free for b in free)
+
+    @cached_property
+    def linear(self) -> bool:
+        """Whether the output is linear in the constants."""
+        return all(sp.diff(self.expression, a, b) == 0 for a in self.free for b in self.free)
 
     def output(self, values: np.ndarray) -> np.ndarray:
         """The output (n,) for constants (k,)."""
@@ -84,23 +89,31 @@ class TableFormula:
                 np.linalg.lstsq(matrix[seen] / size, ((y - zero) * exact)[seen], rcond=None)[0]
                 / size
             )
-        weight, scale = jnp.asarray(seen), jnp.asarray(exact / self.rows.size)
-
-        def residual(x):  # (k, 1) to (rows, 1)
-            return jnp.where(weight, (self._output(x[:, 0])[learn] - y) * scale, 0)[:, None]
-
-        limit = jnp.full((count, 1), jnp.inf)
         best, least = None, np.inf
         starts = [start] if start is not None else [np.full(count, one) for one in STARTS]
+        steps = jnp.asarray(STEPS if start is None else FOLD_STEPS)
         for one in starts:
-            steps = STEPS if start is None else FOLD_STEPS
-            fit = levenberg_marquardt(
-                residual, jnp.asarray(one)[:, None], -limit, limit, steps, 1e-10
-            )
+            fit = self._descent(jnp.asarray(one)[:, None], jnp.asarray(seen), steps)
             cost = float(fit.cost[0])
             if cost < least:
                 best, least = np.asarray(fit.x[:, 0]), cost
         return best
+
+    @cached_property
+    def _descent(self) -> Callable[[jax.Array, jax.Array, jax.Array], Fit]:
+        """Least squares from a start (k, 1) over the rows that are seen, in at most so many steps:
+        one program for all starts and folds."""
+        learn = self.rows.learn
+        y, scale = self.rows.output[learn], self.rows.precision[learn] / self.rows.size
+
+        def descent(start, seen, steps):
+            def residual(x):  # (k, 1) to (rows, 1)
+                return jnp.where(seen, (self._output(x[:, 0])[learn] - y) * scale, 0)[:, None]
+
+            limit = jnp.full(start.shape, jnp.inf)
+            return levenberg_marquardt(residual, start, -limit, limit, steps, 1e-10)
+
+        return jax.jit(descent)
 
     def error(self, values: np.ndarray) -> float:
         """Root of the mean square over the rows to learn from."""
