@@ -58,13 +58,14 @@ class MeasuredColumns:
         """`sample_context.Rows.samples`."""
         counts: dict[float, int] = dict.fromkeys(sorted(set(self._trial)), 0)
         for part in (part for name in names for part in self.columns[name]):
-            for trial, value in zip(self._trial, part, strict=True):
+            for trial, value in zip(self._trial, part.tolist(), strict=True):
                 counts[trial] += value == value
         return [*counts.values()]
 
     def wrapped(self, name: str, period: float) -> list[int]:
         """`sample_context.Rows.wrapped`."""
-        rows = wrapped_rows(self.columns[name][0], self._trial, period)
+        # as plain numbers: each of an array of NumPy is made when it is looked at
+        rows = wrapped_rows(self.columns[name][0].tolist(), self._trial, period)
         return [self.lines[row] for row in rows]
 
     def pairs(self, names: Sequence[str], dt: float) -> int:

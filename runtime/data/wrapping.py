@@ -11,16 +11,12 @@ JUMP = 0.8  # of a period, from one sample to the next
 SMOOTH = 0.5  # of a period: a step above it, but no jump, has no direction
 
 
-def wrapped_rows(
-    values: Sequence[float], trials: Sequence[float], period: float
-) -> list[int]:  # fmt: skip
+def wrapped_rows(values: Sequence[float], trials: Sequence[float], period: float) -> list[int]:
     """The rows that a jump of about a period leads to; none where the samples are not wrapped."""
+    there = [value for value in values if not math.isnan(value)]
+    if not there or not JUMP * period < max(there) - min(there) <= FULL * period:
+        return []
     rows = [k for k, value in enumerate(values) if not math.isnan(value)]
-    if not rows:
-        return []
-    low, high = min(values[k] for k in rows), max(values[k] for k in rows)
-    if not JUMP * period < high - low <= FULL * period:
-        return []
     jumps, between = [], 0
     for before, after in pairwise(rows):
         if trials[before] != trials[after]:
