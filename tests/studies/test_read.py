@@ -126,7 +126,7 @@ UNITS = {
     "dt = 0.1": 'dt = "100 ms"',
     "[-1.0, 1.0]": '["-1 K", "1 K"]',
     "[0.5, 1.0]": '["0.5 J*s/K", "1 J*s/K"]',
-    '{ t = "t", q = "q", pi = "pi" }': '{ t = "t [ms]", q = "q [degC]", pi = "pi [J*s/K]" }',
+    '{ t = "t", q = "q", pi = "pi" }': '{ t = "t [s]", q = "q [degC]", pi = "pi [J*s/K]" }',
 }
 
 
@@ -143,7 +143,7 @@ def test_a_file_holds_the_same_as_measured_and_as_new_motions(tmp_path, units):
     assert measured is not None and measured.keys() == new.keys()
     for name, values in measured.items():
         np.testing.assert_array_equal(new[name], values)
-    assert new["t"][2] == (1000 if units else 1)
+    assert new["t"][2] == 1
     assert new["q"][0] == (274.65 if units else 1.5)
 
 
