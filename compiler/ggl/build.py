@@ -29,12 +29,14 @@ from actionrun.compiler.numerics.integrators.time_marching import Integrator, Ti
 from actionrun.compiler.program import Reported
 from actionrun.compiler.symbolic.lagrangian_system import LagrangianSystem, lagrangian_system
 from actionrun.compiler.symbolic.lowered_system import (
+    components,
     many_body_mechanics,
     mechanics,
     parameters,
 )
 from actionrun.compiler.symbolic.lowering import lowered
 from actionrun.compiler.symbolic.structure import equations_of_motion
+from actionrun.spec import Expression
 from actionrun.spec.kinds.ggl import Ggl
 
 from .charge_balance import SymmetryCharges, charges
@@ -43,7 +45,7 @@ from .integration import Integration
 from .many_body import stepper as bodies
 from .report import IntegrationReport
 from .series import Series
-from .settings import Settings, settings
+from .settings import InitialState, OutputTimes, Settings
 from .stability_check import with_step_check_of_bodies
 from .stepper import solver, stepper
 from .supported import require_inputs, require_room
@@ -73,7 +75,7 @@ def build(
     """The program of a ggl study. Raises Faults for what the mathematics forbids."""
     system = lagrangian_system(study, observations)
     theta, of = parameters(system), settings(study, system)
-    require_inputs(study, of, observations)
+    require_inputs(system, of, observations)
     parts = (_of_bodies if system.body_count else _of_coordinates)(of, system, theta)
     integrator, h = parts.integrator, of.h
     output = dense_output(of, system, integrator)
@@ -93,6 +95,54 @@ def build(
     comparison = _comparison(run, parts) if of.methods else None
     report = IntegrationReport(run, parts.charges, parts.body_check, comparison)
     return Reported(run, report)
+
+
+def settings(study: Ggl, system: LagrangianSystem) -> Settings:
+    """The settings of a study. Raises Faults for numbers that have no value."""
+    integrator, compare = study.integrator, study.compare
+    exact: list[Expression] = []
+    for name in system.words.slices if study.exact else ():
+        given = study.exact[name]
+        exact += given if isinstance(given, tuple) else (given,)
+    return Settings(
+        r=integrator.r,
+        h=study.number(integrator.dt),
+        steps=integrator.steps or 0,
+        save_every=integrator.save_every,
+        precision=integrator.precision,
+        time_transform=integrator.time_transform,
+        start=_start(study, system),
+        exact=tuple(exact),
+        events=study.events,
+        output=_output(study),
+        methods=() if compare is None else compare.methods,
+        work_precision=compare is not None and compare.work_precision,
+    )
+
+
+def _start(study: Ggl, system: LagrangianSystem) -> InitialState:
+    given = study.start
+
+    def row(by_name) -> np.ndarray:
+        if not system.body_count:
+            return components(system, by_name, study.number)
+        parts = [np.array(study.bodies(by_name[name])).T for name in system.words.slices]
+        return np.concatenate(parts).ravel()
+
+    q = row(given.position)
+    if given.momentum is not None:
+        return InitialState(q, row(given.momentum), "momentum")
+    v = np.zeros(q.shape) if given.velocity is None else row(given.velocity)
+    return InitialState(q, v, "velocity")
+
+
+def _output(study: Ggl) -> OutputTimes:
+    output = study.output
+    if output is None:
+        return OutputTimes()
+    if output.every is not None:
+        return OutputTimes(every=study.number(output.every))
+    return OutputTimes(tuple(study.number(value) for value in output.times or ()))
 
 
 def _of_coordinates(of: Settings, system: LagrangianSystem, theta: Any) -> _Parts:

@@ -9,7 +9,7 @@ from actionrun.compiler.symbolic.lagrangian_system import lagrangian_system
 from actionrun.compiler.symbolic.structure import structure
 from actionrun.spec.kinds.ggl import Ggl
 
-from .settings import settings as settings_of
+from .build import settings as settings_of
 from .supported import cost
 
 

@@ -7,10 +7,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from actionrun.compiler.symbolic.lagrangian_system import LagrangianSystem
-from actionrun.compiler.symbolic.lowered_system import components
 from actionrun.spec import Expression
-from actionrun.spec.kinds.ggl import MOST_TIMES, Ggl
+from actionrun.spec.kinds.ggl import MOST_TIMES
 
 NEAR = 1e-9  # of an interval of output: a last time so little behind the end still counts
 
@@ -60,51 +58,3 @@ class Settings:
     output: OutputTimes
     methods: tuple[str, ...]
     work_precision: bool
-
-
-def settings(study: Ggl, system: LagrangianSystem) -> Settings:
-    """The settings of a study. Raises Faults for numbers that have no value."""
-    integrator, compare = study.integrator, study.compare
-    exact: list[Expression] = []
-    for name in system.words.slices if study.exact else ():
-        given = study.exact[name]
-        exact += given if isinstance(given, tuple) else (given,)
-    return Settings(
-        r=integrator.r,
-        h=study.number(integrator.dt),
-        steps=integrator.steps or 0,
-        save_every=integrator.save_every,
-        precision=integrator.precision,
-        time_transform=integrator.time_transform,
-        start=_start(study, system),
-        exact=tuple(exact),
-        events=study.events,
-        output=_output(study),
-        methods=() if compare is None else compare.methods,
-        work_precision=compare is not None and compare.work_precision,
-    )
-
-
-def _start(study: Ggl, system: LagrangianSystem) -> InitialState:
-    given = study.start
-
-    def row(by_name) -> np.ndarray:
-        if not system.body_count:
-            return components(system, by_name, study.number)
-        parts = [np.array(study.bodies(by_name[name])).T for name in system.words.slices]
-        return np.concatenate(parts).ravel()
-
-    q = row(given.position)
-    if given.momentum is not None:
-        return InitialState(q, row(given.momentum), "momentum")
-    v = np.zeros(q.shape) if given.velocity is None else row(given.velocity)
-    return InitialState(q, v, "velocity")
-
-
-def _output(study: Ggl) -> OutputTimes:
-    output = study.output
-    if output is None:
-        return OutputTimes()
-    if output.every is not None:
-        return OutputTimes(every=study.number(output.every))
-    return OutputTimes(tuple(study.number(value) for value in output.times or ()))

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 import numpy as np
 from actionrun.compiler.errors import study_error
 from actionrun.compiler.symbolic.lagrangian_system import LagrangianSystem
-from actionrun.spec.kinds.ggl import Ggl
 
 from .settings import Settings
 
@@ -32,18 +31,18 @@ def require_room(settings: Settings, problem: LagrangianSystem, q, p) -> None:
 
 
 def require_inputs(
-    study: Ggl, settings: Settings, columns: Mapping[str, np.ndarray] | None
+    system: LagrangianSystem, settings: Settings, columns: Mapping[str, np.ndarray] | None
 ) -> None:
     """Raises Faults for inputs that are not known from 0 to the end of the run."""
-    if columns is None or study.inputs is None:
+    if columns is None:
         return
     end = settings.h * settings.steps
-    for name in study.driven[0]:
+    for name in system.words.driven.functions:
         t = columns["t"][np.isfinite(columns[name])]
         if not len(t) or t[0] > 0 or t[-1] < end * (1 - SLACK):
             known = f"from {t[0]:.6g} to {t[-1]:.6g}" if len(t) else "nowhere"
             raise study_error(
-                study, ("inputs", "file"), "inputs.range",
+                system.words, ("inputs", "file"), "inputs.range",
                 f"{name} is known {known}, and the run goes from 0 to {end:.6g}",
                 "bring samples for all of it, or take fewer steps",
             )  # fmt: skip
