@@ -21,9 +21,8 @@ from actionrun.compiler.numerics.genomes.network import (
     activation,
 )
 from actionrun.compiler.numerics.networks.activations import Activation
-from actionrun.spec.kinds.pnn import Pnn
 
-from .own_activations import own_activations
+from .settings import NetworkSpace
 
 MOST_WEIGHTS = 400
 
@@ -171,32 +170,34 @@ class Layout:
 
 
 def layout(
-    study: Pnn, *, force: int | None = None, force_components: int = 1, active_output: bool = False
+    space: NetworkSpace,
+    inputs: int,
+    *,
+    force: int | None = None,
+    force_components: int = 1,
+    active_output: bool = False,
 ) -> tuple[Layout, tuple[str, ...]]:
-    """The layout of a study, and notes about fixed weights of one value, which are merged.
-
-    Raises Faults for networks that are too large.
+    """The layout of networks of so many inputs, and notes about fixed weights of one value, which
+    are merged. Raises Faults for networks that are too large.
     """
-    search = study.search
+    search = space.search
     values: list[Fraction | float | None] = []
     labels: list[str] = []
     merged: dict[int, list[str]] = {}
-    for weight in search.weights:
-        value = None if weight == "trainable" else _small_fraction(study.number(weight))
-        label = "trainable" if weight == "trainable" else weight.text
+    for label, number in space.weights:
+        value = None if number is None else _small_fraction(number)
         if value in values:
             merged.setdefault(values.index(value), []).append(label)
         else:
             values.append(value)
             labels.append(label)
     names = tuple(one if isinstance(one, str) else one.name for one in search.activations)
-    own = own_activations(study)
     scores = search.scores or tuple(
         number if isinstance(one, str) or one.score is None else one.score
         for number, one in enumerate(search.activations)
     )
     networks = Layout(
-        inputs=len(search.inputs),
+        inputs=inputs,
         layers=search.layers,
         outputs=len(search.outputs),
         activations=names,
@@ -205,14 +206,14 @@ def layout(
         labels=tuple(labels),
         bias=bool(search.bias),
         hidden_bias=search.bias == "all",
-        own=own,
+        own=space.own,
         active_output=active_output,
         force=force,
         force_components=force_components,
     )
     if networks.weights > MOST_WEIGHTS:
         raise study_error(
-            study, ("search", "layers"), "search.size",
+            space.words, ("search", "layers"), "search.size",
             f"these networks have {networks.weights} weights, and {MOST_WEIGHTS} can be searched",
             "take smaller layers",
         )  # fmt: skip

@@ -10,19 +10,18 @@ import jax
 import sympy as sp
 from actionrun.compiler.numerics.networks.activations import Activation
 from actionrun.compiler.symbolic.lowering import Lowered, lowered
-from actionrun.compiler.symbolic.vocabulary import symbol, vocabulary
-from actionrun.spec.kinds.pnn import OwnActivation, Pnn
+from actionrun.compiler.symbolic.vocabulary import Vocabulary, symbol
+from actionrun.spec.kinds.pnn import OwnActivation, Search
 
 
-def own_activations(study: Pnn) -> tuple[Activation, ...]:
-    """Those of [search] activations, the study's parameters put in."""
-    own = [one for one in study.search.activations if isinstance(one, OwnActivation)]
+def own_activations(search: Search, words: Vocabulary) -> tuple[Activation, ...]:
+    """Those of [search] activations, parameters put in."""
+    own = [one for one in search.activations if isinstance(one, OwnActivation)]
     if not own:
         return ()
     argument = symbol("x")
-    words = vocabulary(study)
+    numbers = {s: sp.Float(float(words.number(n)), 17) for n, s in words.constants.items()}
     words = replace(words, constants={**words.constants, "x": argument}, cache={})
-    numbers = {symbol(n): sp.Float(float(study.constant(n)), 17) for n in study.parameters}
     numbers.pop(argument, None)
     formulas = {one.name: words.scalar(one.formula).xreplace(numbers) for one in own}
     return tuple(

@@ -3,17 +3,20 @@ groups that columns do not form, outputs that are no state, networks that are to
 
 from __future__ import annotations
 
-from actionrun.compiler.pnn.laws.table import group_layout, law_groups
-from actionrun.compiler.pnn.maps.data import moving_system
-from actionrun.compiler.pnn.maps.networks import map_networks
 from actionrun.spec import Fault
 from actionrun.spec.kinds.pnn import Pnn
+
+from .build import law_problem, network_space, system_of_maps
+from .laws.table import group_layout, law_groups
+from .maps.networks import map_networks
 
 
 def check(study: Pnn) -> list[Fault]:
     """Every fault and note of the symbolic stage. Raises Faults."""
-    if study.system.coordinates:
-        map_networks(study, moving_system(study))
+    if study.is_table:
+        problem = law_problem(study)
+        group_layout(problem, law_groups(problem))
     else:
-        group_layout(study, law_groups(study))
+        moving = system_of_maps(study)
+        map_networks(network_space(study, moving.problem.words), moving)
     return []

@@ -25,7 +25,7 @@ set_switches()
 
 import numpy as np  # noqa: E402
 import sympy as sp  # noqa: E402
-from actionrun.compiler.pnn.laws.build import law_search  # noqa: E402
+from actionrun.compiler.pnn.build import law_search  # noqa: E402
 from actionrun.runtime.data.observations import observations  # noqa: E402
 from actionrun.runtime.evolution import Evolved  # noqa: E402
 from actionrun.spec import load  # noqa: E402

@@ -22,7 +22,7 @@ set_switches()
 
 import numpy as np  # noqa: E402
 import sympy as sp  # noqa: E402
-from actionrun.compiler.pnn.laws.build import law_search  # noqa: E402
+from actionrun.compiler.pnn.build import law_search  # noqa: E402
 from actionrun.compiler.pnn.laws.findings import front_of  # noqa: E402
 from actionrun.compiler.pnn.laws.formula import law_formula  # noqa: E402
 from actionrun.compiler.pnn.laws.model_selection import hypervolume  # noqa: E402

@@ -28,8 +28,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from actionrun.compiler.pnn.build import map_model
 from actionrun.compiler.pnn.maps.evaluation import as_step, energy_function
-from actionrun.compiler.pnn.maps.model import MapModel, map_model, thinned
+from actionrun.compiler.pnn.maps.model import MapModel, thinned
 from actionrun.spec import load
 
 STUDY = Path(__file__).parents[2] / "studies" / "verlet_pnn.toml"

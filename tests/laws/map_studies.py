@@ -5,7 +5,8 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
-from actionrun.compiler.pnn.maps.model import MapModel, map_model
+from actionrun.compiler.pnn.build import map_model
+from actionrun.compiler.pnn.maps.model import MapModel
 from actionrun.spec import load, loads
 
 STUDIES = Path(__file__).parents[2] / "studies"

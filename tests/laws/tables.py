@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from actionrun.compiler.findings import Findings
+from actionrun.compiler.pnn.build import law_search
 from actionrun.compiler.pnn.genome import Layout
-from actionrun.compiler.pnn.laws.build import law_search
 from actionrun.compiler.pnn.laws.search import LawSearch
 from actionrun.compiler.pnn.laws.seeds import sum_genome, weight_codes
 from actionrun.compiler.program import ReportedSearch

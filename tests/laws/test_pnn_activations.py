@@ -15,7 +15,7 @@ import sympy as sp
 from actionrun.compiler.numerics.genomes.network import PRODUCTS
 from actionrun.compiler.numerics.networks import activations
 from actionrun.compiler.numerics.networks.activations import ACTIVATIONS, Activation
-from actionrun.compiler.pnn.laws.build import law_search
+from actionrun.compiler.pnn.build import law_search
 from actionrun.runtime.data.observations import observations
 from actionrun.runtime.evolution import Evolved
 from actionrun.spec.kinds.pnn import Activations

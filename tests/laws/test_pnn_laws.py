@@ -8,15 +8,17 @@ import numpy as np
 import pytest
 import sympy as sp
 from actionrun.compiler.numerics.genomes.batched_least_squares import fit_batch
+from actionrun.compiler.pnn.build import law_problem
 from actionrun.compiler.pnn.genome_expression import network_outputs
 from actionrun.compiler.pnn.laws import fit
 from actionrun.compiler.pnn.laws.dimensionless_groups import small_basis
 from actionrun.compiler.pnn.laws.formula import law_formula
 from actionrun.compiler.pnn.laws.seeds import seed_genomes
-from actionrun.compiler.pnn.laws.table import inverse, law_groups, table_rows
+from actionrun.compiler.pnn.laws.table import TableRows, inverse, law_groups, table_rows
 from actionrun.compiler.pnn.laws.table_formula import covariance
 from actionrun.compiler.symbolic.vocabulary import symbol
 from actionrun.runtime.data.observations import observations
+from actionrun.spec import Pnn
 from hypothesis import given
 from hypothesis import strategies as st
 from tables import TRUE, csv, fault, genome, laws, plain, study
@@ -55,9 +57,14 @@ UNITS = csv(**{
 })  # fmt: skip
 
 
+def table_of(one: Pnn) -> TableRows:
+    problem = law_problem(one)
+    return table_rows(problem, law_groups(problem), observations(one))
+
+
 def test_columns_of_plain_numbers_are_groups_as_they_stand(tmp_path):
     """Where nothing has a unit Buckingham's theorem has nothing to divide by."""
-    relation = law_groups(study(tmp_path, PLAIN, inputs="", outputs='["y"]'))
+    relation = law_groups(law_problem(study(tmp_path, PLAIN, inputs="", outputs='["y"]')))
     others = {symbol(name) for name in plain() if name != "y"}
     assert set(relation.inputs) == others and relation.output == symbol("y")
 
@@ -65,7 +72,7 @@ def test_columns_of_plain_numbers_are_groups_as_they_stand(tmp_path):
 def test_groups_are_found_where_inputs_are_left_out(tmp_path):
     """A pendulum: its period over the root of l/g is a function of m/w."""
     one = study(tmp_path, UNITS, inputs="", outputs='["P"]')
-    found = law_groups(one)
+    found = law_groups(law_problem(one))
     length, g, m, w, P = map(symbol, "lgmwP")
     assert set(found.inputs) == {m / w}
     values = {s: float(k) for k, s in enumerate((length, g, m, w, P), 2)}
@@ -81,7 +88,7 @@ def test_a_law_is_read_back(tmp_path, output):
     """Reading back is the inverse of the output."""
     data = {"y": np.linspace(0.2, 0.9, 20), "a": np.linspace(1, 2, 20) ** 2}
     one = study(tmp_path, csv(**data), inputs='["a"]', outputs=f'["{output}"]')
-    found = law_groups(one)
+    found = law_groups(law_problem(one))
     assert found.target == symbol("y")
     for y, a in ((0.3, 1.1), (0.8, 2.7)):
         numbers = {symbol("y"): y, symbol("a"): a}
@@ -91,7 +98,7 @@ def test_a_law_is_read_back(tmp_path, output):
 
 def test_what_cannot_be_read_back_is_left_as_it_is(tmp_path):
     one = study(tmp_path, PLAIN, outputs='["y + y^2"]')
-    assert law_groups(one).target is None
+    assert law_groups(law_problem(one)).target is None
 
 
 # Rows
@@ -130,7 +137,7 @@ def test_rows_with_gaps_are_left_out_and_named(tmp_path):
     lines = ["name," + ",".join(data)]
     lines += [",".join(row) for row in zip(names, *data.values(), strict=True)]
     one = study(tmp_path, "\n".join(lines))
-    found = table_rows(one, law_groups(one), observations(one))
+    found = table_of(one)
     assert len(found.labels) == 18 and "sample 3" not in found.labels
     assert found.notes == (
         "2 rows are left out, as values are missing: sample 3 (no x2), sample 7 (no y, x1)",
@@ -140,7 +147,7 @@ def test_rows_with_gaps_are_left_out_and_named(tmp_path):
 def test_a_column_that_never_changes_is_told(tmp_path):
     data = plain(20) | {"x4": np.full(20, 2.5)}
     one = study(tmp_path, csv(**data))
-    found = table_rows(one, law_groups(one), observations(one))
+    found = table_of(one)
     assert found.notes == ("the column of x4 holds 2.5 in every row: it cannot tell rows apart",)
 
 

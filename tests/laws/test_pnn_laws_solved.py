@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import sympy as sp
 from actionrun.compiler.numerics.genomes.term_selection import best_subsets, exact_subset
+from actionrun.compiler.pnn.build import law_problem
 from actionrun.compiler.pnn.laws.solved import law_on_table, solved_laws
 from actionrun.compiler.pnn.laws.sum_law import LINKS
 from actionrun.compiler.pnn.laws.table import group_layout, law_groups, table_rows
@@ -28,9 +29,10 @@ def bare(folder, columns: dict[str, np.ndarray], search: str) -> Pnn:
 
 def solved(one: Pnn):
     """The table's rows and the laws that are solved for it, simplest first."""
-    groups = law_groups(one)
-    rows = table_rows(one, groups, observations(one))
-    layout, _ = group_layout(one, groups)
+    problem = law_problem(one)
+    groups = law_groups(problem)
+    rows = table_rows(problem, groups, observations(one))
+    layout, _ = group_layout(problem, groups)
     return rows, groups, layout, solved_laws(rows, layout)
 
 
@@ -88,9 +90,9 @@ def test_sums_of_terms_drawn_at_random_are_solved(tmp_path, seed):
         return
     columns = {n: x[:, k] for k, n in enumerate(names)} | {"y": y}
     listed = ", ".join(f'"{n}"' for n in names)
-    rows, groups, _, laws = solved(bare(tmp_path, columns, f'inputs = [{listed}]\noutputs = ["y"]'))
-    law = law_on_table(laws[-1], rows, group_layout(
-        bare(tmp_path, columns, f'inputs = [{listed}]\noutputs = ["y"]'), groups)[0])  # fmt: skip
+    one = bare(tmp_path, columns, f'inputs = [{listed}]\noutputs = ["y"]')
+    rows, _, layout, laws = solved(one)
+    law = law_on_table(laws[-1], rows, layout)
     symbols = [sp.Symbol(f"c{k}") for k in range(law.law.constants)]
     expression, values = law.law.formula([sp.Symbol(n) for n in names], symbols, law.values)
     shown = expression.xreplace(dict(zip(symbols, map(sp.Float, values), strict=True)))

@@ -4,10 +4,11 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from actionrun.compiler.pnn.maps.data import motion_pairs, moving_system, potential_minimum
+from actionrun.compiler.pnn.build import map_model, sampling, system_of_maps
+from actionrun.compiler.pnn.maps.data import computed_pairs, potential_minimum
 from actionrun.compiler.pnn.maps.evaluation import as_step, map_evaluation, richardson_limit
 from actionrun.compiler.pnn.maps.findings import _entry, _limit, scheme_name
-from actionrun.compiler.pnn.maps.model import map_model, thinned
+from actionrun.compiler.pnn.maps.model import thinned
 from actionrun.compiler.pnn.maps.search import MapSearch
 from actionrun.compiler.pnn.maps.structure_proof import map_matrices, prove_structure
 from actionrun.compiler.pnn.symbolic_check import check
@@ -181,7 +182,7 @@ def test_coordinates_as_numbers_have_a_force_each():
 
 def test_motions_start_at_the_minimum_and_move_inward(verlet):
     study = load(STUDIES / "verlet_pnn.toml")
-    q, lowest = potential_minimum(study, verlet.system)
+    q, lowest = potential_minimum(verlet.system)
     assert q[0] == pytest.approx(2.5 * 2 ** (1 / 6), rel=1e-12)
     assert lowest == pytest.approx(-study.number(study.parameters["eps"]), rel=1e-12)
     assert all(part.v[0, 0] < 0 and part.q[0, 0] == q[0] for part in verlet.motions.train)
@@ -201,8 +202,7 @@ def test_damped_reference_loses_energy_at_the_right_rate():
         'nonconservative = "-c*q_plus\'*q_minus"',
         parameters="m = 2.0\nk = 3.0\nc = 0.2",
     )
-    found = moving_system(study)
-    rows = motion_pairs(study, found, None).train[0]
+    rows = computed_pairs(system_of_maps(study), sampling(study)).train[0]
     g, t = 0.05, 0.1
     w = np.sqrt(1.5 - g**2)
     exact = np.exp(-g * t) * (

@@ -4,11 +4,12 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from actionrun.compiler.pnn.build import map_model
 from actionrun.compiler.pnn.maps.data import StatePairs
 from actionrun.compiler.pnn.maps.effective_activations import effective_activations
 from actionrun.compiler.pnn.maps.figures import family
 from actionrun.compiler.pnn.maps.findings import _entry
-from actionrun.compiler.pnn.maps.model import map_model, thinned
+from actionrun.compiler.pnn.maps.model import thinned
 from actionrun.compiler.pnn.maps.network_diagram import network_figure
 from actionrun.compiler.pnn.maps.result import recommended
 from actionrun.compiler.pnn.maps.search import MapSearch

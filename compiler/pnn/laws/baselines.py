@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 from actionrun.compiler.errors import study_error
 from actionrun.compiler.symbolic.vocabulary import symbol
+from actionrun.spec import Expression
 from actionrun.spec.expressions.syntax_tree import Name, walk
-from actionrun.spec.kinds.pnn import Pnn
 
 from .constant_units import constant_units
 from .formula import LawFormula
@@ -38,17 +39,19 @@ class Baseline:
         return spread_over_draws(self.errors)
 
 
-def fitted_baselines(study: Pnn, groups: Groups, rows: TableRows) -> tuple[Baseline, ...]:
-    """The rivals of a study, fitted to the rows to learn from and judged on the same folds as the
+def fitted_baselines(
+    rivals: Mapping[str, Expression], groups: Groups, rows: TableRows
+) -> tuple[Baseline, ...]:
+    """Rivals by their names, fitted to the rows to learn from and judged on the same folds as the
     laws. A rival is a formula for the column that the output is made of. Raises Faults."""
-    return tuple(_fitted_baseline(study, name, groups, rows) for name in study.compare)
+    return tuple(_fitted_baseline(name, given, groups, rows) for name, given in rivals.items())
 
 
-def _fitted_baseline(study: Pnn, name: str, groups: Groups, rows: TableRows) -> Baseline:
-    given = study.compare[name]
+def _fitted_baseline(name: str, given: Expression, groups: Groups, rows: TableRows) -> Baseline:
     known = groups.words.constants
     unknown = [node.name for node in walk(given.tree) if isinstance(node, Name)]
-    free = tuple(symbol(one) for one in dict.fromkeys(unknown) if _is_free(study, one, known))
+    given_names = {*known, "pi", "t"}
+    free = tuple(symbol(one) for one in dict.fromkeys(unknown) if one not in given_names)
     words = replace(groups.words, constants={**known, **{s.name: s for s in free}}, cache={})
     said = words.scalar(given)
     target = None if groups.target is None else groups.target.name
@@ -58,7 +61,7 @@ def _fitted_baseline(study: Pnn, name: str, groups: Groups, rows: TableRows) -> 
     values = model.fitted(everything, None)
     if values is None:
         raise study_error(
-            study, given, "compare.fit", f"the constants of {name} cannot be fitted: its values "
+            words, given, "compare.fit", f"the constants of {name} cannot be fitted: its values "
             "are not finite for any start", "write it so that constants of about 1 make sense",
         )  # fmt: skip
     missed = np.full((len(rows.folds), len(learn)), np.nan)
@@ -73,19 +76,9 @@ def _fitted_baseline(study: Pnn, name: str, groups: Groups, rows: TableRows) -> 
     formula = LawFormula(
         groups.left, said, free, tuple(map(float, values)), stds,
         replace(groups, words=words),
-        constant_units(study, given.tree, [s.name for s in free], target),
+        constant_units(groups.quantities, given.tree, [s.name for s in free], target),
     )  # fmt: skip
     formula = with_enough_digits(formula, model)
     said_output = model.output(values)
     test = rows.test_error(said_output)
     return Baseline(name, formula, errors, squares, said_output, test)
-
-
-def _is_free(study: Pnn, name: str, known) -> bool:
-    if name in known or name in ("pi", "t"):
-        return False
-    try:
-        study.constant(name)
-    except KeyError:
-        return True
-    return False

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 import sympy as sp
+from actionrun.compiler.pnn.settings import Quantities
 from actionrun.spec.expressions.syntax_tree import Bars, Binary, Call, Name, Negate, Node, Number
-from actionrun.spec.kinds.pnn import Pnn
-from actionrun.spec.units.quantities import Unit, spelled
+from actionrun.spec.units.quantities import Unit, Units, spelled
 from actionrun.spec.units.unit_table import CONSTANTS, NONE, Dimension
 
 Form = dict[str, tuple[Fraction, ...]]  # of "" a dimension, of each unknown one its power
@@ -31,35 +31,35 @@ PLAIN = ConstantUnit()
 
 
 def constant_units(
-    study: Pnn, formula: Node, constants: Sequence[str], target: str | None
+    of: Quantities, formula: Node, constants: Sequence[str], target: str | None
 ) -> tuple[ConstantUnit, ...]:
     """The unit of each constant of a formula for the column `target` (None: for a plain number)."""
-    if study.units.reduced or not constants:
+    if of.units.reduced or not constants:
         return (PLAIN,) * len(constants)
-    equations = _Equations(study, constants)
-    value = NONE if target is None else study.dimension(target) or NONE
+    equations = _Equations(of, constants)
+    value = NONE if target is None else of.dimensions.get(target) or NONE
     equations.same(equations.of(formula), {"": tuple(map(Fraction, value))})
-    columns = study.data.columns or {}
+    columns = of.columns
     named: list[str] = [*([target] if target else []), *equations.seen, *columns]
     units = [columns[name].unit for name in dict.fromkeys(named) if name in columns]
     units = [one for one in units if one is not None]
     solved = equations.solved()
-    return tuple(_unit(study, solved.get(name), units) for name in constants)
+    return tuple(_unit(of.units, solved.get(name), units) for name in constants)
 
 
-def _unit(study: Pnn, dimension: Dimension | None, units: Sequence[Unit]) -> ConstantUnit:
-    """A unit of a dimension as a product of powers of others; the study's own where it is none."""
+def _unit(system: Units, dimension: Dimension | None, units: Sequence[Unit]) -> ConstantUnit:
+    """A unit of a dimension as a product of powers of others; the system's own where it is none."""
     if dimension is None or not any(dimension):
         return PLAIN
     matrix = sp.Matrix([[_rational(x) for x in one.dimension] for one in units]).T
     try:
         powers, free = matrix.gauss_jordan_solve(sp.Matrix([_rational(x) for x in dimension]))
     except ValueError:
-        return ConstantUnit(1.0, study.units.label(dimension))
+        return ConstantUnit(1.0, system.label(dimension))
     factor, parts = 1.0, {}
     for one, power in zip(units, powers.subs(dict.fromkeys(free, 0)), strict=True):
         exponent = Fraction(int(power.p), int(power.q))
-        factor *= study.units.number(1, one) ** float(exponent)
+        factor *= system.number(1, one) ** float(exponent)
         for symbol, own in one.parts:
             parts[symbol] = parts.get(symbol, Fraction(0)) + own * exponent
     return ConstantUnit(factor, spelled(parts.items()))
@@ -72,8 +72,8 @@ def _rational(x: int | Fraction) -> sp.Rational:
 class _Equations:
     """What a formula says of the dimensions of its constants, `rows` of a linear system."""
 
-    def __init__(self, study: Pnn, constants: Sequence[str]):
-        self.study, self.constants = study, constants
+    def __init__(self, of: Quantities, constants: Sequence[str]):
+        self.dimensions, self.constants = of.dimensions, constants
         self.rows: list[Form] = []
         self.seen: list[str] = []
 
@@ -84,7 +84,7 @@ class _Equations:
                 self.seen.append(name)
                 if name in self.constants:
                     return {name: (Fraction(1),)}
-                known = self.study.dimension(name)
+                known = self.dimensions.get(name)
                 if known is None and name in CONSTANTS:
                     known = CONSTANTS[name][1]
                 return {"": tuple(map(Fraction, known or NONE))}

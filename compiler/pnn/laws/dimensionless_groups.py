@@ -12,8 +12,7 @@ from itertools import combinations
 from math import gcd, lcm
 
 import sympy as sp
-from actionrun.compiler.errors import study_error
-from actionrun.spec import Study
+from actionrun.compiler.errors import Locator, study_error
 
 MOST_NAMES = 30
 Exponents = tuple[Fraction, ...]
@@ -21,7 +20,7 @@ Dimension = Sequence[int | Fraction]
 
 
 def buckingham_groups(
-    study: Study, target: str, dimensions: Mapping[str, Dimension]
+    words: Locator, target: str, dimensions: Mapping[str, Dimension]
 ) -> tuple[Exponents, list[Exponents]]:
     """What the target is divided by, and the groups of the others, as exponents of the names in
     `dimensions` (in their order), all but the target. Without groups the dimensions alone fix the
@@ -32,7 +31,7 @@ def buckingham_groups(
     names = [name for name in dimensions if name != target]
     if len(names) > MOST_NAMES:
         raise study_error(
-            study, ("data", "columns"), "groups.many",
+            words, ("data", "columns"), "groups.many",
             f"{len(names)} columns form too many groups; at most {MOST_NAMES} are looked through",
             "write the groups that matter as inputs in [search]",
         )  # fmt: skip
@@ -45,7 +44,7 @@ def buckingham_groups(
     where = ("search", "outputs", 0)
     if not names or matrix.rank() < matrix.row_join(wanted).rank():
         raise study_error(
-            study, where, "groups.none",
+            words, where, "groups.none",
             f"no product of powers of the other columns has the dimension of {target}",
             'name what is lacking in [parameters], such as k = "k_B" and h = "hbar"',
         )  # fmt: skip

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from actionrun.compiler.findings import Equation, Section
+from actionrun.compiler.pnn.settings import LawProblem
 from actionrun.compiler.symbolic.printing import latex, text
-from actionrun.spec.kinds.pnn import Pnn
 
 from .table import group_layout, law_groups
 
 
-def explain_law(study: Pnn) -> tuple[Section, ...]:
+def explain_law(problem: LawProblem) -> tuple[Section, ...]:
     """Groups, the space of networks, and how laws are judged."""
-    relation = law_groups(study)
-    space, notes = group_layout(study, relation)
+    relation = law_groups(problem)
+    space, notes = group_layout(problem, relation)
     words = relation.words
     shown = [
         ("Output", relation.output),
@@ -25,9 +25,9 @@ def explain_law(study: Pnn) -> tuple[Section, ...]:
             f"{latex(words.constants[name], words)} = {latex(words.scalar(one), words)}",
             f"{name} = {text(words.scalar(one), words)}",
         )
-        for name, one in study.define.items()
+        for name, one in words.define.items()
     ]
-    search, test = study.search, study.test
+    search, test = problem.space.search, problem.test
     origin = "" if search.inputs else "Found from the dimensions of the columns (Buckingham).\n"
     back = (
         f"Laws are read back as {relation.target} = ..."

@@ -118,7 +118,7 @@ class LawFormula:
         and what comes out is in the unit that the left side has there."""
         values = map(float, self.values)
         numbers = {c: sp.Float(v, 17) for c, v in zip(self.constants, values, strict=True)}
-        units = self.groups.file_units
+        units = self.groups.quantities.file_units
         columns = {symbol(n): sp.Float(f, 17) * symbol(n) for n, f in units.items() if f != 1}
         whole = self.groups.in_columns(self.expression).xreplace(numbers).xreplace(columns)
         return sp.sstr(whole / units.get(str(self.left), 1), full_prec=True)

@@ -148,11 +148,11 @@ class LawSearch:
     @property
     def output_unit(self) -> str:
         """Groups are plain numbers, unless the output is a name that has a unit."""
-        return self.groups.units.get(self.said_output, "")
+        return self.groups.words.unit(self.said_output)
 
     @property
     def target_unit(self) -> str:
-        return self.groups.units.get(self.said_target, "")
+        return self.groups.words.unit(self.said_target)
 
     def read_back(self, output: np.ndarray) -> np.ndarray:
         """The target (n,) for an output (n,) of all rows; the output where it cannot be read

@@ -11,11 +11,13 @@ import numpy as np
 import sympy as sp
 from actionrun.compiler.errors import study_error
 from actionrun.compiler.pnn.genome import Layout, layout
+from actionrun.compiler.pnn.settings import LawProblem, Quantities
 from actionrun.compiler.symbolic.lowering import lowered
-from actionrun.compiler.symbolic.vocabulary import Vocabulary, symbol, vocabulary
-from actionrun.spec import Faults
+from actionrun.compiler.symbolic.vocabulary import Vocabulary, symbol
+from actionrun.spec import Expression, Faults
 from actionrun.spec.expressions.syntax_tree import Name, walk
-from actionrun.spec.kinds.pnn import Pnn
+from actionrun.spec.kinds.pnn import Holdout
+from actionrun.spec.tables.leaves import Column
 from actionrun.spec.units.unit_table import CONSTANTS
 
 from .dimensionless_groups import buckingham_groups
@@ -31,18 +33,15 @@ class Groups:
     `words` spells columns, parameters, definitions and constants of physics as symbols; `inputs`
     and `output` are in these. `plain` gives what each stands for, in columns alone. `target`
     is the column that the output is made of, the first in it that no input holds (None: there is
-    none or it cannot be read back). `units` in words, of columns, parameters and definitions;
-    `file_units`: the number in base units of the unit that a column has in its file.
+    none or it cannot be read back).
     """
 
     words: Vocabulary
     inputs: tuple[sp.Expr, ...]
     output: sp.Expr
-    columns: tuple[str, ...]
     plain: Mapping[sp.Symbol, sp.Expr]
     target: sp.Symbol | None
-    units: Mapping[str, str]
-    file_units: Mapping[str, float]
+    quantities: Quantities
 
     @property
     def left(self) -> sp.Expr:
@@ -114,32 +113,33 @@ class TableRows:
         return float(np.sqrt(np.square(missed).mean())) if len(missed) else None
 
 
-def law_groups(study: Pnn) -> Groups:
-    """Inputs and output of a study; found by Buckingham's theorem where `inputs` are left out.
+def law_groups(problem: LawProblem) -> Groups:
+    """Inputs and output of a table; found by Buckingham's theorem where `inputs` are left out.
 
     Raises Faults.
     """
-    columns = tuple(study.data.columns or ())
-    (wanted,) = study.search.outputs
-    inner = vocabulary(study)
-    inner = replace(inner, constants={**inner.constants, **{n: symbol(n) for n in columns}})
-    numbers = {symbol(n): _number(float(study.constant(n))) for n in study.parameters}
+    space, quantities = problem.space, problem.quantities
+    columns = tuple(quantities.columns)
+    (wanted,) = space.search.outputs
+    parameters = space.words.constants
+    inner = replace(space.words, constants={**parameters, **{n: symbol(n) for n in columns}})
+    numbers = {s: _number(float(inner.number(n))) for n, s in parameters.items()}
     plain: dict[sp.Symbol, sp.Expr] = dict(numbers)
-    for name, formula in study.define.items():
+    for name, formula in inner.define.items():
         plain[symbol(name)] = inner.scalar(formula).xreplace(numbers)
-    known = () if study.units.reduced else CONSTANTS
-    physics = {n: symbol(n) for n in known if n not in (*columns, *study.parameters)}
-    plain |= {s: sp.Float(float(study.constant(n)), 17) for n, s in physics.items()}
-    named = {**physics, **inner.constants, **{n: symbol(n) for n in study.define}}
+    known = () if quantities.units.reduced else CONSTANTS
+    physics = {n: symbol(n) for n in known if n not in (*columns, *parameters)}
+    plain |= {s: sp.Float(float(inner.number(n)), 17) for n, s in physics.items()}
+    named = {**physics, **inner.constants, **{n: symbol(n) for n in inner.define}}
     words = replace(inner, constants=named, cache={})
     output = words.scalar(wanted)
-    if study.search.inputs:
-        inputs = tuple(words.scalar(one) for one in study.search.inputs)
+    if space.search.inputs:
+        inputs = tuple(words.scalar(one) for one in space.search.inputs)
     else:
-        apart = _deviation_columns(study, str(output))
-        named = [n for n in (*columns, *study.parameters) if n not in apart]
-        sizes = {n: study.dimension(n) or () for n in named}
-        bottom, exponents = buckingham_groups(study, str(output), sizes)
+        apart = _deviation_columns(problem, str(output))
+        named = [n for n in (*columns, *parameters) if n not in apart]
+        sizes = {n: quantities.dimensions[n] or () for n in named}
+        bottom, exponents = buckingham_groups(words, str(output), sizes)
         others = [symbol(name) for name in sizes if name != str(output)]
         inputs = tuple(_monomial(others, one) for one in exponents) or (sp.Integer(1),)
         output = output / _monomial(others, bottom)
@@ -149,26 +149,20 @@ def law_groups(study: Pnn) -> Groups:
     target = free[0] if free else None
     if target is not None and inverse(output, target, symbol("y")) is None:
         target = None
-    units = {name: study.unit(name) for name in (*columns, *study.parameters, *study.define)}
-    file_units = {
-        name: 1.0 if one.unit is None else study.units.number(1, one.unit)
-        for name, one in (study.data.columns or {}).items()
-    }
-    return Groups(words, inputs, output, columns, plain, target, units, file_units)
+    return Groups(words, inputs, output, plain, target, quantities)
 
 
-def _deviation_columns(study: Pnn, target: str) -> set[str]:
+def _deviation_columns(problem: LawProblem, target: str) -> set[str]:
     """Columns that only tell how exact the target is: no law is a function of them."""
-    if study.data.sigma is None:
+    if problem.sigma is None:
         return set()
-    names = {node.name for node in walk(study.data.sigma.tree) if isinstance(node, Name)}
-    return {name for name in names if name in (study.data.columns or {}) and name != target}
+    names = {node.name for node in walk(problem.sigma.tree) if isinstance(node, Name)}
+    return {name for name in names if name in problem.quantities.columns and name != target}
 
 
-def group_layout(study: Pnn, relation: Groups) -> tuple[Layout, tuple[str, ...]]:
+def group_layout(problem: LawProblem, relation: Groups) -> tuple[Layout, tuple[str, ...]]:
     """The networks over the groups, and notes on their weights. Raises Faults."""
-    space, notes = layout(study, active_output=True)
-    return replace(space, inputs=len(relation.inputs)), notes
+    return layout(problem.space, len(relation.inputs), active_output=True)
 
 
 def inverse(output: sp.Expr, target: sp.Symbol, value: sp.Expr) -> sp.Expr | None:
@@ -199,16 +193,19 @@ def column_values(expression: sp.Expr, values: Mapping[str, np.ndarray]) -> np.n
     return np.broadcast_to(np.asarray(value, dtype=float), (count,)).copy()
 
 
-def table_rows(study: Pnn, groups: Groups, observations: Mapping[str, np.ndarray]) -> TableRows:
+def table_rows(
+    problem: LawProblem, groups: Groups, observations: Mapping[str, np.ndarray]
+) -> TableRows:
     """The table's rows as groups, split into those to learn from and those for the test.
 
     The split and the folds are drawn from the seed alone. Raises Faults for too few rows, for
     groups that are not finite and for those that are the same in each row.
     """
-    values = {name: np.asarray(observations[name], dtype=float) for name in groups.columns}
+    columns, words = problem.quantities.columns, groups.words
+    values = {name: np.asarray(observations[name], dtype=float) for name in columns}
     labels = np.asarray(observations["#label"])
     whole = np.all([np.isfinite(column) for column in values.values()], axis=0)
-    notes = _lacking(study, values, labels, whole)
+    notes = _lacking(columns, values, labels, whole)
     values = {name: column[whole] for name, column in values.items()}
     labels, lines = labels[whole], np.asarray(observations["#line"])[whole]
     notes += [
@@ -216,16 +213,16 @@ def table_rows(study: Pnn, groups: Groups, observations: Mapping[str, np.ndarray
         for name, column in values.items()
         if np.all(column == column[0])
     ]
-    if not study.units.reduced:
+    if not problem.quantities.units.reduced:
         notes += [
             f"the column of {name} has no unit and counts as a plain number"
-            for name, column in (study.data.columns or {}).items()
+            for name, column in columns.items()
             if column.unit is None
         ]
     faults = []
     arrays = []
     varies = groups.inputs != (1,)  # else dimensions alone fix the law
-    for key, expression in _keyed(study, groups):
+    for key, expression in _keyed(bool(problem.space.search.inputs), groups):
         with np.errstate(all="ignore"):
             column = column_values(groups.in_columns(expression), values)
         arrays.append(column)
@@ -234,7 +231,7 @@ def table_rows(study: Pnn, groups: Groups, observations: Mapping[str, np.ndarray
             bad = np.flatnonzero(~np.isfinite(column))
             some = _listed([f"{labels[i]} (line {lines[i]})" for i in bad])
             faults.append(
-                study.fault(
+                words.fault(
                     key,
                     None,
                     "data.group",
@@ -244,7 +241,7 @@ def table_rows(study: Pnn, groups: Groups, observations: Mapping[str, np.ndarray
             )
         elif varies and np.ptp(column) <= 1e-12 * np.abs(column).max():
             faults.append(
-                study.fault(
+                words.fault(
                     key,
                     None,
                     "data.constant",
@@ -254,70 +251,67 @@ def table_rows(study: Pnn, groups: Groups, observations: Mapping[str, np.ndarray
             )
     if faults:
         raise Faults(faults)
-    learn, test, folds = split(study, len(labels))
+    learn, test, folds = split(problem.test, problem.seed, len(labels))
     slope = None
     if groups.target is not None:
         moved = groups.in_columns(sp.diff(groups.output, groups.target))
         with np.errstate(all="ignore"):
             slope = column_values(moved, values)
-    noise = _noise(study, groups, values, slope)
+    noise = _noise(problem.sigma, groups, values, slope)
     return TableRows(
         tuple(map(str, labels)), values, np.stack(arrays[:-1], axis=1), arrays[-1], slope, noise,
-        learn, test, folds, study.test.repeats, tuple(notes),
+        learn, test, folds, problem.test.repeats, tuple(notes),
     )  # fmt: skip
 
 
 def _noise(
-    study: Pnn, groups: Groups, values: Mapping[str, np.ndarray], slope: np.ndarray | None
-) -> NoiseModel:
+    sigma: Expression | None, groups: Groups, values: Mapping[str, np.ndarray],
+    slope: np.ndarray | None,
+) -> NoiseModel:  # fmt: skip
     """The deviations that the study gives, else those of outputs that are alike. Raises Faults."""
-    sigma = study.data.sigma
     if sigma is None:
         return NoiseModel("output", np.ones(len(next(iter(values.values())))))
+    words = groups.words
     if groups.target is None or slope is None:
         raise study_error(
-            study, sigma, "data.sigma", "sigma is the deviation of the column that the output is "
+            words, sigma, "data.sigma", "sigma is the deviation of the column that the output is "
             "made of, and no column can be read back from this output",
             "write an output that holds one column more than the inputs do",
         )  # fmt: skip
-    deviation = column_values(groups.in_columns(groups.words.scalar(sigma)), values)
+    deviation = column_values(groups.in_columns(words.scalar(sigma)), values)
     bad = np.flatnonzero(~(np.isfinite(deviation) & (deviation > 0)))
     if len(bad):
         raise study_error(
-            study, sigma, "data.sigma", f"sigma is {deviation[bad[0]]:.6g} in {len(bad)} rows",
+            words, sigma, "data.sigma", f"sigma is {deviation[bad[0]]:.6g} in {len(bad)} rows",
             "a standard deviation is greater than 0; leave out rows that have none",
         )  # fmt: skip
     return NoiseModel("sigma", np.abs(slope) * deviation, True)
 
 
-def split(study: Pnn, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def split(test: Holdout, seed: int, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Rows to learn from, rows for the test, folds (repeats * folds, count)."""
-    order = np.random.default_rng([study.seed, 0]).permutation(count)
-    held = _held(study, count)
-    test, learn = np.sort(order[:held]), np.sort(order[held:])
-    folds = np.zeros((study.test.repeats, study.test.folds, count), bool)
-    for repeat in range(study.test.repeats):
-        drawn = np.random.default_rng([study.seed, 1 + repeat]).permutation(learn)
-        for fold, part in enumerate(np.array_split(drawn, study.test.folds)):
+    order = np.random.default_rng([seed, 0]).permutation(count)
+    held = round(test.fraction * count)
+    tested, learn = np.sort(order[:held]), np.sort(order[held:])
+    folds = np.zeros((test.repeats, test.folds, count), bool)
+    for repeat in range(test.repeats):
+        drawn = np.random.default_rng([seed, 1 + repeat]).permutation(learn)
+        for fold, part in enumerate(np.array_split(drawn, test.folds)):
             folds[repeat, fold, part] = True
-    return learn, test, folds.reshape(-1, count)
-
-
-def _held(study: Pnn, count: int) -> int:
-    return round(study.test.fraction * count)
+    return learn, tested, folds.reshape(-1, count)
 
 
 def _lacking(
-    study: Pnn, values: Mapping[str, np.ndarray], labels: np.ndarray, whole: np.ndarray
-) -> list[str]:
+    columns: Mapping[str, Column], values: Mapping[str, np.ndarray], labels: np.ndarray,
+    whole: np.ndarray,
+) -> list[str]:  # fmt: skip
     """A note that names the rows that are left out, with what they lack."""
     bad = np.flatnonzero(~whole)
     if not len(bad):
         return []
-    names = {name: column.name for name, column in (study.data.columns or {}).items()}
     told = []
     for i in bad:
-        gone = [names[name] for name, column in values.items() if not np.isfinite(column[i])]
+        gone = [columns[name].name for name, column in values.items() if not np.isfinite(column[i])]
         told.append(f"{labels[i]} (no {', '.join(gone)})")
     rows = "1 row is" if len(bad) == 1 else f"{len(bad)} rows are"
     return [f"{rows} left out, as values are missing: {_listed(told)}"]
@@ -334,9 +328,8 @@ def spread_over_draws(errors: np.ndarray) -> float:
     return float(errors.std(ddof=1)) if len(errors) > 1 else 0.0
 
 
-def _keyed(study: Pnn, groups: Groups) -> list[tuple[tuple[str | int, ...], sp.Expr]]:
-    """Inputs and output, each with its place in the study."""
-    given = bool(study.search.inputs)
+def _keyed(given: bool, groups: Groups) -> list[tuple[tuple[str | int, ...], sp.Expr]]:
+    """Inputs and output, each with its place in the study, where inputs may be `given`."""
     keyed = [
         (("search", "inputs", k) if given else ("search", "outputs", 0), one)
         for k, one in enumerate(groups.inputs)

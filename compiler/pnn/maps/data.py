@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import equinox as eqx
 import jax
@@ -13,10 +12,9 @@ import numpy as np
 import sympy as sp
 from actionrun.compiler.errors import study_error
 from actionrun.compiler.numerics.integrators.velocity_verlet import VelocityVerlet
-from actionrun.compiler.symbolic.lagrangian_system import LagrangianSystem, lagrangian_system
+from actionrun.compiler.symbolic.lagrangian_system import LagrangianSystem
 from actionrun.compiler.symbolic.lowering import Lowered, lowered
-from actionrun.spec import Faults
-from actionrun.spec.kinds.pnn import Pnn
+from actionrun.spec import Expression, Faults
 from actionrun.spec.sampling import steps_apart
 
 
@@ -75,12 +73,14 @@ class MovingSystem:
     `linear_force`, `linear_drag`: the matrices (n, n) of forces that are linear in positions and in
     velocities, where they are so and each coordinate has one component.
 
-    `names` of the coordinates, the units of a length, the time and the energy as the study says
-    them; `width`: components of each coordinate; `count`: coordinates; `mass` (n, n), `force` the
+    `law`: the formula of its Lagrangian or potential; `names` of the coordinates, the units of a
+    length, the time and the energy as the study says them; `width`: components of each coordinate;
+    `count`: coordinates; `mass` (n, n), `force` the
     F(q) of the Lagrangian, `reference` the motion under all forces.
     """
 
     problem: LagrangianSystem
+    law: Expression
     names: tuple[str, ...]
     length_unit: str
     time_unit: str
@@ -105,12 +105,10 @@ class MovingSystem:
         return self.problem.nonconservative is not None
 
 
-def moving_system(study: Pnn) -> MovingSystem:
-    """The system of a study. Raises Faults where its force is not a function of position."""
-    symbolic = lagrangian_system(study)
+def moving_system(symbolic: LagrangianSystem, law: Expression, dt: float) -> MovingSystem:
+    """A system in steps of dt. Raises Faults where its force is not a function of position."""
     words, values = symbolic.words, symbolic.values
     widths = {part.stop - part.start for part in words.slices.values()}
-    where = study.system.lagrangian or study.system.potential
     moving = {*words.v, words.t}
     forces = [sp.diff(symbolic.lagrangian, q) for q in words.q]
     mass = symbolic.mass
@@ -120,13 +118,13 @@ def moving_system(study: Pnn) -> MovingSystem:
     )
     if any(f.free_symbols & moving for f in forces) or not simple or mass.free_symbols & {*words.q}:
         raise study_error(
-            study, where, "map.force",
+            words, law, "map.force",
             "maps are found for L = T - V with constant masses and V a function of position",
             "leave velocities and time out of V, and positions out of T",
         )  # fmt: skip
     if any(words.t in f.free_symbols for f in symbolic.force):
         raise study_error(
-            study, where, "map.force", "maps are found for forces that do not depend on time",
+            words, law, "map.force", "maps are found for forces that do not depend on time",
             "leave the time out of the Lagrangian and of nonconservative",
         )  # fmt: skip
     put = [f.subs(values) for f in forces]
@@ -140,15 +138,16 @@ def moving_system(study: Pnn) -> MovingSystem:
         forces = jnp.stack([f + zero for f in total(*q, *v, zero)])
         return jnp.tensordot(jnp.asarray(inverse), forces, 1)
 
-    width, names = widths.pop(), tuple(study.system.coordinates)
+    width, names = widths.pop(), tuple(words.slices)
     potential = -symbolic.lagrangian.subs(dict.fromkeys(words.v, 0)).subs(values)
     return MovingSystem(
         problem=symbolic,
+        law=law,
         names=names,
-        length_unit=study.unit(names[0]),
-        time_unit=study.unit("t"),
-        energy_unit=study.unit("lagrangian"),
-        dt=study.number(_given(study, "dt")),
+        length_unit=words.unit(names[0]),
+        time_unit=words.unit("t"),
+        energy_unit=words.unit("lagrangian"),
+        dt=dt,
         width=width,
         count=symbolic.n // width,
         mass=numbers,
@@ -172,31 +171,26 @@ def _matrix(forces: Sequence[sp.Expr], of: Sequence[sp.Symbol]) -> np.ndarray | 
     return np.array(matrix.tolist(), dtype=float)
 
 
-def _given(study: Pnn, name: str) -> Any:
-    """An entry of [data] that a map has. Raises Faults where it is missing."""
-    value = getattr(study.data, name)
-    if value is None:
-        message = f'"{name}" is missing in [data]'
-        raise study_error(study, ("data",), "key.missing", message)
-    return value
+@dataclass(frozen=True)
+class Sampling:
+    """Motions to compute: their energies by part of the data, in units of `unit`; pairs of states
+    of each, and steps of velocity Verlet in one dt."""
+
+    energies: dict[str, tuple[float, ...]]
+    unit: float
+    points: int
+    substeps: int
 
 
-def motion_pairs(
-    study: Pnn, moving: MovingSystem, observations: Mapping[str, np.ndarray] | None, shrink: int = 1
-) -> MotionPairs:
-    """The pairs of a study, at dt/shrink where they are computed. Raises Faults."""
-    if observations is not None:
-        return measured_pairs(study, moving, observations)
-    data = study.data
-    given, points = _given(study, "energies"), _given(study, "points")
-    parts = {name: getattr(given, name) for name in ("train", "validation", "test")}
-    energies = {k: tuple(study.number(e) for e in part) for k, part in parts.items()}
-    unit = 1.0 if data.energy_unit is None else study.number(data.energy_unit)
-    q, lowest = potential_minimum(study, moving)
+def computed_pairs(moving: MovingSystem, sampling: Sampling, shrink: int = 1) -> MotionPairs:
+    """Pairs dt/shrink apart of motions by energy. Raises Faults."""
+    energies, unit = sampling.energies, sampling.unit
+    q, lowest = potential_minimum(moving)
     kinetic = np.array([e * unit - lowest for part in energies.values() for e in part])
+    fault = moving.problem.words.fault
     keys = [("data", "energies", k, i) for k, part in energies.items() for i in range(len(part))]
     faults = [
-        study.fault(key, None, "energy.low", "this energy is below the minimum of the potential, "
+        fault(key, None, "energy.low", "this energy is below the minimum of the potential, "
                     f"{lowest / unit:.6g}", "give a higher one")
         for key, one in zip(keys, kinetic, strict=True) if one < 0
     ]  # fmt: skip
@@ -206,12 +200,12 @@ def motion_pairs(
     start = jnp.broadcast_to(jnp.asarray(q)[:, None], v.shape)
     dt = moving.dt / shrink
     qs, vs = moving.reference.motion(
-        start, jnp.asarray(v), jnp.asarray(dt), jnp.asarray(data.substeps), points
+        start, jnp.asarray(v), jnp.asarray(dt), jnp.asarray(sampling.substeps), sampling.points
     )
     qs, vs = np.asarray(qs), np.asarray(vs)
     for k, key in enumerate(keys):
         if not np.isfinite(qs[..., k]).all():
-            raise Faults([study.fault(key, None, "energy.diverged",
+            raise Faults([fault(key, None, "energy.diverged",
                                       "the motion of this energy left the finite numbers",
                                       "give a lower one, or more substeps")])  # fmt: skip
     pairs = [StatePairs(qs[:-1, :, k], vs[:-1, :, k], qs[1:, :, k], vs[1:, :, k])
@@ -244,7 +238,7 @@ def inward_velocity(moving: MovingSystem, q: np.ndarray, number: int, kinetic: f
     return way * np.sqrt(2 * kinetic / (way @ moving.mass @ way))
 
 
-def potential_minimum(study: Pnn, moving: MovingSystem) -> tuple[np.ndarray, float]:
+def potential_minimum(moving: MovingSystem) -> tuple[np.ndarray, float]:
     """Where the potential is lowest, (n,), and its value: a scan over sizes, then Newton. Raises
     Faults where there is no minimum."""
     words = moving.problem.words
@@ -284,7 +278,7 @@ def potential_minimum(study: Pnn, moving: MovingSystem) -> tuple[np.ndarray, flo
             best, lowest = q, e
     if best is None or not np.any(np.asarray(bend(best))):
         raise study_error(
-            study, study.system.lagrangian or study.system.potential, "map.minimum",
+            words, moving.law, "map.minimum",
             "the potential has no minimum that motions could start from",
             "give measured motions in [data] file",
         )  # fmt: skip
@@ -292,9 +286,9 @@ def potential_minimum(study: Pnn, moving: MovingSystem) -> tuple[np.ndarray, flo
 
 
 def measured_pairs(
-    study: Pnn, moving: MovingSystem, observations: Mapping[str, np.ndarray]
+    moving: MovingSystem, observations: Mapping[str, np.ndarray], fraction: float
 ) -> MotionPairs:
-    """Pairs of rows dt apart in the user's file, by trial. Raises Faults."""
+    """Pairs of rows dt apart in the user's file, by trial; that share of them is the test."""
     words = moving.problem.words
     names = [*words.slices]
     dt, t = moving.dt, observations["t"]
@@ -310,11 +304,11 @@ def measured_pairs(
         k = np.flatnonzero(follows & (trial[:-1] == one))
         pairs.append(StatePairs(q[k], v[k], q[k + 1], v[k + 1]))
     pairs = [part for part in pairs if len(part)]
-    held = max(1, round(study.test.fraction * len(pairs))) if len(pairs) > 1 else 0
+    held = max(1, round(fraction * len(pairs))) if len(pairs) > 1 else 0
     if held:
         known, test = tuple(pairs[:-held]), tuple(pairs[-held:])
     else:
-        cut = int(len(pairs[0]) * (1 - study.test.fraction))
+        cut = int(len(pairs[0]) * (1 - fraction))
         known, test = (pairs[0][:cut],), (pairs[0][cut:],)
     train, validation = split(known)
     return MotionPairs(train, validation, test, {})

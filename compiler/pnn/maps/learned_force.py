@@ -7,7 +7,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from actionrun.compiler.numerics.networks.mlp import Feedforward, fit_layers
-from actionrun.spec.kinds.pnn import Pnn
 
 from .data import MotionPairs, MovingSystem, joined
 
@@ -28,14 +27,14 @@ class ForceNetwork(eqx.Module):
         return [out[..., k * w : (k + 1) * w] for k in range(len(arguments))]
 
 
-def trained_force(study: Pnn, moving: MovingSystem, data: MotionPairs) -> tuple[ForceNetwork, str]:
+def trained_force(moving: MovingSystem, data: MotionPairs, seed: int) -> tuple[ForceNetwork, str]:
     """The sub-net, 10 and 10 tanh units, and a note on how far it is from the force."""
     rows = joined(data.train)
     q = jnp.asarray(rows.q[:: max(1, len(rows) // 8000)])
     width = moving.width
     parts = [q[:, k : k + width] for k in range(0, moving.n, width)]
     wanted = jnp.concatenate(moving.force(parts), axis=-1)
-    key = jax.random.fold_in(jax.random.key(study.seed), 200)
+    key = jax.random.fold_in(jax.random.key(seed), 200)
     layers, ins, outs = fit_layers(
         key, q, wanted, HIDDEN, STEPS, rate=RATE, active=jnp.tanh, dtype=jnp.float64
     )

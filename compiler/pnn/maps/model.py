@@ -3,9 +3,9 @@ generation."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 
 import jax.numpy as jnp
 import numpy as np
@@ -27,13 +27,11 @@ from actionrun.compiler.numerics.genomes.map_network import (
 from actionrun.compiler.numerics.genomes.network import ForceEvaluation
 from actionrun.compiler.pnn.canonical_form import CanonicalForm
 from actionrun.compiler.pnn.genome import Layout
-from actionrun.compiler.pnn.settings import SearchSettings, search_settings
-from actionrun.spec.kinds.pnn import Pnn
+from actionrun.compiler.pnn.settings import SearchSettings
 from actionrun.spec.units.quantities import unit
 
-from .data import MotionPairs, MovingSystem, StatePairs, joined, motion_pairs, moving_system
-from .learned_force import trained_force
-from .networks import MapNetworks, map_networks
+from .data import MotionPairs, MovingSystem, StatePairs, joined
+from .networks import MapNetworks
 
 FITNESS_ROWS = 400
 FINAL_ROWS = 4000  # that the front is fitted on when the search is over
@@ -301,18 +299,3 @@ def thinned(rows: StatePairs, most: int = FITNESS_ROWS) -> StatePairs:
     """At most that many of them, evenly apart."""
     count = min(len(rows), most)
     return rows[np.linspace(0, len(rows) - 1, count).round().astype(int)]
-
-
-def map_model(study: Pnn, observations: Mapping[str, np.ndarray] | None) -> MapModel:
-    """A map study made ready. Raises Faults."""
-    moving = moving_system(study)
-    space = map_networks(study, moving)
-    data = motion_pairs(study, moving, observations)
-    field, notes = None if space.layout.force is None else moving.force, space.notes
-    if study.search.force == "network":
-        field, note = trained_force(study, moving, data)
-        notes = (*notes, note)
-    net = MapNetwork(space.layout.net, field, space.reader, space.places, moving.damped)
-    again = None if study.data.energies is None else partial(motion_pairs, study, moving, None)
-    learned = study.search.force == "network"
-    return MapModel(search_settings(study), moving, space, data, net, notes, learned, again)

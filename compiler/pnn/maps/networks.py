@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import equinox as eqx
 import jax.numpy as jnp
 from actionrun.compiler.errors import study_error
 from actionrun.compiler.pnn.genome import Layout, layout
+from actionrun.compiler.pnn.settings import NetworkSpace
 from actionrun.compiler.symbolic.lowering import Lowered, lowered
-from actionrun.spec.kinds.pnn import Pnn
 from actionrun.spec.tables.leaves import Expression
 
 from .data import MovingSystem
@@ -46,40 +47,38 @@ class MapNetworks:
     fixed: tuple[tuple[str, float], ...]
 
 
-def map_networks(study: Pnn, moving: MovingSystem) -> MapNetworks:
-    """What algebra alone says of a study's networks. Raises Faults."""
-    reader, plain = _reader(study, moving)
-    force = study.search.force
-    layer = (len(study.search.layers) + 1) // 2 if force == "network" else force
-    shape, notes = layout(study, force=layer, force_components=moving.count)
-    order = _order_of_inputs(study, moving) if plain else None
-    fixed = tuple(
-        (one.text, study.number(one)) for one in study.search.weights if one != "trainable"
-    )
-    places = _places(study, moving)
-    return MapNetworks(shape, notes, study.search.inputs, reader, order, places, fixed)
+def map_networks(space: NetworkSpace, moving: MovingSystem) -> MapNetworks:
+    """What algebra alone says of networks. Raises Faults."""
+    inputs, force = space.search.inputs, space.search.force
+    reader, plain = _reader(inputs, moving)
+    layer = (len(space.search.layers) + 1) // 2 if force == "network" else force
+    shape, notes = layout(space, len(inputs), force=layer, force_components=moving.count)
+    order = _order_of_inputs(inputs, moving) if plain else None
+    fixed = tuple((label, number) for label, number in space.weights if number is not None)
+    places = _places(space.search.outputs, moving)
+    return MapNetworks(shape, notes, inputs, reader, order, places, fixed)
 
 
-def _order_of_inputs(study: Pnn, moving: MovingSystem) -> tuple[int, ...]:
+def _order_of_inputs(inputs: Sequence[Expression], moving: MovingSystem) -> tuple[int, ...]:
     words = moving.problem.words
     state = [*words.q, *words.v]
     parts = []
-    for expression in study.search.inputs:
+    for expression in inputs:
         value = words.meaning(expression)
         first = value[0] if isinstance(value, tuple) else value
         parts.append(state.index(first) // moving.width)
     return tuple(parts)
 
 
-def _reader(study: Pnn, moving: MovingSystem) -> tuple[InputReader, bool]:
+def _reader(inputs: Sequence[Expression], moving: MovingSystem) -> tuple[InputReader, bool]:
     """The inputs, and whether they are the positions and velocities themselves."""
     words, parts, plain = moving.problem.words, [], []
-    for expression in study.search.inputs:
+    for expression in inputs:
         value = words.meaning(expression)
         several = value if isinstance(value, tuple) else (value,)
         if len(several) != moving.width:
             raise study_error(
-                study, expression, "map.width",
+                words, expression, "map.width",
                 f"this input has {len(several)} components, and the coordinates have "
                 f"{moving.width}",
                 "give every input as many components as a coordinate has",
@@ -96,23 +95,23 @@ def _reader(study: Pnn, moving: MovingSystem) -> tuple[InputReader, bool]:
     )
 
 
-def _places(study: Pnn, moving: MovingSystem) -> tuple[int, ...]:
+def _places(outputs: Sequence[Expression], moving: MovingSystem) -> tuple[int, ...]:
     """Which coordinate or velocity each output is. Raises Faults unless all are there, once."""
     words, places = moving.problem.words, []
     state = [*words.q, *words.v]
-    for expression in study.search.outputs:
+    for expression in outputs:
         value = words.meaning(expression)
         first = value[0] if isinstance(value, tuple) else value
         whole = not isinstance(value, tuple) or len(value) == moving.width
         if first not in state or state.index(first) % moving.width or not whole:
             raise study_error(
-                study, expression, "map.state", "an output of a map is a coordinate or a velocity",
+                words, expression, "map.state", "an output of a map is a coordinate or a velocity",
                 "write x(t+dt), x'(t+dt)",
             )  # fmt: skip
         places.append(state.index(first) // moving.width)
     if sorted(places) != list(range(2 * moving.count)):
         raise study_error(
-            study, ("search", "outputs"), "map.state",
+            words, ("search", "outputs"), "map.state",
             "a map has every coordinate and every velocity as an output, once",
             "write x(t+dt) and x'(t+dt) for each coordinate x",
         )  # fmt: skip
