@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 COMPILER = Path(__file__).parents[1] / "compiler"
-CLASSES = {"ggl": "Ggl", "pnn": "Pnn"}  # of the wings that are done: the class of their studies
+# Of the wings that are done: the class of their studies.
+CLASSES = {"ggl": "Ggl", "family": "Family", "pnn": "Pnn"}
 DOORS = ("build.py", "explanation.py")  # and `check` of symbolic_check.py, all of compiler/kinds.py
 
 

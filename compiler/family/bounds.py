@@ -17,7 +17,8 @@ from actionrun.compiler.symbolic.lowered_system import parameters
 from actionrun.compiler.symbolic.lowering import lowered
 from actionrun.spec import Expression
 from actionrun.spec.expressions.syntax_tree import Relation
-from actionrun.spec.kinds.family import Family
+
+from .settings import Settings
 
 DRAWS = 20_000  # members by which the share that the constraints leave is judged
 LEAST = 0.01  # of the ranges that they must leave: members are drawn until they are allowed
@@ -51,19 +52,19 @@ class Ranges(NamedTuple):
         return np.where(wide, safe * (high / safe) ** at, low + (high - low) * at)
 
 
-def ranges(study: Family, symbolic: LagrangianSystem) -> Ranges:
+def ranges(of: Settings, symbolic: LagrangianSystem) -> Ranges:
     """The ranges of the coefficients, narrowed by the constraints of the study. Raises Faults where
     these leave nothing, or next to nothing, and for named cases that they do not allow."""
     names = [c.name for c in symbolic.coefficients]
-    low = np.array([study.number(study.coefficients[n].low) for n in names])
-    high = np.array([study.number(study.coefficients[n].high) for n in names])
+    low = np.array([c.low for c in of.coefficients])
+    high = np.array([c.high for c in of.coefficients])
     between: list[tuple[Expression, sp.Expr]] = []
-    for constraint in study.system.inequalities:
-        gap = _gap(study, symbolic, constraint)
+    for constraint in of.inequalities:
+        gap = _gap(symbolic, constraint)
         free = gap.free_symbols & {*symbolic.coefficients}
         if not free:
             if not gap.subs(symbolic.values) >= 0:
-                raise _empty(study, constraint, "the constants of this constraint break it")
+                raise _empty(symbolic, constraint, "the constants of this constraint break it")
             continue
         bound = _bound(symbolic, gap, free)
         if bound is None:
@@ -76,13 +77,13 @@ def ranges(study: Family, symbolic: LagrangianSystem) -> Ranges:
             high[k] = min(high[k], limit)
         if low[k] >= high[k]:
             text = f"with this constraint nothing is left of the range of {names[k]}"
-            raise _empty(study, constraint, text)
+            raise _empty(symbolic, constraint, text)
     if not between:
         return Ranges(low, high, None)
-    return _walled(study, symbolic, low, high, between)
+    return _walled(of, symbolic, low, high, between)
 
 
-def _gap(study: Family, symbolic: LagrangianSystem, constraint: Expression) -> sp.Expr:
+def _gap(symbolic: LagrangianSystem, constraint: Expression) -> sp.Expr:
     """What must not be negative, in constants."""
     tree, words = constraint.tree, symbolic.words
     assert isinstance(tree, Relation)
@@ -90,7 +91,7 @@ def _gap(study: Family, symbolic: LagrangianSystem, constraint: Expression) -> s
     strange = difference.free_symbols - {*symbolic.constants}
     if strange:
         raise study_error(
-            study, constraint, "constraint.names",
+            words, constraint, "constraint.names",
             f"an inequality holds coefficients and constants, and not {min(map(str, strange))}",
             "write it in [coefficients] and [parameters] alone: c1 > 2*c2", span=tree.span,
         )  # fmt: skip
@@ -110,29 +111,31 @@ def _bound(symbolic: LagrangianSystem, gap: sp.Expr, free: set) -> tuple[float, 
     return float(-line.subs(c, 0) / sp.Float(slope, 30)), slope > 0
 
 
-def _empty(study: Family, constraint: Expression, text: str):
-    return study_error(study, constraint, "empty-range", text, span=constraint.tree.span)
+def _empty(symbolic: LagrangianSystem, constraint: Expression, text: str):
+    return study_error(symbolic.words, constraint, "empty-range", text, span=constraint.tree.span)
 
 
-def _walled(study: Family, symbolic: LagrangianSystem, low, high, between) -> Ranges:
+def _walled(of: Settings, symbolic: LagrangianSystem, low, high, between) -> Ranges:
     """The inequalities with the sizes of their gaps over the ranges."""
     gaps = [gap for _, gap in between]
-    result = numbers(gaps, symbolic.values | _drawn(study, symbolic, low, high))
+    result = numbers(
+        gaps, symbolic.values | dict(zip(symbolic.coefficients, _drawn(of, low, high), strict=True))
+    )
     allowed = result >= 0
     for (constraint, _), each in zip(between, allowed, strict=True):
         if not each.any():
-            raise _empty(study, constraint, f"none of {DRAWS} members drawn from the ranges of "
+            raise _empty(symbolic, constraint, f"none of {DRAWS} members drawn from the ranges of "
                          "[coefficients] meets this constraint")  # fmt: skip
     share = float(np.mean(allowed.all(axis=0)))
     if share < LEAST:
         left = f"{100 * share:.2g} %" if share else "nothing"
         raise study_error(
-            study, between[0][0], "empty-range",
+            symbolic.words, between[0][0], "empty-range",
             f"the constraints leave {left} of the ranges of [coefficients], and members are drawn "
             f"from these; {100 * LEAST:g} % are needed",
             "narrow the ranges around the part that is allowed",
         )  # fmt: skip
-    _require_cases(study, symbolic, between)
+    _require_cases(of, symbolic, between)
     sizes = np.nanstd(result, axis=1)
     inequalities = InequalityConstraints(
         lowered(gaps, symbolic.constants),
@@ -144,25 +147,24 @@ def _walled(study: Family, symbolic: LagrangianSystem, low, high, between) -> Ra
     return Ranges(low, high, inequalities, share)
 
 
-def _drawn(study: Family, symbolic: LagrangianSystem, low, high) -> dict[sp.Symbol, np.ndarray]:
+def _drawn(of: Settings, low, high) -> list[np.ndarray]:
     """Members drawn from the ranges, as those of training are."""
-    dice, result = np.random.default_rng(study.seed), {}
-    for k, c in enumerate(symbolic.coefficients):
-        asked = study.coefficients[c.name]
+    dice, result = np.random.default_rng(of.seed), []
+    for k, asked in enumerate(of.coefficients):
         first, last = np.log([low[k], high[k]]) if asked.log else (low[k], high[k])
         even = dice.uniform(first, last, DRAWS)
         off = dice.uniform(size=DRAWS) < asked.zero
-        result[c] = np.where(off, 0.0, np.exp(even) if asked.log else even)
+        result.append(np.where(off, 0.0, np.exp(even) if asked.log else even))
     return result
 
 
-def _require_cases(study: Family, symbolic: LagrangianSystem, between) -> None:
-    for index, case in enumerate(study.test.cases):
-        at = {c: study.number(case[c.name]) for c in symbolic.coefficients if c.name in case}
+def _require_cases(of: Settings, symbolic: LagrangianSystem, between) -> None:
+    for index, case in enumerate(of.cases):
+        at = {c: case[c.name] for c in symbolic.coefficients if c.name in case}
         for constraint, gap in between:
             left = gap.subs(symbolic.values | at)
             if left.is_number and left < 0:
                 raise study_error(
-                    study, ("test", "cases", index), "test.case",
+                    symbolic.words, ("test", "cases", index), "test.case",
                     f"this case does not meet the constraint {constraint.text}",
                 )  # fmt: skip

@@ -6,21 +6,32 @@ from collections.abc import Mapping
 from functools import partial
 
 import numpy as np
+from actionrun.compiler.family.measured.settings import FitSettings, NormalPrior
+from actionrun.compiler.numerics.inference.measured_expressions import KEY
 from actionrun.compiler.program import Program, Reported
 from actionrun.compiler.symbolic.lagrangian_system import LagrangianSystem, lagrangian_system
+from actionrun.spec import Range
 from actionrun.spec.kinds.family import Family
 from actionrun.spec.kinds.registry import KINDS
 from actionrun.spec.study import validate
 from actionrun.spec.sweep.rivals import rival_studies
+from actionrun.spec.tables.observables import OBSERVABLES, short_columns
 
 from .bounds import Ranges, ranges
 from .constraints import integrator, require_fit_surface
+from .figures import channel_labels
 from .fit import Fitting
 from .fit_findings import FitReport
 from .fit_with_network import FitWithNetwork, measured_population
 from .measured.expressions import measured_expressions
-from .measured.settings import fit_settings
-from .observations import observed_motions
+from .observations import ObservedMotions, observed_motions
+from .settings import (
+    CoefficientRange,
+    MeasuredColumns,
+    MeasuredFormula,
+    Settings,
+    StartRanges,
+)
 from .train import Training, population
 from .training_findings import TrainingReport
 
@@ -31,40 +42,192 @@ def build(study: Family, observations: Mapping[str, np.ndarray] | None) -> Progr
     Raises Faults for what the mathematics forbids.
     """
     symbolic = lagrangian_system(study)
-    within = ranges(study, symbolic)
+    of = settings(study, symbolic)
+    within = ranges(of, symbolic)
     minutes = study.training.minutes
     if study.data is None:
-        assert study.integrator.steps is not None
-        drawn = population(study, symbolic, within, study.integrator.steps)
-        training = Training(study, symbolic, drawn)
+        training = Training(of, symbolic, population(of, symbolic, within, of.steps))
         return Reported(training, TrainingReport(training), minutes)
     assert observations is not None  # the columns of [data]
-    fitting = _fitting(study, symbolic, within, observations)
+    fitting = _fitting(study, of, symbolic, within, observations)
     if study.network.kind == "none":
         rivals = {}
         for name, rival in rival_studies(study, partial(validate, kind=KINDS["family"])).items():
             law = lagrangian_system(rival)
-            rivals[name] = _fitting(rival, law, ranges(rival, law), observations)
+            of_rival = settings(rival, law)
+            rivals[name] = _fitting(rival, of_rival, law, ranges(of_rival, law), observations)
         asked = study.refine.posterior
         draws = None if asked is None else (asked.draws, asked.chains)
         return Reported(fitting, FitReport(fitting, rivals, study.test.folds, draws))
-    drawn = measured_population(study, symbolic, within, fitting.observed)
-    training = Training(study, symbolic, drawn)
+    training = Training(of, symbolic, measured_population(of, symbolic, within, fitting.observed))
     return Reported(training, FitWithNetwork(training, fitting), minutes)
 
 
 def _fitting(
-    study: Family, symbolic: LagrangianSystem, within: Ranges,
+    study: Family, of: Settings, symbolic: LagrangianSystem, within: Ranges,
     observations: Mapping[str, np.ndarray],
 ) -> Fitting:  # fmt: skip
-    observed = observed_motions(study, symbolic, observations)
-    ggl = integrator(study, symbolic)
-    settings = fit_settings(study, symbolic, observed)
-    formulas = measured_expressions(study, symbolic)
-    fitting = Fitting(settings, symbolic, within, observed, ggl, formulas)
+    observed = observed_motions(of.columns, symbolic, observations)
+    ggl = integrator(symbolic, of.r)
+    how = fit_settings(study, of, symbolic, observed)
+    formulas = measured_expressions(of.columns.formulas, symbolic)
+    fitting = Fitting(how, symbolic, within, observed, ggl, formulas)
     driving = observed.driving
     require_fit_surface(
-        study, symbolic, ggl, within, fitting.first_positions(), settings.start,
+        symbolic, ggl, within, fitting.first_positions(), how.start,
         None if driving is None else driving.at(observed.t[:1])[:, 0, 0],
     )  # fmt: skip
     return fitting
+
+
+def settings(study: Family, symbolic: LagrangianSystem) -> Settings:
+    """The settings of a study. Raises Faults for numbers that have no value."""
+    coefficients = (study.coefficients[c.name] for c in symbolic.coefficients)
+    # a step of scoring leaves the surface of constraints, needs a noise, and known times
+    scored = study.observe.relative_noise and study.network.scaled and not study.system.holonomic
+    columns, seen = {*study.system.coordinates}, study.observe.variables
+    if study.data is not None:
+        columns = {*study.data.columns, *study.data.observables}
+        seen = tuple(
+            key
+            for key, observable in OBSERVABLES.items()
+            if any(observable.column(name) in columns for name in study.system.coordinates)
+        )
+    return Settings(
+        seed=study.seed,
+        r=study.integrator.r,
+        h=study.number(study.integrator.dt),
+        steps=study.integrator.steps or 0,
+        every=study.observe.every,
+        variables=study.observe.variables,
+        seen=seen,
+        hides_positions=not {*study.system.coordinates} <= columns,
+        noise=study.observe.relative_noise,
+        coefficients=tuple(
+            CoefficientRange(study.number(c.low), study.number(c.high), c.log, c.zero)
+            for c in coefficients
+        ),
+        inequalities=study.system.inequalities,
+        cases=tuple(
+            {name: study.number(value) for name, value in case.items()} for case in study.test.cases
+        ),
+        systems=study.test.systems,
+        start=_start_ranges(study, symbolic),
+        network=study.network,
+        training=study.training,
+        refine=study.refine,
+        scoring=study.network.scoring if scored and study.data is None else 0,
+        columns=_columns(study),
+    )
+
+
+def _start_ranges(study: Family, symbolic: LagrangianSystem) -> StartRanges | None:
+    """The ranges of [start]; None where there is none, or a fit is to estimate some of it."""
+    start, names = study.start, symbolic.words.slices
+    if start is None:
+        return None
+    rate = start.momentum if start.velocity is None else start.velocity
+    if study.network.kind == "none" and (
+        study.driven[1] or not {*names} <= {*start.position} & {*(rate or {})}
+    ):
+        return None
+    assert rate is not None  # one of them is given where systems are drawn
+    position, speed = (_ends(study, symbolic, table) for table in (start.position, rate))
+    return StartRanges(*position, *speed, start.velocity is not None)
+
+
+def _ends(study: Family, symbolic: LagrangianSystem, table) -> tuple[np.ndarray, np.ndarray]:
+    """Lower and upper ends (n,) of a [start] table; a number is a range of no width."""
+    low, high = [], []
+    for name in symbolic.words.slices:
+        value = table[name]
+        for part in value if isinstance(value, tuple) else (value,):
+            ends = (part.low, part.high) if isinstance(part, Range) else (part, part)
+            low.append(study.number(ends[0]))
+            high.append(study.number(ends[1]))
+    return np.array(low, float), np.array(high, float)
+
+
+def _columns(study: Family) -> MeasuredColumns:
+    if study.data is None:
+        return MeasuredColumns()
+    periods = {
+        name: study.number(one.wrap)
+        for name, one in study.data.observables.items()
+        if one.wrap is not None
+    }
+    formulas = tuple(
+        MeasuredFormula(name, one.formula, periods.get(name, 0.0))
+        for name, one in study.observables
+    )
+    return MeasuredColumns(formulas, periods, *study.driven, study.data.between)
+
+
+def fit_settings(
+    study: Family, of: Settings, symbolic: LagrangianSystem, observed: ObservedMotions
+) -> FitSettings:
+    """How the measured motions of a study are fitted."""
+    words = symbolic.words
+    names = ["t", *(c.name for c in symbolic.coefficients)]
+    labels: dict[tuple[str, int], tuple[str, str]] = {}
+    for key in OBSERVABLES:
+        for i, label in enumerate(channel_labels(words, (key,))):
+            labels[key, i] = label
+    for i, one in enumerate(of.columns.formulas):
+        labels[KEY, i] = one.name, words.unit(one.name)
+    return FitSettings(
+        of.seed, of.h, of.iterations, of.refine.tolerance, of.refine.sparse, of.refine.loss,
+        study.observe.correlation, of.noise, _absolute_noise(study, symbolic),
+        _start(study, symbolic, observed), _priors(study), labels,
+        {name: words.unit(name) for name in names},
+    )  # fmt: skip
+
+
+def _absolute_noise(study: Family, symbolic: LagrangianSystem) -> dict[tuple[str, int], float]:
+    """Declared standard deviations by channel; a vector's stands for each of its components."""
+    result: dict[tuple[str, int], float] = {}
+    for i, (name, _) in enumerate(study.observables):
+        if (given := study.observe.absolute_noise.get(name)) is not None:
+            result[KEY, i] = study.number(given)
+    short = short_columns([*study.system.coordinates])
+    for key, observable in OBSERVABLES.items():
+        for name, part in symbolic.words.slices.items():
+            column = observable.column(name)
+            given = study.observe.absolute_noise.get(column)
+            if given is None and short.get(key) == column:
+                given = study.observe.absolute_noise.get(key)
+            if given is not None:
+                for i in range(part.start, part.stop):
+                    result[key, i] = study.number(given)
+    return result
+
+
+def _start(
+    study: Family, symbolic: LagrangianSystem, observed: ObservedMotions
+) -> np.ndarray | None:
+    """q and v of every trial (2 n, trials) where [start] gives them, else NaN; None where it gives
+    nothing."""
+    start, n, trials = study.start, symbolic.n, observed.t.shape[1]
+    if start is None or study.network.kind != "none":
+        return None
+    known = np.full((2 * n, trials), np.nan)
+    for trial in range(trials):
+        given = {} if observed.driving is None else {
+            name: float(observed.driving.constants[trial][k, 0])
+            for k, name in enumerate(study.driven[1])
+        }  # fmt: skip
+        for first, part in ((0, start.position), (n, start.velocity or {})):
+            for name, entry in part.items():
+                place = symbolic.words.slices[name].start + first
+                for i, one in enumerate(entry if isinstance(entry, tuple) else (entry,)):
+                    known[place + i, trial] = study.number_given(one, given)
+    return known if np.isfinite(known).any() else None
+
+
+def _priors(study: Family) -> dict[str, NormalPrior]:
+    result = {}
+    for name, coefficient in study.coefficients.items():
+        if coefficient.prior is not None:
+            mean, std = (study.number(x) for x in (coefficient.prior.mean, coefficient.prior.std))
+            result[name] = NormalPrior(mean, std)
+    return result

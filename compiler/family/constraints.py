@@ -14,7 +14,6 @@ from actionrun.compiler.symbolic.constraints import constraints, dependences, di
 from actionrun.compiler.symbolic.lagrangian_system import LagrangianSystem
 from actionrun.compiler.symbolic.lowered_system import mechanics, parameters
 from actionrun.spec import Faults
-from actionrun.spec.kinds.family import Family
 
 from .bounds import Ranges
 
@@ -22,23 +21,23 @@ STARTS = 64  # drawn to see whether a motion can start there
 ON = 1e-12  # of the size of the terms: a start this near to the surface lies on it
 
 
-def integrator(study: Family, symbolic: LagrangianSystem) -> BatchIntegrator:
+def integrator(symbolic: LagrangianSystem, r: int) -> BatchIntegrator:
     """The integrator of a family's motions, on the surface of its constraints where it has any."""
-    plain = GGL(mechanics(symbolic), study.integrator.r)
+    plain = GGL(mechanics(symbolic), r)
     return Constrained(plain, constraints(symbolic)) if symbolic.constraints else plain
 
 
-def require_starts(study: Family, symbolic: LagrangianSystem, drawn: Population) -> None:
+def require_starts(symbolic: LagrangianSystem, drawn: Population, seed: int) -> None:
     """Raises Faults where constraints follow from others or contradict them, and where starts
     cannot be put on their surface."""
     ggl = drawn.ggl
     if not isinstance(ggl, Constrained):
         return
-    c, q, rate = drawn.draw(jax.random.key(study.seed), STARTS)
+    c, q, rate = drawn.draw(jax.random.key(seed), STARTS)
     theta, p = drawn.theta(c), drawn.momenta(c, q, rate)
     require_surface(symbolic, ggl, theta[:, 0], q[:, 0], p[:, 0])
     if bool(jnp.all(drawn.q_low == drawn.q_high)):
-        require_on(study, symbolic, ggl, theta[:, 0], q[:, 0], p[:, 0])
+        require_on(symbolic, ggl, theta[:, 0], q[:, 0], p[:, 0])
     none = jnp.zeros(())
     q, p = ggl.project_to_constraints(q, p, none, theta)
     off = jnp.max(jnp.abs(ggl.constraint_residual(q, none, theta)), axis=0)
@@ -46,7 +45,7 @@ def require_starts(study: Family, symbolic: LagrangianSystem, drawn: Population)
     if lost:
         one = "the constraint" if len(symbolic.constraints) == 1 else "the constraints"
         raise study_error(
-            study, ("start", "position"), "constraint-start",
+            symbolic.words, ("start", "position"), "constraint-start",
             f"{lost} of {STARTS} starts drawn cannot be moved onto {one}",
             "choose ranges near its surface, or narrower ones of the coefficients in it",
         )  # fmt: skip
@@ -60,9 +59,7 @@ def require_surface(symbolic: LagrangianSystem, ggl: BatchIntegrator, theta, q, 
             raise Faults(tuple(faults))
 
 
-def require_on(
-    study: Family, symbolic: LagrangianSystem, ggl: BatchIntegrator, theta, q, p
-) -> None:
+def require_on(symbolic: LagrangianSystem, ggl: BatchIntegrator, theta, q, p) -> None:
     """Raises Faults for a start q (n,) in plain numbers that is off the constraints.
 
     Where a coefficient stands in them their surface is another for each member, and the start is
@@ -76,7 +73,7 @@ def require_on(
 
 
 def require_fit_surface(
-    study: Family, symbolic: LagrangianSystem, ggl: BatchIntegrator, within: Ranges,
+    symbolic: LagrangianSystem, ggl: BatchIntegrator, within: Ranges,
     first: np.ndarray, start: np.ndarray | None, driven: np.ndarray | None = None,
 ) -> None:  # fmt: skip
     """Raises Faults for constraints of a fit that do not go together at its `first` positions (n,),
@@ -89,4 +86,4 @@ def require_fit_surface(
     require_surface(symbolic, ggl, theta, first, np.zeros_like(first))
     if start is not None and np.isfinite(start[: symbolic.n, 0]).all():
         q = start[: symbolic.n, 0]
-        require_on(study, symbolic, ggl, theta, q, np.zeros_like(q))
+        require_on(symbolic, ggl, theta, q, np.zeros_like(q))

@@ -26,7 +26,9 @@ from actionrun.compiler.numerics.networks.architectures import (
 )
 from actionrun.compiler.symbolic.lagrangian_system import LagrangianSystem
 from actionrun.compiler.symbolic.scaling import scalings
-from actionrun.spec.kinds.family import Family
+from actionrun.spec.tables.learning import Network as NetworkTable
+
+from .settings import Settings
 
 SURVEY = 20000  # systems from which the code of the coefficients is standardised
 SOFT = 0.4  # of the median: where the code of a coefficient that may vanish turns linear
@@ -88,11 +90,11 @@ def _gauge(symbolic: LagrangianSystem, variables: tuple[str, ...]) -> ScalingTra
 
 
 def fresh_encoder(
-    study: Family, symbolic: LagrangianSystem, drawn: Population, key: jax.Array
+    of: Settings, symbolic: LagrangianSystem, drawn: Population, key: jax.Array
 ) -> Encoder:
     """A fresh network with its code standardised over a survey of the population."""
-    scaled = study.network.scaled
-    gauge = _gauge(symbolic, study.observe.variables) if scaled else _raw(symbolic, study)
+    scaled = of.network.scaled
+    gauge = (_gauge if scaled else _raw)(symbolic, of.variables)
     if scaled and drawn.noise and drawn.known_start:
         gauge = replace(gauge, absolute=True)
 
@@ -107,13 +109,13 @@ def fresh_encoder(
     *result, finite = (np.asarray(x) for x in survey(drawn, jax.random.fold_in(key, SURVEY_KEY)))
     if finite.sum() < LEAST * SURVEY:
         raise study_error(
-            study, ("integrator", "dt"), "family.unsound",
+            symbolic.words, ("integrator", "dt"), "family.unsound",
             f"of {SURVEY} systems drawn {finite.sum()} have a motion that the integrator follows",
             "take a smaller dt, a larger r, or narrower ranges in [coefficients] and [start]",
         )  # fmt: skip
     c, features, clean = (x[:, finite].astype(float) for x in result)
     mean, spread = features.mean(axis=1), np.maximum(features.std(axis=1), 1e-3)
-    turns = bool(drawn.noise) and scaled and study.network.kind == "mlp"
+    turns = bool(drawn.noise) and scaled and of.network.kind == "mlp"
     axes = _axes((clean - mean[:, None]) / spread[:, None],
                  (features - clean) / spread[:, None]) if turns else None  # fmt: skip
     positive = (np.asarray(drawn.low) > 0) & (np.asarray(drawn.zero) == 0)
@@ -126,12 +128,12 @@ def fresh_encoder(
     code = CoefficientTransform(
         soft, jnp.asarray(codes.mean(axis=1)), jnp.asarray(codes.std(axis=1))
     )
-    channels = symbolic.n * len(study.observe.variables)
+    channels = symbolic.n * len(of.variables)
     samples = drawn.steps // drawn.every + 1
     names = [one.name for one in symbolic.coefficients]
-    shared = tuple(tuple(map(names.index, group)) for group in study.training.embedding)
+    shared = tuple(tuple(map(names.index, group)) for group in of.training.embedding)
     width = len(features) if axes is None else axes.shape[1]
-    network = _network(study, samples, channels, width, len(c) + len(shared),
+    network = _network(of.network, samples, channels, width, len(c) + len(shared),
                        jax.random.fold_in(key, NETWORK_KEY))  # fmt: skip
     return _as_float32(
         Encoder(
@@ -164,9 +166,9 @@ def _as_float32(tree):
 
 
 def _network(
-    study: Family, samples: int, channels: int, width: int, outputs: int, key: jax.Array
+    asked: NetworkTable, samples: int, channels: int, width: int, outputs: int, key: jax.Array
 ) -> Network:
-    asked, rest = study.network, width - samples * channels
+    rest = width - samples * channels
     match asked.kind:
         case "conv":
             return Convolution(
@@ -181,9 +183,9 @@ def _network(
             )
 
 
-def _raw(symbolic: LagrangianSystem, study: Family) -> ScalingTransform:
+def _raw(symbolic: LagrangianSystem, variables: tuple[str, ...]) -> ScalingTransform:
     """No scales at all: the network sees the numbers of the motion as they are."""
-    width = symbolic.n * len(study.observe.variables)
+    width = symbolic.n * len(variables)
     return ScalingTransform(
         jnp.ones((1, width)),
         jnp.zeros((0, 1)),

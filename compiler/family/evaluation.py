@@ -29,7 +29,8 @@ from actionrun.compiler.symbolic.identifiability import (
     term_exponents,
 )
 from actionrun.compiler.symbolic.lagrangian_system import LagrangianSystem
-from actionrun.spec.kinds.family import Family
+
+from .settings import Settings
 
 
 class EvaluationBatch(NamedTuple):
@@ -55,14 +56,14 @@ def select_systems(batch: EvaluationBatch, systems: slice) -> EvaluationBatch:
     return jax.tree.map(lambda x: x[..., systems] if jnp.ndim(x) else x, batch)
 
 
-def named_cases(study: Family, symbolic: LagrangianSystem, population: Population):
+def named_cases(of: Settings, symbolic: LagrangianSystem, population: Population):
     """Coefficients, positions and momenta of the named cases; starts in the middle of ranges."""
     middle = np.asarray((population.low + population.high) / 2)
     rows = []
-    for case in study.test.cases:
+    for case in of.cases:
         rows.append(
             [
-                study.number(case[c.name]) if c.name in case else middle[k]
+                case[c.name] if c.name in case else middle[k]
                 for k, c in enumerate(symbolic.coefficients)
             ]
         )
@@ -87,15 +88,14 @@ class Refinement:
     layers: int
 
 
-def refinement(study: Family, population: Population) -> Refinement:
-    """The refinement of unseen systems as the study has it."""
+def refinement(of: Settings, population: Population) -> Refinement:
+    """The refinement of unseen systems."""
     steps = np.arange(population.steps // population.every + 1)
-    times = study.number(study.integrator.dt) * population.every * steps
+    times = of.h * population.every * steps
     return Refinement(
         population.known_start and not population.by_velocity,
-        study.refine.iterations if study.refine.method != "none" else 0,
-        study.refine.tolerance, tuple(times.tolist()), study.refine.start == "better",
-        scoring_layers(study),
+        of.iterations, of.refine.tolerance, tuple(times.tolist()), of.refine.start == "better",
+        of.scoring,
     )  # fmt: skip
 
 
@@ -157,14 +157,6 @@ def evaluate(
         c, q, p, series, named, fit, refined, by_network, truth, by_weak_form,
         bare if layers else None,
     )  # fmt: skip
-
-
-def scoring_layers(study: Family) -> int:
-    """How many scoring layers the network ends with: none without noise or on plain numbers, for
-    measured motions, whose samples are others, and on the surface of holonomic constraints, which
-    a step would leave."""
-    fit = study.observe.relative_noise and study.network.scaled and not study.system.holonomic
-    return study.network.scoring if fit and study.data is None else 0
 
 
 def read(

@@ -15,22 +15,24 @@ from actionrun.compiler.symbolic.scaling import Scaling, scalings
 from actionrun.spec.kinds.family import Family
 
 from .bounds import Ranges, ranges
-from .evaluation import scoring_layers
-from .symbolic_identifiability import hides_positions, symbolic_identifiability
+from .build import settings
+from .settings import Settings
+from .symbolic_identifiability import symbolic_identifiability
 
 
 def explain(study: Family) -> tuple[Section, ...]:
     """The sections of `actionrun explain` for a family study."""
     symbolic = lagrangian_system(study)
-    within = ranges(study, symbolic)
+    of = settings(study, symbolic)
+    within = ranges(of, symbolic)
     return (
         Section("System", equations=symbolic_equations(symbolic)),
         Section("Coefficients", _ranges_text(study, symbolic, within)),
         Section("Scalings", _scaling_text(study, scalings(symbolic)), _scaling_equations(symbolic)),
-        Section("Method", _method(study)),
+        Section("Method", _method(study, of.scoring)),
         *mechanics_sections(symbolic),
         _loss_section(study, symbolic),
-        *_identifiable(study, symbolic),
+        *_identifiable(of, symbolic),
     )
 
 
@@ -83,7 +85,7 @@ def _power(exponent: sp.Rational, left: str, right: str) -> str:
     return "s" if exponent == 1 else f"s^{left}{exponent}{right}"
 
 
-def _method(study: Family) -> str:
+def _method(study: Family, scoring: int) -> str:
     r = study.integrator.r
     ggl = f"Galerkin-Gauss-Lobatto integrator, r = {r}, order {2 * r + 2}"
     if study.system.holonomic:
@@ -100,7 +102,7 @@ def _method(study: Family) -> str:
     if study.refine.start == "better" or study.data is not None:
         start += " or of the weak form, whichever leaves less"
     said = (
-        f"{_network(study)}, trained for {training.total} steps of {training.batch} "
+        f"{_network(study, scoring)}, trained for {training.total} steps of {training.batch} "
         f"{_source(study)} by {training.optimizer} (learning rate {training.learning_rate:g}, "
         f"{training.decay} decay). Loss: {_loss(study)}. Motions by the {ggl}."
     )
@@ -119,7 +121,7 @@ def _source(study: Family) -> str:
     return f"systems out of a fixed set of {training.rounds * training.batch}"
 
 
-def _network(study: Family) -> str:
+def _network(study: Family, count: int) -> str:
     asked = study.network
     layers = "-".join(str(h) for h in asked.hidden)
     match asked.kind:
@@ -135,7 +137,7 @@ def _network(study: Family) -> str:
         said = "; ".join(" and ".join(", ".join(g).rsplit(", ", 1)) for g in groups)
         what += f", {len(groups)} more of whose numbers {'are' if len(groups) > 1 else 'is a'} "
         what += f"common factor{'s' if len(groups) > 1 else ''}: of {said}"
-    if count := scoring_layers(study):
+    if count:
         layers = "layers" if count > 1 else "layer"
         what += f", ended by {count} {layers} of Fisher scoring through the integrator"
     return what + ("" if asked.scaled else ", on motions and coefficients as plain numbers")
@@ -227,13 +229,13 @@ def _loss_section(study: Family, problem: LagrangianSystem) -> Section:
     )
 
 
-def _identifiable(study: Family, problem: LagrangianSystem) -> list[Section]:
+def _identifiable(of: Settings, problem: LagrangianSystem) -> list[Section]:
     if not problem.coefficients:
         return []
-    if hides_positions(study):
+    if of.hides_positions:
         text = "Not every coordinate is seen: what the data determine is the rank of the fit."
         return [Section("Identifiability", text)]
-    result = symbolic_identifiability(study, problem)
+    result = symbolic_identifiability(of, problem)
     if result is None:
         return [Section("Identifiability", "No state with finite numbers was found to judge it.")]
     return [Section("Identifiability", f"For generic motions: {result.advice}.")]

@@ -5,26 +5,24 @@ from __future__ import annotations
 import numpy as np
 from actionrun.compiler.findings import Axis, Curve, Figure, Panel
 from actionrun.compiler.numerics.inference.observables import OBSERVABLES
-from actionrun.compiler.symbolic.vocabulary import component_names
-from actionrun.spec.kinds.family import Family
+from actionrun.compiler.symbolic.vocabulary import Vocabulary
 from actionrun.spec.tables.observables import OBSERVABLES as NAMES
 
 
-def channel_labels(study: Family, variables: tuple[str, ...]) -> list[tuple[str, str]]:
+def channel_labels(words: Vocabulary, variables: tuple[str, ...]) -> list[tuple[str, str]]:
     """(label, unit) of each observed channel, in their order."""
-    labels, alone = [], len(study.system.coordinates) == 1
+    labels, alone = [], len(words.slices) == 1
     for key in variables:
         observable = OBSERVABLES[key]
         label = observable.alone if alone and observable.alone else observable.label
-        for name, size in study.system.coordinates.items():
-            unit = study.unit(NAMES[key].quantity.format(name))
-            for part in component_names(name, size, study.system.is_vector(name)):
-                labels.append((label.format(part), unit))
+        for name, part in words.slices.items():
+            unit = words.unit(NAMES[key].quantity.format(name))
+            labels += [(label.format(component), unit) for component in words.names[part]]
     return labels
 
 
 def case_figure(
-    study: Family,
+    words: Vocabulary,
     number: int,
     t: np.ndarray,
     variables: tuple[str, ...],
@@ -34,7 +32,7 @@ def case_figure(
 ) -> Figure:
     """Motion, the network's answer and the refined one, where there is one; arrays are (samples,
     channels)."""
-    time = Axis("time t", study.unit("t"))
+    time = Axis("time t", words.unit("t"))
     panels = tuple(
         Panel(
             time,
@@ -45,7 +43,7 @@ def case_figure(
                 *([] if refined is None else [Curve(t, refined[:, k], "refined")]),
             ),
         )
-        for k, (label, unit) in enumerate(channel_labels(study, variables))
+        for k, (label, unit) in enumerate(channel_labels(words, variables))
     )
     also = "" if refined is None else ", and of the one that the refinement found"
     caption = (

@@ -14,14 +14,13 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from actionrun.compiler.errors import study_error
+from actionrun.compiler.errors import Locator, study_error
 from actionrun.compiler.findings import Findings, Table
 from actionrun.compiler.numerics.inference.encoder import Encoder
 from actionrun.compiler.numerics.inference.population import Population, Sampled
 from actionrun.compiler.numerics.inference.training import Dtype, Progress
 from actionrun.compiler.program import Tell
 from actionrun.compiler.symbolic.lagrangian_system import LagrangianSystem
-from actionrun.spec.kinds.family import Family
 from scipy.interpolate import CubicSpline
 
 from .bounds import Ranges
@@ -29,6 +28,7 @@ from .fit import Fitting
 from .fit_findings import fit_findings
 from .infer import SHORT, require_observed, resampled
 from .observations import ObservedMotions, roughness
+from .settings import Settings
 from .train import TEST_KEY, Training, population
 
 TRIALS = 8  # whose samples the systems of training take on, at most
@@ -36,27 +36,25 @@ LEAST = 8  # steps of a motion that a network reads
 
 
 def measured_population(
-    study: Family, symbolic: LagrangianSystem, within: Ranges, o: ObservedMotions
+    of: Settings, symbolic: LagrangianSystem, within: Ranges, o: ObservedMotions
 ) -> Population:
     """What a network for these motions is trained on: systems with their noise, seen at their
     times. Raises Faults where the motions are too short, or have other variables."""
-    require_observed(study, symbolic, o)
-    steps = study.integrator.steps
-    if steps is None:
+    require_observed(of.variables, symbolic, o)
+    steps = of.steps
+    if not steps:
         span = np.min(np.max(o.t, axis=0) - o.t[0])
-        steps = int(span / study.number(study.integrator.dt) + SHORT)
-        steps -= steps % study.observe.every
-    if steps < LEAST * study.observe.every:
-        raise study_error(study, ("integrator", "dt"), "data.short",
+        steps = int(span / of.h + SHORT)
+        steps -= steps % of.every
+    if steps < LEAST * of.every:
+        raise study_error(symbolic.words, ("integrator", "dt"), "data.short",
                           f"the shortest motion has {steps} steps, too few to read",
                           "make dt smaller")  # fmt: skip
-    drawn = population(study, symbolic, within, steps)
-    order = [o.names.index((v, i)) for v in study.observe.variables for i in range(symbolic.n)]
+    drawn = population(of, symbolic, within, steps)
+    order = [o.names.index((v, i)) for v in of.variables for i in range(symbolic.n)]
     times = float(drawn.h) * drawn.every * np.arange(steps // drawn.every + 1)
-    noise = (
-        study.observe.relative_noise if study.observe.relative_noise is not None else roughness(o)
-    )
-    return replace(drawn, noise=noise, sampled=sampled(study, o, order, times))
+    noise = roughness(o) if of.noise is None else of.noise
+    return replace(drawn, noise=noise, sampled=sampled(symbolic.words, o, order, times))
 
 
 @dataclass(frozen=True)
@@ -69,14 +67,14 @@ class FitWithNetwork:
 
     def __call__(self, state: Progress, samples: Mapping[str, np.ndarray], tell: Tell) -> Findings:
         training, drawn, o = self.training, self.training.population, self.fitting.observed
-        study, names = training.study, [c.name for c in training.symbolic.coefficients]
+        names = [c.name for c in training.symbolic.coefficients]
         encoder = training.encoder(state)
-        series, _, _ = resampled(study, drawn, o, np.arange(1, o.t.shape[1] + 1))
+        series, _, _ = resampled(training.symbolic, drawn, o, np.arange(1, o.t.shape[1] + 1))
         answers = np.asarray(_read(encoder, jnp.asarray(series)), float)
         low, high = np.asarray(drawn.low), np.asarray(drawn.high)
         named = np.clip(np.median(answers, axis=1), low, high)
         named = np.where(np.isfinite(named), named, (low + high) / 2)
-        count = study.test.systems
+        count = training.settings.systems
         key = jax.random.fold_in(training.key, TEST_KEY)
         tell("examine", 0, count, {})
         errors = _errors(drawn, encoder, key, count, names) if count else {}
@@ -104,7 +102,7 @@ class FitWithNetwork:
         )
 
 
-def sampled(study: Family, o: ObservedMotions, order: list[int], times: np.ndarray) -> Sampled:
+def sampled(words: Locator, o: ObservedMotions, order: list[int], times: np.ndarray) -> Sampled:
     """How motions at `times` are seen through the samples of o; `order` of the channels."""
     trials = min(o.t.shape[1], TRIALS)
     again = np.zeros((trials, len(order), len(times), len(times)))
@@ -117,7 +115,7 @@ def sampled(study: Family, o: ObservedMotions, order: list[int], times: np.ndarr
             there = np.flatnonzero((o.weight[:, channel, k] > 0) & (t <= times[-1] + half))
             if len(there) < 4:
                 raise study_error(
-                    study, ("data", "file"), "infer.samples",
+                    words, ("data", "file"), "infer.samples",
                     f"trial {k + 1} has {len(there)} samples of a variable in the "
                     f"{times[-1]:.6g} that the network reads, and 4 are needed",
                 )  # fmt: skip

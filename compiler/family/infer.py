@@ -26,12 +26,11 @@ from actionrun.compiler.numerics.sharding import shard_batch
 from actionrun.compiler.program import Reported
 from actionrun.compiler.symbolic.identifiability import identified_coefficients
 from actionrun.compiler.symbolic.lagrangian_system import LagrangianSystem
-from actionrun.spec.kinds.family import Family
 from actionrun.spec.tables.observables import OBSERVABLES
 from scipy.interpolate import CubicSpline
 
 from .bounds import active_constraints
-from .evaluation import read, scoring_layers
+from .evaluation import read
 from .measured.goodness_of_fit import ChannelFit
 from .measured.motion_noise import MotionNoise, motion_noise
 from .observations import ObservedMotions, grid, observed_motions, outliers
@@ -123,25 +122,24 @@ def infer_motions(
     the network alone; the refinement goes through the samples as they are. Raises Faults where a
     motion is shorter than those of training, or has other variables.
     """
-    study, symbolic, population = training.study, training.symbolic, training.population
-    o = observed_motions(study, symbolic, observations)
-    require_observed(study, symbolic, o)
+    of, symbolic, population = training.settings, training.symbolic, training.population
+    o = observed_motions(of.columns, symbolic, observations)
+    require_observed(of.variables, symbolic, o)
     trials = np.unique(observations.get("trial", np.ones(1, int)))
-    series, q, v = resampled(study, population, o, trials)
+    series, q, v = resampled(symbolic, population, o, trials)
     encoder = training.encoder(state)
     times = tuple((float(population.h) * population.every * np.arange(len(series))).tolist())
     named = np.asarray(
-        _read(population, encoder, shard_batch(jnp.asarray(series)), times, scoring_layers(study))
+        _read(population, encoder, shard_batch(jnp.asarray(series)), times, of.scoring)
     )
     low, high = np.asarray(population.low)[:, None], np.asarray(population.high)[:, None]
     weak = None
-    if study.refine.start == "better":
+    if of.refine.start == "better":
         weak = _by_weak_form(population, times, jnp.asarray(series), jnp.asarray(named))
-    noise = motion_noise(o, study.observe.relative_noise)
+    noise = motion_noise(o, of.noise)
     values, t = (shard_batch(jnp.asarray(x)) for x in (o.values, o.t))
     places = grid(o.t, float(population.h))
     start = shard_batch(jnp.concatenate([jnp.asarray(named), jnp.asarray(q), jnp.asarray(v)]))
-    iterations = study.refine.iterations if study.refine.method != "none" else 0
     k, passes = len(named), 1 if o.values.shape[1] == 1 or noise.declared else NOISE_PASSES
 
     def refined_with(noise: MotionNoise, start: jax.Array, weak: jax.Array | None):
@@ -151,22 +149,22 @@ def infer_motions(
             inequalities=population.inequalities,
         )  # fmt: skip
         return trajectory, _refined(trajectory, start, weak, jnp.asarray(low), jnp.asarray(high),
-                                    iterations, study.refine.tolerance)  # fmt: skip
+                                    of.iterations, of.refine.tolerance)  # fmt: skip
 
     trajectory, first = refined_with(noise, start, weak)
     refined = first
-    noise = noise.updated(o, np.asarray(refined.model), _unknowns(study, refined.fit))
+    noise = noise.updated(o, np.asarray(refined.model), _unknowns(symbolic, refined.fit))
     for _ in range(passes - 1):
         at = refined.fit.x
         trajectory, refined = refined_with(noise, at, None if weak is None else at[:k])
-        noise = noise.updated(o, np.asarray(refined.model), _unknowns(study, refined.fit))
+        noise = noise.updated(o, np.asarray(refined.model), _unknowns(symbolic, refined.fit))
     fit, share, count = refined.fit, np.asarray(refined.identified), o.there.sum((0, 1))
     spread = _standard_deviations(refined, trajectory, noise)
     trial = np.asarray(observations.get("trial", np.zeros(len(observations["t"]), int)))
     names = tuple(c.name for c in symbolic.coefficients)
     return InferredMotions(
         names,
-        tuple(study.unit(name) for name in names),
+        tuple(symbolic.words.unit(name) for name in names),
         np.unique(trial),
         named,
         np.where(share, np.asarray(fit.x)[: len(names)], np.nan),
@@ -180,30 +178,31 @@ def infer_motions(
         np.asarray(first.model),
         tuple(OBSERVABLES[key].column(symbolic.words.names[i]) for key, i in o.names),
         noise.sizes,
-        noise.goodness(o, np.asarray(refined.model), _unknowns(study, fit)),
+        noise.goodness(o, np.asarray(refined.model), _unknowns(symbolic, fit)),
     )
 
 
-def require_observed(study: Family, symbolic: LagrangianSystem, o: ObservedMotions) -> None:
+def require_observed(
+    variables: tuple[str, ...], symbolic: LagrangianSystem, o: ObservedMotions
+) -> None:
     """Raises Faults where the channels are not those that the network reads."""
-    variables = study.observe.variables
     if {*o.names} != {(v, i) for v in variables for i in range(symbolic.n)}:
         raise study_error(
-            study, ("observe",), "infer.variables",
+            symbolic.words, ("observe",), "infer.variables",
             f"the network reads {', '.join(variables)}, and these data have others",
             "give a column for each: t, q, pi_q or v_q by the names of the coordinates; or have "
             "it read those there are, by variables in [observe]",
         )  # fmt: skip
 
 
-def _unknowns(study: Family, fit: Fit) -> np.ndarray:
+def _unknowns(symbolic: LagrangianSystem, fit: Fit) -> np.ndarray:
     """How many unknowns (trials,) each motion's fit has."""
     lost = (
         0
         if fit.active_normals is None
         else np.any(np.asarray(fit.active_normals) != 0, axis=1).sum(axis=0)
     )
-    lost = lost + 2 * len(study.system.holonomic)  # of a start, by the surface that it lies on
+    lost = lost + 2 * len(symbolic.holonomic)  # of a start, by the surface that it lies on
     return (~np.asarray(fit.at_bound)).sum(axis=0) - lost
 
 
@@ -219,7 +218,9 @@ def _standard_deviations(
     return np.where(np.asarray(fit.at_bound)[: len(share)] | ~share, np.nan, std)
 
 
-def resampled(study: Family, population: Population, o: ObservedMotions, names: np.ndarray):
+def resampled(
+    symbolic: LagrangianSystem, population: Population, o: ObservedMotions, names: np.ndarray
+):
     """Series (samples, channels, trials) at the times of training, in its order of channels, and
     the first positions and velocities (n, trials)."""
     step = float(population.h) * population.every
@@ -233,7 +234,7 @@ def resampled(study: Family, population: Population, o: ObservedMotions, names: 
         span = np.max(o.t[:, k]) - o.t[0, k]
         if span < times[-1] - SHORT * step:
             raise study_error(
-                study, ("integrator", "steps"), "infer.short",
+                symbolic.words, ("integrator", "steps"), "infer.short",
                 f"motion {names[k]} lasts {span:.6g}, and the network was trained on "
                 f"{times[-1]:.6g}",
                 "give it a longer motion, or train it on shorter ones",
@@ -242,7 +243,7 @@ def resampled(study: Family, population: Population, o: ObservedMotions, names: 
             there = o.weight[:, channel, k] > 0
             if there.sum() < 4:
                 raise study_error(
-                    study, ("observe",), "infer.samples",
+                    symbolic.words, ("observe",), "infer.samples",
                     f"motion {names[k]} has {int(there.sum())} samples of a variable, "
                     "and 4 are needed",
                 )  # fmt: skip

@@ -12,8 +12,9 @@ from actionrun.compiler.numerics.inference.measured_expressions import KEY
 from actionrun.compiler.numerics.inference.residual_tests import model_free_noise
 from actionrun.compiler.numerics.integrators.shooting import Grid
 from actionrun.compiler.symbolic.lagrangian_system import LagrangianSystem
-from actionrun.spec.kinds.family import Family
 from actionrun.spec.tables.observables import OBSERVABLES
+
+from .settings import MeasuredColumns
 
 STRAY = 5.0  # robust standard deviations
 ROUND_OFF = 1e-9  # of a channel's size: so near to the fit nothing is far from it
@@ -46,7 +47,7 @@ class ObservedMotions(NamedTuple):
 
 
 def observed_motions(
-    study: Family, symbolic: LagrangianSystem, observations: Mapping[str, np.ndarray]
+    of: MeasuredColumns, symbolic: LagrangianSystem, observations: Mapping[str, np.ndarray]
 ) -> ObservedMotions:
     """Samples by trial, channels in the order of the table of observables, trials by time."""
     words = symbolic.words
@@ -57,16 +58,16 @@ def observed_motions(
         for name, part in words.slices.items():
             if (column := observable.column(name)) in observations:
                 values = np.atleast_2d(np.asarray(observations[column], float).T).T
-                values = _unwrapped(study, observations, column, values)
+                values = _unwrapped(of.periods.get(column), observations, values)
                 for i in range(part.stop - part.start):
                     names.append((key, part.start + i))
                     columns.append(values[:, i])
                     deviations.append(_deviations(observations, column, i, len(values)))
-    for i, (name, _) in enumerate(study.observables):
+    for i, one in enumerate(of.formulas):
         names.append((KEY, i))
-        values = np.asarray(observations[name], float)[:, None]
-        columns.append(_unwrapped(study, observations, name, values)[:, 0])
-        deviations.append(_deviations(observations, name, 0, len(columns[-1])))
+        values = np.asarray(observations[one.name], float)[:, None]
+        columns.append(_unwrapped(of.periods.get(one.name), observations, values)[:, 0])
+        deviations.append(_deviations(observations, one.name, 0, len(columns[-1])))
     t = np.asarray(observations["t"], float)
     trial = np.asarray(observations.get("trial", np.zeros(len(t), int)))
     trials = [np.flatnonzero(trial == k) for k in np.unique(trial)]
@@ -85,19 +86,18 @@ def observed_motions(
         block[: len(rows), :, k] = np.where(seen[rows], values[rows], 0)
         weight[: len(rows), :, k] = np.where(seen[rows], 1 / size, 0)
         sigma[: len(rows), :, k] = given[rows]
-    driving = _driving(study, observations, trials)
+    driving = _driving(of, observations, trials)
     return ObservedMotions(times, block, weight, size, tuple(names), sigma, driving)
 
 
 def _unwrapped(
-    study: Family, observations: Mapping[str, np.ndarray], column: str, values: np.ndarray
+    period: float | None, observations: Mapping[str, np.ndarray], values: np.ndarray
 ) -> np.ndarray:
     """Samples (rows, components) that are known up to multiples of a period: each as near as may
     be to the sample before it in its trial. Its misfits may be off by multiples."""
-    observable = None if study.data is None else study.data.observables.get(column)
-    if observable is None or observable.wrap is None:
+    if period is None:
         return values
-    period, result = study.number(observable.wrap), values.copy()
+    result = values.copy()
     trial = np.asarray(observations.get("trial", np.zeros(len(values), int)))
     for one in np.unique(trial):
         rows = np.flatnonzero((trial == one) & np.isfinite(values[:, 0]))
@@ -107,22 +107,20 @@ def _unwrapped(
 
 
 def _driving(
-    study: Family, observations: Mapping[str, np.ndarray], trials: list[np.ndarray]
+    of: MeasuredColumns, observations: Mapping[str, np.ndarray], trials: list[np.ndarray]
 ) -> Driving | None:
     """Inputs and numbers by trial, by the rows of each trial."""
-    inputs, by_trial = study.driven
-    if not inputs and not by_trial:
+    if not of.inputs and not of.constants:
         return None
     t = np.asarray(observations["t"], float)
-    assert study.data is not None  # what is driven is named there
     begins, constants = [], []
     for rows in trials:
         pieces = []
-        for name in inputs:
+        for name in of.inputs:
             known = rows[np.isfinite(observations[name][rows])]
-            pieces.append(piecewise(t[known], observations[name][known], study.data.between))
+            pieces.append(piecewise(t[known], observations[name][known], of.between))
         starts = np.unique(np.concatenate([t[rows[:1]], *(begin for begin, _ in pieces)]))
-        parts = [np.full((1, len(starts)), observations[name][rows[0]]) for name in by_trial]
+        parts = [np.full((1, len(starts)), observations[name][rows[0]]) for name in of.constants]
         for begin, derivatives in pieces:
             place = np.clip(np.searchsorted(begin, starts, side="right") - 1, 0, None)
             parts += [derivatives[:, place], begin[None, place]]

@@ -8,6 +8,8 @@ of coefficients that motions determine.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import sympy as sp
 from actionrun.compiler.numerics.inference.observables import OBSERVABLES
@@ -20,8 +22,8 @@ from actionrun.compiler.symbolic.identifiability import (
 )
 from actionrun.compiler.symbolic.lagrangian_system import LagrangianSystem
 from actionrun.compiler.symbolic.structure import equations_of_motion
-from actionrun.spec.kinds.family import Family
-from actionrun.spec.tables.observables import OBSERVABLES as NAMES
+
+from .settings import CoefficientRange, Settings
 
 POINTS = 48  # generic states
 SEED = 5
@@ -29,9 +31,9 @@ PASSES = 30  # of Newton, towards the surface of the constraints
 STILL = 1e-9  # a constraint that moves by less, of the size of its terms, stays
 
 
-def symbolic_identifiability(study: Family, problem: LagrangianSystem) -> Identifiability | None:
+def symbolic_identifiability(of: Settings, problem: LagrangianSystem) -> Identifiability | None:
     """What motions of a family determine; None where no generic state has finite numbers."""
-    jacobian = _jacobian(study, problem)
+    jacobian = _jacobian(of, problem)
     if jacobian is None:
         return None
     names = [c.name for c in problem.coefficients]
@@ -39,17 +41,17 @@ def symbolic_identifiability(study: Family, problem: LagrangianSystem) -> Identi
     return identifiability(jacobian, names, term_exponents(laws, names))
 
 
-def _jacobian(study: Family, problem: LagrangianSystem) -> np.ndarray | None:
+def _jacobian(of: Settings, problem: LagrangianSystem) -> np.ndarray | None:
     """d(acceleration, momentum, constraints)/d(log c), rows scaled to size 1, shape (rows, k)."""
     free, width = problem.coefficients, problem.n + len(problem.constraints)
     matrix, right = _accelerating(problem)
-    at = _states(study, problem)
+    at = _states(of.coefficients, problem)
     stack = [*matrix, *right]
     for c in free:
         stack += [sp.diff(e, c) for e in (*matrix, *right)]
     seen = [
         x
-        for key in _observed(study)
+        for key in of.seen
         for x in OBSERVABLES[key].expressions(problem)
         if x.free_symbols & {*free}
     ]
@@ -103,39 +105,18 @@ def _along(problem: LagrangianSystem, x: sp.Expr) -> sp.Expr:
     return sp.Add(words.driven.explicit_rate(x), *moved)
 
 
-def hides_positions(study: Family) -> bool:
-    """Whether no column of the data shows some coordinate: a fit alone tells what is determined."""
-    data = study.data
-    return data is not None and not {*study.system.coordinates} <= {
-        *data.columns,
-        *data.observables,
-    }
-
-
-def _observed(study: Family) -> tuple[str, ...]:
-    """The keys of the observables, of a study or of its columns."""
-    if study.data is None:
-        return study.observe.variables
-    seen = {*study.data.columns, *study.data.observables}
-    return tuple(
-        key
-        for key, observable in NAMES.items()
-        if any(observable.column(name) in seen for name in study.system.coordinates)
-    )
-
-
 def _number(value) -> float:
     return float(np.reshape(value, -1)[0])
 
 
-def _states(study: Family, problem: LagrangianSystem) -> dict[sp.Symbol, np.ndarray | float]:
+def _states(
+    ranges: Sequence[CoefficientRange], problem: LagrangianSystem
+) -> dict[sp.Symbol, np.ndarray | float]:
     """Random states, and generic values of the coefficients inside their ranges."""
     dice, words = np.random.default_rng(SEED), problem.words
     at: dict[sp.Symbol, np.ndarray | float] = {**problem.values}
-    for c in problem.coefficients:
-        low = study.number(study.coefficients[c.name].low)
-        high = study.number(study.coefficients[c.name].high)
-        at[c] = low + (high - low) * (0.35 + 0.3 * float(dice.random()))
+    for c, asked in zip(problem.coefficients, ranges, strict=True):
+        at[c] = asked.low + (asked.high - asked.low) * (0.35 + 0.3 * float(dice.random()))
     size = 10.0 ** dice.uniform(-0.7, 0.7, POINTS)  # small and large motions
     for s in (*words.q, *words.v):
         at[s] = size * dice.normal(size=POINTS)

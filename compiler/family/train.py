@@ -16,12 +16,12 @@ from actionrun.compiler.numerics.sharding import replicate
 from actionrun.compiler.program import Report
 from actionrun.compiler.symbolic.lagrangian_system import LagrangianSystem
 from actionrun.compiler.symbolic.lowered_system import parameters
-from actionrun.spec import Range
-from actionrun.spec.kinds.family import Family
+from actionrun.spec.tables.learning import Training as TrainingTable
 
 from .bounds import Ranges
 from .constraints import integrator, require_starts
 from .encoder import fresh_encoder
+from .settings import Settings
 
 SECOND_MOMENT = 0.95  # of Adam: fresh systems every step let it forget fast; 0.999 was twice worse
 LARGEST_WEIGHT = 1e4  # of a network that has been trained well
@@ -34,13 +34,18 @@ class Training:
     stage = "train"
     quantum = 1
 
-    def __init__(self, study: Family, symbolic: LagrangianSystem, population: Population):
-        self.study, self.symbolic, self.population = study, symbolic, population
-        self.total = study.training.total
-        self.key = jax.random.key(study.seed)
-        encoder = fresh_encoder(study, symbolic, self.population, self.key)
+    def __init__(self, settings: Settings, symbolic: LagrangianSystem, population: Population):
+        self.settings, self.symbolic, self.population = settings, symbolic, population
+        asked = settings.training
+        self.total = asked.total
+        self.key = jax.random.key(settings.seed)
+        encoder = fresh_encoder(settings, symbolic, self.population, self.key)
         self.trainer = Trainer(
-            self.population, encoder, study.training.batch, _optimizer(study), training_loss(study)
+            self.population,
+            encoder,
+            asked.batch,
+            _optimizer(asked),
+            training_loss(settings, symbolic.n),
         )
         self.step = eqx.filter_jit(self.trainer.step)
 
@@ -53,20 +58,20 @@ class Training:
         still = eqx.filter(self.trainer.start(), eqx.is_array, inverse=True)
         progress = eqx.combine(replicate(state), still)
         key = jax.random.fold_in(self.key, TRAIN_KEY)
-        rounds = self.study.training.rounds or self.total
+        rounds = self.settings.training.rounds or self.total
         for n in range(done, done + count):
             progress = self.step(progress, key, jnp.asarray(n % rounds))
         loss = float(progress.loss)
         diverged = None
         if not np.isfinite(loss):
             diverged = self._trouble(replicate(state), key, done)
-        rate = float(_schedule(self.study)(done + count))
+        rate = float(_schedule(self.settings.training)(done + count))
         report = Report({"loss": loss, "learning_rate": rate}, diverged=diverged)
         return eqx.filter(progress, eqx.is_array), report
 
     def _trouble(self, state: Progress, key: jax.Array, n: int) -> str:
         """Why the loss of step n + 1, with the network of `state`, is not finite."""
-        population, count = self.population, self.study.training.batch
+        population, count = self.population, self.settings.training.batch
         text = f"step {n + 1}: the loss of training is not finite"
         weights = [float(jnp.max(jnp.abs(x))) for x in jax.tree.leaves(state.network) if x.size]
         c, q, rate = population.draw(jax.random.fold_in(key, n), count)
@@ -95,79 +100,65 @@ class Training:
         return self.trainer.with_network(progress.network)
 
 
-def population(study: Family, symbolic: LagrangianSystem, within: Ranges, steps: int) -> Population:
+def population(of: Settings, symbolic: LagrangianSystem, within: Ranges, steps: int) -> Population:
     """What training and test systems are drawn from, with motions of so many steps."""
-    assert study.start is not None
-    coefficients = [study.coefficients[c.name] for c in symbolic.coefficients]
-    by_velocity = study.start.velocity is not None
-    rate = study.start.velocity if by_velocity else study.start.momentum
-    q_low, q_high = _ranges(study, symbolic, study.start.position)
-    rate_low, rate_high = _ranges(study, symbolic, rate)
+    start = of.start
+    assert start is not None  # [start] is there where systems are drawn
+    q_low, q_high = jnp.asarray(start.q_low), jnp.asarray(start.q_high)
+    rate_low, rate_high = jnp.asarray(start.rate_low), jnp.asarray(start.rate_high)
     drawn = Population(
-        ggl=integrator(study, symbolic),
+        ggl=integrator(symbolic, of.r),
         fixed=parameters(symbolic),
         low=jnp.asarray(within.low),
         high=jnp.asarray(within.high),
-        log=jnp.asarray([c.log for c in coefficients]),
-        zero=jnp.asarray([c.zero for c in coefficients]),
+        log=jnp.asarray([c.log for c in of.coefficients]),
+        zero=jnp.asarray([c.zero for c in of.coefficients]),
         q_low=q_low,
         q_high=q_high,
         rate_low=rate_low,
         rate_high=rate_high,
-        by_velocity=by_velocity,
-        h=jnp.asarray(study.number(study.integrator.dt)),
+        by_velocity=start.by_velocity,
+        h=jnp.asarray(of.h),
         steps=steps,
-        every=study.observe.every,
-        variables=study.observe.variables,
+        every=of.every,
+        variables=of.variables,
         contracts=False,
-        noise=study.observe.relative_noise or 0.0,
+        noise=of.noise or 0.0,
         inequalities=within.inequalities,
         known_start=bool(jnp.all(q_low == q_high) & jnp.all(rate_low == rate_high)),
     )
-    require_starts(study, symbolic, drawn)
+    require_starts(symbolic, drawn, of.seed)
     return drawn
 
 
-def _ranges(study: Family, symbolic: LagrangianSystem, table) -> tuple[jax.Array, jax.Array]:
-    """Lower and upper ends (n,) of a [start] table; a number is a range of no width."""
-    low, high = [], []
-    for name in symbolic.words.slices:
-        value = table[name]
-        for part in value if isinstance(value, tuple) else (value,):
-            ends = (part.low, part.high) if isinstance(part, Range) else (part, part)
-            low.append(study.number(ends[0]))
-            high.append(study.number(ends[1]))
-    return jnp.asarray(low), jnp.asarray(high)
-
-
-def _schedule(study: Family) -> optax.Schedule:
-    rate = study.training.learning_rate
-    if study.training.decay == "none":
+def _schedule(training: TrainingTable) -> optax.Schedule:
+    rate = training.learning_rate
+    if training.decay == "none":
         return optax.constant_schedule(rate)
-    return optax.cosine_decay_schedule(rate, study.training.total)
+    return optax.cosine_decay_schedule(rate, training.total)
 
 
-def _optimizer(study: Family) -> optax.GradientTransformation:
-    match study.training.optimizer:
+def _optimizer(training: TrainingTable) -> optax.GradientTransformation:
+    match training.optimizer:
         case "adam":
-            return optax.adam(_schedule(study), b2=SECOND_MOMENT)
+            return optax.adam(_schedule(training), b2=SECOND_MOMENT)
         case "adamw":
-            return optax.adamw(_schedule(study), b2=SECOND_MOMENT)
+            return optax.adamw(_schedule(training), b2=SECOND_MOMENT)
         case "nadam":
-            return optax.nadam(_schedule(study), b2=SECOND_MOMENT)
+            return optax.nadam(_schedule(training), b2=SECOND_MOMENT)
         case "sgd":
-            return optax.sgd(_schedule(study), momentum=0.9)
+            return optax.sgd(_schedule(training), momentum=0.9)
 
 
-def training_loss(study: Family) -> TrainingLoss:
+def training_loss(of: Settings, n: int) -> TrainingLoss:
     """The loss of training; how the channels weigh in one that compares motions."""
-    training, n = study.training, sum(study.system.coordinates.values())
+    training = of.training
     weights = {"position": training.alpha}
     channels = [
         weights.get(OBSERVABLES[key].state or "", training.beta)
-        for key in study.observe.variables
+        for key in of.variables
         for _ in range(n)
     ]
     return TrainingLoss(
-        training.loss, jnp.asarray(channels), training.exponent, not study.network.scaled
+        training.loss, jnp.asarray(channels), training.exponent, not of.network.scaled
     )

@@ -19,7 +19,7 @@ from actionrun.compiler.program import Tell
 from actionrun.compiler.symbolic.equations import numeric_equations, symbolic_equations
 from actionrun.compiler.symbolic.identifiability import Identifiability
 from actionrun.compiler.symbolic.lagrangian_system import LagrangianSystem
-from actionrun.spec.kinds.family import Family
+from actionrun.compiler.symbolic.vocabulary import Vocabulary
 
 from .cramer_rao import beside_refinement, uncertainty, uncertainty_checks, uncertainty_table
 from .evaluation import (
@@ -32,6 +32,7 @@ from .evaluation import (
 )
 from .figures import case_figure, error_figure
 from .misfit_profiles import misfit_profile
+from .settings import Settings
 from .train import TEST_KEY, Training
 
 ROUND_OFF = 1e-13  # relative noise that even a noise-free motion has, many roundings later
@@ -46,11 +47,13 @@ class TrainingReport:
     def __call__(self, state: Progress, samples: Mapping[str, np.ndarray], tell: Tell) -> Findings:
         training, encoder = self.training, self.training.encoder(state)
         key = jax.random.fold_in(training.key, TEST_KEY)
-        return _findings(training.study, training.symbolic, training.population, encoder, key, tell)
+        return _findings(
+            training.settings, training.symbolic, training.population, encoder, key, tell
+        )
 
 
 def _findings(
-    study: Family,
+    of: Settings,
     symbolic: LagrangianSystem,
     population: Population,
     encoder: Encoder,
@@ -59,19 +62,19 @@ def _findings(
 ) -> Findings:
     names = [c.name for c in symbolic.coefficients]
     keys = jax.random.split(key, 3)
-    metrics: dict[str, float | int] = {"systems": study.test.systems}
-    refines = study.refine.method != "none"
-    named, count = len(study.test.cases), study.test.systems
+    metrics: dict[str, float | int] = {"systems": of.systems}
+    refines = of.refines
+    named, count = len(of.cases), of.systems
     cases = test = None
     if named + count:
         tell("examine", 0, named + count, {})
-        parts = [named_cases(study, symbolic, population)] if named else []
+        parts = [named_cases(of, symbolic, population)] if named else []
         if count:
             c, q, rate = population.draw(keys[0], count)
             parts.append((c, q, population.momenta(c, q, rate)))
         c, q, p = (jnp.concatenate(x, axis=1) for x in zip(*parts, strict=True))
         c, q, p = shard_batch(c), shard_batch(q), shard_batch(p)
-        whole = evaluate(population, encoder, refinement(study, population), c, q, p, keys[1])
+        whole = evaluate(population, encoder, refinement(of, population), c, q, p, keys[1])
         cases = select_systems(whole, slice(0, named)) if named else None
         test = select_systems(whole, slice(named, None)) if count else None
         tell("examine", named + count, named + count, {})
@@ -85,14 +88,14 @@ def _findings(
     known = population_identifiability(symbolic, population, names, keys[0])
     return Findings(
         metrics=metrics,
-        equations=_equations(study, symbolic, population, names, cases),
+        equations=_equations(refines, symbolic, population, names, cases),
         extra={
             "cases": [] if cases is None else _case_list(names, cases),
             "identifiability": known.data(),
         },
         summary=_summary(names, metrics, cases, known, refines),
-        arrays=_arrays(study, names, test),
-        figures=_figures(study, population, names, cases, test),
+        arrays=_arrays(symbolic.words, names, test, refines),
+        figures=_figures(symbolic.words, population, names, cases, test, refines),
         tables=()
         if test is None
         else (
@@ -168,7 +171,7 @@ def _case_list(names: list[str], cases: EvaluationBatch) -> list[dict[str, Any]]
 
 
 def _equations(
-    study: Family,
+    refines: bool,
     symbolic: LagrangianSystem,
     population: Population,
     names: list[str],
@@ -182,7 +185,6 @@ def _equations(
     starts = len(cases.fit.x) > len(names)
     bound = 2 * len(symbolic.constraints) if starts else 0  # of a start, by the constraints
     free = max(samples + bound - len(cases.fit.x), 1)
-    refines = study.refine.method != "none"
     variance = jnp.maximum(cases.fit.cost / free, ROUND_OFF**2)
     if population.noise:
         variance = jnp.full_like(cases.fit.cost, population.noise**2)
@@ -254,14 +256,16 @@ def _table(names: list[str], metrics, refines: bool) -> Table:
     return Table("errors", caption, ("coefficient", *columns.values()), rows)
 
 
-def _arrays(study: Family, names: list[str], test: EvaluationBatch | None) -> dict[str, Array]:
+def _arrays(
+    words: Vocabulary, names: list[str], test: EvaluationBatch | None, refines: bool
+) -> dict[str, Array]:
     if test is None:
         return {}
     result = {}
     for k, name in enumerate(names):
-        unit = study.unit(name)
+        unit = words.unit(name)
         found_by = {"truth": test.c, "network": test.network}
-        if study.refine.method != "none":
+        if refines:
             found_by["refined"] = test.fit.x
         for of, values in found_by.items():
             long = f"{name} of the unseen systems: {of}"
@@ -269,13 +273,13 @@ def _arrays(study: Family, names: list[str], test: EvaluationBatch | None) -> di
     return result
 
 
-def _figures(study: Family, population: Population, names, cases, test):
-    figures, refines = [], study.refine.method != "none"
+def _figures(words: Vocabulary, population: Population, names, cases, test, refines: bool):
+    figures = []
     if cases is not None:
         for i in range(cases.c.shape[1]):
             figures.append(
                 case_figure(
-                    study,
+                    words,
                     i,
                     float(population.h) * population.every * np.arange(cases.series.shape[0]),
                     population.variables,

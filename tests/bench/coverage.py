@@ -173,6 +173,7 @@ class Fitter:
 
     def __init__(self, row: Row, columns: list[str]) -> None:
         from actionrun.compiler.family.bounds import ranges
+        from actionrun.compiler.family.build import settings
         from actionrun.compiler.family.constraints import integrator
         from actionrun.compiler.family.measured.expressions import measured_expressions
         from actionrun.compiler.symbolic.lagrangian_system import lagrangian_system
@@ -188,21 +189,20 @@ class Fitter:
             (Path(folder) / "motion.csv").write_text(",".join(columns) + "\n")
             self.study = loads(text, folder=Path(folder))
         self.symbolic = lagrangian_system(self.study)
-        self.within, self.ggl = (
-            ranges(self.study, self.symbolic),
-            integrator(self.study, self.symbolic),
-        )
-        self.formulas = measured_expressions(self.study, self.symbolic)
+        self.settings = settings(self.study, self.symbolic)
+        self.within = ranges(self.settings, self.symbolic)
+        self.ggl = integrator(self.symbolic, self.settings.r)
+        self.formulas = measured_expressions(self.settings.columns.formulas, self.symbolic)
 
     def findings(self, data: dict[str, np.ndarray]):
+        from actionrun.compiler.family.build import fit_settings
         from actionrun.compiler.family.fit import Fitting
         from actionrun.compiler.family.fit_findings import fit_findings
-        from actionrun.compiler.family.measured.settings import fit_settings
         from actionrun.compiler.family.observations import observed_motions
 
-        observed = observed_motions(self.study, self.symbolic, data)
-        settings = fit_settings(self.study, self.symbolic, observed)
-        fitting = Fitting(settings, self.symbolic, self.within, observed, self.ggl, self.formulas)
+        observed = observed_motions(self.settings.columns, self.symbolic, data)
+        how = fit_settings(self.study, self.settings, self.symbolic, observed)
+        fitting = Fitting(how, self.symbolic, self.within, observed, self.ggl, self.formulas)
         return fit_findings(fitting.fit(lambda *_: None))
 
 

@@ -25,7 +25,7 @@ import jax  # noqa: E402
 import jax.numpy as jnp  # noqa: E402
 import numpy as np  # noqa: E402
 from actionrun.compiler import compile  # noqa: E402
-from actionrun.compiler.family.evaluation import read, scoring_layers  # noqa: E402
+from actionrun.compiler.family.evaluation import read  # noqa: E402
 from actionrun.compiler.family.train import Training  # noqa: E402
 from actionrun.compiler.numerics.inference.encoder import sizes  # noqa: E402
 from actionrun.compiler.numerics.optimizers.levenberg_marquardt import (  # noqa: E402
@@ -68,7 +68,7 @@ def network(program: Training, state) -> Method:
 def scored(program: Training, state) -> Method:
     """The network with the scoring layers that it ends with where there is noise."""
     encoder, population = program.encoder(state), program.population
-    times, layers = tuple((DT * np.arange(SAMPLES)).tolist()), scoring_layers(program.study)
+    times, layers = tuple((DT * np.arange(SAMPLES)).tolist()), program.settings.scoring
 
     @eqx.filter_jit
     def named(series):
@@ -213,7 +213,7 @@ def main() -> None:
             ("scipy least_squares + LSODA", scipy_shooting, options.slow, False),
             ("diffrax + optax", diffrax_adam, options.slow, False),
         ]
-        if scoring_layers(program.study):
+        if program.settings.scoring:
             layered = (
                 "network with its last layers",
                 scored(program, state),

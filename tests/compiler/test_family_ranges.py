@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from actionrun.compiler import compile, explain, symbolic_check
 from actionrun.compiler.family.bounds import ranges
+from actionrun.compiler.family.build import settings
 from actionrun.compiler.family.fit import Fitting
 from actionrun.compiler.family.train import population
 from actionrun.compiler.program import Reported
@@ -52,7 +53,8 @@ def study(*constraints, cases="[]"):
 
 def of(*constraints, cases="[]"):
     result = study(*constraints, cases=cases)
-    return ranges(result, lagrangian_system(result))
+    symbolic = lagrangian_system(result)
+    return ranges(settings(result, symbolic), symbolic)
 
 
 def test_a_straight_line_in_one_coefficient_is_a_bound():
@@ -76,7 +78,8 @@ def drawn(*constraints):
     """Coefficients (3, 4000) of the population that training draws from."""
     asked = study(*constraints)
     symbolic = lagrangian_system(asked)
-    result = population(asked, symbolic, ranges(asked, symbolic), 30)
+    of_study = settings(asked, symbolic)
+    result = population(of_study, symbolic, ranges(of_study, symbolic), 30)
     return np.asarray(result.draw(jax.random.key(1), 4000)[0])
 
 

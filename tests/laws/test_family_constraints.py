@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from actionrun.compiler import compile, symbolic_check
+from actionrun.compiler.family.build import settings
 from actionrun.compiler.family.constraints import integrator
 from actionrun.compiler.family.symbolic_identifiability import symbolic_identifiability
 from actionrun.compiler.numerics.inference.weak_form import weak_form_of_many, weak_residuals
@@ -51,7 +52,7 @@ def cartesian(length, th, rate):
 
 
 def stepper(family: Family):
-    return integrator(family, lagrangian_system(family))
+    return integrator(lagrangian_system(family), family.integrator.r)
 
 
 @eqx.filter_jit
@@ -160,7 +161,8 @@ def test_the_weak_form_knows_no_forces_of_constraint():
 
 
 def told(family: Family) -> tuple[int, set[str]]:
-    found = symbolic_identifiability(family, lagrangian_system(family))
+    symbolic = lagrangian_system(family)
+    found = symbolic_identifiability(settings(family, symbolic), symbolic)
     assert found is not None
     return found.rank, set(found.lost)
 
