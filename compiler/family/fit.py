@@ -35,7 +35,7 @@ from .measured.scatter import is_hidden, scattered_fit
 from .measured.segments import rows_at, shooting_fit
 from .measured.settings import FitSettings
 from .measured.shooting_problem import ShootingProblem, Solution, local_scales
-from .measured.starts import AT_ONCE, Starter, initial_states, smooth_motions
+from .measured.starts import Starter, initial_states, smooth_motions
 from .observations import ObservedMotions, noise_without_model
 from .term_selection import TermSelection, select_terms
 
@@ -132,9 +132,9 @@ class Fitting:
         tell("weak form", 0, 1, {})
         candidates = _starter(problem, noise).candidates(problem.motions)
         if named is not None:
-            candidates = np.concatenate([named[:, None], candidates], axis=1)
+            candidates[0] = np.concatenate([named[:, None], candidates[0]], axis=1)
         tell("weak form", 1, 1, {})
-        problem = replace(problem, contracts=problem.can_contract(noise, candidates[:, :1]))
+        problem = replace(problem, contracts=problem.can_contract(noise, candidates[0][:, :1]))
         fit, choice = _searched(problem, noise, candidates, tell), None
         if settings.sparse:
             choice = _selected(problem, fit, noise, tell)
@@ -169,9 +169,9 @@ def _starter(problem: ShootingProblem, noise: Noise) -> Starter:
 
 
 def _searched(
-    problem: ShootingProblem, noise: Noise, candidates: np.ndarray, tell: Tell
+    problem: ShootingProblem, noise: Noise, candidates: list[np.ndarray], tell: Tell
 ) -> BlockFit:
-    """The best fit from candidates (k, lanes), in rounds until one reaches the noise."""
+    """The best fit from candidates (k, lanes), round after round until one reaches the noise."""
     fits: list[BlockFit] = []
     tell("refine", 0, ROUNDS, {})
     for number, fit in _attempts(problem, noise, candidates):
@@ -183,7 +183,7 @@ def _searched(
 
 
 def _attempts(
-    problem: ShootingProblem, noise: Noise, candidates: np.ndarray
+    problem: ShootingProblem, noise: Noise, candidates: list[np.ndarray]
 ) -> Iterator[tuple[int, BlockFit]]:
     """Fits with the numbers of their rounds, one after the other: from candidates by single and by
     multiple shooting, or of a motion that is not seen from many draws."""
@@ -191,11 +191,7 @@ def _attempts(
         if is_hidden(problem):
             yield number, scattered_fit(problem, noise, number)
             continue
-        lanes = candidates[:, number * AT_ONCE : (number + 1) * AT_ONCE]
-        if not lanes.shape[1]:
-            return
-        lanes = np.concatenate([lanes, np.repeat(lanes[:, -1:], AT_ONCE - lanes.shape[1], 1)], 1)
-        least = []
+        lanes, least = candidates[number], []
         for shot in (problem.single, problem.multiple):
             fit = shot(noise, lanes)
             least.append(float(best_lane(fit).cost[0]))

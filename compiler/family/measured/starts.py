@@ -175,13 +175,14 @@ class Starter:
     momentum_noise: np.ndarray
     driving: Driving | None = None
 
-    def candidates(self, motions: dict[int, SmoothMotion]) -> np.ndarray:
-        """Coefficients (k, candidates), the most promising first."""
+    def candidates(self, motions: dict[int, SmoothMotion]) -> list[np.ndarray]:
+        """Rounds of coefficients (k, candidates), at most AT_ONCE in each, the most promising
+        first."""
         k, low, high = len(self.within.low), self.within.low, self.within.high
         even = jax.random.uniform(jax.random.key(self.seed), (k, DRAWS))
         drawn = self.within.coefficients(np.asarray(even))
         if not motions:
-            return drawn[:, :STARTS]
+            return [drawn[:, i : i + AT_ONCE] for i in range(0, STARTS, AT_ONCE)]
         chosen = self._chosen(motions)
         linear = linear_coefficients(self.symbolic)
         smooth = self._weak(chosen, [m.smooth for m in chosen])
@@ -202,9 +203,10 @@ class Starter:
         cost = np.where(np.isfinite(np.asarray(fit.cost)), np.asarray(fit.cost), np.inf)
         found += [np.asarray(fit.x)[:, lane] for lane in np.argsort(cost, kind="stable")]
         best = _distinct(found, high - low)
-        first = best[:AT_ONCE] + best[-1:] * (AT_ONCE - len(best))
         # the weak form may be wrong where samples are sparse: later ones begin anywhere
-        return np.stack([*first, *best[AT_ONCE : AT_ONCE + 2], *starts.T], axis=1).reshape(k, -1)
+        later = [*best[AT_ONCE : AT_ONCE + 2], *starts.T]
+        rounds = [best[:AT_ONCE], *(later[i : i + AT_ONCE] for i in range(0, STARTS, AT_ONCE))]
+        return [np.stack(some, axis=1).reshape(k, -1) for some in rounds]
 
     def _chosen(self, motions: dict[int, SmoothMotion]) -> list[SmoothMotion]:
         """Trials evenly out of all, of not more samples than the weak form is to see."""
