@@ -24,6 +24,7 @@ from .measured.comparison import with_comparison
 from .measured.errors import FitErrors, fit_errors
 from .measured.goodness_of_fit import ChannelFit
 from .measured.posterior import with_posterior
+from .measured.profile_likelihood import Profile, profiles
 from .observations import missing
 from .term_selection import TermSelection
 
@@ -63,6 +64,7 @@ def fit_findings(m: FittedMotion) -> Findings:
     coefficients = _coefficients(m, names, known, errors)
     values = {n: (c["value"], c["std"]) for n, c in coefficients.items()}
     said = {variable_name(m, k): c for k, c in enumerate(m.channels)}
+    curved = profiles(m, errors, {*known.lost})
     o = m.observed
     metrics: dict[str, float | int] = {
         "samples": int(o.there.sum()),
@@ -88,12 +90,17 @@ def fit_findings(m: FittedMotion) -> Findings:
             "correlation": _matrix(names, errors.correlation),
             "errors": errors.kind,
             "starts": _starts(m, errors),
+            "profiles": {one.name: one.data() for one in curved},
         },
-        summary=_summary(coefficients, combined, residual, known, said, missing(o.t, o.weight)),
+        summary=(
+            *_summary(coefficients, combined, residual, known, said, missing(o.t, o.weight)),
+            *_profile_lines(m, curved),
+        ),
         arrays=_arrays(m, names, errors),
         figures=_figures(m),
         tables=(_table(coefficients), _goodness_table(m, said),
-                *((_choice_table(m.choice),) if m.choice else ())),
+                *((_choice_table(m.choice),) if m.choice else ()),
+                *((_profile_table(curved),) if curved else ())),
         checks=checks(m, names, said, known, errors),
         notes=(*outlier_notes(m), *tail_notes(m, said)),
     )  # fmt: skip
@@ -216,6 +223,38 @@ def _summary(
     if gaps[0]:
         lines.append(("missing samples", f"{gaps[0]} of {gaps[1]}"))
     return tuple(lines)
+
+
+def _profile_lines(m: FittedMotion, curved: list[Profile]) -> tuple[tuple[str, str], ...]:
+    """The intervals of coefficients with lopsided errors, and of those at a bound, in words."""
+    lines = []
+    for one in curved:
+        low, high = one.intervals["95"]
+        std = None if low is None or high is None else (high - low) / 4
+        unit = m.settings.unit(one.name)
+        if low is None or high is None:
+            end, word = (high, "below") if low is None else (low, "above")
+            text = "the range" if end is None else f"{word} {digits_of(end, None)} {unit}"
+        else:
+            text = f"from {digits_of(low, std)} to {digits_of(high, std)} {unit}"
+        lines.append((f"{one.name}, 95 %", text.strip()))
+    return tuple(lines)
+
+
+def digits_of(value: float, std: float | None) -> str:
+    """A number to the digits that its error leaves."""
+    return f"{'-' if value < 0 else ''}{digits(value, std)}"
+
+
+def _profile_table(curved: list[Profile]) -> Table:
+    caption = (
+        "Intervals by the profile likelihood, of coefficients whose errors are lopsided or whose "
+        "best value is an end of the range (then of one side): all else fitted again along the "
+        "way. An end that is empty lies beyond the range."
+    )
+    header = ("coefficient", "68 %: from", "to", "95 %: from", "to ")
+    rows = tuple((one.name, *one.intervals["68"], *one.intervals["95"]) for one in curved)
+    return Table("profiles", caption, header, rows)
 
 
 def _table(coefficients) -> Table:
