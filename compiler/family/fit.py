@@ -45,6 +45,7 @@ SETTLED = 0.01  # relative change of the deviations at which the noise is known
 NOISE_ROUNDS = 25
 STEP_SHARE = 0.1  # of a standard deviation that the step may shift a coefficient by
 HALVINGS = 4  # rounds of refinement, each of as many halvings as the order asks for
+LOST = 2.0  # of the cost before: a smaller step that leaves more has lost the motion
 EXACT = 1e-8  # of a coefficient: a shift by less is none, however exact the samples are
 
 
@@ -152,7 +153,7 @@ class Fitting:
             order = 2 * problem.ggl.r + 2
             finer = int(np.ceil(np.log2(2 * shift / STEP_SHARE) / order)) if shift < 1e6 else 2
             problem = replace(problem, dt=problem.dt / 2 ** min(max(finer, 1), 3))
-            fit, noise, at = _with_noise(problem, fit, noise, tell)
+            fit, noise, at = _with_noise(problem, _finer(problem, fit, noise), noise, tell)
             shift = _step_shift(problem, fit, noise, at)
         return _fitted_motion(problem, fit, noise, at, shift, choice)
 
@@ -274,6 +275,16 @@ def _settled(problem: ShootingProblem, fit: BlockFit, noise: Noise) -> tuple[Blo
             break
         fit = problem.shot(problem.shooting(problem.trajectory(noise)), fit.unknowns, noise)
     return fit, noise
+
+
+def _finer(problem: ShootingProblem, fit: BlockFit, noise: Noise) -> BlockFit:
+    """A fit of a problem with a smaller step, from one with a larger: by multiple shooting where
+    single shooting loses it, as it does where nearby motions part."""
+    again = problem.shot(problem.shooting(problem.trajectory(noise)), fit.unknowns, noise)
+    if float(again.cost[0]) <= LOST * float(fit.cost[0]):
+        return again
+    other = best_lane(problem.multiple(noise, np.asarray(fit.unknowns.shared)))
+    return min(again, other, key=lambda one: float(np.nan_to_num(one.cost[0], nan=np.inf)))
 
 
 def _step_shift(problem: ShootingProblem, fit: BlockFit, noise: Noise, at: Solution) -> float:

@@ -59,14 +59,17 @@ class _HeldFits:
         for k, c in enumerate(m.symbolic.coefficients):
             if (prior := m.settings.priors.get(c.name)) is not None:
                 self.mean[k], self.precision[k] = prior.mean, prior.std**-2
-        self.least = self._linear(self.x, self.local)[0]
+        self.best = self._linear(self.x, self.local)
+        self.least = np.nan if self.best is None else self.best[0]
 
     def _linear(self, c: np.ndarray, local: np.ndarray):
-        """The cost at unknowns, its rows (rows, trials) and their Jacobian projected."""
+        """The cost at unknowns, its rows (rows, trials) and their Jacobian projected; None where
+        these are not finite."""
         at = joined(Unknowns(jnp.asarray(c[:, None]), jnp.asarray(local[:, None, :, None])))
-        rows, J, _ = linearized(self.shooting, at)
-        rows = np.asarray(rows)[..., 0] / self.noise.unit
-        projected = project(np.asarray(J)[..., 0] / self.noise.unit, len(c))
+        rows, J, _ = (np.asarray(a)[..., 0] for a in linearized(self.shooting, at))
+        if not (np.isfinite(rows).all() and np.isfinite(J).all()):
+            return None  # no motion goes there
+        rows, projected = rows / self.noise.unit, project(J / self.noise.unit, len(c))
         prior = float(np.sum(self.precision * (c - self.mean) ** 2))
         return float(np.sum(rows**2)) + prior, rows, projected
 
@@ -87,8 +90,9 @@ class _HeldFits:
     def rise(self, held: int, value: float, passes: int) -> float:
         """By how much the cost of the best fit with a coefficient held exceeds the least one; after
         the last pass as its parabola has it."""
-        cost, rows, projected = self._linear(self.x, self.local)
-        c, local = self.x.copy(), self.local
+        if self.best is None:
+            return np.inf
+        projected, c, local = self.best[2], self.x.copy(), self.local
         normal = projected.normal + np.diag(self.precision)
         free = self.free.copy()
         free[held] = False
@@ -99,9 +103,9 @@ class _HeldFits:
         local = local - np.einsum("nkt,k->nt", projected.of_shared, moved - c)
         c, best = moved, np.inf
         for _ in range(passes):
-            cost, rows, projected = self._linear(c, local)
-            if not np.isfinite(cost):
+            if (at := self._linear(c, local)) is None:
                 return np.inf
+            cost, rows, projected = at
             shared, change, gain = self._step(c, held, rows, projected)
             best = min(best, cost - gain if gain < 0.5 * max(cost - self.least, 1.0) else cost)
             if gain < SETTLED**2:
@@ -150,7 +154,7 @@ def _is_lopsided(fits: _HeldFits, k: int, std: float, ratio: float) -> bool:
         if not fits.low[k] <= value <= fits.high[k]:
             return True
         root = np.sqrt(fits.rise(k, value, 1) / ratio)
-        if not abs(root - 2) < 2 * LOPSIDED:
+        if np.isfinite(root) and abs(root - 2) >= 2 * LOPSIDED:
             return True
     return False
 
