@@ -12,14 +12,17 @@ from __future__ import annotations
 
 import argparse
 import json
-import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from actionrun.runtime.environment.jax_setup import set_switches
 from scipy.integrate import solve_ivp
+
+set_switches()  # before JAX is imported
+from fitter import Fitter  # noqa: E402
 
 TRUTH = {"w2": 9.0, "gamma": 0.15, "q0": 0.05}
 START = (0.9, 0.0)
@@ -174,49 +177,21 @@ def ideal(row: Row, data: dict[str, np.ndarray]) -> np.ndarray:
     return np.sqrt(np.diag(np.linalg.inv(inner)))[:3]
 
 
-class Fitter:
-    """The program of a row, built once for all of its data sets."""
-
-    def __init__(self, row: Row, columns: list[str]) -> None:
-        from actionrun.compiler.family.bounds import ranges
-        from actionrun.compiler.family.build import settings
-        from actionrun.compiler.family.constraints import integrator
-        from actionrun.compiler.family.measured.expressions import measured_expressions
-        from actionrun.compiler.symbolic.lagrangian_system import lagrangian_system
-        from actionrun.spec import loads
-
-        low, high = row.origin - 0.3, row.origin + 0.3
-        mapped = ", ".join(f'{c} = "{c}"' for c in columns)
-        text = TEXT.format(
-            names=["q"], law="q'^2/2 + w2*cos(q - q0)", force="-gamma*q_plus'*q_minus", low=low,
-            high=high, columns=f"{{ {mapped} }}", more=row.more,
-        )  # fmt: skip
-        with tempfile.TemporaryDirectory() as folder:
-            (Path(folder) / "motion.csv").write_text(",".join(columns) + "\n")
-            self.study = loads(text, folder=Path(folder))
-        self.symbolic = lagrangian_system(self.study)
-        self.settings = settings(self.study, self.symbolic)
-        self.within = ranges(self.settings, self.symbolic)
-        self.ggl = integrator(self.symbolic, self.settings.r)
-        self.formulas = measured_expressions(self.settings.columns.formulas, self.symbolic)
-
-    def findings(self, data: dict[str, np.ndarray]):
-        from actionrun.compiler.family.build import fit_settings
-        from actionrun.compiler.family.fit import Fitting
-        from actionrun.compiler.family.fit_findings import fit_findings
-        from actionrun.compiler.family.observations import observed_motions
-
-        observed = observed_motions(self.settings.columns, self.symbolic, data)
-        how = fit_settings(self.study, self.settings, self.symbolic, observed)
-        fitting = Fitting(how, self.symbolic, self.within, observed, self.ggl, self.formulas)
-        return fit_findings(fitting.fit(lambda *_: None))
+def row_fitter(row: Row, columns: list[str]) -> Fitter:
+    low, high = row.origin - 0.3, row.origin + 0.3
+    mapped = ", ".join(f'{c} = "{c}"' for c in columns)
+    text = TEXT.format(
+        names=["q"], law="q'^2/2 + w2*cos(q - q0)", force="-gamma*q_plus'*q_minus", low=low,
+        high=high, columns=f"{{ {mapped} }}", more=row.more,
+    )  # fmt: skip
+    return Fitter(text, columns)
 
 
 def one_set(row: Row, fitter: Fitter | None, dice, right: bool) -> tuple[Fitter, dict]:
     """A data set fitted: misses over deviations and deviations over the ideal ones, by coefficient
     (None where a coefficient has none), and the checks that flag it."""
     data = row.draw(dice)
-    fitter = fitter or Fitter(row, [*data])
+    fitter = fitter or row_fitter(row, [*data])
     findings = fitter.findings(data)
     flags = [c.name for c in findings.checks
              if not c.passed and c.name.startswith(("goodness", "residuals"))]  # fmt: skip
@@ -267,9 +242,6 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="a file of lines of JSON: sets in it are kept")
     parser.add_argument("--seconds", type=float, default=np.inf, help="stop after so long")
     asked = parser.parse_args()
-    from actionrun.runtime.environment.jax_setup import set_switches
-
-    set_switches()
     begun, done = time.monotonic(), {}
     if asked.out and asked.out.exists():
         for line in asked.out.read_text().splitlines():
