@@ -21,8 +21,10 @@ from .segments import linearized
 QUANTILES = {"68": 1.0, "95": 1.959963984540054}  # normal, of two sides
 ONE_SIDED = {"68": 0.47523284924708353, "95": 1.6448536269514722}  # of what ends at a bound
 LOPSIDED = 0.1  # relative difference of a root of the cost from that of a parabola
-PASSES = 8  # of Gauss-Newton, and of the search for an end
-SETTLED = 1e-3  # of a deviation
+PASSES = 6  # of Gauss-Newton
+TRIED = 20  # values at which an end is looked for
+MOST = 250  # linearizations in all: where motions are chaotic no interval may be told
+SETTLED = 3e-3  # of a deviation
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,7 @@ class _HeldFits:
         for k, c in enumerate(m.symbolic.coefficients):
             if (prior := m.settings.priors.get(c.name)) is not None:
                 self.mean[k], self.precision[k] = prior.mean, prior.std**-2
+        self.left = MOST
         self.best = self._linear(self.x, self.local)
         self.least = np.nan if self.best is None else self.best[0]
 
@@ -66,6 +69,7 @@ class _HeldFits:
         """The cost at unknowns, its rows (rows, trials) and their Jacobian projected; None where
         these are not finite."""
         at = joined(Unknowns(jnp.asarray(c[:, None]), jnp.asarray(local[:, None, :, None])))
+        self.left -= 1
         rows, J, _ = (np.asarray(a)[..., 0] for a in linearized(self.shooting, at))
         if not (np.isfinite(rows).all() and np.isfinite(J).all()):
             return None  # no motion goes there
@@ -102,7 +106,7 @@ class _HeldFits:
         moved[held] = value
         local = local - np.einsum("nkt,k->nt", projected.of_shared, moved - c)
         c, best = moved, np.inf
-        for _ in range(passes):
+        for _ in range(min(passes, self.left)):
             if (at := self._linear(c, local)) is None:
                 return np.inf
             cost, rows, projected = at
@@ -141,6 +145,8 @@ def profiles(m: FittedMotion, errors: FitErrors, lost: frozenset[str] | set[str]
         intervals = {}
         for key, target in quantiles.items():
             ends = {s: _end(fits, k, s, target, std, ratio) for s in sides}
+            if fits.left <= 0:
+                return result
             own = float(m.x[k])
             intervals[key] = (ends.get(-1.0, own), ends.get(1.0, own))
         result.append(Profile(c.name, bool(m.at_bound[k]), intervals))
@@ -167,7 +173,7 @@ def _end(
     most = abs(wall - fits.x[k])
     near, far = (0.0, 0.0), (np.inf, np.inf)  # distances and roots around the end
     at = min(target * std, most)
-    for _ in range(4 * PASSES):
+    for _ in range(TRIED):
         root = float(np.sqrt(fits.rise(k, float(fits.x[k] + side * at), PASSES) / ratio))
         if abs(root - target) < SETTLED * max(target, 1.0):
             return float(fits.x[k] + side * at)
