@@ -82,7 +82,10 @@ def checks(
                          if m.problem.dt < m.settings.dt else "")
     )))  # fmt: skip
     if at_bound:
-        text = f"{', '.join(at_bound)} ended at a bound of the range; its error is not known"
+        text = (
+            f"{', '.join(at_bound)} ended at a bound of the range, where a fit has no standard "
+            "deviation: the data would have it beyond, or it is 0 and the law has no such term"
+        )
         result.append(Check("bounds", False, text))
     if m.active_constraints:
         border = " and ".join(m.active_constraints)
