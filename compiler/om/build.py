@@ -2,12 +2,12 @@
 
 The path is written in functions of time that hold both ends (`numerics.paths.basis`), its action is
 a nonlinear least squares problem (`numerics.paths.action`), which is minimised step by step
-(`minimization`).
+(`minimization`). This is the door: what a study says becomes settings here, and these travel on.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -15,12 +15,18 @@ from actionrun.compiler.errors import study_error
 from actionrun.compiler.numerics.molecular.alignment import matching_order
 from actionrun.compiler.numerics.molecular.periodic_cell import minimum_image
 from actionrun.compiler.program import Program, Reported
+from actionrun.compiler.symbolic.vocabulary import vocabulary
+from actionrun.spec import Value
 from actionrun.spec.kinds.om import Om
+from actionrun.spec.tables.species import pair_of
+from actionrun.spec.validation.om_rules import box_edge, box_vectors
 
 from .cluster.build import build as build_transformation
 from .findings import PathReport
+from .interactions import Number
 from .minimization import PathMinimization
-from .path_problem import PathProblem, is_transformation, path_problem
+from .path_problem import PathProblem, path_problem
+from .settings import ReferenceSettings, Settings, SystemSettings
 from .structures import GivenStructure, given_ends, held_bodies
 
 
@@ -28,21 +34,22 @@ def build(study: Om, observations: Mapping[str, np.ndarray] | None = None) -> Pr
     """The program of an om study; `observations` are the structures of [ends], where it names
     files. Raises Faults."""
     order = None if observations is None else observations.get("start_species")
-    problem = path_problem(study, None if order is None else tuple(map(str, order)))
-    if study.ends.origin == "md":
+    problem = path_problem_of(study, None if order is None else tuple(map(str, order)))
+    settings = problem.settings
+    if settings.reference is not None:
         return _reported(PathMinimization(problem, None))
-    if study.system.particles is None:
-        start, end = _by_coordinate(problem)
+    if not settings.many:
+        start, end = _ends_by_coordinate(study)
     elif observations is None:
         raise study_error(
             study, ("ends",), "ends.missing", "the structures of [ends] were not read"
         )
     else:
-        start, end = given_ends(study, problem.system, observations)
+        start, end = given_ends(problem.system, observations)
         end = end.ordered(matching_order(start.species, end.species))
-        system, start, end = held_bodies(study, problem.system, start, end)
+        system, start, end = held_bodies(settings.frozen, problem.system, start, end)
         problem = replace(problem, system=system)
-    if is_transformation(study):
+    if settings.transforms:
         return build_transformation(problem, start, end)
     # The body goes to the nearest image of its end: files may hold wrapped coordinates.
     q = np.stack([start.q, start.q + minimum_image(end.q - start.q, problem.system.cell)], axis=2)
@@ -52,13 +59,80 @@ def build(study: Om, observations: Mapping[str, np.ndarray] | None = None) -> Pr
     return _reported(PathMinimization(problem, q, names))
 
 
+def path_problem_of(study: Om, order: Sequence[str] | None = None) -> PathProblem:
+    """The problem of a study; `order` are the species of the bodies of its files, by default as
+    the study lists them. Raises Faults for what the mathematics forbids."""
+    return path_problem(settings(study, order))
+
+
+def settings(study: Om, order: Sequence[str] | None = None) -> Settings:
+    """The settings of a study. Raises Faults for numbers that have no value."""
+    ends, dimension, reference = study.ends, study.dimension("lagrangian"), None
+    if ends.md is not None and ends.temperature is not None:
+        dt, length = study.number(ends.md.dt), study.number(ends.md.equilibration)
+        reference = ReferenceSettings(dt, length, study.number(ends.temperature))
+    heat = study.refine.temperature
+    return Settings(
+        moving=system_settings(study, order),
+        seed=study.seed,
+        path=study.path,
+        duration=study.number(study.path.duration),
+        given=ends.given,
+        align=ends.align,
+        reference=reference if ends.origin == "md" else None,
+        loss=study.loss,
+        network=study.network,
+        training=study.training,
+        refine=study.refine,
+        temperature=None if heat is None else study.number(heat),
+        units=study.units,
+        energy_unit=study.energy_unit,
+        per_mole=dimension is not None and dimension[5] == -1,
+    )
+
+
+def system_settings(study: Om, order: Sequence[str] | None = None) -> SystemSettings:
+    """What of them belongs to the bodies or coordinates. Raises Faults."""
+    system, words = study.system, vocabulary(study)
+    mass = system.mass
+    listed = [name for name, count in (system.species or {}).items() for _ in range(count)]
+    species = tuple(order) if order is not None else tuple(listed) if listed else None
+    return SystemSettings(
+        system=system,
+        words=words,
+        theta={words.constants[name]: _number(study, x) for name, x in study.parameters.items()},
+        mass={name: study.number(x) for name, x in mass.items()} if isinstance(mass, dict)
+        else None if mass is None else study.number(mass),
+        species=None if system.particles is None else species,
+        cutoff=None if system.cutoff is None else study.number(system.cutoff),
+        box=None if system.particles is None else box_vectors(study),
+        edge=None if system.particles is None else box_edge(study),
+        periods={name: study.number(x) for name, x in system.periods.items()},
+        boltzmann=1.0 if study.units.reduced else study.units.constant("k_B"),
+    )  # fmt: skip
+
+
+def _number(study: Om, value: Value | Mapping[str, Value]) -> Number:
+    """A parameter's number, or those (K, K) by pairs of species."""
+    if isinstance(value, Value):
+        return study.number(value)
+    names = [*(study.system.species or {})]
+    table = np.zeros((len(names), len(names)))
+    for key, one in value.items():
+        pair = pair_of(key, names)
+        assert pair is not None
+        i, j = map(names.index, pair)
+        table[i, j] = table[j, i] = study.number(one)
+    return table
+
+
 def _reported(solver: PathMinimization) -> Program:
     return Reported(solver, PathReport(solver))
 
 
-def _by_coordinate(problem: PathProblem) -> tuple[GivenStructure, GivenStructure]:
+def _ends_by_coordinate(study: Om) -> tuple[GivenStructure, GivenStructure]:
     """The positions of [ends] start and end, as one body's."""
-    study, ends = problem.study, []
+    ends = []
     for table in (study.ends.start, study.ends.end):
         assert isinstance(table, dict)
         parts: list[float] = []

@@ -118,7 +118,7 @@ def sampled_path(problem: PathProblem, t: np.ndarray, motion: Kinematics) -> Sam
     potential = np.asarray(surface.energy(q, surface.neighbor_list(q)))
     v = np.asarray(motion.v)
     kinetic = np.sum(problem.system.mass * v**2, axis=(0, 1)) / 2
-    scale = problem.study.energy_unit.scale
+    scale = problem.settings.energy_unit.scale
     return SampledPath(t, np.asarray(motion.q), v, kinetic * scale, potential * scale)
 
 
@@ -139,6 +139,6 @@ def reference_deviation(
     q, v = (np.asarray(reference[f"kept_{name}"]) for name in "qv")
     kinetic, potential = np.asarray(reference["energies"])
     mass = problem.system.mass
-    scale = problem.study.energy_unit.scale
+    scale = problem.settings.energy_unit.scale
     there = SampledPath(path.t, q, v, kinetic * scale, potential * scale)
     return ReferenceDeviation(there, rmsd(path.q, q), rmsd(mass * path.v, mass * v))

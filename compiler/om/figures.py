@@ -33,11 +33,11 @@ def path_figures(result: PathResult) -> tuple[Figure, ...]:
 
 def length(result: PathResult) -> str:
     """The label of the unit of lengths."""
-    return result.problem.study.units.label(LENGTH)
+    return result.problem.settings.units.label(LENGTH)
 
 
 def _time(result: PathResult, label: str = "time t") -> Axis:
-    return Axis(label, result.problem.study.unit("t"))
+    return Axis(label, result.problem.system.words.unit("t"))
 
 
 def _furthest(q: np.ndarray) -> np.ndarray:
@@ -74,7 +74,7 @@ def _bodies(result: PathResult) -> Figure:
 
 def _motion(result: PathResult) -> Figure:
     """Coordinates against time, beside Newton's motion from the path's own start."""
-    study, path = result.problem.study, result.diagnostics.path
+    unit_of, path = result.problem.system.words.unit, result.diagnostics.path
     panels = []
     for k, name in enumerate(result.problem.system.names):
         curves = [Curve(path.t, path.q[k, 0], "path of least action")]
@@ -83,7 +83,7 @@ def _motion(result: PathResult) -> Figure:
             curves.append(
                 Curve(path.t[::5], newton[::5], "Newton's motion from its start", "points")
             )
-        unit = study.unit(name.partition("[")[0])
+        unit = unit_of(name.partition("[")[0])
         panels.append(Panel(_time(result), Axis(f"position {name}", unit), tuple(curves)))
     caption = "The path between the two states, and Newton's motion from the path's own start."
     return Figure("path", caption, tuple(panels))
@@ -161,10 +161,10 @@ def _fluid(result: PathResult, fluid: FluidStatistics) -> Figure:
 
 
 def _energies(result: PathResult) -> Figure:
-    path, study = result.diagnostics.path, result.problem.study
+    path, settings = result.diagnostics.path, result.problem.settings
     n = result.problem.system.shape[1]
     each = " per body" if n > 1 else ""
-    unit = study.energy_unit.label
+    unit = settings.energy_unit.label
     curves = tuple(
         Curve(path.t, y / n, name)
         for y, name in ((path.potential, "potential"), (path.kinetic, "kinetic"),

@@ -21,7 +21,7 @@ from actionrun.compiler.numerics.paths.network_path import parameter_count
 from actionrun.compiler.program import Tell
 
 from .diagnostics import PathDiagnostics, ReferenceDeviation, path_diagnostics, reference_deviation
-from .explanation import equations, start_name
+from .equations import equations, start_name
 from .figures import path_figures
 from .minimization import PathMinimization, State
 from .reference_md import SHELLS
@@ -65,9 +65,9 @@ def _findings(
         figures=path_figures(result),
         tables=_tables(result),
         trajectory=trajectory(
-            problem.study, problem.system, path.q, times=path.t, v=path.v, energies=path.potential,
-            species=program.species,
-        ) if problem.study.system.particles else None,
+            problem.settings, problem.system, path.q, times=path.t, v=path.v,
+            energies=path.potential, species=program.species,
+        ) if problem.settings.many else None,
         checks=_checks(result, given),
         notes=_notes(result),
     )  # fmt: skip
@@ -130,7 +130,7 @@ def _metrics(result: PathResult) -> dict[str, float | int]:
         metrics["momentum_rmsd_max"] = float(np.max(result.score.momenta))
     metrics |= {
         "energy_error_max": diagnostics.energy_error,
-        "points": problem.study.path.points,
+        "points": problem.settings.path.points,
         "coefficients": parameter_count(result.fit.x),
         "action": diagnostics.action,
         "force_error_max": diagnostics.force_error,
@@ -145,7 +145,7 @@ def _metrics(result: PathResult) -> dict[str, float | int]:
     }
     if result.score is None and result.reference is not None:
         energy = float(np.asarray(result.run["energies"])[:, 0].sum())
-        energy *= problem.study.energy_unit.scale
+        energy *= problem.settings.energy_unit.scale
         metrics["energy_from_reference"] = diagnostics.energy - energy
     for name, size in _own_terms(result).items():
         metrics[f"terms.{name}"] = size
@@ -173,7 +173,7 @@ def _own_terms(result: PathResult) -> dict[str, float]:
         return {}
     values = np.asarray(terms(jnp.asarray(path.q), jnp.asarray(path.v)))
     sizes = np.sqrt(np.mean(np.sum(values**2, axis=1), axis=1))
-    return dict(zip(problem.study.loss.terms, map(float, sizes), strict=True))
+    return dict(zip(problem.settings.loss.terms, map(float, sizes), strict=True))
 
 
 def _different(result: PathResult) -> int:
@@ -189,8 +189,7 @@ def _different(result: PathResult) -> int:
 
 def _summary(result: PathResult) -> tuple[tuple[str, str], ...]:
     diagnostics, problem, metrics = result.diagnostics, result.problem, _metrics(result)
-    study = problem.study
-    length = study.unit("x") if study.system.particles else ""
+    length = problem.system.words.unit("x") if problem.settings.many else ""
     lines = [
         (
             "path",
@@ -229,12 +228,11 @@ def _told_of_fluid(metrics: Mapping[str, float | int]) -> list[tuple[str, str]]:
 
 
 def _arrays(result: PathResult) -> dict[str, Array]:
-    study, path = result.problem.study, result.diagnostics.path
-    bodies = study.system.particles is not None
-    names = result.problem.system.names
-    unit = study.unit("t")
+    settings, path = result.problem.settings, result.diagnostics.path
+    names, label = result.problem.system.names, result.problem.system.words.unit
+    unit = label("t")
     arrays = {"t": Array(path.t, ("t",), unit, "time")}
-    if bodies:
+    if settings.many:
         system = result.problem.system
         q, v = system.whole(path.q), system.whole_rates(path.v)
         for name, data, kind in (("q", q, "position"), ("v", v, "velocity")):
@@ -243,9 +241,9 @@ def _arrays(result: PathResult) -> dict[str, Array]:
     else:
         for k, name in enumerate(names):
             of = name.partition("[")[0]
-            arrays[name] = Array(path.q[k, 0], ("t",), study.unit(of), f"position {name}")
-            arrays[f"v_{name}"] = Array(path.v[k, 0], ("t",), study.unit(f"{of}'"), f"{name}'")
-    energy = study.energy_unit.label
+            arrays[name] = Array(path.q[k, 0], ("t",), label(of), f"position {name}")
+            arrays[f"v_{name}"] = Array(path.v[k, 0], ("t",), label(f"{of}'"), f"{name}'")
+    energy = settings.energy_unit.label
     arrays["energy"] = Array(path.energy, ("t",), energy, "total energy along the path")
     arrays["potential_energy"] = Array(path.potential, ("t",), energy, "potential energy")
     if result.score is not None:
@@ -276,7 +274,7 @@ def _tables(result: PathResult) -> tuple[Table, ...]:
              "yes" if s.newton else "no")
             for s in result.starts
         )  # fmt: skip
-        unit = result.problem.study.energy_unit.label
+        unit = result.problem.settings.energy_unit.label
         energy = f"energy [{unit}]" if unit else "energy"
         header = ("start", "action", "re-integration miss", energy, "RMSD to the one shown",
                   "Newton's motion")  # fmt: skip
@@ -291,7 +289,7 @@ def _tables(result: PathResult) -> tuple[Table, ...]:
 def _cost(result: PathResult) -> Table:
     """Work in evaluations of one configuration, which do not depend on the machine."""
     problem, fit = result.problem, result.fit
-    nodes = problem.study.path.points
+    nodes = problem.settings.path.points
     iterations = int(fit.iterations)
     products = int(problem.minimizer.progress(fit).get("products", iterations))
     rows: list[tuple[str, int, int]] = [("this path", nodes * 2 * iterations, nodes * products)]
@@ -359,7 +357,7 @@ def _notes(result: PathResult) -> tuple[str, ...]:
             "for the motion from a given start, molecular dynamics is cheaper than a path of least "
             "action (table of work); a path is for ends that are given"
         )
-    if problem.study.loss.terms:
+    if problem.settings.loss.terms:
         notes.append(
             "[loss] terms bend the path: it is one of Newton's motions only where they vanish on it"
         )

@@ -31,7 +31,7 @@ def interpolated_start(problem: PathProblem, given: jax.Array) -> Any:
     dim, n = problem.system.shape
     if problem.network is not None:
         middle = np.zeros((dim, n)) if problem.exact else np.asarray(given[..., :2]).mean(axis=2)
-        key = jax.random.key(problem.study.seed)
+        key = jax.random.key(problem.settings.seed)
         layers = initial_layers(key, problem.network.hidden, middle, problem.dtype)
         if problem.exact:  # nothing is added to the lift at first
             *rest, (w, b) = layers
@@ -44,7 +44,7 @@ def interpolated_start(problem: PathProblem, given: jax.Array) -> Any:
 def perturbed_start(problem: PathProblem, given: jax.Array, number: int) -> Any:
     """The interpolated start with random long waves of once or twice the size of the way (`number`
     >= 1 is odd or even)."""
-    draw = np.random.default_rng((problem.study.seed, number))
+    draw = np.random.default_rng((problem.settings.seed, number))
     x = interpolated_start(problem, given)
     c = x if problem.exact else x[1]
     way = float(jnp.sqrt(jnp.mean((given[..., 1] - given[..., 0]) ** 2)))

@@ -12,14 +12,15 @@ from dataclasses import dataclass
 import jax.numpy as jnp
 import numpy as np
 import sympy as sp
-from actionrun.compiler.errors import study_error
+from actionrun.compiler.errors import Locator, study_error
 from actionrun.compiler.numerics.molecular.interaction import Interaction, OneBodyPotential
 from actionrun.compiler.numerics.molecular.many_body_potential import ManyBodyPotential
 from actionrun.compiler.numerics.molecular.pair_potential import PairPotential
 from actionrun.compiler.numerics.molecular.periodic_cell import Cell
 from actionrun.compiler.symbolic.lowering import lowered
 from actionrun.compiler.symbolic.vocabulary import Vocabulary, symbol
-from actionrun.spec import Expression, Study
+from actionrun.spec import Expression
+from actionrun.spec.tables.system import System
 
 from .many_body_sums import BodySum, many_body_potential
 from .pair_sums import potential_sums
@@ -34,7 +35,7 @@ class Surroundings:
     """What a formula is lowered with: the components `places` of a body's place, the parameters
     `theta`, the species of each body by number, and the box."""
 
-    study: Study
+    words: Vocabulary
     places: tuple[sp.Symbol, ...]
     theta: Mapping[sp.Symbol, Number]
     kind: tuple[int, ...] | None = None
@@ -72,11 +73,13 @@ class InteractionKind:
     lower: Callable[[EnergyTerm, Surroundings], Interaction]
 
 
-def energy_terms(study: Study, words: Vocabulary, axes: tuple[str, ...]) -> list[EnergyTerm]:
+def energy_terms(
+    system: System, words: Vocabulary, axes: tuple[str, ...], theta: Mapping[sp.Symbol, Number]
+) -> list[EnergyTerm]:
     """The terms of the potential energy of many bodies. Raises Faults."""
-    system = study.system
     if system.potential is not None:
-        sums = potential_sums(study, words, system.potential, axes)
+        paired = frozenset(str(name) for name, x in theta.items() if not isinstance(x, float))
+        sums = potential_sums(words, system.potential, axes, frozenset(map(str, theta)), paired)
         each = [
             EnergyTerm(kind, sums.by_arity[kind.arity], system.potential)
             for kind in INTERACTIONS.values()
@@ -99,7 +102,7 @@ def _pair_potential(term: EnergyTerm, around: Surroundings) -> PairPotential:
     energy = term.formula.xreplace({symbol("r"): sp.sqrt(S)})
     slope = sp.diff(energy, S)
     derivatives = [energy, slope, sp.diff(slope, S)]
-    require_smooth(around.study, term.where, derivatives)
+    require_smooth(around.words, term.where, derivatives)
     terms = lowered([_by_powers(x) for x in derivatives], [S, INVERSE, ROOT, *around.theta])
     cutoff, switch = (None if x is None else jnp.asarray(x) for x in (around.cutoff, around.switch))
     return PairPotential(
@@ -132,13 +135,13 @@ def _one_body_potential(term: EnergyTerm, around: Surroundings) -> OneBodyPotent
     lacking = {x for x in around.theta if x not in theta} & term.formula.free_symbols
     if lacking:
         name = min(map(str, lacking))
-        raise study_error(around.study, term.where, "species.pair",
+        raise study_error(around.words, term.where, "species.pair",
                           f"{name} differs from pair to pair, and sum(i, ...) has one body",
                           "it has a meaning in sum(i<j, ...) only")  # fmt: skip
     q = around.places
     slope = [sp.diff(term.formula, x) for x in q]
     curvature = [sp.diff(f, y) for k, f in enumerate(slope) for y in q[k:]]
-    require_smooth(around.study, term.where, [term.formula, *slope, *curvature])
+    require_smooth(around.words, term.where, [term.formula, *slope, *curvature])
     symbols = [*q, *theta]
     value, first, second = (lowered(x, symbols) for x in ([term.formula], slope, curvature))
     return OneBodyPotential(value, first, second, _numbers(theta))
@@ -150,7 +153,7 @@ def _many_bodies(term: EnergyTerm, around: Surroundings) -> ManyBodyPotential:
     paired = {str(name): x for name, x in around.theta.items() if name not in single}
     return many_body_potential(
         term.sums, single, paired, around.kind, around.cutoff, around.switch, around.cell,
-        lambda formulas: require_smooth(around.study, term.where, formulas),
+        lambda formulas: require_smooth(around.words, term.where, formulas),
     )  # fmt: skip
 
 
@@ -159,19 +162,19 @@ def _numbers(theta: Mapping[sp.Symbol, Number]) -> jnp.ndarray:
     return jnp.asarray(np.stack(np.broadcast_arrays(*theta.values())) if theta else np.zeros(0))
 
 
-def require_smooth(study: Study, where: Expression | None, terms: Sequence[sp.Expr]) -> None:
+def require_smooth(locator: Locator, where: Expression | None, terms: Sequence[sp.Expr]) -> None:
     """Raises Faults where forces or their slopes do not exist or are not finite, as far as symbols
     can tell."""
     odd = (sp.zoo, sp.nan, sp.oo, -sp.oo, sp.I)
     if any(term.has(*odd) for term in terms):
         raise study_error(
-            study, where, "not-finite",
+            locator, where, "not-finite",
             "a constant in this expression is not a finite real number",
             "look for a division by zero, log(0) or the root of a negative number",
         )  # fmt: skip
     if any(term.has(sp.DiracDelta, sp.Derivative, sp.Subs) for term in terms):
         raise study_error(
-            study, where, "kink",
+            locator, where, "kink",
             "the force and its slope need derivatives that do not exist here",
             "replace a kink such as |r - a| by a smooth function, sqrt((r - a)^2 + eps^2)",
         )  # fmt: skip

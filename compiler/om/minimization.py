@@ -46,7 +46,7 @@ class PathMinimization:
         self.before = 0
         if self.reference is not None:
             self.before = self.reference.blocks + self.reference.stretches
-        self.epochs = problem.study.training.epochs
+        self.epochs = problem.settings.training.epochs
         self.learn = self.epochs if problem.pretrained else 0
         self.total = self.before + 1 + self.learn + self.epochs
         self.milestones = _milestones(self.epochs) if problem.method.first_order else None

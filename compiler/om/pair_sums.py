@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import sympy as sp
 from actionrun.compiler.errors import study_error
 from actionrun.compiler.symbolic.vocabulary import Meaning, Reader, Vocabulary, symbol
-from actionrun.spec import Expression, Faults, Study
+from actionrun.spec import Expression, Faults
 from actionrun.spec.expressions import syntax_tree as syntax
 
 from .many_body_sums import BodySum, BodySumReader, is_many_body
@@ -94,24 +94,25 @@ class PotentialSums:
 
 
 def potential_sums(
-    study: Study, words: Vocabulary, where: Expression, axes: tuple[str, ...]
-) -> PotentialSums:
-    """The sums of a potential. Raises Faults."""
-    paired = frozenset(name for name, x in study.parameters.items() if isinstance(x, dict))
-    reader = SumReader(words, where, axes, frozenset(study.parameters), paired)
+    words: Vocabulary, where: Expression, axes: tuple[str, ...], parameters: frozenset[str],
+    paired: frozenset[str],
+) -> PotentialSums:  # fmt: skip
+    """The sums of a potential; `paired` are the parameters that differ from pair to pair. Raises
+    Faults."""
+    reader = SumReader(words, where, axes, parameters, paired)
     whole = reader.scalar(where.tree)
     marks = [*reader.sums, *reader.many]
     many = []
     for mark, one in reader.many.items():
-        many.append((_factor(study, where, whole, mark, marks), one))
+        many.append((_factor(words, where, whole, mark, marks), one))
     result = {1: sp.Integer(0), 2: sp.Integer(0)}
     for mark, (kind, body) in reader.sums.items():
-        factor = _factor(study, where, whole, mark, marks)
+        factor = _factor(words, where, whole, mark, marks)
         # A definition may hold them, unseen by the reader.
         strange = {symbol("r")} if kind == 1 else {symbol(x) for x in axes}
-        if odd := body.free_symbols & (strange - {symbol(x) for x in study.parameters}):
+        if odd := body.free_symbols & (strange - {symbol(x) for x in parameters}):
             raise study_error(
-                study, where, "bodies.index",
+                words, where, "bodies.index",
                 f"{min(map(str, odd))} has no meaning in a sum over "
                 + ("bodies" if kind == 1 else "pairs"),
                 "sum(i<j, ...) holds r[i,j], sum(i, ...) the place x[i]",
@@ -119,25 +120,25 @@ def potential_sums(
         result[kind] += factor * body
     if whole.xreplace(dict.fromkeys(marks, sp.Integer(0))) != 0:
         raise study_error(
-            study, where, "sum-in-formula", "a term of this potential stands outside of any sum",
+            words, where, "sum-in-formula", "a term of this potential stands outside of any sum",
             "write it into sum(i<j, ...) over pairs or sum(i, ...) over bodies",
         )  # fmt: skip
     if result[2] == 0 and not many:
         raise study_error(
-            study, where, "bodies.sum", "no two bodies act on each other",
+            words, where, "bodies.sum", "no two bodies act on each other",
             "write sum(i<j, U(r[i,j])) over pairs, e.g. sum(i<j, 4*(1/r[i,j]^12 - 1/r[i,j]^6))",
         )  # fmt: skip
     return PotentialSums({k: formula for k, formula in result.items() if formula != 0}, (*many,))
 
 
 def _factor(
-    study: Study, where: Expression, whole: sp.Expr, mark: sp.Symbol, marks: list[sp.Symbol]
+    words: Vocabulary, where: Expression, whole: sp.Expr, mark: sp.Symbol, marks: list[sp.Symbol]
 ) -> sp.Expr:
     """What a sum is multiplied by in a potential. Raises Faults where that is another sum."""
     factor = sp.diff(whole, mark)
     if factor.free_symbols & {*marks}:
         raise study_error(
-            study, where, "sum-in-formula", "a sum over bodies stands inside a function",
+            words, where, "sum-in-formula", "a sum over bodies stands inside a function",
             "a potential is a sum of sums, each with a constant factor: a*sum(i<j, ...) + ...; a "
             "function of a sum stands in a sum(i, ...) around it",
         )  # fmt: skip

@@ -6,7 +6,7 @@ Lagrangian T - V) are one body in a space of as many dimensions.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import jax.numpy as jnp
@@ -18,12 +18,12 @@ from actionrun.compiler.numerics.molecular.periodic_cell import Cell, PeriodicCe
 from actionrun.compiler.numerics.molecular.potential_energy import PotentialEnergy
 from actionrun.compiler.symbolic.evaluation import is_zero
 from actionrun.compiler.symbolic.lowering import lowered
-from actionrun.compiler.symbolic.vocabulary import Vocabulary, symbol, vocabulary
-from actionrun.spec import Expression, Study, Value
-from actionrun.spec.tables.species import pair_of
-from actionrun.spec.validation.om_rules import BoxVectors, box_edge, box_vectors
+from actionrun.compiler.symbolic.vocabulary import Vocabulary, symbol
+from actionrun.spec import Expression
+from actionrun.spec.validation.om_rules import BoxVectors
 
-from .interactions import INTERACTIONS, EnergyTerm, Number, Surroundings, energy_terms
+from .interactions import INTERACTIONS, EnergyTerm, Surroundings, energy_terms
+from .settings import SystemSettings
 
 SWITCH = 0.9  # of the cut-off: where the smooth cut-off begins
 AXES = ("x", "y", "z")
@@ -83,104 +83,78 @@ class ParticleSystem:
         return result
 
 
-def particle_system(study: Study, order: Sequence[str] | None = None) -> ParticleSystem:
-    """The particle system of a study; `order` is the species of each, by default as the study lists
-    them.
+def particle_system(settings: SystemSettings) -> ParticleSystem:
+    """The particle system of settings.
 
     Raises Faults that point at the expression at fault.
     """
-    boltzmann = 1.0 if study.units.reduced else study.units.constant("k_B")
-    if study.system.particles is None:
-        return _coordinates(study, boltzmann)
-    return _particles(study, boltzmann, order)
+    if settings.system.particles is None:
+        return _coordinates(settings)
+    return _particles(settings)
 
 
-def _particles(study: Study, boltzmann: float, order: Sequence[str] | None) -> ParticleSystem:
-    system = study.system
+def _particles(settings: SystemSettings) -> ParticleSystem:
+    system, theta, box = settings.system, settings.theta, settings.box
     n, dimension = system.particles or 0, system.dimension or 3
     axes = AXES[:dimension]
-    plain = vocabulary(study)
+    plain, species, cutoff = settings.words, settings.species, settings.cutoff
     places = {name: symbol(name) for name in ("r", *axes) if name not in plain.constants}
     words = replace(plain, constants=plain.constants | places)
-    species = _species(study, order)
-    theta = {words.constants[name]: _number(study, x) for name, x in study.parameters.items()}
-    box, cutoff = box_vectors(study), system.cutoff and study.number(system.cutoff)
     cell = None if box is None else periodic_cell(np.array(box.cell), box.periodic, cutoff)
     switch = None if cutoff is None else SWITCH * cutoff
-    kinds = [*(study.system.species or {})]
+    kinds = [*(system.species or {})]
     around = Surroundings(
-        study, tuple(symbol(x) for x in axes), theta,
+        words, tuple(symbol(x) for x in axes), theta,
         tuple(map(kinds.index, species)) if kinds and species else None, cutoff, switch, cell,
     )  # fmt: skip
-    terms = tuple(energy_terms(study, words, axes))
+    terms = tuple(energy_terms(system, words, axes, theta))
     return ParticleSystem(
-        (dimension, n), axes, words, _mass(study, species, n),
+        (dimension, n), axes, words, _mass(settings, n),
         PotentialEnergy(tuple(term.lower(around) for term in terms)), terms, cutoff, switch,
-        box_edge(study) if box and all(box.periodic) else None, boltzmann, species, cell, box,
+        settings.edge if box and all(box.periodic) else None, settings.boltzmann, species, cell,
+        box,
     )  # fmt: skip
 
 
-def _species(study: Study, order: Sequence[str] | None) -> tuple[str, ...] | None:
-    """The species of each body."""
-    given = study.system.species
-    if given is None:
-        return None if order is None else tuple(order)
-    listed = tuple(name for name, count in given.items() for _ in range(count))
-    return listed if order is None else tuple(order)
+def _mass(settings: SystemSettings, n: int) -> np.ndarray:
+    mass, species = settings.mass, settings.species
+    if isinstance(mass, Mapping):
+        return np.array([mass[name] for name in species or ()])[None, :, None]
+    return np.full((1, n, 1), 1.0 if mass is None else mass)
 
 
-def _number(study: Study, value: Value | dict[str, Value]) -> Number:
-    if isinstance(value, Value):
-        return study.number(value)
-    names = [*(study.system.species or {})]
-    table = np.zeros((len(names), len(names)))
-    for key, one in value.items():
-        pair = pair_of(key, names)
-        assert pair is not None
-        i, j = map(names.index, pair)
-        table[i, j] = table[j, i] = study.number(one)
-    return table
-
-
-def _mass(study: Study, species: tuple[str, ...] | None, n: int) -> np.ndarray:
-    mass = study.system.mass
-    if isinstance(mass, dict):
-        assert species is not None
-        return np.array([study.number(mass[name]) for name in species])[None, :, None]
-    return np.full((1, n, 1), 1.0 if mass is None else study.number(mass))
-
-
-def _coordinates(study: Study, boltzmann: float) -> ParticleSystem:
-    system, words = study.system, vocabulary(study)
-    theta = {words.constants[name]: study.number(x) for name, x in study.parameters.items()}
+def _coordinates(settings: SystemSettings) -> ParticleSystem:
+    system, words = settings.system, settings.words
+    theta = {name: float(x) for name, x in settings.theta.items()}
     where = system.potential or system.lagrangian
     if system.potential is not None:
-        potential, mass = words.scalar(system.potential), _masses(study, words)
+        potential, mass = words.scalar(system.potential), _masses(settings)
     else:
-        potential, mass = _split(study, words, theta)
+        potential, mass = _split(system.lagrangian, words, theta)
     if potential.has(words.t):
         message = "a path between two states has a potential without t"
-        raise study_error(study, where, "time", message, "leave the time out")
+        raise study_error(words, where, "time", message, "leave the time out")
     term = EnergyTerm(INTERACTIONS["external"], potential, where)
-    external = term.lower(Surroundings(study, tuple(words.q), theta))
+    external = term.lower(Surroundings(words, tuple(words.q), theta))
     return ParticleSystem(
         (len(words.q), 1), words.names, words, mass[:, None, None], PotentialEnergy((external,)),
-        (term,), None, None, None, boltzmann, cell=_periods(study, words, potential, theta, where),
+        (term,), None, None, None, settings.boltzmann,
+        cell=_periods(settings.periods, words, potential, theta),
     )  # fmt: skip
 
 
 def _periods(
-    study: Study, words: Vocabulary, potential: sp.Expr, theta: dict[sp.Symbol, float],
-    where: Expression | None,
+    periods: Mapping[str, float], words: Vocabulary, potential: sp.Expr,
+    theta: dict[sp.Symbol, float],
 ) -> PeriodicCell | None:  # fmt: skip
     """The periods of coordinates as a cell. Raises Faults where the potential has others."""
     rows = []
     law = lowered([potential], [*words.q, *theta])
     points = np.random.default_rng(0).normal(size=(len(words.q), 7))
-    for name, value in study.system.periods.items():
+    for name, value in periods.items():
         part = words.slices[name]
         for k in range(len(words.q))[part]:
-            rows.append(study.number(value) * np.eye(len(words.q))[k])
+            rows.append(value * np.eye(len(words.q))[k])
             there, away = (
                 np.broadcast_to(law(*jnp.asarray(p), *theta.values())[0], (7,))
                 for p in (points, points + rows[-1][:, None])
@@ -189,7 +163,7 @@ def _periods(
             slack = max(1e-8, 1e4 * float(np.finfo(there.dtype).eps))  # `explain` is in single
             if np.any(np.abs(there - away)[both] > slack * (1 + np.abs(there)[both])):
                 raise study_error(
-                    study, ("system", "periods", name), "system.period",
+                    words, ("system", "periods", name), "system.period",
                     f"the potential does not repeat when {name} grows by this",
                     "write the period that the potential has, or leave it out",
                 )  # fmt: skip
@@ -200,22 +174,21 @@ def _periods(
     return PeriodicCell(*map(jnp.asarray, (vectors, duals, np.zeros((0, len(words.q))))))
 
 
-def _masses(study: Study, words: Vocabulary) -> np.ndarray:
+def _masses(settings: SystemSettings) -> np.ndarray:
     """Masses by component, from `mass`: one, or a table by coordinate."""
-    given = study.system.mass
+    given, words = settings.mass, settings.words
     result = np.ones(len(words.q))
     for name, part in words.slices.items():
-        value = given.get(name) if isinstance(given, dict) else given
+        value = given.get(name) if isinstance(given, Mapping) else given
         if value is not None:
-            result[part] = study.number(value)
+            result[part] = value
     return result
 
 
 def _split(
-    study: Study, words: Vocabulary, theta: dict[sp.Symbol, float]
+    where: Expression | None, words: Vocabulary, theta: dict[sp.Symbol, float]
 ) -> tuple[sp.Expr, np.ndarray]:
     """V and the masses of a Lagrangian sum_k m_k v_k^2/2 - V(q)."""
-    where = study.system.lagrangian
     assert where is not None
     law = words.scalar(where)
     still = dict.fromkeys(words.v, sp.Integer(0))
@@ -225,14 +198,14 @@ def _split(
     free = set(theta)
     if any(m.free_symbols - free for m in mass) or not is_zero(law - kinetic + potential):
         raise study_error(
-            study, where, "not-built",
+            words, where, "not-built",
             "a path between two states needs a kinetic energy m*q'^2/2 with a constant mass for "
             "each coordinate", "write mass and potential instead of lagrangian",
         )  # fmt: skip
     numbers = np.array([float(m.xreplace(_floats(theta))) for m in mass])
     if not (numbers > 0).all():
         name = words.names[int(np.argmin(numbers))]
-        raise study_error(study, where, "degenerate", f"the mass of {name} is not positive",
+        raise study_error(words, where, "degenerate", f"the mass of {name} is not positive",
                       f"add a term m*{name}'^2/2")  # fmt: skip
     return potential, numbers
 

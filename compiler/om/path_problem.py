@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -27,10 +26,10 @@ from actionrun.compiler.numerics.paths.basis import PathBasis, tabulated
 from actionrun.compiler.numerics.paths.minimizers import OPTIMIZERS, Method, Minimizer
 from actionrun.compiler.numerics.paths.network_path import NetworkPath
 from actionrun.compiler.symbolic.lowering import lowered
-from actionrun.spec import Value
-from actionrun.spec.kinds.om import Om, PathNetwork
+from actionrun.spec.kinds.om import PathNetwork
 
 from .particle_system import ParticleSystem, particle_system
+from .settings import Settings
 
 # A path between structures far apart, which overlap on the way, creeps long before it settles:
 LEAST, WORK = 16, 60_000  # its most iterations are WORK over bodies times points, or LEAST
@@ -38,10 +37,10 @@ LEAST, WORK = 16, 60_000  # its most iterations are WORK over bodies times point
 
 @dataclass(frozen=True)
 class PathProblem:
-    """The boundary value problem of an om study. `basis` gives nodes and lift even where a network
+    """The boundary value problem of a path. `basis` gives nodes and lift even where a network
     is the path; arrays are (dim, N, ...)."""
 
-    study: Om
+    settings: Settings
     system: ParticleSystem
     basis: PathBasis
     velocities: bool
@@ -49,13 +48,13 @@ class PathProblem:
     @property
     def name(self) -> str:
         """legendre, sine, features or network."""
-        given = self.study.path.basis
-        return given or ("network" if self.study.network is not None else "legendre")
+        given = self.settings.path.basis
+        return given or ("network" if self.settings.network is not None else "legendre")
 
     @property
     def network(self) -> PathNetwork | None:
         """The network that is the path; None where the path is linear in its parameters."""
-        return self.study.network if self.name == "network" else None
+        return self.settings.network if self.name == "network" else None
 
     @property
     def by_network(self) -> bool:
@@ -64,16 +63,16 @@ class PathProblem:
 
     @property
     def method(self) -> Method:
-        return OPTIMIZERS[self.study.training.optimizer]
+        return OPTIMIZERS[self.settings.training.optimizer]
 
     @cached_property
     def minimizer(self) -> Minimizer:
-        return self.method.make(self.study.training.learning_rate)
+        return self.method.make(self.settings.training.learning_rate)
 
     @property
     def exact(self) -> bool:
         """Whether the ends are held by construction."""
-        return self.study.loss.boundary == "exact"
+        return self.settings.loss.boundary == "exact"
 
     @property
     def several(self) -> bool:
@@ -132,7 +131,7 @@ class PathProblem:
 
     def loss(self, given: jax.Array, neighbors: NeighborList) -> PathLoss:
         """The loss between the ends `given`; `neighbors` is the list at some path."""
-        terms = self.study.loss
+        terms = self.settings.loss
         boundary = None if terms.boundary == "exact" else jnp.asarray(float(terms.boundary))
         energy = jnp.asarray(terms.energy) if terms.energy else None
         weights = LossWeights(jnp.asarray(terms.action), boundary, energy)
@@ -150,26 +149,25 @@ class PathProblem:
     def own_terms(self) -> tuple[tuple[str, sp.Expr], ...]:
         """The terms that the study adds to the loss, by their names."""
         words, terms = self.system.words, []
-        for name, expression in self.study.loss.terms.items():
+        for name, expression in self.settings.loss.terms.items():
             value = words.scalar(expression)
             if value.has(sp.zoo, sp.nan, sp.oo, sp.I):
-                raise study_error(self.study, expression, "not-finite",
+                raise study_error(words, expression, "not-finite",
                               "this term is not a finite real number")  # fmt: skip
             terms.append((name, value))
         return tuple(terms)
 
     def terms(self, t: np.ndarray) -> PenaltyTerms | None:
         """They as functions of a path at times t."""
-        study, words = self.study, self.system.words
-        if not study.loss.terms:
+        settings, words = self.settings, self.system.words
+        if not settings.loss.terms:
             return None
-        bodies = study.system.particles is not None
+        bodies = settings.many
         q = [words.constants[x] for x in self.system.names] if bodies else words.q
         v = [sp.Dummy() for _ in q] if bodies else words.v
-        theta = {n: x for n, x in study.parameters.items() if isinstance(x, Value)}
-        names = [words.constants[name] for name in theta]
-        formulas = lowered([x for _, x in self.own_terms], [*q, *v, words.t, *names])
-        numbers = jnp.asarray([study.number(x) for x in theta.values()])
+        theta = {n: x for n, x in settings.moving.theta.items() if isinstance(x, float)}
+        formulas = lowered([x for _, x in self.own_terms], [*q, *v, words.t, *theta])
+        numbers = jnp.asarray([*theta.values()])
         return PenaltyTerms(formulas, jnp.asarray(t), numbers)
 
 
@@ -185,29 +183,20 @@ def cast(tree: Any, dtype: Any) -> Any:
     return jax.tree.map(lambda x: x.astype(dtype) if eqx.is_inexact_array(x) else x, tree)
 
 
-def path_problem(study: Om, order: Sequence[str] | None = None) -> PathProblem:
-    """The problem of a study; `order` are the species of the bodies of its files.
-
-    Raises Faults for what the mathematics forbids.
-    """
-    velocities = "velocities" in study.ends.given
-    name = study.path.basis or "legendre"
+def path_problem(settings: Settings) -> PathProblem:
+    """The problem of settings. Raises Faults for what the mathematics forbids."""
+    velocities = "velocities" in settings.given
+    name = settings.path.basis or "legendre"
     kind = "legendre" if name == "network" else name
-    duration = study.number(study.path.duration)
-    basis = PathBasis(kind, duration, study.path.points, velocities, study.seed)
-    result = PathProblem(study, particle_system(study, order), basis, velocities)
+    basis = PathBasis(kind, settings.duration, settings.path.points, velocities, settings.seed)
+    result = PathProblem(settings, particle_system(settings.moving), basis, velocities)
     result.terms(basis.nodes)  # what is wrong with them is told before anything runs
     return result
 
 
-def is_transformation(study: Om) -> bool:
-    """Whether one end is turned, or taken over barriers, to the other."""
-    return study.ends.start is not None and bool(study.refine.barrier or study.ends.align)
-
-
 def most_iterations(problem: PathProblem) -> int:
     """Of the minimisation: the study's epochs, fewer where it is one of a cluster."""
-    study, epochs = problem.study, problem.study.training.epochs
-    if problem.method.first_order or not is_transformation(study):
+    settings, epochs = problem.settings, problem.settings.training.epochs
+    if problem.method.first_order or not settings.transforms:
         return epochs
-    return min(epochs, max(LEAST, WORK // (problem.system.shape[1] * study.path.points)))
+    return min(epochs, max(LEAST, WORK // (problem.system.shape[1] * settings.path.points)))

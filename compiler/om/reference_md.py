@@ -72,7 +72,7 @@ class ReferenceRun:
     def start(self) -> dict[str, Any]:
         """A lattice with thermal velocities."""
         dim, n = self.problem.system.shape
-        lattice = md.lattice(n, dim, self.edge, self.problem.study.seed)
+        lattice = md.lattice(n, dim, self.edge, self.problem.settings.seed)
         x = self.schedule.start(jnp.asarray(lattice))
         kept = jnp.zeros((dim, n, SAMPLES + 1))
         energies = jnp.zeros((2, SAMPLES + 1))
@@ -147,16 +147,16 @@ class ReferenceRun:
 
 def reference_run(problem: PathProblem) -> ReferenceRun:
     """The reference run of a study that asks for one, of a fluid in a box."""
-    study, system = problem.study, problem.system
-    given, temperature, edge = study.ends.md, study.ends.temperature, system.edge
-    if given is None or temperature is None or edge is None:
+    settings, system = problem.settings, problem.system
+    given, edge = settings.reference, system.edge
+    if given is None or edge is None:
         raise ValueError("the study has no reference run")
-    dt = study.number(given.dt)
+    dt = given.dt
     schedule = md.Equilibration(
         md.MDIntegrator(system.potential, problem.mass),
-        system.boltzmann * study.number(temperature),
+        system.boltzmann * given.temperature,
         dt,
-        round(study.number(given.equilibration) / dt),
-        jax.random.key(study.seed),
+        round(given.equilibration / dt),
+        jax.random.key(settings.seed),
     )
     return ReferenceRun(problem, schedule, edge)

@@ -13,11 +13,10 @@ from actionrun.compiler.errors import study_error
 from actionrun.compiler.findings import Trajectory
 from actionrun.compiler.numerics.molecular.pair_potential import PairPotential
 from actionrun.compiler.numerics.molecular.periodic_cell import Cell, minimum_image
-from actionrun.spec import Study
-from actionrun.spec.kinds.om import Om
 from actionrun.spec.units.atomic_units import atomic
 
 from .particle_system import ParticleSystem
+from .settings import Settings
 
 STILL = 1e-5  # of its coordinates, that a held body may differ between the files
 STEEP = 1000  # energy of two bodies that overlap, over that of others
@@ -42,17 +41,17 @@ class GivenStructure:
 
 
 def given_ends(
-    study: Study, bodies: ParticleSystem, observations: Mapping[str, np.ndarray]
+    bodies: ParticleSystem, observations: Mapping[str, np.ndarray]
 ) -> tuple[GivenStructure, GivenStructure]:
     """Start and end from the structures that the runtime has read.
 
     Raises Faults for atoms that overlap.
     """
-    return _given(study, bodies, observations, "start"), _given(study, bodies, observations, "end")
+    return _given(bodies, observations, "start"), _given(bodies, observations, "end")
 
 
 def _given(
-    study: Study, bodies: ParticleSystem, observations: Mapping[str, np.ndarray], name: str
+    bodies: ParticleSystem, observations: Mapping[str, np.ndarray], name: str
 ) -> GivenStructure:
     where = ("ends", name)
     q = np.asarray(observations[name], dtype=float).T
@@ -61,7 +60,7 @@ def _given(
     if pair is not None:
         i, j, distance = pair
         raise study_error(
-            study, where, "ends.overlap",
+            bodies.words, where, "ends.overlap",
             f"atoms {i + 1} and {j + 1} overlap: they are {distance:.4g} apart",
             "correct the structure, or relax it first; are its units those of the study?",
         )  # fmt: skip
@@ -73,27 +72,28 @@ def _given(
 
 
 def held_bodies(
-    study: Om, system: ParticleSystem, start: GivenStructure, end: GivenStructure
+    held: tuple[int, ...], system: ParticleSystem, start: GivenStructure, end: GivenStructure
 ) -> tuple[ParticleSystem, GivenStructure, GivenStructure]:
-    """The system of the bodies that the study or the files do not hold, and the ends of these.
+    """The system of the bodies that neither the files nor the numbers `held` (from 1) hold, and the
+    ends of these.
 
     Raises Faults where a body that is held lies elsewhere at the end.
     """
     frozen = np.zeros(start.q.shape[1], dtype=bool)
-    frozen[[number - 1 for number in study.system.frozen]] = True
+    frozen[[number - 1 for number in held]] = True
     for one in (start, end):
         frozen |= False if one.frozen is None else one.frozen
     if not frozen.any():
         return system, start, end
     if frozen.all():
-        raise study_error(study, ("ends", "start"), "ends.frozen", "no atom is free to move",
+        raise study_error(system.words, ("ends", "start"), "ends.frozen", "no atom is free to move",
                           "leave one at least out of move_mask")  # fmt: skip
     way = minimum_image(end.q - start.q, system.cell)
     far = np.linalg.norm(way, axis=0) * frozen
     if np.max(far) > STILL * max(float(np.max(np.abs(start.q))), 1.0):
         k = int(np.argmax(far))
         raise study_error(
-            study, ("ends", "end"), "ends.frozen",
+            system.words, ("ends", "end"), "ends.frozen",
             f"atom {k + 1} is held, and lies {far[k]:.4g} from its place at the start",
             "give both ends the same places of held atoms, or free it",
         )  # fmt: skip
@@ -136,7 +136,7 @@ def _nearest(q: jax.Array, cell: Cell) -> tuple[jax.Array, jax.Array]:
 
 
 def trajectory(
-    study: Om,
+    settings: Settings,
     bodies: ParticleSystem,
     q: np.ndarray,
     *,
@@ -148,7 +148,7 @@ def trajectory(
 ) -> Trajectory:
     """q, v (dim, N, T) in the study's units as structures for trajectory.extxyz: in angstrom, fs,
     u and eV where the study has units; energies (T,) are told in the study's own unit."""
-    scale = atomic(study.units)
+    scale = atomic(settings.units)
     q = bodies.whole(q)
     n = q.shape[1]
     v = None if v is None else bodies.whole_rates(v)
@@ -169,7 +169,7 @@ def trajectory(
         masses=masses * scale.mass,
         energies=None
         if energies is None
-        else (np.asarray(energies) * (scale.energy / study.energy_unit.scale)),
+        else (np.asarray(energies) * (scale.energy / settings.energy_unit.scale)),
         cell=None if bodies.box is None else np.array(bodies.box.cell) * scale.length,
         periodic=None if bodies.box is None else bodies.box.periodic,
         frozen=bodies.frozen,

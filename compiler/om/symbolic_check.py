@@ -5,10 +5,10 @@ from __future__ import annotations
 from actionrun.spec import Fault
 from actionrun.spec.kinds.om import Om
 
-from .path_problem import path_problem
+from .build import path_problem_of
 
 
 def check(study: Om) -> list[Fault]:
     """Every fault and note of the symbolic stage. Raises Faults."""
-    path_problem(study)
+    path_problem_of(study)
     return []

@@ -66,17 +66,14 @@ def ours(name, until=-np.inf):
     when the barrier is not above `until`, and images of a string."""
     from pathlib import Path
 
-    from actionrun.compiler.om.cluster.endpoints import endpoints, given_structures
-    from actionrun.compiler.om.cluster.pathway_search import PathwaySearch
-    from actionrun.compiler.om.path_problem import path_problem
+    from actionrun.compiler.om.build import build
     from actionrun.runtime import load
     from actionrun.runtime.data.observations import observations
 
     clock = time.process_time()
     study = load(Path(__file__).parents[2] / "studies" / f"{name}.toml")
-    result, start, end = given_structures(path_problem(study), observations(study))
-    both = endpoints(result, start, end)
-    search = PathwaySearch(result, both)
+    march = build(study, observations(study)).solver
+    both, search = march.ends, march.search
     state, history = search.start(), []
     for step in range(search.total):
         search.advance(state, step)

@@ -25,6 +25,7 @@ import jax  # noqa: E402
 import jax.numpy as jnp  # noqa: E402
 import numpy as np  # noqa: E402
 from actionrun.compiler.numerics.molecular.molecular_dynamics import lattice  # noqa: E402
+from actionrun.compiler.om.build import system_settings  # noqa: E402
 from actionrun.compiler.om.particle_system import ParticleSystem, particle_system  # noqa: E402
 from actionrun.spec import load  # noqa: E402
 from ase import Atoms  # noqa: E402
@@ -109,7 +110,7 @@ def openmms(result: ParticleSystem, q: np.ndarray, custom: bool) -> tuple[float,
 
 
 def main() -> None:
-    result = particle_system(load(STUDIES / "lj_liquid.toml"))
+    result = particle_system(system_settings(load(STUDIES / "lj_liquid.toml")))
     assert result.edge is not None
     dim, n = result.shape
     rng = np.random.default_rng(0)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from actionrun.compiler.om.build import settings, system_settings
 from actionrun.compiler.om.particle_system import particle_system
 from actionrun.compiler.om.structures import given_ends, held_bodies, overlapping_pair, trajectory
 from actionrun.runtime.data.xyz import structures
@@ -53,7 +54,7 @@ def cluster(name):
 def test_shipped_clusters_are_stationary(name, energy):
     """Their energies (Cambridge Cluster Database for the minima) to 1e-8, and no force."""
     q = cluster(name)
-    result = particle_system(study(q.shape[1]))
+    result = particle_system(system_settings(study(q.shape[1])))
     assert result.potential.energy(q[..., None])[0] == pytest.approx(energy, abs=1e-8)
     assert np.max(np.abs(result.potential.forces(q[..., None]))) < 1e-8
     assert overlapping_pair(result, q) is None
@@ -63,7 +64,7 @@ def test_ends_are_turned(cubes=((0, 0, 0), (1.1, 0, 0), (0, 1.2, 0))):
     v = np.arange(9.0).reshape(3, 3)
     one = study(given='["positions", "velocities"]', more="box = { length = 6.0 }")
     observed = seen(cubes, _velocities=v, _cell=np.array(6.0))
-    start, end = given_ends(one, particle_system(one), observed)
+    start, end = given_ends(particle_system(system_settings(one)), observed)
     np.testing.assert_array_equal(start.q, np.transpose(cubes))
     np.testing.assert_array_equal(end.v, v.T)
     assert start.species == ("Ar", "Ar", "Ar")
@@ -82,7 +83,7 @@ def test_ends_are_turned(cubes=((0, 0, 0), (1.1, 0, 0), (0, 1.2, 0))):
 def test_ends_that_cannot_be_are_told(more, given, observed, message):
     one = study(more=more, given=given)
     with pytest.raises(Faults) as caught:
-        given_ends(one, particle_system(one), observed)
+        given_ends(particle_system(system_settings(one)), observed)
     text = caught.value.faults[0].render(False)
     assert message in text
     assert 'start = "a.xyz"' in text
@@ -134,9 +135,9 @@ def test_held_atoms_of_both_ends():
     observed = seen([[0, 0, 0], [1.2, 0, 0], [0, 1.2, 0]]) | {"start_frozen": held}
     observed["end"] = observed["end"] + [[0, 0, 0], [0, 0.1, 0], [0, 0, 0]]
     one = study()
-    system = particle_system(one)
-    both = given_ends(one, system, observed)
-    less, start, end = held_bodies(one, system, *both)
+    system = particle_system(system_settings(one))
+    both = given_ends(system, observed)
+    less, start, end = held_bodies(one.system.frozen, system, *both)
     assert less.shape == (3, 2) and start.q.shape == (3, 2)
     q = np.stack([start.q, end.q], axis=2)
     np.testing.assert_allclose(less.whole(q), np.stack([one.q for one in both], axis=2))
@@ -144,25 +145,32 @@ def test_held_atoms_of_both_ends():
     np.testing.assert_allclose(less.potential.forces(q), right[:, 1:], rtol=1e-12)
     observed["end"][0, 0] += 0.2
     with pytest.raises(Faults) as caught:
-        held_bodies(one, system, *given_ends(one, system, observed))
+        held_bodies(one.system.frozen, system, *given_ends(system, observed))
     assert "atom 1 is held, and lies 0.2 from its place" in caught.value.faults[0].message
 
 
 def test_soft_bodies_may_be_close():
     """Without a wall there is no overlap; two bodies alone are judged by the potential's range."""
     close = np.array([[0, 0.1, 2], [0, 0, 0], [0, 0, 1.0]])
-    assert overlapping_pair(particle_system(study(3, pair="exp(-r^2)")), close) is None
-    assert overlapping_pair(particle_system(study(2)), close[:, [0, 2]]) is None
-    assert overlapping_pair(particle_system(study(2)), close[:, :2]) == (0, 1, pytest.approx(0.1))
+    assert (
+        overlapping_pair(particle_system(system_settings(study(3, pair="exp(-r^2)"))), close)
+        is None
+    )
+    assert overlapping_pair(particle_system(system_settings(study(2))), close[:, [0, 2]]) is None
+    assert overlapping_pair(particle_system(system_settings(study(2))), close[:, :2]) == (
+        0,
+        1,
+        pytest.approx(0.1),
+    )
 
 
 def test_trajectories_have_the_units_of_files():
     """A study in nm, ps, u: angstrom and fs; m v in sqrt(u eV); energies in eV."""
     more = 'mass = "40 u"\n[parameters]\ne = "1 eV"\ns = "0.3 nm"\n'
     one = study(2, more, pair="e*(s/r)^9", duration='"1 ps"')
-    result = particle_system(one)
+    result = particle_system(system_settings(one))
     q, v = np.ones((3, 2, 4)), np.full((3, 2, 4), 2.0)
-    got = trajectory(one, result, q, times=np.arange(4.0), v=v, energies=np.ones(4))
+    got = trajectory(settings(one), result, q, times=np.arange(4.0), v=v, energies=np.ones(4))
     energy = got.masses[0] * got.velocities[0, 0, 0] ** 2  # u angstrom^2/fs^2
     kinetic = got.momenta[0, 0, 0] ** 2 / got.masses[0]  # eV
     assert got.units == "angstrom fs u eV"
@@ -173,6 +181,6 @@ def test_trajectories_have_the_units_of_files():
     assert got.positions.shape == (4, 2, 3)
     scale = got.positions[0, 0, 0]
     assert got.velocities[0, 0, 0] == pytest.approx(2 * scale / got.times[1])
-    plain = trajectory(study(2), particle_system(study(2)), q, v=v)
+    plain = trajectory(settings(study(2)), particle_system(system_settings(study(2))), q, v=v)
     np.testing.assert_array_equal(plain.momenta, 2.0)
     assert plain.units == "reduced"

@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from actionrun.compiler.numerics.molecular import molecular_dynamics as md
+from actionrun.compiler.om.build import system_settings
 from actionrun.compiler.om.particle_system import ParticleSystem, particle_system
 from actionrun.spec import loads
 
@@ -38,7 +39,9 @@ def fluid(
     ends = FILES if density is None else RUN
     limit = "" if cutoff is None else f"cutoff = {cutoff!r}\n"
     text = f'study = "om"\n[system]\nparticles = {n}\ndimension = {dimension}\n'
-    return particle_system(loads(f'{text}pair = "{pair}"\n{limit}{box}{more}{ends}'))
+    return particle_system(
+        system_settings(loads(f'{text}pair = "{pair}"\n{limit}{box}{more}{ends}'))
+    )
 
 
 def few(system: str) -> ParticleSystem:
@@ -46,7 +49,9 @@ def few(system: str) -> ParticleSystem:
     ends = "[ends]\nstart = { x = -1.0, y = 0.0 }\nend = { x = 1.0, y = 0.0 }\n"
     path = "[path]\nduration = 1.0\npoints = 8\n"
     return particle_system(
-        loads(f'study = "om"\n[system]\ncoordinates = ["x", "y"]\n{system}\n{ends}{path}')
+        system_settings(
+            loads(f'study = "om"\n[system]\ncoordinates = ["x", "y"]\n{system}\n{ends}{path}')
+        )
     )
 
 

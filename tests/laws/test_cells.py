@@ -11,6 +11,7 @@ from actionrun.compiler.numerics.molecular.periodic_cell import (
     periodic_cell,
     reduced,
 )
+from actionrun.compiler.om.build import system_settings
 from actionrun.compiler.om.particle_system import particle_system
 from actionrun.spec import loads
 
@@ -63,7 +64,9 @@ def test_energies_and_forces_in_a_skewed_cell(periodic):
     """Against a sum over all images, with the quintic switch, and its slope."""
     cell = np.array([[5.0, 0, 0], [1.9, 4.6, 0], [-1.4, 1.7, 4.9]])
     words = str(list(periodic)).lower()
-    system = particle_system(loads(STUDY.format(n=6, cell=cell.tolist(), periodic=words)))
+    system = particle_system(
+        system_settings(loads(STUDY.format(n=6, cell=cell.tolist(), periodic=words)))
+    )
     draw = np.random.default_rng(4)
     q = draw.uniform(0, 1, (40, 3)) @ cell
     kept = [q[0]]

@@ -13,6 +13,7 @@ from actionrun.compiler.numerics.molecular.minimax_path import minimax_energies,
 from actionrun.compiler.numerics.molecular.stationary_points import stationary_point, zero_modes
 from actionrun.compiler.numerics.molecular.steepest_descent import descend_both_sides
 from actionrun.compiler.numerics.molecular.string_method import string
+from actionrun.compiler.om.build import system_settings
 from actionrun.compiler.om.particle_system import particle_system
 from actionrun.spec import loads
 from hypothesis import given, settings
@@ -42,7 +43,7 @@ def structure(name):
 
 
 def potential(n, dim=3):
-    return particle_system(loads(STUDY.format(n=n, dim=dim))).potential
+    return particle_system(system_settings(loads(STUDY.format(n=n, dim=dim)))).potential
 
 
 @pytest.mark.parametrize(

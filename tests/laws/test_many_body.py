@@ -5,6 +5,7 @@ against differences."""
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from actionrun.compiler.om.build import system_settings
 from actionrun.compiler.om.particle_system import particle_system
 from actionrun.spec import Faults, check, loads
 
@@ -79,7 +80,9 @@ CASES = {
 @pytest.mark.parametrize("name", ["angles", pytest.param("embedded", marks=pytest.mark.campaign)])
 def test_energies_forces_and_products(name):
     n, law, right, more, parameters = CASES[name]
-    system = particle_system(loads(STUDY.format(n=n, law=law, more=more, parameters=parameters)))
+    system = particle_system(
+        system_settings(loads(STUDY.format(n=n, law=law, more=more, parameters=parameters)))
+    )
     draw = np.random.default_rng(3)
     grid = np.stack(np.meshgrid(*[np.arange(2)] * 3, indexing="ij"), -1).reshape(-1, 3)[:n]
     q = (1.1 * grid + 0.07 * draw.normal(size=(n, 3))).T
@@ -115,6 +118,6 @@ def test_what_cannot_be_is_told(law, message, tmp_path):
     faults = [fault for fault in check(path) if fault.severity == "error"]
     if not faults:
         with pytest.raises(Faults) as caught:
-            particle_system(loads(path.read_text(encoding="utf-8")))
+            particle_system(system_settings(loads(path.read_text(encoding="utf-8"))))
         faults = caught.value.faults
     assert message in "\n".join(fault.render(False) for fault in faults)

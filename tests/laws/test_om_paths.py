@@ -20,7 +20,7 @@ from actionrun.compiler.numerics.paths.action import (
 from actionrun.compiler.numerics.paths.basis import PathBasis, tabulated
 from actionrun.compiler.numerics.paths.minimizers import OPTIMIZERS
 from actionrun.compiler.numerics.paths.network_path import NetworkPath, initial_layers
-from actionrun.compiler.om.path_problem import path_problem
+from actionrun.compiler.om.build import path_problem_of
 from actionrun.spec import loads
 
 KINDS = ("legendre", "sine", "features")
@@ -101,7 +101,7 @@ terms = { floor = "exp(-z)", wave = "sin(x + 2*y) - t" }
 
 @pytest.fixture(scope="module")
 def crystal():
-    result = path_problem(loads(FLUID))
+    result = path_problem_of(loads(FLUID))
     rng = np.random.default_rng(0)
     grid = np.stack(np.meshgrid(*[np.arange(3)] * 3), -1).reshape(-1, 3)[:13] * 1.2
     q = grid.T[..., None] + 0.05 * rng.normal(size=(3, 13, 2))
@@ -178,7 +178,7 @@ duration = 2.0
 points = {points}
 """
     )
-    result = path_problem(study)
+    result = path_problem_of(study)
     ends = [[1.0, np.cos(2)], [0.0, 2 * np.sin(2)]]
     return result, jnp.asarray(np.array(ends)[:, None, :])
 
@@ -201,7 +201,7 @@ def test_gauss_newton_finds_the_oscillator():
 def test_a_term_of_ones_own_bends_a_free_motion_as_its_closed_form_says():
     """Least integral of q''^2 + w^2 q^2 from 0 to 1: D^4 q = -w^2 q, D^2 q = 0 at the ends."""
     w, points = 30.0, 20
-    result = path_problem(
+    result = path_problem_of(
         loads(
             f"""
 study = "om"

@@ -11,6 +11,7 @@ from actionrun.compiler import compile
 from actionrun.compiler.numerics.paths.basis import BASES, FunctionFamily
 from actionrun.compiler.numerics.paths.gradient_descent import GradientDescent
 from actionrun.compiler.numerics.paths.minimizers import OPTIMIZERS, Method
+from actionrun.compiler.om.build import system_settings
 from actionrun.compiler.om.explanation import explain
 from actionrun.compiler.om.interactions import INTERACTIONS, InteractionKind
 from actionrun.compiler.om.particle_system import particle_system
@@ -146,7 +147,7 @@ def test_an_interaction_of_three_bodies_is_one_entry(monkeypatch):
     assert "W" in {equation.latex.split(" =")[0] for equation in findings.equations}
     assert r"\sum_{i<j<k} W" in "".join(equation.latex for equation in findings.equations)
     with jax.enable_x64(True):
-        potential = particle_system(study).potential
+        potential = particle_system(system_settings(study)).potential
         q, v = (jnp.asarray(x.T[..., None]) for x in ends.values())
         slope = jax.grad(lambda q: potential.energy(q)[0])(q)
         assert jnp.allclose(slope, -potential.forces(q), rtol=1e-12)

@@ -4,8 +4,8 @@ import jax
 import numpy as np
 import pytest
 from actionrun.compiler import symbolic_check
+from actionrun.compiler.om.build import path_problem_of
 from actionrun.compiler.om.explanation import explain
-from actionrun.compiler.om.path_problem import path_problem
 from actionrun.spec import Faults, loads
 
 STUDY = """
@@ -40,7 +40,7 @@ SUMS = [
 
 
 def forces(law: str) -> list[np.ndarray]:
-    potential = path_problem(loads(STUDY.format(law=law))).system.potential
+    potential = path_problem_of(loads(STUDY.format(law=law))).system.potential
     rng = np.random.default_rng(0)
     grid = np.stack(np.meshgrid(*[np.arange(3)] * 3), -1).reshape(-1, 3)[:9] * 1.1
     q = jax.numpy.asarray(grid.T[..., None] + 0.05 * rng.normal(size=(3, 9, 5)))
@@ -81,7 +81,7 @@ def test_what_is_no_potential_of_pairs_is_told_where_it_stands(law, code, at):
     text = STUDY.format(law=f'potential = "{law}"')
     study = loads(text)
     with pytest.raises(Faults) as caught:
-        path_problem(study)
+        path_problem_of(study)
     (fault,) = caught.value.faults
     line = text.splitlines()[fault.line - 1]
     assert fault.code == code and line[fault.column - 1 :].lstrip('"').startswith(at)

@@ -4,6 +4,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from actionrun.compiler.numerics.molecular import molecular_dynamics as md
+from actionrun.compiler.om.build import system_settings
 from actionrun.compiler.om.particle_system import particle_system
 from actionrun.spec import loads, resolved_toml
 from actionrun.spec.validation.om_rules import check_samples
@@ -32,7 +33,7 @@ SIGMA = np.array([[1.0, 1.04], [1.04, 1.07]])
 
 def mixture(text=MIXTURE, order=None):
     ends = RUN if "box" in text else FILES
-    return particle_system(loads(text + ends), order)
+    return particle_system(system_settings(loads(text + ends), order))
 
 
 @pytest.mark.parametrize("images", [1, 5])

@@ -10,6 +10,7 @@ import numpy as np
 from actionrun.compiler.numerics.molecular.invariants import fingerprints
 from actionrun.compiler.numerics.molecular.minimization import quench
 from actionrun.compiler.numerics.molecular.stationary_points import stationary_point
+from actionrun.compiler.om.build import system_settings
 from actionrun.compiler.om.particle_system import particle_system
 from actionrun.runtime.environment.jax_setup import set_switches
 from actionrun.spec import loads
@@ -34,7 +35,7 @@ LENNARD_JONES = "4*((1/r)^12 - (1/r)^6)"
 
 
 def potential(n, dim, pair):
-    return particle_system(loads(STUDY.format(n=n, dim=dim, pair=pair))).potential
+    return particle_system(system_settings(loads(STUDY.format(n=n, dim=dim, pair=pair)))).potential
 
 
 def distinct(land, q):

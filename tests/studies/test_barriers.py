@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from actionrun.compiler import compile
 from actionrun.compiler.numerics.molecular.minimization import quench
+from actionrun.compiler.om.build import system_settings
 from actionrun.compiler.om.particle_system import particle_system
 from actionrun.runtime import load
 from actionrun.runtime.data.observations import observations
@@ -135,7 +136,7 @@ def test_a_cluster_that_is_not_of_lennard_jones(tmp_path):
 @pytest.fixture(scope="module")
 def minima():
     """Low minima of 13 bodies other than the icosahedron (3, 13, K), the lowest first."""
-    field = particle_system(loads(FREE)).potential
+    field = particle_system(system_settings(loads(FREE))).potential
     draw = np.random.default_rng(4)
     q = draw.normal(size=(3, 13, 64))
     q = 1.2 * q / np.linalg.norm(q, axis=0) * draw.uniform(0.2, 1, (1, 13, 64)) ** (1 / 3)

@@ -102,7 +102,7 @@ def endpoints(problem: PathProblem, start: GivenStructure, end: GivenStructure) 
 
     Raises Faults for a structure that does not relax, and for two copies of one.
     """
-    study, barrier = problem.study, problem.study.refine.barrier
+    settings, barrier = problem.settings, problem.settings.refine.barrier
     found = searched_surface(problem, start, end)
     surface, symmetry, length = found.surface, found.symmetry, found.length
     both = []
@@ -112,20 +112,20 @@ def endpoints(problem: PathProblem, start: GivenStructure, end: GivenStructure) 
             both.append(_end(surface, q, length, found.scale, relaxed=barrier))
         except FloatingPointError:
             raise study_error(
-                study, ("ends", name), "ends.relax",
+                problem.system.words, ("ends", name), "ends.relax",
                 "this structure could not be relaxed: it falls apart or its forces are not finite",
                 "take a structure nearer to a minimum; are its units those of the study?",
             ) from None  # fmt: skip
     first, last = both
-    names = study.ends.align
+    names = settings.align
     listed = Freedom("rotation" in names, "inversion" in names, "permutation" in names)
     if barrier or names:
         _require_different(problem, symmetry, listed, first, last, length)
-    count = max(1, study.refine.alignments)
+    count = max(1, settings.refine.alignments)
 
     def copies(freedom: Freedom) -> tuple[AlignedStructure, ...]:
         return tuple(nearest_alignments(
-            first.q, last.q, symmetry.kinds, count=count, starts=STARTS, seed=study.seed,
+            first.q, last.q, symmetry.kinds, count=count, starts=STARTS, seed=settings.seed,
             freedom=freedom, symmetry=symmetry,
         ))  # fmt: skip
 
@@ -153,7 +153,7 @@ def _require_different(
                  ("relabelled", listed.permutation)) if flag]  # fmt: skip
         how = f": {' and '.join(words)} they coincide" if words else ""
         raise study_error(
-            problem.study, ("ends", "end"), "ends.same",
+            problem.system.words, ("ends", "end"), "ends.same",
             f"start and end are copies of one structure{how}",
             "name two different minima in [ends]; copies that are told apart by their labels or "
             "their handedness are ends where align does not list permutation or inversion",

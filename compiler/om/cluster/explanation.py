@@ -10,10 +10,10 @@ from .parallel_tasks import LANES
 
 def transformation(problem: PathProblem) -> tuple[Section, ...]:
     """Sections on the alignment of the ends and the search for the lowest barrier."""
-    study = problem.study
+    settings = problem.settings
     result = []
-    names = study.ends.align
-    if names and study.system.particles is not None:
+    names = settings.align
+    if names and settings.many:
         deeds = {"rotation": "turned", "inversion": "mirrored",
                  "permutation": "its equal bodies relabelled"}  # fmt: skip
         how = ", ".join(deeds[name] for name in names)
@@ -23,16 +23,16 @@ def transformation(problem: PathProblem) -> tuple[Section, ...]:
                 f"The end is brought to the copy nearest to the start: {how}, as far as that "
                 "leaves the energy as it is. Rotations by singular value decomposition and labels "
                 "by the assignment problem in turn, from many rotations. "
-                f"{study.refine.alignments} of the nearest copies are kept.",
+                f"{settings.refine.alignments} of the nearest copies are kept.",
             )
         )
-    if study.refine.barrier:
+    if settings.refine.barrier:
         result.append(Section("Barrier", _barrier(problem), (_lid(),)))
     return tuple(result)
 
 
 def _barrier(problem: PathProblem) -> str:
-    refine = problem.study.refine
+    refine = problem.settings.refine
     return (
         "Ends that are not stationary are relaxed. A graph of minima and saddles grows by "
         f"{refine.searches} searches for saddles, in batches of {LANES} or more: the first from "
@@ -48,11 +48,11 @@ def _barrier(problem: PathProblem) -> str:
 
 def _identity(problem: PathProblem) -> str:
     """Which copies are different structures."""
-    study = problem.study
+    settings = problem.settings
     apart = [word for name, word in (("inversion", "by their handedness"),
-             ("permutation", "by the labels of equal bodies")) if name not in study.ends.align
+             ("permutation", "by the labels of equal bodies")) if name not in settings.align
              ]  # fmt: skip
-    if study.system.particles is None or not apart:
+    if not settings.many or not apart:
         return ""
     return (
         f" Copies of a structure are told apart {' and '.join(apart)}: each saddle leads from each "

@@ -19,7 +19,7 @@ AXES = "xyz"
 
 def transformation_figures(result: TransformationResult) -> tuple[Figure, ...]:
     """Structures, profile, energies along the path, course of the search."""
-    many = result.problem.study.system.particles is not None
+    many = result.problem.settings.many
     drawn = [_structures(result) if many else _surface(result)]
     if len(result.chain) > 2:
         drawn.append(_profile(result))
@@ -30,7 +30,7 @@ def transformation_figures(result: TransformationResult) -> tuple[Figure, ...]:
 
 
 def _length(result: TransformationResult) -> str:
-    return result.problem.study.units.label(LENGTH)
+    return result.problem.settings.units.label(LENGTH)
 
 
 def _structures(result: TransformationResult) -> Figure:
@@ -61,10 +61,10 @@ def _surface(result: TransformationResult) -> Figure:
     """The chain and the path of coordinates: of two over lines of equal potential energy, of others
     each against the distance or time."""
     problem, path = result.problem, result.path.path
-    names, study = problem.system.names, problem.study
-    axes = [Axis(name, study.unit(name.partition("[")[0])) for name in names]
+    names, label = problem.system.names, problem.system.words.unit
+    axes = [Axis(name, label(name.partition("[")[0])) for name in names]
     if len(names) != 2:
-        time = Axis("time t", study.unit("t"))
+        time = Axis("time t", label("t"))
         panels = tuple(
             Panel(time, axis, (Curve(path.t, path.q[k, 0], "path of least action"),))
             for k, axis in enumerate(axes[:SHOWN])
@@ -100,7 +100,7 @@ def _contours(result: TransformationResult, curves: list[Curve]) -> Curve:
     x, y = (one.ravel() for one in np.meshgrid(*rows))
     system = result.problem.system
     energy = np.asarray(system.potential.energy(jnp.asarray(np.stack([x, y])[:, None])))
-    energy = energy * result.problem.study.energy_unit.scale
+    energy = energy * result.problem.settings.energy_unit.scale
     levels = np.array([stop.point.energy for stop in result.chain] or [0.0])
     climb = float(np.ptp(levels)) or float(np.nanmedian(np.abs(energy - levels[0]))) or 1.0
     depth = np.where(np.isfinite(energy), energy, np.inf)
@@ -135,7 +135,7 @@ def _panel(
 
 def _profile(result: TransformationResult) -> Figure:
     """Energies along the chain, above the start."""
-    unit = result.problem.study.energy_unit.label
+    unit = result.problem.settings.energy_unit.label
     start = result.ends.start.point.energy
     along = np.array([stop.along for stop in result.chain])
     above = np.array([stop.point.energy for stop in result.chain]) - start
@@ -172,8 +172,9 @@ def _descent(result: TransformationResult, start: float) -> Curve:
 
 def _energies(result: TransformationResult) -> Figure:
     """Energies along the path before and after each image is quenched (the paper's Fig. 5)."""
-    study, path = result.problem.study, result.path.path
-    time, unit = Axis("time t", study.unit("t")), study.energy_unit.label
+    problem, path = result.problem, result.path.path
+    time = Axis("time t", problem.system.words.unit("t"))
+    unit = problem.settings.energy_unit.label
     before = Curve(path.t, path.potential, "before the quench")
     after = Curve(path.t, result.quenched, "after the quench", "steps")
     total = Curve(path.t, path.energy, "total energy", "dashed")
@@ -198,7 +199,7 @@ def _search(result: TransformationResult) -> Figure | None:
     start = result.ends.start.point.energy
     known = np.isfinite(history["lid"])
     searches, lid = history["searches"][known], history["lid"][known]
-    unit = result.problem.study.energy_unit.label
+    unit = result.problem.settings.energy_unit.label
     curve = Curve(searches.astype(float), lid - start, "", "steps")
     panel = Panel(Axis("searches for saddles"), Axis("lowest barrier so far", unit), (curve,))
     return Figure("search", "How the barrier from the start fell with the searches.", (panel,))

@@ -11,7 +11,7 @@ import jax
 import numpy as np
 from actionrun.compiler.findings import Array, Findings, Table, Trajectory
 from actionrun.compiler.om.diagnostics import path_diagnostics
-from actionrun.compiler.om.explanation import equations
+from actionrun.compiler.om.equations import equations
 from actionrun.compiler.om.structures import trajectory
 from actionrun.compiler.program import Tell
 
@@ -52,12 +52,12 @@ def _findings(
         ends.surface, path.path.q / float(ends.surface.length), ends.length,
         ends.scale / ends.length,
     )  # fmt: skip
-    unit = float(ends.surface.energy_unit) * problem.study.energy_unit.scale
+    unit = float(ends.surface.energy_unit) * problem.settings.energy_unit.scale
     levels = np.where(settled.converged, settled.energy * unit, np.nan)
     tell("measure", 2, 3, {})
     stops = pathway(program.search, state["search"]) if program.search else ()
     speeds = rates(problem, ends, stops)
-    ends, stops = in_study_units(problem.study, ends, stops)
+    ends, stops = in_study_units(problem.settings.energy_unit, ends, stops)
     result = TransformationResult(
         problem,
         ends,
@@ -85,7 +85,7 @@ def _findings(
 def _metrics(result: TransformationResult) -> dict[str, float | int]:
     ends, path, search = result.ends, result.path, result.search
     metrics: dict[str, float | int | None] = {
-        "points": result.problem.study.path.points,
+        "points": result.problem.settings.path.points,
         "action": path.action,
         "force_error_max": path.force_error,
         "energy_error_max": path.energy_error,
@@ -121,7 +121,7 @@ def _metrics(result: TransformationResult) -> dict[str, float | int]:
 
 def energy_text(result: TransformationResult, x: float, digits: int = 6) -> str:
     """An energy with its unit."""
-    unit = result.problem.study.energy_unit.label
+    unit = result.problem.settings.energy_unit.label
     return f"{x:.{digits}f} {unit}".rstrip()
 
 
@@ -153,7 +153,7 @@ def _summary(result: TransformationResult) -> tuple[tuple[str, str], ...]:
         searches = int(result.search["searches"])
         lines.append(("chain", f"{count} saddle{'s' * (count > 1)}; {searches} searches"))
         if (speeds := result.rates) is not None:
-            time, heat = result.problem.study.unit("t"), temperature_label(result.problem)
+            time, heat = result.problem.system.words.unit("t"), temperature_label(result.problem)
             per = f" /{time}" if time else ""
             lines.append(
                 ("rates", f"{speeds.forward:.4g}{per} forward, {speeds.backward:.4g}{per} back at "
@@ -166,9 +166,8 @@ def _summary(result: TransformationResult) -> tuple[tuple[str, str], ...]:
 
 
 def _arrays(result: TransformationResult) -> dict[str, Array]:
-    study, path = result.problem.study, result.path.path
-    unit, energy = study.unit("t"), study.energy_unit.label
-    system = result.problem.system
+    system, path = result.problem.system, result.path.path
+    unit, energy = system.words.unit("t"), result.problem.settings.energy_unit.label
 
     def rows(x: np.ndarray) -> np.ndarray:
         return np.moveaxis(x, 2, 0).swapaxes(1, 2)
@@ -199,7 +198,7 @@ def _arrays(result: TransformationResult) -> dict[str, Array]:
 def _tables(result: TransformationResult) -> tuple[Table, ...]:
     ends, tables = result.ends, []
     if result.chain:
-        unit = result.problem.study.energy_unit.label
+        unit = result.problem.settings.energy_unit.label
         header = (
             "stop", f"energy [{unit}]" if unit else "energy", "above the start", "negative modes",
             "largest gradient", "distance from the last", "joined by",
@@ -226,13 +225,13 @@ def _tables(result: TransformationResult) -> tuple[Table, ...]:
 
 def _trajectory(result: TransformationResult) -> Trajectory | None:
     problem, path = result.problem, result.path.path
-    if problem.study.system.particles is None:
+    if not problem.settings.many:
         return None
     species = problem.system.species
     if len(result.chain) < 2:
-        return trajectory(problem.study, problem.system, path.q, times=path.t, v=path.v,
+        return trajectory(problem.settings, problem.system, path.q, times=path.t, v=path.v,
                           energies=path.potential, species=species)  # fmt: skip
     q = np.stack([stop.q for stop in result.chain], axis=2)
     energies = np.array([stop.point.energy for stop in result.chain])
-    return trajectory(problem.study, problem.system, q, energies=energies, species=species,
+    return trajectory(problem.settings, problem.system, q, energies=energies, species=species,
                       labels=[stop.name for stop in result.chain])  # fmt: skip

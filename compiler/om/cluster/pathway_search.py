@@ -77,7 +77,7 @@ class PathwaySearch:
 
     def __init__(self, problem: PathProblem, ends: Endpoints):
         self.problem, self.ends = problem, ends
-        refine = problem.study.refine
+        refine = problem.settings.refine
         self.shares = SHARES if refine.searches >= MANY else 1
         self.lanes = LANES * self.shares
         self.total = -(-refine.searches // self.lanes)
@@ -90,7 +90,7 @@ class PathwaySearch:
     @cached_property
     def parts(self) -> SearchTasks:
         ends = self.ends
-        images = self.problem.study.refine.images
+        images = self.problem.settings.refine.images
         return SearchTasks(self.potential, self.symmetry, images, ends.length, self.stiffness)
 
     def part(self, name: str, arguments: tuple[Any, ...]) -> Any:
@@ -132,15 +132,14 @@ class PathwaySearch:
     def graph(self, state: State) -> StationaryPointGraph:
         free = self.symmetry.motions is None  # then invariants tell all apart
         alike = None if free else self.alike
-        graph = StationaryPointGraph(state, self.scale, alike)
-        if self.ends.labelled:
-            listed = self.ends.listed
-            graph.ways = LabelledWays(
-                self.symmetry, listed.inversion, listed.permutation,
-                lambda m: state["minimum_q"][m], self._groups,
-            )  # fmt: skip
-            graph.ends = self._labels
-        return graph
+        if not self.ends.labelled:
+            return StationaryPointGraph(state, self.scale, alike)
+        listed = self.ends.listed
+        ways = LabelledWays(
+            self.symmetry, listed.inversion, listed.permutation,
+            lambda m: state["minimum_q"][m], self._groups,
+        )  # fmt: skip
+        return StationaryPointGraph(state, self.scale, alike, ways, self._labels)
 
     def alike(self, a: np.ndarray, b: np.ndarray) -> bool:
         """Whether the energy does not tell two configurations apart."""
@@ -179,7 +178,7 @@ class PathwaySearch:
         if step == 0:
             self._begin(graph)
         if self._open(state):
-            draw = np.random.default_rng((self.problem.study.seed, 11, step))
+            draw = np.random.default_rng((self.problem.settings.seed, 11, step))
             self._search(graph, self._starts(graph, draw, step))
             self._lower(graph)
         lid = float(state["lid"])
@@ -194,7 +193,7 @@ class PathwaySearch:
 
     def study_energy(self, energy: float) -> float:
         """An energy of the surface in the study's unit."""
-        return energy * float(self.potential.energy_unit) * self.problem.study.energy_unit.scale
+        return energy * float(self.potential.energy_unit) * self.problem.settings.energy_unit.scale
 
     def _open(self, state: State) -> bool:
         """Whether the lid can still fall."""

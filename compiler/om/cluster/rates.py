@@ -40,17 +40,15 @@ def rates(
 ) -> Rates | None:
     """The rates of a study that gives a temperature, between minima; `ends` and `chain` are in the
     surface's units."""
-    given, tops = problem.study.refine.temperature, [stop for stop in chain if stop.is_saddle]
-    if given is None or not tops or not (ends.start.is_minimum and ends.end.is_minimum):
+    temperature, tops = problem.settings.temperature, [stop for stop in chain if stop.is_saddle]
+    if temperature is None or not tops or not (ends.start.is_minimum and ends.end.is_minimum):
         return None
     top = max(tops, key=lambda stop: stop.point.energy)
     if top.point.negative != 1:
         return None
-    temperature = problem.study.number(given)
     heat = problem.system.boltzmann * temperature
-    dimension = problem.study.dimension("lagrangian")
-    if dimension is not None and dimension[5] == -1:  # an energy of a mole
-        heat *= problem.study.units.constant("N_A")
+    if problem.settings.per_mole:
+        heat *= problem.settings.units.constant("N_A")
     values, order = _modes(problem, ends, top.point)
     both, prefactors = [], []
     for end in (ends.start, ends.end):
@@ -77,4 +75,4 @@ def _modes(problem: PathProblem, ends: Endpoints, point: StationaryPoint) -> tup
 
 def temperature_label(problem: PathProblem) -> str:
     """The unit of temperatures."""
-    return problem.study.units.label(TEMPERATURE)
+    return problem.settings.units.label(TEMPERATURE)

@@ -59,9 +59,9 @@ def empty(
     }
 
 
-@dataclass
+@dataclass(frozen=True)
 class StationaryPointGraph:
-    """A state's minima and saddles, changed in place; `scale` is the unit of energies.
+    """A state's minima and saddles, whose arrays change in place; `scale` is the unit of energies.
 
     Minimum 0 is the start, minimum 1 the end, whatever they are. Where invariants alone do not tell
     stationary points apart, `alike` compares two. `ways`, where copies of one structure are told

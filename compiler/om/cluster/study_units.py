@@ -7,18 +7,18 @@ from dataclasses import replace
 import numpy as np
 from actionrun.compiler.numerics.molecular.alignment import AlignedStructure
 from actionrun.compiler.numerics.molecular.stationary_points import StationaryPoint
-from actionrun.spec.kinds.om import Om
+from actionrun.spec.units.energy_unit import EnergyUnit
 
 from .endpoints import Endpoint, Endpoints
 from .pathway import StationaryStructure
 
 
 def in_study_units(
-    study: Om, ends: Endpoints, chain: tuple[StationaryStructure, ...]
+    unit: EnergyUnit, ends: Endpoints, chain: tuple[StationaryStructure, ...]
 ) -> tuple[Endpoints, tuple[StationaryStructure, ...]]:
     """Ends and chain with lengths in the study's unit and energies in the one it is told in."""
     length = float(ends.surface.length)
-    energy = float(ends.surface.energy_unit) * study.energy_unit.scale
+    energy = float(ends.surface.energy_unit) * unit.scale
 
     def point(one: StationaryPoint) -> StationaryPoint:
         return one._replace(

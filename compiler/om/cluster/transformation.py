@@ -27,9 +27,9 @@ class ClusterTransformation:
     def __init__(self, problem: PathProblem, ends: Endpoints):
         self.problem, self.ends = problem, ends
         self.stage = "relax"
-        names = ends.species if problem.study.system.particles else None
+        names = ends.species if problem.settings.many else None
         self.path = PathMinimization(problem, ends.pair, names)
-        refine = problem.study.refine
+        refine = problem.settings.refine
         self.search = PathwaySearch(problem, ends) if refine.barrier else None
         self.learn = self._stretches
         self.total = self.learn + (self.search.total if self.search else 0)
