@@ -77,7 +77,7 @@ CASES = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", ["angles", pytest.param("embedded", marks=pytest.mark.campaign)])
+@pytest.mark.parametrize("name", ["angles", pytest.param("embedded", marks=pytest.mark.slow)])
 def test_energies_forces_and_products(name):
     n, law, right, more, parameters = CASES[name]
     system = particle_system(

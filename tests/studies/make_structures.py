@@ -1,10 +1,12 @@
-"""Makes studies/structures/morse13_*.xyz and lj2d_*.xyz: minima found by quenches of random or
-built clusters. Run by hand; the files are in the repository.
+"""Makes studies/structures/morse13_*.xyz, lj13_defect.xyz and lj2d_*.xyz: minima found by quenches
+of random or built clusters. Run by hand; the files are in the repository.
 """
 
 import sys
+from itertools import combinations
 from pathlib import Path
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from actionrun.compiler.numerics.molecular.invariants import fingerprints
@@ -12,7 +14,6 @@ from actionrun.compiler.numerics.molecular.minimization import quench
 from actionrun.compiler.numerics.molecular.stationary_points import stationary_point
 from actionrun.compiler.om.build import system_settings
 from actionrun.compiler.om.particle_system import particle_system
-from actionrun.runtime.environment.jax_setup import set_switches
 from actionrun.spec import loads
 
 HOME = Path(__file__).parents[2] / "studies" / "structures"
@@ -54,13 +55,13 @@ def distinct(land, q):
     return [p for p, _ in kept]
 
 
-def write(name, point, words):
+def write(name, point, words, symbol="X"):
     q = point.q - point.q.mean(axis=1, keepdims=True)
     q = np.pad(q, ((0, 3 - len(q)), (0, 0)))
     head = f'Properties=species:S:1:pos:R:3 units="reduced" energy={point.energy:.9f}'
     head += f' label="{words}"'
     lines = [str(q.shape[1]), head]
-    lines += ["X " + " ".join(f"{x:.12f}" for x in one) for one in q.T]
+    lines += [f"{symbol} " + " ".join(f"{x:.12f}" for x in one) for one in q.T]
     (HOME / name).write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
@@ -72,6 +73,23 @@ def morse():
     result = distinct(land, q)
     print("Morse", [round(p.energy, 6) for p in result[:12]])
     return result
+
+
+def defect():
+    """The icosahedron with one of its atoms on a face of the others: the lowest of such minima."""
+    ring = [(np.cos(k * 0.4 * np.pi), np.sin(k * 0.4 * np.pi), 0.5) for k in range(5)]
+    half = np.array([*ring, (0, 0, np.sqrt(1.25))])
+    shell = np.concatenate([half, -half]) * 1.08 / np.sqrt(1.25)
+    starts = []
+    for face in combinations(range(11), 3):
+        sides = [np.linalg.norm(shell[a] - shell[b]) for a, b in combinations(face, 2)]
+        if max(sides) < 1.3:
+            middle = shell[list(face)].mean(axis=0)
+            atom = middle * (1 + 0.9 / np.linalg.norm(middle))
+            starts.append(np.stack([np.zeros(3), *shell[:11], atom]))
+    result = distinct(potential(13, 3, LENNARD_JONES), np.stack(starts).transpose(2, 1, 0))
+    print("defects", [round(p.energy, 6) for p in result])
+    return result[0]
 
 
 def island():
@@ -88,11 +106,12 @@ def island():
 
 
 if __name__ == "__main__":
-    set_switches()
+    jax.config.update("jax_enable_x64", True)
     found = morse()
     if len(sys.argv) > 1:
         write("morse13_start.xyz", found[int(sys.argv[1])], "a minimum of 13 bodies, Morse, rho 6")
         write("morse13_ico.xyz", found[0], "icosahedron of 13 bodies, Morse, rho 6")
+    write("lj13_defect.xyz", defect(), "icosahedron with one atom out of its place", "Ar")
     middle, side = island()
     write("lj2d_middle.xyz", middle, "the adatom in the middle hollow")
     write("lj2d_side.xyz", side, "the adatom in a hollow at a side")

@@ -104,7 +104,8 @@ def holds(folder, dim, metrics):
 
 @pytest.mark.slow
 def test_the_cuboctahedron_is_a_saddle_and_nothing_bars_its_way(tmp_path):
-    metrics = finished("lj13", tmp_path / "run")["metrics"]
+    changes = ('ends.start="structures/lj13_cubo.xyz"', "refine.alignments=1")
+    metrics = finished("lj13", tmp_path / "run", *changes)["metrics"]
     assert abs(metrics["start_energy"] + 40.884493676) < 1e-8
     assert abs(metrics["end_energy"] + 44.326801420) < 1e-8
     assert metrics["start_negative_modes"] == 1 and metrics["end_negative_modes"] == 0
@@ -113,6 +114,17 @@ def test_the_cuboctahedron_is_a_saddle_and_nothing_bars_its_way(tmp_path):
     assert metrics["barrier_forward"] == 0 and metrics["saddle_negative_modes"] == 1
     assert metrics["barrier_backward"] == pytest.approx(3.442307743, abs=1e-8)
     assert metrics["action"] < 1e-12 and metrics["reintegration_miss"] < 1e-6
+
+
+@pytest.mark.slow
+def test_an_icosahedron_heals(tmp_path):
+    """The least of its defects goes back over one saddle."""
+    metrics = finished("lj13", tmp_path / "run")["metrics"]
+    assert metrics["start_energy"] == pytest.approx(-41.471979848, abs=1e-8)
+    assert metrics["end_energy"] == pytest.approx(-44.326801420, abs=1e-8)
+    assert metrics["start_negative_modes"] == metrics["end_negative_modes"] == 0
+    assert 0 < metrics["barrier_forward"] < 1
+    holds(tmp_path / "run", 3, metrics)
 
 
 @pytest.mark.slow

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from actionrun.runtime import load, run
 from claims import finished
-from scipy.optimize import minimize
+from scipy.optimize import minimize, minimize_scalar
 
 PATH = "[path]\nduration = 1.0\npoints = 12\n[refine]\nbarrier = true\nsearches = 256\n"
 COORDINATES = 'study = "om"\n[system]\nmass = 1.0\n'
@@ -60,7 +60,7 @@ def test_mueller_and_brown(tmp_path):
     assert metrics["chain_saddles"] == 2 and metrics["chain_minima"] == 3
 
 
-@pytest.mark.campaign
+@pytest.mark.slow
 def test_torsions_go_round_the_short_way(tmp_path):
     """Two periodic angles, against a flooded grid; the way crosses the border of the angles."""
 
@@ -81,7 +81,7 @@ def test_torsions_go_round_the_short_way(tmp_path):
     assert metrics["saddle_energy"] == pytest.approx(right, abs=2e-4)
 
 
-@pytest.mark.campaign
+@pytest.mark.slow
 @pytest.mark.parametrize("shift", [0.0, 1e5])
 def test_two_channels_and_any_zero_of_energy(tmp_path, shift):
     """The lower of two channels around a hill; what is added to the energy changes nothing."""
@@ -99,7 +99,80 @@ def test_two_channels_and_any_zero_of_energy(tmp_path, shift):
     assert metrics["barrier_forward"] == pytest.approx(right, abs=1e-4)
 
 
-@pytest.mark.campaign
+LEPS = """
+study = "om"
+[system]
+mass = 1.0
+coordinates = ["x", "y"]
+potential = "q1 + q2 + q3 - sqrt(j1^2 + j2^2 + j3^2 - j1*j2 - j2*j3 - j1*j3){more}"
+[parameters]
+D = 4.746
+al = 1.942
+r0 = 0.742
+s1 = {s1}
+s2 = {s2}
+s3 = {s3}
+[define]
+r2 = "{r2}"
+q1 = "D/2*(3/2*exp(-2*al*(x - r0)) - exp(-al*(x - r0)))/(1 + s1)"
+q2 = "D/2*(3/2*exp(-2*al*(r2 - r0)) - exp(-al*(r2 - r0)))/(1 + s2)"
+q3 = "D3/2*(3/2*exp(-2*al*(x + r2 - r0)) - exp(-al*(x + r2 - r0)))/(1 + s3)"
+j1 = "D/4*(exp(-2*al*(x - r0)) - 6*exp(-al*(x - r0)))/(1 + s1)"
+j2 = "D/4*(exp(-2*al*(r2 - r0)) - 6*exp(-al*(r2 - r0)))/(1 + s2)"
+j3 = "D3/4*(exp(-2*al*(x + r2 - r0)) - 6*exp(-al*(x + r2 - r0)))/(1 + s3)"
+D3 = "{D3}"
+[ends]
+"""
+
+
+def leps(x, y, sato, d3):
+    """London, Eyring, Polanyi and Sato: three atoms in a row, x and y apart."""
+    coulomb, exchange = [], []
+    for r, d, s in zip((x, y, x + y), (4.746, 4.746, d3), sato, strict=True):
+        e = np.exp(-1.942 * (r - 0.742))
+        coulomb.append(d / 2 * (1.5 * e**2 - e) / (1 + s))
+        exchange.append(d / 4 * (e**2 - 6 * e) / (1 + s))
+    a, b, c = exchange
+    return sum(coulomb) - np.sqrt(a**2 + b**2 + c**2 - a * b - b * c - a * c)
+
+
+@pytest.mark.slow
+def test_hydrogen_and_an_atom_change_partners(tmp_path):
+    """Collinear H3: from one open valley to the other over the saddle on the diagonal."""
+    sato = (0.05,) * 3
+    text = LEPS.format(more="", r2="y", D3=4.746, s1=0.05, s2=0.05, s3=0.05)
+    text += "start = { x = 0.742, y = 4.0 }\nend = { x = 4.0, y = 0.742 }\n"
+    metrics = metrics_of(tmp_path, text + PATH)
+    top = minimize_scalar(lambda r: leps(r, r, sato, 4.746), bounds=(0.7, 1.5),
+                          options={"xatol": 1e-12})  # fmt: skip
+    apart = minimize_scalar(lambda r: leps(r, 60.0, sato, 4.746), bounds=(0.5, 1.0),
+                            options={"xatol": 1e-12})  # fmt: skip
+    assert metrics["saddle_energy"] == pytest.approx(top.fun, abs=1e-7)
+    assert metrics["barrier_forward"] == pytest.approx(top.fun - apart.fun, abs=1e-4)
+    assert metrics["barrier_forward"] == pytest.approx(metrics["barrier_backward"], abs=1e-6)
+
+
+@pytest.mark.slow
+def test_an_atom_between_two_in_a_bath(tmp_path):
+    """LEPS with an oscillator (Jónsson, Mills & Jacobsen, 1998): its two minima, and saddles."""
+    sato = (0.05, 0.80, 0.05)
+
+    def law(q):
+        x, y = q
+        return leps(x, 3.742 - x, sato, 3.445) + 2 * 0.2025 * (x - (3.742 / 2 - y / 1.154)) ** 2
+
+    text = LEPS.format(more=" + 2*0.2025*(x - (3.742/2 - y/1.154))^2", r2="3.742 - x", D3=3.445,
+                       s1=0.05, s2=0.80, s3=0.05)  # fmt: skip
+    text += "start = { x = 0.74, y = 1.3 }\nend = { x = 3.0, y = -1.3 }\n"
+    metrics = metrics_of(tmp_path, text + PATH)
+    wells = [minimize(law, q, tol=1e-12).x for q in ((0.74, 1.3), (3.0, -1.3))]
+    right = flooded(lambda x, y: law((x, y)), (0.4, -4.0), (3.4, 4.0), *wells, 1500)
+    assert metrics["start_energy"] == pytest.approx(law(wells[0]), abs=1e-8)
+    assert metrics["end_energy"] == pytest.approx(law(wells[1]), abs=1e-8)
+    assert metrics["saddle_energy"] == pytest.approx(right, abs=2e-4)
+
+
+@pytest.mark.slow
 def test_rates_of_a_double_well(tmp_path):
     """Vineyard's formula in closed form: a double well across, a spring along, two masses."""
     text = (
@@ -115,7 +188,7 @@ def test_rates_of_a_double_well(tmp_path):
     assert metrics["imaginary_frequency"] == pytest.approx(np.sqrt(4 / 2.0) / (2 * np.pi))
 
 
-@pytest.mark.campaign
+@pytest.mark.slow
 def test_three_ions_in_a_trap(tmp_path):
     """From zig to zag over the row, whose energy is known: two outer ions 2 (5/4)^(1/3) apart."""
     q = np.array([[-0.9, 0.24], [0, -0.48], [0.9, 0.24]])
@@ -135,7 +208,7 @@ def bipyramid():
     return np.array([*ring, [0, 0, 0.57], [0, 0, -0.57]])
 
 
-@pytest.mark.campaign
+@pytest.mark.slow
 def test_labelled_copies_in_electronvolts(tmp_path):
     """An atom of the ring of LJ7 changes places with one of its tips: a degenerate rearrangement,
     1.06065 of the well's depth, told in the unit that the study writes."""
@@ -153,7 +226,7 @@ def test_labelled_copies_in_electronvolts(tmp_path):
     assert metrics["barrier_forward"] == pytest.approx(1.0606503682 * 0.0104, abs=1e-8)
 
 
-@pytest.mark.campaign
+@pytest.mark.slow
 def test_mirror_images_are_two_structures(tmp_path):
     """Four ligands around a centre cannot change hands below the planar geometries: those are at
     least as high as a minimum of the energy in the plane."""
@@ -192,7 +265,7 @@ def test_mirror_images_are_two_structures(tmp_path):
     assert metrics["saddle_energy"] >= flat - 1e-6
 
 
-@pytest.mark.campaign
+@pytest.mark.slow
 def test_held_atoms_stay(tmp_path):
     """An atom hops over a row of held ones: the way is that of one body in their field, which a
     flooded grid knows."""

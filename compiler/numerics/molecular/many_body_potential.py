@@ -2,9 +2,10 @@
 atoms (Daw & Baskes, Phys. Rev. B 29, 6443, 1984), bond angles (Stillinger & Weber, Phys. Rev. B 31,
 5262, 1985).
 
-A sum is an axis of an array: N bodies, or N^2, or N^3 numbers at once, of each image. Derivatives
-are JAX's. Beyond the cut-off the quintic switch of pairs takes each summand to zero, a factor for
-each distance that the sum joins new bodies by.
+A sum is an axis of an array: N bodies, or N^2, or N^3 numbers at once, of each image. The images
+are the last, contiguous axis, which vector registers are filled along. Derivatives are JAX's.
+Beyond the cut-off the quintic switch of pairs takes each summand to zero, a factor for each
+distance that the sum joins new bodies by.
 
 Shapes: q, v (dim, N, T).
 """
@@ -25,7 +26,9 @@ from .neighbor_list import NeighborList
 from .pair_potential import switching_function
 from .periodic_cell import Cell, minimum_image
 
-ROOM = 2**21  # numbers of one array; so many images are done at once
+NEAR = 2**16  # numbers of one array, of as many images as are done at once: those a cache holds
+ROOM = 2**21  # the most, where that would be fewer images than a vector register
+WIDE = 4
 GOLDEN = 0.6180339887498949
 ITSELF = 1.0  # distance of a body from itself, in place of zero, where its summand is not counted
 
@@ -57,8 +60,8 @@ class SummedTerm(eqx.Module):
 
 
 class _Geometry(NamedTuple):
-    """Of one image: ways d (dim, N, N) from the second body to the first, distances r (N, N), the
-    switch S (N, N) of each, and the species."""
+    """Ways d (dim, N, N, T) from the second body to the first, distances r (N, N, T), and the
+    switch S (N, N, T) of each."""
 
     d: jax.Array
     r: jax.Array
@@ -89,51 +92,68 @@ class ManyBodyPotential(eqx.Module):
         return self._each(self._energy, q)
 
     def forces(self, q: Positions, neighbors: NeighborList | None = None) -> Positions:
-        return -self._each(jax.grad(self._energy), q)
+        return -self._each(jax.grad(self._total), q)
 
     def energy_and_forces(
         self, q: Positions, neighbors: NeighborList | None = None
     ) -> tuple[Energies, Positions]:
-        energy, slope = self._each(jax.value_and_grad(self._energy), q)
+        def both(q):
+            energy, pull = jax.vjp(self._energy, q)
+            return energy, pull(jnp.ones_like(energy))[0]
+
+        energy, slope = self._each(both, q)
         return energy, -slope
 
     def hessian_product(
         self, q: Positions, v: Positions, neighbors: NeighborList | None = None
     ) -> Positions:
         def product(q, v):
-            return jax.jvp(jax.grad(self._energy), (q,), (v,))[1]
+            return jax.jvp(jax.grad(self._total), (q,), (v,))[1]
 
         return self._each(product, q, v)
 
-    def _each(self, function, *fields: jax.Array):
-        """A function of single images (dim, N), of all of them, as many at once as there is room
-        for."""
-        rows = tuple(jnp.moveaxis(jnp.asarray(x), 2, 0) for x in fields)
-        size = max(q.shape[1] for q in fields) ** max(term.size for term in self.terms)
-        count = max(1, ROOM // size)
-        if rows[0].shape[0] <= count:
-            result = jax.vmap(function)(*rows)
-        else:
-            result = jax.lax.map(lambda x: function(*x), rows, batch_size=count)
-        return jax.tree.map(lambda x: jnp.moveaxis(x, 0, -1), result)
+    def _total(self, q: Positions) -> jax.Array:
+        """Of all images: its gradient is that of each, since they do not act on each other."""
+        return jnp.sum(self._energy(q))
 
-    def _energy(self, q: Float[Array, "dim n"]) -> Float[Array, ""]:
+    def _each(self, function, *fields: jax.Array):
+        """A function of images (dim, N, T), of as many at once as there is room for."""
+        fields = tuple(map(jnp.asarray, fields))
+        dim, n, images = fields[0].shape
+        size = n ** max(term.size for term in self.terms)
+        count = max(NEAR // size // WIDE * WIDE, min(WIDE, ROOM // size), 1)
+        if images <= count:
+            return function(*fields)
+        parts = -(-images // count)
+        # The last part is filled up with images of its own.
+        rows = (
+            jnp.pad(x, ((0, 0), (0, 0), (0, parts * count - images)), mode="edge")
+            .reshape(dim, n, parts, count).transpose(2, 0, 1, 3)
+            for x in fields
+        )  # fmt: skip
+        result = jax.lax.map(lambda x: function(*x), tuple(rows))
+        return jax.tree.map(
+            lambda x: jnp.moveaxis(x, 0, -2).reshape(*x.shape[1:-1], parts * count)[..., :images],
+            result,
+        )
+
+    def _energy(self, q: Positions) -> Energies:
         n = q.shape[1]
         d = minimum_image(q[:, :, None] - q[:, None, :], self.cell)
-        eye = jnp.eye(n, dtype=bool)
+        eye = jnp.eye(n, dtype=bool)[..., None]
         s = jnp.where(eye, ITSELF**2, jnp.sum(d * d, axis=0))
         switched = None
         if self.cutoff is not None and self.switch is not None:
             low, high = self.switch**2, self.cutoff**2
             switched = switching_function(jnp.minimum(s, high), low, high)[0]
         there = _Geometry(d, jnp.sqrt(s), switched)
-        return sum((self._sum(term, there) for term in self.terms), jnp.zeros((), q.dtype))
+        return sum((self._sum(term, there) for term in self.terms), jnp.zeros(q.shape[2], q.dtype))
 
     def _sum(self, term: SummedTerm, there: _Geometry) -> jax.Array:
-        """The values (N, ...) of a sum, an axis for each body around it."""
+        """The values (N, ..., T) of a sum, an axis for each body around it."""
         n, size = there.r.shape[0], term.outer + term.new
-        number = jnp.arange(n)
-        counted = jnp.ones((n,) * size, bool)
+        number = jnp.arange(n)[:, None]
+        counted = jnp.ones((n,) * size + (1,), bool)
         for a, b in combinations(range(size), 2):
             one, other = (number.reshape(_axes(size, k, n)) for k in (a, b))
             ordered = a >= term.outer  # both are new
@@ -145,7 +165,7 @@ class ManyBodyPotential(eqx.Module):
         ]
         values += [self._sum(one, there) for one in term.inner]
         (value,) = term.formula(*values, *self.theta.astype(there.r.dtype))
-        value = jnp.broadcast_to(value, (n,) * size)
+        value = jnp.broadcast_to(value, (*(n,) * size, there.r.shape[-1]))
         if there.switch is not None:
             pairs = {one.bodies for one in term.arguments if one.what != "paired"}
             for a, b in sorted({(min(x), max(x)) for x in pairs}):
@@ -159,18 +179,18 @@ class ManyBodyPotential(eqx.Module):
             return _spread(there.r, a, b, size)
         if one.what == "way":
             d = there.d[int(one.of)]
-            return _spread(d, a, b, size) if a < b else _spread(d.T, b, a, size)
+            return _spread(d, a, b, size) if a < b else _spread(jnp.swapaxes(d, 0, 1), b, a, size)
         table = self.table[self.names.index(one.of)]
         if self.kind is not None:
             table = table[self.kind[:, None], self.kind[None, :]]
-        return _spread(table, a, b, size)
+        return _spread(table[..., None], a, b, size)
 
 
 def _axes(size: int, axis: int, n: int) -> tuple[int, ...]:
-    return tuple(n if k == axis else 1 for k in range(size))
+    return (*(n if k == axis else 1 for k in range(size)), 1)
 
 
-def _spread(x: Float[Array, "n n"], a: int, b: int, size: int) -> jax.Array:
-    """x (N, N) along the axes a < b of `size` axes."""
+def _spread(x: Float[Array, "n n images"], a: int, b: int, size: int) -> jax.Array:
+    """x (N, N, T) along the axes a < b of `size` axes."""
     n = x.shape[0]
-    return x.reshape(tuple(n if k in (a, b) else 1 for k in range(size)))
+    return x.reshape(*(n if k in (a, b) else 1 for k in range(size)), x.shape[-1])

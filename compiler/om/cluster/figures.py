@@ -8,6 +8,7 @@ import numpy as np
 from actionrun.compiler.findings import Axis, Curve, Figure, Panel
 from actionrun.spec.units.unit_table import LENGTH
 
+from .landscape import disconnectivity_figure
 from .result import TransformationResult
 
 BOND = 1.25  # of the distance of neighbours: bodies nearer than this are joined
@@ -18,11 +19,15 @@ AXES = "xyz"
 
 
 def transformation_figures(result: TransformationResult) -> tuple[Figure, ...]:
-    """Structures, profile, energies along the path, course of the search."""
+    """Structures, profile, disconnectivity graph, energies along the path, course of the search."""
     many = result.problem.settings.many
     drawn = [_structures(result) if many else _surface(result)]
     if len(result.chain) > 2:
         drawn.append(_profile(result))
+    if result.landscape is not None:
+        unit = result.problem.settings.energy_unit.label
+        if (graph := disconnectivity_figure(result.landscape, unit)) is not None:
+            drawn.append(graph)
     drawn.append(_energies(result))
     if (search := _search(result)) is not None:
         drawn.append(search)

@@ -18,6 +18,7 @@ from actionrun.compiler.program import Tell
 from .checks import checks, notes
 from .endpoints import quenched_structures
 from .figures import transformation_figures
+from .landscape import landscape, landscape_arrays
 from .pathway import pathway
 from .rates import rates, temperature_label
 from .result import TransformationResult
@@ -57,6 +58,7 @@ def _findings(
     tell("measure", 2, 3, {})
     stops = pathway(program.search, state["search"]) if program.search else ()
     speeds = rates(problem, ends, stops)
+    land = landscape(problem, ends, state["search"]) if program.search else None
     ends, stops = in_study_units(problem.settings.energy_unit, ends, stops)
     result = TransformationResult(
         problem,
@@ -68,6 +70,7 @@ def _findings(
         stops,
         samples,
         speeds,
+        land,
     )
     return Findings(
         metrics=_metrics(result),
@@ -192,6 +195,8 @@ def _arrays(result: TransformationResult) -> dict[str, Array]:
     if "lid" in result.history:
         lid = result.history["lid"]
         arrays["best_saddle"] = Array(lid, ("batch",), energy, "highest saddle of the best way")
+    if result.landscape is not None:
+        arrays |= landscape_arrays(result.landscape, energy)
     return arrays
 
 

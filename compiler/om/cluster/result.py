@@ -11,6 +11,7 @@ from actionrun.compiler.om.diagnostics import PathDiagnostics
 from actionrun.compiler.om.path_problem import PathProblem
 
 from .endpoints import Endpoints
+from .landscape import Landscape
 from .pathway import StationaryStructure
 from .rates import Rates
 
@@ -21,7 +22,8 @@ class TransformationResult:
 
     `fit` is the path's minimisation, `search` the state of the search for a barrier (empty where
     none was looked for), `quenched` are the energies of the path's images after each is relaxed.
-    `chain` is empty where no way was found or none was looked for.
+    `landscape` are the minima and saddles of that search. `chain` is empty where no way was found
+    or none was looked for.
     """
 
     problem: PathProblem
@@ -33,6 +35,7 @@ class TransformationResult:
     chain: tuple[StationaryStructure, ...]
     history: Mapping[str, np.ndarray]
     rates: Rates | None = None
+    landscape: Landscape | None = None
 
     @property
     def lid(self) -> float | None:
