@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import jax
 import numpy as np
-from actionrun.compiler.findings import Findings
 from actionrun.compiler.ggl.comparison.propagators import InitialValueProblem
 from actionrun.compiler.ggl.comparison.setup import Comparison
 from actionrun.compiler.ggl.comparison.tableaux import tableaux
-from actionrun.compiler.numerics.array_types import ArrayFunction
 from actionrun.compiler.numerics.integrators.linear_map import Map, step_map
+from actionrun.compiler.numerics.integrators.many_body.exact_solution import ManyBodyExactSolution
 from actionrun.compiler.numerics.integrators.mechanics import (
     CoordinateExactSolution,
     ExactSolution,
@@ -25,10 +24,11 @@ from actionrun.compiler.numerics.integrators.runge_kutta import (
     EquationsOfMotion,
     TimeTransformedEquations,
 )
-from actionrun.compiler.numerics.integrators.time_marching import Integrator, TimeMarcher
+from actionrun.compiler.numerics.integrators.time_marching import TimeMarcher
 from actionrun.compiler.program import Reported
 from actionrun.compiler.symbolic.lagrangian_system import LagrangianSystem, lagrangian_system
 from actionrun.compiler.symbolic.lowered_system import (
+    arguments_of,
     components,
     many_body_mechanics,
     mechanics,
@@ -36,37 +36,17 @@ from actionrun.compiler.symbolic.lowered_system import (
 )
 from actionrun.compiler.symbolic.lowering import lowered
 from actionrun.compiler.symbolic.structure import equations_of_motion
+from actionrun.compiler.symbolic.time_transform import transformed, transformed_bodies
 from actionrun.spec import Expression
 from actionrun.spec.kinds.ggl import Ggl
 
-from .charge_balance import SymmetryCharges, charges
+from .charge_balance import charges, charges_of_bodies
 from .dense_output import dense_output
 from .integration import Integration
-from .many_body import stepper as bodies
 from .report import IntegrationReport
-from .series import Series
 from .settings import InitialState, OutputTimes, Settings
-from .stability_check import with_step_check_of_bodies
 from .stepper import solver, stepper
 from .supported import require_inputs, require_room
-
-
-@dataclass(frozen=True, eq=False)
-class _Parts:
-    """What of a program differs between few coordinates and many bodies.
-
-    `step_map` makes the map of a step, of r, h and the type of its numbers; `pulls` the forces that
-    accelerate, where they are known symbolically.
-    """
-
-    integrator: Integrator
-    q: np.ndarray
-    p: np.ndarray
-    charges: SymmetryCharges
-    exact: ExactSolution | None
-    step_map: Callable[..., Map] | None
-    pulls: Callable[[], ArrayFunction | None]
-    body_check: Callable[[Integration, Series, Findings], Findings] | None
 
 
 def build(
@@ -76,25 +56,31 @@ def build(
     system = lagrangian_system(study, observations)
     theta, of = parameters(system), settings(study, system)
     require_inputs(system, of, observations)
-    parts = (_of_bodies if system.body_count else _of_coordinates)(of, system, theta)
-    integrator, h = parts.integrator, of.h
-    output = dense_output(of, system, integrator)
+    step = None
+    if system.body_count:
+        arrays = bodies = many_body_mechanics(system)
+        slowed = partial(transformed_bodies, system, bodies)
+        balanced = partial(charges_of_bodies, system, bodies)
+    else:
+        arrays = few = mechanics(system)
+        slowed, balanced = partial(transformed, system), partial(charges, system, few)
+        step = partial(_step_map, few, theta)
+    integrator, q, p = stepper(of, system, arrays, slowed, theta)
+    h, kept, output = of.h, balanced(integrator), dense_output(of, system, integrator)
     way = solver(integrator, output is None)
-    march = TimeMarcher(integrator, way, parts.exact, parts.charges.balance, output is not None)
-    require_room(of, system, parts.q, parts.p)
+    march = TimeMarcher(integrator, way, _exact(of, system), kept.balance, output is not None)
+    require_room(of, system, q, p)
     kind = np.float32 if of.precision == "single" else np.float64
     # unlike `jnp.asarray`, this compiles nothing
-    start = (theta, np.float64(h), np.asarray(parts.q, kind), np.asarray(parts.p, kind))
+    start = (theta, np.float64(h), np.asarray(q, kind), np.asarray(p, kind))
     theta, h_, q, p = jax.device_put(start)
-    mapped = parts.step_map
-    if mapped is not None and way == "linear":
-        mapped = partial(mapped, integrator.r, h, charges=parts.charges.balance, dtype=q.dtype)
-    else:
-        mapped = None
+    step = step if integrator.linear else None
+    mapped = None
+    if step is not None and way == "linear":
+        mapped = partial(step, integrator.r, h, charges=kept.balance, dtype=q.dtype)
     run = Integration(of, system, march, theta, h_, q, p, of.steps, output, mapped)
-    comparison = _comparison(run, parts) if of.methods else None
-    report = IntegrationReport(run, parts.charges, parts.body_check, comparison)
-    return Reported(run, report)
+    comparison = _comparison(run, step) if of.methods else None
+    return Reported(run, IntegrationReport(run, kept, comparison))
 
 
 def settings(study: Ggl, system: LagrangianSystem) -> Settings:
@@ -145,57 +131,27 @@ def _output(study: Ggl) -> OutputTimes:
     return OutputTimes(tuple(study.number(value) for value in output.times or ()))
 
 
-def _of_coordinates(of: Settings, system: LagrangianSystem, theta: Any) -> _Parts:
-    arrays = mechanics(system)
-    integrator, q, p = stepper(of, system, arrays, theta)
-
-    def pulls() -> ArrayFunction:
-        words, free = system.words, replace(system, holonomic=())
-        arguments = [*words.q, *words.v, words.t, *system.constants]
-        return lowered([right for _, right in equations_of_motion(free)], arguments)
-
-    return _Parts(
-        integrator, q, p, charges(system, arrays, integrator), _exact(of, system),
-        partial(_step_map, arrays, theta) if integrator.linear else None, pulls, None,
-    )  # fmt: skip
-
-
 def _step_map(
     arrays: Mechanics, theta: Any, r: int, h: float, charges=None, dtype=np.float64
 ) -> Map:
     return step_map(arrays, r, h, theta, charges, dtype)
 
 
-def _of_bodies(of: Settings, system: LagrangianSystem, theta: Any) -> _Parts:
-    arrays = many_body_mechanics(system)
-    integrator, q, p = bodies.stepper(of, system, arrays, theta)
-
-    def check(run: Integration, rows: Series, findings: Findings) -> Findings:
-        return with_step_check_of_bodies(run, arrays, rows, findings)
-
-    return _Parts(
-        integrator, q, p, bodies.charges(system, arrays, integrator), bodies.exact(of, system),
-        None, lambda: None, check,
-    )  # fmt: skip
-
-
-def _comparison(run: Integration, parts: _Parts) -> Comparison:
-    integrator, clock = parts.integrator, parts.integrator.clock
-    motion: Equations = EquationsOfMotion(
-        integrator.mechanics.flattened, parts.pulls(), integrator.surface
-    )
+def _comparison(run: Integration, step: Callable[[int, float], Map] | None) -> Comparison:
+    integrator, clock, system = run.integrator, run.integrator.clock, run.system
+    pulls = None  # that accelerate; of bodies no formula of them is known
+    if not system.body_count:
+        words, free = system.words, replace(system, holonomic=())
+        arguments = [*words.q, *words.v, words.t, *system.constants]
+        pulls = lowered([right for _, right in equations_of_motion(free)], arguments)
+    motion: Equations = EquationsOfMotion(integrator.mechanics.flattened, pulls, integrator.surface)
     if clock is not None:
         motion = TimeTransformedEquations(motion, clock)
-    setting = InitialValueProblem(
-        run.system, integrator, motion, parts.step_map, run.theta, run.q, run.p, run.settings.h
+    problem = InitialValueProblem(
+        system, integrator, motion, step, run.theta, run.q, run.p, run.settings.h
     )
-    return Comparison(
-        run.settings,
-        setting,
-        tableaux(run.settings.methods, run.system.words),
-        run.total,
-        parts.exact,
-    )
+    methods = tableaux(run.settings.methods, system.words)
+    return Comparison(run.settings, problem, methods, run.total, run.march.exact)
 
 
 def _exact(of: Settings, system: LagrangianSystem) -> ExactSolution | None:
@@ -203,5 +159,9 @@ def _exact(of: Settings, system: LagrangianSystem) -> ExactSolution | None:
     if not of.exact:
         return None
     words = system.words
-    positions = [words.scalar(e) for e in of.exact]
-    return CoordinateExactSolution(lowered(positions, [words.t, *system.constants]))
+    positions = [words.scalar(e, each=bool(system.body_count)) for e in of.exact]
+    if not system.body_count:
+        return CoordinateExactSolution(lowered(positions, [words.t, *system.constants]))
+    symbols, places = arguments_of(system, positions)
+    values = lowered(positions, [*symbols, words.t, *system.constants])
+    return ManyBodyExactSolution(system.body_count, len(system.values), places, values)

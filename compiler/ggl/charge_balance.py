@@ -15,6 +15,8 @@ from actionrun.compiler.numerics.integrators.charge_balance import (
     ChargeBalance,
     CoordinateCharges,
 )
+from actionrun.compiler.numerics.integrators.many_body.charges import ManyBodyCharges
+from actionrun.compiler.numerics.integrators.many_body.mechanics import ManyBodyMechanics
 from actionrun.compiler.numerics.integrators.mechanics import FlatMechanics
 from actionrun.compiler.numerics.integrators.time_marching import (
     Integrator,
@@ -38,6 +40,7 @@ from .settings import Settings
 
 SMALL = 1e-3  # of the size of a charge's terms: what a charge that is nearly zero is measured by
 SHOWN = 6  # charges drawn
+TOTALS = {"time": "energy", "translation": "shift", "rotation": "turn"}  # as bodies name them
 
 
 class Charge(NamedTuple):
@@ -93,6 +96,25 @@ def charges(
         pulls=pulls,
     )
     return SymmetryCharges(known, balance)
+
+
+def charges_of_bodies(
+    system: LagrangianSystem, mechanics: ManyBodyMechanics, integrator: Integrator
+) -> SymmetryCharges:
+    """The charges of a system of bodies, for steps of any kind."""
+    if any(one.symbols("minus_v") for one in system.nonconservative_terms):
+        return SymmetryCharges((), None, "no ledger: minus velocities in K are not followed for "
+                                         "many bodies in this version")  # fmt: skip
+    kept = symmetries(system)
+    if not kept:
+        return SymmetryCharges((), None)
+    names = tuple((TOTALS[one.kind], one.components) for one in kept)
+    flows = bool(system.nonconservative_terms)
+    balance = ManyBodyCharges(
+        mechanics=mechanics, r=integrator.r, clock=integrator.clock, charges=names,
+        energy=names[0][0] == "energy", flows=flows,
+    )  # fmt: skip
+    return SymmetryCharges(kept, balance)
 
 
 def _scale(energy: bool, balance: Balance, state: Trajectory) -> np.ndarray:

@@ -16,10 +16,10 @@ from actionrun.compiler.symbolic.evaluation import numbers
 from actionrun.compiler.symbolic.printing import text
 from actionrun.compiler.symbolic.regularity import kinks
 
+from .body_figures import figures as body_figures
 from .constraint_forces import force_arrays
 from .figures import figures
 from .integration import Integration
-from .many_body.figures import figures as body_figures
 from .series import Series
 
 BLOWN_UP = 10.0  # times what was there at the start: no error of a motion but its end

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import jax
@@ -17,30 +16,26 @@ from .charge_balance import SymmetryCharges, with_charges
 from .dense_output_findings import with_dense_output
 from .findings import integration_findings
 from .integration import Integration
-from .series import Series, series
+from .series import series
 from .stability_check import with_step_check
 
 
 @dataclass(frozen=True, eq=False)
 class IntegrationReport:
-    """What is said of a finished run. `body_check` is the check of the step of many bodies."""
+    """What is said of a finished run."""
 
     run: Integration
     charges: SymmetryCharges
-    body_check: Callable[[Integration, Series, Findings], Findings] | None
     comparison: Comparison | None
 
     def __call__(self, state: State, samples: Samples, tell: Tell) -> Findings:
         run, rows = self.run, series(self.run, samples)
         state = jax.tree.map(np.asarray, state)
         findings = integration_findings(run, state, rows)
-        if self.body_check is not None:
-            findings = self.body_check(run, rows, findings)
         findings = with_charges(run, self.charges, state, rows, samples, findings)
         if run.output is not None:
             findings = with_dense_output(run, run.output, samples, findings)
-        if self.body_check is None:
-            findings = with_step_check(run, findings)
+        findings = with_step_check(run, rows, findings)
         if self.comparison is None:
             return findings
         return with_comparison(self.comparison, energy_scale(state.monitor), findings, tell)

@@ -4,14 +4,15 @@ any other by the rates of its motion linearised at some of its states.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from actionrun.compiler.findings import Check, Findings
-from actionrun.compiler.numerics.integrators.many_body.mechanics import ManyBodyMechanics
+from actionrun.compiler.findings import Array, Check, Findings
+from actionrun.compiler.numerics.integrators.mechanics import DiscreteMechanics
 from actionrun.compiler.symbolic.linear_stability import (
     Linear,
     fastest,
@@ -31,14 +32,25 @@ POWERS = 40  # of the power iteration, which finds a few per cent less
 TOLERANCE = 1e-6  # of a spectral radius: the rounding of a double eigenvalue
 
 
-def with_step_check(run: Integration, findings: Findings) -> Findings:
+def with_step_check(run: Integration, rows: Series, findings: Findings) -> Findings:
     """The findings with a check of the step, and a note where it is near its limit or beyond."""
-    problem = run.system
-    if problem.constraints or run.settings.time_transform is not None or problem.n > LARGEST:
+    system = run.system
+    if system.holonomic or run.settings.time_transform is not None:
         return findings
-    if run.integrator.linear:
-        return _with(run, findings, *_of_map(run, linear(problem)))
-    arrays = findings.arrays
+    if system.body_count:
+        at = _of_bodies(run, rows)
+    elif system.n > LARGEST:
+        return findings
+    else:
+        linear_one = run.integrator.linear
+        at = _of_map(run, linear(system)) if linear_one else _of_states(run, findings.arrays)
+    return findings if at is None else _with(run, findings, *at)
+
+
+def _of_states(run: Integration, arrays: Mapping[str, Array]) -> tuple[float, bool, str] | None:
+    """dt*omega at the worst of some states, whether that is stable, and when; None where no number
+    is finite."""
+    problem = run.system
     rows = np.unique(np.linspace(0, len(arrays["t"].data) - 1, STATES).astype(int))
     at = {**problem.values, problem.words.t: arrays["t"].data[rows]}
     for prefix, symbols in (("", problem.words.q), ("v_", problem.words.v)):
@@ -47,11 +59,11 @@ def with_step_check(run: Integration, findings: Findings) -> Findings:
             at |= dict(zip(symbols[part], data, strict=True))
     fast = fastest(problem, at, len(rows))
     if not np.isfinite(fast).any():
-        return findings
+        return None
     worst = int(np.nanargmax(fast))
     when = f" at t = {arrays['t'].data[rows[worst]]:.4g}{problem.words.unit.behind('t')}"
     x = float(run.h) * float(fast[worst])
-    return _with(run, findings, x, x <= limit(run.integrator.r), when)
+    return x, x <= limit(run.integrator.r), when
 
 
 def _of_map(run: Integration, system: Linear) -> tuple[float, bool, str]:
@@ -67,18 +79,18 @@ def _stable(system: Linear, h: float, r: int) -> bool:
 
 
 @eqx.filter_jit
-def _fastest_body(m: ManyBodyMechanics, q, p, t, theta):
+def _fastest_body(m: DiscreteMechanics, q, p, t, theta):
     """The largest rate of many bodies linearised at a state (n,), by power iteration: the root of
     the largest eigenvalue of M^-1 dF/dq, or the largest of M^-1 dF/dv where that is faster."""
     q, p = m.fold(q), m.fold(p)
     v = m.velocity(q, p, t, theta)
-    mass = m.masses_of(q, v, t, theta)
+    inverse = m.inverse_mass(q, v, t, theta)
 
     def largest(force, at):
         def pushed(_, carry):
-            u = carry[0] / jnp.sqrt(jnp.sum(jnp.abs(mass) * carry[0] ** 2))
-            w = jax.jvp(force, (at,), (u,))[1] / mass
-            return w, jnp.sqrt(jnp.sum(jnp.abs(mass) * w**2))
+            u = carry[0] / jnp.sqrt(jnp.sum(carry[0] ** 2 / jnp.abs(inverse)))
+            w = jax.jvp(force, (at,), (u,))[1] * inverse
+            return w, jnp.sqrt(jnp.sum(w**2 / jnp.abs(inverse)))
 
         start = jax.random.normal(jax.random.key(0), q.shape, q.dtype)
         return jax.lax.fori_loop(0, POWERS, pushed, (start, jnp.zeros((), q.dtype)))[1]
@@ -87,21 +99,17 @@ def _fastest_body(m: ManyBodyMechanics, q, p, t, theta):
     return jnp.maximum(by_place, largest(lambda v: m.force(q, v, t, theta), v))
 
 
-def with_step_check_of_bodies(
-    run: Integration, mechanics: ManyBodyMechanics, series: Series, findings: Findings
-) -> Findings:
-    """The same for many bodies, at the start and the end of their motion."""
-    if run.system.holonomic or run.settings.time_transform is not None:
-        return findings
+def _of_bodies(run: Integration, rows: Series) -> tuple[float, bool, str] | None:
+    """The same of many bodies, at the start and the end of their motion."""
     fast = []
     for k in (0, -1):
-        q, p, t = (jnp.asarray(x[k]) for x in (series.q, series.p, series.t))
-        fast.append(float(_fastest_body(mechanics, q, p, t, run.theta)))
+        q, p, t = (jnp.asarray(x[k]) for x in (rows.q, rows.p, rows.t))
+        fast.append(float(_fastest_body(run.integrator.mechanics, q, p, t, run.theta)))
     if not np.isfinite(fast).any():
-        return findings
+        return None
     x = float(run.h) * float(np.nanmax(fast))
     when = " at the end" if np.nanargmax(fast) else " at the start"
-    return _with(run, findings, x, x <= limit(run.integrator.r), when)
+    return x, x <= limit(run.integrator.r), when
 
 
 def _with(run: Integration, findings: Findings, x: float, stable: bool, when: str) -> Findings:

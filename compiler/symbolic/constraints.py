@@ -10,7 +10,11 @@ import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 import sympy as sp
-from actionrun.compiler.numerics.integrators.constrained import Constrained, CoordinateConstraints
+from actionrun.compiler.numerics.integrators.constrained import (
+    Constrained,
+    Constraints,
+    CoordinateConstraints,
+)
 from actionrun.compiler.numerics.integrators.many_body.constraints import ManyBodyConstraints
 from actionrun.spec import Expression, Fault, Faults
 
@@ -25,8 +29,13 @@ Speed = Literal["velocity", "momentum"]
 DEPENDENT = 1e-9  # what is left of a gradient's direction when it follows from those before it
 
 
-def constraints(system: LagrangianSystem) -> CoordinateConstraints:
-    """The constraints of few coordinates as array functions of (q, t, theta)."""
+def constraints(system: LagrangianSystem) -> Constraints:
+    """The constraints as array functions of (q, t, theta), of flat positions where there are
+    bodies."""
+    return _of_bodies(system) if system.body_count else _of_coordinates(system)
+
+
+def _of_coordinates(system: LagrangianSystem) -> CoordinateConstraints:
     words, phis = system.words, system.constraints
     arguments = [*words.q, words.t, *system.constants]
     return CoordinateConstraints(
@@ -38,9 +47,8 @@ def constraints(system: LagrangianSystem) -> CoordinateConstraints:
     )
 
 
-def many_body_constraints(system: LagrangianSystem) -> ManyBodyConstraints:
-    """The constraints of bodies, between them all (sums) or one for every body i, as array
-    functions of flat positions."""
+def _of_bodies(system: LagrangianSystem) -> ManyBodyConstraints:
+    """Between all bodies (sums), or one for every body i."""
 
     def kernels(parts: Sequence[Summand], expressions: Sequence[sp.Expr]):
         return tuple(

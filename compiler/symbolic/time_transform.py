@@ -10,16 +10,18 @@ from dataclasses import replace
 
 import sympy as sp
 from actionrun.compiler.errors import study_error
+from actionrun.compiler.numerics.integrators.many_body.flattened import FlattenedMechanics
 from actionrun.compiler.numerics.integrators.many_body.mechanics import ManyBodyMechanics
 from actionrun.compiler.numerics.integrators.many_body.time_transform import (
     Formula,
     ManyBodyTimeTransform,
+    TimeTransformedMechanics,
 )
-from actionrun.compiler.numerics.integrators.mechanics import CoordinateTimeTransform
+from actionrun.compiler.numerics.integrators.mechanics import CoordinateTimeTransform, Mechanics
 from actionrun.spec import Expression
 
 from .lagrangian_system import LagrangianSystem, distributed
-from .lowered_system import arguments_of, kernel
+from .lowered_system import arguments_of, kernel, mechanics
 from .lowering import lowered
 from .many_body_sums import Derivative, Summand
 from .vocabulary import ALONE, ArgumentPlace
@@ -29,8 +31,9 @@ ENERGY = sp.Symbol("energy at the start of the step", real=True)  # no name of a
 
 def transformed(
     system: LagrangianSystem, transform: Expression
-) -> tuple[LagrangianSystem, CoordinateTimeTransform]:
+) -> tuple[Mechanics, CoordinateTimeTransform]:
     """Of few coordinates: g (L(q, q'/g, t) + E) with E as its last constant, and dt/ds = g, dE/ds.
+    Written out, since what g takes off L is then gone: 1/r times r.
 
     Raises Faults for a K with minus velocities, whose power holds accelerations, and for
     constraints that hold t.
@@ -64,17 +67,19 @@ def transformed(
     )
     arguments = [*words.q, *system.constants]
     timed = [*words.q, *words.v, words.t, *system.constants]
-    return slowed, CoordinateTimeTransform(lowered([g], arguments), lowered([power], timed))
+    clock = CoordinateTimeTransform(lowered([g], arguments), lowered([power], timed))
+    return mechanics(slowed), clock
 
 
-def many_body_clock(
-    system: LagrangianSystem, transform: Expression, mechanics: ManyBodyMechanics
-) -> ManyBodyTimeTransform:
-    """Of bodies: dt/ds = g, one function of all positions, and dE/ds. Raises Faults likewise."""
+def transformed_bodies(
+    system: LagrangianSystem, of: ManyBodyMechanics, transform: Expression
+) -> tuple[FlattenedMechanics, ManyBodyTimeTransform]:
+    """The same of bodies, with one g of all positions. Raises Faults likewise."""
     _require_built(system)
     rates = [(one, -sp.diff(one.expression, system.words.t)) for one in system.lagrangian_terms]
     drifts = tuple(kernel(system, one, [rate], ()) for one, rate in rates if rate != 0)
-    return ManyBodyTimeTransform(_formula(system, transform), mechanics, drifts)
+    clock = ManyBodyTimeTransform(_formula(system, transform), of, drifts)
+    return FlattenedMechanics(TimeTransformedMechanics(of, clock.formula)), clock
 
 
 def _formula(system: LagrangianSystem, expression: Expression) -> Formula:

@@ -6,11 +6,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from actionrun.compiler.findings import Axis, Curve, Figure, Panel
-from actionrun.compiler.ggl.constraint_forces import Forces
-from actionrun.compiler.ggl.figures import energy_figure, path
-from actionrun.compiler.ggl.integration import Integration
-from actionrun.compiler.ggl.series import Series
 from actionrun.compiler.numerics.integrators.mechanics import ExactSolution
+
+from .constraint_forces import Forces
+from .figures import energy_figure, path
+from .integration import Integration
+from .series import Series
 
 SHOWN = 6  # bodies that are drawn
 MANY = 20  # bodies in a row from which on their positions are drawn against their number
