@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import jax
 import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
+
+AnyArray = TypeVar("AnyArray", np.ndarray, jax.Array)
 
 # Of systems of a family, side by side: coefficients, positions or momenta, observed channels.
 Coefficients = Float[Array, "k batch"]

@@ -27,13 +27,13 @@ class Pair(NamedTuple):
     low: jax.Array
 
 
-def two_sum(a: jax.Array, b: jax.Array) -> Pair:
+def two_sum(a: Float[Array, "..."], b: Float[Array, "..."]) -> Pair:
     total = a + b
     there = total - a
     return Pair(total, (a - (total - there)) + (b - there))
 
 
-def two_product(a: jax.Array, b: jax.Array) -> Pair:
+def two_product(a: Float[Array, "..."], b: Float[Array, "..."]) -> Pair:
     product = a * b
     (a1, a2), (b1, b2) = _halves(a), _halves(b)
     return Pair(product, ((a1 * b1 - product) + a1 * b2 + a2 * b1) + a2 * b2)

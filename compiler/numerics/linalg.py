@@ -77,6 +77,6 @@ def apply(
     return total
 
 
-def sum_of_squares(tree: Any) -> jax.Array:
+def sum_of_squares(tree: Any) -> Float[Array, ""]:
     """The sum of squares of all numbers of a pytree."""
     return sum((jnp.vdot(x, x) for x in jax.tree.leaves(tree)), jnp.zeros(()))

@@ -13,11 +13,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from jaxtyping import Array, Float
 
 NAME = "systems"
 
 
-def shard_batch(x: jax.Array) -> jax.Array:
+def shard_batch(x: Float[Array, "... batch"]) -> Float[Array, "... batch"]:
     """x (..., batch) with an equal share of the batch on each device, where it divides."""
     devices = jax.devices()
     if len(devices) == 1 or x.shape[-1] % len(devices):

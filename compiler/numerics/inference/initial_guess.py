@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from actionrun.compiler.numerics.array_types import Coefficients, Series, States
 from actionrun.compiler.numerics.optimizers.levenberg_marquardt import Residual, levenberg_marquardt
+from jaxtyping import Array, Bool, Float
 from scipy.interpolate import CubicSpline
 
 from .observables import by_state
@@ -74,9 +75,11 @@ def _by_state(population: Population, series: jax.Array) -> dict[str, jax.Array]
 
 
 def lower_residual_start(
-    residual: Residual, joined: Callable[[jax.Array], jax.Array], named: jax.Array,
-    weak: jax.Array | None,
-) -> tuple[jax.Array, jax.Array]:  # fmt: skip
+    residual: Residual,
+    joined: Callable[[jax.Array], jax.Array],
+    named: Float[Array, "k batch"],
+    weak: Float[Array, "k batch"] | None,
+) -> tuple[Float[Array, "parameters batch"], Bool[Array, " batch"]]:
     """The start (parameters, batch) of less residual, and where that is the weak form's (batch,).
 
     `joined` makes the parameters of `residual` from coefficients (k, batch).

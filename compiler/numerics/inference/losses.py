@@ -26,7 +26,7 @@ CAP = 10.0  # of a system's loss
 SLACK, SLOPE = 0.1, 20.0  # the penalty below a bound (eq. 29)
 
 
-def pseudo_huber(error: jax.Array, elbow: float) -> jax.Array:
+def pseudo_huber(error: Float[Array, "..."], elbow: float) -> Float[Array, "..."]:
     """error^2 where small, linear where large, so that no wild system steers the network."""
     return 2 * elbow**2 * (jnp.sqrt(1 + (error / elbow) ** 2) - 1)
 

@@ -71,7 +71,9 @@ def f_tail(ratio: float, above: float, below: float) -> float:
     return float(fdtrc(above, below, max(ratio, 0.0)))
 
 
-def equal_variances(variances: np.ndarray, freedom: np.ndarray) -> float:
+def equal_variances(
+    variances: Float[np.ndarray, " groups"], freedom: Float[np.ndarray, " groups"]
+) -> float:
     """Bartlett's test (Proc. R. Soc. A 160, 268, 1937): the chance that estimates of one variance
     with these degrees of freedom (groups,) differ as much."""
     use = freedom > 0

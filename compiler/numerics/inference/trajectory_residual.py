@@ -143,6 +143,8 @@ class TrajectoryResidual(eqx.Module):
 
 
 @eqx.filter_jit
-def modelled(trajectory: TrajectoryResidual, x: Array) -> tuple[Array, Array]:
+def modelled(
+    trajectory: TrajectoryResidual, x: Float[Array, "unknowns *batch"]
+) -> tuple[Array, Float[Array, "*batch"]]:
     """The modelled channels of x (unknowns, *batch), and the worst change of the iteration."""
     return trajectory.motion(x)

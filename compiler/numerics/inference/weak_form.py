@@ -87,7 +87,9 @@ class SplinedMotion(NamedTuple):
     samples: np.ndarray
 
 
-def spline_motion(t: np.ndarray, q: np.ndarray) -> SplinedMotion:
+def spline_motion(
+    t: Float[np.ndarray, " samples"], q: Float[np.ndarray, "samples n"]
+) -> SplinedMotion:
     """Samples t (N,), q (N, n) as a spline with quadrature points between them."""
     spline = CubicSpline(t, q, axis=0)
     per = max(1, min(PER_INTERVAL, MOST_POINTS // max(len(t) - 1, 1)))
@@ -97,9 +99,13 @@ def spline_motion(t: np.ndarray, q: np.ndarray) -> SplinedMotion:
 
 
 def test_functions(
-    t: np.ndarray, weight: np.ndarray, low: float, high: float, spacing: float,
+    t: Float[np.ndarray, " points"],
+    weight: Float[np.ndarray, " points"],
+    low: float,
+    high: float,
+    spacing: float,
     windows: int = WINDOWS,
-):  # fmt: skip
+) -> tuple[Float[np.ndarray, "tests points"], Float[np.ndarray, "tests points"]]:
     """Test functions (1 - u^2)^4 and their slopes on points t, at widths in powers of two.
 
     Each is divided by the norm of its second derivative, which is how white noise of the positions
@@ -125,7 +131,9 @@ def test_functions(
 
 
 def weak_form(
-    motions: Sequence[SampledMotion], precision: np.ndarray, known_precision: np.ndarray
+    motions: Sequence[SampledMotion],
+    precision: Float[np.ndarray, " n"],
+    known_precision: Float[np.ndarray, " n"],
 ) -> WeakForm:
     """The weak form of motions; memory and time are linear in them."""
     per = max(1, min(PER_INTERVAL, MOST_POINTS // max(sum(len(m.times) - 1 for m in motions), 1)))

@@ -152,7 +152,7 @@ def _stacked(values, like: jax.Array) -> jax.Array:
     return jnp.stack(rows) if rows else jnp.zeros((0, *shape), like.dtype)
 
 
-def flux_of(form: Form, z: jax.Array) -> jax.Array:
+def flux_of(form: Form, z: Float[Array, " 2n"]) -> Float[Array, " m"]:
     """The flux (m,) of a step from z (2n,)."""
     slope = form.slope + jnp.sum(form.curve * z, axis=-1) / 2
     return form.value + jnp.sum(slope * z, axis=-1)

@@ -14,6 +14,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from actionrun.compiler.numerics.array_types import AnyArray
 from jaxtyping import Array, Float
 
 from .chebyshev import basis
@@ -38,7 +39,7 @@ class PathMatrices(NamedTuple):
     integrals: np.ndarray
 
 
-def path_matrices(modes: int, s: np.ndarray) -> PathMatrices:
+def path_matrices(modes: int, s: Float[np.ndarray, " points"]) -> PathMatrices:
     """Matrices (points, modes) for a rate of that many modes."""
     p = legendre(2 * np.asarray(s, np.longdouble) - 1, modes)
     before = np.concatenate([-np.ones((1, len(s))), p[: modes - 1]])
@@ -46,9 +47,11 @@ def path_matrices(modes: int, s: np.ndarray) -> PathMatrices:
     return PathMatrices(p[:-1].T.astype(float), integrals.T.astype(float))
 
 
-def path_state(q, w, h, s):
-    """Positions and rates (k, ...) at s (...) of steps from q (k, ...) with the Legendre
-    coefficients w (k, modes, ...) of their rates."""
+def path_state(
+    q: Float[AnyArray, "k ..."], w: Float[AnyArray, "k modes ..."], h, s
+) -> tuple[Float[AnyArray, "k ..."], Float[AnyArray, "k ..."]]:
+    """Positions and rates at s (...) of steps from q with the Legendre coefficients w of their
+    rates."""
     x = 2 * s - 1
     before, here = 0 * x - 1, 0 * x + 1  # P_-1 such that P_1 - P_-1 integrates P_0
     v = dq = 0 * q
@@ -144,8 +147,17 @@ class StepPaths(eqx.Module):
 
 
 @eqx.filter_jit
-def survey(paths: StepPaths, q, p, t, V, count, h, theta) -> Survey:
-    """Events along the first `count` of the steps; q, p are (steps + 1, k), t (steps + 1,).
+def survey(
+    paths: StepPaths,
+    q: Float[Array, "rows k"],
+    p: Float[Array, "rows k"],
+    t: Float[Array, " rows"],
+    V: Float[Array, "steps k nodes"],
+    count,
+    h,
+    theta,
+) -> Survey:
+    """Events along the first `count` of the steps, whose ends are the rows, steps + 1.
 
     The steps are taken in parts that stay in a processor's cache.
     """
@@ -196,11 +208,18 @@ def _survey(paths: StepPaths, q, p, t, V, h, theta) -> Survey:
 
 
 @eqx.filter_jit
-def coefficients(paths: StepPaths, q, p, t, V, h, theta):
+def coefficients(
+    paths: StepPaths, q: Float[Array, "rows k"], p: Float[Array, "rows k"], t, V, h, theta
+) -> Float[Array, "k modes steps"]:
     return paths.coefficients(q, p, t, V, h, theta)[0]
 
 
-def step_fractions(q, w, h, times: np.ndarray) -> np.ndarray:
+def step_fractions(
+    q: Float[np.ndarray, "k steps"],
+    w: Float[np.ndarray, "k modes steps"],
+    h: float,
+    times: Float[np.ndarray, " steps"],
+) -> Float[np.ndarray, " steps"]:
     """Where (k,) on each of k steps its physical time is `times` (k,): by bisection, since it
     grows."""
     low, high = np.zeros(len(times)), np.ones(len(times))

@@ -68,7 +68,15 @@ class StepEnd(NamedTuple):
     F: Float[Array, "n s *batch"]
 
 
-def start_step(q, p, t, h, theta: Parameters, minv, low=None) -> StepStart:
+def start_step(
+    q: Float[Array, "n *batch"],
+    p: Float[Array, "n *batch"],
+    t,
+    h,
+    theta: Parameters,
+    minv,
+    low=None,
+) -> StepStart:
     """The start of a step from q, p (n, *batch), whose low parts are `low`."""
     q_low, p_low = (jnp.zeros_like(q), jnp.zeros_like(p)) if low is None else low
     v, v_low = (mass_product(minv, tuple(x), q.ndim - 1) for x in (p, p_low))

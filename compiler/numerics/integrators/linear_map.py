@@ -17,6 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 from actionrun.compiler.numerics.array_types import ArrayFunction
 from jax.typing import DTypeLike
+from jaxtyping import Array, Float
 
 from .charge_balance import CoordinateCharges, Form
 from .mechanics import Mechanics
@@ -46,10 +47,14 @@ class Map(NamedTuple):
 
 
 def step_map(
-    mechanics: Mechanics, r: int, h: float, theta, charges: CoordinateCharges | None = None,
+    mechanics: Mechanics,
+    r: int,
+    h: float,
+    theta: Float[Array, " k"],
+    charges: CoordinateCharges | None = None,
     dtype: DTypeLike = np.float64,
-) -> Map:  # fmt: skip
-    """The map of a step of h, for states of that dtype; theta (k,)."""
+) -> Map:
+    """The map of a step of h, for states of that dtype."""
     theta = np.asarray(theta, np.float64)
     with np.errstate(all="ignore"):  # what is not finite is told by the march
         rest, Q, V = _responses(mechanics, r, h, theta)
@@ -66,7 +71,7 @@ def step_map(
     return jax.tree.map(lambda x: jnp.asarray(x, dtype), whole)
 
 
-def powers(D: np.ndarray, d: np.ndarray) -> Powers:
+def powers(D: Float[np.ndarray, "2n 2n"], d: Float[np.ndarray, " 2n"]) -> Powers:
     """The first LEAP powers of a map z' = z + D z + d."""
     steps = [(D, d)]
     for _ in range(LEAP - 1):
@@ -75,7 +80,9 @@ def powers(D: np.ndarray, d: np.ndarray) -> Powers:
     return Powers(jnp.asarray([D for D, _ in steps]), jnp.asarray([d for _, d in steps]))
 
 
-def increments(of: Powers, z: jax.Array, low: jax.Array) -> jax.Array:
+def increments(
+    of: Powers, z: Float[Array, " 2n"], low: Float[Array, " 2n"]
+) -> Float[Array, "2n leap"]:
     """What z (2n,), with the part `low` of it that rounding keeps apart, changes by in 1 .. LEAP
     steps, (2n, LEAP)."""
     total = of.d.T + of.D[:, :, 0].T * z[0]

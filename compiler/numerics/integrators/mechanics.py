@@ -293,13 +293,15 @@ class CoordinateExactSolution(eqx.Module):
         return q.T, v.T
 
 
-def stacked(values, like: jax.Array) -> jax.Array:
+def stacked(values, like: Float[Array, "n ..."]) -> Float[Array, "values ..."]:
     """Values (numbers or arrays) as one array (len(values), ...), broadcast against like[0]."""
     shape = jnp.broadcast_shapes(like.shape[1:], *(jnp.shape(x) for x in values))
     return jnp.stack([jnp.broadcast_to(jnp.asarray(x, like.dtype), shape) for x in values])
 
 
-def batched_product(matrix: jax.Array, vectors: jax.Array, tail: int) -> jax.Array:
+def batched_product(
+    matrix: Float[Array, "n ..."], vectors: Float[Array, "m ..."], tail: int
+) -> Float[Array, "n ..."]:
     """A matrix (n, m, *batch), or its diagonal (n, *batch), times vectors (m, ..., *batch) with
     `tail` axes of batch."""
     between = (slice(None),) + (None,) * (vectors.ndim - 1 - tail)

@@ -29,7 +29,9 @@ def legendre(
     return values
 
 
-def lobatto(count: int) -> tuple[np.ndarray, np.ndarray]:
+def lobatto(
+    count: int,
+) -> tuple[Float[np.ndarray, " count"], Float[np.ndarray, " count"]]:
     """Nodes on [-1, 1] and weights of the Lobatto rule with `count` >= 2 points.
 
     Newton on (1 - x^2) P'_{n}(x) from the Chebyshev-Lobatto points; symmetrised. Weights are
@@ -127,6 +129,6 @@ def rule(r: int) -> Rule:
     )
 
 
-def barycentric(at: np.ndarray, r: int) -> np.ndarray:
+def barycentric(at: Float[np.ndarray, " points"], r: int) -> Float[np.ndarray, "points r+1"]:
     """Matrix (len(at), r + 1) that evaluates Legendre coefficients of a step at `at` in [0, 1]."""
     return legendre(2 * np.asarray(at, dtype=Extended) - 1, r + 1)[: r + 1].T.astype(np.float64)

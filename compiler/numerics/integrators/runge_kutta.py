@@ -116,10 +116,20 @@ def _combined(coefficients, rates):
 
 
 @eqx.filter_jit
-def rows(motion: Equations, method: Tableau, y, first, h, theta, count, every, capacity: int):
-    """`count` rows (capacity, 2, n), one after each `every` steps from step number `first`.
+def rows(
+    motion: Equations,
+    method: Tableau,
+    y: Float[Array, "2 n"],
+    first,
+    h,
+    theta,
+    count,
+    every,
+    capacity: int,
+) -> tuple[Float[Array, "2 n"], Float[Array, "capacity 2 n"]]:
+    """The last state, and `count` rows, one after each `every` steps from step number `first`.
 
-    `first`, `count` and `every` are dynamic. Returns the last state as well.
+    `first`, `count` and `every` are dynamic.
     """
 
     def row(k, carry):

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 from actionrun.compiler.numerics.linalg import apply
+from jaxtyping import Array, Float
 
 from .constrained import Constrained
 from .variational import GGL
@@ -97,7 +98,9 @@ class Grid(NamedTuple):
         return with_driven(theta, self.driven_samples)
 
 
-def with_driven(theta: jax.Array, driven: jax.Array) -> jax.Array:
+def with_driven(
+    theta: Float[Array, "k ..."], driven: Float[Array, "m ..."]
+) -> Float[Array, "k+m ..."]:
     """Constants theta (k, *batch), or (k, rows, *batch), and behind them driven ones (m, trials),
     or (m, rows, trials); trials are the first axis of the batch."""
     driven = driven[(..., *(None,) * (theta.ndim - driven.ndim))]

@@ -12,8 +12,9 @@ from typing import NamedTuple, Protocol
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from actionrun.compiler.numerics.compensated import two_sum
+from actionrun.compiler.numerics.compensated import Pair, two_sum
 from actionrun.compiler.numerics.linalg import apply
+from jaxtyping import Array, Float
 
 from .charge_balance import Balance, ChargeBalance, flux_of
 from .constrained import Constraints
@@ -139,7 +140,7 @@ def constraint_error(x: Trajectory) -> float:
     return float(max(e / s if s else e for e, s in zip(error, scale, strict=True)))
 
 
-def compensated(x, low, dx):
+def compensated(x: Float[Array, "..."], low: Float[Array, "..."], dx: Float[Array, "..."]) -> Pair:
     """x + dx and the rounding error to carry: of the increment, too, nothing is lost."""
     total = two_sum(x, dx)
     return two_sum(total.high, total.low + low)

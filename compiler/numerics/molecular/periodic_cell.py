@@ -9,14 +9,14 @@ rounding alone is exact.
 from __future__ import annotations
 
 from itertools import product
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from actionrun.compiler.numerics.array_types import AnyArray
 from jaxtyping import Float
 
-AnyArray = TypeVar("AnyArray", np.ndarray, jax.Array)
 ROUNDS = 1000  # of a reduction; a few are usual
 
 
@@ -70,7 +70,7 @@ def periodic_cell(
     return PeriodicCell(*map(jnp.asarray, (kept, duals, shifts)))
 
 
-def minimum_image(d: AnyArray, cell: Cell) -> AnyArray:
+def minimum_image(d: Float[AnyArray, "dim ..."], cell: Cell) -> Float[AnyArray, "dim ..."]:
     """Differences of coordinates (dim, ...) by the nearest image in a periodic box; of NumPy
     arrays too."""
     if cell is None:

@@ -163,7 +163,9 @@ class EnergySymmetry:
         return float(np.linalg.norm(left)) < NEAR
 
 
-def proper_rotation(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+def proper_rotation(
+    a: Float[np.ndarray, "dim atoms"], b: Float[np.ndarray, "dim atoms"]
+) -> Float[np.ndarray, "dim dim"]:
     """The rotation R that minimises |a - R b| (Kabsch), never a reflection."""
     left, _, right = np.linalg.svd(a @ b.T)
     flip = np.ones(len(a))

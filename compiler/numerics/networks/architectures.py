@@ -13,6 +13,7 @@ from collections.abc import Sequence
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Float
 
 from .activations import ACTIVATIONS
 
@@ -146,12 +147,16 @@ class Recurrent(Network):
         return self.last(jnp.concatenate([y[-1], rest]))
 
 
-def split(x: jax.Array, samples: int, channels: int) -> tuple[jax.Array, jax.Array]:
+def split(
+    x: Float[Array, " inputs"], samples: int, channels: int
+) -> tuple[Float[Array, "samples channels"], Float[Array, " rest"]]:
     """The motion's shape (samples, channels), and what belongs to it as a whole."""
     return x[: samples * channels].reshape(samples, channels), x[samples * channels :]
 
 
-def dropped(x: jax.Array, share: float, key: jax.Array | None, layer: int) -> jax.Array:
+def dropped(
+    x: Float[Array, "..."], share: float, key: jax.Array | None, layer: int
+) -> Float[Array, "..."]:
     """x with a share of its units dropped and the others raised."""
     if key is None or share == 0:
         return x

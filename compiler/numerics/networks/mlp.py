@@ -9,7 +9,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import optax
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Key
 
 from .activations import ACTIVATIONS
 
@@ -25,7 +25,7 @@ class Scaling(NamedTuple):
     spread: jax.Array
 
 
-def scaling(rows: jax.Array) -> Scaling:
+def scaling(rows: Float[Array, "rows columns"]) -> Scaling:
     spread = jnp.std(rows, axis=0)
     return Scaling(jnp.mean(rows, axis=0), jnp.where(spread > 0, spread, 1.0))
 
@@ -55,7 +55,7 @@ def forward(
 
 
 @eqx.filter_jit
-def glorot_layers(key: jax.Array, sizes: tuple[int, ...], dtype=jnp.float32) -> Layers:
+def glorot_layers(key: Key[Array, ""], sizes: tuple[int, ...], dtype=jnp.float32) -> Layers:
     """Glorot's initialisation (AISTATS 2010): uniform weights, no biases."""
     keys = jax.random.split(key, len(sizes) - 1)
     glorot = jax.nn.initializers.glorot_uniform()

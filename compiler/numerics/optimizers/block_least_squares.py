@@ -282,14 +282,21 @@ def block_least_squares(
     return fit._replace(active_normals=slopes, at_bound=at_bound | alone)
 
 
-def scales(normal: NormalEquations) -> tuple[jax.Array, jax.Array]:
+def scales(
+    normal: NormalEquations,
+) -> tuple[Float[Array, "k lanes"], Float[Array, "m segments trials lanes"]]:
     """Marquardt's scales of the shared and the local unknowns: 1 where one has no effect."""
     diagonals = (jnp.einsum("ii...->i...", normal.shared), jnp.einsum("ii...->i...", normal.local))
     shared, local = (jnp.sqrt(jnp.where(d > 0, d, 1)) for d in diagonals)
     return shared, local
 
 
-def in_units(normal: NormalEquations, scale, scale_s, free) -> NormalEquations:
+def in_units(
+    normal: NormalEquations,
+    scale: Float[Array, "k lanes"],
+    scale_s: Float[Array, "m segments trials lanes"],
+    free: Bool[Array, "k lanes"],
+) -> NormalEquations:
     """The normal equations in scaled unknowns; shared ones that are not `free` have no part in
     them, and local ones without effect stand alone."""
     both = jnp.where(free[:, None] & free[None], 1, 0) / (scale[:, None] * scale[None])

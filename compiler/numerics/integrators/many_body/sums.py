@@ -187,9 +187,9 @@ class SumKernel(eqx.Module):
 
 
 Rows = jax.Array | Sequence[jax.Array]  # of each component (..., bodies)
-Scalars = Sequence[jax.Array]
+Scalars = Sequence[Float[Array, "..."]]
 
 
-def split_parameters(theta: Sequence[jax.Array], scalars: int) -> tuple[Scalars, Scalars]:
+def split_parameters(theta: Scalars, scalars: int) -> tuple[Scalars, Scalars]:
     """The numbers of theta and the lists (bodies,) behind them."""
     return theta[:scalars], theta[scalars:]
