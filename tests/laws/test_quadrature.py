@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from actionrun.compiler.numerics.integrators.quadrature import (
     EXTRAPOLATION_DEGREE,
-    barycentric,
     legendre,
     lobatto,
     rule,
@@ -126,7 +125,8 @@ def test_dense_output_is_the_polynomial():
     r, at = 3, np.array([0.0, 0.1, 0.77, 1.0])
     p = Polynomial([0.3, -1.2, 0.5, 2.0])
     coefficients = rule(r).coefficients @ p(rule(r).nodes)
-    np.testing.assert_allclose(barycentric(at, r) @ coefficients, p(at), atol=10 * EPS)
+    values = legendre(2 * at - 1, r)[: r + 1].T @ coefficients
+    np.testing.assert_allclose(values, p(at), atol=10 * EPS)
 
 
 def test_order_and_bad_r():

@@ -127,8 +127,3 @@ def rule(r: int) -> Rule:
         extrapolate=(ahead[:, :capped] @ coefficients[:capped]).astype(np.float64),
         extrapolate_forces=(ahead[:, :most] @ every[:most]).astype(np.float64),
     )
-
-
-def barycentric(at: Float[np.ndarray, " points"], r: int) -> Float[np.ndarray, "points r+1"]:
-    """Matrix (len(at), r + 1) that evaluates Legendre coefficients of a step at `at` in [0, 1]."""
-    return legendre(2 * np.asarray(at, dtype=Extended) - 1, r + 1)[: r + 1].T.astype(np.float64)
