@@ -36,6 +36,16 @@ class Errors:
     position: float | None = None
     lost: int | None = None
 
+    def lose(self, step: int, first: int) -> None:
+        """The method gave no numbers at a step; nothing is known from bin `first` on."""
+        self.lost = step
+        self.energy[first:] = np.nan
+        if self.off is not None:
+            self.off[first:] = np.nan
+
+    def see_distance(self, error: float) -> None:
+        self.position = max(self.position or 0.0, error)
+
 
 def with_comparison(
     comparison: Comparison, scale: float, findings: Findings, tell: Tell
@@ -91,10 +101,7 @@ def _marched(
             try:
                 rows = run.course.next_block(count)
             except DivergedError:
-                run.lost = done + 1
-                run.energy[place[0] :] = np.nan
-                if run.off is not None:
-                    run.off[place[0] :] = np.nan
+                run.lose(done + 1, place[0])
                 continue
             if isinstance(truth, ExactMethod) and setting.transformed:
                 true = truth.at(rows.t)  # each method has a time of its own
@@ -103,7 +110,7 @@ def _marched(
             if run.off is not None and surface is not None:
                 np.maximum.at(run.off, place, rows.constraint_error(setting, surface))
             if comparison.exact is not None and true is not None:
-                run.position = max(run.position or 0.0, distance(rows, true))
+                run.see_distance(distance(rows, true))
             if setting.transformed and run is runs[0]:
                 np.maximum.at(ends, place, rows.t)
         tell("compare", done + count, steps, {})

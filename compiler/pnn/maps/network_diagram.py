@@ -4,7 +4,7 @@ layer, from left to right, without what nobody hears."""
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import product
 
 import numpy as np
@@ -19,7 +19,7 @@ MOST_KINDS = 12  # hidden units for which all kinds are tried
 SWEEPS = 4
 
 
-@dataclass
+@dataclass(frozen=True)
 class DiagramNode:
     """A value of the network; `hears` are pairs of a node's number and a weight's (-1: one).
     `kind`: position, velocity or force, None where it may be either of the first two."""
@@ -110,9 +110,7 @@ def _reached(model: MapModel, genome: np.ndarray) -> list[DiagramNode]:
             if source not in used:
                 used.add(source)
                 precompiler.append(source)
-    for k, node in enumerate(nodes):
-        node.layer = node.layer if k in used else -1
-    return nodes
+    return [node if k in used else replace(node, layer=-1) for k, node in enumerate(nodes)]
 
 
 def _kinds(model: MapModel, genome: np.ndarray, nodes: list[DiagramNode]) -> list[str | None]:
