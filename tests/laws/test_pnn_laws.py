@@ -14,11 +14,17 @@ from actionrun.compiler.pnn.laws import fit
 from actionrun.compiler.pnn.laws.dimensionless_groups import small_basis
 from actionrun.compiler.pnn.laws.formula import law_formula
 from actionrun.compiler.pnn.laws.seeds import seed_genomes
-from actionrun.compiler.pnn.laws.table import TableRows, inverse, law_groups, table_rows
+from actionrun.compiler.pnn.laws.table import (
+    TableRows,
+    group_layout,
+    inverse,
+    law_groups,
+    table_rows,
+)
 from actionrun.compiler.pnn.laws.table_formula import covariance
 from actionrun.compiler.symbolic.vocabulary import symbol
 from actionrun.runtime.data.observations import observations
-from actionrun.spec import Pnn
+from actionrun.spec import Faults, Pnn
 from hypothesis import given
 from hypothesis import strategies as st
 from tables import TRUE, csv, fault, genome, laws, plain, study
@@ -79,6 +85,15 @@ def test_groups_are_found_where_inputs_are_left_out(tmp_path):
     expected = values[P] * np.sqrt(values[g] / values[length])
     assert float(found.output.subs(values)) == pytest.approx(expected)
     assert found.target == P
+
+
+def test_networks_are_counted_with_the_groups_that_are_found(tmp_path):
+    """28 columns of plain numbers are as many groups: 28 * 20 weights in, 20 out and a constant."""
+    data = {f"x{k}": np.linspace(1, 2 + k, 12) ** 2 for k in range(28)} | {"y": np.arange(12.0)}
+    one = study(tmp_path, csv(**data), inputs="", outputs='["y"]', layers="[20]")
+    problem = law_problem(one)
+    with pytest.raises(Faults, match="581 weights"):
+        group_layout(problem, law_groups(problem))
 
 
 @pytest.mark.parametrize(
