@@ -41,7 +41,7 @@ MAX_FAULTS = 100  # that are shown
 
 def load(
     path: str | Path, *, overrides: Sequence[str] = (), seed: int | None = None,
-    data: Path | None = None,
+    data: str | Path | None = None,
 ) -> Study:  # fmt: skip
     """The study of a file. Raises Faults for what is wrong with it, UsageFault for overrides that
     name no key."""
@@ -53,12 +53,12 @@ def load(
 
 
 def loads(
-    text: str, *, name: str = "<text>", folder: Path | None = None, path: Path | None = None,
-    overrides: Sequence[str] = (), seed: int | None = None, data: Path | None = None,
+    text: str, *, name: str = "<text>", folder: str | Path = ".", path: Path | None = None,
+    overrides: Sequence[str] = (), seed: int | None = None, data: str | Path | None = None,
 ) -> Study:  # fmt: skip
     """The study of a text; `folder` is what paths in it start from. Raises as `load`."""
-    source = Source(text.replace("\r\n", "\n"), name, path, folder or Path())
-    study, faults = _read(source, overrides, seed, data)
+    source = Source(text.replace("\r\n", "\n"), name, path, Path(folder))
+    study, faults = _read(source, overrides, seed, None if data is None else Path(data))
     errors = [fault for fault in faults if fault.severity == "error"]
     if study is None or errors:
         raise Faults(_sorted(source, errors))

@@ -6,13 +6,20 @@ from typing import Annotated, Any, Literal
 
 from actionrun.spec.tables.common import VALUES_SCHEMA, Integrator, Observe, Table
 from actionrun.spec.tables.data import Data
-from actionrun.spec.tables.distributions import NormalPrior
+from actionrun.spec.tables.distributions import PRIORS_SCHEMA, NormalPrior, read_priors
 from actionrun.spec.tables.learning import Network, Refine, Test, Training
 from actionrun.spec.tables.leaves import Row, Value, described
 from actionrun.spec.tables.start import Start
 from actionrun.spec.tables.system import System
 from actionrun.spec.text.files import FileTable
-from pydantic import ConfigDict, Field, GetJsonSchemaHandler, model_validator
+from pydantic import (
+    ConfigDict,
+    Field,
+    GetJsonSchemaHandler,
+    PlainValidator,
+    WithJsonSchema,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from .experiment import Experiment
@@ -33,9 +40,16 @@ class Coefficient(Table):
         description="Share of training systems in which it is switched off.",
     )
     fixed: Value | None = Field(default=None, description="Its value, given and not learned.")
-    prior: NormalPrior | None = Field(
+    prior: Annotated[
+        NormalPrior | tuple[NormalPrior, ...] | None,
+        PlainValidator(read_priors), WithJsonSchema(PRIORS_SCHEMA),
+    ] = Field(
         default=None,
-        description='What is known of it before a fit of measured motions: "normal(MEAN, STD)".',
+        description='What is known of it before a fit of measured motions: "normal(MEAN, STD)"; '
+        'with per = "trial" also a list, one a trial.',
+    )  # fmt: skip
+    per: Literal["trial"] | None = Field(
+        default=None, description="Each trial of measured motions has its own."
     )
 
     @model_validator(mode="before")

@@ -7,10 +7,12 @@ from typing import Annotated, Any
 from pydantic import ConfigDict, Field, PlainValidator, ValidationInfo, WithJsonSchema
 
 from .common import VALUE_SCHEMA, Table, attempt
+from .distributions import NormalPrior, is_distribution
 from .leaves import Range, Reading, Row, Value, reading_of, type_error
 from .per_body import read_bodies
 
-Component = Value | Range | tuple[Value | Range, ...] | tuple[tuple[Value, ...], ...]
+One = Value | Range | NormalPrior
+Component = One | tuple[One, ...] | tuple[tuple[Value, ...], ...]
 
 
 def read_components(raw: Any, info: ValidationInfo) -> dict[str, Any]:
@@ -28,7 +30,7 @@ def _component(name: str) -> Any:
         if reading.bodies:
             return read_bodies(raw, reading, name)
         if not reading.vectors:
-            return _range_or_value(raw, reading, name)
+            return _one(raw, reading, name)
         hint = f"write {name} = [{', '.join(['0.0'] * min(size, 4))}]"
         if not isinstance(raw, Row):
             reading.blame(
@@ -41,14 +43,16 @@ def _component(name: str) -> Any:
                 raw.path, "start.shape",
                 f"{name} has {size} component{'s' * (size > 1)}, this list has {len(raw)}", hint,
             )  # fmt: skip
-        items = (attempt(lambda one, reading: _range_or_value(one, reading, name), item, reading)
+        items = (attempt(lambda one, reading: _one(one, reading, name), item, reading)
                  for item in raw)  # fmt: skip
         return tuple(item for item in items if item is not None)
 
     return read
 
 
-def _range_or_value(raw: Any, reading: Reading, name: str) -> Value | Range | None:
+def _one(raw: Any, reading: Reading, name: str) -> One | None:
+    if reading.kind == "family" and is_distribution(raw):
+        return NormalPrior.read(raw, reading, formula=True)
     if not isinstance(raw, Row):
         return Value.read(raw, reading)
     if reading.kind != "family":
@@ -92,8 +96,9 @@ class Start(Table):
     """The state at t = 0, by coordinate."""
 
     position: Components = Field(
-        default={}, description="Positions by coordinate: { q = 1.0 }."
-    )  # fmt: skip
+        default={}, description="Positions by coordinate: { q = 1.0 }; of measured motions also what "
+        'is known of them: { q = "normal(1.0, 0.02)" }.',
+    )
     velocity: Components | None = Field(
         default=None, description="Velocities by coordinate; or momentum."
     )

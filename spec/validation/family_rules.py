@@ -58,6 +58,19 @@ def _coefficient(context: RuleContext, key: Key, item: dict[str, Any]) -> None:
     if ends and item.get("log") is True and ends[0] <= 0:
         context.add((*key, "log"), "value.range", "the logarithm of a range that reaches 0",
                     "with log = true the range starts above 0: [0.01, 20.0]")  # fmt: skip
+    if isinstance(item.get("prior"), list) and "per" not in item:
+        context.add((*key, "prior"), "value.prior", "several priors of one number",
+                    'write one; or add per = "trial", where each trial has its own')  # fmt: skip
+    if "per" in item and "fixed" in item:
+        context.add((*key, "per"), "coefficients.per", f"{key[-1]} is given, and each trial's own",
+                    f"write its numbers in [data.constants]: {key[-1]} = [0.4, 0.6]")  # fmt: skip
+    elif "per" in item and not _fits_data(context):
+        context.add((*key, "per"), "coefficients.per", "trials are those of measured motions",
+                    'add [data], and kind = "none" in [network]')  # fmt: skip
+
+
+def _fits_data(context: RuleContext) -> bool:
+    return "data" in context.raw and context.table("network").get("kind") == "none"
 
 
 def _observed(context: RuleContext) -> None:
@@ -172,17 +185,26 @@ def check_samples(context: SampleContext) -> None:
                         "leave its rows out")  # fmt: skip
             return
     _wrapped(context)
-    free = [n for n, one in study.coefficients.items() if one.fixed is None]
+    free = 0  # numbers of the law that samples have to tell
+    for name, one in study.coefficients.items():
+        priors = one.prior if isinstance(one.prior, tuple) else ()
+        if one.per == "trial" and len(priors) not in (0, len(counts)):
+            context.add(("coefficients", name, "prior"), "value.prior",
+                        f"{len(priors)} priors for {len(counts)} trials",
+                        f"write {len(counts)}, in the order of the trials, or one for all")
+            return  # fmt: skip
+        if one.fixed is None and one.prior is None:
+            free += 1 if one.per is None else len(counts)
     start = study.start if study.network.kind == "none" else None
     known = [] if start is None else [*start.position, *(start.velocity or {})]
     sizes = study.system.coordinates
     starts = 2 * sum(sizes.values()) - sum(sizes.get(name, 0) for name in known)
-    total, unknown = sum(counts), len(free) + starts * len(counts)
+    total, unknown = sum(counts), free + starts * len(counts)
     if total < unknown:
         trials = f"{len(counts)} trials" if len(counts) > 1 else "the motion"
         context.add(
             where, "too-few-samples",
-            f"{total} samples of {trials} cannot tell {unknown} numbers: {len(free)} of the law "
+            f"{total} samples of {trials} cannot tell {unknown} numbers: {free} of the law "
             f"and {starts} of each start",
             "bring more samples, or say in [start] what is known: velocity = "
             f"{{ {next(iter(sizes))} = 0.0 }}",

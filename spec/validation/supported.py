@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from actionrun.spec.expressions.errors import ExpressionFault
 from actionrun.spec.expressions.syntax_tree import Derivative, Index, Name, walk
+from actionrun.spec.tables.distributions import NormalPrior
 from actionrun.spec.tables.leaves import Range
 from actionrun.spec.text.span import WHOLE, Key
 
@@ -56,11 +57,15 @@ def _no_position(study: Any) -> bool:
     return not {*study.system.coordinates} <= {*study.data.columns} or bool(study.data.observables)
 
 
-def _has_range(start: Any) -> bool:
-    """Whether a start is drawn from."""
-    entries = [*start.position.values(), *(start.velocity or {}).values()]
-    return any(isinstance(one, Range) for entry in entries
+def _has(start: Any, what: type) -> bool:
+    """Whether part of a start is a range, or a distribution."""
+    parts = (start.position, start.velocity or {}, start.momentum or {})
+    return any(isinstance(one, what) for part in parts for entry in part.values()
                for one in (entry if isinstance(entry, tuple) else (entry,)))  # fmt: skip
+
+
+def _fits_data(study: Any) -> bool:
+    return study.data is not None and study.network.kind == "none"
 
 
 def _second_derivative(study: Any) -> bool:
@@ -154,8 +159,11 @@ TABLE = (
             and s.start.momentum is not None, ("start", "momentum"),
             "with [data], a start is given by position and velocity in this version",
             "write velocity, or leave [start] out to have it estimated"),
+    Refusal("family", lambda s: s.start and _has(s.start, NormalPrior) and not _fits_data(s),
+            ("start",), "a normal distribution is what is known of the start of measured motions",
+            "write a range, [low, high]", "start.range"),
     Refusal("family", lambda s: s.data and s.network.kind == "none" and s.start is not None
-            and _has_range(s.start), ("start",),
+            and _has(s.start, Range), ("start",),
             f"a range of the starts of measured motions {SOON}",
             "give numbers, or leave out what is not known: it is estimated"),
     Refusal("family", lambda s: s.data is None and s.observe.absolute_noise, ("observe", "noise"),

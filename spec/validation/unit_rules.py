@@ -202,6 +202,8 @@ def check_start_units(context: UnitContext) -> None:
         for name, item in context.given("start", part).items() if part else ():
             for leaf in context.leaves(("start", part, name), item):
                 context.expect(leaf, one.dimension(context, name), f"the {part} of {name}")
+                if (std := context.values.get((*leaf.path, "std"))) is not None:
+                    context.expect(std, one.dimension(context, name), f"a deviation of {name}")
 
 
 def check_times(context: UnitContext) -> None:
