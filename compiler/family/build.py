@@ -10,12 +10,15 @@ from actionrun.compiler.family.measured.settings import FitSettings, NormalPrior
 from actionrun.compiler.numerics.inference.measured_expressions import KEY
 from actionrun.compiler.program import Program, Reported
 from actionrun.compiler.symbolic.lagrangian_system import LagrangianSystem, lagrangian_system
+from actionrun.compiler.symbolic.vocabulary import trial_marks
 from actionrun.spec import Range
 from actionrun.spec.kinds.family import Family
 from actionrun.spec.kinds.registry import KINDS
 from actionrun.spec.study import validate
 from actionrun.spec.sweep.rivals import rival_studies
+from actionrun.spec.tables.distributions import NormalPrior as Distribution
 from actionrun.spec.tables.observables import OBSERVABLES, short_columns
+from actionrun.spec.tables.start import Start
 
 from .bounds import Ranges, ranges
 from .constraints import integrator, require_fit_surface
@@ -41,26 +44,47 @@ def build(study: Family, observations: Mapping[str, np.ndarray] | None) -> Progr
 
     Raises Faults for what the mathematics forbids.
     """
+    minutes = study.training.minutes
+    if study.data is not None and study.network.kind == "none":
+        assert observations is not None  # the columns of [data]
+        return _fits(study, observations)
     symbolic = lagrangian_system(study)
     of = settings(study, symbolic)
     within = ranges(of, symbolic)
-    minutes = study.training.minutes
     if study.data is None:
         training = Training(of, symbolic, population(of, symbolic, within, of.steps))
         return Reported(training, TrainingReport(training), minutes)
-    assert observations is not None  # the columns of [data]
+    assert observations is not None
     fitting = _fitting(study, of, symbolic, within, observations)
-    if study.network.kind == "none":
-        rivals = {}
-        for name, rival in rival_studies(study, partial(validate, kind=KINDS["family"])).items():
-            law = lagrangian_system(rival)
-            of_rival = settings(rival, law)
-            rivals[name] = _fitting(rival, of_rival, law, ranges(of_rival, law), observations)
-        asked = study.refine.posterior
-        draws = None if asked is None else (asked.draws, asked.chains)
-        return Reported(fitting, FitReport(fitting, rivals, study.test.folds, draws))
     training = Training(of, symbolic, measured_population(of, symbolic, within, fitting.observed))
     return Reported(training, FitWithNetwork(training, fitting), minutes)
+
+
+def _fits(study: Family, observations: Mapping[str, np.ndarray]) -> Program:
+    """The fit of measured motions, and of rival laws to them."""
+    observations, trials = _with_trial_marks(observations)
+
+    def fitting(of: Family) -> Fitting:
+        law = lagrangian_system(of, trials=trials)
+        how = settings(of, law)
+        return _fitting(of, how, law, ranges(how, law), observations)
+
+    rivals = rival_studies(study, partial(validate, kind=KINDS["family"]))
+    asked = study.refine.posterior
+    draws = None if asked is None else (asked.draws, asked.chains)
+    each = {name: fitting(rival) for name, rival in rivals.items()}
+    report = FitReport(fitting(study), lagrangian_system(study), each, study.test.folds, draws)
+    return Reported(report.fitting, report)
+
+
+def _with_trial_marks(
+    observations: Mapping[str, np.ndarray],
+) -> tuple[dict[str, np.ndarray], int]:
+    """The columns with those that are 1 in one trial and 0 in the others; how many trials."""
+    trial = np.asarray(observations.get("trial", np.zeros(len(observations["t"]), int)))
+    each = np.unique(trial)
+    marks = zip(trial_marks(len(each)), each, strict=True)
+    return {**observations, **{n: (trial == k).astype(float) for n, k in marks}}, len(each)
 
 
 def _fitting(
@@ -82,7 +106,7 @@ def _fitting(
 
 def settings(study: Family, symbolic: LagrangianSystem) -> Settings:
     """The settings of a study. Raises Faults for numbers that have no value."""
-    coefficients = (study.coefficients[c.name] for c in symbolic.coefficients)
+    coefficients = (study.coefficients[as_written(c.name)] for c in symbolic.coefficients)
     # a step of scoring leaves the surface of constraints, needs a noise, and known times
     scored = study.observe.relative_noise and study.network.scaled and not study.system.holonomic
     columns, seen = {*study.system.coordinates}, study.observe.variables
@@ -117,14 +141,14 @@ def settings(study: Family, symbolic: LagrangianSystem) -> Settings:
         training=study.training,
         refine=study.refine,
         scoring=study.network.scoring if scored and study.data is None else 0,
-        columns=_columns(study),
+        columns=_columns(study, symbolic),
     )
 
 
 def _start_ranges(study: Family, symbolic: LagrangianSystem) -> StartRanges | None:
     """The ranges of [start]; None where there is none, or a fit is to estimate some of it."""
     start, names = study.start, symbolic.words.slices
-    if start is None:
+    if start is None or _is_known_with_errors(start):
         return None
     rate = start.momentum if start.velocity is None else start.velocity
     if study.network.kind == "none" and (
@@ -134,6 +158,12 @@ def _start_ranges(study: Family, symbolic: LagrangianSystem) -> StartRanges | No
     assert rate is not None  # one of them is given where systems are drawn
     position, speed = (_ends(study, symbolic, table) for table in (start.position, rate))
     return StartRanges(*position, *speed, start.velocity is not None)
+
+
+def _is_known_with_errors(start: Start) -> bool:
+    entries = [*start.position.values(), *(start.velocity or {}).values()]
+    return any(isinstance(one, Distribution) for entry in entries
+               for one in (entry if isinstance(entry, tuple) else (entry,)))  # fmt: skip
 
 
 def _ends(study: Family, symbolic: LagrangianSystem, table) -> tuple[np.ndarray, np.ndarray]:
@@ -148,7 +178,7 @@ def _ends(study: Family, symbolic: LagrangianSystem, table) -> tuple[np.ndarray,
     return np.array(low, float), np.array(high, float)
 
 
-def _columns(study: Family) -> MeasuredColumns:
+def _columns(study: Family, symbolic: LagrangianSystem) -> MeasuredColumns:
     if study.data is None:
         return MeasuredColumns()
     periods = {
@@ -160,7 +190,9 @@ def _columns(study: Family) -> MeasuredColumns:
         MeasuredFormula(name, one.formula, periods.get(name, 0.0))
         for name, one in study.observables
     )
-    return MeasuredColumns(formulas, periods, *study.driven, study.data.between)
+    inputs, _ = study.driven
+    numbers = tuple(one.name for one in symbolic.words.driven.each if not one.is_input)
+    return MeasuredColumns(formulas, periods, inputs, numbers, study.data.between)
 
 
 def fit_settings(
@@ -178,8 +210,8 @@ def fit_settings(
     return FitSettings(
         of.seed, of.h, of.iterations, of.refine.tolerance, of.refine.sparse, of.refine.loss,
         study.observe.correlation, of.noise, _absolute_noise(study, symbolic),
-        _start(study, symbolic, observed), _priors(study), labels,
-        {name: words.unit(name) for name in names},
+        *_start(study, symbolic, observed), _priors(study, symbolic), labels,
+        {name: words.unit(as_written(name)) for name in names},
     )  # fmt: skip
 
 
@@ -204,13 +236,14 @@ def _absolute_noise(study: Family, symbolic: LagrangianSystem) -> dict[tuple[str
 
 def _start(
     study: Family, symbolic: LagrangianSystem, observed: ObservedMotions
-) -> np.ndarray | None:
-    """q and v of every trial (2 n, trials) where [start] gives them, else NaN; None where it gives
-    nothing."""
+) -> tuple[np.ndarray | None, tuple[np.ndarray, np.ndarray] | None]:
+    """q and v of every trial (2 n, trials) where [start] gives them, else NaN; and what it knows of
+    them with an error: means, and deviations, infinite for others. None where it says nothing."""
     start, n, trials = study.start, symbolic.n, observed.t.shape[1]
     if start is None or study.network.kind != "none":
-        return None
+        return None, None
     known = np.full((2 * n, trials), np.nan)
+    mean, std = np.zeros((2 * n, trials)), np.full((2 * n, trials), np.inf)
     for trial in range(trials):
         given = {} if observed.driving is None else {
             name: float(observed.driving.constants[trial][k, 0])
@@ -220,14 +253,31 @@ def _start(
             for name, entry in part.items():
                 place = symbolic.words.slices[name].start + first
                 for i, one in enumerate(entry if isinstance(entry, tuple) else (entry,)):
-                    known[place + i, trial] = study.number_given(one, given)
-    return known if np.isfinite(known).any() else None
+                    if isinstance(one, Distribution):
+                        mean[place + i, trial] = study.number_given(one.mean, given)
+                        std[place + i, trial] = study.number_given(one.std, given)
+                    else:
+                        known[place + i, trial] = study.number_given(one, given)
+    return (
+        known if np.isfinite(known).any() else None,
+        (mean, std) if np.isfinite(std).any() else None,
+    )
 
 
-def _priors(study: Family) -> dict[str, NormalPrior]:
+def _priors(study: Family, symbolic: LagrangianSystem) -> dict[str, NormalPrior]:
+    """Of the coefficients, by name; those of each trial by its number."""
     result = {}
     for name, coefficient in study.coefficients.items():
-        if coefficient.prior is not None:
-            mean, std = (study.number(x) for x in (coefficient.prior.mean, coefficient.prior.std))
-            result[name] = NormalPrior(mean, std)
+        each = [c.name for c in symbolic.words.by_trial.get(name, ())] or [name]
+        priors = coefficient.prior
+        if not isinstance(priors, tuple):
+            priors = (priors,) * len(each)
+        for one, prior in zip(each, priors, strict=True):
+            if prior is not None:
+                result[one] = NormalPrior(study.number(prior.mean), study.number(prior.std))
     return result
+
+
+def as_written(name: str) -> str:
+    """A coefficient's name in the study: c[2] is c of the second trial."""
+    return name.partition("[")[0]

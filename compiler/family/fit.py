@@ -29,6 +29,7 @@ from actionrun.compiler.symbolic.lagrangian_system import LagrangianSystem
 from actionrun.compiler.symbolic.lowered_system import parameters
 
 from .bounds import Ranges, active_constraints
+from .measured.by_trial import searched_by_trial
 from .measured.goodness_of_fit import CREDIBLE, ChannelFit, channel_fits
 from .measured.noise import SURE, Noise, correlated, first_noise, updated_noise
 from .measured.scatter import is_hidden, scattered_fit
@@ -176,7 +177,7 @@ def _searched(
     fits: list[BlockFit] = []
     tell("refine", 0, ROUNDS, {})
     for number, fit in _attempts(problem, noise, candidates):
-        fits.append(best_lane(fit))
+        fits.append(searched_by_trial(problem, best_lane(fit), noise))
         tell("refine", number, ROUNDS, {"cost": float(fits[-1].cost[0])})
         if _reached(problem, fits[-1], noise) or not problem.settings.iterations:
             return fits[-1]

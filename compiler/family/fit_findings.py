@@ -16,6 +16,7 @@ from actionrun.compiler.symbolic.identifiability import (
     monomial,
     term_exponents,
 )
+from actionrun.compiler.symbolic.lagrangian_system import LagrangianSystem
 from actionrun.compiler.symbolic.printing import digits, spread
 
 from .fit import FittedMotion, Fitting
@@ -34,16 +35,18 @@ NOISE_LIMIT = 1.0  # deviations that the whole range of a direction has to chang
 
 @dataclass(frozen=True)
 class FitReport:
-    """The report of a fit, and of those of rival laws (see `program.Reported`)."""
+    """The report of a fit, and of those of rival laws (see `program.Reported`); `written`: the
+    system as the study has it, before each trial has coefficients of its own."""
 
     fitting: Fitting
+    written: LagrangianSystem
     rivals: Mapping[str, Fitting] = field(default_factory=dict)
     folds: int = 5
     posterior: tuple[int, int] | None = None  # draws and chains
 
     def __call__(self, state, samples: Mapping[str, np.ndarray], tell: Tell) -> Findings:
         fitted = self.fitting.fit(tell)
-        findings = fit_findings(fitted)
+        findings = fit_findings(fitted, self.written)
         if self.posterior is not None:
             tell("posterior", 0, 1, {})
             findings = with_posterior(findings, fitted, *self.posterior)
@@ -54,8 +57,9 @@ class FitReport:
         return with_comparison(findings, fitted, others, self.folds, tell)
 
 
-def fit_findings(m: FittedMotion) -> Findings:
-    """Findings of a fit."""
+def fit_findings(m: FittedMotion, written: LagrangianSystem | None = None) -> Findings:
+    """Findings of a fit; equations of the system as it is `written`."""
+    written = written or m.symbolic
     names = [c.name for c in m.symbolic.coefficients]
     errors = fit_errors(m)
     known = _identified(m, names, errors)
@@ -74,10 +78,14 @@ def fit_findings(m: FittedMotion) -> Findings:
         "step": m.problem.dt,
         "step_shift": m.step_shift,
     }  # fmt: skip
-    equations = symbolic_equations(m.symbolic)
+    equations = symbolic_equations(written)
     if not known.lost:
-        equations = numeric_equations(m.symbolic, values, errors.covariance, names)
-        equations += symbolic_equations(m.symbolic, ", in symbols")
+        shared = [c.name for c in written.coefficients if c.name in values]
+        at = [names.index(name) for name in shared]
+        equations = numeric_equations(
+            written, {n: values[n] for n in shared}, errors.covariance[np.ix_(at, at)], shared
+        )
+        equations += symbolic_equations(written, ", in symbols")
     return Findings(
         metrics=metrics,
         equations=equations,

@@ -170,16 +170,17 @@ class LagrangianSystem:
 
 
 def lagrangian_system(
-    study: Study, columns: Mapping[str, np.ndarray] | None = None
+    study: Study, columns: Mapping[str, np.ndarray] | None = None, trials: int = 0
 ) -> LagrangianSystem:
-    """The system of a study; `columns` are those of the inputs of an integration, by name. Raises
-    Faults that point at the expression at fault."""
+    """The system of a study; `columns` are those of the inputs of an integration, by name; of
+    `trials` each has the coefficients that are its own. Raises Faults that point at the expression
+    at fault."""
     if isinstance(study, Ggl):
         between = "linear" if study.inputs is None else study.inputs.between
         driving = histories(study.driven[0], between, columns)
         words = vocabulary(study, study.system.particles or 0, driving)
     else:
-        words = vocabulary(study)
+        words = vocabulary(study, trials=trials)
     lagrangian = _lagrangian(study, words)
     coupling: tuple[Summand, ...] = ()
     if study.system.nonconservative is not None:
@@ -222,7 +223,9 @@ def lagrangian_system(
     lists = {n: study.numbers(n) for n in words.lists} if isinstance(study, Ggl) else {}
     free: list[sp.Symbol] = []
     for name, coefficient in getattr(study, "coefficients", {}).items():
-        if coefficient.fixed is not None:
+        if name in words.by_trial:
+            free += words.by_trial[name]
+        elif coefficient.fixed is not None:
             values[words.constants[name]] = study.number(coefficient.fixed)
         else:
             free.append(words.constants[name])

@@ -9,6 +9,7 @@ import numpy as np
 import sympy as sp
 from actionrun.spec import Range, Value
 from actionrun.spec.kinds.family import Coefficient
+from actionrun.spec.tables.distributions import NormalPrior
 from actionrun.spec.tables.start import Start
 
 from .evaluation import numbers
@@ -53,7 +54,8 @@ def _drawn(
                 low, high = number(item.low), number(item.high)
                 components.append(low + (high - low) * dice.random(count))
             else:
-                components.append(np.full(count, number(item)))
+                value = item.mean if isinstance(item, NormalPrior) else item
+                components.append(np.full(count, number(value)))
     return components
 
 

@@ -113,6 +113,7 @@ class Vocabulary:
     constants: dict[str, sp.Symbol]
     lists: tuple[str, ...]
     define: Mapping[str, Expression]
+    by_trial: Mapping[str, tuple[sp.Symbol, ...]]
     number: Callable[[str], float | Fraction]
     driven: DrivenQuantities
     fault: Callable[..., Fault] = field(compare=False)
@@ -175,8 +176,12 @@ class Vocabulary:
         return value
 
 
-def vocabulary(study: Study, body_count: int = 0, histories: Any = None) -> Vocabulary:
-    """Symbols for every name that the study declares."""
+def vocabulary(
+    study: Study, body_count: int = 0, histories: Any = None, trials: int = 0
+) -> Vocabulary:
+    """Symbols for every name that the study declares. With `trials` a coefficient that each of them
+    has of its own is a sum of as many, each times a driven number that is 1 in its trial, else 0.
+    """
     names: list[str] = []
     slices: dict[str, slice] = {}
     for name, dimension in study.system.coordinates.items():
@@ -184,8 +189,19 @@ def vocabulary(study: Study, body_count: int = 0, histories: Any = None) -> Voca
         slices[name] = slice(len(names), len(names) + len(parts))
         names += parts
     lists = [n for n, value in study.parameters.items() if body_count and isinstance(value, tuple)]
-    constants = [*study.parameters, *getattr(study, "coefficients", {})]
-    driven = driven_quantities(symbol("t"), *study.driven, histories)
+    coefficients = getattr(study, "coefficients", {})
+    constants = [*study.parameters, *coefficients]
+    inputs, numbers = study.driven
+    by_trial = {
+        name: tuple(symbol(f"{name}[{k}]") for k in range(1, trials + 1))
+        for name, one in coefficients.items() if trials and one.per == "trial"
+    }  # fmt: skip
+    marks = trial_marks(trials) if by_trial else ()
+    driven = driven_quantities(symbol("t"), inputs, (*numbers, *marks), histories)
+    own = {
+        name: sp.Add(*(driven.by_name[mark] * c for mark, c in zip(marks, each, strict=True)))
+        for name, each in by_trial.items()
+    }
     of = {
         what: tuple(symbol(n + sign + dash) for n in names if not body_count)
         for what, (sign, dash) in MARKS.items()
@@ -197,15 +213,23 @@ def vocabulary(study: Study, body_count: int = 0, histories: Any = None) -> Voca
         q=of["q"], v=of["v"], a=of["a"], minus=of["minus"], minus_v=of["minus_v"],
         slices=slices,
         vectors=frozenset(n for n in slices if study.system.is_vector(n)),
-        constants={n: symbol(n) for n in constants if n not in lists} | driven.by_name,
+        constants={n: symbol(n) for n in constants if n not in lists and n not in by_trial}
+        | driven.by_name | {c.name: c for each in by_trial.values() for c in each},
         lists=tuple(lists),
         define=study.define,
+        by_trial=by_trial,
         number=study.constant,
         fault=study.fault,
         driven=driven,
         unit=UnitLabels(study),
         places={s: ArgumentPlace(w, k, ALONE) for w in of for k, s in enumerate(of[w])},
+        cache={**own},
     )  # fmt: skip
+
+
+def trial_marks(trials: int) -> tuple[str, ...]:
+    """Names of the numbers that are 1 in one trial and 0 in the others."""
+    return tuple(f"trial {k}" for k in range(1, trials + 1))
 
 
 class Reader:
@@ -276,7 +300,7 @@ class Reader:
             return words.components(base, words.q if sign == "plus" else words.minus)
         if name in words.constants:
             return words.constants[name]
-        if name in words.define:
+        if name in words.define or name in words.by_trial:
             if name not in words.cache:
                 words.cache[name] = words.meaning(words.define[name])
             return words.cache[name]

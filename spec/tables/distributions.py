@@ -9,7 +9,6 @@ from typing import Any, ClassVar
 
 from actionrun.spec.expressions.errors import ExpressionFault
 from actionrun.spec.text.span import WHOLE, Key
-
 from pydantic import ValidationInfo
 
 from .common import attempt

@@ -96,7 +96,8 @@ class Start(Table):
     """The state at t = 0, by coordinate."""
 
     position: Components = Field(
-        default={}, description="Positions by coordinate: { q = 1.0 }; of measured motions also what "
+        default={},
+        description="Positions by coordinate: { q = 1.0 }; of measured motions also what "
         'is known of them: { q = "normal(1.0, 0.02)" }.',
     )
     velocity: Components | None = Field(

@@ -189,9 +189,12 @@ def check_samples(context: SampleContext) -> None:
     for name, one in study.coefficients.items():
         priors = one.prior if isinstance(one.prior, tuple) else ()
         if one.per == "trial" and len(priors) not in (0, len(counts)):
-            context.add(("coefficients", name, "prior"), "value.prior",
-                        f"{len(priors)} priors for {len(counts)} trials",
-                        f"write {len(counts)}, in the order of the trials, or one for all")
+            context.add(
+                ("coefficients", name, "prior"),
+                "value.prior",
+                f"{len(priors)} priors for {len(counts)} trials",
+                f"write {len(counts)}, in the order of the trials, or one for all",
+            )
             return  # fmt: skip
         if one.fixed is None and one.prior is None:
             free += 1 if one.per is None else len(counts)

@@ -64,6 +64,13 @@ def _has(start: Any, what: type) -> bool:
                for one in (entry if isinstance(entry, tuple) else (entry,)))  # fmt: skip
 
 
+def _bounds_own(study: Any) -> bool:
+    """Whether a bound on coefficients holds one that each trial has of its own."""
+    own = {name for name, one in study.coefficients.items() if one.per is not None}
+    return any(isinstance(node, Name) and node.name in own
+               for one in study.system.inequalities for node in walk(one.tree))  # fmt: skip
+
+
 def _fits_data(study: Any) -> bool:
     return study.data is not None and study.network.kind == "none"
 
@@ -141,6 +148,9 @@ TABLE = (
             f"inputs of many bodies {SOON}"),
     Refusal("ggl", lambda s: s.inputs and s.integrator.time_transform, ("inputs",),
             f"inputs of a motion with a transformed time {SOON}"),
+    Refusal("family", _bounds_own, ("system", "constraints"),
+            f"a bound on coefficients of which each trial has its own {SOON}",
+            "narrow its range instead"),
     Refusal("family", lambda s: s.integrator.time_transform, ("integrator", "time_transform"),
             f"time_transform {SOON}"),
     Refusal("family", lambda s: s.data is None and s.network.kind == "none", ("network", "kind"),

@@ -47,7 +47,12 @@ class LogPosterior(eqx.Module):
         x = self.centre[:, None] + self.root @ z
         c, local = x[:k], x[k:].reshape((-1, 1, self.trials, chains))
         misfit = self.shooting(joined(Unknowns(c, local))) / self.unit
-        cost = (TAILS + 1) * jnp.log1p(misfit**2 / TAILS) if self.student else misfit**2
+        cost = misfit**2
+        if self.student:  # of the samples, which come first
+            values = self.shooting.trajectory.values
+            samples = values.shape[0] * values.shape[1]
+            tails = (TAILS + 1) * jnp.log1p(cost[:samples] / TAILS)
+            cost = jnp.concatenate([tails, cost[samples:]])
         prior = jnp.sum(self.precision[:, None] * (c - self.mean[:, None]) ** 2, axis=0)
         inside = jnp.all((c >= self.low[:, None]) & (c <= self.high[:, None]), axis=0)
         return jnp.where(inside, -(jnp.sum(cost, axis=(0, 1)) + prior) / 2, -jnp.inf)

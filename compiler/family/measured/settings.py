@@ -21,7 +21,8 @@ class NormalPrior:
 class FitSettings:
     """`noise`: declared standard deviations by channel (observable, component), absolute, and
     `relative_noise`, those over the size of every channel; `start`: q and v (2 n, trials) of those
-    that the study gives, NaN elsewhere; `labels` and `units` of channels and of names."""
+    that the study gives, NaN elsewhere; `start_prior`: means and deviations of those that it knows
+    with an error, infinite elsewhere; `labels` and `units` of channels and of names."""
 
     seed: int
     dt: float
@@ -33,6 +34,7 @@ class FitSettings:
     relative_noise: float | None
     noise: Mapping[tuple[str, int], float]
     start: np.ndarray | None
+    start_prior: tuple[np.ndarray, np.ndarray] | None
     priors: Mapping[str, NormalPrior]
     labels: Mapping[tuple[str, int], tuple[str, str]]
     units: Mapping[str, str] = field(default_factory=dict)

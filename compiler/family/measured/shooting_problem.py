@@ -20,6 +20,7 @@ from actionrun.compiler.numerics.inference.measured_expressions import MeasuredE
 from actionrun.compiler.numerics.inference.residual_tests import LAGS, ljung_box
 from actionrun.compiler.numerics.inference.trajectory_residual import (
     SerialCorrelation,
+    StartPrior,
     TrajectoryResidual,
     modelled,
 )
@@ -121,12 +122,16 @@ class ShootingProblem:
         given, start = None, self.settings.start
         if start is not None:
             given = jnp.asarray(np.where(np.isfinite(start), start, 0.0))
+        prior = self.settings.start_prior
+        if prior is not None:
+            mean, std = prior
+            prior = StartPrior(jnp.asarray(mean), jnp.asarray(noise.unit / std))
         return TrajectoryResidual(
             self.ggl, self.fixed, self.steps, jnp.asarray(o.values),
             jnp.asarray(used), jnp.asarray(o.t), o.names, len(self.within.low), self.contracts,
             self.within.inequalities, given,
             None if serial is None else SerialCorrelation(*(jnp.asarray(a) for a in serial)),
-            self.formulas, () if start is None else tuple(self.free),
+            self.formulas, () if start is None else tuple(self.free), prior,
         )  # fmt: skip
 
     def shooting(self, trajectory: TrajectoryResidual) -> ScaledShooting:
@@ -137,6 +142,8 @@ class ShootingProblem:
         if not len(self.local):
             return jnp.zeros((0, 1, times.shape[1], lanes))
         states = initial_states(self.observed, self.motions, self.symbolic.n, times)
+        if (prior := self.settings.start_prior) is not None:
+            states[:, 0] = np.where(np.isfinite(prior[1]), prior[0], states[:, 0])
         scaled = states[self.free] / self.local[:, None, None]
         return jnp.asarray(np.repeat(scaled[..., None], lanes, axis=-1))
 
@@ -199,7 +206,7 @@ class ShootingProblem:
         trials = o.t.shape[1]
         part = replace(
             whole, grid=grid(t, self.dt, o.driving), values=jnp.asarray(values),
-            weight=jnp.asarray(weight), t=jnp.asarray(t), serial=None,
+            weight=jnp.asarray(weight), t=jnp.asarray(t), serial=None, start_prior=None,
         )  # fmt: skip
         states = self.states(t[0].reshape(count, trials), lanes.shape[1])
         x = Unknowns(jnp.asarray(lanes), states)

@@ -31,6 +31,14 @@ class SerialCorrelation(NamedTuple):
     correlation: Float[Array, "samples channels trials"]
 
 
+class StartPrior(NamedTuple):
+    """What is known of q and v at the starts, with errors: means, and weights over deviations, zero
+    where nothing is."""
+
+    mean: Float[Array, "state trials"]
+    weight: Float[Array, "state trials"]
+
+
 class TrajectoryResidual(eqx.Module):
     """Coefficients and initial states x -> weighted residuals.
 
@@ -39,7 +47,7 @@ class TrajectoryResidual(eqx.Module):
     x has only those of them that are `free`. `values`, `weight` (samples, channels, trials), `t`
     (samples, trials); `names`: observable and component of each channel; `contracts`: fixed-point
     iterations are known to converge; `formulas`: the observables that a study writes; `serial`: the
-    residuals are made white.
+    residuals are made white; `start_prior` adds residuals of the starts.
     """
 
     ggl: BatchIntegrator
@@ -56,6 +64,7 @@ class TrajectoryResidual(eqx.Module):
     serial: SerialCorrelation | None = None
     formulas: MeasuredExpressions | None = None
     free: tuple[int, ...] = eqx.field(static=True, default=())
+    start_prior: StartPrior | None = None
 
     def _to_batch(self, data: Array, x: Array) -> Array:
         """An array that ends with trials, to broadcast with the batch."""
@@ -76,9 +85,9 @@ class TrajectoryResidual(eqx.Module):
         p = self.ggl.mechanics.momentum(q, v, self._to_batch(self.t[0], x), first)
         return theta, q, v, p
 
-    def _observed(self, x: Array) -> tuple[Array, Motion, Array, Array, Array]:
-        """Modelled channels, the motion, and theta and the initial q and p."""
-        theta, q, _, p = self._initial(x)
+    def _observed(self, x: Array) -> tuple[Array, Motion, Array, Array, Array, Array]:
+        """Modelled channels, the motion, and theta and the initial q, v and p."""
+        theta, q, v, p = self._initial(x)
         motion = motions_on(self.ggl, theta, q, p, self.grid, self.contracts)
         keys = [key for key, _ in self.names if key != KEY]
         t = self._to_batch(self.t, x)
@@ -86,7 +95,7 @@ class TrajectoryResidual(eqx.Module):
         seen = observe(keys, self.ggl.mechanics, motion.q, motion.p, t, each)
         if self.formulas is not None:
             seen[KEY] = self.formulas(self.ggl.mechanics.flattened, motion.q, motion.p, t, each)
-        return jnp.stack([seen[key][:, i] for key, i in self.names], axis=1), motion, theta, q, p
+        return jnp.stack([seen[key][:, i] for key, i in self.names], axis=1), motion, theta, q, v, p
 
     def initial_momenta(self, x: Float[Array, "unknowns *batch"]) -> Float[Array, "n *batch"]:
         """The momenta that each trial begins with."""
@@ -110,7 +119,7 @@ class TrajectoryResidual(eqx.Module):
         return jnp.concatenate([rows, motion.q[-1], motion.p[-1], q, p])
 
     def _rows(self, x: Array) -> tuple[Array, Motion, Array, Array]:
-        modelled, motion, theta, q, p = self._observed(x)
+        modelled, motion, theta, q, v, p = self._observed(x)
         miss = self.apart(modelled - self._to_batch(self.values, x))
         miss = miss * self._to_batch(self.weight, x)
         if self.serial is not None:
@@ -120,6 +129,9 @@ class TrajectoryResidual(eqx.Module):
         first = self.grid.theta_at_start(theta)
         off = self.ggl.initial_constraint_residual(q, p, t, first, span)
         rows = [miss.reshape((-1, *x.shape[1:])), off.reshape((-1, *x.shape[1:]))]
+        if self.start_prior is not None:
+            mean, weight = (self._to_batch(a, x) for a in self.start_prior)
+            rows.append((jnp.concatenate([q, v]) - mean) * weight)
         return jnp.concatenate(rows), motion, q, p
 
     def apart(self, miss: Array) -> Array:
