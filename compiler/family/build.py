@@ -9,8 +9,8 @@ import numpy as np
 from actionrun.compiler.family.measured.settings import FitSettings, NormalPrior
 from actionrun.compiler.numerics.inference.measured_expressions import KEY
 from actionrun.compiler.program import Program, Reported
+from actionrun.compiler.symbolic.driven import trial_marks
 from actionrun.compiler.symbolic.lagrangian_system import LagrangianSystem, lagrangian_system
-from actionrun.compiler.symbolic.vocabulary import trial_marks
 from actionrun.spec import Range
 from actionrun.spec.kinds.family import Family
 from actionrun.spec.kinds.registry import KINDS

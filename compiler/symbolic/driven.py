@@ -7,7 +7,7 @@ inside the piece sees an explicit function of time.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -71,6 +71,11 @@ class DrivenQuantities:
         functions = {n: of.rate(self.t) for n, of in self.functions.items() if of.rate is not None}
         return {one.name: one.symbols[1] for one in self.each if one.is_input} | functions
 
+    def of_its_trial(self, each: Sequence[sp.Symbol]) -> sp.Expr:
+        """The one of some numbers, one a trial, that is the trial's own."""
+        marks = trial_marks(len(each))
+        return sp.Add(*(self.by_name[mark] * c for mark, c in zip(marks, each, strict=True)))
+
     @property
     def clock(self) -> set[sp.Symbol]:
         """What changes with time whatever the motion: t, and inputs."""
@@ -89,6 +94,19 @@ class DrivenQuantities:
         for one in self.each:
             pieces |= one.in_time(self.t)
         return expression.subs(pieces, simultaneous=True) if pieces else expression
+
+
+def trial_marks(trials: int) -> tuple[str, ...]:
+    """Names of the numbers that are 1 in one trial and 0 in the others."""
+    return tuple(f"trial {k}" for k in range(1, trials + 1))
+
+
+def coefficients_by_trial(names: Iterable[str], trials: int) -> dict[str, tuple[sp.Symbol, ...]]:
+    """Symbols of coefficients that each trial has of its own."""
+    return {
+        name: tuple(sp.Symbol(f"{name}[{k}]", real=True) for k in range(1, trials + 1))
+        for name in names
+    }
 
 
 def driven_quantities(

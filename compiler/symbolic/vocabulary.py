@@ -19,7 +19,7 @@ from actionrun.spec import Expression, Fault, Faults, Study
 from actionrun.spec.expressions import syntax_tree as syntax
 from actionrun.spec.tables.per_body import numbered
 
-from .driven import DrivenQuantities, driven_quantities
+from .driven import DrivenQuantities, coefficients_by_trial, driven_quantities, trial_marks
 
 Vector = tuple[sp.Expr, ...]
 Meaning = sp.Expr | Vector
@@ -30,23 +30,10 @@ MARKS = {  # of the symbols of the motion: behind a coordinate's name, then the 
 }  # fmt: skip
 
 FUNCTIONS = {
-    "sin": sp.sin,
-    "cos": sp.cos,
-    "tan": sp.tan,
-    "asin": sp.asin,
-    "acos": sp.acos,
-    "atan": sp.atan,
-    "atan2": sp.atan2,
-    "sinh": sp.sinh,
-    "cosh": sp.cosh,
-    "tanh": sp.tanh,
-    "exp": sp.exp,
-    "log": sp.log,
-    "sqrt": sp.sqrt,
-    "abs": sp.Abs,
-    "min": sp.Min,
-    "max": sp.Max,
-}
+    "sin": sp.sin, "cos": sp.cos, "tan": sp.tan, "asin": sp.asin, "acos": sp.acos, "atan": sp.atan,
+    "atan2": sp.atan2, "sinh": sp.sinh, "cosh": sp.cosh, "tanh": sp.tanh, "exp": sp.exp,
+    "log": sp.log, "sqrt": sp.sqrt, "abs": sp.Abs, "min": sp.Min, "max": sp.Max,
+}  # fmt: skip
 OPERATORS: dict[str, Callable[[sp.Expr, sp.Expr], sp.Expr]] = {
     "+": operator.add, "-": operator.sub, "*": operator.mul, "/": operator.truediv,
     "^": operator.pow,
@@ -191,17 +178,11 @@ def vocabulary(
     lists = [n for n, value in study.parameters.items() if body_count and isinstance(value, tuple)]
     coefficients = getattr(study, "coefficients", {})
     constants = [*study.parameters, *coefficients]
+    own = [name for name, one in coefficients.items() if trials and one.per == "trial"]
+    by_trial = coefficients_by_trial(own, trials)
     inputs, numbers = study.driven
-    by_trial = {
-        name: tuple(symbol(f"{name}[{k}]") for k in range(1, trials + 1))
-        for name, one in coefficients.items() if trials and one.per == "trial"
-    }  # fmt: skip
-    marks = trial_marks(trials) if by_trial else ()
-    driven = driven_quantities(symbol("t"), inputs, (*numbers, *marks), histories)
-    own = {
-        name: sp.Add(*(driven.by_name[mark] * c for mark, c in zip(marks, each, strict=True)))
-        for name, each in by_trial.items()
-    }
+    numbers = (*numbers, *(trial_marks(trials) if own else ()))
+    driven = driven_quantities(symbol("t"), inputs, numbers, histories)
     of = {
         what: tuple(symbol(n + sign + dash) for n in names if not body_count)
         for what, (sign, dash) in MARKS.items()
@@ -223,13 +204,8 @@ def vocabulary(
         driven=driven,
         unit=UnitLabels(study),
         places={s: ArgumentPlace(w, k, ALONE) for w in of for k, s in enumerate(of[w])},
-        cache={**own},
+        cache={name: driven.of_its_trial(each) for name, each in by_trial.items()},
     )  # fmt: skip
-
-
-def trial_marks(trials: int) -> tuple[str, ...]:
-    """Names of the numbers that are 1 in one trial and 0 in the others."""
-    return tuple(f"trial {k}" for k in range(1, trials + 1))
 
 
 class Reader:
