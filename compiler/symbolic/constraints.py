@@ -105,6 +105,12 @@ def _push(stepper: Constrained, q, p, theta):
     return stepper.tangent(q, p, 0.0, theta)[0]
 
 
+@eqx.filter_jit
+def _velocity(stepper: Constrained, q, p, theta):
+    """Compiled once: of momenta that are not affine in the velocities it is a loop of Newton's."""
+    return stepper.mechanics.velocity(q, p, 0.0, theta)
+
+
 def start_on_constraints(
     system: LagrangianSystem, stepper: Constrained, theta, q, p, given: Speed
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -163,8 +169,10 @@ class _Surface:
         return np.asarray(self.stepper.surface.gradient(jnp.asarray(q), 0.0, self.theta))
 
     def velocity(self, q) -> np.ndarray:
-        m, p = self.stepper.mechanics, jnp.asarray(self.p)
-        return np.asarray(m.velocity(jnp.asarray(q), p, 0.0, self.theta))
+        return self.velocity_of(q, self.p)
+
+    def velocity_of(self, q, p) -> np.ndarray:
+        return np.asarray(_velocity(self.stepper, jnp.asarray(q), jnp.asarray(p), self.theta))
 
     def mass(self, q) -> np.ndarray:
         v = jnp.asarray(self.velocity(q))
@@ -261,8 +269,7 @@ class _Surface:
         scale = np.sqrt(np.abs(steep * (v @ mass @ v))) + drift
         push = _push(self.stepper, jnp.asarray(q), jnp.asarray(self.p), self.theta)
         p = self.p + np.asarray(push)
-        m = self.stepper.mechanics
-        tangent = np.asarray(m.velocity(jnp.asarray(q), jnp.asarray(p), 0.0, self.theta))
+        tangent = self.velocity_of(q, p)
         along = self._named(tangent, "{}'") if given == "velocity" else self._named(p, "pi_{}")
         for k, more in self._firsts(np.abs(rate) > TOLERANCE * scale):
             yield self.system.words.fault(

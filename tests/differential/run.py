@@ -27,7 +27,7 @@ KINDS = ("ggl", "om", "pnn", "family")
 WORDS = ("right", "refused", "stopped", "WRONG", "crashed", "hung")
 BAD = ("WRONG", "crashed", "hung")
 MOST_SECONDS = 300.0  # of wall time for one study, then it counts as hung
-MOST_STUDIES = 60  # in a process: each compiles its own programs, which stay in memory
+MOST_STUDIES = 20  # in a process: each compiles its own programs, which stay in memory
 
 
 class Worker:

@@ -4,7 +4,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from actionrun.compiler import compile
 from actionrun.compiler.numerics.integrators.time_marching import constraint_error, energy_error
+from actionrun.spec import loads
 from orders import orders
 from programs import HEIGHT, LEFT, PERIOD, REST, ROD, G, angle, place, ran, text
 from systems import marched, slope
@@ -194,3 +196,26 @@ def test_a_start_off_by_rounding_is_put_on_the_surface():
     q, p = np.asarray(run.program.q), np.asarray(run.program.p)
     assert abs(q @ q - 1) < 3e-16 and abs(q @ p) < 3e-16
     np.testing.assert_allclose(q, [0.6, -0.8], atol=2e-11)
+
+
+def test_a_step_is_written_once_where_momenta_are_not_affine():
+    """Velocities are then found by Newton's method. A copy of it for each push onto the surface
+    made XLA compile for minutes (found by a random study: quartic velocities, kinks)."""
+
+    def lines(kinetic):
+        solver = compile(loads(
+            f'study = "ggl"\n[system]\ncoordinates = ["x", "y", "z"]\n'
+            f'lagrangian = "{kinetic} - |x|^1.5 - cos(y - z)"\nconstraints = ["x^2 + y^2 = 1"]\n'
+            "[start]\nposition = { x = 0.6, y = 0.8, z = 0.2 }\n"
+            "velocity = { x = 0.8, y = -0.6, z = 0.3 }\n"
+            "[integrator]\nr = 2\ndt = 0.1\nsteps = 1\n"
+        )).solver  # fmt: skip
+        start, g = solver.start(), solver.integrator
+
+        def step(q, p, seed):
+            return g.newton(q, p, 0.0, 0.1, solver.theta, seed)
+
+        return str(jax.make_jaxpr(step)(start.q, start.p, start.seed)).count(" = ")
+
+    square = "(x'^2 + y'^2 + z'^2)/2"
+    assert lines(f"{square} + z'^4/120") < 2 * lines(square)

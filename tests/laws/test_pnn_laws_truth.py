@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import sympy as sp
 from actionrun.compiler.pnn.laws.findings import front_of, with_likeliest_noise
-from actionrun.compiler.pnn.laws.noise import likelihood
+from actionrun.compiler.pnn.laws.noise import likeliest_kind, likelihood
 from actionrun.compiler.pnn.laws.search import LawSearch
 from actionrun.spec import Faults, load
 from tables import TRUE, csv, found, genome, laws, study
@@ -75,6 +75,24 @@ def test_residuals_belong_to_the_column_that_was_measured(tmp_path, kind, name):
         (law,) = front_of(search, genome(search.layout, TRUE, True), lambda *told: None)
         assert sorted(law.formula.values) == pytest.approx(sorted(own), rel=1e-5)
         assert sorted(law.formula.stds) == pytest.approx(sorted(np.sqrt(np.diag(spread))), rel=1e-3)
+
+
+@pytest.mark.parametrize(("noise", "kind"), [(False, "output"), (True, "relative")])
+def test_what_a_law_lacks_is_no_noise(noise, kind):
+    """A law that is near has residuals that follow its inputs: rows are not weighed by them (found
+    by random tables, where the constants of rivals were off by ten deviations)."""
+    kinds = []
+    for seed in range(20):
+        draw = np.random.default_rng([seed, 21])
+        x = draw.uniform(0.5, 5, 60)
+        y = x**2 * (1 + 0.03 * (draw.normal(size=60) if noise else np.sin(4 * x)))
+
+        def fit(spread, x=x, y=y):
+            given = x**2 * np.average(y / x**2, weights=x**4 / spread**2)
+            return given - y, given
+
+        kinds.append(likeliest_kind(x[:, None], y, np.ones(60), np.arange(60), fit)[0])
+    assert kinds.count(kind) >= 18, kinds
 
 
 def test_the_likelihood_is_that_of_a_normal_distribution():

@@ -93,24 +93,30 @@ def make_findings(
 
 
 def with_likeliest_noise(laws: LawSearch, law: Law) -> LawSearch:
-    """The search with the rows weighed by the kind of noise that the residuals of a law tell of;
-    itself where that is given, or the study's output is as likely."""
-    rows = laws.rows
-    exact = law.error <= EXACT * rows.size
-    if rows.slope is None or rows.noise.kind != "output" or laws.paper or exact:
+    """The search with the rows weighed by the kind of noise that the residuals of a law tell of, or
+    of the rival that errs less; itself where that is given, or the study's output is as likely."""
+    rows, paper = laws.rows, laws.paper
+    rival = min(() if paper else laws.baselines, key=lambda one: one.error, default=None)
+    if rival is not None and not rival.error < law.error:
+        rival = None
+    exact = (law if rival is None else rival).error <= EXACT * rows.size
+    if rows.slope is None or rows.noise.kind != "output" or paper or exact:
         return laws
     everything = np.arange(len(rows.output))
 
     def fit(spread: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         weighed = replace(laws, rows=replace(rows, noise=replace(rows.noise, spread=spread)))
-        if law.solved is not None:
+        if rival is not None:
+            fitted = laws.fit_baselines(weighed.rows)
+            given = next(one.given for one in fitted if one.name == rival.name)
+        elif law.solved is not None:
             given = fitted_output(law.solved.law, weighed.rows)
         else:
             row = np.asarray(law.genome)[None]
             given = weighed.fitter.predicted(row, weighed.fitter.whole(row)[0], everything)[0]
         return given - rows.output, laws.read_back(given)
 
-    kind, spread = likeliest_kind(rows.output, rows.slope, rows.learn, fit)
+    kind, spread = likeliest_kind(rows.inputs, rows.output, rows.slope, rows.learn, fit)
     if kind == "output":
         return laws
     return replace(laws, rows=replace(rows, noise=NoiseModel(kind, spread)), known={})

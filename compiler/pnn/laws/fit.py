@@ -176,14 +176,9 @@ class LawFitter:
 
     def slopes(self, genome: np.ndarray, weights: np.ndarray) -> np.ndarray:
         """How the output moves with the trained weights on the rows to learn from, (rows, free)."""
-        inputs = list(jnp.asarray(self.rows.inputs[self.rows.learn].T))
-        codes, fixed = genome[: self.layout.units], self.layout.fixed(genome)
-        present = jnp.asarray(fixed != 0)
-
-        def output(w):
-            return self.layout.net.values(jnp.asarray(codes), present, w, inputs, None)[0]
-
-        return np.asarray(jax.jacfwd(output)(jnp.asarray(weights)))[:, np.isnan(fixed)]
+        codes, fixed = genome[: self.layout.units].astype(np.int32), self.layout.fixed(genome)
+        given = codes, fixed != 0, weights, self.rows.inputs[self.rows.learn].T
+        return np.asarray(_slopes(self.layout.net, *map(jnp.asarray, given)))[:, np.isnan(fixed)]
 
 
 @eqx.filter_jit
@@ -194,6 +189,16 @@ def _batch(
         return net.values(codes, present, weights, list(inputs), None)[0]
 
     return jax.vmap(one)(codes, present, weights)
+
+
+@eqx.filter_jit
+def _slopes(
+    net: GenomeNetwork, codes: jax.Array, present: jax.Array, weights: jax.Array, inputs: jax.Array
+):
+    def output(w):
+        return net.values(codes, present, w, list(inputs), None)[0]
+
+    return jax.jacfwd(output)(weights)
 
 
 def network_values(

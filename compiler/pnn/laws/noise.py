@@ -15,6 +15,10 @@ import numpy as np
 MARGIN = 1.0  # of the log likelihood, by which another kind than the study's output has to win
 MOST_MISSED = 0.1  # of the output's spread: a law that misses more tells what it lacks, not how
 # the rows were measured
+ORDERED = (
+    2.5  # deviations of the sum of products of neighbouring residuals: beyond it they are what
+)
+# a law lacks, a function of its inputs, and no noise
 ALIKE = 1e-3  # range of the logarithms of deviations that are all alike
 ROUNDS = 2  # of weights by predictions, which are fitted with these weights
 LEAST = 1e-9  # of the largest deviation, that a row may have
@@ -65,31 +69,46 @@ def likelihood(missed: np.ndarray, spread: np.ndarray) -> float:
 
 
 def likeliest_kind(
+    inputs: np.ndarray,
     output: np.ndarray,
     slope: np.ndarray,
     learn: np.ndarray,
     fit: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]],
 ) -> tuple[str, np.ndarray]:
-    """The kind of the noise of an output (n,), and its deviations (n,).
+    """The kind of the noise of an output (n,) of inputs (n, k), and its deviations (n,).
 
     `fit` gives the residuals of the output (n,) and the target that is predicted (n,), of one law
     fitted to the rows `learn` with the deviations that it is handed. The study's own output wins
-    where no other kind is clearly likelier.
+    where no other kind is clearly likelier, and where residuals are no noise.
     """
     plain = np.ones(len(slope))
-    alike = fit(plain)
-    best, kind, chosen = -np.inf, "output", plain
-    for name, spread in deviations(slope, alike[1]).items():
-        missed, target = alike if name == "output" else fit(spread)
+    missed, predicted = fit(plain)
+    best, kind, chosen = likelihood(missed[learn], plain[learn]) + MARGIN, "output", plain
+    for name, spread in deviations(slope, predicted).items():
+        if name == "output":
+            continue
+        missed, target = fit(spread)
         for _ in range(ROUNDS if name == "relative" else 0):
             spread = deviations(slope, target).get(name, spread)
             missed, target = fit(spread)
-        if name != "output" and np.ptp(np.log(spread)) <= ALIKE:
+        if np.ptp(np.log(spread)) <= ALIKE:
             continue
-        value = likelihood(missed[learn], spread[learn]) - (0 if name == "output" else MARGIN)
-        if value > best and _tells(missed[learn], output[learn], spread[learn]):
+        value = likelihood(missed[learn], spread[learn])
+        orders = np.column_stack([inputs, output - missed])[learn]
+        told = _tells(missed[learn], output[learn], spread[learn])
+        if value > best and told and not _ordered((missed / spread)[learn], orders):
             best, kind, chosen = value, name, spread
     return kind, chosen
+
+
+def _ordered(residuals: np.ndarray, along: np.ndarray) -> bool:
+    """Whether residuals (n,), sorted by a column of `along` (n, k), have the sign of the one before
+    more often than by chance (Wald and Wolfowitz's runs, whatever their sizes are)."""
+    for column in along.T:
+        sign = np.sign(residuals[np.argsort(column, kind="stable")])
+        if np.sum(sign[1:] * sign[:-1]) > ORDERED * np.sqrt(len(sign) - 1):
+            return True
+    return False
 
 
 def _tells(missed: np.ndarray, output: np.ndarray, spread: np.ndarray) -> bool:
