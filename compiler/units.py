@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-
-from actionrun.spec import Study
 
 
 @dataclass(frozen=True)
@@ -13,10 +12,10 @@ class UnitLabels:
     `unit("lagrangian")`, a parameter's name, ...: the coherent unit in words, "" where there is
     none. All that findings need of a study's units."""
 
-    study: Study
+    label: Callable[[str], str]
 
     def __call__(self, what: str) -> str:
-        return self.study.unit(what)
+        return self.label(what)
 
     def behind(self, what: str) -> str:
         """The same with a blank before it, to stand behind a number."""

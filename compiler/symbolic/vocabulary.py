@@ -202,7 +202,7 @@ def vocabulary(
         number=study.constant,
         fault=study.fault,
         driven=driven,
-        unit=UnitLabels(study),
+        unit=UnitLabels(study.unit),
         places={s: ArgumentPlace(w, k, ALONE) for w in of for k, s in enumerate(of[w])},
         cache={name: driven.of_its_trial(each) for name, each in by_trial.items()},
     )  # fmt: skip
