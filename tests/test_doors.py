@@ -44,3 +44,27 @@ def test_a_study_stays_at_the_door(wing):
         if file.name not in DOORS and (file.name, name) != ("symbolic_check.py", "check")
     ]
     assert not beyond, beyond
+
+
+def outside_assignments(text: str) -> Iterator[int]:
+    """Lines that set a field of an object that is not `self`."""
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Assign | ast.AugAssign | ast.AnnAssign):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            fields = [one for one in targets if isinstance(one, ast.Attribute)]
+            if any(ast.unparse(one.value) != "self" for one in fields):
+                yield node.lineno
+        if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("setattr"):
+            yield node.lineno
+
+
+@pytest.mark.parametrize("wing", CLASSES)
+def test_objects_are_whole_when_made(wing):
+    text = "a.b = 1\nself.c = 2\nx = 3\na.b += 1\nsetattr(a, 'b', 1)"
+    assert [*outside_assignments(text)] == [1, 4, 5]
+    found = [
+        f"{file.relative_to(COMPILER)}:{line}"
+        for file in sorted((COMPILER / wing).rglob("*.py"))
+        for line in outside_assignments(file.read_text(encoding="utf-8"))
+    ]
+    assert not found, found
