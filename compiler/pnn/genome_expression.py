@@ -43,7 +43,7 @@ def exact_weights(layout: Layout, row: np.ndarray) -> tuple[list[sp.Expr], list[
             weights.append(symbols[-1])
         else:  # a float is a fraction too, so that what cancels does so exactly
             whole = Fraction(value)
-            weights.append(sp.Rational(whole.numerator, whole.denominator))
+            weights.append(sp.Rational(whole))
     return weights, symbols
 
 

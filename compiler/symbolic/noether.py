@@ -201,7 +201,7 @@ def _null_space(system: LagrangianSystem) -> Iterator[tuple[sp.Matrix, sp.Matrix
     for row in _reduced(null_space(rows, TOLERANCE)):
         whole = [Fraction(float(x)).limit_denominator(DENOMINATOR) for x in row]
         if np.max(np.abs(row - np.array(whole, float))) < 1e-6:
-            plain = [sp.Rational(x.numerator, x.denominator) for x in whole]
+            plain = [sp.Rational(x) for x in whole]
             yield (
                 _oriented(sp.Matrix(n, n, plain[n:]), words),
                 sp.Matrix(n, 1, plain[:n]),

@@ -222,7 +222,7 @@ class Reader:
     def read(self, node: syntax.Node) -> Meaning:
         match node:
             case syntax.Number():
-                return sp.Rational(node.value.numerator, node.value.denominator)
+                return sp.Rational(node.value)
             case syntax.Name():
                 return self.name(node)
             case syntax.Derivative():

@@ -51,22 +51,18 @@ def _unit(system: Units, dimension: Dimension | None, units: Sequence[Unit]) -> 
     """A unit of a dimension as a product of powers of others; the system's own where it is none."""
     if dimension is None or not any(dimension):
         return PLAIN
-    matrix = sp.Matrix([[_rational(x) for x in one.dimension] for one in units]).T
+    matrix = sp.Matrix([[sp.Rational(x) for x in one.dimension] for one in units]).T
     try:
-        powers, free = matrix.gauss_jordan_solve(sp.Matrix([_rational(x) for x in dimension]))
+        powers, free = matrix.gauss_jordan_solve(sp.Matrix([sp.Rational(x) for x in dimension]))
     except ValueError:
         return ConstantUnit(1.0, system.label(dimension))
     factor, parts = 1.0, {}
     for one, power in zip(units, powers.subs(dict.fromkeys(free, 0)), strict=True):
-        exponent = Fraction(int(power.p), int(power.q))
+        exponent = Fraction(power)
         factor *= system.number(1, one) ** float(exponent)
         for symbol, own in one.parts:
             parts[symbol] = parts.get(symbol, Fraction(0)) + own * exponent
     return ConstantUnit(factor, spelled(parts.items()))
-
-
-def _rational(x: int | Fraction) -> sp.Rational:
-    return sp.Rational(x.numerator, x.denominator)
 
 
 class _Equations:
@@ -121,8 +117,8 @@ class _Equations:
         """Dimensions of the constants that have one; none where the formula contradicts itself."""
         zero = (Fraction(0),)
         matrix = sp.Matrix([
-            [*(_rational(row.get(name, zero)[0]) for name in self.constants),
-             *(-_rational(x) for x in row.get("", zero * len(NONE)))]
+            [*(sp.Rational(row.get(name, zero)[0]) for name in self.constants),
+             *(-sp.Rational(x) for x in row.get("", zero * len(NONE)))]
             for row in self.rows
         ])  # fmt: skip
         reduced, pivots = matrix.rref()
@@ -134,9 +130,7 @@ class _Equations:
             for k, pivot in enumerate(pivots)
             if all(reduced[k, j] == 0 for j in range(count) if j != pivot)
         }
-        return {
-            name: tuple(Fraction(int(x.p), int(x.q)) for x in row) for name, row in alone.items()
-        }
+        return {name: tuple(Fraction(x) for x in row) for name, row in alone.items()}
 
 
 def _sum(one: Form, other: Form, factor: Fraction) -> Form:

@@ -39,8 +39,8 @@ def buckingham_groups(
     rows = max(1, *map(len, dimensions.values()))
     whole = {name: [*map(Fraction, one), *[Fraction(0)] * (rows - len(one))]
              for name, one in dimensions.items()}  # fmt: skip
-    matrix = sp.Matrix([[_rational(x) for x in whole[name]] for name in names]).T
-    wanted = sp.Matrix([_rational(x) for x in whole[target]])
+    matrix = sp.Matrix([[sp.Rational(x) for x in whole[name]] for name in names]).T
+    wanted = sp.Matrix([sp.Rational(x) for x in whole[target]])
     where = ("search", "outputs", 0)
     if not names or matrix.rank() < matrix.row_join(wanted).rank():
         raise study_error(
@@ -48,9 +48,9 @@ def buckingham_groups(
             f"no product of powers of the other columns has the dimension of {target}",
             'name what is lacking in [parameters], such as k = "k_B" and h = "hbar"',
         )  # fmt: skip
-    basis = small_basis([[*map(_fraction, vector)] for vector in matrix.nullspace()])
+    basis = small_basis([[*map(Fraction, vector)] for vector in matrix.nullspace()])
     one, unknown = matrix.gauss_jordan_solve(wanted)
-    start = [_fraction(x.subs(dict.fromkeys(unknown, 0))) for x in one]
+    start = [Fraction(x.subs(dict.fromkeys(unknown, 0))) for x in one]
     return _smallest(start, basis), basis
 
 
@@ -98,11 +98,3 @@ def _whole(vector: Sequence[Fraction]) -> Exponents:
     divisor = gcd(*whole) or 1
     sign = 1 if next((x for x in whole if x), 1) > 0 else -1
     return tuple(Fraction(sign * x // divisor) for x in whole)
-
-
-def _rational(x: Fraction) -> sp.Rational:
-    return sp.Rational(x.numerator, x.denominator)
-
-
-def _fraction(x: sp.Rational) -> Fraction:
-    return Fraction(int(x.p), int(x.q))

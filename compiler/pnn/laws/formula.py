@@ -199,7 +199,7 @@ def law_formula(
 
 def _exact(value: Fraction | float) -> sp.Expr:
     if isinstance(value, Fraction):
-        return sp.Rational(value.numerator, value.denominator)
+        return sp.Rational(value)
     return sp.Float(value, 17)
 
 

@@ -338,12 +338,7 @@ def _keyed(given: bool, groups: Groups) -> list[tuple[tuple[str | int, ...], sp.
 
 
 def _monomial(symbols: Sequence[sp.Symbol], exponents: Sequence) -> sp.Expr:
-    return sp.Mul(
-        *(
-            s ** sp.Rational(p.numerator, p.denominator)
-            for s, p in zip(symbols, exponents, strict=True)
-        )
-    )
+    return sp.Mul(*(s ** sp.Rational(p) for s, p in zip(symbols, exponents, strict=True)))
 
 
 def _number(value: float) -> sp.Expr:

@@ -109,7 +109,7 @@ def power(inputs: np.ndarray, powers: Exponents) -> np.ndarray:
 
 def _power(inputs: Sequence[sp.Expr], powers: Exponents) -> sp.Expr:
     pairs = zip(inputs, powers, strict=False)
-    return sp.Mul(*(x ** sp.Rational(e.numerator, e.denominator) for x, e in pairs))
+    return sp.Mul(*(x ** sp.Rational(e) for x, e in pairs))
 
 
 def _activations(powers: Exponents) -> set[str]:
