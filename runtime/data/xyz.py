@@ -22,6 +22,8 @@ from pathlib import Path
 import numpy as np
 from actionrun.spec.text.source import Fault, Faults
 
+from .cells import number_in
+
 MOST_BYTES = 100 * 2**20
 MOST_COMMENT = 20_000  # characters
 MOST_FAULTS = 20
@@ -210,13 +212,11 @@ class _Reader:
         return float(text.lower() in ("t", "true", "1"))
 
     def _number(self, at: int, text: str, span: tuple[int, int]) -> float:
-        try:
-            value = float(text)
-        except ValueError:
-            value = math.nan
-        if not math.isfinite(value):
+        value = number_in(text, ".")
+        if value is None or not math.isfinite(value):
             self.add(at, "structure.number", f'"{text[:40]}" is not a finite number',
                      "write decimals with a point: 0.5", span)  # fmt: skip
+            return math.nan
         return value
 
     def _cell(self, keys: Mapping[str, str]) -> tuple[np.ndarray | None, tuple[bool, ...] | None]:
@@ -235,10 +235,8 @@ class _Reader:
             if any(periodic):
                 self.add(self.at + 1, "structure.cell", "periodic, without a Lattice", CELL)
             return None, periodic
-        try:
-            cell = np.array([float(x) for x in keys["Lattice"].split()]).reshape(3, 3)
-        except ValueError:
-            cell = np.full((3, 3), np.nan)
+        numbers = [number_in(text, ".") for text in keys["Lattice"].split()]
+        cell = np.array(numbers if len(numbers) == 9 else [None] * 9, float).reshape(3, 3)
         sizes = np.linalg.norm(cell, axis=1)
         axes = np.flatnonzero(periodic)
         part = cell[axes] / np.where(sizes[axes] > 0, sizes[axes], 1)[:, None]
