@@ -42,6 +42,12 @@ class Damaged(RunError):  # noqa: N818
     code = RETRY
 
 
+class AlgebraTooLong(RunError):  # noqa: N818
+    """Algebra took more CPU time than it may."""
+
+    code = DATA
+
+
 class Busy(RunError):  # noqa: N818
     """Another process works in this folder."""
 

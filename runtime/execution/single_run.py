@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from typing import Any
 
 import jax
+from actionrun.runtime.environment.algebra_limit import limited_algebra
 from actionrun.runtime.environment.jax_setup import double_precision
 from actionrun.runtime.environment.signals import Stop
 from actionrun.runtime.events import Finished, Listener, Started, broadcast
@@ -37,7 +38,8 @@ def single_run(
     """Run a job in its folder, which is ours, or go on with it. Raises as `runner.run`."""
     with double_precision(), ExitStack() as stack:
         on_event(Started(DERIVING, 0))
-        program = job.program()
+        with limited_algebra():
+            program = job.program()
         provenance = begin_folder(job, folder, command)
         if pool is None and (processes := unasked_processes(program)) > 1:
             pool = stack.enter_context(ProcessPool(processes))
@@ -50,7 +52,8 @@ def single_run(
             allow_output=allow_output,
         )  # fmt: skip
         findings = march.findings()
-        sections = job.explained()
+        with limited_algebra():
+            sections = job.explained()
     result = write_results(
         job, folder, provenance, findings, sections, program.stage, march.timing, on_event, device()
     )

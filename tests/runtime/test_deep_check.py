@@ -53,6 +53,7 @@ def test_a_study_that_makes_the_algebra_explode(tmp_path, limits, code):
     (fault,) = deep_faults(tmp_path / "bomb.toml", **limits)
     assert fault.code == code and fault.severity == "error" and fault.hint
     assert (children(), resource.getrlimit(resource.RLIMIT_DATA)) == before
+    assert ("of CPU time" in fault.message) == (code == "deep.time")
 
 
 def test_faults_come_back_as_they_were(tmp_path):

@@ -8,12 +8,15 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from actionrun.runtime import cli, infer
-from actionrun.runtime.errors import Refused
+from actionrun.runtime.environment.algebra_limit import VARIABLE
+from actionrun.runtime.errors import AlgebraTooLong, Refused
 from actionrun.runtime.events import Noted
 from actionrun.runtime.execution import march
 from actionrun.runtime.runner import run
@@ -75,6 +78,24 @@ def test_a_signal_in_the_algebra_is_heeded(tmp_path, line, number, code):
     assert time.monotonic() - clock < 8  # 2 s on a machine with nothing else to do
     assert not Folder(tmp_path / "run").busy
     assert run(task(Oscillator(total=20)), out=tmp_path / "run").result["status"] == "done"
+
+
+def test_algebra_of_a_run_has_a_limit_of_cpu_time(tmp_path, monkeypatch):
+    """Also where it catches what is raised in it; other work of the process goes on."""
+    monkeypatch.setenv(VARIABLE, "0.3")
+
+    def algebra():
+        while True:
+            with suppress(Exception):
+                sum(range(1000))
+
+    clock = time.process_time()
+    with pytest.raises(
+        AlgebraTooLong, match=r"within 0\.3 s of CPU time.*ALGEBRA_SECONDS=0\.6"
+    ) as no:
+        run(replace(task(Oscillator()), program=algebra), out=tmp_path / "run")
+    assert no.value.code == 65 and 0.2 < time.process_time() - clock < 3
+    assert signal.getitimer(signal.ITIMER_PROF) == (0, 0)
 
 
 def words(*arguments: str, **options) -> subprocess.CompletedProcess:
