@@ -17,13 +17,15 @@ class Equation:
 
     `latex` is the body of a display equation without delimiters, `text` the study language's own
     spelling. `values` maps each learned symbol to its value and standard deviation (None: unknown),
-    both in the study's units, unrounded.
+    both in the study's units, unrounded. `exact`, where it is not `text` itself, is the same with
+    every digit and in components, so that it reads without the study.
     """
 
     name: str
     latex: str
     text: str
     values: Mapping[str, tuple[float | None, float | None]] = field(default_factory=dict)
+    exact: str = ""
 
 
 @dataclass(frozen=True)

@@ -16,14 +16,13 @@ from .data.observations import every_file_fault
 from .display import display
 from .environment import is_output_allowed
 from .environment.jax_setup import set_switches_unless_imported
-from .errors import Refused
 from .events import Listener, broadcast
 from .execution.job import Job, Run
 from .explanation import explanation
 from .report.latex import explained_text
 from .storage.findings_file import read
 from .storage.json_shapes import json_object
-from .storage.run_folder import Folder
+from .storage.run_folder import Folder, finished_run
 
 
 def run(
@@ -52,11 +51,9 @@ def run(
 
 
 def open_run(folder: Path | str) -> Run:
-    """The finished run in a folder, as `run` gave it. Raises Refused where there is none, or where
-    it is damaged."""
-    place = Folder(Path(folder))
-    if not (place.is_run and place.finished):
-        raise Refused(f"{folder} is no run folder, or its run is not finished")
+    """The finished run in a folder, as `run` gave it, or the latest one below it. Raises Refused
+    where there is none, or where it is damaged."""
+    place = finished_run(Path(folder))
     return Run(place.path, place.results(), read(place))
 
 

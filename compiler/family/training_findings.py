@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import jax
@@ -199,7 +199,7 @@ def _equations(
         spread_of = block if refines else None
         for equation in numeric_equations(symbolic, values, spread_of, names if refines else ()):
             title = f"Case {i + 1}: {equation.name}"
-            result.append(Equation(title, equation.latex, equation.text, equation.values))
+            result.append(replace(equation, name=title))
     return tuple(result)
 
 

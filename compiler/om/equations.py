@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sympy as sp
 from actionrun.compiler.findings import Equation
-from actionrun.compiler.symbolic.printing import latex, text
+from actionrun.compiler.symbolic.equations import written_expression, written_relation
+from actionrun.compiler.symbolic.printing import latex
 
 from .path_problem import PathProblem
 
@@ -22,7 +23,7 @@ def equations(problem: PathProblem) -> tuple[Equation, ...]:
             ]
             lines.append(Equation(title, f"{sign} = {' + '.join(parts)}", term.where.text))
             continue
-        lines.append(_equation(title, sign, term.formula, problem))
+        lines.append(written_expression(title, sign, term.formula, words))
     if many:
         sums = " + ".join(term.kind.latex for term in bodies.terms)
         plain = " + ".join(term.kind.text for term in bodies.terms)
@@ -37,15 +38,12 @@ def equations(problem: PathProblem) -> tuple[Equation, ...]:
         potential = bodies.terms[0].formula
         masses = [sp.nsimplify(float(m)) for m in bodies.mass[:, 0, 0]]
         kinetic = sp.Add(*(m * v**2 / 2 for m, v in zip(masses, words.v, strict=True)))
-        lines.append(_equation("Lagrangian", "L", kinetic - potential, problem))
+        lines.append(written_expression("Lagrangian", "L", kinetic - potential, words))
         for name, q, a, mass in zip(bodies.names, words.q, words.a, masses, strict=True):
             push = sp.Add.make_args(-sp.diff(potential, q))
             left, right = mass * a, sp.Add(*map(sp.factor_terms, push))
             title = "Equation of motion" if len(bodies.names) == 1 else f"Motion of {name}"
-            lines.append(
-                Equation(title, f"{latex(left, words)} = {latex(right, words)}",
-                         f"{text(left, words)} = {text(right, words)}")
-            )  # fmt: skip
+            lines.append(written_relation(title, left, right, words))
     lines.append(
         Equation(
             "Onsager-Machlup action",
@@ -55,11 +53,6 @@ def equations(problem: PathProblem) -> tuple[Equation, ...]:
         )
     )
     return tuple(lines)
-
-
-def _equation(name: str, sign: str, expression: sp.Expr, problem: PathProblem) -> Equation:
-    words = problem.system.words
-    return Equation(name, f"{sign} = {latex(expression, words)}", text(expression, words))
 
 
 def start_name(problem: PathProblem) -> str:

@@ -12,12 +12,38 @@ from actionrun.compiler.findings import Equation
 from .evaluation import expanded, is_zero
 from .lagrangian_system import LagrangianSystem
 from .many_body_sums import Derivative, Summand, moved, swapped
-from .printing import Rounded, joined, latex, numeric, sums_latex, sums_text, text
+from .printing import (
+    Rounded,
+    exact_text,
+    joined,
+    latex,
+    numeric,
+    sums_latex,
+    sums_text,
+    text,
+)
 from .structure import equations_of_motion
 from .vocabulary import ArgumentPlace, BodyIndex, Vocabulary
 
 Sides = tuple[list[str], list[str]]  # terms as text and as LaTeX
 Values = Mapping[str, tuple[float | None, float | None]]
+
+
+def written_expression(
+    name: str, sign: str, expression: sp.Expr, words: Vocabulary, doubled: bool = False
+) -> Equation:
+    """An expression in symbols, LaTeX with its `sign` on the left."""
+    plain, exact = text(expression, words, doubled=doubled), exact_text(expression, words, doubled)
+    formula = f"{sign} = {latex(expression, words, doubled=doubled)}"
+    return Equation(name, formula, plain, exact="" if exact == plain else exact)
+
+
+def written_relation(name: str, left: sp.Expr, right: sp.Expr, words: Vocabulary) -> Equation:
+    """An equation of two sides in symbols."""
+    plain = f"{text(left, words)} = {text(right, words)}"
+    exact = f"{exact_text(left, words)} = {exact_text(right, words)}"
+    formula = f"{latex(left, words)} = {latex(right, words)}"
+    return Equation(name, formula, plain, exact="" if exact == plain else exact)
 
 
 def symbolic_equations(system: LagrangianSystem, mark: str = "") -> tuple[Equation, ...]:
@@ -34,8 +60,10 @@ def symbolic_equations(system: LagrangianSystem, mark: str = "") -> tuple[Equati
     for one, name in zip(system.holonomic, _constraint_names(system), strict=True):
         each = r",\quad \text{each } i" if one.each else ""
         shown = latex(one.expression, words) if one.each else sums_latex(one.parts, words)
-        plain = one.where.text if system.body_count else f"{text(one.expression, words)} = 0"
-        equations.append(Equation(name, f"{shown} = 0{each}", plain))
+        if system.body_count:
+            equations.append(Equation(name, f"{shown} = 0{each}", one.where.text))
+        else:
+            equations.append(written_relation(name, one.expression, sp.Integer(0), words))
     for k in range(len(words.names)):
         equations += _motion_of_bodies(system, k) if system.body_count else []
     equations += [] if system.body_count else _motion(system)
@@ -47,8 +75,11 @@ def _equation(
     name: str, sign: str, terms: Sequence[Summand], words: Vocabulary, written: Mapping[str, str]
 ) -> Equation:
     doubled = sign == "K"
-    plain = written.get(sign) or sums_text(terms, words, doubled)
-    return Equation(name, f"{sign} = {sums_latex(terms, words, doubled)}", plain)
+    if words.body_count:
+        plain = written.get(sign) or sums_text(terms, words, doubled)
+        return Equation(name, f"{sign} = {sums_latex(terms, words, doubled)}", plain)
+    expression = sp.Add(*(one.expression for one in terms))
+    return written_expression(name, sign, expression, words, doubled)
 
 
 def _motion(system: LagrangianSystem) -> list[Equation]:
@@ -58,16 +89,9 @@ def _motion(system: LagrangianSystem) -> list[Equation]:
         alone = system.n == 1
         title = "Momentum" if alone else f"Momentum of {name}"
         left = r"\pi" if alone else rf"\pi_{{{latex(symbol, words)}}}"
-        short = text(momentum, words)
-        equations.append(Equation(title, f"{left} = {latex(momentum, words)}", short))
+        equations.append(written_expression(title, left, momentum, words))
     for k, (left, right) in enumerate(equations_of_motion(system)):
-        equations.append(
-            Equation(
-                _motion_name(system, k),
-                f"{latex(left, words)} = {latex(right, words)}",
-                f"{text(left, words)} = {text(right, words)}",
-            )
-        )
+        equations.append(written_relation(_motion_name(system, k), left, right, words))
     return equations
 
 
@@ -169,8 +193,12 @@ def numeric_equations(
     numbers |= {words.constants[n]: v for n, (v, _) in values.items() if v is not None}
     symbols = [words.constants[name] for name in uncertain]
 
-    def with_numbers(expression: sp.Expr) -> tuple[sp.Expr, Rounded]:
-        return numeric(expression, words, numbers, covariance, symbols)
+    def with_numbers(*sides: sp.Expr) -> list[tuple[sp.Expr, Rounded]]:
+        return [numeric(side, words, numbers, covariance, symbols) for side in sides]
+
+    def exact(*sides: sp.Expr, doubled: bool = False) -> str:
+        shown = (numeric(side, words, numbers, exact=True)[0] for side in sides)
+        return " = ".join(exact_text(side, words, doubled) for side in shown)
 
     def listed(*expressions: sp.Expr) -> Values:
         there = set[sp.Basic]().union(*(e.free_symbols for e in expressions))
@@ -183,37 +211,23 @@ def numeric_equations(
     ):
         if expression is None:
             continue
-        shown, rounded = with_numbers(expression)
+        ((shown, rounded),) = with_numbers(expression)
         doubled = sign == "K"
-        equations.append(
-            Equation(
-                name,
-                f"{sign} = {latex(shown, words, rounded, doubled)}",
-                text(shown, words, rounded, doubled),
-                listed(expression),
-            )
-        )
-    for phi, name in zip(system.constraints, _constraint_names(system), strict=True):
-        shown, rounded = with_numbers(phi)
-        equations.append(
-            Equation(
-                name,
-                f"{latex(shown, words, rounded)} = 0",
-                f"{text(shown, words, rounded)} = 0",
-                listed(phi),
-            )
-        )
-    for k, (left, right) in enumerate(_monic(system)):
-        title = _motion_name(system, k)
-        (shown_left, by_left), (shown, by) = with_numbers(left), with_numbers(right)
-        equations.append(
-            Equation(
-                title,
-                f"{latex(shown_left, words, by_left)} = {latex(shown, words, by)}",
-                f"{text(shown_left, words, by_left)} = {text(shown, words, by)}",
-                listed(left, right),
-            )
-        )
+        formula = f"{sign} = {latex(shown, words, rounded, doubled)}"
+        plain = text(shown, words, rounded, doubled)
+        said = exact(expression, doubled=doubled)
+        equations.append(Equation(name, formula, plain, listed(expression), said))
+    zero = sp.Integer(0)
+    relations = [
+        (name, phi, zero)
+        for phi, name in zip(system.constraints, _constraint_names(system), strict=True)
+    ]
+    relations += [(_motion_name(system, k), *sides) for k, sides in enumerate(_monic(system))]
+    for name, left, right in relations:
+        (shown_left, by_left), (shown, by) = with_numbers(left, right)
+        formula = f"{latex(shown_left, words, by_left)} = {latex(shown, words, by)}"
+        plain = f"{text(shown_left, words, by_left)} = {text(shown, words, by)}"
+        equations.append(Equation(name, formula, plain, listed(left, right), exact(left, right)))
     return tuple(equations)
 
 

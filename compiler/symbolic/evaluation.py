@@ -38,19 +38,21 @@ def numbers(
     size = max((np.size(x) for x in at.values()), default=1)
     known: dict[sp.Basic, np.ndarray | float] = dict(at)
     with np.errstate(all="ignore"):
-        rows = [np.broadcast_to(_folded(e, known), (size,)) for e in expressions]
+        rows = [np.broadcast_to(array_value(e, known), (size,)) for e in expressions]
     values = np.array(rows, dtype=float).reshape(len(rows), size)
     return np.where(np.isfinite(values), values, np.nan)
 
 
-def _folded(expression: sp.Basic, known: dict[sp.Basic, np.ndarray | float]):
+def array_value(expression: sp.Basic, known: dict[sp.Basic, np.ndarray | float]):
+    """An expression where its symbols are arrays that broadcast; `known` keeps the parts. Raises
+    KeyError for a symbol without value."""
     if expression not in known:
         if expression.is_Number or expression.is_NumberSymbol:
             known[expression] = float(expression)
         elif expression.is_Symbol:
             raise KeyError(f"{expression} has no value")
         else:
-            arguments = [_folded(a, known) for a in expression.args]
+            arguments = [array_value(a, known) for a in expression.args]
             if isinstance(expression, History):
                 known[expression] = evaluated_history(expression.func, arguments[0], np)
             else:

@@ -117,6 +117,13 @@ class Rounded:
         return ("-" if value < 0 else "") + magnitude
 
 
+class Unrounded(Rounded):
+    """Every digit of a double, so that reading gives the same number."""
+
+    def write(self, value: float) -> str:
+        return repr(float(value))
+
+
 class Latex(LatexPrinter):
     """LaTeX with the names that symbols are given, and terms ordered by their `ranks`."""
 
@@ -263,6 +270,12 @@ def text(
     return Text(names, _ranks(words), rounded or Rounded()).doprint(shown)
 
 
+def exact_text(expression: sp.Expr, words: Vocabulary, doubled: bool = False) -> str:
+    """The expression in the study language with every digit and no lengths of vectors, so that it
+    can be read without the study."""
+    return Text(_text_names(words, doubled), _ranks(words), Unrounded()).doprint(expression)
+
+
 def sums_text(parts: Sequence[Summand], words: Vocabulary, doubled: bool = False) -> str:
     """Sums in the study language."""
     if not words.body_count:
@@ -341,8 +354,10 @@ def numeric(
     values: Mapping[sp.Symbol, float],
     covariance: np.ndarray | None = None,
     uncertain: Sequence[sp.Symbol] = (),
+    exact: bool = False,
 ) -> tuple[sp.Expr, Rounded]:
-    """The expression with its constants replaced by numbers, each rounded by its own uncertainty.
+    """The expression with its constants replaced by numbers, each rounded by its own uncertainty,
+    or not at all (`exact`).
 
     `covariance` (k, k) belongs to `uncertain`. Numbers that multiply the same motion are combined
     first, so that 2*c1 is one number with one uncertainty, by linear propagation.
@@ -358,8 +373,10 @@ def numeric(
         if covariance is not None and set(uncertain) & constant.free_symbols:
             slope = np.array([float(sp.diff(constant, c).subs(values)) for c in uncertain])
             std = float(np.sqrt(max(slope @ covariance @ slope, 0.0)))
-        if std is None and value == int(value) and abs(value) < 1e6:
+        if (exact or std is None) and value == int(value) and abs(value) < 1e6:
             return sp.Integer(int(value))
+        if exact:
+            return sp.Float(value, 17)
         written = digits(value, std)
         if written == "1":
             return sp.Integer(1 if value > 0 else -1)

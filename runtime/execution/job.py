@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib import import_module
@@ -11,15 +12,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from actionrun.compiler.findings import Equation, Findings, Section
+from actionrun.compiler.findings import Findings, Section
 from actionrun.compiler.program import Program
 from actionrun.runtime.environment.jax_setup import foreign_setup
 from actionrun.runtime.errors import Refused
 from actionrun.runtime.storage.atomic_write import encoded
+from actionrun.runtime.storage.run_folder import Folder
 from actionrun.runtime.sweep.points import Part
 from actionrun.spec import Swept
+from actionrun.spec.study import load
 from actionrun.spec.sweep.guided import Guide
 from actionrun.spec.text.files import is_file
+from actionrun.spec.text.source import Faults
+
+from .run_equation import RunEquation, run_equation
 
 
 @dataclass(frozen=True)
@@ -103,9 +109,29 @@ class Run:
     result: Mapping[str, Any]
     findings: Findings
 
-    @property
-    def equations(self) -> tuple[Equation, ...]:
-        return self.findings.equations
+    @cached_property
+    def equations(self) -> tuple[RunEquation, ...]:
+        """The equations of the report, each with `name`, `text`, `latex`, `values`, `sympy()` and
+        `function()`."""
+        return tuple(run_equation(one, self._moving) for one in self.findings.equations)
+
+    def sympy(self) -> dict[str, Any]:
+        """The equations as SymPy by their names; those that are no formula are left out, and
+        `equations[k].sympy()` says why."""
+        values: dict[str, Any] = {}
+        for equation in self.equations:
+            with suppress(Refused):
+                values[equation.name] = equation.sympy()
+        return values
+
+    @cached_property
+    def _moving(self) -> tuple[str, ...]:
+        """Coordinates and inputs of the study, as its folder has it."""
+        try:
+            study = load(Folder(self.folder).regular("resolved.toml"))
+        except (Faults, Refused):
+            return ()
+        return (*study.system.coordinates, *study.driven[0])
 
     @property
     def metrics(self) -> Mapping[str, Any]:

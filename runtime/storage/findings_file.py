@@ -96,7 +96,7 @@ def equation_data(equation: Equation) -> dict[str, Any]:
         "values": {
             symbol: {"value": value, "std": std} for symbol, (value, std) in equation.values.items()
         },
-    }
+    } | ({"exact": equation.exact} if equation.exact else {})
 
 
 def read(folder: Folder) -> Findings:
@@ -203,7 +203,7 @@ def _is_curve(curve: dict[str, Any]) -> bool:
 
 def _equation(data: dict[str, Any]) -> Equation:
     values = {symbol: (pair["value"], pair["std"]) for symbol, pair in data["values"].items()}
-    return Equation(data["name"], data["latex"], data["text"], values)
+    return Equation(data["name"], data["latex"], data["text"], values, data.get("exact", ""))
 
 
 def _figure_data(figure: Figure) -> dict[str, Any]:

@@ -25,7 +25,9 @@ class Optional:
 ANY = object()
 NUMBER = (float, None)
 VALUES = {str: {"value": NUMBER, "std": NUMBER}}
-EQUATION = {"name": str, "latex": str, "text": str, "values": VALUES}
+EQUATION = {
+    "name": str, "latex": str, "text": str, "values": VALUES, "exact": Optional(str),
+}  # fmt: skip
 METRICS = {str: (float, str, bool, None)}
 
 

@@ -370,3 +370,16 @@ def _keyed(text: str) -> dict[str, str]:
             label = f"{table}{key}=" if equals else f"{table}{number}: "
             lines[label] = value if equals else stripped
     return lines
+
+
+def finished_run(path: Path) -> Folder:
+    """The run that a path means: its folder, or the latest finished one below it."""
+    folder = Folder(path)
+    if folder.is_run:
+        if folder.finished:
+            return folder
+        raise Refused(f"the run in {path} is not finished. Run its study again to go on with it")
+    below = [run for run in runs_under(path) if run.finished]
+    if not below:
+        raise Refused(f"{path} is no run folder, and holds none that is finished")
+    return max(below, key=lambda run: run.result.stat().st_mtime)

@@ -46,18 +46,22 @@ MAX_DEPTH = 60
 MAX_LEVELS = 300  # of the tree: a sum of n terms has n levels
 MAX_ORDER = 9  # of a derivative
 INDEX_NAMES = ("i", "j", "k")
+Names = Mapping[str, tuple[str, int]]
+Limits = Mapping[str, tuple[int, int]]
 OPERANDS = ("number", "name", "(", "|")
 
 
 def parse(
-    expression: str, *, relation: bool = False, dotted: Mapping[str, tuple[str, int]] | None = None
-) -> Node:
+    expression: str, *, relation: bool = False, dotted: Names | None = None,
+    functions: Limits = FUNCTIONS,
+) -> Node:  # fmt: skip
     """The syntax tree of an expression.
 
     `relation` admits one equation or inequality. `dotted` says which names are derivatives in
-    words: `{"qdot": ("q", 1)}`. Raises `ExpressionFault`, and nothing else, whatever the text.
+    words: `{"qdot": ("q", 1)}`, `functions` least and most arguments of each. Raises
+    `ExpressionFault`, and nothing else, whatever the text.
     """
-    parser = Parser(expression, dotted or {})
+    parser = Parser(expression, dotted or {}, functions)
     tree = parser.whole(relation)
     if depth(tree) > MAX_LEVELS:
         raise ExpressionFault(
@@ -69,8 +73,9 @@ def parse(
 
 
 class Parser(Complaints):
-    def __init__(self, expression: str, dotted: Mapping[str, tuple[str, int]]):
+    def __init__(self, expression: str, dotted: Names, functions: Limits):
         self.expression = expression
+        self.functions = functions
         self.tokens = tokens(expression)
         self.dotted = dotted
         self.at = 0
@@ -311,7 +316,7 @@ class Parser(Complaints):
             return self.total_derivative(token, opening)
         if token.word == "sum":
             return self.many_body_sum(token, opening)
-        if token.word not in FUNCTIONS:
+        if token.word not in self.functions:
             raise self.no_function(token)
         arguments = [self.argument(opening)]
         while self.next.kind == ",":
@@ -319,7 +324,7 @@ class Parser(Complaints):
             arguments.append(self.argument(opening))
         closing = self.take()
         span = Span(token.span.start, closing.span.stop)
-        least, most = FUNCTIONS[token.word]
+        least, most = self.functions[token.word]
         if not least <= len(arguments) <= most:
             wanted = str(least) if least == most else f"{least} or more"
             raise ExpressionFault(

@@ -298,6 +298,7 @@ def _equations(front: Sequence[Law], best: Law) -> tuple[Equation, ...]:
             law.formula.latex,
             law.formula.text,
             _values(law.formula),
+            law.formula.exact,
         )
         for law in ordered
     )

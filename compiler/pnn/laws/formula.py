@@ -11,7 +11,14 @@ import numpy as np
 import sympy as sp
 from actionrun.compiler.pnn.genome import Layout
 from actionrun.compiler.pnn.genome_expression import network_outputs
-from actionrun.compiler.symbolic.printing import Rounded, digits, latex, spread, text
+from actionrun.compiler.symbolic.printing import (
+    Rounded,
+    digits,
+    exact_text,
+    latex,
+    spread,
+    text,
+)
 from actionrun.compiler.symbolic.vocabulary import symbol
 
 from .constant_units import PLAIN, ConstantUnit
@@ -114,14 +121,25 @@ class LawFormula:
 
     @property
     def sympy(self) -> str:
-        """The right side for SymPy, its numbers unrounded: columns as they stand in the file go in,
-        and what comes out is in the unit that the left side has there."""
+        """The right side for SymPy, its numbers unrounded: see `in_file_units`."""
+        return sp.sstr(self.in_file_units, full_prec=True)
+
+    @property
+    def exact(self) -> str:
+        """The law in the study language with every digit, in columns as they stand in the file."""
+        words = self.groups.words
+        return f"{exact_text(self.left, words)} = {exact_text(self.in_file_units, words)}"
+
+    @property
+    def in_file_units(self) -> sp.Expr:
+        """The right side with its numbers: columns as they stand in the file go in, and what comes
+        out is in the unit that the left side has there."""
         values = map(float, self.values)
         numbers = {c: sp.Float(v, 17) for c, v in zip(self.constants, values, strict=True)}
         units = self.groups.quantities.file_units
         columns = {symbol(n): sp.Float(f, 17) * symbol(n) for n, f in units.items() if f != 1}
         whole = self.groups.in_columns(self.expression).xreplace(numbers).xreplace(columns)
-        return sp.sstr(whole / units.get(str(self.left), 1), full_prec=True)
+        return whole / units.get(str(self.left), 1)
 
     @property
     def text(self) -> str:

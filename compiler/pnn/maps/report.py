@@ -122,6 +122,7 @@ def _limits(model: MapModel, limit: ContinuumLimit | None) -> tuple[Equation, ..
             Equation(
                 "Inverse mass as dt goes to 0", rf"\frac{{1}}{{m{suffix}}} = {value:.8g}",
                 f"1/m{suffix} = {value:.8g}", {f"1/m{suffix}": (value, None)},
+                f"1/m{suffix} = {value!r}",
             )
         )  # fmt: skip
         if model.system.damped:
@@ -130,6 +131,7 @@ def _limits(model: MapModel, limit: ContinuumLimit | None) -> tuple[Equation, ..
                 Equation(
                     "Damping rate as dt goes to 0", rf"\frac{{\gamma}}{{m{suffix}}} = {rate:.6g}",
                     f"gamma/m{suffix} = {rate:.6g}", {f"gamma/m{suffix}": (rate, None)},
+                    f"gamma/m{suffix} = {rate!r}",
                 )
             )  # fmt: skip
     return tuple(equations)
