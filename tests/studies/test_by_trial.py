@@ -142,6 +142,51 @@ def test_a_phase_for_each_of_ten_trials(tmp_path):
     assert all(check.passed for check in done.findings.checks)
 
 
+TEN = """study = "family"
+[system]
+coordinates = ["q"]
+lagrangian = "l^2*q'^2/2 + l*g*cos(q)"
+[coefficients]
+g = [5.0, 15.0]
+%s
+[integrator]
+dt = 0.05
+[data]
+files = "run*.csv"
+columns = { t = "t", q = "q" }
+%s
+[network]
+kind = "none"
+"""
+
+
+@pytest.mark.slow
+def test_ten_pendulums_in_ten_files_give_one_g(tmp_path):
+    """Of lengths that are known, and of lengths that a ruler gives to 1 mm."""
+    dice = np.random.default_rng(8)
+    lengths = dice.uniform(0.3, 1.2, 10)
+    for k, length in enumerate(lengths):
+        q = angle(9.81, length, dice.uniform(0.2, 0.6), dice.uniform(-0.5, 0.5))
+        rows = zip(T.tolist(), (q + 0.002 * dice.normal(size=len(T))).tolist(), strict=True)
+        text = "\n".join(["t,q", *(f"{t},{one}" for t, one in rows), ""])
+        (tmp_path / f"run{k:02}.csv").write_text(text)
+    measured = (lengths + 0.001 * dice.normal(size=10)).round(4).tolist()
+    priors = ", ".join(f'"normal({length}, 0.001)"' for length in measured)
+    fits = {}
+    for name, own, known in (
+        ("known", "", f"constants = {{ l = {lengths.tolist()} }}"),
+        ("ruled", f'l = {{ range = [0.1, 2.0], per = "trial", prior = [{priors}] }}', ""),
+    ):
+        study = loads(TEN % (own, known), folder=tmp_path)
+        fits[name] = run(study, out=tmp_path / name).result["coefficients"]["g"]
+    for g in fits.values():
+        assert abs(g["value"] - 9.81) < 3.5 * g["std"]
+    # what the rulers leave open: of each pendulum g to 1 mm of its length
+    ruler = 9.81 * 0.001 / np.linalg.norm(lengths)
+    expected = np.hypot(fits["known"]["std"], ruler)
+    assert abs(fits["ruled"]["std"] / expected - 1) < 0.1
+
+
 def test_a_bound_holds_none_that_is_by_trial(tmp_path):
     (tmp_path / "phases.csv").write_text("t,trial,q\n0,1,0\n")
     text = PHASES.replace("[coefficients]", 'constraints = ["phase > 2*c"]\n[coefficients]')
