@@ -24,6 +24,7 @@ from actionrun.compiler.numerics.inference.residual_tests import (
     ljung_box,
     model_free_noise,
 )
+from actionrun.compiler.numerics.inference.smoothing import smoothing_spline
 from actionrun.compiler.numerics.inference.weak_solution import bounded_solution, spectral_peaks
 from actionrun.compiler.numerics.optimizers.block_least_squares import (
     BlockResiduals,
@@ -31,6 +32,7 @@ from actionrun.compiler.numerics.optimizers.block_least_squares import (
     block_least_squares,
 )
 from scipy import stats
+from scipy.interpolate import make_smoothing_spline
 from scipy.optimize import least_squares, lsq_linear
 
 DICE = np.random.default_rng(20)
@@ -207,3 +209,22 @@ def test_chains_have_the_moments_of_their_density_and_know_when_they_have_not_mi
     assert x.mean() == pytest.approx(mean, abs=5 * std / np.sqrt(size))
     assert x.std() == pytest.approx(std, rel=0.1)
     assert split_r_hat(x) < 1.02 < split_r_hat(x + np.arange(8))
+
+
+@pytest.mark.parametrize(("count", "sets"), [(40, 15), (200, 5), (900, 1)])
+def test_smoothing_is_near_the_best_there_is(count, sets):
+    """Errors of cross-validated splines beside those of the best of SciPy's, which knows the
+    truth; of random sums of waves at random times. Never are they those of the samples or worse:
+    of few samples cross-validation may smooth too little."""
+    dice, ratios, noise = np.random.default_rng(count), [], 0.1
+    for _ in range(sets):
+        t = np.sort(dice.uniform(0, 1, count)) + 1e-6 * np.arange(count)
+        waves = [(dice.normal(), dice.uniform(1, count / 8), dice.uniform(0, 6)) for _ in range(3)]
+        truth = sum(size * np.cos(rate * t + phase) for size, rate, phase in waves)
+        samples = truth + noise * dice.normal(size=count)
+        best = min(np.sum((make_smoothing_spline(t, samples, lam=10.0**e)(t) - truth) ** 2)
+                   for e in range(-14, 0))  # fmt: skip
+        left = np.sum((smoothing_spline(t, samples)(t) - truth) ** 2)
+        assert left < 1.001 * np.sum((samples - truth) ** 2)
+        ratios.append(np.sqrt(left / best))
+    assert np.median(ratios) < 1.3

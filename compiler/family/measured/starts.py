@@ -12,6 +12,7 @@ import sympy as sp
 from actionrun.compiler.family.bounds import Ranges
 from actionrun.compiler.family.observations import ObservedMotions
 from actionrun.compiler.numerics.inference.driving import Driving
+from actionrun.compiler.numerics.inference.smoothing import smoothing_spline
 from actionrun.compiler.numerics.inference.weak_form import (
     SampledMotion,
     WeakForm,
@@ -27,7 +28,7 @@ from actionrun.compiler.numerics.inference.weak_solution import (
 )
 from actionrun.compiler.numerics.integrators.shooting import BatchIntegrator
 from actionrun.compiler.symbolic.lagrangian_system import LagrangianSystem
-from scipy.interpolate import BSpline, CubicSpline, make_smoothing_spline
+from scipy.interpolate import CubicSpline
 
 STARTS = 64  # random starting points of the weak form
 DRAWS = 512  # of the coefficients that a law is not linear in
@@ -90,7 +91,7 @@ def _smoothed(t: np.ndarray, x: np.ndarray, size: float) -> Curve:
     Numer. Math. 31, 377, 1979)."""
     span, middle = t[-1] - t[0], float(np.mean(x))
     try:
-        spline: BSpline = make_smoothing_spline((t - t[0]) / span, (x - middle) / size)
+        spline = smoothing_spline((t - t[0]) / span, (x - middle) / size)
     except (ValueError, np.linalg.LinAlgError):
         return CubicSpline(t, x)
     if not np.isfinite(spline.c).all():
