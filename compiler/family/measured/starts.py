@@ -35,6 +35,8 @@ DRAWS = 512  # of the coefficients that a law is not linear in
 REPEATS = 6  # sets of noise added to see its bias
 MOST_SAMPLES = 3000  # of the trials that the weak form sees: it only starts the fit
 PEAKS = 6  # of the spectrum
+PHASES = 6  # of a wave that are tried
+MOST_FREQUENCIES = 200
 LEAST = 5  # samples of a curve
 AT_ONCE = 4  # starting points that are tried together
 APART = 1e-3  # relative difference of two starting points that are two
@@ -162,6 +164,19 @@ def frequencies(symbolic: LagrangianSystem) -> dict[int, float]:
     return result
 
 
+def phases(symbolic: LagrangianSystem) -> dict[int, float]:
+    """Coefficients that are the phase of waves, and nothing else, with their periods."""
+    parts = [e for e in (symbolic.lagrangian, symbolic.nonconservative) if e is not None]
+    waves = sorted({w for e in parts for w in e.atoms(sp.sin, sp.cos)}, key=str)
+    rest = [e.xreplace({w: sp.Dummy() for w in waves}) for e in parts]
+    result = {}
+    for k, c in enumerate(symbolic.coefficients):
+        slopes = [sp.diff(w.args[0], c) for w in waves if w.has(c)]
+        if slopes and not any(e.has(c) for e in rest) and all(s.is_number for s in slopes):
+            result[k] = 2 * np.pi / min(abs(float(s)) for s in slopes)
+    return result
+
+
 @dataclass(frozen=True)
 class Starter:
     """What finds starting points: the integrator, its constants, the bounds, the seed; `noise` of
@@ -196,13 +211,14 @@ class Starter:
                     found += linear_solutions(designs, low, high)
             starts = drawn[:, :STARTS]
         else:
-            drawn = self._with_peaks(drawn, chosen)
+            drawn = self._with_waves(drawn, chosen)
             drawn, costs = projected_draws(self._rows(smooth), linear, drawn, low, high)
             starts = drawn[:, np.argsort(costs, kind="stable")[:STARTS]]
-        fit = weak_fit(self.ggl, smooth, self.fixed, jnp.asarray(starts),
-                       jnp.asarray(low[:, None]), jnp.asarray(high[:, None]))  # fmt: skip
-        cost = np.where(np.isfinite(np.asarray(fit.cost)), np.asarray(fit.cost), np.inf)
-        found += [np.asarray(fit.x)[:, lane] for lane in np.argsort(cost, kind="stable")]
+        x, cost = self._searched(smooth, starts)
+        if (again := self._turned(x)) is not None:
+            other, of_other = self._searched(smooth, again)
+            x, cost = np.where(of_other < cost, other, x), np.minimum(cost, of_other)
+        found += [x[:, lane] for lane in np.argsort(cost, kind="stable")]
         best = _distinct(found, high - low)
         # the weak form may be wrong where samples are sparse: later ones begin anywhere
         later = [*best[AT_ONCE : AT_ONCE + 2], *starts.T]
@@ -259,21 +275,47 @@ class Starter:
             result.append(self._design(self._weak(chosen, curves), linear))
         return result
 
-    def _with_peaks(self, drawn: np.ndarray, chosen: list[SmoothMotion]) -> np.ndarray:
-        """Draws, half of them with a peak of the spectrum for each frequency of a drive."""
-        drawn, dice = drawn.copy(), np.random.default_rng(self.seed)
+    def _with_waves(self, drawn: np.ndarray, chosen: list[SmoothMotion]) -> np.ndarray:
+        """Draws, and for a drive's unknown frequency more: over its range, as densely as the
+        longest motion tells frequencies apart, and about the peaks of the spectrum; each with
+        PHASES values of an unknown phase."""
+        low, high, dice = self.within.low, self.within.high, np.random.default_rng(self.seed)
+        turns, more = phases(self.symbolic), [drawn]
+        longest = max(chosen, key=lambda m: m.times[-1] - m.times[0])
+        t = np.linspace(longest.times[0], longest.times[-1], max(4 * len(longest.times), 64))
         for k, factor in frequencies(self.symbolic).items():
-            longest = max(chosen, key=lambda m: m.times[-1] - m.times[0])
-            t = np.linspace(longest.times[0], longest.times[-1], max(4 * len(longest.times), 64))
+            apart = np.pi / (2 * (t[-1] - t[0]) * factor)
+            count = int(np.clip((high[k] - low[k]) / apart, 16, MOST_FREQUENCIES))
             peaks = np.concatenate([spectral_peaks(t, f(t), PEAKS) for f in longest.smooth])
             peaks = peaks / factor
-            peaks = peaks[(peaks >= self.within.low[k]) & (peaks <= self.within.high[k])]
-            if len(peaks):
-                half = drawn.shape[1] // 2
-                width = 0.5 / ((t[-1] - t[0]) * factor)
-                near = dice.choice(peaks, half) + width * dice.normal(size=half)
-                drawn[k, :half] = np.clip(near, self.within.low[k], self.within.high[k])
-        return drawn
+            tried = np.concatenate([low[k] + (high[k] - low[k]) * (np.arange(count) + 0.5) / count,
+                                    peaks[(peaks >= low[k]) & (peaks <= high[k])]])  # fmt: skip
+            lanes = np.repeat(tried, PHASES if turns else 1)
+            part = self.within.coefficients(dice.uniform(size=(len(low), len(lanes))))
+            part[k] = lanes
+            for j, period in turns.items():
+                first = (low[j] + high[j] - min(period, high[j] - low[j])) / 2
+                share = (np.arange(len(lanes)) % PHASES + 0.5) / PHASES
+                part[j] = first + min(period, high[j] - low[j]) * share
+            more.append(part)
+        return np.concatenate(more, axis=1)
+
+    def _searched(self, weak: WeakForm, starts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Coefficients (k, lanes) of least weak residuals from starting points, and their costs."""
+        ends = jnp.asarray(self.within.low[:, None]), jnp.asarray(self.within.high[:, None])
+        fit = weak_fit(self.ggl, weak, self.fixed, jnp.asarray(starts), *ends)
+        cost = np.asarray(fit.cost)
+        return np.asarray(fit.x), np.where(np.isfinite(cost), cost, np.inf)
+
+    def _turned(self, x: np.ndarray) -> np.ndarray | None:
+        """Coefficients (k, lanes) with phases that ended at a bound one period from there; None
+        where there are none."""
+        low, high, result = self.within.low, self.within.high, x.copy()
+        for j, period in phases(self.symbolic).items():
+            result[j] = np.where(x[j] <= low[j], low[j] + period, result[j])
+            result[j] = np.where(x[j] >= high[j], high[j] - period, result[j])
+            result[j] = np.clip(result[j], low[j], high[j])
+        return None if (result == x).all() else result
 
 
 def are_apart(x: np.ndarray, y: np.ndarray, width: np.ndarray) -> bool:
