@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 from actionrun.compiler.family.fit import Fitting
 from actionrun.compiler.family.measured.noise import first_noise
+from actionrun.compiler.family.measured.starts import frequencies, phases
 from actionrun.compiler.numerics.inference.driving import piecewise
 from actionrun.compiler.numerics.inference.trajectory_residual import modelled
+from actionrun.compiler.symbolic.lagrangian_system import lagrangian_system
 from actionrun.spec import Faults, loads
 from hypothesis import given
 from hypothesis import strategies as st
@@ -207,3 +209,20 @@ def test_ten_pendulums_give_one_g():
     fit = solver(PENDULUMS.replace("LENGTHS", '"l"'), data).fit(lambda *_: None)
     std = float(np.sqrt(fit.solution.inverse[0, 0]))
     assert abs(fit.x[0] - 9.81) < 3 * std and std < 0.01
+
+
+def test_frequencies_and_phases_of_a_drive_are_seen():
+    """F cos(w t + phi) and its double angle: a phase has the period of the slowest wave; one that
+    stands elsewhere too is none."""
+    law = "q'^2/2 - k*q^2/2 + F*cos(2*w*t + phi)*q + F*sin(w*t + phi/2)*q + k*a*cos(q - a)"
+    names = {"k": 0, "F": 1, "w": 2, "phi": 3, "a": 4}
+    ranges = "\n".join(f"{name} = [0.1, 9.0]" for name in names)
+    text = (
+        f'study = "family"\n[system]\ncoordinates = ["q"]\nlagrangian = "{law}"\n[coefficients]\n'
+        f"{ranges}\n[start]\nposition = {{ q = 1.0 }}\nvelocity = {{ q = 0.0 }}\n"
+        "[integrator]\ndt = 0.1\nsteps = 10\n"
+    )
+    symbolic = lagrangian_system(loads(text))
+    assert [c.name for c in symbolic.coefficients] == [*names]
+    assert frequencies(symbolic).keys() == {names["w"]}
+    assert phases(symbolic) == pytest.approx({names["phi"]: 4 * np.pi})

@@ -312,6 +312,8 @@ class Starter:
         where there are none."""
         low, high, result = self.within.low, self.within.high, x.copy()
         for j, period in phases(self.symbolic).items():
+            if period > 1.01 * (high[j] - low[j]):
+                continue  # the range is a part of a turn
             result[j] = np.where(x[j] <= low[j], low[j] + period, result[j])
             result[j] = np.where(x[j] >= high[j], high[j] - period, result[j])
             result[j] = np.clip(result[j], low[j], high[j])
