@@ -25,7 +25,11 @@ from actionrun.compiler.numerics.inference.residual_tests import (
     model_free_noise,
 )
 from actionrun.compiler.numerics.inference.smoothing import smoothing_spline
-from actionrun.compiler.numerics.inference.weak_solution import bounded_solution, spectral_peaks
+from actionrun.compiler.numerics.inference.weak_solution import (
+    bounded_solution,
+    bounded_solutions,
+    spectral_peaks,
+)
 from actionrun.compiler.numerics.optimizers.block_least_squares import (
     BlockResiduals,
     Unknowns,
@@ -209,6 +213,16 @@ def test_chains_have_the_moments_of_their_density_and_know_when_they_have_not_mi
     assert x.mean() == pytest.approx(mean, abs=5 * std / np.sqrt(size))
     assert x.std() == pytest.approx(std, rel=0.1)
     assert split_r_hat(x) < 1.02 < split_r_hat(x + np.arange(8))
+
+
+def test_bounded_solutions_at_once_are_those_one_by_one():
+    dice, low, high = np.random.default_rng(3), np.full(3, -1.0), np.full(3, 1.5)
+    M = dice.normal(size=(60, 20, 4)) * 10.0 ** dice.uniform(-6, 6, (60, 1, 4))
+    M[:5, :, 3] = 0  # nothing but a direction
+    normals = np.einsum("dri,drj->dij", M, M)
+    for normal, own in zip(normals, bounded_solutions(normals, low, high), strict=True):
+        one = bounded_solution(normal, low, high)
+        assert one is not None and own == pytest.approx(one, rel=1e-9, abs=1e-12)
 
 
 @pytest.mark.parametrize(("count", "sets"), [(40, 15), (200, 5), (900, 1)])

@@ -21,6 +21,7 @@ from scipy.optimize import lsq_linear
 from .weak_form import WeakForm, weak_terms
 
 CHUNK = 32  # draws of the other coefficients in one call
+RIDGE = 1e-15  # of scaled normal equations: so that none is singular
 LEAST_EIGENVALUE = 1e-12  # of corrected normal equations: below it the correction went too far
 
 
@@ -84,6 +85,29 @@ def bounded_solution(
     return np.clip(found.x * scale[n] / scale[:n], low, high)
 
 
+def bounded_solutions(
+    normals: Float[np.ndarray, "draws columns columns"], low: np.ndarray, high: np.ndarray
+) -> list[Float[np.ndarray, " columns-1"] | None]:
+    """`bounded_solution` of each, those that lie within their bounds all at once."""
+    n = normals.shape[1] - 1
+    diagonal = np.einsum("dii->di", normals)
+    scale = np.sqrt(np.where(diagonal > 0, diagonal, 1))
+    matrix = normals / (scale[:, :, None] * scale[:, None, :])
+    width = np.maximum(np.abs(low), np.abs(high))
+    sound = np.isfinite(matrix).all(axis=(1, 2))
+    most = np.max(np.sqrt(np.maximum(diagonal[:, :n], 0)) * width, axis=1, initial=0.0)
+    sound &= np.sqrt(np.maximum(diagonal[:, n], 0)) > 1e-9 * most
+    inner = np.where(sound[:, None, None], matrix[:, :n, :n], np.eye(n))
+    right = np.where(sound[:, None], -matrix[:, :n, n], 0.0)
+    values = np.linalg.solve(inner + RIDGE * np.eye(n), right[..., None])[..., 0]
+    values = values * scale[:, n:] / scale[:, :n]
+    inside = sound & ((values >= low) & (values <= high)).all(axis=1)
+    return [
+        value if fine else bounded_solution(normal, low, high)
+        for value, fine, normal in zip(values, inside, normals, strict=True)
+    ]
+
+
 def _homogeneous(matrix, scale, low, high) -> np.ndarray | None:
     direction = np.linalg.eigh(matrix)[1][:, 0] / scale
     best = None
@@ -129,11 +153,16 @@ def projected_draws(
         part = draws[:, first : first + CHUNK]
         short = CHUNK - part.shape[1]
         part = np.concatenate([part, np.repeat(part[:, -1:], short, axis=1)], axis=1)
-        for lane, design in enumerate(linear_design(rows, linear, part)[: CHUNK - short]):
-            if not np.isfinite(design).all():
+        designs = linear_design(rows, linear, part)[: CHUNK - short]
+        finite = np.isfinite(designs).all(axis=(1, 2))
+        designs = np.where(finite[:, None, None], designs, 0.0)
+        found: list[np.ndarray | None] = [None] * len(designs)
+        if len(index):
+            found = bounded_solutions(np.einsum("dri,drj->dij", designs, designs), *ends)
+        for lane, (design, c) in enumerate(zip(designs, found, strict=True)):
+            if not finite[lane]:
                 continue
             if len(index):
-                c = bounded_solution(design.T @ design, *ends)
                 if c is None:
                     continue
                 solved[index, first + lane] = c
