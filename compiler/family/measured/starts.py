@@ -39,7 +39,7 @@ PHASES = 6  # of a wave that are tried
 MOST_FREQUENCIES = 200
 LEAST = 5  # samples of a curve
 AT_ONCE = 4  # starting points that are tried together
-APART = 1e-3  # relative difference of two starting points that are two
+APART = 1e-2  # relative difference of two starting points that are two
 
 Curve = Callable[..., np.ndarray]
 
