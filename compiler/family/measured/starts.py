@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import jax
 import jax.numpy as jnp
@@ -54,6 +55,12 @@ class SmoothMotion:
     exact: tuple[CubicSpline, ...]
     times: np.ndarray
     momenta: tuple[np.ndarray, np.ndarray] | None
+
+    @cached_property
+    def rate(self) -> float:
+        """The typical angular frequency of the fastest coordinate."""
+        each = [(np.std(f(self.times, 1)), np.std(f(self.times))) for f in self.smooth]
+        return float(max((v / q for v, q in each if q > 0), default=0.0))
 
 
 def smooth_motions(o: ObservedMotions, n: int) -> dict[int, SmoothMotion]:
@@ -235,7 +242,7 @@ class Starter:
     def _weak(self, chosen: list[SmoothMotion], curves) -> WeakForm:
         spacing = float(np.median(np.concatenate([np.diff(m.times) for m in chosen])))
         motions = [
-            SampledMotion(c, m.times, m.momenta, self._driven(m.trial))
+            SampledMotion(c, m.times, m.momenta, self._driven(m.trial), m.rate)
             for m, c in zip(chosen, curves, strict=True)
         ]
         mass = np.ones(len(self.noise))

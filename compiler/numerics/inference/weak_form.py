@@ -71,12 +71,14 @@ def _with_driven(theta: jax.Array, driven: jax.Array | None) -> jax.Array:
 class SampledMotion(NamedTuple):
     """A motion as it was seen: curves of its coordinates, each a function of times with its
     derivatives (as SciPy's splines are), at times between which points are put; momenta (rows, n)
-    at their times, if any; driven constants (m, times) of the law as a function of times."""
+    at their times, if any; driven constants (m, times) of the law as a function of times; its
+    typical angular frequency, 0 where that is not known."""
 
     curves: tuple[Callable[..., np.ndarray], ...]
     times: np.ndarray
     momenta: tuple[np.ndarray, np.ndarray] | None = None
     driven: Callable[[np.ndarray], np.ndarray] | None = None
+    rate: float = 0.0
 
 
 class SplinedMotion(NamedTuple):
@@ -105,11 +107,14 @@ def test_functions(
     high: float,
     spacing: float,
     windows: int = WINDOWS,
+    rate: float = 0.0,
 ) -> tuple[Float[np.ndarray, "tests points"], Float[np.ndarray, "tests points"]]:
     """Test functions (1 - u^2)^4 and their slopes on points t, at widths in powers of two.
 
-    Each is divided by the norm of its second derivative, which is how white noise of the positions
-    enters its equation, so that all have the same weight.
+    White noise of the positions enters the equation of a motion of some `rate` (angular frequency)
+    by f'' + rate^2 f, and by rate f' where it is damped: each is divided by the norm of these, so
+    that all have the same weight. Without the rate, wide windows, in which a fast motion is
+    averaged away and its noise is not, would count most.
     """
     functions, slopes = [], []
     width = 3 * spacing
@@ -121,7 +126,8 @@ def test_functions(
         base = np.where(inside, 1 - u**2, 0)
         f, df = base**4, -8 * u * base**3 / half
         ddf = (-8 * base**3 + 48 * u**2 * base**2) / half**2
-        norm = np.sqrt((ddf**2 * weight).sum(axis=1, keepdims=True)) + 1e-300
+        noise = ddf**2 + 2 * rate**2 * df**2 + rate**4 * f**2 if rate else ddf**2
+        norm = np.sqrt((noise * weight).sum(axis=1, keepdims=True)) + 1e-300
         enough = inside.sum(axis=1) >= 8
         functions.append((f * weight / norm)[enough])
         slopes.append((df * weight / norm)[enough])
@@ -148,7 +154,7 @@ def weak_form(
         points = (times[:-1, None] + np.diff(times)[:, None] * inner).ravel()
         spacing = float(np.median(np.diff(times)))
         f, df = test_functions(points, _lengths(times, len(points)), times[0], times[-1], spacing,
-                               windows)  # fmt: skip
+                               windows, motion.rate)  # fmt: skip
         q.append(np.stack([curve(points) for curve in motion.curves]))
         v.append(np.stack([curve(points, 1) for curve in motion.curves]))
         t.append(points)
