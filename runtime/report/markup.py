@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from html import escape
 from urllib.parse import quote
 
@@ -33,6 +34,26 @@ def values_html(values: Mapping[str, tuple[float | None, float | None]]) -> str:
         for symbol, (value, std) in values.items()
     )
     return table_html(Table("", "", ("symbol", "value", "unrounded"), rows))
+
+
+def of_coefficients(table: Table) -> bool:
+    """Whether a table holds the coefficients of a fit: name, value, deviation, and perhaps unit."""
+    return table.header[:3] == ("coefficient", "value", "standard deviation") and all(
+        isinstance(row[0], str) and all(isinstance(x, float | int | None) for x in row[1:3])
+        for row in table.rows
+    )
+
+
+def coefficients_html(table: Table) -> str:
+    """The table of a fit's coefficients (name, value, deviation, unit where there are units), as
+    they are quoted, and unrounded."""
+    rows = tuple(
+        (name, with_error(value, std), *unit, None if value is None else repr(float(value)))
+        for name, value, std, *unit in table.rows
+    )
+    units = ("unit",) * (len(table.header) - 3)
+    return table_html(replace(table, header=("coefficient", "value", *units, "unrounded"),
+                              rows=rows))  # fmt: skip
 
 
 def toml_html(text: str) -> str:

@@ -30,7 +30,9 @@ from .document import document
 from .figures import parts, svg
 from .inert_text import inert
 from .markup import (
+    coefficients_html,
     equation_html,
+    of_coefficients,
     pairs_html,
     table_html,
     text_html,
@@ -166,17 +168,26 @@ def _asked(asked: Sequence[Section], study: str, command: str) -> str:
 
 def _results(findings: Findings, hero: Equation | None) -> str:
     """Each equation once, the hero's not again; after each group of equations one table of the
-    values they share; then tables and metrics."""
+    values they share, but for those that a table of coefficients has; then tables and metrics."""
     pieces: list[str] = []
+    told = {row[0] for table in findings.tables if of_coefficients(table) for row in table.rows}
     for group in _by_values(findings.equations):
         pieces += [
             equation_html(equation)
             for equation in group
             if hero is None or equation.latex != hero.latex
         ]
-        values = {name: value for equation in group for name, value in equation.values.items()}
+        values = {
+            name: value for equation in group for name, value in equation.values.items()
+            if name not in told
+        }  # fmt: skip
         pieces += [values_html(values)] if values else []
-    pieces += [table_html(table, _pages(table, findings)) for table in findings.tables]
+    pieces += [
+        coefficients_html(table)
+        if of_coefficients(table)
+        else table_html(table, _pages(table, findings))
+        for table in findings.tables
+    ]
     if findings.metrics:
         table = Table("", "All metrics", ("metric", "value"), tuple(findings.metrics.items()))
         pieces.append(table_html(table))

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from xml.etree import ElementTree
 
 import numpy as np
 import pytest
-from actionrun.compiler.findings import Axis, Curve, Figure, Panel
+from actionrun.compiler.findings import Axis, Curve, Figure, Panel, Table
 from actionrun.runtime.errors import Refused
 from actionrun.runtime.report.figures import inline, parts, svg
+from actionrun.runtime.report.markup import coefficients_html, of_coefficients
 from actionrun.runtime.report.mathml import mathml
 from actionrun.runtime.report.page import write_report
 from actionrun.runtime.runner import run
@@ -194,3 +196,15 @@ def test_damaged_findings_are_refused(folder, tmp_path):
     (copy / "findings.json").write_text((folder / "findings.json").read_text()[:-100])
     with pytest.raises(Refused, match=r"findings\.json is missing or damaged"):
         write_report(Folder(copy))
+
+
+def test_a_table_of_coefficients_quotes_each_once_and_says_it_unrounded():
+    header = ("coefficient", "value", "standard deviation", "unit")
+    rows = (("k", 2.249637467535166, 0.0008, "N/m"), ("c", None, None, "N*s/m"))
+    table = Table("coefficients", "", header, rows)
+    assert of_coefficients(table)
+    html = coefficients_html(table)
+    assert "2.24964 ± 0.00080" in html and "2.249637467535166" in html and "not determined" in html
+    for strange in (("k", "<b>", 0.1, ""), (1.0, 1.0, 1.0, "")):
+        assert not of_coefficients(replace(table, rows=(strange,)))
+    assert not of_coefficients(replace(table, header=("coefficient", "value"), rows=(("k", 1.0),)))
