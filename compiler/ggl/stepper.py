@@ -42,7 +42,8 @@ def _start(
     q, moving = given.q, given.given == "velocity"
     if system.body_count:
         v = given.speed if moving else np.zeros(q.shape)
-        p, inverse = map(np.asarray, _momenta(arrays, *map(jax.device_put, (q, v)), theta))
+        moved = _momenta(arrays, jax.device_put(q), jax.device_put(v), theta)
+        p, inverse = map(np.asarray, moved)
         require_masses(system.words, inverse)
         return q, p if moving else given.speed
     if not moving:

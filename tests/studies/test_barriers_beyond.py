@@ -166,7 +166,7 @@ def test_an_atom_between_two_in_a_bath(tmp_path):
     text += "start = { x = 0.74, y = 1.3 }\nend = { x = 3.0, y = -1.3 }\n"
     metrics = metrics_of(tmp_path, text + PATH)
     wells = [minimize(law, q, tol=1e-12).x for q in ((0.74, 1.3), (3.0, -1.3))]
-    right = flooded(lambda x, y: law((x, y)), (0.4, -4.0), (3.4, 4.0), *wells, 1500)
+    right = flooded(lambda x, y: law((x, y)), (0.4, -4.0), (3.4, 4.0), wells[0], wells[1], 1500)
     assert metrics["start_energy"] == pytest.approx(law(wells[0]), abs=1e-8)
     assert metrics["end_energy"] == pytest.approx(law(wells[1]), abs=1e-8)
     assert metrics["saddle_energy"] == pytest.approx(right, abs=2e-4)

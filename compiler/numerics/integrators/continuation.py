@@ -138,8 +138,8 @@ def samples(of: Continuation, ends: StepEnds, which, s, forward, h, theta) -> Sa
         part = StepEnds(*(x[..., index] for x in ends))
         count = min(BATCH, len(s) - first)
         # as arrays: Python numbers would be compiled in
-        numbers = jax.device_put((count, h))
-        done = _sampled(of, part, which[index], s[index], forward[index], *numbers, theta)
+        count_, h_ = jax.device_put((count, h))
+        done = _sampled(of, part, which[index], s[index], forward[index], count_, h_, theta)
         parts.append([np.asarray(x)[..., :count] for x in done])
     return Sample(*(np.concatenate(x, axis=-1) for x in zip(*parts, strict=True)))
 

@@ -14,7 +14,6 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from actionrun.compiler.numerics.array_types import AnyArray
 from jaxtyping import Array, Float
 
 from .chebyshev import basis
@@ -48,8 +47,8 @@ def path_matrices(modes: int, s: Float[np.ndarray, " points"]) -> PathMatrices:
 
 
 def path_state(
-    q: Float[AnyArray, "k ..."], w: Float[AnyArray, "k modes ..."], h, s
-) -> tuple[Float[AnyArray, "k ..."], Float[AnyArray, "k ..."]]:
+    q: Float[Array | np.ndarray, "k ..."], w: Float[Array | np.ndarray, "k modes ..."], h, s
+):
     """Positions and rates at s (...) of steps from q with the Legendre coefficients w of their
     rates."""
     x = 2 * s - 1
@@ -149,10 +148,10 @@ class StepPaths(eqx.Module):
 @eqx.filter_jit
 def survey(
     paths: StepPaths,
-    q: Float[Array, "rows k"],
-    p: Float[Array, "rows k"],
-    t: Float[Array, " rows"],
-    V: Float[Array, "steps k nodes"],
+    q: Float[Array | np.ndarray, "rows k"],
+    p: Float[Array | np.ndarray, "rows k"],
+    t: Float[Array | np.ndarray, " rows"],
+    V: Float[Array | np.ndarray, "steps k nodes"],
     count,
     h,
     theta,
@@ -208,9 +207,7 @@ def _survey(paths: StepPaths, q, p, t, V, h, theta) -> Survey:
 
 
 @eqx.filter_jit
-def coefficients(
-    paths: StepPaths, q: Float[Array, "rows k"], p: Float[Array, "rows k"], t, V, h, theta
-) -> Float[Array, "k modes steps"]:
+def coefficients(paths: StepPaths, q, p, t, V, h, theta) -> Float[Array, "k modes steps"]:
     return paths.coefficients(q, p, t, V, h, theta)[0]
 
 

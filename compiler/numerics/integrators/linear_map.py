@@ -50,7 +50,7 @@ def step_map(
     mechanics: Mechanics,
     r: int,
     h: float,
-    theta: Float[Array, " k"],
+    theta: Float[Array | np.ndarray, " k"],
     charges: CoordinateCharges | None = None,
     dtype: DTypeLike = np.float64,
 ) -> Map:

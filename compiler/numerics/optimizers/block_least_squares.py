@@ -265,12 +265,12 @@ def block_least_squares(
     rounding = (ROUNDING * eps) ** 2 * count_rows[0] * count_rows[1]
     empty = jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), jax.eval_shape(at, x)[1])
     x, _, normal, last = jax.lax.while_loop(
-        lambda s: ~jnp.all(s[-1].done) & (s[-1].count <= iterations), body,
+        lambda s: ~jnp.all(s[-1].done) & (s[-1].tried <= iterations), body,
         (x, x, empty, Progress.start((lanes,), dtype)),
     )  # fmt: skip
     at_bound = outward(x.shared, normal.shared_gradient, low, high)
     converged = last.done & jnp.isfinite(last.cost)
-    fit = BlockFit(x, last.cost, normal, at_bound, last.count - 1, converged)
+    fit = BlockFit(x, last.cost, normal, at_bound, last.tried - 1, converged)
     if inequalities is None:
         return fit
     free = ~at_bound

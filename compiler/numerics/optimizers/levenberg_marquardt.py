@@ -53,7 +53,7 @@ class Progress(NamedTuple):
     cost: Float[Array, "..."]
     damping: Float[Array, "..."]
     done: Bool[Array, "..."]
-    count: Int[Array, ""]
+    tried: Int[Array, ""]
 
     @classmethod
     def start(cls, batch: tuple[int, ...], dtype: jnp.dtype) -> Progress:
@@ -69,7 +69,7 @@ class Progress(NamedTuple):
         rounding: float | jax.Array,
     ) -> tuple[Progress, Bool[Array, "..."]]:
         """After steps of a relative `size` to a `cost`, and which of them are taken."""
-        eps, first = jnp.finfo(cost.dtype).eps, self.count == 0
+        eps, first = jnp.finfo(cost.dtype).eps, self.tried == 0
         better = (cost < self.cost) | first
         still = ~better & ((self.damping > 1e10) | (size <= 1e-16))
         flat = jnp.abs(cost - self.cost) <= FLAT * eps * self.cost
@@ -78,7 +78,7 @@ class Progress(NamedTuple):
         cost = jnp.where(keep, cost, self.cost)
         damping = jnp.where(first, self.damping, DAMPING.next(self.damping, better))
         ended = jnp.where(first, ~jnp.isfinite(cost), still | small) | (cost <= rounding)
-        return Progress(cost, damping, self.done | ended, self.count + 1), keep
+        return Progress(cost, damping, self.done | ended, self.tried + 1), keep
 
 
 def outward(
@@ -141,10 +141,10 @@ def levenberg_marquardt(
     A, g = jnp.zeros((k, k, *batch), x.dtype), jnp.zeros((k, *batch), x.dtype)
     start = (x, x, A, g, Progress.start(batch, x.dtype))
     x, _, A, g, last = jax.lax.while_loop(
-        lambda s: ~jnp.all(s[-1].done) & (s[-1].count <= iterations), body, start
+        lambda s: ~jnp.all(s[-1].done) & (s[-1].tried <= iterations), body, start
     )
     held, converged = outward(x, g, low, high), last.done & jnp.isfinite(last.cost)
-    fit = Fit(x, last.cost, A, held, last.count - 1, converged)
+    fit = Fit(x, last.cost, A, held, last.tried - 1, converged)
     if inequalities is None:
         return fit
     scale = jnp.sqrt(jnp.maximum(jnp.einsum("ii...->i...", A), tiny))
