@@ -18,9 +18,7 @@ import numpy as np
 from actionrun.compiler.findings import Axis, Curve, Figure, Panel
 from actionrun.runtime.storage.findings_file import decimated
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.backends.backend_pdf import FigureCanvasPdf
-from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.backend_bases import get_registered_canvas_class
 from matplotlib.figure import Figure as Drawing
 from matplotlib.ticker import FormatStrFormatter, LogLocator, NullFormatter
 
@@ -76,7 +74,6 @@ MOST_TICKS = 6
 DPI = 300  # of pictures made of pixels
 
 Format = Literal["svg", "pdf", "png"]
-CANVASES = {"svg": FigureCanvasSVG, "pdf": FigureCanvasPdf, "png": FigureCanvasAgg}
 UNDATED: dict[str, dict[str, Any]] = {
     "svg": {"Date": None, "Creator": None},
     "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
@@ -104,7 +101,7 @@ def drawn(
     style: dict[Any, Any] = {**STYLE, "svg.hashsalt": salt, "pdf.fonttype": 42}
     with mpl.rc_context(style):
         drawing = Drawing(figsize=(WIDTH * columns, sum(height)), layout="constrained")
-        CANVASES[form](drawing)
+        get_registered_canvas_class(form)(drawing)  # imports no backend that is not wanted
         axes = drawing.subplots(
             rows, columns, sharex=stack, squeeze=False,
             gridspec_kw={"height_ratios": height} if stack else None,

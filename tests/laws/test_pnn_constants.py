@@ -54,11 +54,13 @@ def test_a_genome_says_what_its_network_computes(tmp_path, kind):
                 assert not np.isfinite(number)
 
 
-@pytest.mark.campaign
 @pytest.mark.parametrize(("kind", "y", "values"), [
-    ("hidden constants", "3/(x1 + 0.4) + 1/(x2 + 2.5)", [0.4, 1, 2.5, 3]),
-    ("powers", "2.5*x1**1.37*x2**-0.61", [-0.61, 1.37, 2.5]),
-    ("a function of one's own", "2.5*(1/np.tanh(0.7*1.3*x1) - 1/(0.7*1.3*x1))", None),
+    pytest.param("hidden constants", "3/(x1 + 0.4) + 1/(x2 + 2.5)", [0.4, 1, 2.5, 3],
+                 marks=pytest.mark.slow),
+    pytest.param("powers", "2.5*x1**1.37*x2**-0.61", [-0.61, 1.37, 2.5],
+                 marks=pytest.mark.campaign),
+    pytest.param("a function of one's own", "2.5*(1/np.tanh(0.7*1.3*x1) - 1/(0.7*1.3*x1))", None,
+                 marks=pytest.mark.campaign),
 ])  # fmt: skip
 def test_constants_are_found(tmp_path, kind, y, values):
     one = space(tmp_path, kind, y)

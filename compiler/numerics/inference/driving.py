@@ -10,7 +10,6 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 from jaxtyping import Float
-from scipy.interpolate import CubicSpline, PPoly
 
 ORDERS = 4  # derivatives of a piece, from the value on
 
@@ -55,5 +54,7 @@ def piecewise(
     if between == "linear":
         slopes = np.diff(u) / np.diff(t)
         return t[:-1], np.stack([u[:-1], slopes, *np.zeros((ORDERS - 2, len(slopes)))])
-    spline: PPoly = CubicSpline(t, u)
+    from scipy.interpolate import CubicSpline  # at start-up: half a second of CPU for every ggl run
+
+    spline = CubicSpline(t, u)
     return t[:-1], np.stack([spline(t[:-1], order) for order in range(ORDERS)])
