@@ -76,6 +76,17 @@ def test_words_alone_import_nothing_heavy(words):
     assert done.stdout.splitlines()[-1] == "HEAVY [] 0", done.stderr
 
 
+def test_an_integration_imports_what_it_uses():
+    """SciPy and the fonts of PDF cost more than the motion of a pendulum."""
+    script = (
+        "import sys\nimport actionrun.compiler.ggl.build, actionrun.runtime.report.page\n"
+        "heavy = ('scipy', 'optax', 'diffrax', 'matplotlib.backends.backend_pdf')\n"
+        "print([name for name in heavy if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.stdout.splitlines()[-1] == "[]", done.stderr
+
+
 def test_run_end_to_end_and_again():
     first = actionrun("spring.toml")
     assert first.returncode == 0, first.stderr
