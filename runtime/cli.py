@@ -18,6 +18,7 @@ from actionrun.spec.text.source import Faults, UsageFault, shown
 
 from .commands import COMMANDS, action
 from .commands.faults import print_faults
+from .environment.limits import bytes_in
 from .environment.streams import UNWRITABLE, forget_output, prepare_streams
 from .errors import (
     DATA,
@@ -147,6 +148,12 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--out", type=Path, metavar="DIR", help="the run folder itself")
     run.add_argument("--fresh", action="store_true", help="start a new run beside older ones")
     run.add_argument("--yes", action="store_true", help="also where it writes more than 100 GB")
+    run.add_argument(
+        "--limit-minutes", type=_minutes, metavar="M", help="save and stop after so long"
+    )
+    run.add_argument(
+        "--limit-memory", type=_memory, metavar="4GB", help="stop where a process would hold more"
+    )
     run.add_argument("--quiet", action="store_true", help="say nothing but what went wrong")
     _shares(run)
 
@@ -216,6 +223,23 @@ def _shares(command: argparse.ArgumentParser) -> None:
         "--workers", type=_count, default=0, metavar="N", help="processes that share the work"
     )
     share.add_argument("--cluster", metavar="ADDRESS", help="a Dask scheduler, tcp://host:8786")
+
+
+def _minutes(text: str) -> float:
+    try:
+        minutes = float(text)
+    except ValueError:
+        minutes = 0.0
+    if not 0 < minutes < 1e6:
+        raise argparse.ArgumentTypeError(f"write a number of minutes above 0, not {text}")
+    return minutes
+
+
+def _memory(text: str) -> int:
+    try:
+        return bytes_in(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"write a size such as 4GB, not {text}") from None
 
 
 def _count(text: str) -> int:

@@ -10,9 +10,11 @@ from actionrun import runtime
 from actionrun.runtime.display import display, summary
 from actionrun.runtime.environment import YES, is_output_allowed
 from actionrun.runtime.environment.jax_setup import set_switches
+from actionrun.runtime.environment.limits import limit_memory, limit_minutes
 from actionrun.runtime.environment.signals import Signals
 from actionrun.runtime.errors import size
 from actionrun.runtime.storage.run_folder import require_free
+from actionrun.spec.text.source import UsageFault
 
 from .arguments import study_of
 
@@ -31,6 +33,10 @@ def _ask(need: int) -> bool:
 def run(options: Namespace) -> int:
     """Run a study, or go on with it."""
     stop = Signals()
+    if options.limit_memory and not limit_memory(options.limit_memory):
+        raise UsageFault("this system cannot limit the memory to that")
+    if options.limit_minutes:
+        limit_minutes(options.limit_minutes)
     require_free(options.study, options.out, sys.argv)
     if options.yes:
         os.environ[YES] = "1"  # also for the points of a sweep, here and in workers
