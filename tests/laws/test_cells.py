@@ -5,6 +5,7 @@ from itertools import product
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from actionrun.compiler.numerics.molecular.energy_surface import EnergySurface
 from actionrun.compiler.numerics.molecular.periodic_cell import (
     PeriodicCell,
     minimum_image,
@@ -93,3 +94,23 @@ def test_energies_and_forces_in_a_skewed_cell(periodic):
             slope[at] += weight * (energy(q + move) - energy(q - move)) / 0.06
     forces = np.asarray(system.potential.forces(alone))[..., 0].T
     np.testing.assert_allclose(forces, -slope, atol=1e-6 * np.max(np.abs(slope)))
+
+
+@pytest.mark.parametrize("frozen", [(), (1, 4)])
+def test_the_hessian_is_its_products(frozen):
+    """Pairs with a cut-off in a skewed cell and a field, written down and column by column."""
+    cell = np.array([[5.0, 0, 0], [1.9, 4.6, 0], [-1.4, 1.7, 4.9]])
+    text = STUDY.format(n=6, cell=cell.tolist(), periodic="[true, true, false]")
+    text = text.replace("[ends]", 'external = "z^4/4"\n[ends]', 1)
+    system = particle_system(system_settings(loads(text)))
+    q = np.random.default_rng(2).uniform(0, 4, (3, 6))
+    held = np.isin(np.arange(6), frozen)
+    surface = EnergySurface.of(system.potential, q, held, 2.0, 4.0)
+    there = surface.within(q)
+    size = there.size
+    columns = surface.hessian_product(
+        jnp.repeat(jnp.asarray(there)[..., None], size, axis=2),
+        jnp.eye(size).reshape(*there.shape, size),
+    ).reshape(size, size)
+    result = surface.hessian(jnp.asarray(there))
+    np.testing.assert_allclose(result, columns, atol=1e-12 * float(jnp.max(jnp.abs(columns))))

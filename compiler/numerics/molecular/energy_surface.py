@@ -89,6 +89,14 @@ class EnergySurface(PotentialEnergy):
         each = PotentialEnergy(self.terms).hessian_product(self.whole(q), moved, neighbors)
         return self._part(each) * (self.length**2 / self.energy_unit)
 
+    def hessian(
+        self, q: Float[Array, "dim n"], free: jax.Array | None = None
+    ) -> Float[Array, "d d"]:
+        bodies = self.free if free is None else self.free[free]
+        there = self.whole(q[..., None])[..., 0]
+        whole = PotentialEnergy(self.terms).hessian(there, bodies)
+        return whole * (self.length**2 / self.energy_unit)
+
     def zero_modes(self, q: Positions) -> Float[Array, "z dim n t"]:
         if self.motions is None:
             return rigid_body_modes(q)

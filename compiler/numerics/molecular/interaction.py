@@ -5,12 +5,13 @@ Shapes: positions q and directions v (dim, N, T): T images of N bodies.
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 from actionrun.compiler.numerics.array_types import ArrayFunction, Energies, Positions
+from jaxtyping import Array, Float
 
 from .neighbor_list import NeighborList
 from .periodic_cell import Cell
@@ -58,6 +59,15 @@ class Interaction(Protocol):
         self, q: Positions, v: Positions, neighbors: NeighborList | None
     ) -> Positions:
         """The Hessian of each image times its own v."""
+        ...
+
+
+@runtime_checkable
+class DenseHessian(Protocol):
+    """An interaction that writes its Hessian down faster than by a product for each column."""
+
+    def hessian(self, q: Float[Array, "dim n"]) -> Float[Array, "dim n dim n"]:
+        """The Hessian at q (dim, N)."""
         ...
 
 

@@ -107,6 +107,22 @@ class PairPotential(eqx.Module):
         """(d2V/dq dq) v."""
         return self._summed(PRODUCT, neighbors, q, v)[0]
 
+    def hessian(self, q: Float[Array, "dim n"]) -> Float[Array, "dim n dim n"]:
+        """The Hessian at q (dim, N): a block for each pair, -2 e' - 4 e'' d d^T, those of a body
+        with itself minus the sum of its others."""
+        dim, n = q.shape
+        number = jnp.arange(n)
+        eye = jnp.eye(n, dtype=bool)
+        d = minimum_image(q[:, :, None] - q[:, None, :], self.cell)
+        s = jnp.where(eye, 1.0, jnp.sum(d * d, axis=0))
+        theta = self.between(number[:, None], number[None, :])
+        _, e1, e2 = (jnp.where(eye, 0.0, x) for x in self._filled(s, theta))
+        blocks = 4 * e2 * d[:, None] * d[None]
+        blocks = blocks.at[jnp.arange(dim), jnp.arange(dim)].add(2 * e1)
+        own = jnp.sum(blocks, axis=3)  # (dim, dim, N)
+        result = -blocks.at[:, :, number, number].set(0.0)
+        return result.at[:, :, number, number].set(own).transpose(0, 2, 1, 3)
+
     def energies(self, r: Float[Array, " m"], theta: Float[Array, " p"]) -> Float[Array, " m"]:
         """Energy of single pairs at distances r, with the switch; theta (P,)."""
         return self._terms(r * r, theta)[0]

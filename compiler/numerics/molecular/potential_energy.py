@@ -17,7 +17,7 @@ from actionrun.compiler.numerics.array_types import Energies, Positions
 from jaxtyping import Array, Bool, Float
 
 from . import neighbor_list as lists
-from .interaction import Interaction, Neighborhood
+from .interaction import DenseHessian, Interaction, Neighborhood
 from .neighbor_list import NeighborList
 from .zero_modes import rigid_body_modes
 
@@ -83,6 +83,25 @@ class PotentialEnergy(eqx.Module):
         for term in self.terms:
             total = total + term.hessian_product(q, v, neighbors)
         return total
+
+    def hessian(
+        self, q: Float[Array, "dim n"], free: jax.Array | None = None
+    ) -> Float[Array, "d d"]:
+        """The Hessian (D, D) of one image q (dim, N), of the bodies `free` (M,), D = dim M."""
+        dim, n = q.shape
+        free = jnp.arange(n) if free is None else free
+        size = dim * len(free)
+        units = jnp.eye(size).reshape(dim, len(free), size)
+        total = jnp.zeros((dim, len(free), size), q.dtype)
+        for term in self.terms:
+            if isinstance(term, DenseHessian):
+                part = term.hessian(q)[:, free][..., free]
+            else:
+                v = jnp.zeros((dim, n, size), q.dtype).at[:, free].set(units)
+                there = jnp.broadcast_to(q[..., None], v.shape)
+                part = term.hessian_product(there, v, None)[:, free]
+            total = total + part.reshape(total.shape)
+        return total.reshape(size, size)
 
     def neighbor_list(self, q: Positions, rows: int = 0) -> NeighborList:
         """A neighbour list of all images, its rows as long as they need to be with some room, and

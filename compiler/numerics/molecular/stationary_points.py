@@ -54,16 +54,9 @@ def quadratic_expansion(
     potential: PotentialEnergy, q: Float[Array, "dim n"]
 ) -> tuple[Float[Array, ""], Float[Array, "dim n"], Float[Array, "d d"]]:
     """Energy, gradient (dim, N) and Hessian (D, D), symmetric but for rounding, at q (dim, N)."""
-    dim, n = q.shape
-    size = dim * n
-    there = jnp.broadcast_to(q[..., None], (dim, n, size))
-    turned = potential.hessian_product(there, jnp.eye(size).reshape(dim, n, size))
     alone = q[..., None]
-    return (
-        potential.energy(alone)[0],
-        -potential.forces(alone)[..., 0],
-        turned.reshape(size, size),
-    )
+    energy, forces = potential.energy_and_forces(alone)
+    return energy[0], -forces[..., 0], potential.hessian(q)
 
 
 def hessian(

@@ -35,7 +35,8 @@ def _barrier(problem: PathProblem) -> str:
     refine = problem.settings.refine
     return (
         "Ends that are not stationary are relaxed. A graph of minima and saddles grows by "
-        f"{refine.searches} searches for saddles, in batches of {LANES} or more: the first from "
+        f"{refine.searches} searches for saddles, in batches of "
+        f"{min(LANES, max(1, refine.searches))} or more: the first from "
         f"strings of {refine.images} images between the aligned ends, later ones from strings "
         "across the narrowest gaps between groups of minima that saddles join, and from minima, "
         "pushed along soft modes: of the start's group, of the end's, and of those between, the "

@@ -79,13 +79,14 @@ class PathwaySearch:
         self.problem, self.ends = problem, ends
         refine = problem.settings.refine
         self.shares = SHARES if refine.searches >= MANY else 1
-        self.lanes = LANES * self.shares
+        self.batch = min(LANES, max(1, refine.searches))  # a small budget is no batch of many
+        self.lanes = self.batch * self.shares
         self.total = -(-refine.searches // self.lanes)
         room = min(ROOM, refine.searches + 4)
         self.shape = ends.start.q.shape
         self.symmetry = ends.symmetry
         self.share: Sharing = lambda tasks: [self.parts.do(*task) for task in tasks]
-        self.room = (2 * room + 4, room + 4, PAIRS * self.lanes // LANES * self.total)
+        self.room = (2 * room + 4, room + 4, PAIRS * self.shares * self.total)
 
     @cached_property
     def parts(self) -> SearchTasks:
@@ -284,8 +285,8 @@ class PathwaySearch:
         s["converged"] = s["converged"] + int(np.sum(settled))
         ends = SearchEnds(q, energy, mode, self.fingerprint(q), starts.origin)
         fresh = self._unknown(graph, ends, settled & (energy < bar))
-        for at in range(0, len(fresh), LANES):
-            self._add_saddles(graph, ends, fresh[at : at + LANES])
+        for at in range(0, len(fresh), self.batch):
+            self._add_saddles(graph, ends, fresh[at : at + self.batch])
 
     def _unknown(
         self, graph: StationaryPointGraph, ends: SearchEnds, wanted: np.ndarray
@@ -307,7 +308,7 @@ class PathwaySearch:
         """Fresh saddles enter the graph with the minima on both their sides."""
         s, count = graph.state, len(fresh)
         # A batch has one size; what is stationary already costs nothing.
-        tops = np.repeat(self.ends.start.q[..., None], LANES, axis=2)
+        tops = np.repeat(self.ends.start.q[..., None], self.batch, axis=2)
         pushes = np.zeros_like(tops)
         tops[..., :count], pushes[..., :count] = ends.q[..., fresh], ends.mode[..., fresh]
         joined, sides = [], []
