@@ -29,6 +29,8 @@ from .path_problem import PathProblem, path_problem
 from .settings import ReferenceSettings, Settings, SystemSettings
 from .structures import GivenStructure, given_ends, held_bodies
 
+SWITCH = 0.9  # of the cut-off: where the smooth cut-off begins, if the study does not say
+
 
 def build(study: Om, observations: Mapping[str, np.ndarray] | None = None) -> Program:
     """The program of an om study; `observations` are the structures of [ends], where it names
@@ -94,7 +96,10 @@ def settings(study: Om, order: Sequence[str] | None = None) -> Settings:
 def system_settings(study: Om, order: Sequence[str] | None = None) -> SystemSettings:
     """What of them belongs to the bodies or coordinates. Raises Faults."""
     system, words = study.system, vocabulary(study)
-    mass = system.mass
+    mass, cutoff = system.mass, None if system.cutoff is None else study.number(system.cutoff)
+    begins = None if cutoff is None else SWITCH * cutoff
+    if system.switch is not None:
+        begins = study.number(system.switch)
     listed = [name for name, count in (system.species or {}).items() for _ in range(count)]
     species = tuple(order) if order is not None else tuple(listed) if listed else None
     return SystemSettings(
@@ -104,7 +109,8 @@ def system_settings(study: Om, order: Sequence[str] | None = None) -> SystemSett
         mass={name: study.number(x) for name, x in mass.items()} if isinstance(mass, dict)
         else None if mass is None else study.number(mass),
         species=None if system.particles is None else species,
-        cutoff=None if system.cutoff is None else study.number(system.cutoff),
+        cutoff=cutoff,
+        switch=None if begins is None or begins == cutoff else begins,
         box=None if system.particles is None else box_vectors(study),
         edge=None if system.particles is None else box_edge(study),
         periods={name: study.number(x) for name, x in system.periods.items()},

@@ -45,8 +45,11 @@ def _system(problem: PathProblem) -> str:
     if settings.frozen:
         said.append(f"{len(settings.frozen)} of them stay where they are at the start")
     if bodies.cutoff is not None:
+        fading = "where the law vanishes" if bodies.switch is None else (
+            f"by a quintic switch from {bodies.switch:.6g}"
+        )  # fmt: skip
         said.append(
-            f"pairs act up to {bodies.cutoff:.6g}, by a quintic switch from {bodies.switch:.6g}; "
+            f"pairs act up to {bodies.cutoff:.6g}, {fading}; "
             "neighbour lists, renewed when a body has moved half their skin"
         )
     return "; ".join(said) + "."

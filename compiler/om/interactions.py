@@ -7,7 +7,8 @@ a `potential` go to the entry that joins as many bodies as they have indices.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import combinations_with_replacement
 
 import jax.numpy as jnp
 import numpy as np
@@ -178,6 +179,37 @@ def require_smooth(locator: Locator, where: Expression | None, terms: Sequence[s
             "the force and its slope need derivatives that do not exist here",
             "replace a kink such as |r - a| by a smooth function, sqrt((r - a)^2 + eps^2)",
         )  # fmt: skip
+
+
+def require_vanishing(
+    terms: Sequence[EnergyTerm], around: Surroundings, dimension: int
+) -> None:  # fmt: skip
+    """Raises Faults where the energy of three bodies jumps as one leaves the cut-off of another: a
+    cut-off without a switch is for laws that vanish there."""
+    cutoff = around.cutoff or 1.0
+    kinds = sorted({*(around.kind or (0,))})
+    for one, other in combinations_with_replacement(kinds, 2):
+        three = replace(around, kind=(one, other, other) if around.kind else None, cell=None)
+        near = np.array([0.0, 0.0, 0.0])[:dimension]
+        beside = np.array([0.45, 0.35, 0.2])[:dimension] * cutoff
+        x = cutoff * np.array([1 - 1e-9, 1 + 1e-9, 0.55, 0.6, 0.7, 0.8])
+        away = x * np.eye(dimension)[0][:, None]
+        q = jnp.asarray(np.stack(
+            [np.broadcast_to(near[:, None], away.shape), away,
+             np.broadcast_to(-beside[:, None], away.shape)], axis=1,
+        ))  # fmt: skip
+        for term in terms:
+            if term.kind.arity == 1:
+                continue
+            energy = np.asarray(term.lower(three).energy(q, None))
+            size = np.max(np.abs(energy[np.isfinite(energy)]), initial=0.0)
+            jump = abs(float(energy[0] - energy[1]))
+            if not jump <= 1e-6 * size:
+                raise study_error(
+                    around.words, ("system", "switch"), "system.switch",
+                    f"the energy jumps by {jump:.3g} where a body leaves the cutoff",
+                    "leave switch out, or give a smaller one: the energy fades from there",
+                )  # fmt: skip
 
 
 MANY_BODIES = InteractionKind(

@@ -22,10 +22,15 @@ from actionrun.compiler.symbolic.vocabulary import Vocabulary, symbol
 from actionrun.spec import Expression
 from actionrun.spec.validation.om_rules import BoxVectors
 
-from .interactions import INTERACTIONS, EnergyTerm, Surroundings, energy_terms
+from .interactions import (
+    INTERACTIONS,
+    EnergyTerm,
+    Surroundings,
+    energy_terms,
+    require_vanishing,
+)
 from .settings import SystemSettings
 
-SWITCH = 0.9  # of the cut-off: where the smooth cut-off begins
 AXES = ("x", "y", "z")
 
 
@@ -101,16 +106,19 @@ def _particles(settings: SystemSettings) -> ParticleSystem:
     places = {name: symbol(name) for name in ("r", *axes) if name not in plain.constants}
     words = replace(plain, constants=plain.constants | places)
     cell = None if box is None else periodic_cell(np.array(box.cell), box.periodic, cutoff)
-    switch = None if cutoff is None else SWITCH * cutoff
     kinds = [*(system.species or {})]
     around = Surroundings(
         words, tuple(symbol(x) for x in axes), theta,
-        tuple(map(kinds.index, species)) if kinds and species else None, cutoff, switch, cell,
+        tuple(map(kinds.index, species)) if kinds and species else None, cutoff, settings.switch,
+        cell,
     )  # fmt: skip
     terms = tuple(energy_terms(system, words, axes, theta))
+    if cutoff is not None and settings.switch is None:
+        require_vanishing(terms, around, dimension)
     return ParticleSystem(
         (dimension, n), axes, words, _mass(settings, n),
-        PotentialEnergy(tuple(term.lower(around) for term in terms)), terms, cutoff, switch,
+        PotentialEnergy(tuple(term.lower(around) for term in terms)), terms, cutoff,
+        settings.switch,
         settings.edge if box and all(box.periodic) else None, settings.boltzmann, species, cell,
         box,
     )  # fmt: skip

@@ -19,8 +19,9 @@ from .interactions import Number
 @dataclass(frozen=True)
 class SystemSettings:
     """What moves: the formulas and names of the table `system`, with the numbers of parameters
-    `theta`, masses (None: 1; by species, or by coordinate), the species of each body, cut-off,
-    box (`edge` that of a cube), and the periods of coordinates."""
+    `theta`, masses (None: 1; by species, or by coordinate), the species of each body, cut-off
+    and where it begins (None: there itself, since the law vanishes), box (`edge` that of a cube),
+    and the periods of coordinates."""
 
     system: System
     words: Vocabulary
@@ -28,6 +29,7 @@ class SystemSettings:
     mass: float | Mapping[str, float] | None
     species: tuple[str, ...] | None
     cutoff: float | None
+    switch: float | None
     box: BoxVectors | None
     edge: float | None
     periods: Mapping[str, float]

@@ -166,6 +166,11 @@ class System(Table):
     cutoff: Value | None = Field(
         default=None, description="Distance beyond which pairs do not act."
     )
+    switch: Value | None = Field(
+        default=None,
+        description="Distance from which pairs fade, 0.9 of the cutoff by default; the cutoff "
+        "itself: for a potential that vanishes there by its own law.",
+    )
     box: Box | None = Field(default=None, description="The periodic box.")
     frozen: tuple[int, ...] = Field(
         default=(), description="Bodies that stay where they are at the start: [1, 2, 3], from 1."

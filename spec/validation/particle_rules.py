@@ -42,6 +42,7 @@ def check_particles(context: RuleContext, system: dict[str, Any]) -> None:
         if number is not None and number <= 0:
             context.add(key, "value.range", f"the {name} is greater than 0")
             numbers[name] = None
+    _check_switch(context, system, numbers["cutoff"])
     cutoff, edge = numbers["cutoff"], numbers["length"] or _edge(system, numbers["density"])
     if cutoff and edge and edge < 2 * cutoff * (1 - 1e-9):
         context.add(
@@ -50,6 +51,18 @@ def check_particles(context: RuleContext, system: dict[str, Any]) -> None:
             f"take more particles, or a cutoff of at most {edge / 2:.6g}: "
             "an atom must not see two images of another",
         )  # fmt: skip
+
+
+def _check_switch(context: RuleContext, system: dict[str, Any], cutoff: float | None) -> None:
+    """A switch lies before the cut-off, or at it."""
+    switch = context.number(("system", "switch"))
+    if "switch" in system and "cutoff" not in system:
+        context.add(("system", "switch"), "system.law", "a switch without a cutoff",
+                    "write cutoff = 2.5, or delete switch")  # fmt: skip
+    elif switch is not None and not 0 < switch <= (cutoff or switch):
+        context.add(("system", "switch"), "value.range",
+                    "the switch is greater than 0, and at most the cutoff",
+                    "leave it out for 0.9 of the cutoff")  # fmt: skip
 
 
 def _check_box(context: RuleContext, system: dict[str, Any], box: dict[str, Any]) -> None:
@@ -141,6 +154,7 @@ def check_particle_units(context: UnitContext) -> None:
     expect(context.expressions.get(("system", "external")), context.energy,
            "the external potential, like that of a pair,")  # fmt: skip
     expect(value(("system", "cutoff")), length, "the cutoff")
+    expect(value(("system", "switch")), length, "the switch")
     expect(value(("system", "box", "length")), length, "the edge of the box")
     for leaf in context.leaves(
         ("system", "box", "cell"), context.given("system", "box").get("cell")

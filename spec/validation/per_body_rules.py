@@ -29,6 +29,7 @@ def check_bodies(context: RuleContext, system: dict[str, Any]) -> None:
         "pair",
         "external",
         "cutoff",
+        "switch",
         "box",
         "frozen",
         "mass",

@@ -15,7 +15,7 @@ from .rule_context import RuleContext
 from .species_rules import check_species
 
 LAWS = ("lagrangian", "potential", "pair")
-OF_PARTICLES = ("pair", "external", "cutoff", "box", "species", "frozen")
+OF_PARTICLES = ("pair", "external", "cutoff", "switch", "box", "species", "frozen")
 
 
 def check_system(context: RuleContext) -> None:

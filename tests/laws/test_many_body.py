@@ -1,6 +1,6 @@
 """Sums within sums and over triples (embedded atoms, bond angles) against sums written out in
-NumPy, in the open, with species and a cut-off in a skewed cell; forces and Hessian products
-against differences."""
+NumPy, in the open, with species and a cut-off in a skewed cell; forces against complex steps of
+these sums, Hessian products against differences of the forces."""
 
 import jax.numpy as jnp
 import numpy as np
@@ -40,13 +40,20 @@ def gupta(q):
     """With species, a cut-off and a skewed cell."""
     shifts = np.stack(np.meshgrid(*[np.arange(-3, 4)] * 3), -1).reshape(-1, 3) @ CELL
     d = q[:, :, None] - q[:, None]
-    r = np.sqrt(np.min(np.sum((d[..., None] + shifts.T[:, None, None]) ** 2, axis=0), axis=-1))
-    u = np.clip((r**2 - 1.89**2) / (2.1**2 - 1.89**2), 0, 1)
+    s = np.sum((d[..., None] + shifts.T[:, None, None]) ** 2, axis=0)
+    s = np.take_along_axis(s, np.argmin(s.real, axis=-1)[..., None], axis=-1)[..., 0]
+    r = np.sqrt(np.where(np.eye(8, dtype=bool), 1.0, s))
+    u = (r**2 - 1.89**2) / (2.1**2 - 1.89**2)
+    u = np.where(u.real < 0, 0, np.where(u.real > 1, 1, u))
     acts = (1 - 10 * u**3 + 15 * u**4 - 6 * u**5) * ~np.eye(8, dtype=bool)
     a, xi = A[KIND][:, KIND], XI[KIND][:, KIND]
     pushes = np.sum(a * np.exp(-10.96 * (r - 1)) * acts, axis=1)
     density = np.sum(xi**2 * np.exp(-2 * 2.278 * (r - 1)) * acts, axis=1)
     return np.sum(pushes - np.sqrt(density))
+
+
+def norm(a):
+    return np.sqrt(np.sum(a * a))
 
 
 def angles(q):
@@ -56,20 +63,45 @@ def angles(q):
             if j == i:
                 continue
             a = q[:, j] - q[:, i]
-            r = np.linalg.norm(a)
+            r = norm(a)
             total += 0.5 * np.exp(-r) + 0.5 / r**6
             for k in range(j + 1, n):
                 b = q[:, k] - q[:, i]
-                s = np.linalg.norm(b)
+                s = norm(b)
                 if k != i:
                     total += 2.5 * (a @ b / (r * s) + 1 / 3) ** 2 * np.exp(-r - 2 * s)
                 if i < j:
-                    area = np.linalg.norm(np.cross(q[:, i] - q[:, j], q[:, k] - q[:, j]))
+                    area = norm(np.cross(q[:, i] - q[:, j], q[:, k] - q[:, j]))
                     total += 0.3 * area / s
     return total
 
 
+SILICON = (  # Stillinger & Weber, Phys. Rev. B 31, 5262, 1985, in its own units
+    "sum(i<j, A*(B/r[i,j]^4 - 1)*exp(1/(r[i,j] - 1.8))) + sum(i, sum(j<k, "
+    "21*(dot(r[j]-r[i], r[k]-r[i])/(r[i,j]*r[i,k]) + 1/3)^2"
+    "*exp(1.2/(r[i,j] - 1.8) + 1.2/(r[i,k] - 1.8))))"
+)
+
+
+def silicon(q):
+    """It vanishes at its cut-off by itself, and is not faded out."""
+    total, n = 0.0, q.shape[1]
+    ways = {(i, j): q[:, j] - q[:, i] for i in range(n) for j in range(n) if i != j}
+    near = {pair: r for pair, a in ways.items() if (r := norm(a)).real < 1.8}
+    for (i, j), r in near.items():
+        if i < j:
+            total += 7.049556277 * (0.6022245584 / r**4 - 1) * np.exp(1 / (r - 1.8))
+        for k in range(j + 1, n):
+            if (i, k) in near:
+                s = near[i, k]
+                angle = ways[i, j] @ ways[i, k] / (r * s)
+                total += 21 * (angle + 1 / 3) ** 2 * np.exp(1.2 / (r - 1.8) + 1.2 / (s - 1.8))
+    return total
+
+
 CASES = {
+    "silicon": (8, SILICON, silicon, "cutoff = 1.8\nswitch = 1.8",
+                "A = 7.049556277\nB = 0.6022245584"),
     "embedded": (8, GUPTA, gupta, 'species = { Cu = 5, Au = 3 }\ncutoff = 2.1\nbox = { cell = '
                  + str(CELL.tolist()) + " }", "A = { Cu-Cu = 0.0855, Cu-Au = 0.15, Au-Au = 0.2 }\n"
                  "xi = { Cu-Cu = 1.2, Cu-Au = 1.5, Au-Au = 1.8 }\np = 10.96\nq = 2.278"),
@@ -77,7 +109,9 @@ CASES = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", ["angles", pytest.param("embedded", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "name", ["angles", *(pytest.param(x, marks=pytest.mark.slow) for x in ("embedded", "silicon"))]
+)
 def test_energies_forces_and_products(name):
     n, law, right, more, parameters = CASES[name]
     system = particle_system(
@@ -92,11 +126,27 @@ def test_energies_forces_and_products(name):
     energy, forces = (np.asarray(x) for x in system.potential.energy_and_forces(batch))
     np.testing.assert_allclose(energy, [right(batch[..., k]) for k in range(7)], rtol=1e-12)
     weights = np.array([-1, 9, -45, 45, -9, 1]) / 60e-3
-    along = np.sum(forces[..., 0] * v)
-    assert along == pytest.approx(-np.sum(weights * energy[1:]), abs=1e-7 * abs(along) + 1e-8)
+    size = np.max(np.abs(forces[..., 0]))
+    for way in (v, *draw.normal(size=(4, *q.shape))):
+        slope = right(q + 1e-30j * way).imag / 1e-30
+        assert -np.sum(forces[..., 0] * way) == pytest.approx(slope, abs=1e-12 * size * q.size)
     product = np.asarray(system.potential.hessian_product(batch[..., :1], v[..., None]))[..., 0]
     slope = -np.sum(weights * forces[..., 1:], axis=-1)
-    np.testing.assert_allclose(product, slope, atol=1e-7 * np.max(np.abs(slope)))
+    np.testing.assert_allclose(product, slope, atol=1e-9 * np.max(np.abs(slope)))
+
+
+@pytest.mark.parametrize(
+    ("law", "cut"),
+    [
+        (SILICON.replace("*exp(1/(r[i,j] - 1.8))", ""), "cutoff = 1.8\nswitch = 1.8"),
+        ("sum(i<j, 1/r[i,j]^6)", "cutoff = 3.0\nswitch = 3.0"),
+    ],
+)
+def test_a_law_that_does_not_vanish_is_faded(law, cut):
+    text = STUDY.format(n=4, law=law, more=cut, parameters="A = 7.05\nB = 0.6")
+    with pytest.raises(Faults) as caught:
+        particle_system(system_settings(loads(text)))
+    assert caught.value.faults[0].code == "system.switch"
 
 
 @pytest.mark.parametrize(

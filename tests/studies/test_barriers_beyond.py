@@ -293,3 +293,53 @@ def test_held_atoms_stay(tmp_path):
         for k in range(5):
             place = [float(x) for x in last[at + 2 + k].split()[1:3]]
             assert np.allclose(place, row[k], atol=1e-11)
+
+
+def silicon(x):
+    """Stillinger and Weber's silicon in its own units, of places x (3 N,), real or complex."""
+    q = x.reshape(-1, 3)
+    d = q[None] - q[:, None]
+    eye = np.eye(len(q), dtype=bool)
+    r = np.sqrt(np.where(eye, 1.0, np.sum(d * d, axis=2)))
+    near = (r.real < 1.8) & ~eye
+    r = np.where(near, r, 1.0)
+    pairs = 7.049556277 * (0.6022245584 / r**4 - 1) * np.exp(1 / (r - 1.8))
+    fade = np.where(near, np.exp(1.2 / (r - 1.8)), 0)
+    angle = np.einsum("ija,ika->ijk", d, d) / (r[:, :, None] * r[:, None, :])
+    triples = 21 * (angle + 1 / 3) ** 2 * fade[:, :, None] * fade[:, None, :]
+    triples = np.where(eye[None], 0, triples)
+    return np.sum(np.where(near, pairs, 0)) / 2 + np.sum(triples) / 2
+
+
+def slope(x):
+    return np.array([silicon(x + 1e-30j * e).imag / 1e-30 for e in np.eye(len(x))])
+
+
+@pytest.mark.slow
+def test_a_cluster_of_silicon(tmp_path):
+    """Angles and a cut-off of the law's own: each structure of the chain by its own Hessian."""
+    draw, wells = np.random.default_rng(5), {}
+    while len(wells) < 2:
+        x = 0.6 * draw.normal(size=18)
+        well = minimize(silicon, x, jac=slope, method="BFGS", options={"gtol": 1e-9})
+        if well.fun < -6 and np.max(np.abs(slope(well.x))) < 1e-7:  # six atoms, none on one bond
+            wells[round(well.fun, 5)] = well.x.reshape(-1, 3)
+    text = (
+        'study = "om"\n[system]\nparticles = 6\ndimension = 3\ncutoff = 1.8\nswitch = 1.8\n'
+        'potential = "sum(i<j, 7.049556277*(0.6022245584/r[i,j]^4 - 1)*exp(1/(r[i,j] - 1.8))) + '
+        "sum(i, sum(j<k, 21*(dot(r[j]-r[i], r[k]-r[i])/(r[i,j]*r[i,k]) + 1/3)^2*"
+        'exp(1.2/(r[i,j] - 1.8) + 1.2/(r[i,k] - 1.8))))"\n'
+        '[ends]\nstart = "s.xyz"\nend = "e.xyz"\nalign = true\n'
+    )
+    one, other = ((q, ["Si"] * 6) for _, q in sorted(wells.items(), reverse=True))
+    metrics = metrics_of(tmp_path, text + PATH, s=one, e=other)
+    assert metrics["start_energy"] == pytest.approx(silicon(one[0].ravel()), abs=1e-8)
+    rows = (tmp_path / "run" / "trajectory.extxyz").read_text().splitlines()
+    assert metrics["chain_saddles"] >= 1
+    for at in range(0, len(rows), 8):
+        x = np.array([line.split()[1:4] for line in rows[at + 2 : at + 8]], dtype=float).ravel()
+        assert np.max(np.abs(slope(x))) < 1e-7
+        steps = 1e-5 * np.eye(18)
+        matrix = np.array([(slope(x + e) - slope(x - e)) / 2e-5 for e in steps])
+        negative = np.sum(np.linalg.eigvalsh((matrix + matrix.T) / 2) < -1e-3)
+        assert negative == ("saddle" in rows[at + 1])

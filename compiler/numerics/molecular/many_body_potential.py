@@ -70,7 +70,8 @@ class _Geometry(NamedTuple):
 
 class ManyBodyPotential(eqx.Module):
     """Sums over bodies. `theta` (P,) are the parameters; `table` (Q, K, K) those that differ from
-    pair to pair, by `names`; `kind` (N,) the species. `cutoff` and `switch` are distances."""
+    pair to pair, by `names`; `kind` (N,) the species. `cutoff` and `switch` are distances;
+    without a switch each summand vanishes at the cut-off by itself."""
 
     terms: tuple[SummedTerm, ...]
     theta: jax.Array
@@ -158,6 +159,11 @@ class ManyBodyPotential(eqx.Module):
             one, other = (number.reshape(_axes(size, k, n)) for k in (a, b))
             ordered = a >= term.outer  # both are new
             counted = counted & (one < other if ordered else one != other)
+        pairs = {one.bodies for one in term.arguments if one.what != "paired"}
+        joined = [(a, b) for a, b in sorted({(min(x), max(x)) for x in pairs}) if b >= term.outer]
+        if self.cutoff is not None and there.switch is None:
+            for a, b in joined:
+                counted = counted & _spread(there.r < self.cutoff, a, b, size)
         # Of bodies that are not counted the formula sees numbers that no formula dislikes.
         values = [
             jnp.where(counted, self._argument(one, there, size), 1 + (k * GOLDEN) % 1)
@@ -167,10 +173,8 @@ class ManyBodyPotential(eqx.Module):
         (value,) = term.formula(*values, *self.theta.astype(there.r.dtype))
         value = jnp.broadcast_to(value, (*(n,) * size, there.r.shape[-1]))
         if there.switch is not None:
-            pairs = {one.bodies for one in term.arguments if one.what != "paired"}
-            for a, b in sorted({(min(x), max(x)) for x in pairs}):
-                if b >= term.outer:
-                    value = value * _spread(there.switch, a, b, size)
+            for a, b in joined:
+                value = value * _spread(there.switch, a, b, size)
         return jnp.sum(jnp.where(counted, value, 0), axis=tuple(range(term.outer, size)))
 
     def _argument(self, one: Argument, there: _Geometry, size: int) -> jax.Array:

@@ -69,7 +69,8 @@ class PairPotential(eqx.Module):
     """A pair potential. `terms` gives (e, e', e'') by s, 1/s, sqrt(s) and the parameters theta.
 
     `theta` is (P,), or (P, K, K) where K species have their own, `kind` (N,) then the species of
-    each body. `cutoff` and `switch` are distances.
+    each body. `cutoff` and `switch` are distances;
+    without a switch e vanishes at the cut-off by itself.
     """
 
     terms: ArrayFunction
@@ -135,8 +136,12 @@ class PairPotential(eqx.Module):
 
     def _terms(self, s: jax.Array, theta) -> tuple[jax.Array, jax.Array, jax.Array]:
         """e, e', e'' with the switch; zeros where s is at the cut-off or beyond."""
-        if self.cutoff is None or self.switch is None:
+        if self.cutoff is None:
             return self._bare(s, theta)
+        if self.switch is None:
+            within = jnp.sqrt(s) < self.cutoff  # as laws see it: no pole there by rounding
+            e, e1, e2 = self._bare(jnp.where(within, s, self.cutoff**2 / 4), theta)
+            return tuple(jnp.where(within, x, 0.0) for x in (e, e1, e2))
         start, stop = self.switch**2, self.cutoff**2
         s = jnp.minimum(s, stop)
         e, e1, e2 = self._bare(s, theta)
