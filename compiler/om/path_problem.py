@@ -33,6 +33,7 @@ from .settings import Settings
 
 # A path between structures far apart, which overlap on the way, creeps long before it settles:
 LEAST, WORK = 16, 60_000  # its most iterations are WORK over bodies times points, or LEAST
+MANY = 40  # bodies beyond which their pairs are what costs
 
 
 @dataclass(frozen=True)
@@ -199,4 +200,5 @@ def most_iterations(problem: PathProblem) -> int:
     settings, epochs = problem.settings, problem.settings.training.epochs
     if problem.method.first_order or not settings.transforms:
         return epochs
-    return min(epochs, max(LEAST, WORK // (problem.system.shape[1] * settings.path.points)))
+    n = problem.system.shape[1]
+    return min(epochs, max(LEAST, int(WORK / (n * settings.path.points * max(1, n / MANY)))))

@@ -8,9 +8,10 @@ potential with the same quintic switch; ASE's is NumPy, all pairs at once.
 
 ASE: ends relaxed by BFGS, 7 images, IDPP start, improved tangents, FIRE, then climbing, until
 forces are below 0.05 of the unit; the highest image then goes to its saddle by the dimer method,
-until forces are below 1e-4. Ours: the study as a user writes it, with a budget of 8 searches; the
-saddle has one negative mode and steepest descent has verified both its minima. The first run
-compiles (less, where the cache has it), the second does not. CPU seconds of one core.
+until forces are below 1e-4. Ours: a study with a budget of 8 searches and one iteration of the path
+of least action, which the barrier does not rest on; the saddle has one negative mode, and steepest
+descent has verified both its minima. The first run compiles (less, where the cache has it), the
+second does not. CPU seconds of one core.
 """
 
 import json
@@ -46,6 +47,8 @@ end = "end.xyz"
 [path]
 duration = 1.0
 points = 8
+[training]
+epochs = 1
 [refine]
 barrier = true
 searches = 8

@@ -106,7 +106,7 @@ mass = 1.0
 coordinates = ["x", "y"]
 potential = "q1 + q2 + q3 - sqrt(j1^2 + j2^2 + j3^2 - j1*j2 - j2*j3 - j1*j3){more}"
 [parameters]
-D = 4.746
+De = 4.746
 al = 1.942
 r0 = 0.742
 s1 = {s1}
@@ -114,11 +114,11 @@ s2 = {s2}
 s3 = {s3}
 [define]
 r2 = "{r2}"
-q1 = "D/2*(3/2*exp(-2*al*(x - r0)) - exp(-al*(x - r0)))/(1 + s1)"
-q2 = "D/2*(3/2*exp(-2*al*(r2 - r0)) - exp(-al*(r2 - r0)))/(1 + s2)"
+q1 = "De/2*(3/2*exp(-2*al*(x - r0)) - exp(-al*(x - r0)))/(1 + s1)"
+q2 = "De/2*(3/2*exp(-2*al*(r2 - r0)) - exp(-al*(r2 - r0)))/(1 + s2)"
 q3 = "D3/2*(3/2*exp(-2*al*(x + r2 - r0)) - exp(-al*(x + r2 - r0)))/(1 + s3)"
-j1 = "D/4*(exp(-2*al*(x - r0)) - 6*exp(-al*(x - r0)))/(1 + s1)"
-j2 = "D/4*(exp(-2*al*(r2 - r0)) - 6*exp(-al*(r2 - r0)))/(1 + s2)"
+j1 = "De/4*(exp(-2*al*(x - r0)) - 6*exp(-al*(x - r0)))/(1 + s1)"
+j2 = "De/4*(exp(-2*al*(r2 - r0)) - 6*exp(-al*(r2 - r0)))/(1 + s2)"
 j3 = "D3/4*(exp(-2*al*(x + r2 - r0)) - 6*exp(-al*(x + r2 - r0)))/(1 + s3)"
 D3 = "{D3}"
 [ends]
