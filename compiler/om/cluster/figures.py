@@ -181,7 +181,7 @@ def _energies(result: TransformationResult) -> Figure:
     time = Axis("time t", problem.system.words.unit("t"))
     unit = problem.settings.energy_unit.label
     before = Curve(path.t, path.potential, "before the quench")
-    after = Curve(path.t, result.quenched, "after the quench", "steps")
+    after = Curve(path.t[result.images], result.quenched, "after the quench", "steps")
     total = Curve(path.t, path.energy, "total energy", "dashed")
     panels = (Panel(time, Axis("energy", unit), (before, after, total)),)
     caption = (

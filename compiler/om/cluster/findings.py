@@ -25,6 +25,8 @@ from .result import TransformationResult
 from .study_units import in_study_units
 from .transformation import ClusterTransformation
 
+PAIRS = 150_000  # of bodies in all images of a path that are quenched: where there are more, fewer
+
 
 @dataclass(frozen=True)
 class TransformationReport:
@@ -49,8 +51,9 @@ def _findings(
     path = path_diagnostics(problem, state["path"]["fit"].x, state["path"]["given"])
     tell("measure", 1, 3, {})
     ends = program.ends
+    images = _quenched_images(path.path.q)
     settled = quenched_structures(
-        ends.surface, path.path.q / float(ends.surface.length), ends.length,
+        ends.surface, path.path.q[..., images] / float(ends.surface.length), ends.length,
         ends.scale / ends.length,
     )  # fmt: skip
     unit = float(ends.surface.energy_unit) * problem.settings.energy_unit.scale
@@ -66,6 +69,7 @@ def _findings(
         state["path"]["fit"],
         state["search"],
         path,
+        images,
         levels,
         stops,
         samples,
@@ -83,6 +87,14 @@ def _findings(
         checks=checks(result),
         notes=notes(result),
     )
+
+
+def _quenched_images(q: np.ndarray) -> np.ndarray:
+    """Which images of a path q (dim, N, K) are quenched: all, of a large system every so many, the
+    last among them."""
+    _, n, images = q.shape
+    count = int(np.clip(PAIRS // n**2, 5, images))
+    return np.unique(np.linspace(0, images - 1, count).round().astype(int))
 
 
 def _metrics(result: TransformationResult) -> dict[str, float | int]:
@@ -181,7 +193,8 @@ def _arrays(result: TransformationResult) -> dict[str, Array]:
         "q": Array(q, ("t", "body", "axis"), "", "position of the path"),
         "v": Array(v, ("t", "body", "axis"), "", "velocity of the path"),
         "potential_energy": Array(path.potential, ("t",), energy, "energy before the quench"),
-        "quenched_energy": Array(result.quenched, ("t",), energy, "energy after the quench"),
+        "t_quench": Array(path.t[result.images], ("t_quench",), unit, "times of the quenches"),
+        "quenched_energy": Array(result.quenched, ("t_quench",), energy, "energy after the quench"),
     }
     if result.chain:
         q = rows(system.whole(np.stack([stop.q for stop in result.chain], axis=2)))

@@ -21,7 +21,7 @@ class TransformationResult:
     """All that figures, tables and checks are made of.
 
     `fit` is the path's minimisation, `search` the state of the search for a barrier (empty where
-    none was looked for), `quenched` are the energies of the path's images after each is relaxed.
+    none was looked for), `quenched` are the energies of the path's `images` after each is relaxed.
     `landscape` are the minima and saddles of that search. `chain` is empty where no way was found
     or none was looked for.
     """
@@ -31,6 +31,7 @@ class TransformationResult:
     fit: Any
     search: Mapping[str, Any]
     path: PathDiagnostics
+    images: np.ndarray
     quenched: np.ndarray
     chain: tuple[StationaryStructure, ...]
     history: Mapping[str, np.ndarray]
