@@ -19,6 +19,7 @@ from actionrun.compiler.numerics.molecular.minimization import QuenchResult, que
 from actionrun.compiler.numerics.molecular.periodic_cell import nearest_distances
 from actionrun.compiler.numerics.molecular.potential_energy import PotentialEnergy
 from actionrun.compiler.numerics.molecular.stationary_points import (
+    FLAT,
     STEPS,
     StationaryPoint,
     newton_step,
@@ -116,6 +117,8 @@ def endpoints(problem: PathProblem, start: GivenStructure, end: GivenStructure) 
                 "this structure could not be relaxed: it falls apart or its forces are not finite",
                 "take a structure nearer to a minimum; are its units those of the study?",
             ) from None  # fmt: skip
+        if barrier:
+            _require_curved(problem, name, both[-1])
     first, last = both
     names = settings.align
     listed = Freedom("rotation" in names, "inversion" in names, "permutation" in names)
@@ -134,6 +137,19 @@ def endpoints(problem: PathProblem, start: GivenStructure, end: GivenStructure) 
     return Endpoints(
         first, last, aligned, near, float(np.linalg.norm(last.q - first.q)), start.species, length,
         found.scale, surface, symmetry, listed,
+    )  # fmt: skip
+
+
+def _require_curved(problem: PathProblem, name: str, end: Endpoint) -> None:
+    """Raises Faults where an end relaxed to a place that nothing holds."""
+    values = np.abs(end.point.values)
+    if np.min(values) > FLAT * np.max(values):
+        return
+    raise study_error(
+        problem.system.words, ("ends", name), "ends.flat",
+        "no minimum is near: the energy is flat where this end relaxes to"
+        + (", as in an open valley or beside a part that turns freely" if end.moved else ""),
+        "a barrier joins minima: close the valley far out by a weak spring, or hold what is loose",
     )  # fmt: skip
 
 
