@@ -132,8 +132,8 @@ def loss_of(crystal, *, loose=False, energy=None, terms=None) -> tuple[PathLoss,
 @pytest.mark.parametrize("energy", [None, 0.3])
 def test_the_jacobian_is_the_slope_and_its_transpose_the_transpose(crystal, loose, energy):
     result, _ = crystal
-    study = result.study.model_copy(update={"loss": loads(FLUID + OWN).loss})
-    terms = replace(result, study=study).terms(result.basis.nodes) if energy else None
+    settings = replace(result.settings, loss=loads(FLUID + OWN).loss)
+    terms = replace(result, settings=settings).terms(result.basis.nodes) if energy else None
     loss, x = loss_of(crystal, loose=loose, energy=energy, terms=terms)
     rng = np.random.default_rng(2)
     dx = jax.tree.map(lambda a: jnp.asarray(rng.normal(size=a.shape)), x)
