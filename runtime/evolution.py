@@ -124,8 +124,8 @@ class Evolved:
             state["archive"][:kept][order], state["archive_scores"][:kept][order],
             trained, state["history"], tell,
         )  # fmt: skip
-        counts = {"networks_trained": trained, "generations": self.total - 1}
-        return replace(result, metrics=counts | dict(result.metrics))
+        metrics = {"networks_trained": trained, "generations": self.total - 1}
+        return replace(result, metrics=metrics | dict(result.metrics))
 
     def _step(self, state: dict[str, np.ndarray], generation: int) -> None:
         """One generation; changes the state in place."""

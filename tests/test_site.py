@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import ast
+import json
 import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from actionrun.runtime import cli
@@ -41,6 +44,91 @@ def tables(text: str) -> list[tuple[str, str]]:
     """The tables of a TOML text, with what stands above the first under ""."""
     parts = re.split(r"^(?=\[)", text, flags=re.M)
     return [("", parts[0])] + [(part[1 : part.index("]")], part) for part in parts[1:]]
+
+
+DICTIONARY = (DOCS / "reference" / "outputs.md").read_text(encoding="utf-8")
+WRITERS = [
+    file
+    for room in ("compiler", "runtime")
+    for file in sorted((TOP / room).rglob("*.py"))
+    if "numerics" not in file.parts
+]
+
+
+def documented(title: str) -> set[str]:
+    """The names in the first column of the tables below a heading of the output dictionary."""
+    part = re.search(rf"^## {title}\n(.*?)(?=^## |\Z)", DICTIONARY, re.S | re.M)
+    cells = re.findall(r"^\|([^|]*)\|", part[1], re.M) if part else []
+    return {name for cell in cells for name in re.findall(r"`([^`]+)`", cell)}
+
+
+def put_into_metrics(file: Path) -> set[str]:
+    """The names that a module puts into a dict that it calls `metrics` or `times`, or hands on as
+    `metrics=`; what varies in a name is NAME."""
+
+    def words(node: ast.AST, loops: list[ast.For]) -> set[str]:
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            return {node.value}
+        if isinstance(node, ast.JoinedStr):
+            parts = [one.value if isinstance(one, ast.Constant) else "NAME" for one in node.values]
+            return {"".join(map(str, parts))}
+        if isinstance(node, ast.Name):  # `for name in ("a", "b")`, `for name, value in (("a", x),)`
+            over = [loop.iter for loop in loops if node.id in names_in(loop.target)]
+            return {
+                first.value
+                for one in over
+                for entry in getattr(one, "elts", ())
+                for first in [entry.elts[0] if isinstance(entry, ast.Tuple) else entry]
+                if isinstance(first, ast.Constant)
+            }
+        return set()
+
+    def names_in(node: ast.AST) -> set[str]:
+        return {one.id for one in ast.walk(node) if isinstance(one, ast.Name)}
+
+    def is_metrics(node: ast.AST) -> bool:
+        return isinstance(node, ast.Name) and node.id in ("metrics", "times")
+
+    def keys(node: ast.AST | None) -> set[str]:
+        inside = ast.walk(node) if node is not None else ()
+        dicts = [one for one in inside if isinstance(one, ast.Dict)]
+        return {word for one in dicts for key in one.keys if key for word in words(key, [])}
+
+    seen: set[str] = set()
+
+    def visit(node: ast.AST, loops: list[ast.For]) -> None:
+        if isinstance(node, ast.Assign | ast.AnnAssign | ast.AugAssign):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            flat = [one for t in targets for one in (t.elts if isinstance(t, ast.Tuple) else [t])]
+            for one in flat:
+                if isinstance(one, ast.Subscript) and is_metrics(one.value):
+                    seen.update(words(one.slice, loops))
+                if is_metrics(one):
+                    seen.update(keys(node.value))
+        if isinstance(node, ast.keyword) and node.arg == "metrics":
+            seen.update(keys(node.value))
+        inner = [*loops, node] if isinstance(node, ast.For) else loops
+        for child in ast.iter_child_nodes(node):
+            visit(child, inner)
+
+    visit(ast.parse(file.read_text(encoding="utf-8")), [])
+    return seen
+
+
+def test_each_metric_of_the_code_is_in_the_output_dictionary_and_no_other():
+    written = {name for file in WRITERS for name in put_into_metrics(file)}
+    assert len(written) > 100, "the scan sees what the code writes"
+    told = documented("Metrics") | documented("Progress")
+    assert written - told == set(), "add them to docs/reference/outputs.md"
+    assert told - written == set(), "docs/reference/outputs.md tells of metrics that nothing writes"
+
+
+def assert_documented(result: dict[str, Any]) -> None:
+    """Each key and metric of a result is in the output dictionary."""
+    assert {*result} <= documented("`result.json`")
+    patterns = [re.escape(name).replace("NAME", r".+") for name in documented("Metrics")]
+    unknown = [n for n in result["metrics"] if not any(re.fullmatch(p, n) for p in patterns)]
+    assert not unknown, "add them to docs/reference/outputs.md"
 
 
 def test_the_site_builds_without_a_warning(tmp_path):

@@ -36,16 +36,16 @@ def uncertainty(
     finite = np.isfinite(std).all(axis=0) & np.asarray(test.fit.converged)
     if test.fit.active_normals is not None:
         finite &= ~np.any(np.asarray(test.fit.active_normals) != 0, axis=(0, 1))
-    result: dict[str, float] = {}
+    metrics: dict[str, float] = {}
     for i, name in enumerate(names):
         use = finite & (c[i] != 0) & ~np.asarray(test.fit.at_bound)[i]
         error = np.abs(refined[i] - c[i])[use]
-        result[f"coverage.{name}"] = float(np.mean(error <= NORMAL_95 * std[i, use]))
-        result[f"cramer_rao.{name}"] = float(np.sqrt(np.mean((error / bound[i, use]) ** 2)))
+        metrics[f"coverage.{name}"] = float(np.mean(error <= NORMAL_95 * std[i, use]))
+        metrics[f"cramer_rao.{name}"] = float(np.sqrt(np.mean((error / bound[i, use]) ** 2)))
         ratio = np.sort(np.abs(np.asarray(test.network)[i] - c[i])[use] / bound[i, use])
         ratio = ratio[: max(1, int(0.99 * len(ratio)))]
-        result[f"network_cramer_rao.{name}"] = float(np.sqrt(np.mean(ratio**2)))
-    return result
+        metrics[f"network_cramer_rao.{name}"] = float(np.sqrt(np.mean(ratio**2)))
+    return metrics
 
 
 def _std(fit, noise: float) -> np.ndarray:
