@@ -16,7 +16,9 @@ from actionrun.runtime import cli
 TOP = Path(__file__).parents[1]
 DOCS = TOP / "docs"
 PAGES = sorted(DOCS.rglob("*.md"))
-FENCE = re.compile(r"^(?:<!-- with: (\w+) -->\n)?```toml\n(.*?)^```", re.S | re.M)
+FENCE = re.compile(
+    r'^(?:<!-- with: (\w+) -->\n)?```toml(?: title="[^"]*")?\n(.*?)^```', re.S | re.M
+)
 STUDIES = [
     pytest.param(text, base, id=f"{page.relative_to(DOCS)}-{number}")
     for page in PAGES
@@ -140,3 +142,24 @@ def test_the_site_builds_without_a_warning(tmp_path):
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "site" / "reference" / "language.html").is_file()
+
+
+CODE = [page for page in PAGES if "```python\n" in page.read_text(encoding="utf-8")]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", CODE, ids=lambda page: str(page.relative_to(DOCS)))
+def test_python_of_a_page_runs(page, tmp_path):
+    """The blocks of a page one after the other, its named studies beside them as files."""
+    text = page.read_text(encoding="utf-8")
+    for name, study in re.findall(r'^```toml title="([^"]+)"\n(.*?)^```', text, re.S | re.M):
+        (tmp_path / name).write_text(study, encoding="utf-8")
+    (tmp_path / "studies").symlink_to(TOP / "studies")
+    blocks = re.findall(r"^```python\n(.*?)^```", text, re.S | re.M)
+    done = subprocess.run(
+        [sys.executable, "-c", "import matplotlib; matplotlib.use('Agg')\n" + "\n".join(blocks)],
+        capture_output=True, text=True, cwd=tmp_path, timeout=300,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-3000:]
+    for result in tmp_path.rglob("runs/**/result.json"):
+        assert_documented(json.loads(result.read_text(encoding="utf-8")))
