@@ -212,8 +212,12 @@ def _parser() -> argparse.ArgumentParser:
     command("schema", "print the JSON Schema of the study language")
     # by their starter studies: the registry of kinds would import pydantic
     kinds = sorted(path.stem for path in (Path(spec.__path__[0]) / "templates").glob("*.toml"))
-    new = command("new", "print a commented starter study")
-    new.add_argument("kind", metavar="KIND", help=f"{', '.join(kinds[:-1])} or {kinds[-1]}")
+    new = command("new", "print a commented starter study, or copy a shipped one with its data")
+    new.add_argument(
+        "kind", nargs="?", metavar="KIND_OR_STUDY",
+        help=f"{', '.join(kinds[:-1])} or {kinds[-1]}: printed; a shipped study: copied here",
+    )  # fmt: skip
+    new.add_argument("--list", action="store_true", help="list the shipped studies")
     return parser
 
 

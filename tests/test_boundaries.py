@@ -331,7 +331,7 @@ def test_files_are_short(file):
 
 def test_the_wheel_holds_nothing_but_actionrun(tmp_path):
     """A plain `spec` or `compiler` at the top of site-packages would collide with the world."""
-    for name in (*ROOMS, "package", "pyproject.toml", "README.md", "LICENSE"):
+    for name in (*ROOMS, "studies", "package", "pyproject.toml", "README.md", "LICENSE"):
         source = TOP / name
         if source.is_dir():
             ignore = shutil.ignore_patterns("__pycache__")
@@ -345,6 +345,7 @@ def test_the_wheel_holds_nothing_but_actionrun(tmp_path):
     assert {Path(name).parts[0].split("-")[0] for name in held} == {"actionrun"}
     tops = {Path(name).parts[0] for name in held}
     assert len(tops) == 2 and "actionrun" in tops
-    for file in (f for room in ROOMS for f in (TOP / room).rglob("*") if f.is_file()):
+    shipped = [f for f in (TOP / "studies").rglob("*") if f.suffix in (".toml", ".csv", ".xyz")]
+    for file in (*(f for room in ROOMS for f in (TOP / room).rglob("*") if f.is_file()), *shipped):
         if "__pycache__" not in file.parts:
             assert f"actionrun/{place(file)}" in held, f"{place(file)} is not in the wheel"

@@ -85,7 +85,7 @@ def test_of_an_orbit(tmp_path):
 @pytest.mark.parametrize(
     ("name", "least", "none"),
     [("pendulum_measured", 8, 0), ("double_well_path", 3, 1), ("law_recovery", 1, 0),
-     ("melting", 1, 0), ("damped_chain", 0, 6), ("verlet_pnn", 0, 2),
+     ("melting", 1, 0), ("damped_chain", 0, 5), ("verlet_pnn", 0, 2),
      ("pendulum_constraint", 5, 0)],
 )  # fmt: skip
 def test_of_every_kind(name, least, none, tmp_path):
