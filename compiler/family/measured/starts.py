@@ -31,7 +31,9 @@ from actionrun.compiler.numerics.integrators.shooting import BatchIntegrator
 from actionrun.compiler.symbolic.lagrangian_system import LagrangianSystem
 from scipy.interpolate import CubicSpline
 
-STARTS = 64  # random starting points of the weak form
+STARTS = 64  # of the draws, that may start a fit
+IMPROVED = 24  # of them, the best, that the weak form improves first; of a linear law, a few
+FEW = 8
 DRAWS = 512  # of the coefficients that a law is not linear in
 REPEATS = 6  # sets of noise added to see its bias
 MOST_SAMPLES = 3000  # of the trials that the weak form sees: it only starts the fit
@@ -216,12 +218,13 @@ class Starter:
                             [self._design(smooth, linear)]):  # fmt: skip
                 if all(np.isfinite(d).all() for d in designs):
                     found += linear_solutions(designs, low, high)
-            starts = drawn[:, :STARTS]
+            starts, count = drawn[:, :STARTS], FEW if found else STARTS
         else:
-            drawn = self._with_waves(drawn, chosen)
+            if waves := frequencies(self.symbolic):
+                drawn = self._with_waves(drawn[:, : DRAWS // 4], chosen, waves)
             drawn, costs = projected_draws(self._rows(smooth), linear, drawn, low, high)
-            starts = drawn[:, np.argsort(costs, kind="stable")[:STARTS]]
-        x, cost = self._searched(smooth, starts)
+            starts, count = drawn[:, np.argsort(costs, kind="stable")[:STARTS]], IMPROVED
+        x, cost = self._searched(smooth, starts[:, :count])
         if (again := self._turned(x)) is not None:
             other, of_other = self._searched(smooth, again)
             x, cost = np.where(of_other < cost, other, x), np.minimum(cost, of_other)
@@ -282,7 +285,9 @@ class Starter:
             result.append(self._design(self._weak(chosen, curves), linear))
         return result
 
-    def _with_waves(self, drawn: np.ndarray, chosen: list[SmoothMotion]) -> np.ndarray:
+    def _with_waves(
+        self, drawn: np.ndarray, chosen: list[SmoothMotion], waves: dict[int, float]
+    ) -> np.ndarray:
         """Draws, and for a drive's unknown frequency more: over its range, as densely as the
         longest motion tells frequencies apart, and about the peaks of the spectrum; each with
         PHASES values of an unknown phase."""
@@ -290,7 +295,7 @@ class Starter:
         turns, more = phases(self.symbolic), [drawn]
         longest = max(chosen, key=lambda m: m.times[-1] - m.times[0])
         t = np.linspace(longest.times[0], longest.times[-1], max(4 * len(longest.times), 64))
-        for k, factor in frequencies(self.symbolic).items():
+        for k, factor in waves.items():
             apart = np.pi / (2 * (t[-1] - t[0]) * factor)
             count = int(np.clip((high[k] - low[k]) / apart, 16, MOST_FREQUENCIES))
             peaks = np.concatenate([spectral_peaks(t, f(t), PEAKS) for f in longest.smooth])
