@@ -34,7 +34,8 @@ from scipy.interpolate import CubicSpline
 STARTS = 64  # of the draws, that may start a fit
 IMPROVED = 24  # of them, the best, that the weak form improves first; of a linear law, a few
 FEW = 8
-DRAWS = 512  # of the coefficients that a law is not linear in
+DRAWS = 512  # of the coefficients that a law is not linear in, at most
+DRAWS_OF_ONE = 64  # of one of them; twice as many for each more
 REPEATS = 6  # sets of noise added to see its bias
 MOST_SAMPLES = 3000  # of the trials that the weak form sees: it only starts the fit
 PEAKS = 6  # of the spectrum
@@ -220,8 +221,11 @@ class Starter:
                     found += linear_solutions(designs, low, high)
             starts, count = drawn[:, :STARTS], FEW if found else STARTS
         else:
-            if waves := frequencies(self.symbolic):
-                drawn = self._with_waves(drawn[:, : DRAWS // 4], chosen, waves)
+            waves = frequencies(self.symbolic)
+            others = int(np.sum(~linear)) - len(waves)
+            drawn = drawn[:, : DRAWS_OF_ONE * 2 ** max(others - 1, 0)]
+            if waves:
+                drawn = self._with_waves(drawn, chosen, waves)
             drawn, costs = projected_draws(self._rows(smooth), linear, drawn, low, high)
             starts, count = drawn[:, np.argsort(costs, kind="stable")[:STARTS]], IMPROVED
         x, cost = self._searched(smooth, starts[:, :count])
