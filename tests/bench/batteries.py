@@ -24,7 +24,7 @@ from actionrun.runtime.environment.jax_setup import set_switches
 from scipy.integrate import solve_ivp
 
 set_switches()  # before JAX is imported
-from fitter import Fitter  # noqa: E402
+from fitter import Fitter  # noqa: E402  # pyright: ignore[reportMissingImports]
 
 NOISE, REACHED = 0.01, 1.15
 Slope = Callable[[float, np.ndarray], list[float]]

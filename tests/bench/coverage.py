@@ -22,7 +22,7 @@ from actionrun.runtime.environment.jax_setup import set_switches
 from scipy.integrate import solve_ivp
 
 set_switches()  # before JAX is imported
-from fitter import Fitter  # noqa: E402
+from fitter import Fitter  # noqa: E402  # pyright: ignore[reportMissingImports]
 
 TRUTH = {"w2": 9.0, "gamma": 0.15, "q0": 0.05}
 START = (0.9, 0.0)

@@ -19,7 +19,7 @@ from scipy.optimize import least_squares
 from scipy.sparse import lil_matrix
 
 set_switches()  # before JAX is imported
-from fitter import Fitter  # noqa: E402
+from fitter import Fitter  # noqa: E402  # pyright: ignore[reportMissingImports]
 
 TRUTH = np.array([9.0, 0.15, 0.05])
 NOISE = 0.005
