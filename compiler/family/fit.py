@@ -31,7 +31,7 @@ from actionrun.compiler.symbolic.lowered_system import parameters
 from .bounds import Ranges, active_constraints
 from .measured.by_trial import searched_by_trial
 from .measured.goodness_of_fit import CREDIBLE, ChannelFit, channel_fits
-from .measured.noise import SURE, Noise, correlated, first_noise, updated_noise
+from .measured.noise import SURE, Noise, WhiteFit, correlated, first_noise, updated_noise
 from .measured.scatter import is_hidden, scattered_fit
 from .measured.segments import rows_at, shooting_fit
 from .measured.settings import FitSettings
@@ -242,26 +242,37 @@ def _with_noise(
     with a memory where that is what the residuals have. And the fit linearized."""
     o, settings = problem.observed, problem.settings
     tell("noise", 0, 1, {})
-    fit, noise = _settled(problem, fit, noise)
-    at, with_memory = problem.solution(fit, noise), None
-    if not noise.tau.any():
-        with_memory = correlated(noise, o, at.miss, at.expected, settings)
-    if with_memory is not None:
-        again, with_memory = _settled(problem, fit, with_memory)
-        at_again = problem.solution(again, with_memory)
-        if at_again.is_white(o) or settings.correlation == "ar1":
-            fit, noise, at = again, with_memory, at_again
+    if noise.tau.any():  # as it was with a larger step
+        plain = replace(noise, tau=0 * noise.tau)
+        fit, noise = _settled(problem, fit, noise, _white_fit(plain, problem.solution(fit, plain)))
+        at = problem.solution(fit, noise)
+    else:
+        fit, noise = _settled(problem, fit, noise)
+        at = problem.solution(fit, noise)
+        white = _white_fit(noise, at)
+        with_memory = correlated(noise, o, at.miss, white, settings)
+        if with_memory is not None:
+            again, with_memory = _settled(problem, fit, with_memory, white)
+            at_again = problem.solution(again, with_memory)
+            if at_again.is_white(o) or settings.correlation == "ar1":
+                fit, noise, at = again, with_memory, at_again
     tell("noise", 1, 1, {})
     return fit, noise, at
 
 
-def _settled(problem: ShootingProblem, fit: BlockFit, noise: Noise) -> tuple[BlockFit, Noise]:
+def _white_fit(noise: Noise, at: Solution) -> WhiteFit:
+    return WhiteFit(noise.sigma, at.projected, at.inverse, at.expected)
+
+
+def _settled(
+    problem: ShootingProblem, fit: BlockFit, noise: Noise, white: WhiteFit | None = None
+) -> tuple[BlockFit, Noise]:
     fit = problem.shot(problem.shooting(problem.trajectory(noise)), fit.unknowns, noise)
     for _ in range(NOISE_ROUNDS):
         at, o, settings = problem.solution(fit, noise), problem.observed, problem.settings
         new = updated_noise(noise, o, at.miss, at.white, at.leverage, settings)
-        if new.tau.any():
-            again = correlated(replace(new, tau=0 * new.tau), o, at.miss, at.expected, settings)
+        if white is not None and new.tau.any():
+            again = correlated(replace(new, tau=0 * new.tau), o, at.miss, white, settings)
             new = replace(new, tau=0 * new.tau if again is None else again.tau)
         change = np.log(new.sigma / noise.sigma)
         if problem.prior(noise) is None:

@@ -9,6 +9,7 @@ from actionrun.compiler.numerics.inference.block_covariance import (
     project,
     sandwich,
 )
+from actionrun.compiler.numerics.inference.correlation import unbiased_correlation_time
 from actionrun.compiler.numerics.inference.hamiltonian import (
     effective_size,
     hamiltonian_chains,
@@ -242,3 +243,24 @@ def test_smoothing_is_near_the_best_there_is(count, sets):
         assert left < 1.001 * np.sum((samples - truth) ** 2)
         ratios.append(np.sqrt(left / best))
     assert np.median(ratios) < 1.3
+
+
+@pytest.mark.parametrize("rho", [0.5, 0.9])
+def test_the_memory_of_noise_is_told_in_spite_of_the_fit(rho):
+    """A fit of five columns follows slow noise: its residuals alone look shorter of memory."""
+    dice, n = np.random.default_rng(7), 200
+    t, there = np.arange(n) * 1.0, np.ones((n, 1), bool)
+    columns = [np.cos(0.15 * t), np.sin(0.15 * t), t * np.cos(0.15 * t), np.ones(n), t]
+    B = np.linalg.qr(np.stack(columns, axis=1))[0]
+    plain, told = [], []
+    for _ in range(100):
+        noise = dice.normal(size=n)
+        for i in range(1, n):
+            noise[i] = rho * noise[i - 1] + np.sqrt(1 - rho**2) * noise[i]
+        left = (noise - B @ (B.T @ noise))[:, None]
+        tau = unbiased_correlation_time(t[:, None], left, there, B[..., None])
+        told.append(np.exp(-1 / tau) if tau else 0.0)
+        z = left / np.sqrt(np.sum(left**2) / (n - 5))
+        plain.append(np.exp(-1 / max(correlation_time(t[:, None], z, there), 1e-9)))
+    assert abs(np.mean(told) - rho) < 4 * np.std(told) / 10
+    assert abs(np.mean(told) - rho) < abs(np.mean(plain) - rho)

@@ -11,6 +11,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from actionrun.compiler.family.observations import ObservedMotions, noise_without_model
+from actionrun.compiler.numerics.inference.block_covariance import ProjectedJacobian
+from actionrun.compiler.numerics.inference.correlation import unbiased_correlation_time
 from actionrun.compiler.numerics.inference.residual_tests import (
     correlation_time,
     equal_variances,
@@ -24,6 +26,7 @@ SURE = 1e-3  # a chance below which a test says no
 LEAST_FREEDOM = 8  # degrees of freedom of a trial with a variance of its own
 DEEPEST = 1e-5  # of two channels' relative noises: the smaller counts as this of the larger
 ROUND_OFF = 1e-14  # of a channel's size
+MOST_CORRECTED = 1500  # samples; of more the fit takes no memory that counts
 EXACT = 1e-8  # of it: misfits below are those of arithmetic, and follow one another
 
 
@@ -113,20 +116,55 @@ def updated_noise(
     return _bounded(replace(noise, sigma=sigma, robust=robust, by_trial=by_trial, tau=tau))
 
 
+@dataclass(frozen=True)
+class WhiteFit:
+    """A fit linearized under white noise of deviations `sigma`: its Jacobian projected, the inverse
+    of its information (k, k), the autocorrelations (channels, lags) that it gives to residuals."""
+
+    sigma: np.ndarray
+    projected: ProjectedJacobian
+    inverse: np.ndarray
+    expected: np.ndarray
+
+    def left(self, miss: np.ndarray) -> np.ndarray:
+        """What of misfits (samples, channels, trials), in deviations, no unknown could take."""
+        samples, channels, trials = miss.shape
+        count = samples * channels
+        z = (miss / self.sigma).reshape(count, trials)
+        local, rows = self.projected.local[:count], self.projected.rows[:count]
+        shared = self.inverse @ np.einsum("rkt,rt->k", rows, z)
+        z = z - np.einsum("rmt,mt->rt", local, np.einsum("rmt,rt->mt", local, z))
+        return (z - np.einsum("rkt,k->rt", rows, shared)).reshape(miss.shape)
+
+    def reach(self, channel: int) -> np.ndarray:
+        """Columns (samples, p, trials) whose products are the fit's hat matrix in a channel."""
+        samples, channels, _ = self.sigma.shape
+        values, vectors = np.linalg.eigh(self.inverse)
+        root = vectors * np.sqrt(np.maximum(values, 0))
+        rows = np.einsum("rkt,kj->rjt", self.projected.rows, root)
+        whole = np.concatenate([self.projected.local, rows], axis=1)
+        return whole[: samples * channels].reshape(samples, channels, -1, rows.shape[2])[:, channel]
+
+
 def correlated(
-    noise: Noise, o: ObservedMotions, miss: np.ndarray, expected: np.ndarray, settings: FitSettings
+    noise: Noise, o: ObservedMotions, miss: np.ndarray, white: WhiteFit, settings: FitSettings
 ) -> Noise | None:
     """The noise with correlation times where white noise is denied by the residuals `miss` over
-    the channel's size (beside the autocorrelations `expected` of a fit, (channels, lags)), or asked
-    for; None where nothing is to be correlated."""
+    the channel's size (beside the autocorrelations that the fit gives), or asked for; None where
+    nothing is to be correlated."""
     if settings.correlation == "none" or settings.loss == "student":
         return None
-    tau = np.zeros(len(o.names))
+    tau, left = np.zeros(len(o.names)), white.left(miss)
     for k in range(len(o.names)):
         z, there = miss[:, k] / noise.sigma[:, k], o.there[:, k]
         rough = np.sqrt(np.mean(miss[:, k][there] ** 2)) > EXACT if there.any() else False
-        if settings.correlation == "ar1" or (rough and ljung_box(z, there, expected[k]) < SURE):
-            tau[k] = correlation_time(o.t, z, there)
+        if settings.correlation == "ar1" or (
+            rough and ljung_box(z, there, white.expected[k]) < SURE
+        ):
+            if there.sum() > MOST_CORRECTED:
+                tau[k] = correlation_time(o.t, z, there)
+            else:
+                tau[k] = unbiased_correlation_time(o.t, left[:, k], there, white.reach(k))
     return replace(noise, tau=tau) if tau.any() else None
 
 
