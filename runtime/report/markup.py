@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from html import escape
+from typing import Any
 from urllib.parse import quote
 
 from actionrun.compiler.findings import Equation, Table
@@ -47,9 +48,10 @@ def of_coefficients(table: Table) -> bool:
 def coefficients_html(table: Table) -> str:
     """The table of a fit's coefficients (name, value, deviation, unit where there are units), as
     they are quoted, and unrounded."""
+    given: Sequence[Sequence[Any]] = table.rows
     rows = tuple(
         (name, with_error(value, std), *unit, None if value is None else repr(float(value)))
-        for name, value, std, *unit in table.rows
+        for name, value, std, *unit in given
     )
     units = ("unit",) * (len(table.header) - 3)
     return table_html(replace(table, header=("coefficient", "value", *units, "unrounded"),

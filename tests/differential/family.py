@@ -149,12 +149,16 @@ def judged(study: FamilyStudy, folder: Path) -> Verdict:
 
     lows = [*(low for low, _ in study.family.ranges.values()), *[-np.inf] * len(study.start)]
     highs = [*(high for _, high in study.family.ranges.values()), *[np.inf] * len(study.start)]
-    numbers = [*study.truth, *study.start]
-    for _ in range(ROUNDS):
-        best = least_squares(residual, numbers, bounds=(lows, highs), xtol=1e-12, ftol=1e-13,
+
+    def fitted(numbers):
+        return least_squares(residual, numbers, bounds=(lows, highs), xtol=1e-12, ftol=1e-13,
                              gtol=1e-12)  # fmt: skip
-        numbers, missed = best.x, best.fun.reshape(study.samples.shape) * noise
+
+    best = fitted([*study.truth, *study.start])
+    for _ in range(ROUNDS - 1):
+        missed = best.fun.reshape(study.samples.shape) * noise
         noise = np.sqrt(np.mean(missed**2, axis=1, keepdims=True))
+        best = fitted(best.x)
     free = study.samples.size - len(best.x)
     scatter = np.linalg.inv(best.jac.T @ best.jac) * (best.fun @ best.fun) / free
     spread, wrong = np.sqrt(np.diag(scatter)), {}

@@ -14,7 +14,7 @@ from printed_laws import value_of
 
 STUDIES = Path(__file__).parents[2] / "studies"
 sys.path.append(str(STUDIES.parent / "tests" / "bench"))
-from shortened import SHORT  # noqa: E402
+from shortened import SHORT  # noqa: E402  # pyright: ignore[reportMissingImports]
 
 ORBIT = {
     "study": "ggl",

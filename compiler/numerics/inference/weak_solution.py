@@ -154,7 +154,7 @@ def projected_draws(
         short = CHUNK - part.shape[1]
         part = np.concatenate([part, np.repeat(part[:, -1:], short, axis=1)], axis=1)
         designs = linear_design(rows, linear, part)[: CHUNK - short]
-        finite = np.isfinite(designs).all(axis=(1, 2))
+        finite = np.all(np.isfinite(designs), axis=(1, 2))
         designs = np.where(finite[:, None, None], designs, 0.0)
         found: list[np.ndarray | None] = [None] * len(designs)
         if len(index):
