@@ -1,8 +1,9 @@
 """Stationary points of one configuration by Newton's method, and the normal modes there.
 
-The Hessian of a few hundred coordinates is dense: its columns are Hessian-vector products, its
-eigenvalues LAPACK's. Motions of the whole (translations, rotations) are no modes; they are found
-from the geometry, not from small eigenvalues.
+The Hessian of a few hundred coordinates is dense: its columns are Hessian-vector products, of more
+coordinates the potential's own blocks; its eigenvalues are LAPACK's. Motions of the whole
+(translations, rotations) are no modes; they are found from the geometry, not from small
+eigenvalues.
 
 Shapes: configurations (dim, N), NumPy; D = dim N.
 """
@@ -22,6 +23,7 @@ from .potential_energy import PotentialEnergy
 
 STEPS = 30  # of Newton's method; four are usual
 FLAT = 1e-7  # eigenvalues below this share of the largest are rounding, not curvature
+FEW = 128  # coordinates up to which the columns of a Hessian are one batch of products
 LONGEST = 0.1  # longest step of a body, in distances to its nearest
 
 
@@ -54,9 +56,18 @@ def quadratic_expansion(
     potential: PotentialEnergy, q: Float[Array, "dim n"]
 ) -> tuple[Float[Array, ""], Float[Array, "dim n"], Float[Array, "d d"]]:
     """Energy, gradient (dim, N) and Hessian (D, D), symmetric but for rounding, at q (dim, N)."""
-    alone = q[..., None]
-    energy, forces = potential.energy_and_forces(alone)
-    return energy[0], -forces[..., 0], potential.hessian(q)
+    dim, n = q.shape
+    alone, size = q[..., None], dim * n
+    if size > FEW:
+        energy, forces = potential.energy_and_forces(alone)
+        return energy[0], -forces[..., 0], potential.hessian(q)
+    there = jnp.broadcast_to(alone, (dim, n, size))
+    turned = potential.hessian_product(there, jnp.eye(size).reshape(dim, n, size))
+    return (
+        potential.energy(alone)[0],
+        -potential.forces(alone)[..., 0],
+        turned.reshape(size, size),
+    )
 
 
 def hessian(
