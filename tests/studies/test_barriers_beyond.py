@@ -327,7 +327,7 @@ def slope(x):
     return np.array([silicon(x + 1e-30j * e).imag / 1e-30 for e in np.eye(len(x))])
 
 
-@pytest.mark.slow
+@pytest.mark.campaign
 def test_a_cluster_of_silicon(tmp_path):
     """Angles and a cut-off of the law's own: each structure of the chain by its own Hessian."""
     draw, wells = np.random.default_rng(5), {}
