@@ -34,8 +34,10 @@ def two_sum(a: Float[Array, "..."], b: Float[Array, "..."]) -> Pair:
 
 
 def two_product(a: Float[Array, "..."], b: Float[Array, "..."]) -> Pair:
-    product = a * b
+    """The high part is within two roundings of a b. It is written as a sum: of a product that goes
+    on into a sum, compilers make one operation without the rounding that the low part is of."""
     (a1, a2), (b1, b2) = _halves(a), _halves(b)
+    product = (a1 * b1 + (a1 * b2 + a2 * b1)) + a2 * b2
     return Pair(product, ((a1 * b1 - product) + a1 * b2 + a2 * b1) + a2 * b2)
 
 
