@@ -110,8 +110,6 @@ def _rows(form: dict[str, Any], places: dict[str, Place]) -> list[str]:
     needed = form.get("required", ())
     rows = ["| key | type | default | what it says |", "| --- | --- | --- | --- |"]
     for key, field in form["properties"].items():
-        if key == "study":
-            continue
         default = "*required*" if key in needed else _default(field)
         said = field.get("description", "")
         rows.append(f"| `{key}` | {_type(field, places)} | {default} | {_cell(said)} |")

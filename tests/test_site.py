@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import ast
 import json
+import os
 import re
+import shutil
 import subprocess
 import sys
+import threading
+from functools import partial
+from html import unescape
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
 from actionrun.runtime import cli
+from actionrun.spec.kinds.registry import KINDS
 
 TOP = Path(__file__).parents[1]
 DOCS = TOP / "docs"
@@ -133,15 +140,86 @@ def assert_documented(result: dict[str, Any]) -> None:
     assert not unknown, "add them to docs/reference/outputs.md"
 
 
-def test_the_site_builds_without_a_warning(tmp_path):
-    pytest.importorskip("mkdocs", reason="actionrun[docs] is not installed")
+@pytest.fixture(scope="module")
+def site(tmp_path_factory) -> Path:
+    """The built site; a warning, as of a link that leads nowhere, is an error."""
     pytest.importorskip("material", reason="actionrun[docs] is not installed")
+    pytest.importorskip("mkdocstrings", reason="actionrun[docs] is not installed")
+    home = tmp_path_factory.mktemp("site")
     done = subprocess.run(
-        [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(tmp_path / "site")],
-        capture_output=True, text=True, cwd=TOP,
+        [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(home)],
+        capture_output=True, text=True, cwd=TOP, env=os.environ | {"NO_MKDOCS_2_WARNING": "1"},
     )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    assert (tmp_path / "site" / "reference" / "language.html").is_file()
+    assert done.returncode == 0, done.stdout + done.stderr
+    return home
+
+
+def test_the_site_builds_without_a_warning(site):
+    language = (site / "reference" / "language.html").read_text(encoding="utf-8")
+    for kind in KINDS.values():
+        for key in kind.model().model_fields:
+            assert f"<code>{key}</code>" in language
+    assert "<math" in (site / "theory" / "motion.html").read_text(encoding="utf-8")
+
+
+def test_no_page_of_the_site_asks_another_machine(site):
+    """Its scripts, styles, fonts and pictures lie beside it."""
+    asks = re.compile(
+        r"""<(?:script|img|link|iframe)[^>]*(?:src|href)=["']?(?:https?:)?//[^"'>]+"""
+    )
+    for page in site.rglob("*.html"):
+        assert not asks.findall(page.read_text(encoding="utf-8")), page
+
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    """Serves files and says nothing."""
+
+    def log_message(self, format: str, *args: Any) -> None:
+        pass
+
+
+FRAMES = """<!DOCTYPE html><script>
+const seen = {};
+function loaded(frame, page) {
+  seen[page] = frame.contentDocument.documentElement.scrollWidth;
+  if (Object.keys(seen).length === COUNT) document.title = JSON.stringify(seen);
+}
+</script>"""
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
+@pytest.mark.parametrize(  # as Chromium numbers them
+    "dark", [pytest.param(1, id="light"), pytest.param(0, id="dark", marks=pytest.mark.slow)]
+)
+def test_pages_fit_a_phone_and_are_quiet(site, dark):
+    pages = sorted(str(page.relative_to(site)) for page in site.rglob("*.html"))
+    pages = [page for page in pages if page not in ("404.html", "frames.html")]
+    frames = [
+        f'<iframe style="width:390px;height:800px;border:0" src="{page}" '
+        f"onload=\"loaded(this, '{page}')\"></iframe>"
+        for page in pages
+    ]
+    text = "\n".join([FRAMES.replace("COUNT", str(len(pages))), *frames])
+    (site / "frames.html").write_text(text, encoding="utf-8")
+    handler = partial(Quiet, directory=str(site))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        done = subprocess.run(
+            [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr",
+             "--virtual-time-budget=20000", f"--blink-settings=preferredColorScheme={dark}",
+             "--dump-dom", f"http://127.0.0.1:{server.server_port}/frames.html"],
+            capture_output=True, text=True, timeout=120,
+        )  # fmt: skip
+        server.shutdown()
+    title = re.search(r"<title>(.*?)</title>", done.stdout)
+    assert title, "the pages were never loaded"
+    widths = json.loads(unescape(title[1]))
+    assert len(widths) == len(pages) > 20
+    assert {page: width for page, width in widths.items() if width > 390} == {}
+    assert not [line for line in done.stderr.splitlines() if "CONSOLE" in line]
 
 
 CODE = [page for page in PAGES if "```python\n" in page.read_text(encoding="utf-8")]
