@@ -1,10 +1,11 @@
 """The gallery: every shipped study with its hero figure, its equation, its answer and its time.
 
-    python docs/gallery.py [NAME …] [--runs DIR] [--data DIR]
+    python docs/gallery.py [NAME …] [--runs DIR] [--data DIR] [--seconds N]
 
 Runs each study of `studies/` (or those named) where DIR has no finished run of it, and writes
 `docs/gallery.md` with `docs/gallery/NAME.svg`. A study that names a measured file is looked for in
-`--data`; one that was not run is left out and named. Times are those of the runs.
+`--data`; one that was not run, or that takes more than N seconds, is left out and named. Times are
+those of the runs.
 """
 
 from __future__ import annotations
@@ -44,30 +45,33 @@ def main() -> None:
     parser.add_argument("names", nargs="*", metavar="NAME")
     parser.add_argument("--runs", type=Path, default=Path("runs/gallery"), metavar="DIR")
     parser.add_argument("--data", type=Path, metavar="DIR")
+    parser.add_argument("--seconds", type=float, metavar="N", help="at most, for a study")
     options = parser.parse_args()
     names = options.names or sorted(path.stem for path in STUDIES.glob("*.toml"))
     shown, missing = [], []
     for name in names:
-        done = finished(name, options.runs / name, options.data)
+        done = finished(name, options.runs / name, options.data, options.seconds)
         (shown if done is not None else missing).append(done or name)
     (HOME / "gallery").mkdir(exist_ok=True)
     for one in shown:
         draw(one)
-    (HOME / "gallery.md").write_text(page(shown), encoding="utf-8")
+    (HOME / "gallery.md").write_text(page(shown, missing), encoding="utf-8")
     if missing:
         print(f"not shown, for want of a finished run: {', '.join(missing)}", file=sys.stderr)
 
 
-def finished(name: str, out: Path, data: Path | None) -> Shown | None:
-    """The finished run of a study, run now where there is none; None where it did not end well."""
+def finished(name: str, out: Path, data: Path | None, seconds: float | None) -> Shown | None:
+    """The finished run of a study, run now where there is none; None where it did not end well or
+    within so many seconds."""
     folder = Folder(out)
     if not folder.finished:
         command = [sys.executable, "-m", "actionrun.runtime.cli", str(STUDIES / f"{name}.toml")]
         measured = data / f"{name}.csv" if data is not None else None
         if measured is not None and measured.is_file():
             command += ["--data", str(measured)]
-        done = subprocess.run([*command, "--quiet", "--out", str(out)])
-        if done.returncode:
+        try:
+            subprocess.run([*command, "--quiet", "--out", str(out)], check=True, timeout=seconds)
+        except (subprocess.CalledProcessError, subprocess.TimeoutExpired):
             return None
     provenance = folder.origin()
     if provenance.get("status") != "done":
@@ -84,13 +88,21 @@ def draw(one: Shown) -> None:
         (HOME / "gallery" / f"{one.name}.svg").write_text(svg(hero, one.name), encoding="utf-8")
 
 
-def page(shown: list[Shown]) -> str:
+def page(shown: list[Shown], missing: list[str]) -> str:
     lines = [
         "# Gallery",
         "",
-        "Every study here is in [`studies/`](../studies); this page is made of their reports by "
-        "`python docs/gallery.py`. Times are wall time on two cores.",
+        f"{len(shown)} of the {len(shown) + len(missing)} studies in `studies/`, with the figure "
+        "and equation that their reports begin with. This page is made of runs by "
+        "`python docs/gallery.py`; times are wall time on two shared cores.",
     ]
+    if missing:
+        names = ", ".join(f"`{name}`" for name in missing)
+        lines += [
+            "",
+            "Not shown, because they took longer than the page was given, or want a measured file "
+            f"that is not in the repository: {names}.",
+        ]
     for kind in KINDS.values():
         of_kind = [one for one in shown if one.kind == kind.name]
         if of_kind:
