@@ -140,6 +140,18 @@ def assert_documented(result: dict[str, Any]) -> None:
     assert not unknown, "add them to docs/reference/outputs.md"
 
 
+def test_each_public_name_is_on_the_python_page():
+    text = (DOCS / "reference" / "api.md").read_text(encoding="utf-8")
+    source = (TOP / "package" / "__init__.py").read_text(encoding="utf-8")
+    (names,) = [
+        ast.literal_eval(node.value)
+        for node in ast.parse(source).body
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__"
+    ]
+    assert len(names) > 8
+    assert [name for name in names if f"`ar.{name}`" not in text] == []
+
+
 @pytest.fixture(scope="module")
 def site(tmp_path_factory) -> Path:
     """The built site; a warning, as of a link that leads nowhere, is an error."""
