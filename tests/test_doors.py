@@ -9,7 +9,7 @@ import pytest
 
 COMPILER = Path(__file__).parents[1] / "compiler"
 # Of the wings that are done: the class of their studies.
-CLASSES = {"ggl": "Ggl", "family": "Family", "pnn": "Pnn"}
+CLASSES = {"ggl": "Ggl", "family": "Family", "om": "Om", "pnn": "Pnn"}  # of studies, by wing
 DOORS = ("build.py", "explanation.py")  # and `check` of symbolic_check.py, all of compiler/kinds.py
 
 
