@@ -198,9 +198,9 @@ def ours(folder, name, law, cutoff, start, end, edges, periodic, frozen):
     seconds = []
     for k in range(2):
         clock = time.process_time()
-        done = run(load(folder / "hop.toml"), out=folder / f"{name}{k}")
+        run(load(folder / "hop.toml"), out=folder / f"{name}{k}")
         seconds.append(time.process_time() - clock)
-    return json.loads((done.folder / "result.json").read_text())["metrics"], seconds
+    return json.loads((folder / f"{name}1" / "result.json").read_text())["metrics"], seconds
 
 
 def main(*names):

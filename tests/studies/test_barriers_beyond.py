@@ -147,7 +147,7 @@ def test_hydrogen_and_an_atom_change_partners(tmp_path):
     """Collinear H3 with a weak spring between its outer atoms, which closes the valleys."""
 
     def law(q):
-        return leps(*q, (0.05,) * 3, 4.746) + 0.02 * (q[0] + q[1] - 3.0) ** 2
+        return leps(q[0], q[1], (0.05,) * 3, 4.746) + 0.02 * (q[0] + q[1] - 3.0) ** 2
 
     metrics = metrics_of(tmp_path, HYDROGEN.format(more=" + 0.02*(x + y - 3)^2") + PATH)
     wells = [minimize(law, q, tol=1e-12).x for q in ((0.742, 3.0), (3.0, 0.742))]

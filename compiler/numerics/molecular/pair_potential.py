@@ -141,7 +141,7 @@ class PairPotential(eqx.Module):
         if self.switch is None:
             within = jnp.sqrt(s) < self.cutoff  # as laws see it: no pole there by rounding
             e, e1, e2 = self._bare(jnp.where(within, s, self.cutoff**2 / 4), theta)
-            return tuple(jnp.where(within, x, 0.0) for x in (e, e1, e2))
+            return jnp.where(within, e, 0.0), jnp.where(within, e1, 0.0), jnp.where(within, e2, 0.0)
         start, stop = self.switch**2, self.cutoff**2
         s = jnp.minimum(s, stop)
         e, e1, e2 = self._bare(s, theta)
