@@ -66,10 +66,10 @@ def _surface(result: TransformationResult) -> Figure:
     """The chain and the path of coordinates: of two over lines of equal potential energy, of others
     each against the distance or time."""
     problem, path = result.problem, result.path.path
-    names, label = problem.system.names, problem.system.words.unit
-    axes = [Axis(name, label(name.partition("[")[0])) for name in names]
+    names, unit_of = problem.system.names, problem.system.words.unit
+    axes = [Axis(name, unit_of(name.partition("[")[0])) for name in names]
     if len(names) != 2:
-        time = Axis("time t", label("t"))
+        time = Axis("time t", unit_of("t"))
         panels = tuple(
             Panel(time, axis, (Curve(path.t, path.q[k, 0], "path of least action"),))
             for k, axis in enumerate(axes[:SHOWN])
