@@ -23,6 +23,7 @@ from .settings import FitSettings
 
 TAILS = 4.0  # degrees of freedom of Student's distribution
 SURE = 1e-3  # a chance below which a test says no
+OF_MEMORY = 0.02  # one below which noise with a memory is no way out: the law may be wrong instead
 LEAST_FREEDOM = 8  # degrees of freedom of a trial with a variance of its own
 DEEPEST = 1e-5  # of two channels' relative noises: the smaller counts as this of the larger
 ROUND_OFF = 1e-14  # of a channel's size

@@ -33,7 +33,7 @@ from actionrun.compiler.numerics.optimizers.block_least_squares import (
 )
 from actionrun.compiler.symbolic.lagrangian_system import LagrangianSystem
 
-from .noise import EXACT, SURE, Noise, serial_correlation
+from .noise import EXACT, OF_MEMORY, Noise, serial_correlation
 from .segments import (
     ITERATIONS,
     STIFFNESS,
@@ -70,10 +70,11 @@ class Solution:
     expected: np.ndarray
 
     def is_white(self, o: ObservedMotions) -> bool:
-        """Whether no channel's residuals follow one another."""
+        """Whether no channel's residuals, made white, follow one another any more."""
         return all(
             np.max(np.abs(self.miss[:, k]), initial=0.0) < EXACT
-            or ljung_box(self.white[:, k], o.there[:, k], self.expected[k]) > SURE
+            or ljung_box(self.white[:, k], o.there[:, k], self.expected[k])
+            > OF_MEMORY / len(o.names)
             for k in range(len(o.names))
         )
 
