@@ -8,7 +8,8 @@
 
 `load` and `loads` read a study, `Study.from_dict` takes one as a dict; `check` lists what is wrong
 with it, `explain` says what it means, `run` runs it, goes on with it or reads what has run, and
-gives a `Run`; `open_run` reads the run in a folder, `infer` names new motions by a trained network.
+gives a `Run`; `open_run` reads the run in a folder, `simulate` is its motion as a function of JAX
+arrays, which may stand inside grad and vmap; `infer` names new motions by a trained network.
 `Faults` are raised for a study that is at fault, `RunError` for a run that could not end.
 
 Names come when they are asked for: `import actionrun` costs nothing.
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from actionrun.runtime.errors import RunError
     from actionrun.runtime.execution.job import Run
     from actionrun.runtime.python import check, explain, infer, open_run, run
+    from actionrun.runtime.simulation import simulate
     from actionrun.spec.kinds.experiment import Experiment as Study
     from actionrun.spec.study import load, loads
     from actionrun.spec.text.source import Faults
@@ -31,14 +33,14 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Faults", "Run", "RunError", "Study", "__version__", "check", "explain", "infer", "load",
-    "loads", "open_run", "run",
+    "loads", "open_run", "run", "simulate",
 ]  # fmt: skip
 
 HOMES = {
     "Faults": "spec.text.source", "Run": "runtime.execution.job", "RunError": "runtime.errors",
     "check": "runtime.python", "explain": "runtime.python", "infer": "runtime.python",
     "load": "spec.study", "loads": "spec.study", "open_run": "runtime.python",
-    "run": "runtime.python",
+    "run": "runtime.python", "simulate": "runtime.simulation",
 }  # fmt: skip
 
 

@@ -55,6 +55,6 @@ def _copy(one: Example) -> list[Path]:
             with Path(name).open("xb") as file:
                 file.write(source.read_bytes())
         except OSError as error:
-            raise CannotWrite(f"cannot write {name}: {str(error.strerror).lower()}") from None
+            raise CannotWrite(Path(name), source.stat().st_size, error) from None
         written.append(Path(name))
     return written
