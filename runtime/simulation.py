@@ -27,9 +27,9 @@ def simulate(
     steps: int | None = None,
     every: int = 1,
 ) -> Simulation:
-    """The motion of a study by the GGL integrator (Tsang et al., SIAM J. Numer. Anal.; r and dt are
-    the study's), as a pure function of JAX arrays: it may stand inside `jax.jit`, `jax.grad` and
-    `jax.vmap`, and writes nothing.
+    """The motion of a study by the GGL integrator, whose r and dt are the study's.
+
+    A pure function of JAX arrays: it may stand inside `jax.jit`, `jax.grad` and `jax.vmap`.
 
     `theta`: parameters (and coefficients of a family) by their names, by default the study's;
     `start`: {"position": {"q": ...}, "velocity" or "momentum": {"q": ...}}, vectors as arrays (n,),
