@@ -174,10 +174,12 @@ def _parser() -> argparse.ArgumentParser:
         "--standalone", action="store_true", help="a document that compiles as it is"
     )
 
-    export = command("export", "write a run's arrays for other tools")
+    export = command("export", "write a run's arrays, figures or equations for other tools")
     export.add_argument("run", type=Path, metavar="RUN")
     export.add_argument(
-        "--format", choices=("csv", "netcdf", "extxyz", "pdf", "png"), required=True
+        "--format",
+        required=True,
+        choices=("csv", "netcdf", "npz", "extxyz", "pdf", "png", "python", "sympy", "c", "study"),
     )
     export.add_argument("--out", type=Path, metavar="DIR", help="default: RUN/export")
 

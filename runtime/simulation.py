@@ -40,8 +40,7 @@ def simulate(
     """
     set_switches_unless_imported(doubles=True)
     # at start-up: jax, for those who simulate
-    from actionrun.compiler.formulas.motion import simulator
-    from actionrun.compiler.formulas.reader import FormulaError
+    from actionrun.compiler.formulas.motion import FormulaError, simulator
 
     if not sys.modules["jax"].config.jax_enable_x64:
         raise Refused("simulate needs doubles: jax.config.update('jax_enable_x64', True)")

@@ -21,6 +21,8 @@ from actionrun.spec.kinds.ggl import Ggl
 
 from .reader import FormulaError
 
+__all__ = ["FormulaError", "Simulation", "Simulator", "simulator"]
+
 
 class Simulation(NamedTuple):
     """t (samples,), positions and discrete momenta (samples, n) in the order of the study's

@@ -12,6 +12,8 @@ from actionrun.spec.expressions import syntax_tree as syntax
 from actionrun.spec.expressions.parser import ExpressionFault, parse
 from actionrun.spec.text.source import Faults
 
+from .array_function import ArrayFunction, array_function
+
 DOTS = ("", "dot", "ddot")
 # What a derivative of a study's formula may hold beside the functions that a study may write.
 DERIVED = {"sign": sp.sign, "Heaviside": sp.Heaviside, "DiracDelta": sp.DiracDelta}
@@ -76,6 +78,11 @@ class Formula:
 
         there = self.whole.free_symbols
         return tuple(sorted((s for s in self.quantities if s in there), key=place))
+
+    def function(self, moving: Sequence[str] = ()) -> ArrayFunction:
+        """What the formula gives, as a function of arrays; see `value` and `arguments`."""
+        expression, gives = self.value()
+        return array_function(expression, self.arguments(moving), gives)
 
     def value(self) -> tuple[sp.Expr, str]:
         """What the formula gives as an expression, and its name: the right side of a law or of an

@@ -169,6 +169,27 @@ class Run:
         """The page that tells of the run."""
         return self.folder / "report.html"
 
+    @property
+    def covariance(self) -> Mapping[str, Any] | None:
+        """The covariance of the coefficients as result.json has it; None where a run has none."""
+        return self.result.get("covariance")
+
+    def figure(self, name: str) -> Any:
+        """A figure of the report as Matplotlib's, by its name. Raises Refused, with the names."""
+        # at start-up: Matplotlib, for those who draw
+        from actionrun.runtime.report.figures import matplotlib_figure
+
+        figures = {one.name: one for one in self.findings.figures}
+        if name not in figures:
+            raise Refused(f"there is no figure {name}: this run has {', '.join(figures) or 'none'}")
+        return matplotlib_figure(figures[name])
+
+    def _repr_html_(self) -> str:
+        # at start-up: the converter of equations, for notebooks
+        from actionrun.runtime.report.notebook import run_html
+
+        return run_html(self.result, self.equations, str(self.report))
+
     def _repr_latex_(self) -> str:
         return "\n".join(f"$$\\displaystyle {equation.latex}$$" for equation in self.equations)
 

@@ -53,11 +53,7 @@ class RunEquation(Equation):
         It takes coordinates, velocities, accelerations, t and constants, in this order, by place or
         by name: `arguments` lists them, `gives` names what comes out. Raises Refused, see `sympy`.
         """
-        # at start-up: SymPy, for those who ask for it
-        from actionrun.compiler.formulas.array_function import array_function
-
-        expression, gives = self._formula.value()
-        return array_function(expression, self._formula.arguments(self.moving), gives)
+        return self._formula.function(self.moving)
 
     def _repr_latex_(self) -> str:
         return f"$\\displaystyle {self.latex}$"

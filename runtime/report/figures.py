@@ -90,7 +90,17 @@ def svg(figure: Figure, salt: str, panels: Sequence[Panel] | None = None) -> str
 def drawn(
     figure: Figure, form: Format, salt: str = "", panels: Sequence[Panel] | None = None
 ) -> bytes:
-    """One drawing of the figure (or of these panels of it) in this format, without a date.
+    """One drawing of the figure (or of these panels of it) in this format, without a date."""
+    with mpl.rc_context({**STYLE, "svg.hashsalt": salt, "pdf.fonttype": 42}):
+        drawing = matplotlib_figure(figure, panels)
+        get_registered_canvas_class(form)(drawing)  # imports no backend that is not wanted
+        stream = io.BytesIO()
+        drawing.savefig(stream, format=form, dpi=DPI, metadata=UNDATED[form])
+    return stream.getvalue()
+
+
+def matplotlib_figure(figure: Figure, panels: Sequence[Panel] | None = None) -> Drawing:
+    """The figure (or these panels of it) as Matplotlib's, in our style.
 
     Panels over the same x axis are stacked on it; others stand side by side.
     """
@@ -98,10 +108,8 @@ def drawn(
     stack = stacked(shown)
     height = _heights(shown, stack)
     rows, columns = (len(shown), 1) if stack else (1, len(shown))
-    style: dict[Any, Any] = {**STYLE, "svg.hashsalt": salt, "pdf.fonttype": 42}
-    with mpl.rc_context(style):
+    with mpl.rc_context(STYLE):
         drawing = Drawing(figsize=(WIDTH * columns, sum(height)), layout="constrained")
-        get_registered_canvas_class(form)(drawing)  # imports no backend that is not wanted
         axes = drawing.subplots(
             rows, columns, sharex=stack, squeeze=False,
             gridspec_kw={"height_ratios": height} if stack else None,
@@ -113,9 +121,7 @@ def drawn(
             ax.yaxis.label.set_gid(f"y-label_{index}")
         if stack and len(shown) > 1:
             drawing.align_ylabels(list(axes))
-        stream = io.BytesIO()
-        drawing.savefig(stream, format=form, dpi=DPI, metadata=UNDATED[form])
-    return stream.getvalue()
+    return drawing
 
 
 def parts(figure: Figure, salt: str, document: str | None = None) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
+from html import escape
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol, Self
 
@@ -113,6 +114,17 @@ class Experiment(Table):
         return f"<{kind} study {self.title!r}: {tables}>"
 
     __str__ = __repr__
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: title, kind and laws as they are written."""
+        system = self._meaning.raw.get("system")
+        laws = system if isinstance(system, dict) else {}
+        rows = "".join(
+            f"<tr><td>{escape(name)}</td><td><code>{escape(str(law))}</code></td></tr>"
+            for name, law in laws.items()
+        )
+        kind = escape(str(self._meaning.raw.get("study", "")))
+        return f"<div><b>{escape(self.title)}</b> ({kind})<table>{rows}</table></div>"
 
     @property
     def source(self) -> Source:
