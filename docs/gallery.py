@@ -100,8 +100,8 @@ def page(shown: list[Shown], missing: list[str]) -> str:
         names = ", ".join(f"`{name}`" for name in missing)
         lines += [
             "",
-            "Not shown, because they took longer than the page was given, or want a measured file "
-            f"that is not in the repository: {names}.",
+            "Not shown, for want of a finished run when this page was made (the longer ones take "
+            f"minutes, and some want a measured file that is not in the repository): {names}.",
         ]
     for kind in KINDS.values():
         of_kind = [one for one in shown if one.kind == kind.name]
