@@ -11,6 +11,7 @@ those of the runs.
 from __future__ import annotations
 
 import argparse
+import re
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -114,16 +115,21 @@ def page(shown: list[Shown], missing: list[str]) -> str:
 
 def entry(one: Shown) -> list[str]:
     """One study in Markdown."""
-    lines = ["", f"### {one.title}", ""]
+    lines = ["", f"### {plain(one.title)}", ""]
     if one.findings.figures:
-        caption = one.findings.figures[0].caption.replace("[", "(").replace("]", ")")
-        lines += [f"![{caption}](gallery/{one.name}.svg)", ""]
+        lines += [f"![{plain(one.findings.figures[0].caption)}](gallery/{one.name}.svg)", ""]
     equation = main_equation(one.findings)
     if equation is not None:
         lines += [f"$$ {' '.join(equation.latex.split())} $$", ""]
-    lines += [f"- {name}: {value}" for name, value in one.findings.summary[:MOST_PAIRS]]
+    pairs = one.findings.summary[:MOST_PAIRS]
+    lines += [f"- {plain(name)}: {plain(value)}" for name, value in pairs]
     lines += ["", f"`actionrun studies/{one.name}.toml`, {duration(one.seconds)}"]
     return lines
+
+
+def plain(text: str) -> str:
+    """A text as Markdown that shows just that: `q[1](0.5)` is no link."""
+    return re.sub(r"([\\`*_\[\]<$])", r"\\\1", text)
 
 
 if __name__ == "__main__":
