@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from html import escape
-from typing import Any
+from typing import Any, cast
 from urllib.parse import quote
 
 from actionrun.compiler.findings import Equation, Table
@@ -48,7 +48,7 @@ def of_coefficients(table: Table) -> bool:
 def coefficients_html(table: Table) -> str:
     """The table of a fit's coefficients (name, value, deviation, unit where there are units), as
     they are quoted, and unrounded."""
-    given: Sequence[Sequence[Any]] = table.rows
+    given = cast("Sequence[Sequence[Any]]", table.rows)  # as `of_coefficients` saw
     rows = tuple(
         (name, with_error(value, std), *unit, None if value is None else repr(float(value)))
         for name, value, std, *unit in given
