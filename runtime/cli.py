@@ -40,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # Plugins of other packages could change what a study means, and looking for them takes time.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "1")
     words = list(sys.argv[1:] if arguments is None else arguments)
-    parser = _parser()
+    parser = argument_parser()
     if words and words[0] not in (*COMMANDS, "-h", "--help", "--version"):
         words.insert(0, "run")
 
@@ -115,7 +115,8 @@ def _complain(text: str) -> None:
         print(f"actionrun: {shown(text)}", file=sys.stderr, flush=True)
 
 
-def _parser() -> argparse.ArgumentParser:
+def argument_parser() -> argparse.ArgumentParser:
+    """The parser of all commands."""
     parser = argparse.ArgumentParser(
         prog="actionrun",
         description="Experiments with the physics of least action: one TOML study in, measured "
@@ -195,6 +196,10 @@ def _parser() -> argparse.ArgumentParser:
 
     listed = command("list", "list the runs in a folder")
     listed.add_argument("folder", type=Path, nargs="?", default=Path("runs"), metavar="DIR")
+    listed.add_argument(
+        "--sort", choices=("run", "started", "took", "study", "title"), default="run",
+        help="by what; default: the folder's name",
+    )  # fmt: skip
     listed.add_argument("--json", action="store_true", help="as JSON, for programs")
 
     compare = command("compare", "show what differs between runs")
@@ -220,6 +225,8 @@ def _parser() -> argparse.ArgumentParser:
         help=f"{', '.join(kinds[:-1])} or {kinds[-1]}: printed; a shipped study: copied here",
     )  # fmt: skip
     new.add_argument("--list", action="store_true", help="list the shipped studies")
+    complete = command("completion", "print what a shell needs to complete commands and options")
+    complete.add_argument("shell", choices=("bash", "zsh", "fish"))
     return parser
 
 

@@ -21,6 +21,7 @@ COMMANDS = {
     "report": ("report", "report"),
     "schema": ("language", "schema"),
     "new": ("language", "new"),
+    "completion": ("completion", "completion"),
 }
 
 

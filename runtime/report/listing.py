@@ -13,8 +13,8 @@ from .rounding import duration
 
 
 def listing(runs: Sequence[Folder]) -> str:
-    """A table of runs: folder, kind, state, when, how long, title."""
-    head = ("run", "study", "status", "started", "took", "title")
+    """A table of runs: folder, kind, state, when, how long, title, what the command changed."""
+    head = ("run", "study", "status", "started", "took", "title", "changed")
     return "\n".join(columned([head, *(_row(run) for run in runs)]))
 
 
@@ -36,7 +36,31 @@ def facts(run: Folder) -> dict[str, Any]:
     except Refused:
         origin, status = {}, "damaged"
     known = {name: origin.get(name) for name in ("study", "title", "started", "seconds", "seed")}
-    return {"run": str(run.path), "status": status} | known
+    changed = {"changed": changes(origin.get("command") or [])}
+    return {"run": str(run.path), "status": status} | known | changed
+
+
+def by(name: str, runs: Sequence[Folder]) -> list[Folder]:
+    """The runs in the order of one of their facts; what has it not comes last."""
+    if name == "run":
+        return list(runs)
+    key = "seconds" if name == "took" else name
+    known = [(facts(run)[key], run) for run in runs]
+    there = sorted((one for one in known if one[0] is not None), key=lambda one: one[0])
+    return [run for _, run in (*there, *(one for one in known if one[0] is None))]
+
+
+def changes(command: Sequence[str]) -> str:
+    """The keys, seed and data that a command line sets."""
+    words = list(command)
+    given = [
+        words[k + 1] if word == "--set" else f"{word[2:]} {words[k + 1]}"
+        for k, word in enumerate(words[:-1])
+        if word in ("--set", "--seed", "--data")
+    ]
+    given += [w.partition("=")[2] if w.startswith("--set=") else w[2:].replace("=", " ", 1)
+              for w in words if w.startswith(("--set=", "--seed=", "--data="))]  # fmt: skip
+    return ", ".join(given)
 
 
 def _row(run: Folder) -> tuple[str, ...]:
@@ -44,5 +68,5 @@ def _row(run: Folder) -> tuple[str, ...]:
     started = str(known["started"] or "")[:16].replace("T", " ")
     took = duration(known["seconds"]) if known["status"] == "done" else ""
     kind, title = known["study"] or "?", known["title"] or ""
-    cells = (run.path, kind, known["status"], started, took, title)
+    cells = (run.path, kind, known["status"], started, took, title, known["changed"])
     return tuple(shown(str(cell)).replace("\n", " ") for cell in cells)
