@@ -7,7 +7,9 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from actionrun.spec.kinds.experiment import Experiment
+from actionrun.spec.kinds.family import Family
+from actionrun.spec.kinds.ggl import Ggl
+from actionrun.spec.kinds.registry import Study
 
 from .environment.jax_setup import set_switches_unless_imported
 from .errors import Refused
@@ -16,11 +18,11 @@ if TYPE_CHECKING:
     from actionrun.compiler.formulas.motion import Simulation, Simulator
 
 MOST_KEPT = 32  # studies whose compiled motion is kept
-_kept: OrderedDict[int, tuple[Experiment, Simulator]] = OrderedDict()
+_kept: OrderedDict[int, tuple[Ggl | Family, Simulator]] = OrderedDict()
 
 
 def simulate(
-    study: Experiment,
+    study: Study,
     *,
     theta: Mapping[str, Any] | None = None,
     start: Mapping[str, Mapping[str, Any]] | None = None,
@@ -44,7 +46,7 @@ def simulate(
 
     if not sys.modules["jax"].config.jax_enable_x64:
         raise Refused("simulate needs doubles: jax.config.update('jax_enable_x64', True)")
-    if study.study not in ("ggl", "family"):
+    if not isinstance(study, Ggl | Family):
         raise Refused(f"simulate is for studies of kind ggl and family, not {study.study}")
     steps = getattr(study.integrator, "steps", None) if steps is None else steps
     if not steps or every < 1 or steps % every:

@@ -75,7 +75,7 @@ def comment(text: str) -> str:
     return "".join(c if c.isascii() and c.isprintable() and c != "\\" else "?" for c in text)
 
 
-def _renamed(function: ArrayFunction, taken: Collection[str]) -> tuple[sp.Expr, list[str]]:
+def _renamed(function: ArrayFunction, taken: Collection[str]) -> tuple[sp.Basic, list[str]]:
     """The expression and its arguments with names that code does not use otherwise."""
     names: list[str] = []
     for symbol in function.symbols:
