@@ -207,6 +207,7 @@ function loaded(frame, page) {
     "dark", [pytest.param(1, id="light"), pytest.param(0, id="dark", marks=pytest.mark.slow)]
 )
 def test_pages_fit_a_phone_and_are_quiet(site, dark):
+    assert CHROMIUM is not None
     pages = sorted(str(page.relative_to(site)) for page in site.rglob("*.html"))
     pages = [page for page in pages if page not in ("404.html", "frames.html")]
     frames = [

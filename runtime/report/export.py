@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Mapping
+from zipfile import ZipFile, ZipInfo
 
 import numpy as np
 from actionrun.compiler.findings import Array
@@ -25,9 +26,12 @@ def csv_files(every: Mapping[str, Array]) -> dict[str, str]:
 def npz_file(every: Mapping[str, Array]) -> bytes:
     """The arrays as NumPy's own archive, for `numpy.load`; nothing in it is pickled."""
     content = io.BytesIO()
-    names = [_stem(name) for name in every]
-    arrays = dict(zip(names, (np.asarray(one.data) for one in every.values()), strict=True))
-    np.savez(content, **{n: a for n, a in arrays.items() if a.dtype != object})
+    with ZipFile(content, "w") as archive:
+        for name, one in every.items():
+            data = np.asarray(one.data)
+            if data.dtype != object:  # each with the date of its format's first day
+                with archive.open(ZipInfo(f"{_stem(name)}.npy"), "w", force_zip64=True) as file:
+                    np.lib.format.write_array(file, data, allow_pickle=False)
     return content.getvalue()
 
 

@@ -35,7 +35,7 @@ COLORS = {INK: "ink", FAINT: "faint", PAPER: "paper"} | {
 MOST_LETTERS = 48  # of a label
 WIDTH = 4.8  # inches of a panel; 1 inch is 72 units of the drawing
 
-STYLE = {
+STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans"],
