@@ -63,7 +63,7 @@ def test_products_keep_what_their_rounding_takes():
         assert abs(float(Fraction(high) + Fraction(low) - exact)) < 1e-30
 
 
-@pytest.mark.campaign
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SYSTEMS)
 def test_ten_million_steps(name):
     assert np.max(np.abs(energy_errors(name, 10_000_000))) < 2e-13
