@@ -205,7 +205,7 @@ def _residuals(m: FittedMotion) -> dict[str, float]:
     }
 
 
-def with_error(value: float | None, std: float | None, unit: str = "") -> str:
+def quoted_value(value: float | None, std: float | None, unit: str = "") -> str:
     """A value as it is quoted: 1.3560 ± 0.0006 au."""
     if value is None:
         return "not determined by these data"
@@ -220,9 +220,9 @@ def _summary(
     coefficients, combined, residual, known: Identifiability, said: Mapping[str, ChannelFit],
     gaps: tuple[int, int],
 ):  # fmt: skip
-    lines = [(n, with_error(c["value"], c["std"], c["unit"])) for n, c in coefficients.items()]
+    lines = [(n, quoted_value(c["value"], c["std"], c["unit"])) for n, c in coefficients.items()]
     products = [c for c in combined["combinations"] if c["text"] not in coefficients]
-    lines += [(c["text"], with_error(c["value"], c["std"])) for c in products]
+    lines += [(c["text"], quoted_value(c["value"], c["std"])) for c in products]
     for name, share in residual.items():
         fit = said[name]
         chi = "" if fit.chi_square is None else f"; chi2/dof {fit.chi_square:.3g}"
