@@ -11,12 +11,10 @@ residuals are at most 1.15 times that; the worst miss is in its own deviations.
 
 from __future__ import annotations
 
-import argparse
-import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -25,6 +23,11 @@ from scipy.integrate import solve_ivp
 
 set_switches()  # before JAX is imported
 from fitter import Fitter  # noqa: E402  # pyright: ignore[reportMissingImports]
+from resumable import (  # noqa: E402  # pyright: ignore[reportMissingImports]
+    Make,
+    made_sets,
+    parser_of,
+)
 
 NOISE, REACHED = 0.01, 1.15
 Slope = Callable[[float, np.ndarray], list[float]]
@@ -153,33 +156,16 @@ def table(done: dict[str, list[dict]]) -> str:
     return "\n".join(lines)
 
 
+def fits_of(battery: Battery) -> Make:
+    return partial(one_fit, battery, Fitter(battery.text(), ["t", *battery.coordinates]))
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = parser_of(__doc__, 40)
     parser.add_argument("batteries", nargs="*", default=[*BATTERIES])
-    parser.add_argument("--sets", type=int, default=40)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", type=Path, help="a file of lines of JSON: sets in it are kept")
-    parser.add_argument("--seconds", type=float, default=np.inf, help="stop after so long")
     asked = parser.parse_args()
-    begun, done = time.monotonic(), {}
-    if asked.out and asked.out.exists():
-        for line in asked.out.read_text().splitlines():
-            one = json.loads(line)
-            done.setdefault(one["battery"], []).append(one)
-    for name in asked.batteries:
-        battery, place = BATTERIES[name], [*BATTERIES].index(name)
-        fitter = Fitter(battery.text(), ["t", *battery.coordinates])
-        for number in range(len(done.get(name, [])), asked.sets):
-            if time.monotonic() - begun > asked.seconds:
-                break
-            dice = np.random.default_rng([asked.seed, place, number])
-            one = one_fit(battery, fitter, dice)
-            one = {"battery": name, "number": number, **one}
-            done.setdefault(name, []).append(one)
-            if asked.out:
-                with asked.out.open("a") as file:
-                    file.write(json.dumps(one) + "\n")
-    print(table(done))
+    kinds = {name: partial(fits_of, battery) for name, battery in BATTERIES.items()}
+    print(table(made_sets(asked, "battery", kinds, asked.batteries)))
 
 
 if __name__ == "__main__":

@@ -10,12 +10,9 @@ ideal ones (the Fisher information of the true noise), and how often a check fai
 
 from __future__ import annotations
 
-import argparse
-import json
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
+from functools import partial
 
 import numpy as np
 from actionrun.runtime.environment.jax_setup import set_switches
@@ -23,6 +20,12 @@ from scipy.integrate import solve_ivp
 
 set_switches()  # before JAX is imported
 from fitter import Fitter  # noqa: E402  # pyright: ignore[reportMissingImports]
+from resumable import (  # noqa: E402  # pyright: ignore[reportMissingImports]
+    Made,
+    Make,
+    made_sets,
+    parser_of,
+)
 
 TRUTH = {"w2": 9.0, "gamma": 0.15, "q0": 0.05}
 START = (0.9, 0.0)
@@ -187,15 +190,13 @@ def row_fitter(row: Row, columns: list[str]) -> Fitter:
     return Fitter(text, columns)
 
 
-def one_set(row: Row, fitter: Fitter | None, dice, right: bool) -> tuple[Fitter, dict]:
+def one_set(row: Row, fitter: Fitter, data: dict[str, np.ndarray], right: bool) -> Made:
     """A data set fitted: misses over deviations and deviations over the ideal ones, by coefficient
     (None where a coefficient has none), and the checks that flag it."""
-    data = row.draw(dice)
-    fitter = fitter or row_fitter(row, [*data])
     findings = fitter.findings(data)
     flags = [c.name for c in findings.checks
              if not c.passed and c.name.startswith(("goodness", "residuals"))]  # fmt: skip
-    done: dict = {"flags": flags, "errors": findings.extra["errors"]}
+    done: Made = {"flags": flags, "errors": findings.extra["errors"]}
     if right:
         truth = dict(TRUTH, q0=TRUTH["q0"] + row.origin)
         best = None
@@ -206,7 +207,7 @@ def one_set(row: Row, fitter: Fitter | None, dice, right: bool) -> tuple[Fitter,
             known = one["value"] is not None and one["std"]
             done[name] = [(one["value"] - true) / one["std"] if known else None,
                           one["std"] / best[k] if known and best is not None else None]  # fmt: skip
-    return fitter, done
+    return done
 
 
 def table(done: dict[str, list[dict]]) -> str:
@@ -234,34 +235,26 @@ def table(done: dict[str, list[dict]]) -> str:
     return "\n".join(lines)
 
 
+def fits_of(row: Row, right: bool) -> Make:
+    """Draws and fits data sets of a row by one program, which is made for the first."""
+    fitters: list[Fitter] = []
+
+    def make(dice: np.random.Generator) -> Made:
+        data = row.draw(dice)
+        if not fitters:
+            fitters.append(row_fitter(row, [*data]))
+        return one_set(row, fitters[0], data, right)
+
+    return make
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--sets", type=int, default=200)
-    parser.add_argument("--seed", type=int, default=0)
+    parser = parser_of(__doc__, 200)
     parser.add_argument("--rows", nargs="*", default=[])
-    parser.add_argument("--out", type=Path, help="a file of lines of JSON: sets in it are kept")
-    parser.add_argument("--seconds", type=float, default=np.inf, help="stop after so long")
     asked = parser.parse_args()
-    begun, done = time.monotonic(), {}
-    if asked.out and asked.out.exists():
-        for line in asked.out.read_text().splitlines():
-            one = json.loads(line)
-            done.setdefault(one["row"], []).append(one)
-    for place, row in enumerate((*ROWS, *WRONG)):
-        if asked.rows and row.name not in asked.rows:
-            continue
-        fitter = None
-        for number in range(len(done.get(row.name, [])), asked.sets):
-            if time.monotonic() - begun > asked.seconds:
-                break
-            dice = np.random.default_rng([asked.seed, place, number])
-            fitter, one = one_set(row, fitter, dice, row in ROWS)
-            one = {"row": row.name, **one}
-            done.setdefault(row.name, []).append(one)
-            if asked.out:
-                with asked.out.open("a") as file:
-                    file.write(json.dumps(one) + "\n")
-    print(table(done))
+    kinds = {row.name: partial(fits_of, row, row in ROWS) for row in (*ROWS, *WRONG)}
+    chosen = [name for name in kinds if not asked.rows or name in asked.rows]
+    print(table(made_sets(asked, "row", kinds, chosen)))
 
 
 if __name__ == "__main__":

@@ -11,11 +11,11 @@ hidden: two coupled oscillators of which one is seen, from a start at rest of th
 
 from __future__ import annotations
 
-import argparse
-import json
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,45 +24,22 @@ from actionrun.runtime.environment.jax_setup import set_switches
 from scipy.integrate import solve_ivp
 
 set_switches()  # before JAX is imported
-from fitter import Fitter  # noqa: E402
+from fitter import Fitter  # noqa: E402  # pyright: ignore[reportMissingImports]
+from resumable import (  # noqa: E402  # pyright: ignore[reportMissingImports]
+    Make,
+    made_sets,
+    parser_of,
+)
+
+sys.path.append(str(Path(__file__).parents[1] / "laws"))
+from measured_fits import (  # noqa: E402  # pyright: ignore[reportMissingImports]
+    COUPLED,
+    PENDULUM,
+    SPRINGS,
+)
 
 NOISE = 0.01
-PENDULUM = """study = "family"
-[system]
-coordinates = ["q"]
-lagrangian = "q'^2/2 + w2*cos(q)"
-nonconservative = "-gamma*q_plus'*q_minus"
-[coefficients]
-w2 = [0.1, 30.0]
-gamma = [0.0, 2.0]
-"""
-SPRINGS = """study = "family"
-[system]
-coordinates = ["x", "y"]
-lagrangian = "x'^2/2 + y'^2/2 - k*x^2/2 - l*y^2/2"
-[coefficients]
-k = [1.0, 10.0]
-l = [1.0, 10.0]
-"""
-COUPLED = """study = "family"
-[system]
-coordinates = ["a", "b"]
-lagrangian = "a'^2/2 + b'^2/2 - k*a^2/2 - l*b^2/2 - c*(a - b)^2/2"
-[coefficients]
-k = [1.0, 20.0]
-l = [1.0, 20.0]
-c = [0.1, 10.0]
-[start]
-position = { b = 0.0 }
-velocity = { b = 0.0 }
-"""
-REST = """[integrator]
-dt = 0.05
-[network]
-kind = "none"
-[data]
-file = "x.csv"
-"""
+AT_REST = "[start]\nposition = { b = 0.0 }\nvelocity = { b = 0.0 }\n"
 T = np.linspace(0, 10, 201)
 Drawn = tuple[list[float], np.ndarray]  # true coefficients, and what is seen without noise
 
@@ -81,7 +58,7 @@ class Sensor:
 
     @property
     def text(self) -> str:
-        return self.law + REST + self.columns
+        return self.law + self.columns
 
 
 def motion(slope, start) -> np.ndarray:
@@ -147,7 +124,9 @@ SENSORS = {
                      radius, unordered=True),
     "wrapped": Sensor(PENDULUM, observable('q = { column = "q", wrap = "2*pi" }'), "q", wrapped,
                       wrapped=True),
-    "hidden": Sensor(COUPLED, 'columns = { t = "t", a = "a" }\n', "a", hidden),
+    "hidden": Sensor(
+        COUPLED, 'columns = { t = "t", a = "a" }\n' + AT_REST, "a", hidden
+    ),
 }  # fmt: skip
 
 
@@ -187,32 +166,16 @@ def table(done: dict[str, list[dict]]) -> str:
     return "\n".join(lines)
 
 
+def fits_of(sensor: Sensor) -> Make:
+    return partial(one_fit, sensor, Fitter(sensor.text, ["t", sensor.column]))
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = parser_of(__doc__, 100)
     parser.add_argument("sensors", nargs="*", default=[*SENSORS])
-    parser.add_argument("--sets", type=int, default=100)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", type=Path, help="a file of lines of JSON: sets in it are kept")
-    parser.add_argument("--seconds", type=float, default=np.inf, help="stop after so long")
     asked = parser.parse_args()
-    begun, done = time.monotonic(), {}
-    if asked.out and asked.out.exists():
-        for line in asked.out.read_text().splitlines():
-            one = json.loads(line)
-            done.setdefault(one["sensor"], []).append(one)
-    for name in asked.sensors:
-        sensor = SENSORS[name]
-        fitter = Fitter(sensor.text, ["t", sensor.column])
-        for number in range(len(done.get(name, [])), asked.sets):
-            if time.monotonic() - begun > asked.seconds:
-                break
-            dice = np.random.default_rng([asked.seed, [*SENSORS].index(name), number])
-            one = {"sensor": name, "number": number, **one_fit(sensor, fitter, dice)}
-            done.setdefault(name, []).append(one)
-            if asked.out:
-                with asked.out.open("a") as file:
-                    file.write(json.dumps(one) + "\n")
-    print(table(done))
+    kinds = {name: partial(fits_of, sensor) for name, sensor in SENSORS.items()}
+    print(table(made_sets(asked, "sensor", kinds, asked.sensors)))
 
 
 if __name__ == "__main__":
