@@ -62,29 +62,27 @@ def build(study: Family, observations: Mapping[str, np.ndarray] | None) -> Progr
 
 def _fits(study: Family, observations: Mapping[str, np.ndarray]) -> Program:
     """The fit of measured motions, and of rival laws to them."""
-    observations, trials = _with_trial_marks(observations)
+    trial = np.asarray(observations.get("trial", np.zeros(len(observations["t"]), int)))
+    trials = np.unique(trial)
 
     def fitting(of: Family) -> Fitting:
-        law = lagrangian_system(of, trials=trials)
+        law = lagrangian_system(of, trials=len(trials))
         how = settings(of, law)
-        return _fitting(of, how, law, ranges(how, law), observations)
+        columns = {**observations}
+        if law.words.by_trial:
+            marks = zip(trial_marks(len(trials)), trials, strict=True)
+            columns |= {name: (trial == k).astype(float) for name, k in marks}
+        return _fitting(of, how, law, ranges(how, law), columns)
 
     rivals = rival_studies(study, partial(validate, kind=KINDS["family"]))
     asked = study.refine.posterior
     draws = None if asked is None else (asked.draws, asked.chains)
     each = {name: fitting(rival) for name, rival in rivals.items()}
-    report = FitReport(fitting(study), lagrangian_system(study), each, study.test.folds, draws)
-    return Reported(report.fitting, report)
-
-
-def _with_trial_marks(
-    observations: Mapping[str, np.ndarray],
-) -> tuple[dict[str, np.ndarray], int]:
-    """The columns with those that are 1 in one trial and 0 in the others; how many trials."""
-    trial = np.asarray(observations.get("trial", np.zeros(len(observations["t"]), int)))
-    each = np.unique(trial)
-    marks = zip(trial_marks(len(each)), each, strict=True)
-    return {**observations, **{n: (trial == k).astype(float) for n, k in marks}}, len(each)
+    own = fitting(study)
+    written = own.problem.symbolic
+    if written.words.by_trial:
+        written = lagrangian_system(study)
+    return Reported(own, FitReport(own, written, each, study.test.folds, draws))
 
 
 def _fitting(

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
+from actionrun.compiler.family.build import build
 from actionrun.runtime import run
 from actionrun.spec import Faults, loads
 from scipy.integrate import solve_ivp
@@ -200,3 +203,19 @@ def test_as_many_priors_as_trials(tmp_path):
     text = written(tmp_path, angles, lengths[:2])
     with pytest.raises(Faults, match="2 priors for 3 trials"):
         run(loads(text, folder=tmp_path), out=tmp_path / "run")
+
+
+def test_many_trials_of_one_law_are_held_once(tmp_path):
+    """Where no trial has coefficients of its own, memory is not quadratic in the trials."""
+    trials, text = 1500, TEN.replace('files = "run*.csv"', 'file = "all.csv"') % ("", "")
+    text = text.replace("l^2*q'^2/2 + l*g*cos(q)", "q'^2/2 + g*cos(q)")
+    (tmp_path / "all.csv").write_text("t,trial,q\n0,0,0\n")
+    study = loads(text.replace('t = "t",', 't = "t", trial = "trial",'), folder=tmp_path)
+    t, trial = np.tile(0.1 * np.arange(4), trials), np.repeat(np.arange(trials), 4)
+    tracemalloc.start()
+    try:
+        build(study, {"t": t, "trial": trial, "q": t})
+        most = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert most < 4 * trials * trials  # bytes: half of one number for each pair of trials
