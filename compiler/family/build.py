@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from functools import partial
 
 import numpy as np
-from actionrun.compiler.family.measured.settings import FitSettings, NormalPrior
+from actionrun.compiler.family.measured.settings import FitSettings
 from actionrun.compiler.numerics.inference.measured_expressions import KEY
 from actionrun.compiler.program import Program, Reported
 from actionrun.compiler.symbolic.driven import trial_marks
@@ -16,7 +16,7 @@ from actionrun.spec.kinds.family import Family
 from actionrun.spec.kinds.registry import KINDS
 from actionrun.spec.study import validate
 from actionrun.spec.sweep.rivals import rival_studies
-from actionrun.spec.tables.distributions import NormalPrior as Distribution
+from actionrun.spec.tables.distributions import NormalPrior
 from actionrun.spec.tables.observables import OBSERVABLES, short_columns
 from actionrun.spec.tables.start import Start
 
@@ -160,7 +160,7 @@ def _start_ranges(study: Family, symbolic: LagrangianSystem) -> StartRanges | No
 
 def _is_known_with_errors(start: Start) -> bool:
     entries = [*start.position.values(), *(start.velocity or {}).values()]
-    return any(isinstance(one, Distribution) for entry in entries
+    return any(isinstance(one, NormalPrior) for entry in entries
                for one in (entry if isinstance(entry, tuple) else (entry,)))  # fmt: skip
 
 
@@ -208,7 +208,7 @@ def fit_settings(
     return FitSettings(
         of.seed, of.h, of.iterations, of.refine.tolerance, of.refine.sparse, of.refine.loss,
         study.observe.correlation, of.noise, _absolute_noise(study, symbolic),
-        *_start(study, symbolic, observed), _priors(study, symbolic), labels,
+        *_start(study, symbolic, observed), _prior(study, symbolic), labels,
         {name: words.unit(as_written(name)) for name in names},
     )  # fmt: skip
 
@@ -251,7 +251,7 @@ def _start(
             for name, entry in part.items():
                 place = symbolic.words.slices[name].start + first
                 for i, one in enumerate(entry if isinstance(entry, tuple) else (entry,)):
-                    if isinstance(one, Distribution):
+                    if isinstance(one, NormalPrior):
                         mean[place + i, trial] = study.number_given(one.mean, given)
                         std[place + i, trial] = study.number_given(one.std, given)
                     else:
@@ -262,18 +262,21 @@ def _start(
     )
 
 
-def _priors(study: Family, symbolic: LagrangianSystem) -> dict[str, NormalPrior]:
-    """Of the coefficients, by name; those of each trial by its number."""
-    result = {}
+def _prior(study: Family, symbolic: LagrangianSystem) -> tuple[np.ndarray, np.ndarray]:
+    """Means and deviations (k,) of the coefficients, infinite for those of which nothing is known;
+    those of each trial by its number."""
+    places = {c.name: k for k, c in enumerate(symbolic.coefficients)}
+    mean, std = np.zeros(len(places)), np.full(len(places), np.inf)
     for name, coefficient in study.coefficients.items():
         each = [c.name for c in symbolic.words.by_trial.get(name, ())] or [name]
         priors = coefficient.prior
         if not isinstance(priors, tuple):
             priors = (priors,) * len(each)
         for one, prior in zip(each, priors, strict=True):
-            if prior is not None:
-                result[one] = NormalPrior(study.number(prior.mean), study.number(prior.std))
-    return result
+            if prior is not None and one in places:
+                mean[places[one]] = study.number(prior.mean)
+                std[places[one]] = study.number(prior.std)
+    return mean, std
 
 
 def as_written(name: str) -> str:

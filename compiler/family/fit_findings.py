@@ -121,9 +121,8 @@ def _identified(m: FittedMotion, names: list[str], errors: FitErrors) -> Identif
     width = m.within.high - m.within.low
     width = np.where(width > 0, width, 1.0)  # of a term that was dropped
     rows = np.moveaxis(m.solution.projected.rows, 1, -1).reshape(-1, k)
-    for i, name in enumerate(names):
-        if (prior := m.settings.priors.get(name)) is not None:
-            rows = np.concatenate([rows, np.eye(k)[i : i + 1] / prior.std])
+    std = m.settings.prior[1]
+    rows = np.concatenate([rows, np.diag(1 / std)[np.isfinite(std)]])
     if errors.motion_chance > LEAST_MOTION:
         rows = 0 * rows
     triangle = np.linalg.qr(rows * width, mode="r")

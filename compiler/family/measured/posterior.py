@@ -68,12 +68,10 @@ class Posterior:
 
 def log_posterior(m: FittedMotion) -> LogPosterior:
     """The posterior of a fit, its unknowns in units of their deviations."""
-    problem, noise, names = m.problem, m.noise, [c.name for c in m.symbolic.coefficients]
+    problem, noise = m.problem, m.noise
     k, trials = len(m.x), m.observed.t.shape[1]
-    mean, precision = m.x.copy(), np.zeros(k)
-    for i, name in enumerate(names):
-        if (prior := m.settings.priors.get(name)) is not None:
-            mean[i], precision[i] = prior.mean, 1 / prior.std**2
+    mean, std = m.settings.prior
+    precision = 1 / std**2
     local = (
         m.starts[problem.free] / problem.local[:, None] if problem.free else np.zeros((0, trials))
     )

@@ -57,10 +57,8 @@ class _HeldFits:
             if problem.free
             else np.zeros((0, trials))
         )
-        self.mean, self.precision = m.x.copy(), np.zeros(len(m.x))
-        for k, c in enumerate(m.symbolic.coefficients):
-            if (prior := m.settings.priors.get(c.name)) is not None:
-                self.mean[k], self.precision[k] = prior.mean, prior.std**-2
+        self.mean, std = m.settings.prior
+        self.precision = 1 / std**2
         self.left = MOST
         self.best = self._linear(self.x, self.local)
         self.least = np.nan if self.best is None else self.best[0]

@@ -10,19 +10,12 @@ import numpy as np
 
 
 @dataclass(frozen=True)
-class NormalPrior:
-    """What is known of a coefficient beforehand: mean and standard deviation."""
-
-    mean: float
-    std: float
-
-
-@dataclass(frozen=True)
 class FitSettings:
     """`noise`: declared standard deviations by channel (observable, component), absolute, and
     `relative_noise`, those over the size of every channel; `start`: q and v (2 n, trials) of those
     that the study gives, NaN elsewhere; `start_prior`: means and deviations of those that it knows
-    with an error, infinite elsewhere; `labels` and `units` of channels and of names."""
+    with an error, infinite elsewhere; `prior`: those of the coefficients (k,); `labels` and `units`
+    of channels and of names."""
 
     seed: int
     dt: float
@@ -35,7 +28,7 @@ class FitSettings:
     noise: Mapping[tuple[str, int], float]
     start: np.ndarray | None
     start_prior: tuple[np.ndarray, np.ndarray] | None
-    priors: Mapping[str, NormalPrior]
+    prior: tuple[np.ndarray, np.ndarray]
     labels: Mapping[tuple[str, int], tuple[str, str]]
     units: Mapping[str, str] = field(default_factory=dict)
 

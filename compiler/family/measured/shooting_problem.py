@@ -150,16 +150,10 @@ class ShootingProblem:
 
     def prior(self, noise: Noise) -> Prior | None:
         """Priors of coefficients, in units of the weights."""
-        if not self.settings.priors:
+        mean, std = self.settings.prior
+        if not np.isfinite(std).any():
             return None
-        names = [c.name for c in self.symbolic.coefficients]
-        mean, precision = np.zeros(len(names)), np.zeros(len(names))
-        for k, name in enumerate(names):
-            if (prior := self.settings.priors.get(name)) is not None:
-                mean[k], precision[k] = prior.mean, (noise.unit / prior.std) ** 2
-        m, trials = len(self.local), self.observed.t.shape[1]
-        none = jnp.zeros((m, 1, trials))
-        return Prior(jnp.asarray(mean), jnp.asarray(precision), none, none)
+        return Prior(jnp.asarray(mean), jnp.asarray((noise.unit / std) ** 2))
 
     def bounds(self, lanes: int = 1) -> tuple[jax.Array, jax.Array]:
         """Bounds (k, lanes)."""
@@ -245,7 +239,7 @@ class ShootingProblem:
         projected = project(J, k)
         normal, prior = projected.normal, self.prior(noise)
         if prior is not None:
-            normal = normal + np.diag(np.asarray(prior.shared_precision)) / noise.unit**2
+            normal = normal + np.diag(np.asarray(prior.precision)) / noise.unit**2
         normals = fit.active_normals
         inverse = inverse_information(
             normal, ~np.asarray(fit.at_bound)[:, 0],

@@ -36,13 +36,10 @@ class Unknowns(NamedTuple):
 
 
 class Prior(NamedTuple):
-    """A normal prior: means and precisions of the shared (k,) and of the local unknowns
-    (m, segments, trials); a precision of zero is none."""
+    """A normal prior of the shared unknowns; a precision of zero is none."""
 
-    shared_mean: Float[Array, " k"]
-    shared_precision: Float[Array, " k"]
-    local_mean: Float[Array, "m segments trials"]
-    local_precision: Float[Array, "m segments trials"]
+    mean: Float[Array, " k"]
+    precision: Float[Array, " k"]
 
 
 class BlockResiduals(NamedTuple):
@@ -130,14 +127,10 @@ def normal_equations(
         local_gradient = local_gradient.at[:, :-1].add(jnp.einsum("ria...,ra...->ia...", G0, gap))
         local_gradient = local_gradient.at[:, 1:].add(jnp.einsum("ria...,ra...->ia...", G1, gap))
     if prior is not None:
-        off, of_local = x.shared - prior.shared_mean[:, None], x.local - prior.local_mean[..., None]
-        tight, local_tight = prior.shared_precision[:, None], prior.local_precision[..., None]
+        off, tight = x.shared - prior.mean[:, None], prior.precision[:, None]
         cost = cost + jnp.sum(tight * off**2, axis=0)
-        cost = cost + jnp.sum(local_tight * of_local**2, axis=(0, 1, 2))
         shared = shared + jnp.eye(k)[..., None] * tight[:, None]
-        local = local + jnp.eye(m)[..., None, None, None] * local_tight[:, None]
         shared_gradient = shared_gradient + tight * off
-        local_gradient = local_gradient + local_tight * of_local
     return cost, NormalEquations(shared, across, local, following, shared_gradient, local_gradient)
 
 
