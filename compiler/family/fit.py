@@ -275,7 +275,7 @@ def _settled(
             again = correlated(replace(new, tau=0 * new.tau), o, at.miss, white, settings)
             new = replace(new, tau=0 * new.tau if again is None else again.tau)
         change = np.log(new.sigma / noise.sigma)
-        if problem.prior(noise) is None:
+        if problem.prior(noise) is None and settings.start_prior is None:
             change = change - change.flat[0]  # weights but for a common factor: the same fit
         moved = max(
             float(np.max(np.abs(change))),

@@ -205,6 +205,45 @@ def test_as_many_priors_as_trials(tmp_path):
         run(loads(text, folder=tmp_path), out=tmp_path / "run")
 
 
+OSCILLATOR = """study = "family"
+[system]
+coordinates = ["q"]
+lagrangian = "q'^2/2 - k*q^2/2"
+[coefficients]
+k = [0.5, 2.0]
+[start]
+position = { q = "normal(1.05, 0.05)" }
+[integrator]
+dt = 0.1
+[data]
+file = "a.csv"
+columns = { t = "t", q = "q" }
+[network]
+kind = "none"
+"""
+
+
+def test_a_start_with_an_error_weighs_as_the_noise_that_is_estimated(tmp_path):
+    """Not as the one that was guessed of a few samples before the fit."""
+    t = np.arange(0, 24, 1.5)
+    seen = np.cos(t) + 0.1 * np.random.default_rng(2).normal(size=len(t))
+    rows = [f"{a},{b!r}" for a, b in zip(t.tolist(), seen.tolist(), strict=True)]
+    (tmp_path / "a.csv").write_text("\n".join(["t,q", *rows, ""]))
+    result = run(loads(OSCILLATOR, folder=tmp_path), out=tmp_path / "run").result
+    noise = result["goodness_of_fit"]["q"]["noise"]
+
+    def residual(x):
+        k, q, v = x
+        motion = q * np.cos(np.sqrt(k) * t) + v * np.sin(np.sqrt(k) * t) / np.sqrt(k)
+        return np.append((motion - seen) / noise, (q - 1.05) / 0.05)
+
+    theirs = least_squares(residual, [1.0, 1.0, 0.0], xtol=1e-12, ftol=1e-12).x
+    (start,) = result["starts"]
+    for ours, value in zip((result["coefficients"]["k"], start["q"], start["q'"]), theirs,
+                           strict=True):  # fmt: skip
+        assert abs(ours["value"] - value) < 0.02 * ours["std"]
+
+
 def test_many_trials_of_one_law_are_held_once(tmp_path):
     """Where no trial has coefficients of its own, memory is not quadratic in the trials."""
     trials, text = 1500, TEN.replace('files = "run*.csv"', 'file = "all.csv"') % ("", "")
