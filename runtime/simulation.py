@@ -49,7 +49,7 @@ def simulate(
     if not isinstance(study, Ggl | Family):
         raise Refused(f"simulate is for studies of kind ggl and family, not {study.study}")
     steps = getattr(study.integrator, "steps", None) if steps is None else steps
-    if not steps or every < 1 or steps % every:
+    if not steps or min(steps, every) < 1 or steps % every:
         raise Refused("give steps, a whole multiple of every")
     try:
         if id(study) not in _kept:

@@ -59,7 +59,7 @@ class Simulator:
         values = known | dict(given)
         if open_ones := [name for name, value in values.items() if value is None]:
             raise FormulaError(f"theta: give a number for {', '.join(open_ones)}")
-        return jnp.stack([jnp.asarray(value, float) for value in values.values()])
+        return jnp.array([*values.values()], float)
 
     def state(self, given: Mapping[str, Any], key: str) -> jax.Array:
         """Positions, velocities or momenta (n,), by coordinate. Raises FormulaError."""
@@ -83,11 +83,9 @@ class Simulator:
         """Raises FormulaError for names, numbers and shapes that a study has not."""
         if unknown := {*start} - {"position", "velocity", "momentum"}:
             raise FormulaError(f"start: there is no {unknown.pop()}")
-        moving = "momentum" if "momentum" in (start or self.start) else "velocity"
         if "momentum" in start and "velocity" in start:
             raise FormulaError("start: give velocities or momenta, not both")
-        if moving not in start and moving not in self.start:
-            moving = "momentum" if "momentum" in self.start else "velocity"
+        moving = "momentum" if "momentum" in ({*start} - {"position"} or self.start) else "velocity"
         q = self.state(start.get("position", {}), "position")
         given = self.state(start.get(moving, {}), moving)
         return self.march(self.theta(theta), q, given, moving, steps, every)

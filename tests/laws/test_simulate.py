@@ -42,6 +42,16 @@ def test_it_is_the_motion_of_the_run(tmp_path):
     assert np.allclose(motion.t, done.arrays["t"], rtol=0, atol=1e-12)
 
 
+def test_a_study_without_constants():
+    free = ar.Study.from_dict({
+        "study": "ggl", "title": "A free particle",
+        "system": {"coordinates": ["q"], "lagrangian": "q'^2/2"},
+        "start": {"position": {"q": 1.0}, "velocity": {"q": 0.5}},
+        "integrator": {"r": 1, "dt": 0.1, "steps": 20},
+    })  # fmt: skip
+    assert np.allclose(ar.simulate(free).q[-1], 2.0, rtol=0, atol=1e-12)
+
+
 def test_samples_and_momenta_of_a_start():
     motion = ar.simulate(STUDY)
     assert np.allclose(ar.simulate(STUDY, every=20).q, motion.q[::20], rtol=0, atol=1e-13)
@@ -102,8 +112,9 @@ def test_what_a_study_has_not_is_told():
     ):
         with pytest.raises(Refused, match=words):
             ar.simulate(STUDY, theta=theta, start=start)
-    with pytest.raises(Refused, match="multiple"):
-        ar.simulate(STUDY, steps=7, every=2)
+    for steps, every in ((7, 2), (-4, 1), (4, -1)):
+        with pytest.raises(Refused, match="multiple"):
+            ar.simulate(STUDY, steps=steps, every=every)
     timed = STUDY.replace({"integrator.time_transform": "1 + q[1]^2"})
     with pytest.raises(Refused, match="time_transform"):
         ar.simulate(timed)
