@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import sympy as sp
-from actionrun.compiler.symbolic.vocabulary import FUNCTIONS, Meaning, Reader
+from actionrun.compiler.symbolic.vocabulary import Meaning, Reader
 from actionrun.spec.expressions import syntax_tree as syntax
 from actionrun.spec.expressions.parser import ExpressionFault, parse
 from actionrun.spec.text.source import Faults
@@ -210,10 +210,9 @@ class TextReader(Reader):
         return super().read(node)
 
     def call(self, node: syntax.Call) -> Meaning:
-        of = (DERIVED | FUNCTIONS)[node.function]
-        if node.function in FUNCTIONS:
-            return super().call(node)
-        return of(*(self.number(x) for x in node.arguments))
+        if of := DERIVED.get(node.function):
+            return of(*map(self.number, node.arguments))
+        return super().call(node)
 
     def name(self, node: syntax.Name) -> Meaning:
         return sp.pi if node.name == "pi" else self.symbols[_quantity(node)]

@@ -146,6 +146,8 @@ def test_it_is_sympy():
         ("S = integral over time of sum(i, |m*q[i]'' + dV/dq[i]|^2)", "words"),
         ("x(t+dt) = x + x'*dt + F(x + x'*dt/2)*dt^2/(2*m)", "map of one step"),
         ("1/|q|", "earlier version"),
+        ("norm(q[1] - q[2]) = 1", "norm takes a vector"),
+        ("dot(q[1], q[2]) = 0", "dot takes two vectors"),
         ("c1 > 0", "inequality"),
         ("__import__('os').system('true')", "no formula"),
         ("x" * 5000, "no formula"),
