@@ -22,6 +22,7 @@ from actionrun import compiler, spec
 from actionrun.spec.text.source import Fault, Faults
 
 from .environment.jax_setup import set_switches
+from .environment.limits import limit_memory
 
 SECONDS = 60  # of CPU time: how busy the machine is does not change the answer
 WALL = 20  # times as long by the clock, for a child that waits
@@ -110,7 +111,7 @@ def main() -> None:
     seconds = math.ceil(asked["seconds"])
     size = asked["megabytes"] * 2**20
     resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 2))
-    resource.setrlimit(resource.RLIMIT_DATA, (2 * size, 2 * size))  # should no thread get its turn
+    limit_memory(2 * size)  # should no thread get its turn
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     threading.Thread(target=_watch, args=(size,), daemon=True).start()
     set_switches()

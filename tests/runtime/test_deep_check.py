@@ -74,6 +74,14 @@ def test_the_command(tmp_path, drag, dt, code):
     assert ("no faults" in done.stdout) == (code == 0)
 
 
+def test_where_less_memory_is_allowed_than_we_would_limit_it_to(tmp_path):
+    study = STUDY.format(drag="lam", parameters="lam = 0.1", dt=0.1)
+    (tmp_path / "a.toml").write_text(study)
+    words = f"ulimit -d 3000000; {sys.executable} -m actionrun.runtime.cli check --deep a.toml"
+    done = subprocess.run(words, shell=True, capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def test_the_message_of_a_k_that_is_not_odd(tmp_path):
     study = STUDY.format(drag="lam*q_plus'*q_minus", parameters="lam = 0.1", dt=0.1)
     (tmp_path / "even.toml").write_text(study)
