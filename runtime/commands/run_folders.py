@@ -1,4 +1,4 @@
-"""Commands that read run folders: `list` and `compare`."""
+"""`actionrun compare`: what differs between runs."""
 
 from __future__ import annotations
 
@@ -8,29 +8,10 @@ from pathlib import Path
 
 from actionrun.runtime.errors import Refused
 from actionrun.runtime.report.comparison import comparison, page, text
-from actionrun.runtime.report.listing import by, facts, listing
 from actionrun.runtime.storage.atomic_write import json_text, write
 from actionrun.runtime.storage.regular_files import content
-from actionrun.runtime.storage.run_folder import runs_under
 
 from .run_arguments import run_at
-
-DEFAULT = Path("runs")
-
-
-def list_runs(options: Namespace) -> int:
-    """List the runs in a folder."""
-    if not options.folder.is_dir() and options.folder != DEFAULT:
-        raise Refused(f"{options.folder} is no folder. Runs are in runs/, or where --out said")
-    if not options.folder.is_dir() and not options.json:
-        print(f"there is no folder {options.folder} here: nothing was run yet")
-        return 0
-    runs = by(options.sort, runs_under(options.folder))
-    if options.json:
-        print(json_text([facts(run) for run in runs]))
-        return 0
-    print(listing(runs) if runs else f"no runs in {options.folder}")
-    return 0
 
 
 def _is_free(page: Path) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from actionrun.runtime.errors import Refused
@@ -11,8 +11,10 @@ from actionrun.spec.text.source import columns, shown
 
 from .rounding import duration
 
+Facts = Mapping[str, Any]
 
-def listing(runs: Sequence[Folder]) -> str:
+
+def listing(runs: Sequence[Facts]) -> str:
     """A table of runs: folder, kind, state, when, how long, title, what the command changed."""
     head = ("run", "study", "status", "started", "took", "title", "changed")
     return "\n".join(columned([head, *(_row(run) for run in runs)]))
@@ -40,14 +42,12 @@ def facts(run: Folder) -> dict[str, Any]:
     return {"run": str(run.path), "status": status} | known | changed
 
 
-def by(name: str, runs: Sequence[Folder]) -> list[Folder]:
-    """The runs in the order of one of their facts; what has it not comes last."""
-    if name == "run":
-        return list(runs)
+def in_order_of(name: str, runs: Sequence[Facts]) -> list[Facts]:
+    """Runs in the order of one of their facts; what has it not comes last."""
     key = "seconds" if name == "took" else name
-    known = [(facts(run)[key], run) for run in runs]
-    there = sorted((one for one in known if one[0] is not None), key=lambda one: one[0])
-    return [run for _, run in (*there, *(one for one in known if one[0] is None))]
+    if key == "run":
+        return [*runs]  # as `runs_under` has them
+    return sorted(runs, key=lambda known: (known[key] is None, known[key]))
 
 
 def changes(command: Sequence[str]) -> str:
@@ -63,10 +63,9 @@ def changes(command: Sequence[str]) -> str:
     return ", ".join(given)
 
 
-def _row(run: Folder) -> tuple[str, ...]:
-    known = facts(run)
+def _row(known: Facts) -> tuple[str, ...]:
     started = str(known["started"] or "")[:16].replace("T", " ")
     took = duration(known["seconds"]) if known["status"] == "done" else ""
     kind, title = known["study"] or "?", known["title"] or ""
-    cells = (run.path, kind, known["status"], started, took, title, known["changed"])
+    cells = (known["run"], kind, known["status"], started, took, title, known["changed"])
     return tuple(shown(str(cell)).replace("\n", " ") for cell in cells)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from actionrun.runtime.errors import Busy, CannotWrite, Refused
 from actionrun.runtime.events import Finished
-from actionrun.runtime.report.listing import listing
+from actionrun.runtime.report.listing import facts, listing
 from actionrun.runtime.runner import run
 from actionrun.runtime.storage.run_folder import Folder, difference, runs_under
 from helpers import result, started
@@ -174,7 +174,7 @@ def test_full_disk_of_one_megabyte(tmp_path):
 def test_list_shows_each_run():
     run(task(TINY))
     run(task(TINY, resolved=OTHER))
-    text = listing(runs_under(Path("runs")))
+    text = listing([facts(run) for run in runs_under(Path("runs"))])
     assert [line.split()[2] for line in text.splitlines()] == ["status", "done", "done"]
     assert "A damped oscillator" in text
 
