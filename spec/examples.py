@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from actionrun.spec.text.source import UsageFault
+from actionrun.spec.text.source import UsageFault, nearest
 
 from .templates import kinds
 
@@ -53,8 +53,6 @@ def example(name: str) -> Example:
     every = {one.name: one for one in examples()}
     if name in every:
         return every[name]
-    from difflib import get_close_matches  # at start-up: only a mistake needs it
-
-    near = get_close_matches(name, [*every, *kinds()], n=1)
-    hint = f'did you mean "{near[0]}"? ' if near else ""
+    close = nearest(name, [*every, *kinds()])
+    hint = f'did you mean "{close}"? ' if close else ""
     raise UsageFault(f'there is no study "{name[:60]}": {hint}actionrun new --list shows all')
