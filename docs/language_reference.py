@@ -120,7 +120,7 @@ def _default(field: dict[str, Any]) -> str:
     value = field.get("default")
     if value in (None, "", {}, []):
         return ""
-    text = str(value).lower() if isinstance(value, bool) else _toml(value)
+    text = _toml(value)
     return f"`{text}`" if len(text) <= LONGEST_DEFAULT else "a table"
 
 
@@ -169,7 +169,9 @@ def _bounds(field: dict[str, Any]) -> str:
         ("exclusiveMaximum", "<"),
     )
     said = [
-        f"{sign} {field[key]:g}" for key, sign in signs if key in field and abs(field[key]) < 1e6
+        f"{sign} {field[key]:g}"
+        for key, sign in signs
+        if key in field and abs(field[key]) < MOST_SHOWN
     ]
     return f" {', '.join(said)}" if said else ""
 
@@ -197,9 +199,9 @@ def _sentence(form: dict[str, Any]) -> str:
 def _cell(text: str) -> str:
     """A text in a cell of a table of Markdown: what would be markup there is escaped."""
     text = " ".join(text.split())
-    for sign in "\\|*_<[":
-        text = text.replace(sign, f"\\{sign}" if sign != "<" else "&lt;")
-    return text
+    for sign in "\\|*_[":
+        text = text.replace(sign, f"\\{sign}")
+    return text.replace("<", "&lt;")
 
 
 def _words() -> list[str]:
