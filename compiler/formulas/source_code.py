@@ -21,7 +21,9 @@ WORDS_C = (
     "inline int long register restrict return short signed sizeof static struct switch typedef "
     "union unsigned void volatile while main pow fmax fmin fabs hypot cbrt fma exp2 expm1 log2 "
     "log10 log1p floor ceil M_E M_PI M_LN2 M_LN10 M_LOG2E M_LOG10E M_SQRT2 M_SQRT1_2 M_1_PI "
-    "M_2_PI M_2_SQRTPI M_PI_2 M_PI_4"
+    "M_2_PI M_2_SQRTPI M_PI_2 M_PI_4 NAN INFINITY HUGE_VAL HUGE_VALF HUGE_VALL MAXFLOAT FP_NAN "
+    "FP_INFINITE FP_ZERO FP_SUBNORMAL FP_NORMAL FP_ILOGB0 FP_ILOGBNAN MATH_ERRNO MATH_ERREXCEPT "
+    "math_errhandling linux unix"
 )
 TAKEN_C = frozenset(WORDS_C.split())
 

@@ -26,7 +26,7 @@ TEXTS = {
     "Motion of q[1], in symbols": "m*q''[1] = -k*q[1]/(q[1]^2 + q[2]^2)^(3/2) + Heaviside(q[1])",
     "Law of names": "z = double*pow + lambda*numpy/M_PI + sign(pow)*pi + atan2(double, pow)",
     "law of names": "z = tanh(x)*exp(-x)/log(1 + x^2) + 3",
-    "1/m": "E = sinh(S)^2 + cosh(I)/3 + asin(N/9) + t",
+    "1/m": "E = sinh(S)^2 + cosh(I)/3 + asin(N/9) + t + NAN*INFINITY",
 }
 
 
