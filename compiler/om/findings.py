@@ -236,8 +236,7 @@ def _arrays(result: PathResult) -> dict[str, Array]:
         system = result.problem.system
         q, v = system.whole(path.q), system.whole_rates(path.v)
         for name, data, kind in (("q", q, "position"), ("v", v, "velocity")):
-            data = np.moveaxis(data, 2, 0).swapaxes(1, 2)
-            arrays[name] = Array(data, ("t", "body", "axis"), "", f"{kind} of the path")
+            arrays[name] = Array(data.T, ("t", "body", "axis"), "", f"{kind} of the path")
     else:
         for k, name in enumerate(names):
             of = name.partition("[")[0]

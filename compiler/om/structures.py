@@ -149,23 +149,19 @@ def trajectory(
     """q, v (dim, N, T) in the study's units as structures for trajectory.extxyz: in angstrom, fs,
     u and eV where the study has units; energies (T,) are told in the study's own unit."""
     scale = atomic(settings.units)
-    q = bodies.whole(q)
+    q = bodies.whole(np.asarray(q))
     n = q.shape[1]
-    v = None if v is None else bodies.whole_rates(v)
+    v = None if v is None else bodies.whole_rates(np.asarray(v))
     masses = bodies.whole_mass
     if masses is None:
         masses = np.broadcast_to(bodies.mass[0, :, 0], (n,))
     names = species or bodies.species or ("X",) * n
-
-    def rows(x: np.ndarray) -> np.ndarray:
-        return np.moveaxis(np.asarray(x), -1, 0).swapaxes(1, 2)
-
     return Trajectory(
-        positions=rows(q) * scale.length,
+        positions=q.T * scale.length,
         species=tuple(names),
         times=None if times is None else np.asarray(times) * scale.time,
-        velocities=None if v is None else rows(v) * (scale.length / scale.time),
-        momenta=None if v is None else rows(v) * masses[:, None] * scale.momentum,
+        velocities=None if v is None else v.T * (scale.length / scale.time),
+        momenta=None if v is None else v.T * masses[:, None] * scale.momentum,
         masses=masses * scale.mass,
         energies=None
         if energies is None

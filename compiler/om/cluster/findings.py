@@ -183,11 +183,7 @@ def _summary(result: TransformationResult) -> tuple[tuple[str, str], ...]:
 def _arrays(result: TransformationResult) -> dict[str, Array]:
     system, path = result.problem.system, result.path.path
     unit, energy = system.words.unit("t"), result.problem.settings.energy_unit.label
-
-    def rows(x: np.ndarray) -> np.ndarray:
-        return np.moveaxis(x, 2, 0).swapaxes(1, 2)
-
-    q, v = rows(system.whole(path.q)), rows(system.whole_rates(path.v))
+    q, v = system.whole(path.q).T, system.whole_rates(path.v).T
     arrays = {
         "t": Array(path.t, ("t",), unit, "time"),
         "q": Array(q, ("t", "body", "axis"), "", "position of the path"),
@@ -197,7 +193,7 @@ def _arrays(result: TransformationResult) -> dict[str, Array]:
         "quenched_energy": Array(result.quenched, ("t_quench",), energy, "energy after the quench"),
     }
     if result.chain:
-        q = rows(system.whole(np.stack([stop.q for stop in result.chain], axis=2)))
+        q = system.whole(np.stack([stop.q for stop in result.chain], axis=2)).T
         arrays["chain_q"] = Array(q, ("stop", "body", "axis"), "", "the chain's structures")
         levels = np.array([stop.point.energy for stop in result.chain])
         arrays["chain_energy"] = Array(levels, ("stop",), energy, "their energies")

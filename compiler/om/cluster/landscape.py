@@ -53,16 +53,12 @@ def landscape(problem: PathProblem, ends: Endpoints, search: Mapping[str, Any]) 
 
 def landscape_arrays(land: Landscape, unit: str) -> dict[str, Array]:
     """Minima, saddles and their connections, for data.nc; `unit` is that of energies."""
-
-    def rows(q: np.ndarray) -> np.ndarray:
-        return np.moveaxis(q, 2, 0).swapaxes(1, 2)
-
     place = ("body", "axis")
     return {
-        "minimum_q": Array(rows(land.minimum_q), ("minimum", *place), "",
+        "minimum_q": Array(land.minimum_q.T, ("minimum", *place), "",
                            "minima below the barrier, the start first, then the end"),
         "minimum_energy": Array(land.minimum_energy, ("minimum",), unit, "their energies"),
-        "saddle_q": Array(rows(land.saddle_q), ("saddle", *place), "", "saddles between them"),
+        "saddle_q": Array(land.saddle_q.T, ("saddle", *place), "", "saddles between them"),
         "saddle_energy": Array(land.saddle_energy, ("saddle",), unit, "their energies"),
         "saddle_minima": Array(land.joins, ("saddle", "side"), "",
                                "the two minima that each joins, numbered from 0"),
