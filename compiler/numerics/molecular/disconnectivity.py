@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
+
+from .minimax_path import connected_groups
 
 LEVELS = 30  # heights at which the landscape is cut
 ABOVE = 1e-9  # of the whole height, that the highest cut is above the highest saddle
@@ -38,7 +38,7 @@ def disconnectivity_graph(
     high = float(np.max(tops, initial=float(energies[lowest])))
     high += ABOVE * (high - float(energies[lowest]))
     cuts = np.linspace(high, float(energies[lowest]), levels, endpoint=False)
-    groups = np.stack([_groups(count, joins[tops < cut]) for cut in cuts])
+    groups = np.stack([connected_groups(count, joins[tops < cut]) for cut in cuts])
     drawn &= groups[0] == groups[0, lowest]
     order: list[int] = []
     lines: list[tuple[float, float]] = []
@@ -83,12 +83,6 @@ def disconnectivity_graph(
     draw(members, 0, root)
     x, y = np.array(lines).T
     return DisconnectivityGraph(x, y, places)
-
-
-def _groups(count: int, joins: np.ndarray) -> np.ndarray:
-    one, other = joins.T
-    edges = coo_array((np.ones(len(one)), (one, other)), (count, count))
-    return connected_components(edges, directed=False)[1]
 
 
 def _around(parts: list) -> list:

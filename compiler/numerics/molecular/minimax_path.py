@@ -12,6 +12,8 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 
 class MinimaxTree(NamedTuple):
@@ -27,6 +29,14 @@ class MinimaxPath(NamedTuple):
 
     minima: list[int]
     saddles: list[int]
+
+
+def connected_groups(count: int, joins: Int[np.ndarray, "s 2"]) -> Int[np.ndarray, " m"]:
+    """For each of `count` minima the number of the group that saddles, by the pairs of minima that
+    they join, make of it and others."""
+    one, other = joins.T
+    edges = coo_array((np.ones(len(one)), (one, other)), (count, count))
+    return connected_components(edges, directed=False)[1]
 
 
 def minimax_energies(

@@ -14,12 +14,11 @@ from typing import Any
 import numpy as np
 from actionrun.compiler.numerics.molecular.minimax_path import (
     MinimaxPath,
+    connected_groups,
     minimax_energies,
     minimax_path,
 )
 from actionrun.compiler.numerics.molecular.superposition import Relabelling, identity
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from .labelled_ways import LabelledWay, LabelledWays
 
@@ -158,11 +157,10 @@ class StationaryPointGraph:
     def groups(self, bar: float) -> np.ndarray:
         """For each minimum the number of the group (M,) that saddles below `bar` join it to."""
         wanted = (self.energies < bar) & np.all(self.endpoints >= 0, axis=1)
-        one, other = self.endpoints[wanted].T
+        joins = self.endpoints[wanted]
         if self.ends and self.ends[1][0] == 0:  # the end is a copy of the start
-            one, other = np.append(one, 0), np.append(other, 1)
-        edges = coo_array((np.ones(len(one)), (one, other)), (self.minima, self.minima))
-        return connected_components(edges, directed=False)[1]
+            joins = np.append(joins, [[0, 1]], axis=0)
+        return connected_groups(self.minima, joins)
 
     def way(self) -> MinimaxPath | None:
         """The best way from start to end through all saddles, verified or not."""
