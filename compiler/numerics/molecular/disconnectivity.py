@@ -12,6 +12,7 @@ from .minimax_path import connected_groups
 
 LEVELS = 30  # heights at which the landscape is cut
 ABOVE = 1e-9  # of the whole height, that the highest cut is above the highest saddle
+GAP = (np.nan, np.nan)  # between two lines
 
 
 class DisconnectivityGraph(NamedTuple):
@@ -38,43 +39,40 @@ def disconnectivity_graph(
     high = float(np.max(tops, initial=float(energies[lowest])))
     high += ABOVE * (high - float(energies[lowest]))
     cuts = np.linspace(high, float(energies[lowest]), levels, endpoint=False)
+    cuts = np.append(cuts, -np.inf)  # below all saddles each minimum is alone
     groups = np.stack([connected_groups(count, joins[tops < cut]) for cut in cuts])
     drawn &= groups[0] == groups[0, lowest]
     order: list[int] = []
     lines: list[tuple[float, float]] = []
     places = np.full(count, np.nan)
 
+    def parted(members: np.ndarray, level: int) -> list[np.ndarray]:
+        own = groups[level, members]
+        return [members[own == g] for g in np.unique(own)]
+
     def ordered(members: np.ndarray, level: int) -> None:
         """Number the leaves: of each split the group with the lowest minimum in the middle."""
-        while level < levels and len({*groups[level, members].tolist()}) == 1 and len(members) > 1:
-            level += 1
-        if level == levels or len(members) == 1:
-            order.extend(_middle([np.array([m]) for m in members[np.argsort(energies[members])]]))
+        if len(members) < 2:
+            order.extend(members.tolist())
             return
-        parts = [members[groups[level, members] == g] for g in np.unique(groups[level, members])]
+        parts = parted(members, level)
         parts.sort(key=lambda part: (-len(part), float(np.min(energies[part]))))
         for part in _around(parts):
             ordered(part, level + 1)
 
     def draw(members: np.ndarray, level: int, above: tuple[float, float]) -> None:
         """The lines of a group from the node above it."""
-        here = (float(np.mean(places[members])), float(cuts[level]))
-        if len(members) == 1 and energies[members[0]] >= cuts[level]:
-            here = (here[0], float(energies[members[0]]))
-            lines.extend((above, here, (np.nan, np.nan)))
+        place, alone = float(np.mean(places[members])), len(members) == 1
+        here, end = (place, float(cuts[level])), (place, float(energies[members[0]]))
+        if alone and end[1] >= here[1]:
+            lines.extend((above, end, GAP))
             return
-        lines.extend((above, here, (np.nan, np.nan)))
-        following = groups[level + 1, members] if level + 1 < levels else np.arange(len(members))
-        if len(members) == 1:
-            lines.extend((here, (here[0], float(energies[members[0]])), (np.nan, np.nan)))
+        lines.extend((above, here, GAP))
+        if alone:
+            lines.extend((here, end, GAP))
             return
-        for g in np.unique(following):
-            part = members[following == g]
-            if level + 1 < levels:
-                draw(part, level + 1, here)
-            else:
-                end = (float(places[part[0]]), float(energies[part[0]]))
-                lines.extend((here, end, (np.nan, np.nan)))
+        for part in parted(members, level + 1):
+            draw(part, level + 1, here)
 
     members = np.flatnonzero(drawn)
     ordered(members, 0)
@@ -91,7 +89,3 @@ def _around(parts: list) -> list:
     for k, part in enumerate(parts):
         result = [part, *result] if k % 2 else [*result, part]
     return result
-
-
-def _middle(parts: list[np.ndarray]) -> list[int]:
-    return [int(part[0]) for part in _around(parts)]

@@ -72,7 +72,8 @@ def disconnectivity_figure(land: Landscape, unit: str) -> Figure | None:
     count = len(land.minimum_energy)
     leaves = np.ones(count, dtype=bool)
     leaves[:2] = land.minimal
-    if not len(land.saddle_energy):
+    whole = int(np.sum(leaves))
+    if whole < LEAST:
         return None
     lowest = np.argsort(np.where(leaves, land.minimum_energy, np.inf), kind="stable")[:MOST]
     shown = np.isin(np.arange(count), [0, 1, *lowest]) & leaves
@@ -88,7 +89,6 @@ def disconnectivity_figure(land: Landscape, unit: str) -> Figure | None:
                   names=tuple(("start", "end")[k] for k in ends))
         )  # fmt: skip
     panel = Panel(Axis(f"{len(drawn)} minima"), Axis("energy", unit), tuple(curves))
-    whole = int(np.sum(leaves))
     some = "all" if len(drawn) == whole else f"the lowest {len(drawn)}"
     caption = (
         "Disconnectivity graph: each line ends at a minimum, and lines meet at the height below "
