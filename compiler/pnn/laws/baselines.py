@@ -82,3 +82,11 @@ def _fitted_baseline(name: str, given: Expression, groups: Groups, rows: TableRo
     said_output = model.output(values)
     test = rows.test_error(said_output)
     return Baseline(name, formula, errors, squares, said_output, test)
+
+
+def rival_output(formula: LawFormula, rows: TableRows) -> np.ndarray:
+    """The output (n,) that a rival says for every row, fitted to the rows to learn from; NaN where
+    it cannot be fitted to them."""
+    model = on_table(formula.groups, formula.expression, formula.constants, rows)
+    values = model.fitted(np.ones(len(rows.learn), bool), None)
+    return np.full(len(rows.output), np.nan) if values is None else model.output(values)

@@ -12,7 +12,7 @@ from actionrun.compiler.findings import Check, Equation, Findings
 from actionrun.compiler.program import Tell
 
 from . import figures
-from .baselines import Baseline
+from .baselines import Baseline, rival_output
 from .fit import LawFits
 from .formula import LawFormula, constant_names, law_formula, with_spread
 from .model_selection import ModelChoice, hypervolume, knee
@@ -107,8 +107,7 @@ def with_likeliest_noise(laws: LawSearch, law: Law) -> LawSearch:
     def fit(spread: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         weighed = replace(laws, rows=replace(rows, noise=replace(rows.noise, spread=spread)))
         if rival is not None:
-            fitted = laws.fit_baselines(weighed.rows)
-            given = next(one.given for one in fitted if one.name == rival.name)
+            given = rival_output(rival.formula, weighed.rows)
         elif law.solved is not None:
             given = fitted_output(law.solved.law, weighed.rows)
         else:
