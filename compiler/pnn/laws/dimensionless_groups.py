@@ -35,12 +35,8 @@ def buckingham_groups(
             f"{len(names)} columns form too many groups; at most {MOST_NAMES} are looked through",
             "write the groups that matter as inputs in [search]",
         )  # fmt: skip
-    # At least one row: a study of plain numbers has no units, and every column is a group then.
-    rows = max(1, *map(len, dimensions.values()))
-    whole = {name: [*map(Fraction, one), *[Fraction(0)] * (rows - len(one))]
-             for name, one in dimensions.items()}  # fmt: skip
-    matrix = sp.Matrix([[sp.Rational(x) for x in whole[name]] for name in names]).T
-    wanted = sp.Matrix([sp.Rational(x) for x in whole[target]])
+    matrix = sp.Matrix([[sp.Rational(x) for x in dimensions[name]] for name in names]).T
+    wanted = sp.Matrix([sp.Rational(x) for x in dimensions[target]])
     where = ("search", "outputs", 0)
     if not names or matrix.rank() < matrix.row_join(wanted).rank():
         raise study_error(

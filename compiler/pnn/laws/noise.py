@@ -13,12 +13,11 @@ from dataclasses import dataclass
 import numpy as np
 
 MARGIN = 1.0  # of the log likelihood, by which another kind than the study's output has to win
-MOST_MISSED = 0.1  # of the output's spread: a law that misses more tells what it lacks, not how
-# the rows were measured
-ORDERED = (
-    2.5  # deviations of the sum of products of neighbouring residuals: beyond it they are what
-)
-# a law lacks, a function of its inputs, and no noise
+# Of the output's spread: a law that misses more tells what it lacks, not how rows were measured.
+MOST_MISSED = 0.1
+# Deviations of the sum of products of neighbouring signs of residuals: beyond it they are what a
+# law lacks, a function of its inputs, and no noise.
+ORDERED = 2.5
 ALIKE = 1e-3  # range of the logarithms of deviations that are all alike
 ROUNDS = 2  # of weights by predictions, which are fitted with these weights
 LEAST = 1e-9  # of the largest deviation, that a row may have

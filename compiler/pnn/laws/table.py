@@ -18,7 +18,7 @@ from actionrun.spec import Expression, Faults
 from actionrun.spec.expressions.syntax_tree import Name, walk
 from actionrun.spec.kinds.pnn import Holdout
 from actionrun.spec.tables.leaves import Column
-from actionrun.spec.units.unit_table import CONSTANTS
+from actionrun.spec.units.unit_table import CONSTANTS, NONE
 
 from .dimensionless_groups import buckingham_groups
 from .noise import NoiseModel
@@ -138,7 +138,7 @@ def law_groups(problem: LawProblem) -> Groups:
     else:
         apart = _deviation_columns(problem, str(output))
         named = [n for n in (*columns, *parameters) if n not in apart]
-        sizes = {n: quantities.dimensions[n] or () for n in named}
+        sizes = {n: quantities.dimensions[n] or NONE for n in named}  # plain numbers are groups
         bottom, exponents = buckingham_groups(words, str(output), sizes)
         others = [symbol(name) for name in sizes if name != str(output)]
         inputs = tuple(_monomial(others, one) for one in exponents) or (sp.Integer(1),)
