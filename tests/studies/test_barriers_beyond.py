@@ -164,6 +164,17 @@ def test_an_open_valley_has_no_minimum(tmp_path):
     assert caught.value.faults[0].code == "ends.flat"
 
 
+def test_where_nothing_acts_there_is_no_minimum(tmp_path):
+    """A body alone, whose law is one of pairs."""
+    text = (
+        'study = "om"\n[system]\nparticles = 1\ndimension = 3\npair = "1/r^12 - 1/r^6"\n'
+        '[ends]\nstart = "s.xyz"\nend = "e.xyz"\n'
+    )
+    with pytest.raises(Faults) as caught:
+        metrics_of(tmp_path, text + PATH, s=([[0, 0, 0]], ["Ar"]), e=([[1, 0, 0]], ["Ar"]))
+    assert caught.value.faults[0].code == "ends.flat"
+
+
 @pytest.mark.slow
 def test_an_atom_between_two_in_a_bath(tmp_path):
     """LEPS with an oscillator (Jónsson, Mills & Jacobsen, 1998): its two minima, and saddles."""

@@ -24,6 +24,7 @@ from actionrun.compiler.numerics.molecular.stationary_points import (
     StationaryPoint,
     newton_step,
     stationary_point,
+    zero_modes,
 )
 from actionrun.compiler.numerics.molecular.superposition import EnergySymmetry
 from actionrun.compiler.om.path_problem import PathProblem
@@ -108,8 +109,14 @@ def endpoints(problem: PathProblem, start: GivenStructure, end: GivenStructure) 
     surface, symmetry, length = found.surface, found.symmetry, found.length
     both = []
     for name, one in (("start", start), ("end", end)):
+        q = one.q / float(surface.length)
+        if zero_modes(surface, q).shape[1] == q.size:
+            raise study_error(
+                problem.system.words, ("ends", name), "ends.flat",
+                "the energy is the same wherever this end is: nothing acts on what moves",
+                "write a potential that has minima, or leave out barrier and align",
+            )  # fmt: skip
         try:
-            q = one.q / float(surface.length)
             both.append(_end(surface, q, length, found.scale, relaxed=barrier))
         except FloatingPointError:
             raise study_error(
