@@ -181,23 +181,17 @@ def require_smooth(locator: Locator, where: Expression | None, terms: Sequence[s
         )  # fmt: skip
 
 
-def require_vanishing(
-    terms: Sequence[EnergyTerm], around: Surroundings, dimension: int
-) -> None:  # fmt: skip
+def require_vanishing(terms: Sequence[EnergyTerm], around: Surroundings, dimension: int) -> None:
     """Raises Faults where the energy of three bodies jumps as one leaves the cut-off of another: a
     cut-off without a switch is for laws that vanish there."""
     cutoff = around.cutoff or 1.0
+    x = cutoff * np.array([1 - 1e-9, 1 + 1e-9, 0.55, 0.6, 0.7, 0.8])
+    away = x * np.eye(dimension)[0][:, None]
+    beside = np.broadcast_to(np.array([-0.45, -0.35, -0.2])[:dimension, None] * cutoff, away.shape)
+    q = jnp.asarray(np.stack([np.zeros_like(away), away, beside], axis=1))
     kinds = sorted({*(around.kind or (0,))})
     for one, other in combinations_with_replacement(kinds, 2):
         three = replace(around, kind=(one, other, other) if around.kind else None, cell=None)
-        near = np.array([0.0, 0.0, 0.0])[:dimension]
-        beside = np.array([0.45, 0.35, 0.2])[:dimension] * cutoff
-        x = cutoff * np.array([1 - 1e-9, 1 + 1e-9, 0.55, 0.6, 0.7, 0.8])
-        away = x * np.eye(dimension)[0][:, None]
-        q = jnp.asarray(np.stack(
-            [np.broadcast_to(near[:, None], away.shape), away,
-             np.broadcast_to(-beside[:, None], away.shape)], axis=1,
-        ))  # fmt: skip
         for term in terms:
             if term.kind.arity == 1:
                 continue
