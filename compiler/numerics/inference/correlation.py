@@ -55,7 +55,7 @@ def unbiased_correlation_time(
 def _expected(parts: list[tuple[np.ndarray, np.ndarray]], tau: float) -> float:
     """The mean product of neighbouring residuals over their mean square, for a noise that is
     correlated over tau; the other channels' noise, which the fit mixes in, is white."""
-    neighbours = square = 0.0
+    sums = [0.0, 0.0]  # of squares, and of products of neighbours
     for t, B in parts:
         noise = np.exp(-np.abs(t[:, None] - t[None]) / tau)
         moved = noise @ B
@@ -66,7 +66,6 @@ def _expected(parts: list[tuple[np.ndarray, np.ndarray]], tau: float) -> float:
             total = float(np.sum(np.diagonal(noise, lag)))
             total -= float(np.sum(B[ahead] * moved[behind]) + np.sum(moved[ahead] * B[behind]))
             total += float(np.sum(mixed[ahead] * B[behind]))
-            neighbours, square = (
-                (neighbours, square + total) if lag == 0 else (neighbours + total, square)
-            )
+            sums[lag] += total
+    square, neighbours = sums
     return neighbours / square if square > 0 else 0.0
