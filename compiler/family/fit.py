@@ -83,6 +83,11 @@ class FittedMotion:
     def observed(self) -> ObservedMotions:
         return self.problem.observed
 
+    @property
+    def local(self) -> np.ndarray:
+        """The unknown starts (m, trials) in their scales."""
+        return self.starts[self.problem.free] / self.problem.local[:, None]
+
     @cached_property
     def channels(self) -> tuple[ChannelFit, ...]:
         """The goodness of fit, channel by channel."""

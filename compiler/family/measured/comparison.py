@@ -68,14 +68,11 @@ def held_out_error(m: FittedMotion, folds: int) -> float:
     place = np.floor(
         folds * (o.t - o.t[0]) / np.maximum(o.t[-1] - o.t[0], np.finfo(float).tiny) * (1 - 1e-12)
     )
-    local = np.zeros((0, 1, o.t.shape[1], 1))
-    if len(problem.local):
-        local = (m.starts[problem.free] / problem.local[:, None])[:, None, :, None]
     for fold in range(folds):
         out = (place == fold)[:, None] & o.there
         left = replace(problem, observed=o._replace(weight=np.where(out, 0.0, o.weight)))
         shooting = left.shooting(left.trajectory(m.noise))
-        x = Unknowns(jnp.asarray(m.x[:, None]), jnp.asarray(local))
+        x = Unknowns(jnp.asarray(m.x[:, None]), jnp.asarray(m.local[:, None, :, None]))
         fit = left.shot(shooting, x, m.noise)
         miss = problem.solution(fit, m.noise).miss[out]
         squares, count = squares + float(np.sum(miss**2)), count + int(out.sum())

@@ -72,9 +72,6 @@ def log_posterior(m: FittedMotion) -> LogPosterior:
     k, trials = len(m.x), m.observed.t.shape[1]
     mean, std = m.settings.prior
     precision = 1 / std**2
-    local = (
-        m.starts[problem.free] / problem.local[:, None] if problem.free else np.zeros((0, trials))
-    )
     J, m_local = m.solution.jacobian, len(problem.local)
     whole = np.zeros((J.shape[0], trials, k + m_local * trials))
     whole[..., :k] = np.moveaxis(J[:, :k], 1, -1)
@@ -91,7 +88,7 @@ def log_posterior(m: FittedMotion) -> LogPosterior:
     shooting = problem.shooting(problem.trajectory(plain))
     return LogPosterior(
         shooting, plain.unit, m.settings.loss == "student",
-        jnp.asarray(np.concatenate([m.x, local.ravel()])),
+        jnp.asarray(np.concatenate([m.x, m.local.ravel()])),
         jnp.asarray(vectors / np.sqrt(np.maximum(values, np.finfo(float).tiny))), trials,
         jnp.asarray(mean), jnp.asarray(precision), jnp.asarray(m.within.low),
         jnp.asarray(m.within.high),

@@ -51,12 +51,7 @@ class _HeldFits:
         self.shooting = problem.shooting(problem.trajectory(m.noise))
         self.free, self.x = ~m.at_bound, m.x
         self.low, self.high = m.within.low, m.within.high
-        trials = m.observed.t.shape[1]
-        self.local = (
-            m.starts[problem.free] / problem.local[:, None]
-            if problem.free
-            else np.zeros((0, trials))
-        )
+        self.local = m.local
         self.mean, std = m.settings.prior
         self.precision = 1 / std**2
         self.left = MOST
