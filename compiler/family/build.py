@@ -18,7 +18,6 @@ from actionrun.spec.study import validate
 from actionrun.spec.sweep.rivals import rival_studies
 from actionrun.spec.tables.distributions import NormalPrior
 from actionrun.spec.tables.observables import OBSERVABLES, short_columns
-from actionrun.spec.tables.start import Start
 
 from .bounds import Ranges, ranges
 from .constraints import integrator, require_fit_surface
@@ -146,7 +145,7 @@ def settings(study: Family, symbolic: LagrangianSystem) -> Settings:
 def _start_ranges(study: Family, symbolic: LagrangianSystem) -> StartRanges | None:
     """The ranges of [start]; None where there is none, or a fit is to estimate some of it."""
     start, names = study.start, symbolic.words.slices
-    if start is None or _is_known_with_errors(start):
+    if start is None or start.holds(NormalPrior):
         return None
     rate = start.momentum if start.velocity is None else start.velocity
     if study.network.kind == "none" and (
@@ -156,12 +155,6 @@ def _start_ranges(study: Family, symbolic: LagrangianSystem) -> StartRanges | No
     assert rate is not None  # one of them is given where systems are drawn
     position, speed = (_ends(study, symbolic, table) for table in (start.position, rate))
     return StartRanges(*position, *speed, start.velocity is not None)
-
-
-def _is_known_with_errors(start: Start) -> bool:
-    entries = [*start.position.values(), *(start.velocity or {}).values()]
-    return any(isinstance(one, NormalPrior) for entry in entries
-               for one in (entry if isinstance(entry, tuple) else (entry,)))  # fmt: skip
 
 
 def _ends(study: Family, symbolic: LagrangianSystem, table) -> tuple[np.ndarray, np.ndarray]:

@@ -107,6 +107,12 @@ class Start(Table):
         default=None, description="Canonical momenta by coordinate; or velocity."
     )
 
+    def holds(self, what: type) -> bool:
+        """Whether some of its numbers is a range, or a distribution."""
+        tables = (self.position, self.velocity or {}, self.momentum or {})
+        return any(isinstance(one, what) for table in tables for entry in table.values()
+                   for one in (entry if isinstance(entry, tuple) else (entry,)))  # fmt: skip
+
 
 class WholeStart(Start):
     """A start that says every position."""

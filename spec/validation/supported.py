@@ -57,13 +57,6 @@ def _no_position(study: Any) -> bool:
     return not {*study.system.coordinates} <= {*study.data.columns} or bool(study.data.observables)
 
 
-def _has(start: Any, what: type) -> bool:
-    """Whether part of a start is a range, or a distribution."""
-    parts = (start.position, start.velocity or {}, start.momentum or {})
-    return any(isinstance(one, what) for part in parts for entry in part.values()
-               for one in (entry if isinstance(entry, tuple) else (entry,)))  # fmt: skip
-
-
 def _bounds_own(study: Any) -> bool:
     """Whether a bound on coefficients holds one that each trial has of its own."""
     own = {name for name, one in study.coefficients.items() if one.per is not None}
@@ -169,11 +162,11 @@ TABLE = (
             and s.start.momentum is not None, ("start", "momentum"),
             "with [data], a start is given by position and velocity in this version",
             "write velocity, or leave [start] out to have it estimated"),
-    Refusal("family", lambda s: s.start and _has(s.start, NormalPrior) and not _fits_data(s),
+    Refusal("family", lambda s: s.start and s.start.holds(NormalPrior) and not _fits_data(s),
             ("start",), "a normal distribution is what is known of the start of measured motions",
             "write a range, [low, high]", "start.range"),
     Refusal("family", lambda s: s.data and s.network.kind == "none" and s.start is not None
-            and _has(s.start, Range), ("start",),
+            and s.start.holds(Range), ("start",),
             f"a range of the starts of measured motions {SOON}",
             "give numbers, or leave out what is not known: it is estimated"),
     Refusal("family", lambda s: s.data is None and s.observe.absolute_noise, ("observe", "noise"),
