@@ -52,6 +52,7 @@ def fit_errors(m: FittedMotion) -> FitErrors:
     share = min(freedom / max(int(o.there.sum()), 1), 1.0)
     covariance, kind = inverse, "ar1" if m.noise.tau.any() else "white"
     rows = at.projected.rows[: samples * count].reshape(samples, count, -1, trials)
+    curved, known = _beside_the_samples(m, at.projected.rows[samples * count :])
     if m.settings.loss == "student":
         kind = "student"
         curvature, score = student_factors(m.noise, o, at.white, share)
@@ -59,14 +60,14 @@ def fit_errors(m: FittedMotion) -> FitErrors:
         weight = np.sqrt(np.where(o.there, m.noise.robust, 1))[:, :, None]
         plain = rows / weight
         flat = plain * np.sqrt(curvature)[:, None, None]
-        normal = np.einsum("scit,scjt->ij", flat, flat)
+        normal = np.einsum("scit,scjt->ij", flat, flat) + curved
         inverse = inverse_information(normal, ~m.at_bound)
         spread = plain * np.sqrt(score)[:, None, None]
-        covariance = inverse @ np.einsum("scit,scjt->ij", spread, spread) @ inverse
+        covariance = inverse @ (np.einsum("scit,scjt->ij", spread, spread) + known) @ inverse
     elif not all(c.is_white for c in channels):
         kind = "sandwich"
         scores = np.sum(rows * at.white[:, :, None], axis=1) / np.sqrt(max(share, 1e-3))
-        covariance = sandwich(scores, inverse, memory(o, at.white))
+        covariance = sandwich(scores, inverse, memory(o, at.white)) + inverse @ known @ inverse
     unit = np.diag(at.inverse) > 0
     ratio = np.diag(covariance)[unit] / np.diag(at.inverse)[unit]
     inflation = float(np.mean(ratio)) if len(ratio) else 1.0
@@ -77,3 +78,14 @@ def fit_errors(m: FittedMotion) -> FitErrors:
         deviations = np.sqrt(np.maximum(np.einsum("iit->it", local), 0))
         start_std[m.problem.free] = deviations * m.problem.local[:, None]
     return FitErrors(covariance, start_std, kind, inflation, chance)
+
+
+def _beside_the_samples(m: FittedMotion, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Information (k, k) that does not come from samples: all of it, and that of what was known
+    before, whose errors count. `rows` of constraints at the starts, which hold exactly, and then
+    (2 n) of what is known of the starts."""
+    precision = np.diag(1 / m.settings.prior[1] ** 2)
+    count = 0 if m.settings.start_prior is None else len(m.problem.scales)
+    starts = rows[len(rows) - count :]
+    every, known = (np.einsum("rit,rjt->ij", part, part) for part in (rows, starts))
+    return every + precision, known + precision
