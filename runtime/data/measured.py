@@ -17,7 +17,7 @@ from typing import Any
 from actionrun.spec.expressions.errors import ExpressionFault
 from actionrun.spec.kinds.experiment import DataTable
 from actionrun.spec.kinds.registry import Study
-from actionrun.spec.sampling import steps_apart
+from actionrun.spec.sampling import rows_later
 from actionrun.spec.tables.data import Columns
 from actionrun.spec.tables.leaves import Column
 from actionrun.spec.text.files import is_file
@@ -71,11 +71,8 @@ class MeasuredColumns:
     def pairs(self, names: Sequence[str], dt: float) -> int:
         """`sample_context.Rows.pairs`."""
         whole = [*self._whole(names)]
-        follows = steps_apart(self.columns["t"][0], self._trial, dt)
-        return sum(
-            step and one and other
-            for step, one, other in zip(follows, whole[:-1], whole[1:], strict=True)
-        )
+        later = rows_later(self.columns["t"][0], self._trial, dt)
+        return sum(row >= 0 and whole[k] and whole[row] for k, row in enumerate(later))
 
     @property
     def _trial(self) -> Sequence[float]:

@@ -235,6 +235,22 @@ def test_measured_motions_give_the_same_pairs(tmp_path):
     assert len(found.motions.test) == 1 and jnp.abs(found.motions.test[0].q).max() == 4
 
 
+@pytest.mark.parametrize("count", [1, 3])
+def test_fps_times_of_frames_are_dt_apart(count):
+    """Frames at 30 a second whose times the file rounds to 0.1 ms; dt is a multiple of a frame."""
+    study = oscillator(data=f'file = "motion.csv"\ndt = "{count}/30"\n'
+                            'columns = { t = "t", q = "q", v_q = "v" }')  # fmt: skip
+    exact = np.arange(200) / 30
+    found = map_model(
+        study, {"t": exact.round(4), "q": np.cos(exact), "v_q": -np.sin(exact)}
+    )  # fmt: skip
+    parts = (*found.motions.train, *found.motions.validation, *found.motions.test)
+    assert sum(map(len, parts)) == 200 - count
+    for part in parts:
+        turned = part.q * np.cos(count / 30) + part.v * np.sin(count / 30)
+        np.testing.assert_allclose(part.next_q, turned, atol=1e-14)
+
+
 @pytest.mark.parametrize(
     ("change", "code"),
     [

@@ -14,7 +14,7 @@ from actionrun.runtime.data.csv_table import MANY, table_of
 from actionrun.runtime.data.dialect import Asked
 from actionrun.runtime.data.observations import read_files
 from actionrun.spec import Faults, check, loads
-from actionrun.spec.sampling import resolution, steps_apart
+from actionrun.spec.sampling import resolution, rows_later, significant_digits, steps_apart
 from data_files import STUDY, read
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -259,6 +259,30 @@ def test_rounding_does_not_add_up():
     assert all(steps_apart(times, [0.0] * 300, 0.03337))
     assert sum(steps_apart(times, [0.0] * 300, 1 / 30)) < 10, "the clock is another"
     assert steps_apart([0, 1, 2, 3], [1, 1, 2, 2], 1.0) == [True, False, True]
+
+
+@pytest.mark.parametrize("rate", [23.976, 24, 25, 29.97, 30, 50, 59.94, 60, 119.88, 240])
+@pytest.mark.parametrize("written", ["{:.3f}", "{:.4f}", "{:.6f}", "{:.4g}", "{:.5g}", "{:.7g}"])
+@pytest.mark.parametrize("first", [0.0, 3.21])
+def test_times_of_frames_are_dt_apart_however_they_are_written(rate, written, first):
+    """Of a film of 6 s: decimals, or significant digits; every frame, every second, every fifth."""
+    times = [float(written.format(first + k / rate)) for k in range(int(6 * rate))]
+    trials = [0.0] * len(times)
+    for count in (1, 2, 5):
+        later = rows_later(times, trials, count / rate)
+        assert later == [*range(count, len(times)), *[-1] * count]
+    for wrong in (1.3, 1.013):  # of another clock
+        later = rows_later(times, trials, wrong / rate)
+        assert sum(row >= 0 for row in later) < 0.1 * len(times)
+
+
+def test_digits_of_times():
+    assert significant_digits([0.03333, 9.967, 10.03]) == 4
+    assert significant_digits([k / 30 for k in range(9)]) == 0
+    assert rows_later([0, 1, 2, 0, 1, 2, 4, 5, 6], [1] * 3 + [2] * 6, 2.0) == [
+        2, -1, -1, 5, -1, -1, 8, -1, -1,
+    ]  # fmt: skip
+    assert rows_later([0, 0.1, 0.2, 0.3], [1] * 4, 0.05) == [-1] * 4, "a part of a step"
 
 
 @pytest.mark.parametrize(

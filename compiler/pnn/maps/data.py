@@ -15,7 +15,7 @@ from actionrun.compiler.numerics.integrators.velocity_verlet import VelocityVerl
 from actionrun.compiler.symbolic.lagrangian_system import LagrangianSystem
 from actionrun.compiler.symbolic.lowering import Lowered, lowered
 from actionrun.spec import Expression, Faults
-from actionrun.spec.sampling import steps_apart
+from actionrun.spec.sampling import rows_later
 
 
 @dataclass(frozen=True)
@@ -296,13 +296,13 @@ def measured_pairs(
     q = np.concatenate([observations[n].reshape(rows, -1) for n in names], axis=1)
     v = np.concatenate([observations[f"v_{n}"].reshape(rows, -1) for n in names], axis=1)
     trial = observations.get("trial", np.zeros(rows, dtype=int))
-    follows = np.array(steps_apart(t.tolist(), trial.tolist(), dt), dtype=bool)
+    later = np.array(rows_later(t.tolist(), trial.tolist(), dt), dtype=int)
     whole = np.all(np.isfinite(np.concatenate([q, v], axis=1)), axis=1)
-    follows = follows & np.asarray(whole)[1:] & np.asarray(whole)[:-1]
+    follows = (later >= 0) & whole & whole[later]
     pairs = []
     for one in np.unique(trial):
-        k = np.flatnonzero(follows & (trial[:-1] == one))
-        pairs.append(StatePairs(q[k], v[k], q[k + 1], v[k + 1]))
+        k = np.flatnonzero(follows & (trial == one))
+        pairs.append(StatePairs(q[k], v[k], q[later[k]], v[later[k]]))
     pairs = [part for part in pairs if len(part)]
     held = max(1, round(fraction * len(pairs))) if len(pairs) > 1 else 0
     if held:
