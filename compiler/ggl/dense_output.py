@@ -8,7 +8,12 @@ from dataclasses import dataclass, replace
 
 import jax
 import numpy as np
-from actionrun.compiler.numerics.integrators.continuation import Continuation, at_times, samples
+from actionrun.compiler.numerics.integrators.continuation import (
+    Continuation,
+    StepEnds,
+    at_times,
+    samples,
+)
 from actionrun.compiler.numerics.integrators.dense_output import (
     CACHED,
     StepPaths,
@@ -65,15 +70,11 @@ class DenseOutput:
         t = self.h * (step + np.arange(whole + 1))
         counted, h = jax.device_put((count, self.h))  # Python numbers would be compiled in
         motion = Continuation(self.paths, self.integrator, newton)
-        samples: dict[str, np.ndarray] = {}
+        block, samples = Block(q, p, t, V, step), {}
         if self.names:
             seen = survey(self.paths, q, p, t, V, counted, h, theta)
-            block = Block(q, p, t, np.asarray(seen.w), step)
             search = EventLocation(motion, self.h, theta)
             samples |= _entries(*search.located(block, seen, count))
-        else:
-            w = np.asarray(coefficients(self.paths, q, p, t, V, h, theta))
-            block = Block(q, p, t, w, step)
         if len(self.times):
             samples |= self._outputs(block, count, motion, theta)
         return samples
@@ -94,7 +95,10 @@ class DenseOutput:
             k, times = self.at[first:last] - block.first, self.times[first:last]
         twin = np.flatnonzero((k + block.first) % EVERY == 0)
         lanes = np.concatenate([np.arange(len(k)), twin])
-        other, ends, none = np.arange(len(lanes)) >= len(k), block.ends(k[lanes]), 0 * lanes
+        other, none = np.arange(len(lanes)) >= len(k), 0 * lanes
+        of = block.steps(slice(None))
+        w = np.asarray(coefficients(self.paths, of, jax.device_put(self.h), theta))
+        ends = StepEnds(*(x[..., k[lanes]] for x in (*of[:5], w)))
         if self.paths.clock is None:
             s = (times / self.h - (k + block.first))[lanes]
             x = samples(motion, ends, none, s, (s < 0.5) ^ other, self.h, theta)

@@ -13,7 +13,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float, Int
 
 from .dense_output import StepPaths, path_state
 from .mechanics import Parameters
@@ -22,6 +22,8 @@ from .time_marching import CONVERGED, Integrator
 from .variational import GGL
 
 BATCH = 512  # points that one call computes
+ROUNDS = 6  # of secant steps
+AT_REST = 1e-9  # of a step: a last correction below this is linear to rounding
 NEWTON = 2  # iterations to a time of the clock
 NOTHING = 1e-13  # of a step: so near to its end a point is the end itself
 
@@ -36,6 +38,18 @@ class StepEnds(NamedTuple):
     q_end: np.ndarray
     p_end: np.ndarray
     w: np.ndarray
+
+
+class Zeros(NamedTuple):
+    """Zeros of events (B,): s, rising or falling by `slope` (by time), q, v (n, B), t (B,), and
+    whether each is found to rounding."""
+
+    s: np.ndarray
+    slope: np.ndarray
+    q: np.ndarray
+    v: np.ndarray
+    t: np.ndarray
+    sound: np.ndarray
 
 
 class PhysicalState(NamedTuple):
@@ -132,16 +146,88 @@ def samples(of: Continuation, ends: StepEnds, which, s, forward, h, theta) -> Sa
     if not len(s):
         n, none = of.paths.size, np.zeros(0)
         return Sample(none, np.zeros((n, 0)), np.zeros((n, 0)), none, np.zeros(0, bool))
-    parts = []
-    for first in range(0, len(s), BATCH):
-        index = np.minimum(np.arange(first, first + BATCH), len(s) - 1)
-        part = StepEnds(*(x[..., index] for x in ends))
-        count = min(BATCH, len(s) - first)
+    return Sample(*_in_batches(_sampled, of, (ends, which, s, forward), h, theta))
+
+
+@eqx.filter_jit
+def _followed(
+    of: Continuation, ends: StepEnds, which, s, slope, low, high, forward, count, h, theta
+):
+    """One after the other, each as many times as it needs."""
+    m, lanes = of.paths, (ends, which, s, slope, low, high, forward)
+    lanes = jax.tree.map(lambda x: jnp.moveaxis(x, -1, 0), lanes)
+
+    def one(ends, which, s, slope, low, high, forward):
+        ends = StepEnds(*(x[..., None] for x in ends))
+
+        def along(s):
+            x, dx = path_state(ends.q, ends.w, h, s[None])
+            rate = h if m.clock is None else h * dx[-1, 0]
+            return m.physical(x, dx, ends.t + h * s), rate
+
+        def secant(at):
+            k, s, slope, before, _, _ = at
+            x = of.state(ends, s[None], forward[None], 1, h, theta)
+            g = jnp.take(m.event_values(x.q, x.v, x.t, theta)[:, 0], which)
+            better = jnp.clip(s - g / slope, low, high)
+            # what is left to go is followed along the path, which is exact over the last bit
+            here, there = along(s), along(better)
+            state = tuple(a + (c - b) for a, b, c in zip(x[:3], here[0], there[0], strict=True))
+            sound = x.sound[0] & (jnp.abs(better - s) <= AT_REST)
+            new = (g - before[1]) / (s - before[0])
+            use = ~sound & jnp.isfinite(new) & (new != 0)
+            found = Zeros(better, slope / there[1], *state, sound)
+            return k + 1, better, jnp.where(use, new, slope), (s, g), found, sound
+
+        def going(at):
+            k, s, *_, sound = at
+            return (k < ROUNDS) & ~sound & jnp.isfinite(s)
+
+        nan = jnp.full_like(s, jnp.nan)
+        first = secant((0, s, slope, (nan, nan), None, None))
+        return jax.lax.while_loop(going, secant, first)[4]
+
+    kind = jax.eval_shape(lambda: one(*jax.tree.map(lambda x: x[0], lanes)))
+    blank = jax.tree.map(lambda x: jnp.zeros((len(s), *x.shape), x.dtype), kind)
+
+    def put(k, rows):
+        found = one(*jax.tree.map(lambda x: x[k], lanes))
+        return jax.tree.map(lambda row, x: row.at[k].set(x), rows, found)
+
+    x = jax.lax.fori_loop(0, count, put, blank)
+    return x.s, x.slope, x.q[..., 0].T, x.v[..., 0].T, x.t[:, 0], x.sound
+
+
+def zeros(
+    of: Continuation,
+    ends: StepEnds,
+    which: Int[np.ndarray, " B"],
+    s: Float[np.ndarray, " B"],
+    slope: Float[np.ndarray, " B"],
+    low: Float[np.ndarray, " B"],
+    high: Float[np.ndarray, " B"],
+    forward: Bool[np.ndarray, " B"],
+    h: float,
+    theta: Parameters,
+) -> Zeros:
+    """Zeros of events `which` near s, where they change by `slope`, in brackets, by secant steps on
+    the motion itself; of any number of steps."""
+    return Zeros(*_in_batches(_followed, of, (ends, which, s, slope, low, high, forward), h, theta))
+
+
+def _in_batches(compiled, of: Continuation, lanes, h: float, theta) -> list[np.ndarray]:
+    """What a compiled function says of any number of lanes, so many at a time that one program
+    serves all."""
+    total, parts = len(lanes[1]), []
+    for first in range(0, total, BATCH):
+        index = np.minimum(np.arange(first, first + BATCH), total - 1)
+        part = jax.tree.map(lambda x, index=index: x[..., index], lanes)
+        count = min(BATCH, total - first)
         # as arrays: Python numbers would be compiled in
         count_, h_ = jax.device_put((count, h))
-        done = _sampled(of, part, which[index], s[index], forward[index], count_, h_, theta)
+        done = compiled(of, *part, count_, h_, theta)
         parts.append([np.asarray(x)[..., :count] for x in done])
-    return Sample(*(np.concatenate(x, axis=-1) for x in zip(*parts, strict=True)))
+    return [np.concatenate(x, axis=-1) for x in zip(*parts, strict=True)]
 
 
 def at_times(of: Continuation, ends: StepEnds, s, forward, times, h, theta) -> Sample:

@@ -63,17 +63,32 @@ def path_state(
 
 
 class Survey(NamedTuple):
+    """Of m events on some steps: whether a zero is possible (m, steps), and values at the ends of
+    the steps (m, steps + 1)."""
+
+    possible: jax.Array
+    at_ends: jax.Array
+
+
+class EventSeries(NamedTuple):
     """Of m events on some steps: Chebyshev coefficients (m, points, steps), bounds on the error of
-    them and of their slopes (m, steps), values at both ends of steps (m, steps), and whether a zero
-    is possible (m, steps). `w` (k, modes, steps) are the paths."""
+    them and of their slopes (m, steps); `w` (k, modes, steps) are the paths."""
 
     c: jax.Array
     error: jax.Array
     slope_error: jax.Array
-    first: jax.Array
-    last: jax.Array
-    possible: jax.Array
     w: jax.Array
+
+
+class PathEnds(NamedTuple):
+    """q, v (n, ...) and t (...) of the states between steps."""
+
+    q: jax.Array
+    v: jax.Array
+    t: jax.Array
+
+    def of(self, chosen: slice) -> PathEnds:
+        return PathEnds(self.q[..., chosen], self.v[..., chosen], self.t[..., chosen])
 
 
 class StepPaths(eqx.Module):
@@ -100,32 +115,32 @@ class StepPaths(eqx.Module):
         return max(self.r + MORE, FEWEST)
 
     def coefficients(
-        self, q: Float[Array, "ends k"], p: Float[Array, "ends k"], t: Float[Array, " ends"],
-        V: Float[Array, "steps n s"], h, theta: Parameters,
-    ) -> tuple[Float[Array, "k modes steps"], tuple[jax.Array, jax.Array, jax.Array]]:  # fmt: skip
-        """Legendre coefficients of the rates of the paths between ends, of nodal velocities V; and
-        q, v (n, ends) and t there."""
-        V = jnp.moveaxis(V, 0, -1)  # (n, s, steps)
-        rates, (x, v, at) = V, self.at_ends(q.T, p.T, t, theta)
-        ends = v
+        self, begin: PathEnds, end: PathEnds, V: Float[Array, "n s steps"], h, theta: Parameters
+    ) -> Float[Array, "k modes steps"]:
+        """Legendre coefficients of the rates of the paths between ends, of nodal velocities V."""
+        rates, before, after = V, begin.v, end.v
         if self.clock is not None:
-            Q = x[:, None, :-1] + h * nodal(rule(self.r).integrate, V)
+            Q = begin.q[:, None] + h * nodal(rule(self.r).integrate, V)
             rate = self.clock.rate(Q, self.mechanics.over_batch(theta, 2))  # (1, s, steps)
             rates = jnp.concatenate([V, rate])
-            ticking = self.clock.rate(x, self.mechanics.over_batch(theta))
-            ends = jnp.concatenate([v * ticking, ticking])
+            over = self.mechanics.over_batch(theta)
+            before, after = (
+                jnp.concatenate([x.v * ticking, ticking])
+                for x in (begin, end)
+                for ticking in (self.clock.rate(x.q, over),)
+            )
         w = nodal(rule(self.r).coefficients, rates)
         sign = (-1.0) ** np.arange(self.r + 2)
-        here = ends[:, 1:] - jnp.sum(w, axis=1)
-        before = ends[:, :-1] - jnp.sum(w * sign[:-1, None], axis=1)
-        even, odd = here + sign[-1] * before, here - sign[-1] * before
-        return jnp.concatenate([w, jnp.stack([even, odd], axis=1) / 2], axis=1), (x, v, at)
+        after = after - jnp.sum(w, axis=1)
+        before = before - jnp.sum(w * sign[:-1, None], axis=1)
+        even, odd = after + sign[-1] * before, after - sign[-1] * before
+        return jnp.concatenate([w, jnp.stack([even, odd], axis=1) / 2], axis=1)
 
-    def at_ends(self, q, p, t, theta: Parameters):
-        """q, v (n, ...) and t of the states (k, ...) between steps."""
+    def at_ends(self, q, p, t, theta: Parameters) -> PathEnds:
+        """The states (k, ...) between steps."""
         if self.clock is not None:
             q, p, t = q[:-1], p[:-1], q[-1]
-        return q, self.mechanics.velocity(q, p, t, self.mechanics.over_batch(theta)), t
+        return PathEnds(q, self.mechanics.velocity(q, p, t, self.mechanics.over_batch(theta)), t)
 
     def physical(self, x, dx, t):
         """q, v (n, ...) and t of what is on a path and its rate."""
@@ -158,32 +173,42 @@ def survey(
 ) -> Survey:
     """Events along the first `count` of the steps, whose ends are the rows, steps + 1.
 
-    The steps are taken in parts that stay in a processor's cache.
+    The steps are taken in parts that stay in a processor's cache, and little is kept of each: most
+    have no zero.
     """
     whole = len(V)
     part = CACHED if whole % CACHED == 0 else whole
+    m = jax.eval_shape(
+        lambda: paths.event_values(*paths.at_ends(q.T, p.T, jnp.asarray(t), theta), theta)
+    )
 
-    def one(k):
-        q_, p_, t_ = (jax.lax.dynamic_slice_in_dim(x, k * part, part + 1) for x in (q, p, t))
-        V_ = jax.lax.dynamic_slice_in_dim(V, k * part, part)
-        return _survey(paths, q_, p_, t_, V_, h, theta)
+    def put(k, kept):
+        possible, at_ends = kept
+        first = k * part
+        rows = [jax.lax.dynamic_slice_in_dim(x, first, part + 1).T for x in (q, p, t)]
+        ends = paths.at_ends(*rows, theta)
+        nodes = jnp.moveaxis(jax.lax.dynamic_slice_in_dim(V, first, part), 0, -1)
+        values = paths.event_values(*ends, theta)
+        begin, end = ends.of(slice(-1)), ends.of(slice(1, None))
+        at = rows[0][:, :-1], rows[2][:-1], begin, end
+        x = _series(paths, *at, values[:, :-1], values[:, 1:], nodes, h, theta)
+        rest = jnp.sum(jnp.abs(x.c[:, 1:]), axis=1)
+        here = ~(jnp.abs(x.c[:, 0]) - rest > x.error)
+        return (jax.lax.dynamic_update_slice_in_dim(possible, here, first, axis=1),
+                jax.lax.dynamic_update_slice_in_dim(at_ends, values, first, axis=1))  # fmt: skip
 
-    def put(k, rows):
-        return jax.tree.map(lambda row, x: row.at[k].set(x), rows, one(k))
-
-    blank = jax.tree.map(lambda x: jnp.zeros((whole // part, *x.shape), x.dtype),
-                         jax.eval_shape(one, 0))  # fmt: skip
-    rows = jax.lax.fori_loop(0, (count + part - 1) // part, put, blank)
-    return Survey._make(jnp.moveaxis(x, 0, -2).reshape((*x.shape[1:-1], -1)) for x in rows)
+    blank = jnp.zeros((len(m), whole), bool), jnp.zeros((len(m), whole + 1), m.dtype)
+    return Survey(*jax.lax.fori_loop(0, (count + part - 1) // part, put, blank))
 
 
-def _survey(paths: StepPaths, q, p, t, V, h, theta) -> Survey:
-    w, ends = paths.coefficients(q, p, t, V, h, theta)
-    table, start = basis(paths.count), (q[:-1].T, t[:-1])
-    at_ends = paths.event_values(*ends, theta)
+def _series(
+    paths: StepPaths, q, t, begin: PathEnds, end: PathEnds, first, last, V, h, theta
+) -> EventSeries:
+    """Of steps from q (k, steps), t; events are `first` and `last` (m, steps) at their ends."""
+    w, table = paths.coefficients(begin, end, V, h, theta), basis(paths.count)
 
     def values(w, s):
-        x, v, at = paths.along(start[0], w, h, start[1], s)
+        x, v, at = paths.along(q, w, h, t, s)
         if paths.size <= MANY:
             return paths.event_values(x, v, at, theta, axes=2)
 
@@ -194,21 +219,45 @@ def _survey(paths: StepPaths, q, p, t, V, h, theta) -> Survey:
         return jnp.moveaxis(jax.lax.map(point, points), 0, 1)
 
     inside = values(w, table.points[1:-1])
-    known = jnp.concatenate([at_ends[:, None, :-1], inside, at_ends[:, None, 1:]], axis=1)
+    known = jnp.concatenate([first[:, None], inside, last[:, None]], axis=1)
     c, count = nodal(table.fit, known), paths.count
     some = np.array([0, 1 + count // 3, 1 + 2 * count // 3, count - 2, count - 1])
     short = values(w[:, :-2], table.points[some])
     off = OFF * jnp.max(jnp.abs(short - known[:, some]), axis=1)
     tail = LEFT_OUT * jnp.sum(jnp.abs(c[:, -TAIL:]), axis=1)
-    rest = jnp.sum(jnp.abs(c[:, 1:]), axis=1)
-    possible = ~(jnp.abs(c[:, 0]) - rest > off + tail)
     slope_error = 2 * (w.shape[1]) ** 2 * off + 2 * count**2 * tail
-    return Survey(c, off + tail, slope_error, at_ends[:, :-1], at_ends[:, 1:], possible, w)
+    return EventSeries(c, off + tail, slope_error, w)
+
+
+class Steps(NamedTuple):
+    """Steps by themselves: q, p (k, steps) and t (steps,) where they begin and end, and nodal
+    velocities V (n, nodes, steps)."""
+
+    q: np.ndarray
+    p: np.ndarray
+    t: np.ndarray
+    q_end: np.ndarray
+    p_end: np.ndarray
+    t_end: np.ndarray
+    V: np.ndarray
 
 
 @eqx.filter_jit
-def coefficients(paths: StepPaths, q, p, t, V, h, theta) -> Float[Array, "k modes steps"]:
-    return paths.coefficients(q, p, t, V, h, theta)[0]
+def event_series(
+    paths: StepPaths, of: Steps, first: Float[np.ndarray, "m steps"], last, h, theta
+) -> EventSeries:
+    """Of some steps; the events' values at their ends are those of the survey."""
+    begin = paths.at_ends(of.q, of.p, of.t, theta)
+    end = paths.at_ends(of.q_end, of.p_end, of.t_end, theta)
+    return _series(paths, of.q, of.t, begin, end, first, last, of.V, h, theta)
+
+
+@eqx.filter_jit
+def coefficients(paths: StepPaths, of: Steps, h, theta) -> Float[Array, "k modes steps"]:
+    """Of the rates of the paths of some steps."""
+    begin = paths.at_ends(of.q, of.p, of.t, theta)
+    end = paths.at_ends(of.q_end, of.p_end, of.t_end, theta)
+    return paths.coefficients(begin, end, of.V, h, theta)
 
 
 def step_fractions(

@@ -13,6 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+import jax
 import numpy as np
 
 from .chebyshev import (
@@ -25,8 +26,8 @@ from .chebyshev import (
     polynomials,
     series_values,
 )
-from .continuation import Continuation, Sample, StepEnds, samples
-from .dense_output import Survey, path_state
+from .continuation import BATCH, Continuation, Sample, StepEnds, samples, zeros
+from .dense_output import Steps, Survey, event_series
 
 DIVISIONS = 7  # of a step, before its events are sampled on the motion itself
 SAMPLES = 24  # of an event in an interval there
@@ -35,26 +36,36 @@ NEWTON = 7  # iterations on a series: motion that follows mends the rest
 DEPTH = 40  # divisions of a series of samples
 BISECTIONS, EARLY = 52, 20  # and when a bracket is looked at, to tell a jump
 NOISE = 32 * np.finfo(float).eps  # of a series' size
-ROUNDS = 6  # of secant steps
-AT_REST = 1e-9  # of a step: a last correction below this is linear to rounding
 RESOLVED = 1e-3  # of a series' size: a larger rest is a kink or a jump
 EVERY = 16  # of so many steps one has its zeros found from its other end, too
 SAME = 1e-9  # of a step: crossings nearer than that to a touched zero are it
 
 
 class Block(NamedTuple):
-    """Steps that are looked at together: q, p (steps + 1, k) and t (steps + 1,) at their ends, the
-    paths w (k, modes, steps) and the number of the first."""
+    """Steps one after the other that are looked at together: q, p (steps + 1, k) and t (steps + 1,)
+    at their ends, nodal velocities V (steps, n, nodes), and the number of the first."""
 
     q: np.ndarray
     p: np.ndarray
     t: np.ndarray
-    w: np.ndarray
+    V: np.ndarray
     first: int
 
-    def ends(self, k: np.ndarray) -> StepEnds:
-        return StepEnds(self.q[k].T, self.p[k].T, self.t[k], self.q[k + 1].T, self.p[k + 1].T,
-                        self.w[:, :, k])  # fmt: skip
+    def steps(self, k: np.ndarray | slice) -> Steps:
+        begin, end = zip(
+            *((x[:-1][k].T, x[1:][k].T) for x in (self.q, self.p, self.t)), strict=True
+        )
+        return Steps(*begin, *end, np.moveaxis(self.V[k], 0, -1))
+
+
+class Paths(NamedTuple):
+    """The paths of some steps, and the steps' numbers."""
+
+    ends: StepEnds
+    number: np.ndarray
+
+    def of(self, k: np.ndarray) -> StepEnds:
+        return StepEnds(*(x[..., k] for x in self.ends))
 
 
 class Crossings(NamedTuple):
@@ -103,16 +114,16 @@ class EventLocation:
 
     def located(self, block: Block, survey: Survey, count: int) -> tuple[Crossings, Marks]:
         """All crossings in the first `count` steps of a block, sorted by time, and marks."""
-        possible = np.asarray(survey.possible)[:, :count]
-        which, step = np.nonzero(possible)
+        which, step = np.nonzero(np.asarray(survey.possible)[:, :count])
         if not len(which):
             return no_crossings(self.motion.paths.size), NO_MARKS
-        first, last, error, slope_error = (
-            np.asarray(x)[which, step]
-            for x in (survey.first, survey.last, survey.error, survey.slope_error)
-        )
-        c = np.asarray(survey.c)[which, :, step]
-        starting = (step + block.first == 0) & (np.abs(first) <= NOISE * np.sum(np.abs(c), axis=1))
+        looked, step = np.unique(step, return_inverse=True)  # from here on, the number among these
+        at_ends = np.asarray(survey.at_ends)
+        ends = at_ends[:, looked], at_ends[:, looked + 1]
+        c, error, slope_error, paths = self._series(block, looked, *ends)
+        first, last, error, slope_error = (x[which, step] for x in (*ends, error, slope_error))
+        c = c[which, :, step]
+        starting = (paths.number[step] == 0) & (np.abs(first) <= NOISE * np.sum(np.abs(c), axis=1))
         found = isolation(Series(c, error, slope_error, first, last), DIVISIONS)
         open_rows = np.unique(found.doubtful.row)
         kept = ~np.isin(found.brackets.row, open_rows)
@@ -121,70 +132,53 @@ class EventLocation:
         near, slope = _zeros(c[at.row], at)
         mine = which[at.row], step[at.row]
         rising, forward = found.rising[kept], near < 0.5
-        done, sound = self._secants(block, mine, near, slope, at, rising, forward)
+        done, sound = self._secants(paths, mine, near, slope, at, rising, forward)
         again = np.unique(np.concatenate([open_rows, at.row[~sound]]))
         done = _of(done, ~np.isin(at.row, again)) if len(again) else done
         parts, marks = [done], NO_MARKS
         if len(again):
-            rest = _Sampled(self, block, which[again], step[again], first[again], last[again],
+            rest = _Sampled(self, paths, which[again], step[again], first[again], last[again],
                             starting[again])  # fmt: skip
             more, marks = rest.located()
             parts += more
         whole = merged(parts, no_crossings(self.motion.paths.size))
         return _of(whole, np.lexsort((whole.which, whole.s, whole.step))), marks
 
+    def _series(self, block: Block, looked, first, last):
+        """Of all events on some steps, c (m, points, steps) and its errors (m, steps), and the
+        paths."""
+        of, motion, total, parts = block.steps(looked), self.motion, len(looked), []
+        h = jax.device_put(self.h)
+        for start in range(0, total, BATCH):
+            index = np.minimum(np.arange(start, start + BATCH), total - 1)
+            part = Steps(*(x[..., index] for x in of)), first[:, index], last[:, index]
+            x = event_series(motion.paths, *part, h, self.theta)
+            parts.append([np.asarray(one)[..., : total - start] for one in x])
+        c, error, slope_error, w = (np.concatenate(x, axis=-1) for x in zip(*parts, strict=True))
+        ends = StepEnds(of.q, of.p, of.t, of.q_end, of.p_end, w)
+        return c, error, slope_error, Paths(ends, looked + block.first)
+
     def _secants(
-        self, block: Block, mine, s, slope, at: Intervals, rising, forward
+        self, paths: Paths, mine, s, slope, at: Intervals, rising, forward
     ) -> tuple[Crossings, np.ndarray]:
         """The zeros in brackets, and whether each is found to rounding."""
         which, step = mine
         count = len(which)
+        if not count:
+            return no_crossings(self.motion.paths.size), np.zeros(0, bool)
         # some are found from the other end as well: what both differ by is the error
-        twin = np.flatnonzero((step + block.first) % EVERY == 0)
+        twin = np.flatnonzero(paths.number[step] % EVERY == 0)
         lanes = np.concatenate([np.arange(count), twin])
         forward = np.concatenate([forward, ~forward[twin]])
-        s, slope = s[lanes], slope[lanes]
-        n = self.motion.paths.size
-        q, v = np.zeros((2, n, len(lanes)))
-        t, rate, sound = np.zeros(len(lanes)), np.zeros(len(lanes)), np.zeros(len(lanes), bool)
-        left = np.arange(len(lanes))
-        last = np.full((2, len(lanes)), np.nan)  # s and the event there
-        for _ in range(ROUNDS):
-            at_s, g = s.copy(), np.zeros(len(lanes))
-            of = lanes[left]
-            ends = block.ends(step[of])
-            x = samples(self.motion, ends, which[of], s[left], forward[left], self.h, self.theta)
-            with np.errstate(all="ignore"):
-                better = np.clip(s[left] - x.g / slope[left], at.low[of], at.high[of])
-            # what is left to go is followed along the path, which is exact over the last bit
-            here, there = (self._along(ends, one) for one in (s[left], better))
-            q[:, left], v[:, left], t[left] = (
-                a + (c - b) for a, b, c in zip(x[1:4], here[:3], there[:3], strict=True)
-            )
-            g[left], s[left], rate[left] = x.g, better, there[3]
-            sound[left] = x.sound & np.isfinite(better)
-            with np.errstate(all="ignore"):
-                secant = (g - last[1]) / (at_s - last[0])
-            last = np.stack([at_s, g])
-            sound &= np.abs(s - at_s) <= AT_REST
-            left = left[~sound[left] & np.isfinite(s[left])]
-            slope[left] = np.where(np.isfinite(secant[left]) & (secant[left] != 0), secant[left],
-                                   slope[left])  # fmt: skip
-            if not len(left):
-                break
+        near = s[lanes], slope[lanes], at.low[lanes], at.high[lanes]
+        x = zeros(self.motion, paths.of(step[lanes]), which[lanes], *near, forward, self.h,
+                  self.theta)  # fmt: skip
         gap = np.full(count, np.nan)
-        gap[twin] = np.where(sound[count:], np.abs(t[count:] - t[twin]), np.nan)
+        gap[twin] = np.where(x.sound[count:], np.abs(x.t[count:] - x.t[twin]), np.nan)
         mine = slice(0, count)
-        done = Crossings(which, step, s[mine], rising, q[:, mine], v[:, mine], t[mine],
-                         (slope / rate)[mine], gap)  # fmt: skip
-        return done, sound[:count]
-
-    def _along(self, ends: StepEnds, s: np.ndarray):
-        """q, v, t on the paths at s, and dt/ds."""
-        x, dx = path_state(ends.q, ends.w, self.h, s)
-        paths = self.motion.paths
-        rate = np.ones(len(s)) if paths.clock is None else dx[-1]
-        return *paths.physical(x, dx, ends.t + self.h * s), self.h * rate
+        done = Crossings(which, step, x.s[mine], rising, x.q[:, mine], x.v[:, mine], x.t[mine],
+                         x.slope[mine], gap)  # fmt: skip
+        return done, x.sound[:count]
 
 
 def _of(x: Any, chosen: np.ndarray) -> Any:
@@ -210,8 +204,8 @@ def _zeros(c: np.ndarray, at: Intervals) -> tuple[np.ndarray, np.ndarray]:
 class _Sampled:
     """Events of some steps, sampled on the motion itself."""
 
-    def __init__(self, of: EventLocation, block: Block, which, step, first, last, starting):
-        self.of, self.block, self.which, self.step = of, block, which, step
+    def __init__(self, of: EventLocation, paths: Paths, which, step, first, last, starting):
+        self.of, self.paths, self.which, self.step = of, paths, which, step
         self.first, self.last, self.starting = first, last, starting
         self.crossings: list[Crossings] = []
         self.marks: list[Marks] = []
@@ -257,7 +251,7 @@ class _Sampled:
     def _sample(self, row: np.ndarray, s: np.ndarray) -> Sample:
         """On one motion: that from the beginning of the step."""
         of, step = self.of, self.step[row]
-        ends, forward = self.block.ends(step), np.ones(len(s), bool)
+        ends, forward = self.paths.of(step), np.ones(len(s), bool)
         return samples(of.motion, ends, self.which[row], s, forward, of.h, of.theta)
 
     def _brackets(self, at: Intervals, inside: Intervals, rising, settled, c) -> None:
@@ -270,7 +264,7 @@ class _Sampled:
         low, wide = at.low[inside.row], (at.high - at.low)[inside.row]
         whole = Intervals(at.row[inside.row], low + wide * inside.low, low + wide * inside.high)
         mine = self.which[whole.row], self.step[whole.row]
-        done, sound = self.of._secants(self.block, mine, low + wide * near, slope / wide, whole,
+        done, sound = self.of._secants(self.paths, mine, low + wide * near, slope / wide, whole,
                                        rising, np.ones(len(rising), bool))  # fmt: skip
         self.crossings.append(_of(done, sound))
         lost = ~sound
