@@ -10,7 +10,7 @@ import sympy as sp
 from actionrun.compiler.numerics.genomes.term_selection import best_subsets, exact_subset
 from actionrun.compiler.pnn.build import law_problem
 from actionrun.compiler.pnn.laws.solved import law_on_table, solved_laws
-from actionrun.compiler.pnn.laws.sum_law import LINKS
+from actionrun.compiler.pnn.laws.sum_law import LINKS, SumLaw
 from actionrun.compiler.pnn.laws.table import group_layout, law_groups, table_rows
 from actionrun.compiler.pnn.laws.terms import Term, candidate_terms, term_values
 from actionrun.runtime.data.observations import observations
@@ -98,6 +98,20 @@ def test_sums_of_terms_drawn_at_random_are_solved(tmp_path, seed):
     shown = expression.xreplace(dict(zip(symbols, map(sp.Float, values), strict=True)))
     given = sp.lambdify([sp.Symbol(n) for n in names], shown)(*fresh.T) * np.ones(500)
     assert np.sqrt(np.mean((given - wanted) ** 2)) < 1e-6 * wanted.std(), (chosen, link.name, shown)
+
+
+@pytest.mark.parametrize("above", [((0,),), ((1,),), ((0,), (1,)), ((0,), (2,))])
+def test_a_quotient_is_written_as_it_is_computed(above):
+    """Poles, saturation and others, each with as many constants as it was fitted with."""
+    law = SumLaw(LINKS[0], 1.0, tuple(Term(p) for p in above), (Term((1,)),))
+    values = np.random.default_rng(4).uniform(0.5, 2, law.constants)
+    names = sp.symbols(f"c1:{law.constants + 1}")
+    x = np.array([0.3, 1.7, 4.0])
+    expression, numbers = law.formula([sp.Symbol("x")], names, values)
+    assert expression.free_symbols - {sp.Symbol("x")} == {*names} and len(numbers) == len(names)
+    given = sp.lambdify([sp.Symbol("x"), *names], expression)(x, *numbers)
+    top = sum(c * x ** p[0] for c, p in zip(values, above, strict=False))
+    assert given == pytest.approx(top / (1 + values[-1] * x), rel=1e-12)
 
 
 def kinetics(folder, name: str) -> tuple[Pnn, str]:

@@ -65,17 +65,20 @@ class SumLaw:
         self, inputs: Sequence[sp.Expr], symbols: Sequence[sp.Symbol], values: np.ndarray
     ) -> tuple[sp.Expr, np.ndarray]:
         """The expression with its constants' symbols, and their values; (a + b t)/(1 + c t) as a
-        constant and a pole."""
+        constant and a pole, b t/(1 + c t) as saturation."""
         flat, split = Term((0,) * len(inputs)), len(self.above)
         if len(self.below) == 1 and self.below[0] != flat and {*self.above} <= {flat, *self.below}:
             a = dict(zip(self.above, values, strict=False))
             b, t = values[split], self.below[0].expression(inputs)
-            level = a.get(self.below[0], 0.0) / b
-            numbers = [level, (a.get(flat, 0.0) - level) / b, 1 / b]
-            used = [level] if self.below[0] in a else []
-            first, (pole, place) = symbols[: len(used)], symbols[len(used) : len(used) + 2]
-            inner = sp.Add(*first, pole / (t + place))
-            return int(self.sign) * self.link.symbolic(inner), np.array([*used, *numbers[1:]])
+            level, place = a.get(self.below[0], 0.0) / b, 1 / b
+            if flat not in a:
+                inner, numbers = symbols[0] * t / (t + symbols[1]), [level, place]
+            elif self.below[0] in a:
+                inner = symbols[0] + symbols[1] / (t + symbols[2])
+                numbers = [level, (a[flat] - level) / b, place]
+            else:
+                inner, numbers = symbols[0] / (t + symbols[1]), [a[flat] / b, place]
+            return int(self.sign) * self.link.symbolic(inner), np.array(numbers)
         return self.expression(inputs, symbols), values
 
     @property
