@@ -10,6 +10,7 @@ from actionrun.compiler.pnn.maps.evaluation import as_step, map_evaluation, rich
 from actionrun.compiler.pnn.maps.findings import _entry, _limit, scheme_name
 from actionrun.compiler.pnn.maps.model import thinned
 from actionrun.compiler.pnn.maps.search import MapSearch
+from actionrun.compiler.pnn.maps.shear_seeds import shear_genomes
 from actionrun.compiler.pnn.maps.structure_proof import map_matrices, prove_structure
 from actionrun.compiler.pnn.symbolic_check import check
 from actionrun.spec import Faults, load
@@ -17,6 +18,7 @@ from map_studies import (
     DAMPED,
     EULER,
     FREE,
+    HALF,
     PUBLISHED,
     STUDIES,
     SYMPLECTIC_EULER,
@@ -94,6 +96,54 @@ def test_proofs_agree_with_numbers(verlet, weights, reversible, symplectic, name
     assert (metrics.reversal[0] < 1e-9) == reversible
     assert (metrics.volume[0] < 1e-12) == symplectic
     assert scheme_name(verlet, map_matrices(verlet, row), row, fitted[0]) == name
+
+
+@pytest.mark.parametrize(
+    ("weights", "rest"),
+    [(VERLET, True), (SYMPLECTIC_EULER, True), ({**VERLET, 4: FREE}, False),
+     ({**VERLET, 6: FREE}, False), ({**VERLET, 0: HALF, 6: 2, 16: 1}, False)],
+)  # fmt: skip
+def test_what_rests_stays_where_that_is_proved(verlet, weights, rest):
+    """At a place without force, for forces that vanish anywhere: against the map's own numbers."""
+    row = genome(verlet, weights)
+    proof = prove_structure(verlet, row)
+    assert proof.rest == rest
+    if not rest:
+        assert not proof.holds(damped=False)
+    q, _ = potential_minimum(verlet.system)
+    values = np.nan_to_num(verlet.layout.fixed(row), nan=1.1)
+    moved = as_step(verlet, row, values)(q[None], np.zeros((1, 1)))
+    assert (
+        abs(float(moved[0][0, 0]) - q[0]) < 1e-12 and abs(float(moved[1][0, 0])) < 1e-12
+    ) == rest
+
+
+def test_every_shear_that_a_network_can_be_is_tried(verlet):
+    """All settings of two drifts around a kick; each keeps areas for any force."""
+    rows = shear_genomes(verlet)
+    assert len(rows) == len(verlet.layout.values) ** 2
+    proofs = [prove_structure(verlet, row) for row in rows[:: len(rows) // 6]]
+    assert all(proof.symplectic and proof.rest for proof in proofs)
+    canonical = verlet.canonical_form.canonicalize(rows).tolist()
+    assert verlet.canonical_form.canonicalize(genome(verlet, VERLET)[None])[0].tolist() in canonical
+
+
+def test_a_linear_force_is_judged_for_itself():
+    """The exact rotation, spelt through the force or not, is named and shown as it is."""
+    found = map_model(oscillator(), None)
+    row = genome(
+        found, {0: FREE, 1: FREE, 2: FREE, 3: FREE, 6: 1, 9: 1, 10: 1, 14: 1, 16: 1, 19: 1}
+    )
+    w, dt = np.sqrt(1.5), 0.1
+    values = np.nan_to_num(found.layout.fixed(row))
+    values[:4] = np.cos(w * dt), np.sin(w * dt) / w, -w * np.sin(w * dt), np.cos(w * dt)
+    exact = _entry(found, row, values, 14, 0.0, 0.0, 0.0, 0.0)
+    assert exact.scheme == "the exact map of this linear force" and exact.proved(False)
+    first, second = values[0], values[1] / dt
+    assert exact.equations[0].text == f"q(t+dt) = {first:.7g}*q + {second:.7g}*q'*dt"
+    verlet = genome(found, {**VERLET, 1: "dt/2", 17: "dt/2"})
+    once = _entry(found, verlet, fit(found, verlet)[0], 13, 0.0, 0.0, 0.0, 0.0)
+    assert once.scheme == "position Verlet" and once.proof.symplectic
 
 
 def test_a_bent_network_is_not_claimed_to_be_proved(verlet):
@@ -175,7 +225,9 @@ def test_coordinates_as_numbers_have_a_force_each():
         codes = [k for k, v in enumerate(found.layout.values) if v == value]
         row[found.layout.units + place] = codes[0]
     proved = prove_structure(found, row)
-    assert proved.reversible and not proved.symplectic  # two masses, untied: areas may not match
+    # two masses, untied: areas are kept with those that the map itself has
+    assert proved.reversible and proved.symplectic and proved.rest
+    assert "the map itself" in proved.reasons[1]
     weights = fit(found, row)
     assert weights[0][56] * 2 / 0.1 == pytest.approx(1, abs=1e-2)
 

@@ -49,9 +49,11 @@ def explain_map(
     else:
         rows = f"Pairs of rows {moving.dt:.6g} {moving.time_unit} apart in {data.file}."
     nsga2 = search.method == "nsga2"
+    seeds = "a walk that fixes weights one by one, and all compositions of drift, kick and drift"
     how = (
         f"{'NSGA-II over error, complexity and structure' if nsga2 else 'eaSimple'}"
-        f", {search.population} networks, {search.generations} generations; each fitted by "
+        f", {search.population} networks, {search.generations} generations"
+        f"{f' after {seeds}' if nsga2 else ''}; each fitted by "
         f"{training.optimizer} from {training.starts} starts, at most {training.epochs} iterations;"
         f" objective = 10 log10(mse_x) + 10 log10(mse_v) + {search.parsimony:g} * complexity."
     )

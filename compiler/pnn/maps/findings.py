@@ -32,6 +32,7 @@ from .warm_up import Precompiler
 
 MOST = 60  # networks of the front that are fitted again
 LEVELS = 3  # dt, dt/2, dt/4
+EXACT_MAP = "the exact map of this linear force"
 
 
 def make_findings(
@@ -103,10 +104,13 @@ def _entry(
     forms = map_matrices(model, same)
     price = model.settings.parsimony * complexity
     proof = prove_structure(model, genome, weights)
+    scheme = scheme_name(model, forms, genome, weights)
+    exact = scheme is None and proof is not None and proof.here is not None and proof.here.is_exact
+    shown = genome if forms is None else same
     return FrontEntry(
         genome, weights, complexity, error, selected,
-        error + price, forms, proof, scheme_name(model, forms, genome, weights),
-        map_equations(model, genome if forms is None else same, weights, forms), reversal, volume,
+        error + price, forms, proof, EXACT_MAP if exact else scheme,
+        map_equations(model, shown, weights, forms, exact=exact), reversal, volume,
         selected + price, np.zeros(0) if parts is None else parts, misses(model, forms, proof),
     )  # fmt: skip
 

@@ -35,7 +35,7 @@ from .networks import MapNetworks
 
 FITNESS_ROWS = 400
 FINAL_ROWS = 4000  # that the front is fitted on when the search is over
-FEW_ROWS = 100  # of motions that were computed: they have no noise
+FEW_ROWS = 100  # that the search fits on, at least
 ROWS_A_WEIGHT = 5  # at least
 SAMPLE = 16
 PARTS = 10  # of the validation rows, which tell the standard error of a difference
@@ -138,8 +138,7 @@ class MapModel:
     @cached_property
     def fitness(self) -> tuple[FitData, StatePairs]:
         """The few rows that the search fits, and those that it scores."""
-        clean = self.at_smaller_dt is not None
-        few = max(FEW_ROWS if clean else FITNESS_ROWS, ROWS_A_WEIGHT * self.layout.weights)
+        few = max(FEW_ROWS, ROWS_A_WEIGHT * self.layout.weights)
         return self.data(thinned(self.train, few)), thinned(self.validation)
 
     @cached_property

@@ -11,7 +11,7 @@ from actionrun.compiler.pnn.genome_expression import fitted_weights, network_out
 from actionrun.compiler.symbolic.printing import latex, name_latex, text
 
 from .model import MapModel
-from .structure_proof import MapMatrices, NaturalMatrices, natural_matrices
+from .structure_proof import MapMatrices, NaturalMatrices, jacobian, natural_matrices
 
 NICE = (0.25, 1 / 3, 0.5, 2 / 3, 0.75, 1.0, 1.5, 2.0, 3.0, 4.0)
 NICE_TEXT = ("1/4", "1/3", "1/2", "2/3", "3/4", "", "3/2", "2", "3", "4")
@@ -182,9 +182,11 @@ def nonlinear_sides(
 
 
 def map_equations(
-    model: MapModel, row: np.ndarray, weights: np.ndarray, forms: MapMatrices | None, mark: str = ""
-) -> tuple[Equation, ...]:
-    """The map of a fitted genome, an equation an output, as the study lists them."""
+    model: MapModel, row: np.ndarray, weights: np.ndarray, forms: MapMatrices | None,
+    mark: str = "", exact: bool = False,
+) -> tuple[Equation, ...]:  # fmt: skip
+    """The map of a fitted genome, an equation an output, as the study lists them; `exact`: that of
+    a linear force, which is put in."""
     plain, tex = notations(model)
     places = model.map.places
     if forms is None:
@@ -192,6 +194,10 @@ def map_equations(
     else:
         free = np.isnan(model.layout.fixed(row))
         one = natural_matrices(model, forms, weights[free])
+        stiffness = model.system.linear_force
+        if exact and stiffness is not None:
+            whole = jacobian(model, one, stiffness)
+            one = NaturalMatrices(whole, np.zeros_like(one.B), one.P)
         texts = [linear_sides(plain, one)[i] for i in places]
         latexes = [linear_sides(tex, one)[i] for i in places]
     kinds = ["velocity" if i >= model.system.count else "position" for i in places]

@@ -1,6 +1,7 @@
 """Seeds of a search: genomes pruned step by step from the dense linear one.
 
-Each step fixes one weight of each genome of a small beam, in every way that costs less, refits all
+With them come the compositions of a drift, a kick and a drift (`shear_seeds`). Of the others each
+step fixes one weight of each genome of a small beam, in every way that costs less, refits all
 that come out and keeps the best. What is best is asked at several prices of complexity: at a low
 one a step that pays later is lost, at a high one accuracy is. The walk is made several times.
 """
@@ -13,6 +14,7 @@ import numpy as np
 from actionrun.compiler.pnn.canonical_form import least_complex
 
 from .model import MapModel, ScoredMaps
+from .shear_seeds import shear_genomes
 
 PRICES = (1.0, 4.0, 12.0)  # of a unit of complexity, in dB
 DESCENTS = 6  # walks down; which weights go first while none matters is chance
@@ -33,6 +35,10 @@ def pruned_genomes(model: MapModel, say: Progress = lambda *_: None) -> np.ndarr
         return np.zeros((0, layout.genes), dtype=np.int32)
     dense = model.scored(model.canonical_form.canonicalize(layout.dense()[None]))
     kept: list[ScoredMaps] = [dense]
+    shears = shear_genomes(model)
+    if len(shears):
+        shears = np.unique(model.canonical_form.canonicalize(shears), axis=0)
+        kept.append(model.scored(shears))
     for descent in range(DESCENTS):
         random = np.random.default_rng([model.settings.seed, 9, descent])
         kept += _descent(model, dense, random, narrow=descent % 2 == 0)

@@ -2,10 +2,10 @@
 
 The criterion of the recommended map is the papers' objective on the validation rows: error in
 decibels plus parsimony times complexity. Candidates are the maps that have the structure of the
-true motion, proved by algebra, and miss nothing that the study declares; where there are none, all
-maps. Among candidates that are within one standard error of the least, as far as the motions can
-tell (the rule of Breiman et al., Classification and Regression Trees, 1984, 3.4.3, paired), the
-simplest is taken.
+true motion, proved by algebra (time reversal, areas, and that what rests without a force stays at
+rest), and miss nothing that the study declares; where there are none, all maps. Among candidates
+that are within one standard error of the least, as far as the motions can tell (the rule of Breiman
+et al., Classification and Regression Trees, 1984, 3.4.3, paired), the simplest is taken.
 """
 
 from __future__ import annotations

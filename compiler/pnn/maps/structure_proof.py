@@ -69,11 +69,14 @@ def map_matrices(model: MapModel, row: np.ndarray) -> MapMatrices | None:
 @dataclass(frozen=True)
 class StructureProof:
     """`reversible`: going back with reversed velocity returns; `scale`: J^T Omega J = scale Omega
-    where that holds with a constant (1: symplectic), else None. `reasons` are sentences. `here`:
-    what holds of the fitted map for the one force that acts, where that is linear."""
+    where that holds with a constant (1: symplectic), else None; `rest`: what rests where no force
+    acts stays there, as every one-step method has it (Iserles, Int. J. Bifurcation Chaos 4, 1994).
+    `reasons` are sentences. `here`: what holds of the fitted map for the one force that acts, where
+    that is linear."""
 
     reversible: bool
     scale: sp.Expr | None
+    rest: bool
     reasons: tuple[str, ...]
     here: LinearStructure | None = None
 
@@ -85,10 +88,10 @@ class StructureProof:
         """The structure of the true motion, for every force or for the linear one that acts: damped
         motion contracts areas at a constant rate."""
         if damped:
-            return self.scale not in (None, 0)
+            return self.rest and self.scale not in (None, 0)
         if self.here is not None and max(self.here.area, self.here.reversal) < HOLDS:
             return True
-        return self.symplectic and self.reversible
+        return self.symplectic and self.reversible and self.rest
 
 
 def prove_structure(
@@ -119,19 +122,25 @@ def prove_structure(
         why = "time reversal: refuted, the way back feels the force at another place"
     else:
         why = "time reversal: refuted, the kicks do not cancel on the way back"
-    scale = _scale(model, A, B, P)
+    scale, own = _scale(model, A, B, P)
     if scale == 1:
         area = "symplectic: proved, J^T Omega J = Omega for any potential"
+        area += " and the masses by which the map itself divides the forces" if own else ""
     elif scale is None:
         area = "symplectic: refuted, J^T Omega J depends on the force"
     else:
         area = f"symplectic: refuted, J^T Omega J = ({scale}) Omega: areas change at one rate"
+    eye = sp.eye(k)
+    stays = zero(A[:k, :k] - eye) and zero(A[k:, :k]) and (still or zero(P[:, :k] - eye))
+    rest = "rest: proved, what rests where no force acts stays there"
+    if not stays:
+        rest = "rest: refuted, what rests where no force acts is moved"
     here = None
     if values is not None:
         free = np.isnan(model.layout.fixed(row))
         here = linear_structure(model, natural_matrices(model, forms, values[free]))
-    reasons = (why, area) if here is None else (why, area, here.words)
-    return StructureProof(reversible, scale, reasons, here)
+    reasons = (why, area, rest) if here is None else (why, area, rest, here.words)
+    return StructureProof(reversible, scale, stays, reasons, here)
 
 
 def misses(
@@ -158,6 +167,11 @@ class LinearStructure:
     exact: float
 
     @property
+    def is_exact(self) -> bool:
+        """Whether the map is the motion itself, to the digits of a fit."""
+        return self.exact < HOLDS
+
+    @property
     def words(self) -> str:
         kept = f"areas are kept to {self.area:.0e}, the way back returns to {self.reversal:.0e}"
         return f"for this linear force: {kept}; {self.exact:.0e} from the exact map"
@@ -170,8 +184,7 @@ def linear_structure(model: MapModel, one: NaturalMatrices) -> LinearStructure |
         return None
     k, dt, mass = len(one.P), model.system.dt, model.system.mass
     none = np.zeros((k, k))
-    # in these units a force of the map is dt^2 F over its mass, and a velocity v dt
-    J = one.A + one.B @ np.diag(1 / np.diag(mass)) @ stiffness @ one.P * dt**2
+    J = jacobian(model, one, stiffness)
     omega = np.block([[none, mass], [-mass, none]])
     image, mirror = J.T @ omega @ J, np.diag([1.0] * k + [-1.0] * k)
     scale = np.vdot(omega, image) / np.vdot(omega, omega) if model.system.damped else 1.0
@@ -184,16 +197,48 @@ def linear_structure(model: MapModel, one: NaturalMatrices) -> LinearStructure |
     )
 
 
-def _scale(model: MapModel, A: sp.Matrix, B: sp.Matrix, P: sp.Matrix) -> sp.Expr | None:
-    """c of J^T Omega J = c Omega with J = A + B S P for every symmetric S, if it is a constant.
+def jacobian(model: MapModel, one: NaturalMatrices, stiffness: np.ndarray) -> np.ndarray:
+    """The matrix (2k, 2k) of a map under a linear force, in natural units: a force of the map is
+    dt^2 F over its mass there, and a velocity v dt."""
+    inverse = np.diag(1 / np.diag(model.system.mass))
+    return one.A + one.B @ inverse @ stiffness @ one.P * model.system.dt**2
+
+
+def _scale(
+    model: MapModel, A: sp.Matrix, B: sp.Matrix, P: sp.Matrix
+) -> tuple[sp.Expr | None, bool]:
+    """c of J^T Omega J = c Omega with J = A + B S P for every symmetric S, if it is a constant; and
+    whether Omega has the masses of the map itself, where it divides each force by one number.
 
     For vectors S is a matrix too, but A, B, P are multiples of the unit matrix: all commute.
     """
     k = model.system.count
     S = sp.Matrix(k, k, lambda i, j: sp.Symbol(f"S_{min(i, j)}_{max(i, j)}"))
     J = A + B * S * P
-    width = model.system.width
-    mass = model.system.mass
+    zero = sp.zeros(k, k)
+    several = [(_masses(model), False)]
+    kicks = [B[k + i, i] for i in range(k)]
+    if k > 1 and sp.diag(*kicks) == B[k:, :] and 0 not in kicks:
+        # 1/w each, times the product of all: a polynomial
+        own = [sp.Mul(*kicks[:i], *kicks[i + 1 :]) for i in range(k)]
+        several.append((sp.diag(*own), True))
+    for M, own in several:
+        if M is None:
+            continue
+        omega = sp.Matrix(sp.BlockMatrix([[zero, M], [-M, zero]]))
+        image = (J.T * omega * J).applyfunc(sp.expand)
+        scale = sp.cancel(image[0, k] / M[0, 0])
+        if scale.free_symbols & S.free_symbols:
+            continue
+        rest = (image - scale * omega).applyfunc(sp.expand)
+        if all(entry == 0 for entry in rest):
+            return scale, own
+    return None, False
+
+
+def _masses(model: MapModel) -> sp.Matrix | None:
+    """The masses by coordinate, over the first; None where components of one differ."""
+    k, width, mass = model.system.count, model.system.width, model.system.mass
     if not all(
         np.allclose(mass[i * width : (i + 1) * width, j * width : (j + 1) * width],
                     mass[i * width, j * width] * np.eye(width), rtol=1e-14, atol=0)
@@ -201,15 +246,7 @@ def _scale(model: MapModel, A: sp.Matrix, B: sp.Matrix, P: sp.Matrix) -> sp.Expr
     ):  # fmt: skip
         return None
     part = [[Fraction(float(m)) for m in row[::width]] for row in mass[::width]]
-    M = sp.Matrix(k, k, lambda i, j: sp.Rational(part[i][j] / part[0][0]))
-    zero = sp.zeros(k, k)
-    omega = sp.Matrix(sp.BlockMatrix([[zero, M], [-M, zero]]))
-    image = (J.T * omega * J).applyfunc(sp.expand)
-    scale = image[0, k]
-    if scale.free_symbols & S.free_symbols:
-        return None
-    rest = (image - scale * omega).applyfunc(sp.expand)
-    return scale if all(entry == 0 for entry in rest) else None
+    return sp.Matrix(k, k, lambda i, j: sp.Rational(part[i][j] / part[0][0]))
 
 
 SCHEMES = {
@@ -221,6 +258,7 @@ SCHEMES = {
     "second-order Taylor step": (1, 0.5, 1, 0, 1),
 }
 NEAR = 2e-3
+KICK = 0.05  # a fitted factor of the force holds the error of the step, (omega dt)^2/12 and such
 HOLDS = 1e-6  # of fitted numbers: what is as near as this is so
 STILL = 1e-9  # a loss of velocity below it is none
 
@@ -251,11 +289,14 @@ def natural_matrices(
 
 
 def known_scheme(one: NaturalMatrices, damped: bool) -> str | None:
-    """The known scheme that a map is within 2e-3, if it is one and the same for all coordinates."""
+    """The known scheme that a map is within 2e-3, if it is one and the same for all coordinates.
+    What divides a force, a mass as fitted, is no part of its name."""
     k = len(one.P)
     eye, off = np.eye(k), 1e-9
+    kicks = np.diag(one.B[k:])
+    B = one.B / kicks if np.abs(kicks - 1).max() < KICK else one.B
     blocks = [one.A[:k, :k], one.A[:k, k:], one.A[k:, :k], one.A[k:, k:]]
-    blocks += [one.B[:k], one.B[k:], one.P[:, :k], one.P[:, k:]]
+    blocks += [B[:k], B[k:], one.P[:, :k], one.P[:, k:]]
     numbers = [block[0, 0] for block in blocks]
     spread = max(np.abs(b - n * eye).max() for b, n in zip(blocks, numbers, strict=True))
     if spread > max(NEAR, off):
