@@ -26,8 +26,11 @@ from .findings import PathReport
 from .interactions import Number
 from .minimization import PathMinimization
 from .path_problem import PathProblem, path_problem
-from .settings import ReferenceSettings, Settings, SystemSettings
+from .settings import ReferenceSettings, Settings, SystemSettings, ThermalSettings
 from .structures import GivenStructure, given_ends, held_bodies
+from .thermal.findings import LangevinReport
+from .thermal.minimization import LangevinPaths
+from .thermal.problem import LangevinProblem, langevin_problem
 
 SWITCH = 0.9  # of the cut-off: where the smooth cut-off begins, if the study does not say
 
@@ -35,6 +38,9 @@ SWITCH = 0.9  # of the cut-off: where the smooth cut-off begins, if the study do
 def build(study: Om, observations: Mapping[str, np.ndarray] | None = None) -> Program:
     """The program of an om study; `observations` are the structures of [ends], where it names
     files. Raises Faults."""
+    if study.path.dynamics != "newton":
+        thermal = LangevinPaths(langevin_problem_of(study))
+        return Reported(thermal, LangevinReport(thermal))
     order = None if observations is None else observations.get("start_species")
     problem = path_problem_of(study, None if order is None else tuple(map(str, order)))
     settings = problem.settings
@@ -67,21 +73,28 @@ def path_problem_of(study: Om, order: Sequence[str] | None = None) -> PathProble
     return path_problem(settings(study, order))
 
 
+def langevin_problem_of(study: Om) -> LangevinProblem:
+    """The problem of a study of Langevin dynamics. Raises Faults for what mathematics forbids."""
+    ends = np.concatenate([one.q for one in _ends_by_coordinate(study)], axis=1)
+    return langevin_problem(settings(study), ends)
+
+
 def settings(study: Om, order: Sequence[str] | None = None) -> Settings:
     """The settings of a study. Raises Faults for numbers that have no value."""
-    ends, dimension, reference = study.ends, study.dimension("lagrangian"), None
+    ends, reference = study.ends, None
     if ends.md is not None and ends.temperature is not None:
         dt, length = study.number(ends.md.dt), study.number(ends.md.equilibration)
         reference = ReferenceSettings(dt, length, study.number(ends.temperature))
-    heat = study.refine.temperature
+    heat, duration = study.refine.temperature, study.path.duration
     return Settings(
         moving=system_settings(study, order),
         seed=study.seed,
         path=study.path,
-        duration=study.number(study.path.duration),
+        duration=np.inf if isinstance(duration, str) else study.number(duration),
         given=ends.given,
         align=ends.align,
         reference=reference if ends.origin == "md" else None,
+        thermal=_thermal_settings(study),
         loss=study.loss,
         network=study.network,
         training=study.training,
@@ -89,8 +102,24 @@ def settings(study: Om, order: Sequence[str] | None = None) -> Settings:
         temperature=None if heat is None else study.number(heat),
         units=study.units,
         energy_unit=study.energy_unit,
-        per_mole=dimension is not None and dimension[5] == -1,
+        per_mole=_per_mole(study),
     )
+
+
+def _per_mole(study: Om) -> bool:
+    dimension = study.dimension("lagrangian")
+    return dimension is not None and dimension[5] == -1
+
+
+def _thermal_settings(study: Om) -> ThermalSettings | None:
+    """Heat and friction of Langevin dynamics; None for Newton's."""
+    path = study.path
+    if path.dynamics == "newton" or path.temperature is None or path.friction is None:
+        return None
+    boltzmann = 1.0 if study.units.reduced else study.units.constant("k_B")
+    amount = study.units.constant("N_A") if _per_mole(study) else 1.0
+    heat = boltzmann * amount * study.number(path.temperature)
+    return ThermalSettings(path.dynamics, heat, study.number(path.friction))
 
 
 def system_settings(study: Om, order: Sequence[str] | None = None) -> SystemSettings:

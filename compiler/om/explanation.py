@@ -7,11 +7,12 @@ from actionrun.compiler.numerics.paths.basis import BASES
 from actionrun.compiler.symbolic.printing import latex, text
 from actionrun.spec.kinds.om import Om
 
-from .build import path_problem_of
+from .build import langevin_problem_of, path_problem_of
 from .cluster.explanation import transformation
 from .equations import equations, start_name
 from .path_problem import PathProblem, most_iterations
 from .reference_md import FINER, reference_run
+from .thermal.explanation import langevin_sections
 
 
 def _path_sections(problem: PathProblem) -> tuple[Section, ...]:
@@ -144,6 +145,8 @@ def _unique(problem: PathProblem) -> str:
 
 def explain(study: Om) -> tuple[Section, ...]:
     """The sections of `actionrun explain` for an om study."""
+    if study.path.dynamics != "newton":
+        return langevin_sections(langevin_problem_of(study))
     result = path_problem_of(study)
     if result.settings.transforms:
         return (*_path_sections(result), *transformation(result))

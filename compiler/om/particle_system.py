@@ -6,7 +6,7 @@ Lagrangian T - V) are one body in a space of as many dimensions.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import jax.numpy as jnp
@@ -156,30 +156,41 @@ def _periods(
     theta: dict[sp.Symbol, float],
 ) -> PeriodicCell | None:  # fmt: skip
     """The periods of coordinates as a cell. Raises Faults where the potential has others."""
-    rows = []
-    law = lowered([potential], [*words.q, *theta])
+    rows = [
+        value * np.eye(len(words.q))[k]
+        for name, value in periods.items()
+        for k in range(len(words.q))[words.slices[name]]
+    ]
+    require_periodic(periods, words, [potential], theta, "the potential")
+    if not rows:
+        return None
+    vectors = np.array(rows)
+    duals = vectors / np.sum(vectors**2, axis=1, keepdims=True)
+    return PeriodicCell(*map(jnp.asarray, (vectors, duals, np.zeros((0, len(words.q))))))
+
+
+def require_periodic(
+    periods: Mapping[str, float], words: Vocabulary, laws: Sequence[sp.Expr],
+    theta: dict[sp.Symbol, float], what: str,
+) -> None:  # fmt: skip
+    """Raises Faults where laws do not repeat as the coordinates do."""
+    law = lowered(laws, [*words.q, *theta])
     points = np.random.default_rng(0).normal(size=(len(words.q), 7))
     for name, value in periods.items():
-        part = words.slices[name]
-        for k in range(len(words.q))[part]:
-            rows.append(value * np.eye(len(words.q))[k])
+        for k in range(len(words.q))[words.slices[name]]:
+            step = value * np.eye(len(words.q))[k][:, None]
             there, away = (
-                np.broadcast_to(law(*jnp.asarray(p), *theta.values())[0], (7,))
-                for p in (points, points + rows[-1][:, None])
+                np.stack([np.broadcast_to(x, (7,)) for x in law(*jnp.asarray(p), *theta.values())])
+                for p in (points, points + step)
             )
             both = np.isfinite(there) & np.isfinite(away)
             slack = max(1e-8, 1e4 * float(np.finfo(there.dtype).eps))  # `explain` is in single
             if np.any(np.abs(there - away)[both] > slack * (1 + np.abs(there)[both])):
                 raise study_error(
                     words, ("system", "periods", name), "system.period",
-                    f"the potential does not repeat when {name} grows by this",
-                    "write the period that the potential has, or leave it out",
+                    f"{what} does not repeat when {name} grows by this",
+                    f"write the period that {what} has, or leave it out",
                 )  # fmt: skip
-    if not rows:
-        return None
-    vectors = np.array(rows)
-    duals = vectors / np.sum(vectors**2, axis=1, keepdims=True)
-    return PeriodicCell(*map(jnp.asarray, (vectors, duals, np.zeros((0, len(words.q))))))
 
 
 def _masses(settings: SystemSettings) -> np.ndarray:

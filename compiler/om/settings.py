@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 import sympy as sp
 from actionrun.compiler.symbolic.vocabulary import Vocabulary
@@ -46,9 +47,20 @@ class ReferenceSettings:
 
 
 @dataclass(frozen=True)
+class ThermalSettings:
+    """Langevin dynamics: "overdamped" or "langevin"; k_B times the temperature as an energy of the
+    study (of a mole, where its energies are), and the friction, drag over velocity."""
+
+    dynamics: Literal["overdamped", "langevin"]
+    heat: float
+    friction: float
+
+
+@dataclass(frozen=True)
 class Settings:
-    """The path between two states. `reference` is None where the ends are given; `temperature` is
-    that of rates; `per_mole`: energies are those of a mole."""
+    """The path between two states. `reference` is None where the ends are given; `duration` inf
+    where it is free; `thermal` None for Newton's motion; `temperature` is that of rates;
+    `per_mole`: energies are those of a mole."""
 
     moving: SystemSettings
     seed: int
@@ -57,6 +69,7 @@ class Settings:
     given: tuple[str, ...]
     align: tuple[str, ...]
     reference: ReferenceSettings | None
+    thermal: ThermalSettings | None
     loss: Loss
     network: PathNetwork | None
     training: PathTraining

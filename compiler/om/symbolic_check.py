@@ -5,10 +5,13 @@ from __future__ import annotations
 from actionrun.spec import Fault
 from actionrun.spec.kinds.om import Om
 
-from .build import path_problem_of
+from .build import langevin_problem_of, path_problem_of
 
 
 def check(study: Om) -> list[Fault]:
     """Every fault and note of the symbolic stage. Raises Faults."""
+    if study.path.dynamics != "newton":
+        langevin_problem_of(study)
+        return []
     path_problem_of(study)
     return []

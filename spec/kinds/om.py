@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from actionrun.spec.tables.common import VALUE_SCHEMA, Layer, Table, read_hidden
 from actionrun.spec.tables.learning import HIDDEN_SCHEMA, Activation
-from actionrun.spec.tables.leaves import Expression, Value, type_error
+from actionrun.spec.tables.leaves import Expression, Value, reading_of, type_error
 from actionrun.spec.tables.species import Parameter
 from actionrun.spec.tables.start import read_components
 from actionrun.spec.tables.system import System
@@ -149,10 +149,34 @@ class Ends(Table):
         return self._folder / file_and_frame(file)[0]
 
 
+def read_duration(raw: Any, info: ValidationInfo) -> Any:
+    """A time, or "free"."""
+    return "free" if raw == "free" else Value.read(raw, reading_of(info))
+
+
+Duration = Annotated[
+    Value | Literal["free"],
+    PlainValidator(read_duration),
+    WithJsonSchema({"anyOf": [*VALUE_SCHEMA["anyOf"], {"const": "free"}]}),
+]
+
+
 class Path(Table):
     """The path, and how it is written down."""
 
-    duration: Value = Field(description="Time from one end to the other.")
+    duration: Duration = Field(
+        description='Time from one end to the other; "free": the best one, without noise.'
+    )
+    dynamics: Literal["newton", "overdamped", "langevin"] = Field(
+        default="newton",
+        description="Newton's motion, or Langevin's at a temperature, without or with inertia.",
+    )
+    temperature: Value | None = Field(
+        default=None, description="Of the noise; 0: the limit of weak noise (Freidlin-Wentzell)."
+    )
+    friction: Value | None = Field(
+        default=None, description="Drag over velocity; it makes the noise, 2*friction*k_B*T."
+    )
     points: int = Field(ge=3, le=10**6, description="Nodes of the action's quadrature.")
     basis: Literal["legendre", "network", "features", "sine"] | None = Field(
         default=None,

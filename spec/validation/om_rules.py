@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from actionrun.spec.kinds.om import Ends, file_and_frame
 from actionrun.spec.tables.common import field_keys
 from actionrun.spec.text.span import Key
+from actionrun.spec.units.quantities import dimension_power, dimension_product
 from actionrun.spec.units.unit_table import LENGTH, TEMPERATURE
 
 from .rule_context import RuleContext
@@ -22,6 +23,7 @@ def check_tables(context: RuleContext) -> None:
     duration = context.number(("path", "duration"))
     if duration is not None and duration <= 0:
         context.add(("path", "duration"), "value.range", "the duration is greater than 0")
+    _thermal(context, context.table("path"))
     heat = context.number(("refine", "temperature"))
     if heat is not None and heat <= 0:
         context.add(("refine", "temperature"), "value.range", "temperature is greater than 0")
@@ -29,6 +31,40 @@ def check_tables(context: RuleContext) -> None:
     if "network" in raw and path.get("basis") not in (None, "network"):
         context.add(("path", "basis"), "path.basis", "a [network] and another basis",
                     'delete [network], or write basis = "network"')  # fmt: skip
+
+
+def _thermal(context: RuleContext, path: dict[str, Any]) -> None:
+    """Noise has a temperature and a friction, and Newton's motion has none."""
+    dynamics = path.get("dynamics", "newton")
+    if dynamics not in ("overdamped", "langevin"):
+        for name in ("temperature", "friction"):
+            if name in path and dynamics == "newton":
+                context.add(("path", name), "path.dynamics", f"Newton's motion has no {name}",
+                            'write dynamics = "overdamped" or dynamics = "langevin"')  # fmt: skip
+        if path.get("duration") == "free" and dynamics == "newton":
+            context.add(("path", "duration"), "path.duration",
+                        "Newton's motion joins two places in any time",
+                        "write duration = 0.5")  # fmt: skip
+        return
+    for name, example in (("temperature", "0.2"), ("friction", "1.0")):
+        if name not in path and not context.broken:
+            context.add(("path",), "key.missing",
+                        f'"{name}" is missing in [path], which {dynamics} dynamics need',
+                        f"write {name} = {example}")  # fmt: skip
+    heat, friction = context.number(("path", "temperature")), context.number(("path", "friction"))
+    if heat is not None and heat < 0:
+        context.add(("path", "temperature"), "value.range", "the temperature is at least 0",
+                    "0 is the limit of weak noise")  # fmt: skip
+    if friction is not None and friction <= 0:
+        context.add(("path", "friction"), "value.range", "the friction is greater than 0",
+                    "write friction = 1.0")  # fmt: skip
+    if path.get("duration") == "free" and heat is not None and heat > 0:
+        context.add(
+            ("path", "duration"), "path.duration",
+            "at a temperature no duration is the best: the action falls without end while the "
+            "path rests in a well",
+            "write temperature = 0.0, or a duration",
+        )  # fmt: skip
 
 
 def _ends(context: RuleContext, ends: dict[str, Any]) -> None:
@@ -72,6 +108,13 @@ def check_units(context: UnitContext) -> None:
     expect, value = context.expect, context.values.get
     time = context.state.units.time
     expect(value(("path", "duration")), time, "the duration")
+    expect(value(("path", "temperature")), TEMPERATURE, "the temperature")
+    for name in context.coordinate_names:
+        speed = context.velocity(name)
+        if context.energy is not None and speed is not None:
+            power = dimension_product(context.energy, time, -1)
+            wanted = dimension_product(power, dimension_power(speed, 2), -1)
+            expect(value(("path", "friction")), wanted, f"the friction of {name}")
     for name in ("dt", "equilibration"):
         expect(value(("ends", "md", name)), time, f"{name} of the reference run")
     for name, item in context.given("system", "periods").items():

@@ -16,6 +16,7 @@ from actionrun.spec.tables.leaves import Range
 from actionrun.spec.text.span import WHOLE, Key
 
 MOST_POINTS = 2000  # of a path: tables of a basis are dense
+MOST_UNKNOWNS = 2500  # of a Langevin path, whose Newton steps have dense matrices
 SOON = "is not built yet in this version"
 DOUBLE = 'write precision = "double"'
 POSITIONS = 'write given = ["positions"]'
@@ -102,6 +103,11 @@ def _holds_field(study: Any) -> bool:
         isinstance(node, Index) and isinstance(node.base, Name) and node.base.name in own
         for node in walk(law.tree)
     ))  # fmt: skip
+
+
+def _thermal(study: Any) -> bool:
+    """Whether the path is one of Langevin's motions."""
+    return study.path.dynamics != "newton"
 
 
 def _few_points(study: Any) -> bool:
@@ -194,8 +200,37 @@ TABLE = (
             'write kind = "none" in [network]'),
     Refusal("om", lambda s: s.training.minutes is not None, ("training", "minutes"),
             f"a cap in minutes {SOON}", "write epochs, the number of iterations"),
-    Refusal("om", lambda s: s.system.nonconservative, ("system", "nonconservative"),
-            f"a path with friction {SOON}"),
+    Refusal("om", lambda s: s.system.nonconservative and not _thermal(s),
+            ("system", "nonconservative"), f"a path of Newton's with friction {SOON}",
+            'write dynamics = "overdamped" in [path], with friction and a temperature'),
+    Refusal("om", lambda s: s.path.dynamics == "langevin", ("path", "dynamics"),
+            f"Langevin dynamics with inertia {SOON}", 'write dynamics = "overdamped"'),
+    Refusal("om", lambda s: _thermal(s) and s.path.duration == "free", ("path", "duration"),
+            f"a free duration {SOON}", "write duration = 5.0"),
+    Refusal("om", lambda s: _thermal(s) and s.system.particles, ("path", "dynamics"),
+            f"Langevin paths of many bodies {SOON}",
+            "name coordinates, and write their potential"),
+    Refusal("om", lambda s: _thermal(s) and "velocities" in s.ends.given, ("ends", "given"),
+            f"velocities at the ends of Langevin paths {SOON}", POSITIONS),
+    Refusal("om", lambda s: _thermal(s) and s.refine.barrier, ("refine", "barrier"),
+            f"the barrier of a Langevin path {SOON}",
+            'delete [refine]; a path without noise, duration = "free", passes the saddles'),
+    Refusal("om", lambda s: _thermal(s) and s.training.optimizer != "gauss-newton",
+            ("training", "optimizer"), f"another optimizer of Langevin paths {SOON}",
+            "leave it out"),
+    Refusal("om", lambda s: _thermal(s) and (s.loss.boundary != "exact" or s.loss.energy
+            or s.loss.terms or s.loss.action != 1), ("loss",),
+            "the action of a Langevin path is a probability: nothing is added to it",
+            "delete [loss]", "path.loss"),
+    Refusal("om", lambda s: _thermal(s)
+            and s.path.points * sum(s.system.coordinates.values()) > MOST_UNKNOWNS,
+            ("path", "points"),
+            f"a Langevin path has at most {MOST_UNKNOWNS} points times coordinates in this version",
+            "write fewer points", "path.points"),
+    Refusal("om", lambda s: _thermal(s) and s.path.duration == "free"
+            and (s.network or s.path.basis), ("path", "duration"),
+            "a path of free duration is written by its places, and not in functions of time",
+            "delete basis and [network]", "path.basis"),
     Refusal("om", lambda s: s.system.constraints, ("system", "constraints"),
             f"a path with constraints {SOON}"),
     Refusal("om", lambda s: s.system.particles and s.system.lagrangian, ("system", "lagrangian"),
