@@ -110,6 +110,8 @@ def simulator(study: Ggl | Family) -> Simulator:
     if study.integrator is None or study.integrator.time_transform is not None:
         raise FormulaError("simulate takes equal steps of t: give [integrator] r and dt, and no "
                            "time_transform")  # fmt: skip
+    if isinstance(study, Ggl) and study.acting_events:
+        raise FormulaError("simulate knows no events that act: they are run with actionrun.run")
     system = lagrangian_system(study)
     words, plain = system.words, GGL(mechanics(system), study.integrator.r)
     arguments = [*words.q, *words.v, words.t, *system.constants]

@@ -39,12 +39,14 @@ from actionrun.compiler.symbolic.structure import equations_of_motion
 from actionrun.compiler.symbolic.time_transform import transformed, transformed_bodies
 from actionrun.spec import Expression
 from actionrun.spec.kinds.ggl import Ggl
+from actionrun.spec.tables.events import setting_target
 
+from .acting_events import acting_events
 from .charge_balance import charges, charges_of_bodies
 from .dense_output import dense_output
 from .integration import Integration
 from .report import IntegrationReport
-from .settings import InitialState, OutputTimes, Settings
+from .settings import EventSettings, InitialState, OutputTimes, Settings
 from .stepper import solver, stepper
 from .supported import require_inputs, require_room
 
@@ -78,7 +80,8 @@ def build(
     mapped = None
     if step is not None and way == "linear":
         mapped = partial(step, integrator.r, h, charges=kept.balance, dtype=q.dtype)
-    run = Integration(of, system, march, theta, h_, q, p, of.steps, output, mapped)
+    acting = acting_events(of, system, output)
+    run = Integration(of, system, march, theta, h_, q, p, of.steps, output, acting, mapped)
     comparison = _comparison(run, step) if of.methods else None
     return Reported(run, IntegrationReport(run, kept, comparison))
 
@@ -99,7 +102,7 @@ def settings(study: Ggl, system: LagrangianSystem) -> Settings:
         time_transform=integrator.time_transform,
         start=_start(study, system),
         exact=tuple(exact),
-        events=study.events,
+        events=_events(study, system),
         output=_output(study),
         methods=() if compare is None else compare.methods,
         work_precision=compare is not None and compare.work_precision,
@@ -120,6 +123,22 @@ def _start(study: Ggl, system: LagrangianSystem) -> InitialState:
         return InitialState(q, row(given.momentum), "momentum")
     v = np.zeros(q.shape) if given.velocity is None else row(given.velocity)
     return InitialState(q, v, "velocity")
+
+
+def _events(study: Ggl, system: LagrangianSystem) -> dict[str, EventSettings]:
+    words, of, events = system.words, study.system.coordinates, {}
+    for name, event in study.events.items():
+        entries = {}
+        for key, formula in event.set.items():
+            target = setting_target(key, of, of.vectors)
+            assert target is not None  # as the rules have seen to
+            coordinate, component, moving = target
+            entry = words.slices[coordinate].start + component + moving * system.n
+            entries[entry] = formula
+        sign = {"up": 1, "down": -1, "both": 0}[event.direction]
+        after = -np.inf if event.after is None else study.number(event.after)
+        events[name] = EventSettings(event.when, sign, after, event.stop, event.count, entries)
+    return events
 
 
 def _output(study: Ggl) -> OutputTimes:

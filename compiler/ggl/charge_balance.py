@@ -148,6 +148,7 @@ def with_charges(
     flux, total = np.zeros_like(values), np.zeros(len(charges))
     if balance.flux is not None and balance.flux_low is not None:
         flux[1:], total = samples["flux"], np.asarray(balance.flux) + np.asarray(balance.flux_low)
+    jumps = _jumps(samples, series.t, len(charges))
     entries = [
         {
             "symmetry": symmetry.name,
@@ -155,9 +156,10 @@ def with_charges(
             "text": symmetry.text,
             "latex": symmetry.latex,
             "unit": symmetry.unit,
-            "initial": float(balance.start[k]),
+            "initial": float(values[0, k] if jumps.any() else balance.start[k]),
             "final": float(values[-1, k]),
             "flux": float(total[k]),
+            **({"events": float(jumps[-1, k])} if "act" in samples else {}),
             "defect": float(relative[k]),
         }
         for k, symmetry in enumerate(charges)
@@ -170,7 +172,7 @@ def with_charges(
     worst = sorted(lines, key=lambda e: -e["defect"])[:3]
     line = ", ".join(f"{e['charge']} {e['defect']:.1e}" for e in worst)
     summary = [("ledger", f"{line}: relative, largest of all steps")] if line else []
-    defect = (values - values[0] - flux) / _scale(kept.energy, balance, state)
+    defect = (values - values[0] - flux - jumps) / _scale(kept.energy, balance, state)
     return replace(
         findings,
         summary=(*findings.summary, *summary),
@@ -180,6 +182,14 @@ def with_charges(
         checks=(*findings.checks, *_checks(run.settings, entries, charges)),
         arrays={**findings.arrays, **_arrays(charges, values, flux)},
     )
+
+
+def _jumps(samples: Mapping[str, np.ndarray], t: np.ndarray, count: int) -> np.ndarray:
+    """What events had added to each charge up to each time, (rows, m)."""
+    if "act" not in samples or not len(samples["act"]):
+        return np.zeros((len(t), count))
+    total = np.concatenate([np.zeros((1, count)), np.cumsum(samples["act_charges"], axis=0)])
+    return total[np.searchsorted(samples["act_t"], t, side="right")]
 
 
 def _unit(system: LagrangianSystem, symmetry: Symmetry) -> str:
@@ -194,14 +204,17 @@ def _unit(system: LagrangianSystem, symmetry: Symmetry) -> str:
 
 def _table(entries: list[dict]) -> Table:
     header = ("charge", "unit", "at the start", "at the end", "flux through K", "defect")
+    acted = "events" in entries[0] if entries else False
+    if acted:
+        header = (*header[:-1], "added by events", header[-1])
     return Table(
         "ledger",
-        "Charges of the symmetries of L, what K added to each, and the largest lack of balance "
-        "over all steps, relative.",
+        "Charges of the symmetries of L, what K " + ("and events " if acted else "") + "added to "
+        "each, and the largest lack of balance over all steps, relative.",
         header if any(e["unit"] for e in entries) else tuple(h for h in header if h != "unit"),
         tuple(
             (e["charge"], *((e["unit"],) if any(x["unit"] for x in entries) else ()),
-             e["initial"], e["final"], e["flux"], e["defect"])
+             e["initial"], e["final"], e["flux"], *((e["events"],) if acted else ()), e["defect"])
             for e in entries
         ),
     )  # fmt: skip

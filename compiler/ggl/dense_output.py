@@ -44,7 +44,8 @@ MOST_STEPS = 16384  # in it
 
 @dataclass(frozen=True)
 class DenseOutput:
-    """What is looked for between the steps of a run; `times` are sorted, `at` their steps."""
+    """What is looked for between the steps of a run; `times` are sorted, `at` their steps. Step
+    number `base` begins at time `origin`."""
 
     paths: StepPaths
     integrator: Integrator
@@ -52,6 +53,8 @@ class DenseOutput:
     times: np.ndarray
     at: np.ndarray
     h: float
+    origin: float = 0.0
+    base: int = 0
 
     @property
     def capacity(self) -> int:
@@ -67,7 +70,7 @@ class DenseOutput:
         count = len(V)
         V = np.concatenate([V, np.zeros((whole - count, *V.shape[1:]), V.dtype)])
         q, p = (np.concatenate([x, np.repeat(x[-1:], whole - count, axis=0)]) for x in (q, p))
-        t = self.h * (step + np.arange(whole + 1))
+        t = self.origin + self.h * (step - self.base + np.arange(whole + 1))
         counted, h = jax.device_put((count, self.h))  # Python numbers would be compiled in
         motion = Continuation(self.paths, self.integrator, newton)
         block, samples = Block(q, p, t, V, step), {}
@@ -100,7 +103,7 @@ class DenseOutput:
         w = np.asarray(coefficients(self.paths, of, jax.device_put(self.h), theta))
         ends = StepEnds(*(x[..., k[lanes]] for x in (*of[:5], w)))
         if self.paths.clock is None:
-            s = (times / self.h - (k + block.first))[lanes]
+            s = ((times - self.origin) / self.h - (k + block.first - self.base))[lanes]
             x = samples(motion, ends, none, s, (s < 0.5) ^ other, self.h, theta)
             if not x.sound.all():
                 by_newton = replace(motion, newton=True)
@@ -135,11 +138,11 @@ def events(settings: Settings, system: LagrangianSystem) -> StateFunctions | Non
     if not system.body_count:
         arguments = [*words.q, *words.v, words.t, *system.constants]
         return CoordinateFunctions(
-            lowered([words.scalar(event) for event in settings.events.values()], arguments)
+            lowered([words.scalar(event.when) for event in settings.events.values()], arguments)
         )
     sums = []
     for event in settings.events.values():
-        parts = summands(words, event)
+        parts = summands(words, event.when)
         sums.append(tuple(kernel(system, one, [one.expression], ()) for one in parts))
     return ManyBodyFunctions(tuple(sums), len(words.names), len(system.values))
 

@@ -6,9 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
-from actionrun.compiler.findings import Array, Findings, Table
+from actionrun.compiler.findings import Array, Check, Findings, Table
+from actionrun.compiler.numerics.integrators.time_marching import Trajectory
 from actionrun.compiler.symbolic.lagrangian_system import LagrangianSystem
 
+from .acting_events import ACCUMULATED, RESTING, STOPPED, ended
 from .dense_output import DenseOutput
 from .integration import Integration
 
@@ -19,7 +21,8 @@ WRITTEN = 1000  # degrees of freedom whose states stand there
 
 
 def with_dense_output(
-    run: Integration, sought: DenseOutput, samples: Mapping[str, np.ndarray], findings: Findings,
+    run: Integration, sought: DenseOutput, state: Trajectory, samples: Mapping[str, np.ndarray],
+    findings: Findings,
 ) -> Findings:  # fmt: skip
     """The findings with what was found between the steps."""
     arrays, extra = dict(findings.arrays), dict(findings.extra)
@@ -56,9 +59,27 @@ def with_dense_output(
             spans = _spans(t, rising)
             each = "" if spans[-1] is None else f", one direction each {spans[-1]:.10g} {unit}"
             summary.append((f"event {name}", f"{len(t)} times{each}".rstrip()))
-            rows.append((name, run.settings.events[name].text, len(t), *spans))
+            rows.append((name, run.settings.events[name].when.text, len(t), *spans))
             notes += _without_crossing(run, name, samples, number)
+            if run.settings.events[name].set:
+                acted = np.flatnonzero(samples["act"] == number)
+                dims = (f"event_{name}_after_t",)
+                t = samples["act_t"][acted]
+                arrays[dims[0]] = Array(t, dims, unit, f"times at which {name} acted")
+                states = samples["act_q"][acted], samples["act_v"][acted]
+                arrays |= _states(run, f"event_{name}_after", *states)
+                added = float(np.sum(samples["act_energy"][acted]))
+                metrics[f"events.{name}.energy"] = added
+                energy = run.system.words.unit.behind("lagrangian")
+                line = f"{len(acted)} times, and added {added:.9g}{energy} to the energy"
+                summary.append((f"{name} acted", line))
         tables.append(_table(rows, unit))
+    checks = findings.checks
+    if why := ended(state):
+        line, trouble = _end(run, state, why)
+        summary.append(line)
+        checks = (*checks, *trouble)
+        notes += [check.text for check in trouble]
     return replace(
         findings,
         arrays=arrays,
@@ -66,8 +87,30 @@ def with_dense_output(
         metrics=metrics,
         tables=tuple(tables),
         summary=tuple(summary),
+        checks=checks,
         notes=tuple(notes),
     )
+
+
+def _end(
+    run: Integration, state: Trajectory, why: int
+) -> tuple[tuple[str, str], tuple[Check, ...]]:
+    """The line of what ended a run before its last step; and what is wrong with that."""
+    history = state.events
+    assert history is not None  # an event has ended the run
+    name = [*run.settings.events][int(history.ended_by)]
+    t = float(np.max(np.asarray(history.last)))
+    at = f"t = {t:.12g}{run.system.words.unit.behind('t')}"
+    line = "ended", f"by the event {name} at {at}"
+    if why == STOPPED:
+        return line, ()
+    what = {
+        ACCUMULATED: f"the times of the event {name} accumulate at {at} (a Zeno point)",
+        RESTING: f"the event {name} leaves the motion at rest on it at {at}",
+    }[why]
+    text = (f"{what}: what comes after is a contact, which is not built, and the run ends there; "
+            "stop = true or count ends it before")  # fmt: skip
+    return line, (Check(f"event {name}", False, text),)
 
 
 def _touching(samples: Mapping[str, np.ndarray], mine: np.ndarray) -> np.ndarray:

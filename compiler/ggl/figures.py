@@ -63,7 +63,7 @@ def figures(run: Integration, series: Series) -> tuple[Figure, ...]:
 
 def energy_figure(run: Integration, series: Series, time: Axis) -> Figure:
     start = series.energy[0]
-    if run.system.conservative and start:
+    if run.system.conservative and start and not series.acted:
         y = Axis("relative energy error (E − E₀)/|E₀|")
         curve = Curve(series.t, (series.energy - start) / abs(start))
         caption = "Relative error of the energy, which the true motion conserves."

@@ -42,7 +42,7 @@ def integration_findings(run: Integration, state: Trajectory, series: Series) ->
         summary=_summary(run, state, series),
         arrays=_arrays(run, series),
         figures=drawn,
-        checks=_checks(run, state, metrics),
+        checks=_checks(run, state, series, metrics),
         notes=(*_notes(state), *_kink_notes(run, series)),
     )
 
@@ -87,7 +87,9 @@ def _summary(run: Integration, state: Trajectory, series: Series) -> tuple[tuple
     else:
         lines += _places(run, series)
     if system.conservative:
-        lines.append(("energy error", f"{energy_error(state):.2e} relative, largest of all steps"))
+        left = ", without what events added" if series.acted else ""
+        error = f"{energy_error(state):.2e} relative, largest of all steps{left}"
+        lines.append(("energy error", error))
     if system.holonomic:
         error = constraint_error(state)
         lines.append(("constraint error", f"{error:.2e} relative, largest of all steps"))
@@ -158,7 +160,9 @@ def _arrays(run: Integration, series: Series) -> dict[str, Array]:
     return arrays
 
 
-def _checks(run: Integration, state: Trajectory, metrics: Mapping[str, float]) -> tuple[Check, ...]:
+def _checks(
+    run: Integration, state: Trajectory, series: Series, metrics: Mapping[str, float]
+) -> tuple[Check, ...]:
     checks = [
         Check(
             "convergence",
@@ -169,7 +173,8 @@ def _checks(run: Integration, state: Trajectory, metrics: Mapping[str, float]) -
     ]
     if "energy_error_max" in metrics:
         error = metrics["energy_error_max"]
-        text = f"the energy stays within {error:.1e} of its first value"
+        left = ", but for what events added," if series.acted else ""
+        text = f"the energy{left} stays within {error:.1e} of its first value"
         if not error < BLOWN_UP:
             text = f"the run blew up: the energy left its first value by {error:.1e} times that"
         checks.append(Check("energy", error < 1e-2, text))

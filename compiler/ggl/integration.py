@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import equinox as eqx
@@ -22,6 +22,7 @@ from actionrun.compiler.numerics.integrators.time_marching import (
 from actionrun.compiler.program import Report
 from actionrun.compiler.symbolic.lagrangian_system import LagrangianSystem
 
+from .acting_events import STEPS, ActingEvents, counted, ended
 from .dense_output import DenseOutput
 from .diagnosis import Point, cause
 from .settings import Settings
@@ -60,8 +61,8 @@ def _velocities(march: TimeMarcher, x: Trajectory, t, h, theta) -> jax.Array:
 class Integration:
     """The solver of a ggl study (see `program.Solver`): a march from q, p in steps of h.
 
-    `output` is what is looked for between the steps, `step_map` makes the map of a step where the
-    system is quadratic.
+    `output` is what is looked for between the steps, `acting` what is done there, `step_map` makes
+    the map of a step where the system is quadratic.
     """
 
     settings: Settings
@@ -73,6 +74,7 @@ class Integration:
     p: jax.Array
     total: int
     output: DenseOutput | None
+    acting: ActingEvents | None
     step_map: Callable[[], Map] | None
 
     stage = "integrate"
@@ -86,34 +88,44 @@ class Integration:
         return self.march.integrator
 
     def start(self) -> Trajectory:
-        return _started(self.march, self.q, self.p, self.theta)
+        x = _started(self.march, self.q, self.p, self.theta)
+        return x if self.acting is None else self.acting.start(x)
 
     def advance(self, state: Trajectory, done: int, count: int) -> tuple[Trajectory, Report]:
         x = jax.device_put(state)
         if not int(x.step) and self._slow(x):
             x = x._replace(newton=jnp.asarray(True))
         stop, kept, passed = done + count, [], []
-        while int(x.step) < stop:
+        if self.acting is not None:
+            passed.append(self.acting.none(x))
+        while int(x.step) < stop and not ended(x):
             march = replace(self.march, solver="newton") if bool(x.newton) else self.march
             before, at, counts = x, (self.h, self.theta), self._counts(stop)
             x, rows, full = _advance(march, x, *at, *counts, self._capacity, self._map)
             rows = [np.asarray(part)[: int(full)] for part in rows]
             if self.output is not None and int(full):
-                rows, between = self._looked_between(self.output, before, rows, stop)
+                between = self._looked_between(self.output, before, rows)
+                if self.acting is not None:
+                    reach = partial(self._reached, march, before)
+                    cut = march, reach, before, x, rows, between, self.theta
+                    x, rows, between = self.acting.interrupted(*cut)
                 passed.append(between)
+                rows = self._thinned(before, x, rows, stop)
             kept.append(rows)
             status = int(x.status)
             if status == 1 and march.solver == "fixed point":
                 x = x._replace(newton=jnp.asarray(True), status=jnp.asarray(0))
             elif status:
                 return x, Report(diverged=self._diverged(x, TROUBLE[status]))
+        if not kept:
+            return x, Report(metrics=self._progress(x))
         t, q, p, *flux = (np.concatenate(parts) for parts in zip(*kept, strict=True))
         n = self.system.n
         samples = {"t": q[:, n] if self.transformed else t, "q": q[:, :n], "p": p[:, :n]}
         if flux:
             samples["flux"] = flux[0]
-        for key in passed[0] if passed else ():
-            samples[key] = np.concatenate([between[key] for between in passed])
+        for key in {key: None for between in passed for key in between}:
+            samples[key] = np.concatenate([found[key] for found in passed if key in found])
         return x, Report(metrics=self._progress(x), samples=samples)
 
     def _slow(self, x: Trajectory) -> bool:
@@ -137,6 +149,8 @@ class Integration:
         return self.integrator.clock is not None
 
     def _time(self, x: Trajectory) -> float:
+        if x.events is not None and ended(x):
+            return float(np.max(x.events.last))
         return float(x.q[-1]) if self.transformed else float(self.h) * int(x.step)
 
     def _counts(self, stop: int) -> tuple[jax.Array, jax.Array]:
@@ -146,23 +160,35 @@ class Integration:
     @property
     def _capacity(self) -> int:
         if self.output is not None:
-            return self.output.capacity
+            most = self.output.capacity
+            return most if self.acting is None else min(most, STEPS)
         return max(16, min(ROWS, NUMBERS // len(self.q)))
 
     def _looked_between(
-        self, output: DenseOutput, before: Trajectory, rows: list[np.ndarray], stop: int
-    ) -> tuple[list[np.ndarray], dict[str, np.ndarray]]:
-        """Rows of every step thinned to those that are kept, and what lay between the steps."""
-        *rows, V = rows
+        self, output: DenseOutput, before: Trajectory, rows: list[np.ndarray]
+    ) -> dict[str, np.ndarray]:
+        """What lay between steps, of which there is a row each."""
+        V = rows[-1][:, : self.system.n]
         ends = zip(before[:2], rows[1:3], strict=True)
         q, p = (np.concatenate([start[None], part]) for start, part in ends)
-        first = int(before.step)
         newton = self.march.solver == "newton" or bool(before.newton)
-        V = V[:, : self.system.n]
-        between = output.block(first, q, p, V, self.theta, self._capacity, newton)
-        number = first + 1 + np.arange(len(V))
+        found = output.block(int(before.step), q, p, V, self.theta, self._capacity, newton)
+        return found if self.acting is not None else counted(self.settings, found)
+
+    def _thinned(
+        self, before: Trajectory, x: Trajectory, rows: list[np.ndarray], stop: int
+    ) -> list[np.ndarray]:
+        """Of rows of every step those that are kept, without nodal velocities."""
+        number = int(before.step) + 1 + np.arange(len(rows[0]))
         keep = (number % self.quantum == 0) | (number == stop)
-        return [part[keep] for part in rows], between
+        if len(keep) and ended(x):
+            keep[-1] = True
+        return [part[keep] for part in rows[:-1]]
+
+    def _reached(self, march: TimeMarcher, before: Trajectory, step: int) -> Trajectory:
+        """The state at a step on the way from another one."""
+        counts = self._counts(step)
+        return _advance(march, before, self.h, self.theta, *counts, self._capacity, self._map)[0]
 
     def _diverged(self, x: Trajectory, what: str) -> str:
         n, unit = self.system.n, self.system.words.unit.behind("t")

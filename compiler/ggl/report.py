@@ -34,7 +34,7 @@ class IntegrationReport:
         findings = integration_findings(run, state, rows)
         findings = with_charges(run, self.charges, state, rows, samples, findings)
         if run.output is not None:
-            findings = with_dense_output(run, run.output, samples, findings)
+            findings = with_dense_output(run, run.output, state, samples, findings)
         findings = with_step_check(run, rows, findings)
         if self.comparison is None:
             return findings

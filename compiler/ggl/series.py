@@ -17,7 +17,7 @@ from .integration import Integration
 class Series(NamedTuple):
     """The kept rows with the start put first: t (rows,), q, p, v (rows, n), energy (rows,).
 
-    `forces` are those of the constraints, where there are any.
+    `forces` are those of the constraints, where there are any; `acted`: events have set states.
     """
 
     t: np.ndarray
@@ -26,6 +26,7 @@ class Series(NamedTuple):
     v: np.ndarray
     energy: np.ndarray
     forces: Forces | None
+    acted: bool
 
 
 @eqx.filter_jit
@@ -43,4 +44,5 @@ def series(run: Integration, samples: Mapping[str, np.ndarray]) -> Series:
     )
     rows = jnp.asarray(q), jnp.asarray(p), jnp.asarray(t)
     v, energy = map(np.asarray, _states(flat, *rows, run.theta))
-    return Series(t, q, p, v, energy, forces(run.integrator, q, v, t, run.theta))
+    acted = len(samples.get("act", ())) > 0
+    return Series(t, q, p, v, energy, forces(run.integrator, q, v, t, run.theta), acted)

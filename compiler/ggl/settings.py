@@ -42,6 +42,24 @@ class OutputTimes:
 
 
 @dataclass(frozen=True)
+class EventSettings:
+    """An event: the expression `when`, the sign of crossings that count (0: both), the time after
+    which they do, whether it stops the run, how many crossings it acts at or after how many it
+    stops (None: as many as come, the first one), and what it sets: a formula by entry of (q, v)."""
+
+    when: Expression
+    direction: int
+    after: float
+    stop: bool
+    count: int | None
+    set: Mapping[int, Expression]
+
+    @property
+    def acts(self) -> bool:
+        return self.stop or bool(self.set)
+
+
+@dataclass(frozen=True)
 class Settings:
     """`h` is the step, of s where there is a `time_transform` dt = g ds. `exact` are the true
     positions by component, none where they are not known; `methods` those of [compare]."""
@@ -54,7 +72,7 @@ class Settings:
     time_transform: Expression | None
     start: InitialState
     exact: tuple[Expression, ...]
-    events: Mapping[str, Expression]
+    events: Mapping[str, EventSettings]
     output: OutputTimes
     methods: tuple[str, ...]
     work_precision: bool

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from actionrun.spec.expressions.errors import ExpressionFault
 from actionrun.spec.tables.common import VALUE_SCHEMA, Compare, Integrator, Table, attempt
 from actionrun.spec.tables.data import Inputs
+from actionrun.spec.tables.events import Event
 from actionrun.spec.tables.leaves import Expression, Row, Value, reading_of
 from actionrun.spec.tables.per_body import Parameter, each
 from actionrun.spec.tables.start import WholeStart
@@ -70,10 +71,11 @@ class Ggl(Experiment):
     output: Output | None = Field(
         default=None, description="The motion at other times than those of the steps."
     )
-    events: dict[str, Expression] = Field(
+    events: dict[str, Event] = Field(
         default={},
         max_length=100,
-        description="Expressions of q, q' and t by name: when each crosses zero is found.",
+        description="Expressions of q, q' and t by name: when each crosses zero is found; or "
+        "tables that say what is done there.",
     )
     inputs: Inputs | None = Field(
         default=None, description="Known functions of time, from a file; the law may hold them."
@@ -81,6 +83,11 @@ class Ggl(Experiment):
     compare: Compare | None = Field(
         default=None, description="Other integrators on the same problem."
     )
+
+    @property
+    def acting_events(self) -> dict[str, Event]:
+        """The events at which something is done."""
+        return {name: event for name, event in self.events.items() if event.acts}
 
     @property
     def file_tables(self) -> tuple[FileTable, ...]:

@@ -106,6 +106,8 @@ def expression_place(key: Key, tree: Node | None) -> str:
             return "observable"
         case ("start", *_):
             return "start"
+        case ("events", _, "after"):
+            return "value"
         case ("events", *_):
             return "event"
         case ("loss", "terms", *_):

@@ -1,10 +1,12 @@
-"""What a ggl study has to agree on across its tables: times of output within the run."""
+"""What a ggl study has to agree on across its tables: times of output within the run, and what
+events do."""
 
 from __future__ import annotations
 
 import math
 
 from actionrun.spec.kinds.ggl import MOST_TIMES
+from actionrun.spec.tables.events import KEYS, setting_target
 
 from .rule_context import RuleContext
 
@@ -13,7 +15,8 @@ NEAR = 1e-9  # of a step: a time of output may lie beyond the end by so much
 
 
 def check_tables(context: RuleContext) -> None:
-    """Times of output, as many as fit, from 0 to the end."""
+    """Times of output, as many as fit, from 0 to the end; what events do."""
+    _events(context)
     output, integrator = context.raw.get("output"), context.table("integrator")
     if not isinstance(output, dict) or context.broken:
         return
@@ -61,3 +64,33 @@ def _listed(context: RuleContext, end: float, dt: float) -> int:
                 "make integrator.steps larger, or take the time out",
             )  # fmt: skip
     return len(times) if isinstance(times, list) else 0
+
+
+def _events(context: RuleContext) -> None:
+    """What an event sets is a coordinate or a velocity, once; what qualifies it has a meaning."""
+    reading = context.state.reading
+    for name, event in context.table("events").items():
+        if not isinstance(event, dict):
+            continue
+        given = event.get("set")
+        targets: set[tuple[str, int, bool]] = set()
+        for key in given if isinstance(given, dict) else {}:
+            target = setting_target(key, reading.coordinates, reading.vectors)
+            place = ("events", name, "set", key)
+            if target is None:
+                if not (context.state.names.open or context.broken):
+                    context.add_always(place, "event.set", f"{str(key)[:60]} cannot be set",
+                                       f"an event sets {KEYS}")  # fmt: skip
+            elif target in targets:
+                context.add_always(place, "event.set", f"{str(key)[:60]} is set twice",
+                                   "take one of them out")  # fmt: skip
+            else:
+                targets.add(target)
+        if "count" in event and not (event.get("stop") or given):
+            context.add(("events", name, "count"), "event.count",
+                        "count says how often an event acts, and this one does nothing",
+                        'write stop = true, or set = { "q\'" = "-q\'" }')  # fmt: skip
+        after = context.number(("events", name, "after"))
+        if after is not None and after < 0:
+            context.add(("events", name, "after"), "event.after", "a time before the start",
+                        "leave it out, or give a time within the run")  # fmt: skip

@@ -51,6 +51,14 @@ def _in_single(what: str, asked: Callable[[Any], object]) -> Refusal:
     )  # fmt: skip
 
 
+def _acting(where: str, asked: Callable[[Any], object]) -> Refusal:
+    return Refusal(
+        "ggl", lambda s: s.acting_events and asked(s),
+        lambda s: ("events", next(iter(s.acting_events))), f"an event that acts {where} {SOON}",
+        "write its expression alone: the zeros are found",
+    )  # fmt: skip
+
+
 def _no_position(study: Any) -> bool:
     """Whether a network is to see motions of which a coordinate has no column."""
     if study.data is None or study.network.kind == "none":
@@ -141,6 +149,10 @@ TABLE = (
     _in_single("outputs between the steps", lambda s: s.output),
     _in_single("events", lambda s: s.events),
     _in_single("inputs", lambda s: s.inputs),
+    _acting("on many bodies", lambda s: s.system.particles),
+    _acting("on a system with constraints", lambda s: s.system.holonomic),
+    _acting("in a transformed time", lambda s: s.integrator.time_transform),
+    _acting("beside comparisons", lambda s: s.compare),
     Refusal("ggl", lambda s: s.inputs and s.inputs.between == "hold", ("inputs", "between"),
             f"an integration with an input that jumps {SOON}", 'write between = "linear"'),
     Refusal("ggl", lambda s: s.inputs and s.system.particles, ("inputs",),

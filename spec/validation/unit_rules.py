@@ -9,6 +9,7 @@ from actionrun.spec.expressions.errors import ExpressionFault
 from actionrun.spec.expressions.name_resolution import FIXED
 from actionrun.spec.kinds.registry import Kind
 from actionrun.spec.tables.columns import tabular
+from actionrun.spec.tables.events import setting_target
 from actionrun.spec.tables.observables import OBSERVABLES, short_columns
 from actionrun.spec.text.span import Key
 from actionrun.spec.units.quantities import dimension_power, dimension_product
@@ -221,8 +222,17 @@ def check_times(context: UnitContext) -> None:
     for key, leaf in context.values.items():
         if key[0] == "output":
             context.expect(leaf, context.state.units.time, "a time of output")
+        elif key[0] == "events":
+            context.expect(leaf, context.state.units.time, "the time after which an event counts")
+    reading = context.state.reading
     for key, leaf in context.expressions.items():
-        if key[0] == "events" or key[:2] == ("loss", "terms"):
+        if key[0] == "events" and key[2:3] == ("set",):
+            target = setting_target(str(key[3]), reading.coordinates, reading.vectors)
+            if target is not None:
+                name, _, moving = target
+                wanted = OBSERVABLES["velocity" if moving else "q"].dimension(context, name)
+                context.expect(leaf, wanted, f"what {key[3]} is set to")
+        elif key[0] == "events" or key[:2] == ("loss", "terms"):
             context.of(leaf)
 
 

@@ -66,7 +66,7 @@ def run(text, r, h, steps, more="", chunk=None):
         assert report.diverged is None
         rows.append(report.samples)
         done += count
-    samples = {key: np.concatenate([row[key] for row in rows]) for key in rows[0]}
+    samples = {k: np.concatenate([r[k] for r in rows if k in r]) for k in rows[0]}
     return program.findings(state, samples, lambda *_: None)
 
 

@@ -87,6 +87,20 @@ class Monitor(NamedTuple):
     iterations: jax.Array
     iterations_most: jax.Array
     violation: jax.Array  # (2, m): |phi| and its scale of each holonomic constraint
+    energy_jump: jax.Array  # what events have added; it is in `energy_start`, `_low` and `_high`
+
+
+class EventHistory(NamedTuple):
+    """Of each of m events: crossings that counted (m,), the time of the last action there (m,), the
+    sign by which the event left zero after it (m,) and its slope before (m,); and why and by which
+    event the run ended: 0 while it goes on."""
+
+    count: jax.Array
+    last: jax.Array
+    leaving: jax.Array
+    fast: jax.Array
+    ended: jax.Array  # 0, or one of the reasons of `acting_events`
+    ended_by: jax.Array
 
 
 class Trajectory(NamedTuple):
@@ -103,6 +117,7 @@ class Trajectory(NamedTuple):
     status: jax.Array  # 0 sound, 1 not converged, 2 not finite
     balance: Balance | None = None  # of charges, where one is kept
     V: jax.Array | None = None  # (n, r + 2) nodal velocities of the last step, where rows hold them
+    events: EventHistory | None = None  # where some act
 
 
 class Tools(NamedTuple):
@@ -117,7 +132,7 @@ class Tools(NamedTuple):
 def energy_scale(m: Monitor) -> float:
     """What errors of the energy are relative to: what was there at the start, max(|E0|, 1e-3 T0,
     1e-3 |E0 - T0|); only from a start without any, 1e-3 of the largest kinetic energy."""
-    energy, kinetic = float(m.energy_start), float(m.kinetic_start)
+    energy, kinetic = float(m.energy_start - m.energy_jump), float(m.kinetic_start)
     scale = max(abs(energy), 1e-3 * kinetic, 1e-3 * abs(energy - kinetic))
     return scale or 1e-3 * float(m.kinetic_high)
 
@@ -161,7 +176,8 @@ class TimeMarcher(eqx.Module):
         energy, kinetic = self.integrator.energies(q, p, t, theta, minv)
         zero, none = jnp.zeros((), q.dtype), jnp.asarray(0)
         violation = self.integrator.violation(q, t, theta)
-        monitor = Monitor(energy, kinetic, energy, energy, kinetic, zero, none, none, violation)
+        monitor = Monitor(energy, kinetic, energy, energy, kinetic, zero, none, none, violation,
+                          jnp.zeros_like(energy))  # fmt: skip
         seed = self.integrator.guess(q, p, t, theta)
         none = jnp.zeros_like(q)
         no, zero = jnp.asarray(False), jnp.asarray(0)
@@ -211,7 +227,7 @@ class TimeMarcher(eqx.Module):
                 x = self._leaps(x, t0, h, theta, tools, prepared.powers, until)
             x = jax.lax.while_loop(
                 lambda x: (x.status == 0) & (x.step < until),
-                lambda x: self._step(x, t0, h, theta, tools),
+                lambda x: self._step(x, t0 + h * x.step, h, theta, tools),
                 x,
             )
             values = (t0 + h * x.step, x.q, x.p)
@@ -268,9 +284,43 @@ class TimeMarcher(eqx.Module):
         return x._replace(q=last[:n], p=last[n:], q_low=low[:n], p_low=low[n:], monitor=monitor,
                           step=x.step + LEAP, balance=balance)  # fmt: skip
 
-    def _step(self, x: Trajectory, t0, h, theta, tools: Tools) -> Trajectory:
-        """One step; where it is in trouble the state stays, and says so."""
-        new, change = self._moved(x, t0, h, theta, tools)
+    def part(self, x: Trajectory, t, h, theta) -> Trajectory:
+        """The state after a step of another length h from time t, from a guess of its own; the
+        number of the step stays, and the next one starts afresh as well."""
+        t, h, double = jnp.asarray(t, float), jnp.asarray(h, float), theta
+        theta = jax.tree.map(lambda a: a.astype(x.q.dtype), theta)
+        minv = self.integrator.preconditioner(x.q, x.p, t.astype(x.q.dtype), theta)
+        fresh = x._replace(seed=self.integrator.guess(x.q, x.p, t.astype(x.q.dtype), theta))
+        new = self._step(fresh, t, h, theta, Tools(minv, None, double))
+        seed = self.integrator.guess(new.q, new.p, (t + h).astype(x.q.dtype), theta)
+        return new._replace(step=x.step, seed=seed)
+
+    def jumped(self, x: Trajectory, q, p, t, theta) -> tuple[Trajectory, jax.Array, jax.Array]:
+        """The state moved to q, p (n,) at one time t, what that adds to the energy, and to each
+        charge (m,): neither counts as an error of the steps."""
+        g = self.integrator
+        before, _ = g.energies(x.q, x.p, t, theta)
+        after, kinetic = g.energies(q, p, t, theta)
+        m, added = x.monitor, after - before
+        m = m._replace(
+            energy_start=m.energy_start + added, energy_low=m.energy_low + added,
+            energy_high=m.energy_high + added, energy_jump=m.energy_jump + added,
+            kinetic_high=jnp.maximum(m.kinetic_high, kinetic),
+        )  # fmt: skip
+        balance, jump = x.balance, jnp.zeros((0,), q.dtype)
+        if self.charges is not None and balance is not None:
+            old = self.charges.values(x.q, x.p, t, theta, before)
+            jump = self.charges.values(q, p, t, theta, after) - old
+            size = jnp.maximum(balance.size, self.charges.sizes(q, p, t, theta))
+            balance = balance._replace(start=balance.start + jump, size=size)
+        none = jnp.zeros_like(q)
+        seed = g.guess(q, p, t, theta)
+        new = x._replace(q=q, p=p, q_low=none, p_low=none, seed=seed, monitor=m, balance=balance)
+        return new, added, jump
+
+    def _step(self, x: Trajectory, t, h, theta, tools: Tools) -> Trajectory:
+        """One step from time t; where it is in trouble the state stays, and says so."""
+        new, change = self._moved(x, t, h, theta, tools)
         finite = jnp.all(jnp.isfinite(new.q) & jnp.isfinite(new.p))
         # a fixed point that ran away is no fault of the motion: Newton has its turn
         lost = 1 if self.solver == "fixed point" else 2
@@ -279,9 +329,8 @@ class TimeMarcher(eqx.Module):
         sound = status == 0
         return jax.tree.map(lambda a, b: jax.lax.select(sound, a, b), new, kept)
 
-    def _moved(self, x: Trajectory, t0, h, theta, tools: Tools) -> tuple[Trajectory, jax.Array]:
+    def _moved(self, x: Trajectory, t, h, theta, tools: Tools) -> tuple[Trajectory, jax.Array]:
         """The state after a step, whatever became of it, and the last change of its iteration."""
-        t = t0 + h * x.step
         end = t + h
         t, h = t.astype(x.q.dtype), h.astype(x.q.dtype)
         g, minv, form = self.integrator, tools.minv, None
@@ -322,7 +371,8 @@ class TimeMarcher(eqx.Module):
             balance = self.charges.accumulate(x.balance, flux, q, p, at, theta, energy)
         step, status = x.step + 1, x.status
         kept = self._nodal(V) if self.dense and V is not None else None
-        new = Trajectory(q, p, q_low, p_low, seed, step, monitor, x.newton, status, balance, kept)
+        new = Trajectory(q, p, q_low, p_low, seed, step, monitor, x.newton, status, balance, kept,
+                         x.events)  # fmt: skip
         return new, change
 
     def _watched(self, m: Monitor, q, p, end, theta, tools: Tools, V, iterations) -> Monitor:
