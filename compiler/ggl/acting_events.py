@@ -118,7 +118,7 @@ class ActingEvents:
     ) -> tuple[Trajectory, list[np.ndarray], Between]:  # fmt: skip
         """The steps from `before` to x, given what was found between their rows, up to the end of
         the first one in which an event acts; `reach` gives the state at a step on the way."""
-        h, history = self.output.h, _numpy(before.events)
+        h, history = self.output.h, history_of(before)
         between = self._genuine(between, history, h)
         if np.max(history.last) > h * (int(before.step) - 1):  # an event acted in the step before
             q, p, end = rows[1][0], rows[2][0], h * (int(before.step) + 1)
@@ -129,7 +129,7 @@ class ActingEvents:
         between = counted(self.settings, between)
         first, count = self._first(between, history)
         if first is None:
-            return x._replace(events=_with(x.events, count=count)), rows, between
+            return x._replace(events=_with(history_of(x), count=count)), rows, between
         t = float(between["event_t"][first])
         begin = int(before.step)
         k = min(max(int(t / h), begin), begin + len(rows[0]) - 1)
@@ -168,7 +168,7 @@ class ActingEvents:
             q, p = (np.stack([np.asarray(a), np.asarray(b)]) for a, b in ((x.q, y.q), (x.p, y.p)))
             V = np.asarray(y.V)[None]
             found = rest.block(k, q, p, V, theta, whole, newton)
-            history = _numpy(x.events)
+            history = history_of(x)
             between = self._genuine(found, history, h)
             lost = self._unseen(march, between, q[1], p[1], end, theta, history)
             if lost is not None:
@@ -178,7 +178,10 @@ class ActingEvents:
             first, count = self._first(between, history)
             if first is None:
                 parts.append(between)
-                x, t = y._replace(step=jnp.asarray(k + 1), events=_with(x.events, count=count)), end
+                x, t = (
+                    y._replace(step=jnp.asarray(k + 1), events=_with(history_of(x), count=count)),
+                    end,
+                )
                 break
             t = float(between["event_t"][first])
         if int(x.status):
@@ -199,7 +202,7 @@ class ActingEvents:
 
     def _acted(self, march, x: Trajectory, t: float, between: Between, theta, count):
         """The state after all that acts at t, and samples of it."""
-        history, h = _numpy(x.events), self.output.h
+        history, h = history_of(x), self.output.h
         at = np.abs(between["event_t"] - t) <= self._same(t)
         here = sorted({int(i) for i in between["event"][at]})
         last, leaving, fast = (np.array(x) for x in history[1:4])
@@ -346,11 +349,12 @@ def _joined(parts: list[Between]) -> Between:
     return {name: np.concatenate([p[name] for p in parts if name in p]) for name in names}
 
 
-def _numpy(history: EventHistory | None) -> EventHistory:
-    assert history is not None  # a run of acting events starts with one
-    return EventHistory(*map(np.asarray, history))
+def history_of(x: Trajectory) -> EventHistory:
+    """Of a state; of no events where none act."""
+    none = np.zeros(0)
+    empty = EventHistory(none, none, none, none, np.zeros((), int), np.zeros((), int))
+    return empty if x.events is None else EventHistory(*map(np.asarray, x.events))
 
 
-def _with(history: EventHistory | None, **changes: Any) -> EventHistory:
-    assert history is not None
-    return history._replace(**{name: jnp.asarray(x) for name, x in changes.items()})
+def _with(history: EventHistory, **changes: Any) -> EventHistory:
+    return EventHistory(*map(jnp.asarray, history._replace(**changes)))

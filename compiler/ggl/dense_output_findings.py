@@ -10,7 +10,7 @@ from actionrun.compiler.findings import Array, Check, Findings, Table
 from actionrun.compiler.numerics.integrators.time_marching import Trajectory
 from actionrun.compiler.symbolic.lagrangian_system import LagrangianSystem
 
-from .acting_events import ACCUMULATED, RESTING, STOPPED, ended
+from .acting_events import ACCUMULATED, RESTING, STOPPED, ended, history_of
 from .dense_output import DenseOutput
 from .integration import Integration
 
@@ -96,10 +96,9 @@ def _end(
     run: Integration, state: Trajectory, why: int
 ) -> tuple[tuple[str, str], tuple[Check, ...]]:
     """The line of what ended a run before its last step; and what is wrong with that."""
-    history = state.events
-    assert history is not None  # an event has ended the run
+    history = history_of(state)
     name = [*run.settings.events][int(history.ended_by)]
-    t = float(np.max(np.asarray(history.last)))
+    t = float(np.max(history.last))
     at = f"t = {t:.12g}{run.system.words.unit.behind('t')}"
     line = "ended", f"by the event {name} at {at}"
     if why == STOPPED:
