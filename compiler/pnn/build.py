@@ -20,8 +20,8 @@ from actionrun.spec.kinds.pnn import Pnn
 from .laws import findings as law_findings
 from .laws.baselines import fitted_baselines
 from .laws.search import LawSearch
-from .laws.solved import solved_laws
 from .laws.table import group_layout, law_groups, table_rows
+from .laws.weighed_rows import weighed_laws
 from .maps import findings as map_findings
 from .maps.data import MovingSystem, Sampling, computed_pairs, measured_pairs, moving_system
 from .maps.learned_force import trained_force
@@ -87,9 +87,10 @@ def law_search(study: Pnn, observations: Mapping[str, np.ndarray]) -> ReportedSe
             "write fraction = 0.2 in [test]",
         )  # fmt: skip
     layout, notes = group_layout(problem, groups)
+    rows, sums = (rows, ()) if settings.paper else weighed_laws(rows, groups, layout)
     search = LawSearch(
         settings, groups, rows, layout, partial(fitted_baselines, problem.rivals, groups),
-        (*rows.notes, *notes), () if settings.paper else solved_laws(rows, layout),
+        (*rows.notes, *notes), sums,
     )  # fmt: skip
     _ = search.baselines  # a rival that cannot be fitted is a fault before the search
 

@@ -195,7 +195,7 @@ class Search(Table):
     activations: tuple[Activated, ...] = Field(
         default=("linear", "relu", "tanh", "elu"),
         min_length=1,
-        description="To choose from; of a table those of algebra, exp, log, sin and cos.",
+        description="To choose from; of a table algebra, exp, log, sin, cos, tanh, asin, acos.",
     )
     scores: tuple[Score, ...] | None = Field(
         default=None, description="Complexity of each activation, counted squared: 0, 1, 2, ..."
@@ -222,8 +222,10 @@ TABLE_SEARCH: dict[str, Any] = {  # what a search of a table's laws is where it 
     "layers": (3,),
     "bias": True,
     "activations": (
-        "linear", "product", "square", "inverse", "sqrt", "exp", "log", "sin", "cos",
+        "linear", "product", "square", "inverse", "sqrt", "exp", "log", "sin", "cos", "tanh",
+        "asin", "acos",
     ),
+    "scores": (0, 1, 1, 1, 1, 2, 2, 2, 2, 2, 3, 3),  # of these activations alone
     "weights": (Value("0", Fraction(0)), Value("1", Fraction(1)), "trainable"),
     "population": 40,
     "generations": 6,
@@ -284,6 +286,8 @@ class Pnn(Experiment):
             given = self.search.model_fields_set
             self._asked = not SEARCHED.isdisjoint(given)
             lacking = {k: v for k, v in TABLE_SEARCH.items() if k not in given}
+            if "activations" in given:
+                lacking.pop("scores", None)
             object.__setattr__(self, "search", self.search.model_copy(update=lacking))
         return self
 

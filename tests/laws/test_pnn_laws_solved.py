@@ -7,7 +7,11 @@ from itertools import combinations
 import numpy as np
 import pytest
 import sympy as sp
-from actionrun.compiler.numerics.genomes.term_selection import best_subsets, exact_subset
+from actionrun.compiler.numerics.genomes.term_selection import (
+    best_subsets,
+    best_triples,
+    exact_subset,
+)
 from actionrun.compiler.pnn.build import law_problem
 from actionrun.compiler.pnn.laws.solved import law_on_table, solved_laws
 from actionrun.compiler.pnn.laws.sum_law import LINKS, SumLaw
@@ -51,6 +55,28 @@ def test_best_subsets_are_those_of_brute_force(seed):
         every = sorted(combinations(range(12), size), key=rest)
         assert [one for one in given if len(one) == size] == every[:5]
     assert len(best_subsets(terms, target, 3, 5)[-1]) == 3
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_best_triples_are_those_of_brute_force(seed):
+    """Of those that hold two of the simple terms; terms that are one are left out."""
+    draw = np.random.default_rng([seed, 1])
+    terms = draw.normal(size=(30, 10)) * np.exp(draw.normal(size=10))
+    terms[:, 3] = 2 * terms[:, 1]
+    target = terms[:, [2, 4, 9]] @ [1.0, -2.0, 0.5] + 0.1 * draw.normal(size=30)
+    simple = (0, 1, 2, 3, 4)
+
+    def rest(subset) -> float:
+        columns = terms[:, list(subset)]
+        return float(np.linalg.lstsq(columns, target, rcond=None)[1][0])
+
+    every = [
+        one for one in combinations(range(10), 3)
+        if len({*one} & {*simple}) >= 2 and not {1, 3} <= {*one}
+    ]  # fmt: skip
+    every.sort(key=rest)
+    given = best_triples(terms, target, simple, 5)
+    assert [rest(one) for one in given] == pytest.approx([rest(one) for one in every[:5]])
 
 
 def test_an_exact_subset_is_the_smallest_that_leaves_nothing():
@@ -152,6 +178,48 @@ def test_a_law_that_dimensions_alone_fix(tmp_path):
     best = found(bare(tmp_path, columns, 'outputs = ["E"]')).extra["best"]
     (constant,) = best["constants"].values()
     assert constant["value"] == pytest.approx(0.5) and best["error"] < 1e-12
+
+
+def test_rows_are_weighed_before_terms_are_chosen(tmp_path):
+    """(u + v)/(1 + u v/c^2) with noise of one size in w: divided by u it is not of one size."""
+    draw = np.random.default_rng(11)
+    u, v, c = draw.uniform(1, 5, (3, 200))
+    w = (u + v) / (1 + u * v / c**2)
+    columns = {f"{n} [m/s]": x for n, x in zip("uvc", (u, v, c), strict=True)}
+    columns["w [m/s]"] = w + 0.01 * np.sqrt(np.mean(w**2)) * draw.normal(size=200)
+    findings = found(bare(tmp_path, columns, 'outputs = ["w"]'))
+    best, symbols = findings.extra["best"], sp.symbols("u v c")
+    fresh = draw.uniform(1, 5, (3, 1000))
+    given = sp.lambdify(symbols, sp.sympify(best["sympy"]))(*fresh)
+    right = (fresh[0] + fresh[1]) / (1 + fresh[0] * fresh[1] / fresh[2] ** 2)
+    assert findings.extra["noise"]["kind"] == "target"
+    assert np.std(given - right) < 0.01 * np.std(right), best["text"]
+
+
+@pytest.mark.parametrize(("function", "target"), [
+    (sp.asin, lambda n, b: np.arcsin(n * np.sin(b))),
+    (sp.tanh, lambda n, b: 2 * np.tanh(n * b)),
+])  # fmt: skip
+def test_a_search_that_says_nothing_knows_the_functions_of_physics(tmp_path, function, target):
+    n, b = np.random.default_rng(3).uniform(0.1, 1, (2, 80))
+    columns = {"n": n, "b": b, "y": target(n, b)}
+    one = bare(tmp_path, columns, 'inputs = ["n", "b"]\noutputs = ["y"]')
+    rows, groups, layout, laws = solved(one)
+    law = law_on_table(laws[-1], rows, layout)
+    assert law.errors.mean() < 1e-9, law.law
+    names = sp.symbols(f"c1:{law.law.constants + 1}")
+    assert law.law.formula(groups.inputs, names, law.values)[0].has(function)
+
+
+def test_groups_are_measured_in_what_the_target_is_measured_in(tmp_path):
+    """Ratios of what divides the target have it below, whichever column comes first."""
+    draw = np.random.default_rng(0)
+    columns = {f"{n} [m]": x for n, x in zip("abc", draw.uniform(1, 2, (3, 30)), strict=True)}
+    columns["y [m]"] = columns["a [m]"] * columns["b [m]"]
+    _, groups, _, _ = solved(bare(tmp_path, columns, 'outputs = ["y"]'))
+    (divisor,) = groups.output.free_symbols - {sp.Symbol("y", real=True)}
+    assert any(divisor in sp.fraction(one)[1].free_symbols for one in groups.inputs)
+    assert not any(divisor in sp.fraction(one)[0].free_symbols for one in groups.inputs)
 
 
 def test_noise_alone_is_a_constant(tmp_path):

@@ -84,13 +84,54 @@ def _extended(columns: np.ndarray, aim: np.ndarray, beam: list[Subset], kept: in
     return sorted(gains, key=lambda one: (gains[one], one))[:kept]
 
 
+def best_triples(
+    terms: Float[np.ndarray, "rows terms"],
+    target: Float[np.ndarray, " rows"],
+    simple: Subset,
+    kept: int,
+) -> list[Subset]:
+    """The `kept` subsets of three of the least sums of squares, two of which are among `simple`:
+    all of them are looked through, by the Gram matrix."""
+    columns = unit_columns(terms)
+    aim = target / max(np.linalg.norm(target), 1e-300)
+    along = columns.T @ aim
+    gram = columns[:, list(simple)].T @ columns
+    found: dict[Subset, float] = {}
+    for k, first in enumerate(simple[:-1]):
+        others = simple[k + 1 :]
+        beside = gram[k + 1 :, first]
+        length = 1 - beside**2
+        fine = length > ALIKE
+        if not fine.any():
+            continue
+        others = np.array(others)[fine]
+        root = np.sqrt(length[fine])
+        across = (gram[k + 1 :][fine] - beside[fine, None] * gram[k]) / root[:, None]
+        own = (along[others] - beside[fine] * along[first]) / root
+        left = along - gram[k] * along[first] - across * own[:, None]
+        length = 1 - gram[k] ** 2 - across**2
+        with np.errstate(divide="ignore", invalid="ignore"):
+            gain = np.where(length > ALIKE, left**2 / length, -1.0)
+        gain += (along[first] ** 2 + own**2)[:, None]
+        several = min(kept, gain.size)
+        for place in np.argpartition(-gain.ravel(), several - 1)[:several]:
+            second, third = divmod(int(place), gain.shape[1])
+            if gain[second, third] > 0:
+                one = tuple(sorted({first, int(others[second]), third}))
+                found[one] = float(gain[second, third])
+        if len(found) > 20 * kept:
+            found = dict(sorted(found.items(), key=lambda one: (-one[1], one[0]))[:kept])
+    triples = [one for one in found if len(one) == 3]
+    return sorted(triples, key=lambda one: (-found[one], one))[:kept]
+
+
 def exact_subset(
     terms: Float[np.ndarray, "rows terms"], target: Float[np.ndarray, " rows"]
 ) -> Subset | None:
     """The terms that are left when those that are not needed are taken away, one after the other;
     None where all together leave something, or the rows are too few to tell."""
     rows, count = terms.shape
-    if count * 2 > rows:
+    if count * 5 > rows * 3:
         return None
     columns = unit_columns(terms)
     aim = target / max(np.linalg.norm(target), 1e-300)

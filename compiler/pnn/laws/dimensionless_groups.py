@@ -47,7 +47,8 @@ def buckingham_groups(
     basis = small_basis([[*map(Fraction, vector)] for vector in matrix.nullspace()])
     one, unknown = matrix.gauss_jordan_solve(wanted)
     start = [Fraction(x.subs(dict.fromkeys(unknown, 0))) for x in one]
-    return _smallest(start, basis), basis
+    bottom = _smallest(start, basis)
+    return bottom, [_turned(one, bottom) for one in basis]
 
 
 def small_basis(vectors: Sequence[Sequence[Fraction]]) -> list[Exponents]:
@@ -64,6 +65,13 @@ def small_basis(vectors: Sequence[Sequence[Fraction]]) -> list[Exponents]:
                 if _size(total) < _size(basis[longer]):
                     basis[longer], better = total, True
     return sorted(basis, key=lambda one: (_size(one), [-x for x in one]))
+
+
+def _turned(group: Exponents, bottom: Exponents) -> Exponents:
+    """A group or its inverse, so that what the target is measured in is what the others are
+    measured in, too: for y/x1 groups are x2/x1 and not x1/x2."""
+    repeating = sum(e for e, b in zip(group, bottom, strict=True) if b)
+    return tuple(-e for e in group) if repeating > 0 else group
 
 
 def _smallest(start: Sequence[Fraction], basis: Sequence[Exponents]) -> Exponents:

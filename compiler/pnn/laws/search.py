@@ -11,7 +11,6 @@ from actionrun.compiler.pnn.genome import Layout
 from actionrun.compiler.pnn.settings import SearchSettings
 from actionrun.compiler.program import Evolution, Tell
 from actionrun.compiler.symbolic.printing import text
-from actionrun.compiler.symbolic.vocabulary import symbol
 
 from .baselines import Baseline
 from .canonical_form import LawCanonicalForm
@@ -19,7 +18,7 @@ from .fit import LawFits, LawFitter
 from .seeds import seed_genomes
 from .solved import SolvedLaw, law_on_table
 from .sum_law import SumLaw
-from .table import Groups, TableRows, column_values
+from .table import Groups, TableRows, read_back
 from .table_formula import EXACT
 
 LITTLE = 0.05  # of the output's spread: what a law that is solved for may leave unsearched
@@ -157,10 +156,7 @@ class LawSearch:
     def read_back(self, output: np.ndarray) -> np.ndarray:
         """The target (n,) for an output (n,) of all rows; the output where it cannot be read
         back."""
-        if self.groups.target is None:
-            return output
-        expression = self.groups.in_columns(self.groups.back(symbol("#output")))
-        return column_values(expression, {**self.rows.values, "#output": output})
+        return read_back(self.groups, self.rows.values, output)
 
     def fits(self, genomes: np.ndarray) -> LawFits:
         """Fits and cross-validated errors of genomes (n, genes)."""

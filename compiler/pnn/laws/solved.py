@@ -2,19 +2,21 @@
 quotient of two such sums. Which terms is linear regression; constants follow by Gauss-Newton.
 
 What is not exact has to earn its place by the extended Bayesian information criterion (Chen & Chen,
-Biometrika 95, 759, 2008): out of so many terms some fit any few rows by chance.
+Biometrika 95, 759, 2008): out of so many terms some fit any few rows by chance. A term is named by
+its place in the list, which is in order of simplicity.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from math import comb, log
+from math import log
 
 import numpy as np
 from actionrun.compiler.numerics.genomes.term_selection import (
     Subset,
     best_subsets,
+    best_triples,
     eliminated,
     exact_subset,
 )
@@ -24,8 +26,9 @@ from .sum_law import LINKS, POSITIVE, Link, SumLaw, fit_sum_law
 from .table import TableRows
 from .terms import Term, candidate_terms, power_products, term_values
 
-MOST_ROWS = 2000  # that terms are chosen by
+MOST_ROWS = 1000  # that terms are chosen by
 SIMPLE, BY_RANK = 500, 700  # terms: the simplest, and of the others those of the highest rank
+SIMPLEST = 60  # terms of which two are in every sum of three that is looked through
 QUOTIENT = 150  # terms of a quotient's sums
 MOST_CONSTANTS = 3  # of laws that are not exact
 KEPT = 60  # subsets of a size
@@ -71,25 +74,25 @@ def solved_laws(rows: TableRows, layout: Layout) -> tuple[SumLaw, ...]:
         for law in table.exact_laws(link, *aim, quotients)
         if _is_exact(law, table.cost(law), size)
     ]
-    if exact:
+    if any(law.constants <= FEW for law in exact):  # of more, many mimic a law of few
         return (min(exact, key=lambda law: law.complexity(layout)),)
     judged: list[tuple[float, int, SumLaw]] = []
 
-    def judge(law: SumLaw, terms_looked_at: int) -> None:
+    def judge(law: SumLaw) -> None:
         cost = table.cost(law)
         if np.isfinite(cost):
-            criterion = _criterion(cost, len(y), law, terms_looked_at, size)
-            if _is_exact(law, cost, size):
-                criterion = -np.inf
+            criterion = -np.inf if _is_exact(law, cost, size) else table.criterion(law, cost, size)
             judged.append((criterion, law.complexity(layout), law))
 
     for link, aim in aims.items():
-        for law, terms_looked_at in table.sparse_laws(link, *aim, quotients):
-            judge(law, terms_looked_at)
+        for law in table.sparse_laws(link, *aim, quotients):
+            judge(law)
+    for law in exact:
+        judged.append((-np.inf, law.complexity(layout), law))
     if judged:
         _, _, best = min(judged, key=lambda one: one[0])
         for law in table.beside(best):
-            judge(law, len(terms))
+            judge(law)
     chosen, least = [], np.inf
     for criterion, _, law in sorted(judged, key=lambda one: (one[1], one[0])):
         if criterion < least:
@@ -114,12 +117,13 @@ def _is_exact(law: SumLaw, cost: float, size: float) -> bool:
     return bool(np.sqrt(cost) <= size * (NOTHING if law.constants <= FEW else STRICT))
 
 
-def _criterion(cost: float, rows: int, law: SumLaw, terms: int, size: float) -> float:
-    """The extended Bayesian information criterion; a constant is always among the terms."""
-    chosen = sum(term.cost > 0 for term in (*law.above, *law.below))
-    choices = comb(terms, chosen) * (len(LINKS) if chosen else 1)
-    fit = rows * log(max(cost, (1e-12 * size) ** 2))
-    return fit + law.constants * log(rows) + 2 * log(choices)
+def integer_code(number: int) -> float:
+    """Length of a whole number from 1 in nats, log*(n) + log c (Rissanen, Ann. Stat. 11, 416, 1983,
+    eq. 2.4): a choice out of a list in order of simplicity, of no known end."""
+    length, rest = 1.0526, float(number)
+    while (rest := log(rest)) > 0:
+        length += rest
+    return length
 
 
 class _Table:
@@ -153,11 +157,11 @@ class _Table:
     def exact_laws(self, link, sign, target, weight, quotients: bool):
         """Laws of which nothing is left, as far as linear regression sees."""
         count = self.x.shape[1]
-        first, second = (
-            [Term(p) for p in power_products(count, most, sign=False)] for most in (1, 2)
+        first, second, third = (
+            [Term(p) for p in power_products(count, most, sign=False)] for most in (1, 2, 3)
         )
         weighed = target * weight
-        for family in (first, second, self.terms[: len(self.y) // 3]):
+        for family in (first, second, third, self.terms[: len(self.y) // 3]):
             places = [self.index[t] for t in family if t in self.index]
             subset = exact_subset(self.values[:, places] * weight[:, None], weighed)
             if subset is not None:
@@ -175,7 +179,7 @@ class _Table:
                 break
 
     def sparse_laws(self, link, sign, target, weight, quotients: bool):
-        """The best laws of few terms, with how many terms they were chosen from."""
+        """The best laws of few terms."""
         aim = target * weight
         columns = self.values * weight[:, None]
         places = self._screened(aim, columns)
@@ -184,20 +188,22 @@ class _Table:
             family = [Term(p) for p in power_products(count, degree, sign=either)]
             plain = [self.index[t] for t in family if t in self.index]
             for subset in eliminated(columns[:, plain], aim):
-                yield SumLaw(link, sign, tuple(self.terms[plain[k]] for k in subset)), len(plain)
+                yield SumLaw(link, sign, tuple(self.terms[plain[k]] for k in subset))
         for subset in _first(best_subsets(columns[:, places], aim, MOST_CONSTANTS, KEPT)):
             chosen = tuple(self.terms[places[k]] for k in subset)
-            yield SumLaw(link, sign, chosen), len(self.terms)
+            yield SumLaw(link, sign, chosen)
+        for subset in best_triples(columns, aim, (*range(min(SIMPLEST, len(self.terms))),), FITTED):
+            yield SumLaw(link, sign, tuple(self.terms[k] for k in subset))
         if quotients:
             top = list(range(min(QUOTIENT, len(self.terms))))
             below = [k for k in top if self.terms[k] != Term((0,) * self.x.shape[1])]
             both = np.concatenate([columns[:, top], -target[:, None] * columns[:, below]], axis=1)
-            for subset in _first(best_subsets(both, aim, MOST_CONSTANTS, KEPT)):
+            half = SIMPLEST // 2
+            simple = (*range(half), *range(len(top), min(len(top) + half, both.shape[1])))
+            triples = best_triples(both, aim, simple, FITTED)
+            for subset in (*_first(best_subsets(both, aim, MOST_CONSTANTS, KEPT)), *triples):
                 if any(k >= len(top) for k in subset) and any(k < len(top) for k in subset):
-                    yield (
-                        self._quotient(link, sign, [*top, *below], len(top), subset),
-                        max(len(self.terms), both.shape[1]),
-                    )
+                    yield self._quotient(link, sign, [*top, *below], len(top), subset)
 
     def beside(self, law: SumLaw) -> Iterator[SumLaw]:
         """Sums of each term of a law with the best two others: all pairs are looked through, where
@@ -230,6 +236,14 @@ class _Table:
         above = tuple(self.terms[places[k]] for k in subset if k < top)
         below = tuple(self.terms[places[k]] for k in subset if k >= top)
         return SumLaw(link, sign, above, below)
+
+    def criterion(self, law: SumLaw, cost: float, size: float) -> float:
+        """The Bayesian information criterion, with what it takes to name the link and the terms; a
+        constant is always among them."""
+        rows, fit = len(self.y), max(cost, (1e-12 * size) ** 2)
+        names = [1 + self.index[t] for t in (*law.above, *law.below) if t.cost > 0]
+        chosen = sum(map(integer_code, [*names, 1 + LINKS.index(law.link)] if names else []))
+        return rows * log(fit) + law.constants * log(rows) + 2 * chosen
 
     def cost(self, law: SumLaw) -> float:
         """The mean square that a law leaves after a few steps."""

@@ -39,6 +39,9 @@ LINKS = (
     Link("asin", "asin", np.sin, np.arcsin, lambda u: (1 - u**2) ** -0.5, sp.asin),
     Link("acos", "acos", np.cos, np.arccos, lambda u: -((1 - u**2) ** -0.5), sp.acos),
     Link("log", "log", np.exp, np.log, lambda u: 1 / u, sp.log),
+    Link("tanh", "tanh", np.arctanh, np.tanh, lambda u: 1 / np.cosh(u) ** 2, sp.tanh),
+    Link("tan", "tan", np.arctan, np.tan, lambda u: 1 / np.cos(u) ** 2, sp.tan),
+    Link("sinh", "sinh", np.arcsinh, np.sinh, np.cosh, sp.sinh),
 )  # fmt: skip
 POSITIVE = {"exp", "root", "inverse root", "square"}  # links of numbers of one sign
 

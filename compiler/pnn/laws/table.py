@@ -193,6 +193,15 @@ def column_values(expression: sp.Expr, values: Mapping[str, np.ndarray]) -> np.n
     return np.broadcast_to(np.asarray(value, dtype=float), (count,)).copy()
 
 
+def read_back(groups: Groups, values: Mapping[str, np.ndarray], output: np.ndarray) -> np.ndarray:
+    """The target (n,) for an output (n,) of the rows with these columns; the output where it cannot
+    be read back."""
+    if groups.target is None:
+        return output
+    expression = groups.in_columns(groups.back(symbol("#output")))
+    return column_values(expression, {**values, "#output": output})
+
+
 def table_rows(
     problem: LawProblem, groups: Groups, observations: Mapping[str, np.ndarray]
 ) -> TableRows:

@@ -17,7 +17,7 @@ import sympy as sp
 
 MOST_POWERS = 300
 MOST_BASES = 40
-MOST_TERMS = 7000
+MOST_TERMS = 11_000
 Exponents = tuple[int | Fraction, ...]  # whole or half
 
 FUNCTIONS = {  # of one number: the activation that a study has to allow, values, symbols
@@ -30,6 +30,11 @@ FUNCTIONS = {  # of one number: the activation that a study has to allow, values
     "sin squared": ("sin", lambda u: np.sin(u) ** 2, lambda u: sp.sin(u) ** 2),
     "cos squared": ("cos", lambda u: np.cos(u) ** 2, lambda u: sp.cos(u) ** 2),
     "tanh": ("tanh", np.tanh, sp.tanh),
+    "tan": ("tan", np.tan, sp.tan),
+    "asin": ("asin", np.arcsin, sp.asin),
+    "acos": ("acos", np.arccos, sp.acos),
+    "sinh": ("sinh", np.sinh, sp.sinh),
+    "cosh": ("cosh", np.cosh, sp.cosh),
     "square": ("square", np.square, lambda u: u**2),
     "inverse": ("inverse", lambda u: 1 / u, lambda u: 1 / u),
     "inverse square": ("inverse", lambda u: 1 / u**2, lambda u: 1 / u**2),
