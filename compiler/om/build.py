@@ -28,8 +28,10 @@ from .minimization import PathMinimization
 from .path_problem import PathProblem, path_problem
 from .settings import ReferenceSettings, Settings, SystemSettings, ThermalSettings
 from .structures import GivenStructure, given_ends, held_bodies
+from .thermal.channels import channels
 from .thermal.findings import LangevinReport
 from .thermal.minimization import LangevinPaths
+from .thermal.minimum_action import MinimumActionPaths, minimum_action_channels
 from .thermal.problem import LangevinProblem, langevin_problem
 
 SWITCH = 0.9  # of the cut-off: where the smooth cut-off begins, if the study does not say
@@ -39,8 +41,11 @@ def build(study: Om, observations: Mapping[str, np.ndarray] | None = None) -> Pr
     """The program of an om study; `observations` are the structures of [ends], where it names
     files. Raises Faults."""
     if study.path.dynamics != "newton":
-        thermal = LangevinPaths(langevin_problem_of(study))
-        return Reported(thermal, LangevinReport(thermal))
+        thermal = langevin_problem_of(study)
+        if thermal.free:
+            made = LangevinReport(thermal, minimum_action_channels)
+            return Reported(MinimumActionPaths(thermal), made)
+        return Reported(LangevinPaths(thermal), LangevinReport(thermal, channels))
     order = None if observations is None else observations.get("start_species")
     problem = path_problem_of(study, None if order is None else tuple(map(str, order)))
     settings = problem.settings

@@ -217,8 +217,6 @@ TABLE = (
             'write dynamics = "overdamped" in [path], with friction and a temperature'),
     Refusal("om", lambda s: s.path.dynamics == "langevin", ("path", "dynamics"),
             f"Langevin dynamics with inertia {SOON}", 'write dynamics = "overdamped"'),
-    Refusal("om", lambda s: _thermal(s) and s.path.duration == "free", ("path", "duration"),
-            f"a free duration {SOON}", "write duration = 5.0"),
     Refusal("om", lambda s: _thermal(s) and s.system.particles, ("path", "dynamics"),
             f"Langevin paths of many bodies {SOON}",
             "name coordinates, and write their potential"),

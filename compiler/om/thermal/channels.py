@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from actionrun.compiler.numerics.paths.path_newton import NewtonState, minimum
 
+from .minimization import State, states
 from .problem import LangevinProblem
 
 SAMPLES = 400  # intervals of the times at which a path is shown
@@ -19,8 +20,27 @@ RESTS = 10.0  # relaxation times from which a path is long
 
 
 @dataclass(frozen=True)
+class CriticalPoint:
+    """A place q (dim,) without drift: how many directions grow there, its V as the study tells
+    energies, and how far the relaxed path is from it."""
+
+    q: np.ndarray
+    growing: int
+    potential: float
+    distance: float
+
+    @property
+    def kind(self) -> str:
+        if self.growing == 0:
+            return "attractor"
+        return "repeller" if self.growing == len(self.q) else f"saddle of index {self.growing}"
+
+
+@dataclass(frozen=True)
 class Channel:
     """A path at times t (K,): q, v (dim, K), V (K,) in the unit that the study tells energies in.
+    Where the duration is free t is the length of the way, v a change along it, and `stops` are the
+    critical points of the drift on it.
 
     `action` is `work` and, by the divergence of the drift, `divergence`; `error` is how far the
     action of a path of more functions of time is from it (None: none was found). `minimum`: no
@@ -36,6 +56,7 @@ class Channel:
     error: float | None
     minimum: bool
     starts: tuple[int, ...]
+    stops: tuple[CriticalPoint, ...] = ()
 
     @property
     def work(self) -> float:
@@ -60,8 +81,9 @@ class Channel:
         return np.concatenate([[0.0], np.cumsum(steps)])
 
 
-def channels(problem: LangevinProblem, each: list[NewtonState]) -> tuple[Channel, ...]:
+def channels(problem: LangevinProblem, state: State) -> tuple[Channel, ...]:
     """The different paths of finished minimisations; minima of the action first, then by action."""
+    each = states(state)
     action, t = problem.action(), np.linspace(0, problem.duration, SAMPLES + 1)
     path, scale = problem.path(t), problem.settings.energy_unit.scale
     kept: list[tuple[Channel, NewtonState]] = []

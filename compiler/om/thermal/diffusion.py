@@ -72,6 +72,16 @@ class ActionDensity(eqx.Module):
         return 2 * self.heat / self.friction**2 * spread
 
 
+class DriftField(eqx.Module):
+    """b = F/gamma."""
+
+    density: ActionDensity
+
+    def __call__(self, q: jax.Array) -> jax.Array:
+        """(dim, ...) at q (dim, ...)."""
+        return self.density.force(q) / self.density.friction
+
+
 @dataclass(frozen=True)
 class Diffusion:
     """Langevin dynamics of a few coordinates: its potential, the force beside it, and numbers."""
@@ -119,6 +129,10 @@ class Diffusion:
         theta, mass = (jnp.asarray(x) for x in ([*self.theta.values()], self.system.mass[:, 0, 0]))
         friction, heat = jnp.asarray(thermal.friction), jnp.asarray(thermal.heat)
         return ActionDensity(laws, theta, mass, friction, heat, self.inertial)
+
+    @property
+    def drift(self) -> DriftField:
+        return DriftField(self.density)
 
     def energy(self, q: np.ndarray) -> np.ndarray:
         """V (points,) at q (dim, points), in base units."""

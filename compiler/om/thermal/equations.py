@@ -26,11 +26,12 @@ def langevin_equations(motion: Diffusion) -> tuple[Equation, ...]:
             Equation("Equation of motion",
                      r"\gamma \dot{x} = F(x) + \sqrt{2 \gamma k_B T}\, \xi(t)",
                      "friction*x' = F + sqrt(2*friction*k_B*T)*noise"),
-            Equation("Onsager-Machlup action",
-                     r"S[x] = \int_0^{t} \left| \dot{x} - \frac{F}{\gamma} \right|^2 + "
-                     r"\frac{2 k_B T}{\gamma^2} \nabla \cdot F \, \mathrm{d}t",
-                     "S = integral over time of |x' - F/friction|^2 + "
-                     "2*k_B*T/friction^2*div(F)"),
+            Equation("Lagrangian of Onsager and Machlup",
+                     r"L = \left| \dot{x} - \frac{F}{\gamma} \right|^2 + "
+                     r"\frac{2 k_B T}{\gamma^2} \nabla \cdot F",
+                     "|x' - F/friction|^2 + 2*k_B*T/friction^2*div(F)"),
+            Equation("Onsager-Machlup action", r"S[x] = \int_0^{t} L \, \mathrm{d}t",
+                     "S = integral over time of L"),
             Equation("Probability", r"P \propto e^{-\gamma S / (4 k_B T)}",
                      "exp(-friction*S/(4*k_B*T))"),
         ]  # fmt: skip
@@ -40,9 +41,11 @@ def langevin_equations(motion: Diffusion) -> tuple[Equation, ...]:
         Equation("Equation of motion",
                  r"m \ddot{x} = F(x) - \gamma \dot{x} + \sqrt{2 \gamma k_B T}\, \xi(t)",
                  "m*x'' = F - friction*x' + sqrt(2*friction*k_B*T)*noise"),
-        Equation("Onsager-Machlup action",
-                 r"S[x] = \int_0^{t} \left| m \ddot{x} + \gamma \dot{x} - F \right|^2 \mathrm{d}t",
-                 "S = integral over time of |m*x'' + friction*x' - F|^2"),
+        Equation("Lagrangian of Onsager and Machlup",
+                 r"L = \left| m \ddot{x} + \gamma \dot{x} - F \right|^2",
+                 "|m*x'' + friction*x' - F|^2"),
+        Equation("Onsager-Machlup action", r"S[x] = \int_0^{t} L \, \mathrm{d}t",
+                 "S = integral over time of L"),
         Equation("Probability", r"P \propto e^{-S / (4 \gamma k_B T)}",
                  "exp(-S/(4*friction*k_B*T))"),
     )  # fmt: skip

@@ -7,6 +7,7 @@ from actionrun.compiler.numerics.paths.basis import BASES
 
 from .channels import FINER
 from .equations import convention, langevin_equations
+from .minimum_action import ITERATIONS, SHAKEN
 from .problem import DENSER, OTHERS, LangevinProblem
 
 
@@ -36,6 +37,12 @@ def _system(problem: LangevinProblem) -> str:
 
 def _path(problem: LangevinProblem) -> str:
     points = problem.settings.path.points
+    if problem.free:
+        return (
+            f"{points} images at equal distances, the duration free: the geometric action, 2 times "
+            "the integral of |phi'| |b| - phi' b, along a cubic spline through them. The path is "
+            "cut at critical points of the drift that it passes, solved for by Newton's method."
+        )
     network = problem.settings.network
     if network is not None:
         layers = "-".join(map(str, network.hidden))
@@ -46,6 +53,14 @@ def _path(problem: LangevinProblem) -> str:
 
 
 def _minimisation(problem: LangevinProblem) -> str:
+    if problem.free:
+        return (
+            "The scheme of Heymann and Vanden-Eijnden (2008), the second derivative implicit; at "
+            f"most {problem.settings.training.epochs} times {ITERATIONS} iterations, and until no "
+            f"image moves. Starts: a straight line, shaken by {SHAKEN:g} of its waves so that a "
+            f"saddle of the action is left, and {OTHERS} with random long waves. The error of the "
+            "action is told by a path of half as many images."
+        )
     steps = (
         "Gauss-Newton with Levenberg's damping" if problem.by_network else
         "Newton's method with Levenberg's damping and the whole Hessian, so that a path at which it"

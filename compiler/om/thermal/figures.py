@@ -41,19 +41,25 @@ def _surface(problem: LangevinProblem, each: tuple[Channel, ...]) -> Figure:
     depth = np.where(np.isfinite(energy), energy, np.inf)
     lines = Curve(x, y, "", "contours", depth=np.clip(depth, None, along.min() + 2 * climb))
     paths = [Curve(one.q[0], one.q[1], _label(n, each)) for n, one in enumerate(each, 1)]
-    ends = Curve(*problem.ends, "ends", "points")
-    panel = Panel(_axis(problem, 0), _axis(problem, 1), (lines, *paths, ends))
+    marks = [Curve(*problem.ends, "ends", "points")]
+    if stops := [one for one in each[0].stops if one.growing]:
+        x, y = np.stack([one.q for one in stops], axis=1)
+        marks.append(Curve(x, y, "saddles", "points"))
+    panel = Panel(_axis(problem, 0), _axis(problem, 1), (lines, *paths, *marks))
     return Figure("surface", "Paths over lines of equal potential energy.", (panel,))
 
 
 def _courses(problem: LangevinProblem, each: tuple[Channel, ...]) -> Figure:
-    time = Axis("time t", problem.motion.words.unit("t"))
+    unit = problem.motion.words.unit("t")
+    time = Axis("length of the way") if problem.free else Axis("time t", unit)
     panels = tuple(
         Panel(time, _axis(problem, k),
               tuple(Curve(one.t, one.q[k], _label(n, each)) for n, one in enumerate(each, 1)))
         for k in range(len(problem.ends))
     )  # fmt: skip
-    return Figure("path", "The paths in time.", panels)
+    return Figure(
+        "path", "The paths along their way." if problem.free else "The paths in time.", panels
+    )
 
 
 def _profile(problem: LangevinProblem, each: tuple[Channel, ...]) -> Figure:

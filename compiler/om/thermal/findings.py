@@ -2,32 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from actionrun.compiler.findings import Array, Check, Findings, Table
 from actionrun.compiler.program import Tell
 
-from .channels import RESTS, Channel, channels, relaxation_time
+from .channels import RESTS, Channel, relaxation_time
 from .equations import convention, langevin_equations
 from .figures import channel_figures
-from .minimization import LangevinPaths, State, states
 from .problem import LangevinProblem
 
+State = Mapping[str, Any]
 EXACT = 1e-6  # of the action: its error that a path may have
 
 
 @dataclass(frozen=True)
 class LangevinReport:
-    """The findings of finished minimisations."""
+    """The findings of finished minimisations, whose states `channels` make paths of."""
 
-    solver: LangevinPaths
+    problem: LangevinProblem
+    channels: Callable[[LangevinProblem, State], tuple[Channel, ...]]
 
     def __call__(self, state: State, samples: Mapping[str, np.ndarray], tell: Tell) -> Findings:
-        problem = self.solver.problem
+        problem = self.problem
         tell("measure", 0, 1, {})
-        each = channels(problem, states(state))
+        each = self.channels(problem, state)
         tell("measure", 1, 1, {})
         best, relaxation = each[0], relaxation_time(problem)
         iterations = int(np.sum(np.asarray(state["iterations"])))
@@ -37,8 +39,8 @@ class LangevinReport:
             summary=_summary(problem, each),
             arrays=_arrays(problem, each),
             figures=channel_figures(problem, each),
-            tables=(_table(problem, each),),
-            checks=_checks(best),
+            tables=(_table(problem, each), *_stops(problem, best)),
+            checks=_checks(problem, best),
             notes=_notes(problem, best, relaxation),
         )  # fmt: skip
 
@@ -58,15 +60,30 @@ def _metrics(
         "end_energy": float(best.potential[-1]),
         "path_length": float(best.length[-1]),
         "end_distance": float(np.linalg.norm(problem.ends[:, 1] - problem.ends[:, 0])),
-        "channels": len(each),
+        "channels": sum(one.minimum for one in each),
         "starts": problem.starts,
         "points": problem.settings.path.points,
         "iterations": iterations,
     }
+    if not thermal.heat and not problem.motion.inertial:
+        metrics["quasipotential"] = best.action / 2
+    if problem.free:
+        metrics["critical_points"] = len(best.stops)
+        metrics["action_of_heights"] = _of_heights(problem, best)
     if relaxation is not None and not problem.free:
         metrics["relaxation_times"] = problem.duration / relaxation
         metrics["rest_force"] = _rest_force(problem, best)
     return {name: x for name, x in metrics.items() if x is not None and np.isfinite(x)}
+
+
+def _of_heights(problem: LangevinProblem, path: Channel) -> float | None:
+    """4/gamma times all that a path climbs, between its ends and the critical points on it: the
+    least action of any path that passes them, where all of the force has a potential."""
+    if not problem.motion.gradient:
+        return None
+    levels = [path.potential[0], *(one.potential for one in path.stops), path.potential[-1]]
+    rises = np.maximum(np.diff(levels), 0).sum() / problem.settings.energy_unit.scale
+    return float(4 * rises / problem.motion.thermal.friction)
 
 
 def _rest_force(problem: LangevinProblem, path: Channel) -> float:
@@ -81,34 +98,39 @@ def _summary(problem: LangevinProblem, each: tuple[Channel, ...]) -> tuple[tuple
     error = "not known" if best.error is None else f"{best.error:.1e}"
     lines = [
         ("action", f"{best.action:.8g}, error {error}"),
-        ("of it", f"squares {best.work:.6g}, divergence {best.divergence:.6g}"),
-    ]
+        *([("of it", f"squares {best.work:.6g}, divergence {best.divergence:.6g}")]
+          if best.divergence else []),
+    ]  # fmt: skip
     if problem.motion.thermal.heat:
         exponent = best.action / problem.motion.spread
         lines.append(("probability", f"exp({-exponent:.6g}) times what all thin tubes share"))
     barrier = best.climb
+    passed = [f"{one.potential:.7g} ({one.kind})" for one in best.stops]
+    lines += [("passes", ", ".join(passed))] if passed else []
     lines += [
         ("climbs", f"{barrier:.6g} {energy}".rstrip()),
-        ("channels", f"{len(each)} from {problem.starts} starts"),
+        ("channels", f"{sum(one.minimum for one in each)} from {problem.starts} starts"),
     ]
     return tuple(lines)
 
 
 def _arrays(problem: LangevinProblem, each: tuple[Channel, ...]) -> dict[str, Array]:
     words, best = problem.motion.words, each[0]
-    arrays = {"t": Array(best.t, ("t",), words.unit("t"), "time")}
+    dim = "image" if problem.free else "t"
+    arrays = {} if problem.free else {"t": Array(best.t, ("t",), words.unit("t"), "time")}
     for k, name in enumerate(problem.motion.system.names):
         of = name.partition("[")[0]
-        arrays[name] = Array(best.q[k], ("t",), words.unit(of), f"position {name}")
-        arrays[f"v_{name}"] = Array(best.v[k], ("t",), words.unit(f"{of}'"), f"{name}'")
-        if len(each) > 1:
+        arrays[name] = Array(best.q[k], (dim,), words.unit(of), f"position {name}")
+        if not problem.free:
+            arrays[f"v_{name}"] = Array(best.v[k], (dim,), words.unit(f"{of}'"), f"{name}'")
+        if len({one.q.shape for one in each}) == 1 < len(each):
             all_of = np.stack([one.q[k] for one in each])
             arrays[f"channels_{name}"] = Array(
-                all_of, ("channel", "t"), words.unit(of), f"position {name} in each channel"
+                all_of, ("channel", dim), words.unit(of), f"position {name} in each channel"
             )
     unit = problem.settings.energy_unit.label
-    arrays["potential_energy"] = Array(best.potential, ("t",), unit, "potential energy")
-    arrays["length"] = Array(best.length, ("t",), "", "length of the way")
+    arrays["potential_energy"] = Array(best.potential, (dim,), unit, "potential energy")
+    arrays["length"] = Array(best.length, (dim,), "", "length of the way")
     return arrays
 
 
@@ -135,20 +157,44 @@ def _table(problem: LangevinProblem, each: tuple[Channel, ...]) -> Table:
     return Table("channels", caption, tuple(header), tuple(rows))
 
 
-def _checks(best: Channel) -> tuple[Check, ...]:
+def _stops(problem: LangevinProblem, path: Channel) -> tuple[Table, ...]:
+    """The critical points on a path of free duration."""
+    if not path.stops:
+        return ()
+    unit, names = problem.settings.energy_unit.label, problem.motion.system.names
+    header = (*names, f"V [{unit}]" if unit else "V", "kind", "distance of the relaxed path")
+    rows = tuple((*map(float, one.q), one.potential, one.kind, one.distance) for one in path.stops)
+    caption = (
+        "Critical points of the drift on the first path, in its order, solved for by Newton's "
+        "method; a path rests there without end."
+    )
+    return (Table("critical_points", caption, header, rows),)
+
+
+def _checks(problem: LangevinProblem, best: Channel) -> tuple[Check, ...]:
     scale = abs(best.work) + abs(best.divergence)
     error = best.error
-    return (
+    more = "twice as many images" if problem.free else "half as many functions of time more"
+    settled = (
+        "the path relaxed until no image moved"
+        if problem.free
+        else "the action has a minimum at the path: its Hessian is positive, its slope nought"
+    )
+    checks = [
         Check("convergence", best.minimum,
-              "the action has a minimum at the path: its Hessian is positive, its slope nought"
-              if best.minimum else
+              settled if best.minimum else
               "no path nearby was found at which the action has a minimum: write more epochs or "
               "points"),
         Check("resolution", error is not None and error <= EXACT * scale,
-              "with half as many functions of time more no minimum was found near the path"
-              if error is None else
-              f"with half as many functions of time more the action changes by {error:.1e}"),
-    )  # fmt: skip
+              f"with {more} no minimum was found near the path"
+              if error is None else f"with {more} the action changes by {error:.1e}"),
+    ]  # fmt: skip
+    if problem.free and (least := _of_heights(problem, best)) is not None:
+        over = best.action - least
+        checks.append(Check("heights", abs(over) <= 1e-5 * max(least, best.action) + (error or 0.0),
+                            "4/friction times what the path climbs between the critical points is "
+                            f"{least:.8g}, and the action {over:+.1e} beside it"))  # fmt: skip
+    return tuple(checks)
 
 
 def _notes(problem: LangevinProblem, best: Channel, relaxation: float | None) -> tuple[str, ...]:
