@@ -128,13 +128,15 @@ def map_model(study: Pnn, observations: Mapping[str, np.ndarray] | None = None) 
     """A map study made ready. Raises Faults."""
     moving, settings = system_of_maps(study), search_settings(study)
     networks = map_networks(network_space(study, moving.problem.words), moving)
+    notes = networks.notes
     if observations is not None:
         again = None
-        pairs = measured_pairs(moving, observations, study.test.fraction)
+        pairs, told = measured_pairs(moving, observations, study.test.fraction)
+        notes = (*notes, *told)
     else:
         again = partial(computed_pairs, moving, sampling(study))
         pairs = again(1)
-    force, notes = None if networks.layout.force is None else moving.force, networks.notes
+    force = None if networks.layout.force is None else moving.force
     learned = study.search.force == "network"
     if learned:
         force, note = trained_force(moving, pairs, study.seed)

@@ -23,6 +23,7 @@ from .unit_context import UnitContext
 MOST_CONSTANTS = 12  # of a rival formula
 FEWEST_ROWS = 8  # of a table to learn from: with less no fold says anything
 FEWEST_PAIRS = 10  # of states of a measured motion
+ROWS_OF_ENDS = 8  # of a motion, that serve for velocities alone where none are measured
 MAP_KEYS = ("energies", "energy_unit", "dt", "points")
 LIKELY = (  # units of what a column of a table usually holds
     "GPa", "g/cm^3", "u", "K", "angstrom", "eV", "s", "angstrom^3", "m/s", "Hz", "N", "m^2", "C",
@@ -275,10 +276,18 @@ def check_samples(context: SampleContext) -> None:
         _check_rows(context, rows.count, sum(rows.complete(names)))
         return
     coordinates = [*study.system.coordinates]
-    state = [*coordinates, *(f"v_{name}" for name in coordinates)]
+    state = [*coordinates, *(f"v_{name}" for name in coordinates if f"v_{name}" in names)]
     if study.data.dt is None or not {"t", *state} <= {*names}:
         return
     count = rows.pairs(state, study.number(study.data.dt))
+    ends = 0 if len(state) == 2 * len(coordinates) else ROWS_OF_ENDS
+    if ends and FEWEST_PAIRS <= count < FEWEST_PAIRS + ends:
+        lacking = next(f"v_{name}" for name in coordinates if f"v_{name}" not in names)
+        context.add(
+            ("data", "columns"), "data.pairs",
+            f"{count} pairs of rows, and velocities that are estimated need {FEWEST_PAIRS + ends}",
+            f'write {lacking} = "COLUMN", or bring longer motions',
+        )  # fmt: skip
     if count < FEWEST_PAIRS:
         context.add(
             ("data", "dt"), "data.pairs",

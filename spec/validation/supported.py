@@ -133,9 +133,9 @@ def _is_table(study: Any) -> bool:
 
 
 def _lacking_state(study: Any) -> list[str]:
-    """The columns that a map's file has to have, and the study does not name."""
-    names, columns = [*study.system.coordinates], study.data.columns or {}
-    return [name for name in (*(f"v_{q}" for q in names), *names) if name not in columns]
+    """The columns that a map's file has to have, and the study does not name: velocities can be
+    estimated."""
+    return [name for name in study.system.coordinates if name not in (study.data.columns or {})]
 
 
 TABLE = (
@@ -296,7 +296,7 @@ TABLE = (
             "a network moves coordinates of one kind: numbers, or vectors of one size",
             "write all coordinates as numbers", "map.width"),
     Refusal("pnn", lambda s: _of_states(s) and _lacking_state(s), ("data", "columns"),
-            lambda s: f"a map needs the whole state: {' and '.join(_lacking_state(s))} is missing",
+            lambda s: f"a map needs all positions: {' and '.join(_lacking_state(s))} is missing",
             lambda s: f'write {_lacking_state(s)[0]} = "COLUMN"', "data.state"),
     Refusal("pnn", lambda s: _is_table(s) and len(s.search.outputs) > 1,
             ("search", "outputs", 1), "a law predicts one quantity", "write a study for each",

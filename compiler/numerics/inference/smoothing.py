@@ -7,14 +7,17 @@ made once, and every motion sampled at these times is smoothed by two products.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
 from jaxtyping import Float
 from scipy.interpolate import BSpline, CubicSpline, make_smoothing_spline
+from scipy.linalg import solveh_banded
 
 LEAST, MOST_DENSE = 5, 400  # samples; above, a banded method takes less
 GRID, FINER = 100, 40  # values of the penalty that are tried, and between the best one's neighbours
+ORDER = 4  # of the differences that a smooth sequence has little of
 DECADES = 2.0  # of the penalty beyond those at which the roughest and the smoothest part change
 
 
@@ -77,3 +80,56 @@ def _penalty(parts: list[tuple[np.ndarray, np.ndarray]]) -> float:
     best, step = exponents[np.argmin(error(10**exponents))], exponents[1] - exponents[0]
     finer = np.linspace(best - step, best + step, FINER)
     return float(10 ** finer[np.argmin(error(10**finer))])
+
+
+def smooth_sequences(
+    several: Sequence[Float[np.ndarray, " samples"]],
+) -> tuple[list[Float[np.ndarray, " samples"]], float]:
+    """Equally spaced samples of one noise, graduated with one penalty on their fourth differences
+    (Whittaker, Proc. Edinburgh Math. Soc. 41, 63, 1923), of least generalized cross-validation; and
+    the deviation of the noise. Samples without noise stay as they are.
+
+    Each sequence has more than four samples. Raises ValueError where none has.
+    """
+    parts, sizes = [], []
+    for x in several:
+        count = min(len(x), MOST_DENSE)
+        if count <= ORDER:
+            continue
+        for first in sorted({0, (len(x) - count) // 2, len(x) - count}):
+            rough, vectors = _fourth_differences(count)
+            z = vectors.T @ x[first : first + count]
+            parts.append((rough[ORDER:], z[ORDER:]))
+            sizes.append(count)
+    if not parts:
+        raise ValueError(f"no sequence has more than {ORDER} samples")
+    penalty = _penalty(parts)
+    left = sum(np.sum((penalty * b / (1 + penalty * b) * z) ** 2) for b, z in parts)
+    freedom = sum(np.sum(penalty * b / (1 + penalty * b)) for b, _ in parts)
+    return [_graduated(x, penalty) for x in several], float(np.sqrt(left / freedom))
+
+
+@lru_cache(maxsize=64)
+def _fourth_differences(count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Eigenvalues (count,) and vectors of the sum of squared fourth differences."""
+    D = np.diff(np.eye(count), ORDER, axis=0)
+    values, vectors = np.linalg.eigh(D.T @ D)
+    return np.maximum(values, 0.0), vectors
+
+
+def _graduated(x: np.ndarray, penalty: float) -> np.ndarray:
+    """x minus what a penalty takes off: (1 + penalty D^T D) z = x, solved by its band."""
+    n = len(x)
+    if n <= ORDER:
+        return x
+    D = np.array([1.0, -4.0, 6.0, -4.0, 1.0])
+    band = np.zeros((ORDER + 1, n))
+    for a in range(ORDER + 1):
+        for b in range(a, ORDER + 1):
+            band[ORDER - (b - a), b : n - ORDER + b] += penalty * D[a] * D[b]
+    # the correction alone is solved for, so that samples without noise keep their digits
+    pull = np.zeros(n)
+    for a in range(ORDER + 1):
+        pull[a : n - ORDER + a] += penalty * D[a] * np.diff(x, ORDER)
+    band[ORDER] += 1
+    return x - solveh_banded(band, pull)
