@@ -23,11 +23,12 @@ from .laws.search import LawSearch
 from .laws.table import group_layout, law_groups, table_rows
 from .laws.weighed_rows import weighed_laws
 from .maps import findings as map_findings
-from .maps.data import MovingSystem, Sampling, computed_pairs, measured_pairs, moving_system
-from .maps.learned_force import trained_force
+from .maps.data import MovingSystem, Sampling, computed_pairs, moving_system
+from .maps.measured import measured_pairs
 from .maps.model import MapModel
 from .maps.networks import map_networks
 from .maps.search import MapSearch
+from .maps.variants import trained_force
 from .maps.warm_up import Precompiler
 from .own_activations import own_activations
 from .settings import LawProblem, NetworkSpace, Quantities, SearchSettings
@@ -138,6 +139,12 @@ def map_model(study: Pnn, observations: Mapping[str, np.ndarray] | None = None) 
         pairs = again(1)
     force = None if networks.layout.force is None else moving.force
     learned = study.search.force == "network"
+    if learned and moving.driven:
+        raise study_error(
+            study, ("search", "force"), "map.force",
+            "a force that is learned beforehand is a function of position, and this one is driven",
+            "write the layer that feels the force, force = 2",
+        )  # fmt: skip
     if learned:
         force, note = trained_force(moving, pairs, study.seed)
         notes = (*notes, note)

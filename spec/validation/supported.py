@@ -127,6 +127,15 @@ def _of_states(study: Any) -> bool:
     return bool(study.system.coordinates) and study.data.file is not None
 
 
+def _is_driven(study: Any) -> bool:
+    """Whether time stands in the law of motions that are to be computed."""
+    system = study.system
+    laws = [one for one in (system.lagrangian, system.nonconservative) if one is not None]
+    return study.data.energies is not None and any(
+        isinstance(node, Name) and node.name == "t" for law in laws for node in walk(law.tree)
+    )
+
+
 def _is_table(study: Any) -> bool:
     """Whether a law is to be found, in a table."""
     return not study.system.coordinates and study.data.energies is None
@@ -298,6 +307,9 @@ TABLE = (
     Refusal("pnn", lambda s: _of_states(s) and _lacking_state(s), ("data", "columns"),
             lambda s: f"a map needs all positions: {' and '.join(_lacking_state(s))} is missing",
             lambda s: f'write {_lacking_state(s)[0]} = "COLUMN"', "data.state"),
+    Refusal("pnn", _is_driven, ("data", "energies"),
+            "a driven motion has no energy of its own: it is not what energies name",
+            "give measured motions in [data] file", "map.force"),
     Refusal("pnn", lambda s: _is_table(s) and len(s.search.outputs) > 1,
             ("search", "outputs", 1), "a law predicts one quantity", "write a study for each",
             "search.outputs"),

@@ -3,14 +3,17 @@
 import numpy as np
 import pytest
 from actionrun.compiler.numerics.inference.smoothing import smooth_sequences
-from actionrun.compiler.pnn.build import map_model
-from actionrun.compiler.pnn.maps.velocities import (
+from actionrun.compiler.numerics.inference.velocities import (
     REACH,
     estimated_velocities,
     runs_of_rows,
 )
+from actionrun.compiler.pnn.build import map_model
+from actionrun.compiler.pnn.maps.evaluation import as_step, map_evaluation
+from actionrun.compiler.pnn.maps.findings import _entry
+from actionrun.compiler.pnn.symbolic_check import check
 from actionrun.spec import Faults
-from map_studies import oscillator
+from map_studies import SYMPLECTIC_EULER, VERLET, genome, oscillator
 
 STEP = 0.08
 POSITIONS = 'file = "motion.csv"\ndt = {dt}\ncolumns = {{ t = "t", trial = "n", q = "q" }}'
@@ -27,7 +30,9 @@ def test_velocities_of_a_clean_motion_are_its_derivatives(rows):
     found = estimated_velocities(q, [np.arange(rows)], STEP)
     assert np.isnan(found.v[:REACH]).all() and np.isnan(found.v[-REACH:]).all()
     inner = slice(REACH, rows - REACH)
-    np.testing.assert_allclose(found.v[inner], v[inner], atol=2e-7)  # (2 omega dt)^8/630, more at ends
+    np.testing.assert_allclose(
+        found.v[inner], v[inner], atol=2e-7
+    )  # (2 omega dt)^8/630, more at ends
     np.testing.assert_allclose(found.q, q, atol=1e-7)
     assert found.noise < 1e-6
 
@@ -93,3 +98,72 @@ def test_a_motion_too_short_for_velocities_is_a_fault():
             map_model(study, {"t": t, "trial": np.zeros(rows), "q": np.cos(t)})
         assert [fault.code for fault in raised.value.faults] == ["data.pairs"]
         assert raised.value.faults[0].line is not None
+
+
+def test_a_driven_motion_moves_with_its_time():
+    """Forces at the time that a free flight has where they are felt; the drive alone in
+    nonconservative is one too. The true motion: position Verlet of small steps."""
+    drives = (
+        'lagrangian = "m*q\'^2/2 - k*q^4/4 + 0.4*cos(1.7*t)*q"',
+        'lagrangian = "m*q\'^2/2 - k*q^4/4"\nnonconservative = "0.4*cos(1.7*t)*q_minus"',
+    )
+    for drive in drives:
+        study = oscillator(
+            system=f'coordinates = ["q"]\n{drive}',
+            data='file = "m.csv"\ndt = 0.1\ncolumns = { t = "t", q = "q", v_q = "v" }',
+        )
+        t, q, v = driven_motion(200, 0.1)
+        found = map_model(study, {"t": t.round(6), "q": q, "v_q": v})
+        assert found.system.driven and not found.system.damped
+        assert found.train.q.shape[1] == 2 and found.spread[0] == pytest.approx(
+            np.diff(q)[: len(found.train)].std(), rel=0.2
+        )
+        row = genome(found, {**VERLET, 1: "dt/2", 17: "dt/2"})
+        fitted = found.fit(row[None], found.data(found.train), found.starts(row[None]), 1e-13)
+        best = _entry(found, row, fitted.weights[0], 13, 0.0, 0.0, 0.0, 0.0)
+        assert best.scheme == "position Verlet" and best.proved(False)
+        assert "F(q + q'*dt/2, t + dt/2)" in best.equations[0].text
+        assert r"F\!\left(q + \frac{\dot{q} \, \Delta t}{2}, t + " in best.equations[0].latex
+        before = genome(found, SYMPLECTIC_EULER)
+        errors = found.error(found.metrics(np.stack([row, before]), np.stack(
+            [fitted.weights[0], fitted.weights[0]]), found.validation))  # fmt: skip
+        assert errors[0] < -130 and errors[1] > errors[0] + 40
+        judged = map_evaluation(found, "map", as_step(found, row, fitted.weights[0]))
+        assert judged.return_error < 1e-9 and judged.path.shape[2] == 1
+
+
+def driven_motion(rows, dt, parts=200):
+    """m = 2, k = 3 of `oscillator`."""
+    q, v, states, h = 1.0, 0.0, [], dt / parts
+    for k in range(rows * parts):
+        if k % parts == 0:
+            states.append((k * h, q, v))
+        q += v * h / 2
+        v += h * (-3 * q**3 + 0.4 * np.cos(1.7 * (k + 0.5) * h)) / 2
+        q += v * h / 2
+    return np.array(states).T
+
+
+@pytest.mark.parametrize(
+    ("system", "code"),
+    [
+        ("lagrangian = \"m*q'^2/2*(1 + t^2) - k*q^2/2\"", "map.force"),
+        ("lagrangian = \"m*q'^2/2 - k*q^2/2\"\nnonconservative = \"-cos(t)*q_plus'*q_minus\"",
+         "map.force"),
+    ],
+)  # fmt: skip
+def test_what_time_may_not_be_in_is_a_fault(system, code):
+    data = 'file = "m.csv"\ndt = 0.1\ncolumns = { t = "t", q = "q" }'
+    study = oscillator(system=f'coordinates = ["q"]\n{system}', data=data)
+    for refuse in (check, lambda one: map_model(one, {})):
+        with pytest.raises(Faults) as raised:
+            refuse(study)
+        assert [fault.code for fault in raised.value.faults] == [code]
+
+
+def test_energies_of_a_driven_motion_are_a_fault_before_it_runs():
+    system = 'coordinates = ["q"]\nlagrangian = "m*q\'^2/2 - k*q^2/2 + cos(t)*q"'
+    with pytest.raises(Faults) as raised:
+        oscillator(system=system)
+    assert [fault.code for fault in raised.value.faults] == ["map.force"]
+    assert raised.value.faults[0].line is not None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import equinox as eqx
@@ -15,11 +15,6 @@ from actionrun.compiler.numerics.integrators.velocity_verlet import VelocityVerl
 from actionrun.compiler.symbolic.lagrangian_system import LagrangianSystem
 from actionrun.compiler.symbolic.lowering import Lowered, lowered
 from actionrun.spec import Expression, Faults
-from actionrun.spec.sampling import rows_later, steps_apart
-
-from .velocities import REACH, estimated_velocities, runs_of_rows
-
-FEWEST_PAIRS = 10
 
 
 @dataclass(frozen=True)
@@ -55,19 +50,34 @@ class MotionPairs:
 
 
 class ForceField(eqx.Module):
-    """F(q) for lists of coordinates: one array (..., width) each, to the same; times `scale`."""
+    """F(q) for lists of coordinates: one array (..., width) each, to the same; times `scale`.
+
+    `driven`: the last component of each is its time, at which its force is; on that none acts.
+    """
 
     force: Lowered
     width: int = eqx.field(static=True)
     scale: jax.Array
+    driven: bool = eqx.field(static=True, default=False)
 
     def __call__(self, arguments):
-        parts = [argument[..., c] for argument in arguments for c in range(self.width)]
+        n = self.width - self.driven
+        parts = [argument[..., c] for argument in arguments for c in range(n)]
         shape = jnp.broadcast_shapes(*(part.shape for part in parts))
-        forces = [jnp.broadcast_to(jnp.asarray(f), shape) for f in self.force(*parts)]
-        n = self.width
-        count = range(len(arguments))
-        return [self.scale * jnp.stack(forces[k * n : (k + 1) * n], axis=-1) for k in count]
+        if not self.driven:
+            return self._stacked(self.force(*parts), range(len(arguments)), shape)
+        several = []
+        for k, argument in enumerate(arguments):
+            time = argument[..., n]
+            whole = self.force(*parts, time)
+            (force,) = self._stacked(whole, [k], jnp.broadcast_shapes(shape, time.shape))
+            several.append(jnp.concatenate([force, jnp.zeros_like(force[..., :1])], axis=-1))
+        return several
+
+    def _stacked(self, whole, coordinates, shape) -> list[jax.Array]:
+        n = self.width - self.driven
+        forces = [jnp.broadcast_to(jnp.asarray(f), shape) for f in whole]
+        return [self.scale * jnp.stack(forces[k * n : (k + 1) * n], axis=-1) for k in coordinates]
 
 
 @dataclass(frozen=True)
@@ -79,8 +89,12 @@ class MovingSystem:
 
     `law`: the formula of its Lagrangian or potential; `names` of the coordinates, the units of a
     length, the time and the energy as the study says them; `width`: components of each coordinate;
-    `count`: coordinates; `mass` (n, n), `force` the
-    F(q) of the Lagrangian, `reference` the motion under all forces.
+    `count`: coordinates; `mass` (n, n), `force` the F(q) of the Lagrangian and of drives, `damped`:
+    whether forces depend on velocities, `reference` the motion under all forces.
+
+    Where forces depend on time each coordinate has it as its last component, which moves with
+    velocity 1 and has the mass of the first: the extended phase space, in which a driven motion is
+    one that is not driven (Struckmeier, J. Phys. A 38, 1257, 2005).
     """
 
     problem: LagrangianSystem
@@ -99,50 +113,77 @@ class MovingSystem:
     reference: VelocityVerlet
     linear_force: np.ndarray | None
     linear_drag: np.ndarray | None
+    damped: bool
+    driven: bool
 
     @property
     def n(self) -> int:
-        return self.problem.n
+        return self.count * self.width
 
     @property
-    def damped(self) -> bool:
-        return self.problem.nonconservative is not None
+    def components(self) -> int:
+        """Components of each coordinate without its time."""
+        return self.width - self.driven
+
+    @property
+    def real(self) -> np.ndarray:
+        """Which of the n components are no times."""
+        return np.arange(self.n).reshape(self.count, self.width)[:, : self.components].ravel()
+
+    def extended(self, x: np.ndarray, last: np.ndarray) -> np.ndarray:
+        """Components (rows, n) out of those without times, and what stands for each time."""
+        if not self.driven:
+            return x
+        parts = x.reshape(len(x), self.count, self.components)
+        times = np.broadcast_to(last[:, None, None], (len(x), self.count, 1))
+        return np.concatenate([parts, times], axis=2).reshape(len(x), self.n)
 
 
 def moving_system(symbolic: LagrangianSystem, law: Expression, dt: float) -> MovingSystem:
     """A system in steps of dt. Raises Faults where its force is not a function of position."""
     words, values = symbolic.words, symbolic.values
     widths = {part.stop - part.start for part in words.slices.values()}
-    moving = {*words.v, words.t}
     forces = [sp.diff(symbolic.lagrangian, q) for q in words.q]
     mass = symbolic.mass
     simple = all(
         sp.expand(p - sp.Add(*(mass[i, j] * words.v[j] for j in range(symbolic.n)))) == 0
         for i, p in enumerate(symbolic.momentum)
     )
-    if any(f.free_symbols & moving for f in forces) or not simple or mass.free_symbols & {*words.q}:
+    fixed = mass.free_symbols & {*words.q, words.t}
+    if any(f.free_symbols & {*words.v} for f in forces) or not simple or fixed:
         raise study_error(
             words, law, "map.force",
             "maps are found for L = T - V with constant masses and V a function of position",
-            "leave velocities and time out of V, and positions out of T",
+            "leave velocities out of V, and positions and time out of T",
         )  # fmt: skip
-    if any(words.t in f.free_symbols for f in symbolic.force):
-        raise study_error(
-            words, law, "map.force", "maps are found for forces that do not depend on time",
-            "leave the time out of the Lagrangian and of nonconservative",
-        )  # fmt: skip
-    put = [f.subs(values) for f in forces]
     pushes = [sp.expand((f - g).subs(values)) for f, g in zip(symbolic.force, forces, strict=True)]
+    still = [push.subs(dict.fromkeys(words.v, 0)) for push in pushes]
+    if any(
+        words.t in (push - drive).free_symbols for push, drive in zip(pushes, still, strict=True)
+    ):
+        raise study_error(
+            words, law, "map.force", "maps are found for drag that does not depend on time",
+            "leave the time out of what depends on velocities in nonconservative",
+        )  # fmt: skip
+    if not any(drive.free_symbols & {*words.q} for drive in still):  # a drive alone is a potential
+        forces = [f + drive for f, drive in zip(forces, still, strict=True)]
+    put = [f.subs(values) for f in forces]
+    driven = any(words.t in f.free_symbols for f in put)
+    damped = any(push != drive for push, drive in zip(pushes, still, strict=True))
     numbers = np.array(mass.subs(values).tolist(), dtype=float)
     inverse = np.linalg.inv(numbers)
     total = lowered([f.subs(values) for f in symbolic.force], [*words.q, *words.v, words.t])
 
-    def acceleration(q, v):
-        zero = jnp.zeros_like(q[0])
-        forces = jnp.stack([f + zero for f in total(*q, *v, zero)])
-        return jnp.tensordot(jnp.asarray(inverse), forces, 1)
+    components, names = widths.pop(), tuple(words.slices)
+    width = components + driven
+    real = np.arange(symbolic.n // components * width).reshape(-1, width)[:, :components].ravel()
 
-    width, names = widths.pop(), tuple(words.slices)
+    def acceleration(q, v):
+        time = q[components] if driven else jnp.zeros_like(q[0])
+        forces = [f + 0 * q[0] for f in total(*(q[k] for k in real), *(v[k] for k in real), time)]
+        pace = jnp.tensordot(jnp.asarray(inverse), jnp.stack(forces), 1)
+        return jnp.zeros_like(q).at[real].set(pace)
+
     potential = -symbolic.lagrangian.subs(dict.fromkeys(words.v, 0)).subs(values)
     return MovingSystem(
         problem=symbolic,
@@ -153,15 +194,28 @@ def moving_system(symbolic: LagrangianSystem, law: Expression, dt: float) -> Mov
         energy_unit=words.unit("lagrangian"),
         dt=dt,
         width=width,
-        count=symbolic.n // width,
-        mass=numbers,
+        count=symbolic.n // components,
+        mass=_with_times(numbers, components) if driven else numbers,
         forces=tuple(forces),
-        force=ForceField(lowered(put, words.q), width, jnp.ones(())),
+        force=ForceField(
+            lowered(put, [*words.q, words.t] if driven else words.q), width, jnp.ones(()), driven
+        ),
         potential=potential,
-        reference=VelocityVerlet(acceleration, symbolic.nonconservative is not None),
+        reference=VelocityVerlet(acceleration, damped),
         linear_force=_matrix(put, words.q) if width == 1 else None,
         linear_drag=_matrix(pushes, words.v) if width == 1 else None,
+        damped=damped,
+        driven=driven,
     )
+
+
+def _with_times(mass: np.ndarray, components: int) -> np.ndarray:
+    """Masses (n, n) of coordinates that have their time as a last component."""
+    count, width = len(mass) // components, components + 1
+    whole = np.zeros((count, width, count, width))
+    whole[:, :components, :, :components] = mass.reshape(count, components, count, components)
+    whole[:, components, :, components] = mass[::components, ::components]
+    return whole.reshape(count * width, count * width)
 
 
 def _matrix(forces: Sequence[sp.Expr], of: Sequence[sp.Symbol]) -> np.ndarray | None:
@@ -189,6 +243,12 @@ class Sampling:
 def computed_pairs(moving: MovingSystem, sampling: Sampling, shrink: int = 1) -> MotionPairs:
     """Pairs dt/shrink apart of motions by energy. Raises Faults."""
     energies, unit = sampling.energies, sampling.unit
+    if moving.driven:
+        raise study_error(
+            moving.problem.words, ("data", "energies"), "map.force",
+            "a driven motion has no energy of its own: it is not what energies name",
+            "give measured motions in [data] file",
+        )  # fmt: skip
     q, lowest = potential_minimum(moving)
     kinetic = np.array([e * unit - lowest for part in energies.values() for e in part])
     fault = moving.problem.words.fault
@@ -287,75 +347,3 @@ def potential_minimum(moving: MovingSystem) -> tuple[np.ndarray, float]:
             "give measured motions in [data] file",
         )  # fmt: skip
     return best, lowest
-
-
-def measured_pairs(
-    moving: MovingSystem, observations: Mapping[str, np.ndarray], fraction: float
-) -> tuple[MotionPairs, tuple[str, ...]]:
-    """Pairs of rows dt apart in the user's file, by trial; that share of them is the test. And
-    notes on velocities that the file does not hold. Raises Faults."""
-    t = observations["t"]
-    trial = observations.get("trial", np.zeros(len(t), dtype=int))
-    later = np.array(rows_later(t.tolist(), trial.tolist(), moving.dt), dtype=int)
-    q, v, notes = measured_states(moving, observations, trial)
-    whole = np.all(np.isfinite(np.concatenate([q, v], axis=1)), axis=1)
-    follows = (later >= 0) & whole & whole[later]
-    pairs = []
-    for one in np.unique(trial):
-        k = np.flatnonzero(follows & (trial == one))
-        pairs.append(StatePairs(q[k], v[k], q[later[k]], v[later[k]]))
-    pairs = [part for part in pairs if len(part)]
-    if sum(map(len, pairs)) < FEWEST_PAIRS:
-        raise study_error(
-            moving.problem.words, ("data", "columns"), "data.pairs",
-            f"{sum(map(len, pairs))} pairs of states are left, at least {FEWEST_PAIRS} are needed: "
-            f"{REACH} rows at each end of a motion serve for its velocities alone",
-            "name columns of velocities, or bring longer motions",
-        )  # fmt: skip
-    held = max(1, round(fraction * len(pairs))) if len(pairs) > 1 else 0
-    if held:
-        known, test = tuple(pairs[:-held]), tuple(pairs[-held:])
-    else:
-        cut = int(len(pairs[0]) * (1 - fraction))
-        known, test = (pairs[0][:cut],), (pairs[0][cut:],)
-    train, validation = split(known)
-    return MotionPairs(train, validation, test, {}), notes
-
-
-def measured_states(
-    moving: MovingSystem, observations: Mapping[str, np.ndarray], trial: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
-    """Positions and velocities (rows, n) of a file. Of a coordinate without a column of velocities
-    both are of a smooth curve through its positions, NaN where a run of rows begins or ends."""
-    t, names = observations["t"], [*moving.problem.words.slices]
-    q = np.concatenate([observations[n].reshape(len(t), -1) for n in names], axis=1)
-    v, notes = [], []
-    for k, name in enumerate(names):
-        if (given := observations.get(f"v_{name}")) is not None:
-            v.append(given.reshape(len(t), -1))
-            continue
-        own = slice(k * moving.width, (k + 1) * moving.width)
-        inner = np.diff(t)[(np.diff(trial) == 0) & (np.diff(t) > 0)]
-        count = max(1, round(moving.dt / float(np.median(inner)))) if len(inner) else 1
-        step = moving.dt / count
-        sound = np.all(np.isfinite(q[:, own]), axis=1)
-        follows = steps_apart(t.tolist(), trial.tolist(), step) & sound[1:] & sound[:-1]
-        runs = runs_of_rows(follows)
-        try:
-            parts = [estimated_velocities(x, runs, step) for x in q[:, own].T]
-        except ValueError:
-            raise study_error(
-                moving.problem.words, ("data", "columns"), "data.pairs",
-                f"no motion is long enough for velocities of {name}: {2 * REACH + 2} rows without "
-                "a gap are needed",
-                f'write v_{name} = "COLUMN", or bring longer motions',
-            ) from None  # fmt: skip
-        q[:, own] = np.stack([one.q for one in parts], axis=1)
-        v.append(np.stack([one.v for one in parts], axis=1))
-        noise = max(one.noise for one in parts)
-        notes.append(
-            f"velocities of {name} are estimated from its positions, smoothed by cross-validation: "
-            f"{noise:.2g} {moving.length_unit}".rstrip()
-            + " of noise was taken off"
-        )
-    return q, np.concatenate(v, axis=1), tuple(notes)

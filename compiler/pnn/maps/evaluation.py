@@ -137,14 +137,16 @@ def feedforward_step(model: MapModel, force: ForceFunction | None, draw: int) ->
 def energy_function(
     system: MovingSystem,
 ) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
-    """E(q, v) for arrays (..., n)."""
+    """E(q, v) for arrays (..., n); of a driven motion at the time that is a component."""
     words = system.problem.words
     expression = system.problem.energy.subs(system.problem.values)
-    value = lowered([expression], [*words.q, *words.v])
+    value = lowered([expression], [*words.q, *words.v, words.t])
 
     @jax.jit
     def energy(q, v):
-        parts = [*jnp.moveaxis(q, -1, 0), *jnp.moveaxis(v, -1, 0)]
+        time = q[..., system.components] if system.driven else jnp.zeros(q.shape[:-1])
+        parts = [jnp.moveaxis(x[..., system.real], -1, 0) for x in (q, v)]
+        parts = [*parts[0], *parts[1], time]
         return jnp.broadcast_to(jnp.asarray(value(*parts)[0]), q.shape[:-1])
 
     return lambda q, v: np.asarray(energy(jnp.asarray(q), jnp.asarray(v)))
@@ -162,7 +164,8 @@ def map_evaluation(model: MapModel, name: str, step: StepFunction) -> MapEvaluat
     q, v = (jnp.asarray(x) for x in initial_states(model))
     there = _motion(step, q, v, BACK)  # one program for all that is marched
     back = _motion(step, there[0][-1], -there[1][-1], BACK)
-    path = np.concatenate([np.asarray(there[0]), np.asarray(back[0])[1:]])
+    real = model.system.real
+    path = np.concatenate([np.asarray(there[0]), np.asarray(back[0])[1:]])[..., real]
     far = np.abs(path[-1] - path[0]).max()
     parts = [there]
     while len(parts) < LONG // BACK:
@@ -171,6 +174,7 @@ def map_evaluation(model: MapModel, name: str, step: StepFunction) -> MapEvaluat
     whole = joined((*sets.values(),))
     next_q, next_v = eqx.filter_jit(step)(jnp.asarray(whole.q), jnp.asarray(whole.v))
     missed = [np.asarray(next_q) - whole.next_q, np.asarray(next_v) - whole.next_v]
+    missed = [one[:, real] for one in missed]
     ends = np.cumsum([len(rows) for rows in sets.values()])[:-1]
     errors = {
         label: (float(np.sqrt(np.mean(x**2))), float(np.sqrt(np.mean(y**2))))

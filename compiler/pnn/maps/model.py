@@ -108,8 +108,9 @@ class MapModel:
         """Standard deviations of the increments of positions and of velocities: without this scale
         the fit does not see the change of a position beside the position. 1 where nothing ever
         changes."""
-        rows = self.train
-        q, v = float((rows.next_q - rows.q).std()), float((rows.next_v - rows.v).std())
+        rows, real = self.train, self.system.real
+        q = float((rows.next_q - rows.q)[:, real].std())
+        v = float((rows.next_v - rows.v)[:, real].std())
         return q if q > 0 else 1.0, v if v > 0 else 1.0
 
     @cached_property
@@ -232,9 +233,11 @@ class MapModel:
         return MapMetrics(*(np.concatenate(parts) for parts in zip(*batches, strict=True)))
 
     def _part(self, rows: StatePairs, first: int) -> Rows:
-        """Rows from `first` on, always as many, and what each counts."""
+        """Rows from `first` on, always as many, and what each counts: by components without
+        times, which are exact in the data."""
         place = np.arange(first, first + FITNESS_ROWS)
-        counts = np.where(place < len(rows), 1 / len(rows), 0.0)[:, None]
+        share = self.system.width / self.system.components
+        counts = np.where(place < len(rows), share / len(rows), 0.0)[:, None]
         part = rows[np.minimum(place, len(rows) - 1)]
         before = jnp.asarray(part.q), jnp.asarray(part.v)
         return *before, jnp.asarray(part.next_q), jnp.asarray(part.next_v), jnp.asarray(counts)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import equinox as eqx
 import jax.numpy as jnp
+import sympy as sp
 from actionrun.compiler.errors import study_error
 from actionrun.compiler.pnn.genome import Layout, layout
 from actionrun.compiler.pnn.settings import NetworkSpace
@@ -66,7 +67,7 @@ def _order_of_inputs(inputs: Sequence[Expression], moving: MovingSystem) -> tupl
     for expression in inputs:
         value = words.meaning(expression)
         first = value[0] if isinstance(value, tuple) else value
-        parts.append(state.index(first) // moving.width)
+        parts.append(state.index(first) // moving.components)
     return tuple(parts)
 
 
@@ -76,23 +77,29 @@ def _reader(inputs: Sequence[Expression], moving: MovingSystem) -> tuple[InputRe
     for expression in inputs:
         value = words.meaning(expression)
         several = value if isinstance(value, tuple) else (value,)
-        if len(several) != moving.width:
+        if len(several) != moving.components:
             raise study_error(
                 words, expression, "map.width",
                 f"this input has {len(several)} components, and the coordinates have "
-                f"{moving.width}",
+                f"{moving.components}",
                 "give every input as many components as a coordinate has",
             )  # fmt: skip
         parts += [one.subs(moving.problem.values) for one in several]
         plain.append(several)
-    components = [*words.q, *words.v]
-    state = [
-        tuple(components[k : k + moving.width]) for k in range(0, len(components), moving.width)
-    ]
-    arguments = [*words.q, *words.v]
-    return InputReader(lowered(parts, arguments), moving.width), sorted(map(str, plain)) == sorted(
-        map(str, state)
-    )
+    arguments, each = [*words.q, *words.v], moving.components
+    state = [tuple(arguments[k : k + each]) for k in range(0, len(arguments), each)]
+    whole = sorted(map(str, plain)) == sorted(map(str, state))
+    if moving.driven:
+        if not whole:
+            raise study_error(
+                words, ("search", "inputs"), "map.state",
+                "the inputs of a driven map are its positions and velocities, which bring the time",
+                "write inputs = [\"x\", \"x'\"]",
+            )  # fmt: skip
+        times = {one: sp.Dummy() for one in state}
+        parts = [x for one in plain for x in (*one, times[one])]
+        arguments = [x for one in state for x in (*one, times[one])]
+    return InputReader(lowered(parts, arguments), moving.width), whole
 
 
 def _places(outputs: Sequence[Expression], moving: MovingSystem) -> tuple[int, ...]:
@@ -102,13 +109,13 @@ def _places(outputs: Sequence[Expression], moving: MovingSystem) -> tuple[int, .
     for expression in outputs:
         value = words.meaning(expression)
         first = value[0] if isinstance(value, tuple) else value
-        whole = not isinstance(value, tuple) or len(value) == moving.width
-        if first not in state or state.index(first) % moving.width or not whole:
+        whole = not isinstance(value, tuple) or len(value) == moving.components
+        if first not in state or state.index(first) % moving.components or not whole:
             raise study_error(
                 words, expression, "map.state", "an output of a map is a coordinate or a velocity",
                 "write x(t+dt), x'(t+dt)",
             )  # fmt: skip
-        places.append(state.index(first) // moving.width)
+        places.append(state.index(first) // moving.components)
     if sorted(places) != list(range(2 * moving.count)):
         raise study_error(
             words, ("search", "outputs"), "map.state",

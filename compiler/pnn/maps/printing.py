@@ -81,7 +81,7 @@ class Notation:
 def notations(model: MapModel) -> tuple[Notation, Notation]:
     """The study language's and LaTeX's."""
     names = [*model.system.names]
-    width, words = model.system.width, model.system.problem.words
+    width, words = model.system.components, model.system.problem.words
     k = len(names)
     masses = [model.system.problem.mass[i * width, i * width] for i in range(k)]
     plain = [text(m, words) for m in masses]
@@ -109,8 +109,8 @@ def notations(model: MapModel) -> tuple[Notation, Notation]:
     )  # fmt: skip
 
 
-def linear_sides(spelling: Notation, one: NaturalMatrices) -> list[str]:
-    """Right sides, positions first."""
+def linear_sides(spelling: Notation, one: NaturalMatrices, driven: bool = False) -> list[str]:
+    """Right sides, positions first; `driven`: a force has its time as a last argument."""
     k = len(one.P)
     dt, squared = spelling.dt, spelling.squared
 
@@ -125,6 +125,12 @@ def linear_sides(spelling: Notation, one: NaturalMatrices) -> list[str]:
             terms.append((value, spelling.product(value, top, bottom)))
         return terms
 
+    def time_of(j: int) -> list[str]:
+        """The time of a force, which moves as a position does whose velocity is 1."""
+        parts = ((one.P[j, j], "t"), (one.P[j, k + j], dt))
+        terms = [(value, spelling.product(value, [name], [])) for value, name in parts if value]
+        return [spelling.total(terms)] if driven else []
+
     arguments = [spelling.total(terms_of(one.P[j], False)) for j in range(k)]
     sides = []
     for i in range(2 * k):
@@ -133,7 +139,8 @@ def linear_sides(spelling: Notation, one: NaturalMatrices) -> list[str]:
             value = one.B[i, j]
             if value:
                 mass = [] if spelling.mass[j] == "1" else [spelling.mass[j]]
-                top = [spelling.call(spelling.forces[j], arguments), dt if i >= k else squared]
+                force = spelling.call(spelling.forces[j], [*arguments, *time_of(j)])
+                top = [force, dt if i >= k else squared]
                 terms.append((value, spelling.product(value, top, mass)))
         sides.append(spelling.total(terms))
     return sides
@@ -198,8 +205,9 @@ def map_equations(
         if exact and stiffness is not None:
             whole = jacobian(model, one, stiffness)
             one = NaturalMatrices(whole, np.zeros_like(one.B), one.P)
-        texts = [linear_sides(plain, one)[i] for i in places]
-        latexes = [linear_sides(tex, one)[i] for i in places]
+        driven = model.system.driven
+        texts = [linear_sides(plain, one, driven)[i] for i in places]
+        latexes = [linear_sides(tex, one, driven)[i] for i in places]
     kinds = ["velocity" if i >= model.system.count else "position" for i in places]
     several = model.system.count > 1
     names = [f"Map of {kind}" + (f" {plain.state[i]}" if several else "")

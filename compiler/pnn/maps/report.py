@@ -51,8 +51,11 @@ def report(model: MapModel, result: MapResult, history: np.ndarray) -> Findings:
         "reversible": int(proof is not None and proof.reversible),
         "volume_defect": best.volume,
     }
-    for name, value in (("reversal_error_max", own.return_error * length),
-                        ("energy_shift", own.energy_shift * to_energy)):  # fmt: skip
+    shift = np.nan if model.system.driven else own.energy_shift * to_energy  # it keeps no energy
+    for name, value in (
+        ("reversal_error_max", own.return_error * length),
+        ("energy_shift", shift),
+    ):
         if np.isfinite(value):
             metrics[name] = value
     if variants.force is not None:
@@ -170,7 +173,8 @@ def _summary(model: MapModel, result: MapResult) -> tuple[tuple[str, str], ...]:
         with_unit(own.energy_shift * to_energy, energy),
     )
     lines.append(("return error", f"{back} after {BACK} steps and back"))
-    lines.append(("energy shift", f"{shift} over {LONG} steps"))
+    if not model.system.driven:
+        lines.append(("energy shift", f"{shift} over {LONG} steps"))
     if limit is not None:
         names = model.system.names
         for k, value in enumerate(limit.inverse_mass):

@@ -1,7 +1,8 @@
 """The papers' variants of a map that was found: trained as a chain of steps, and with the force
 learned together with it.
 
-The chain is that of arXiv 2005.11144 (its outputs are the next link's inputs, all links share their
+The papers' force sub-net is a small network trained on the force beforehand, then frozen. The chain
+is that of arXiv 2005.11144 (its outputs are the next link's inputs, all links share their
 weights), the learned force is what Sci. Rep. 11, 12761 (2021) proposes on its p. 6.
 """
 
@@ -14,19 +15,67 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from actionrun.compiler.numerics.genomes.map_network import FittedGenome, MapNetwork
-from actionrun.compiler.numerics.networks.mlp import Feedforward, Layers, Scaling, glorot_layers
+from actionrun.compiler.numerics.networks.mlp import (
+    Feedforward,
+    Layers,
+    Scaling,
+    fit_layers,
+    glorot_layers,
+)
 from jax.flatten_util import ravel_pytree
 from scipy.optimize import least_squares
 
-from .data import StatePairs, joined
+from .data import MotionPairs, MovingSystem, StatePairs, joined
 from .evaluation import MapStep, StepFunction
-from .learned_force import HIDDEN, ForceNetwork
 from .model import MapModel, thinned
 
 LINKS = 10
 WINDOWS = 1000  # starts of chains
 ROWS = 300  # to learn a force from
 MOST = 100  # evaluations of one fit
+FORCE_LAYERS = (10, 10)  # of tanh units
+FORCE_STEPS = 6000
+FORCE_RATE = 5e-3
+
+
+class ForceNetwork(eqx.Module):
+    """A network in place of F(q), for lists of coordinates (..., width)."""
+
+    network: Feedforward
+    width: int = eqx.field(static=True)
+
+    def __call__(self, arguments):
+        out = self.network(jnp.concatenate(jnp.broadcast_arrays(*arguments), axis=-1))
+        w = self.width
+        return [out[..., k * w : (k + 1) * w] for k in range(len(arguments))]
+
+
+def trained_force(moving: MovingSystem, data: MotionPairs, seed: int) -> tuple[ForceNetwork, str]:
+    """The sub-net, 10 and 10 tanh units, and a note on how far it is from the force."""
+    rows = joined(data.train)
+    q = jnp.asarray(rows.q[:: max(1, len(rows) // 8000)])
+    width = moving.width
+    parts = [q[:, k : k + width] for k in range(0, moving.n, width)]
+    wanted = jnp.concatenate(moving.force(parts), axis=-1)
+    key = jax.random.fold_in(jax.random.key(seed), 200)
+    layers, ins, outs = fit_layers(
+        key,
+        q,
+        wanted,
+        FORCE_LAYERS,
+        FORCE_STEPS,
+        rate=FORCE_RATE,
+        active=jnp.tanh,
+        dtype=jnp.float64,
+    )
+    field = ForceNetwork(Feedforward(layers, ins, outs, jnp.tanh), width)
+    wrong = jnp.concatenate(field(parts), axis=-1) - wanted
+    relative = float(np.sqrt(np.mean(np.asarray(wrong) ** 2)) / np.std(np.asarray(wanted)))
+    note = (
+        f"the force is a network of {FORCE_LAYERS[0]} and {FORCE_LAYERS[1]} tanh units, off by "
+        f"{relative:.1e} of the force's spread on its own data"
+    )
+    return field, note
 
 
 class CentralForceNetwork(eqx.Module):
@@ -171,14 +220,14 @@ def _force_networks(
     key = jax.random.fold_in(jax.random.key(model.settings.seed), 300)
 
     def network(inputs: jax.Array, spread: np.ndarray) -> Feedforward:
-        layers = glorot_layers(key, (inputs.shape[1], *HIDDEN, len(spread)), jnp.float64)
+        layers = glorot_layers(key, (inputs.shape[1], *FORCE_LAYERS, len(spread)), jnp.float64)
         ins = Scaling(jnp.mean(inputs, axis=0), jnp.std(inputs, axis=0))
         outs = Scaling(jnp.zeros(len(spread)), jnp.asarray(spread))
         return Feedforward(layers, ins, outs, jnp.tanh)
 
     fields: list[ForceNetwork | CentralForceNetwork]
     fields = [ForceNetwork(network(q, pace.std(axis=0)), model.system.width)]
-    if model.system.width == n > 1:
+    if model.system.width == n > 1 and not model.system.driven:
         length = jnp.linalg.norm(q, axis=1, keepdims=True)
         fields.append(CentralForceNetwork(network(length, pace.std(keepdims=True)[0])))
     return [(field, field.network.layers) for field in fields]

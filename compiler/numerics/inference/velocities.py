@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from actionrun.compiler.numerics.inference.smoothing import smooth_sequences
+from jaxtyping import Float, Int
 
 WEIGHTS = (4 / 5, -1 / 5, 4 / 105, -1 / 280)  # of the neighbours 1, 2, 3, 4 steps away
 REACH = len(WEIGHTS)
@@ -28,7 +29,7 @@ class EstimatedVelocities:
 
 
 def estimated_velocities(
-    q: np.ndarray, runs: Sequence[np.ndarray], step: float
+    q: Float[np.ndarray, " rows"], runs: Sequence[Int[np.ndarray, " run"]], step: float
 ) -> EstimatedVelocities:
     """Of one component (rows,), whose rows of each run are a step apart. Runs of fewer than ten
     rows are left out. Raises ValueError where there is no longer one."""
@@ -44,7 +45,7 @@ def estimated_velocities(
     return EstimatedVelocities(position, v, noise)
 
 
-def runs_of_rows(follows: Sequence[bool]) -> list[np.ndarray]:
+def runs_of_rows(follows: Sequence[bool]) -> list[Int[np.ndarray, " run"]]:
     """Rows in runs, each of which is followed by the next: `follows` (rows - 1,)."""
     breaks = np.flatnonzero(~np.asarray(follows, dtype=bool)) + 1
     return np.split(np.arange(len(follows) + 1), breaks)

@@ -1,0 +1,110 @@
+"""Measured motions: states, and the states dt later, out of the user's file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from actionrun.compiler.errors import study_error
+from actionrun.compiler.numerics.inference.velocities import (
+    REACH,
+    estimated_velocities,
+    runs_of_rows,
+)
+from actionrun.spec.sampling import roundings, rows_later, steps_apart
+
+from .data import MotionPairs, MovingSystem, StatePairs, split
+
+FEWEST_PAIRS = 10
+
+
+def measured_pairs(
+    moving: MovingSystem, observations: Mapping[str, np.ndarray], fraction: float
+) -> tuple[MotionPairs, tuple[str, ...]]:
+    """Pairs of rows dt apart in the user's file, by trial; that share of them is the test. And
+    notes on velocities that the file does not hold. Raises Faults."""
+    t = observations["t"]
+    trial = observations.get("trial", np.zeros(len(t), dtype=int))
+    later = np.array(rows_later(t.tolist(), trial.tolist(), moving.dt), dtype=int)
+    q, v, notes = measured_states(moving, observations, trial)
+    if moving.driven:
+        q = moving.extended(q, on_a_grid(t, trial, moving.dt))
+        v = moving.extended(v, np.ones(len(t)))
+    whole = np.all(np.isfinite(np.concatenate([q, v], axis=1)), axis=1)
+    follows = (later >= 0) & whole & whole[later]
+    pairs = []
+    for one in np.unique(trial):
+        k = np.flatnonzero(follows & (trial == one))
+        pairs.append(StatePairs(q[k], v[k], q[later[k]], v[later[k]]))
+    pairs = [part for part in pairs if len(part)]
+    if sum(map(len, pairs)) < FEWEST_PAIRS:
+        raise study_error(
+            moving.problem.words, ("data", "columns"), "data.pairs",
+            f"{sum(map(len, pairs))} pairs of states are left, at least {FEWEST_PAIRS} are needed: "
+            f"{REACH} rows at each end of a motion serve for its velocities alone",
+            "name columns of velocities, or bring longer motions",
+        )  # fmt: skip
+    held = max(1, round(fraction * len(pairs))) if len(pairs) > 1 else 0
+    if held:
+        known, test = tuple(pairs[:-held]), tuple(pairs[-held:])
+    else:
+        cut = int(len(pairs[0]) * (1 - fraction))
+        known, test = (pairs[0][:cut],), (pairs[0][cut:],)
+    train, validation = split(known)
+    return MotionPairs(train, validation, test, {}), notes
+
+
+def on_a_grid(t: np.ndarray, trial: np.ndarray, dt: float) -> np.ndarray:
+    """Times (rows,) of which those that rounding has moved stand where the grid of their trial has
+    them: a map moves time by dt, and no other."""
+    step, times = dt / file_steps(t, trial, dt), np.array(t, dtype=float)
+    last = np.array(roundings(t.tolist()))
+    for one in np.unique(trial):
+        rows = np.flatnonzero(trial == one)
+        near = t[rows[0]] + np.round((t[rows] - t[rows[0]]) / step) * step
+        slack = last[rows] + last[rows[0]] + 1e-6 * dt
+        times[rows] = np.where(np.abs(near - t[rows]) <= slack, near, t[rows])
+    return times
+
+
+def file_steps(t: np.ndarray, trial: np.ndarray, dt: float) -> int:
+    """How many steps of the file dt is."""
+    inner = np.diff(t)[(np.diff(trial) == 0) & (np.diff(t) > 0)]
+    return max(1, round(dt / float(np.median(inner)))) if len(inner) else 1
+
+
+def measured_states(
+    moving: MovingSystem, observations: Mapping[str, np.ndarray], trial: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
+    """Positions and velocities (rows, n) of a file. Of a coordinate without a column of velocities
+    both are of a smooth curve through its positions, NaN where a run of rows begins or ends."""
+    t, names = observations["t"], [*moving.problem.words.slices]
+    q = np.concatenate([observations[n].reshape(len(t), -1) for n in names], axis=1)
+    v, notes = [], []
+    for k, name in enumerate(names):
+        if (given := observations.get(f"v_{name}")) is not None:
+            v.append(given.reshape(len(t), -1))
+            continue
+        own = slice(k * moving.components, (k + 1) * moving.components)
+        step = moving.dt / file_steps(t, trial, moving.dt)
+        sound = np.all(np.isfinite(q[:, own]), axis=1)
+        follows = steps_apart(t.tolist(), trial.tolist(), step) & sound[1:] & sound[:-1]
+        runs = runs_of_rows(follows)
+        try:
+            parts = [estimated_velocities(x, runs, step) for x in q[:, own].T]
+        except ValueError:
+            raise study_error(
+                moving.problem.words, ("data", "columns"), "data.pairs",
+                f"no motion is long enough for velocities of {name}: {2 * REACH + 2} rows without "
+                "a gap are needed",
+                f'write v_{name} = "COLUMN", or bring longer motions',
+            ) from None  # fmt: skip
+        q[:, own] = np.stack([one.q for one in parts], axis=1)
+        v.append(np.stack([one.v for one in parts], axis=1))
+        noise = max(one.noise for one in parts)
+        notes.append(
+            f"velocities of {name} are estimated from its positions, smoothed by cross-validation: "
+            f"{noise:.2g} {moving.length_unit}".rstrip()
+            + " of noise was taken off"
+        )
+    return q, np.concatenate(v, axis=1), tuple(notes)
