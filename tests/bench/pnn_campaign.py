@@ -1,10 +1,15 @@
 """Searches of maps from many seeds, each the command a user runs: what is found, and how fast.
 
     python tests/bench/pnn_campaign.py [verlet_pnn|damped_pnn] [--seeds 20:40] [--out DIR]
+    python tests/bench/pnn_campaign.py measured [--seeds 0:5] [--only pendulum,kepler] [--out DIR]
+
+`measured`: six motions by SciPy (see `measured_motions`), as CSV files with and without velocities,
+clean and with 0.1 % of noise, each at each seed, which also draws the noise.
 
 Found: the recommended map is within 2e-3 of the scheme in each of its coefficients, in units of dt
-and the mass (see SCHEMES in compiler/pnn_maps_algebra.py), and its structure is proved. Runs that
-are there already are read, not repeated. Seconds are of the clock, of each run from its start.
+and the mass (see SCHEMES in compiler/pnn/maps/structure_proof.py), and its structure is proved.
+Runs that are there already are read, not repeated. Seconds are of the clock, of each run from its
+start.
 """
 
 from __future__ import annotations
@@ -16,17 +21,18 @@ import sys
 from pathlib import Path
 
 from actionrun.spec import load
+from measured_motions import SYSTEMS, written_study
 
 STUDIES = Path(__file__).parents[2] / "studies"
 WANTED = {"verlet_pnn": "position Verlet", "damped_pnn": "damped position Verlet"}
 
 
-def searched(name: str, seed: int, out: Path) -> dict:
+def searched(study: Path, seed: int, out: Path) -> dict:
     """The result.json of one run."""
-    folder = out / f"{name}-{seed}"
+    folder = out / f"{study.stem}-{seed}"
     if not (folder / "result.json").exists():
         command = [sys.executable, "-m", "actionrun.runtime.cli", "run"]
-        command += [str(STUDIES / f"{name}.toml"), "--seed", str(seed), "--out", str(folder)]
+        command += [str(study), "--seed", str(seed), "--out", str(folder)]
         subprocess.run([*command, "--quiet"], check=True)
     return json.loads((folder / "result.json").read_text())
 
@@ -36,12 +42,43 @@ def seeds(text: str) -> range:
     return range(int(first), int(last or int(first) + 1))
 
 
+def measured(chosen: list[str], several: range, out: Path) -> None:
+    """Maps of motions out of files: how many searches found what is there."""
+    header = ("motion", "columns", "noise", "found", "seconds, most", "others")
+    print("".join(f"{word:>15}" for word in header), flush=True)
+    total = 0
+    for name in chosen:
+        for velocities in (True, False):
+            for noise in (0.0, 0.001):
+                good, seconds, others = 0, [], []
+                for seed in several:
+                    study = written_study(out / "data", name, noise, seed, velocities)
+                    result = searched(study, seed, out)
+                    best = result["best"]
+                    structure = best.get("reversible") and best.get("symplectic")
+                    verlet = best["scheme"] == "position Verlet" and structure
+                    found = verlet or "exact map" in str(best["scheme"])
+                    good += bool(found)
+                    seconds.append(result["seconds"])
+                    others += [] if found else [f"{seed}: {best['text']}"]
+                columns = "q, v" if velocities else "q"
+                cells = (name, columns, f"{noise:g}", f"{good} of {len(several)}",
+                         f"{max(seconds):.0f}", "; ".join(others))  # fmt: skip
+                total += good
+                print("".join(f"{cell:>15}" for cell in cells), flush=True)
+    print(f"\nfound {total} of {4 * len(chosen) * len(several)}")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("study", nargs="?", default="verlet_pnn", choices=[*WANTED])
-    parser.add_argument("--seeds", type=seeds, default=range(20, 40))
+    parser.add_argument("study", nargs="?", default="verlet_pnn", choices=[*WANTED, "measured"])
+    parser.add_argument("--seeds", type=seeds)
+    parser.add_argument("--only", default=",".join(SYSTEMS), help="motions, of measured")
     parser.add_argument("--out", type=Path, default=Path("runs/campaign"))
     options = parser.parse_args()
+    if options.study == "measured":
+        return measured(options.only.split(","), options.seeds or range(5), options.out)
+    options.seeds = options.seeds or range(20, 40)
     study = load(STUDIES / f"{options.study}.toml")
     true = {name: study.number(value) for name, value in study.parameters.items()}
     damped = "gamma" in true
@@ -49,7 +86,7 @@ def main() -> None:
     print("".join(f"{word:>12}" for word in header), flush=True)
     found = []
     for seed in options.seeds:
-        result = searched(options.study, seed, options.out)
+        result = searched(STUDIES / f"{options.study}.toml", seed, options.out)
         best, metrics = result["best"], result["metrics"]
         proved = damped or (best.get("reversible") and best.get("symplectic"))
         good = best["scheme"] == WANTED[options.study] and bool(proved)

@@ -9,6 +9,7 @@ from actionrun.spec.kinds.pnn import MapTraining, Samples
 
 from .data import MovingSystem
 from .networks import map_networks
+from .pruning import MOST_WALKED
 
 
 def explain_map(
@@ -49,7 +50,9 @@ def explain_map(
     else:
         rows = f"Pairs of rows {moving.dt:.6g} {moving.time_unit} apart in {data.file}."
     nsga2 = search.method == "nsga2"
-    seeds = "a walk that fixes weights one by one, and all compositions of drift, kick and drift"
+    seeds = "all compositions of drift, kick and drift"
+    if shape.weights <= MOST_WALKED:
+        seeds += ", and walks that fix weights one by one"
     how = (
         f"{'NSGA-II over error, complexity and structure' if nsga2 else 'eaSimple'}"
         f", {search.population} networks, {search.generations} generations"

@@ -1,9 +1,10 @@
 """Seeds of a search: genomes pruned step by step from the dense linear one.
 
-With them come the compositions of a drift, a kick and a drift (`shear_seeds`). Of the others each
-step fixes one weight of each genome of a small beam, in every way that costs less, refits all
-that come out and keeps the best. What is best is asked at several prices of complexity: at a low
-one a step that pays later is lost, at a high one accuracy is. The walk is made several times.
+With them come the compositions of a drift, a kick and a drift (`shear_seeds`), which are all there
+is of networks with more than forty weights. Of the others each step fixes one weight of each genome
+of a small beam, in every way that costs less, refits all that come out and keeps the best. What is
+best is asked at several prices of complexity: at a low one a step that pays later is lost, at a
+high one accuracy is. The walk is made several times.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ BEAM = 3  # genomes kept at each price
 TWINS = 2  # of those, genomes of one complexity and error
 FREE = 8  # weights a genome may have free for all its children to be tried
 CANDIDATES = 60, 300  # fits of one step, with more and with fewer free weights
+MOST_WALKED = 40  # weights: a walk from more fits thousands of networks, each of dozens of weights
 PATIENCE = 3  # steps that are no better at any price
 
 Progress = Callable[[int, int, float], None]
@@ -39,7 +41,7 @@ def pruned_genomes(model: MapModel, say: Progress = lambda *_: None) -> np.ndarr
     if len(shears):
         shears = np.unique(model.canonical_form.canonicalize(shears), axis=0)
         kept.append(model.scored(shears))
-    for descent in range(DESCENTS):
+    for descent in range(DESCENTS if layout.weights <= MOST_WALKED else 0):
         random = np.random.default_rng([model.settings.seed, 9, descent])
         kept += _descent(model, dense, random, narrow=descent % 2 == 0)
         say(descent + 1, DESCENTS, min(float(np.min(k.error + k.complexity)) for k in kept))
@@ -75,7 +77,10 @@ def simplified(model: MapModel, kept: ScoredMaps) -> ScoredMaps:
     best = front_of(kept)
     seen = {tuple(row) for row in best.genomes.tolist()}
     for _ in range(model.layout.weights if len(best.genomes) else 0):
-        simpler = np.concatenate([_simpler(model, genome) for genome in best.genomes])
+        free = np.isnan(model.layout.fixed(best.genomes)).sum(axis=1)
+        few = best.genomes[free <= MOST_WALKED]
+        simpler = [np.zeros((0, model.layout.genes), np.int32), *(_simpler(model, g) for g in few)]
+        simpler = np.concatenate(simpler)
         equals = least_complex(model.canonical_form, best.genomes)
         genomes = np.concatenate([equals, model.canonical_form.canonicalize(simpler)])
         fresh = [row for row in map(tuple, genomes.tolist()) if row not in seen]
