@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -38,17 +39,30 @@ from actionrun.compiler.symbolic.lowering import lowered
 from actionrun.compiler.symbolic.structure import equations_of_motion
 from actionrun.compiler.symbolic.time_transform import transformed, transformed_bodies
 from actionrun.spec import Expression
+from actionrun.spec.expressions.errors import ExpressionFault
 from actionrun.spec.kinds.ggl import Ggl
+from actionrun.spec.tables.analysis import start_entry
 from actionrun.spec.tables.events import setting_target
+from actionrun.spec.tables.leaves import Value
 
 from .acting_events import acting_events
 from .charge_balance import charges, charges_of_bodies
 from .dense_output import dense_output
 from .integration import Integration
 from .report import IntegrationReport
-from .settings import EventSettings, InitialState, OutputTimes, Settings
+from .settings import (
+    AnalysisSettings,
+    Differential,
+    EventSettings,
+    InitialState,
+    OutputTimes,
+    Settings,
+)
 from .stepper import solver, stepper
 from .supported import require_inputs, require_room
+
+FINE = 1e-3  # of a parameter: how far it is moved to see what follows from it
+STENCIL = {-3: -1 / 60, -2: 3 / 20, -1: -3 / 4, 1: 3 / 4, 2: -3 / 20, 3: 1 / 60}
 
 
 def build(
@@ -105,6 +119,7 @@ def settings(study: Ggl, system: LagrangianSystem) -> Settings:
         events=_events(study, system),
         output=_output(study),
         methods=() if compare is None else compare.methods,
+        analysis=_analysis(study, system),
         work_precision=compare is not None and compare.work_precision,
     )
 
@@ -140,6 +155,61 @@ def _events(study: Ggl, system: LagrangianSystem) -> dict[str, EventSettings]:
         after = -np.inf if event.after is None else study.number(event.after)
         events[name] = EventSettings(event.when, sign, after, event.stop, event.count, entries)
     return events
+
+
+def _analysis(study: Ggl, system: LagrangianSystem) -> AnalysisSettings | None:
+    of = study.analysis
+    if of is None or not of.asked():
+        return None
+    by = tuple(_differential(study, system, name) for name in of.sensitivity)
+    return AnalysisSettings(of.lyapunov or 0, of.megno, by, of.monodromy, study.seed)
+
+
+def _differential(study: Ggl, system: LagrangianSystem, name: str) -> Differential:
+    """What changes with a parameter or an entry of the start."""
+    coordinates, n = study.system.coordinates, system.n
+    entry = start_entry(name, coordinates, coordinates.vectors)
+    if name in study.parameters or entry is None:
+        size = float(study.constant(name))
+        step = FINE * (abs(size) or 1.0)
+        rows = [w * _at(study, system, name, size + j * step) for j, w in STENCIL.items()]
+        whole, k = np.sum(rows, axis=0) / step, len(system.values)
+        unit = study.unit(name)
+        return Differential(name, whole[:k], whole[k : k + n], whole[k + n :], size, unit)
+    at = system.words.slices[entry.coordinate].start + entry.component
+    one, still = np.eye(n)[at], np.zeros(n)
+    moved = entry.table == "position"
+    of = _start(study, system)
+    size = (of.q if moved else of.speed)[at]
+    what = {"position": "{}", "velocity": "{}'", "momentum": "pi_{}"}[entry.table]
+    return Differential(name, np.zeros(len(system.values)), one if moved else still,
+                        still if moved else one, float(size),
+                        study.unit(what.format(entry.coordinate)))  # fmt: skip
+
+
+def _at(study: Ggl, system: LagrangianSystem, name: str, x: float) -> np.ndarray:
+    """Constants, positions and speeds of the start where a parameter is x, and what follows from
+    it."""
+    more = {name: x}
+    formulas = {**study.parameters, **study.define}
+    follow = {
+        other: Value(one.text, tree=one.tree)
+        for other, one in formulas.items()
+        if isinstance(one, Value | Expression) and one.tree is not None and other != name
+    }
+    for _ in follow:  # as often as they may stand on each other
+        for other, value in follow.items():
+            with suppress(ExpressionFault):  # of a definition that is no constant
+                more[other] = study.number_given(value, more)
+    theta = [more.get(str(symbol), value) for symbol, value in system.values.items()]
+    speed = study.start.velocity or study.start.momentum
+    q, v = (
+        np.zeros(system.n)
+        if given is None
+        else components(system, given, lambda value: study.number_given(value, more))
+        for given in (study.start.position, speed)
+    )
+    return np.concatenate([theta, q, v])
 
 
 def _output(study: Ggl) -> OutputTimes:

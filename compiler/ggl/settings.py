@@ -60,6 +60,30 @@ class EventSettings:
 
 
 @dataclass(frozen=True)
+class Differential:
+    """What changes with a name, to first order: constants (k,), positions (n,) and the speeds
+    beside them (n,) of the start. `size` is that of its own number, `unit` its unit."""
+
+    name: str
+    theta: np.ndarray
+    q: np.ndarray
+    speed: np.ndarray
+    size: float
+    unit: str
+
+
+@dataclass(frozen=True)
+class AnalysisSettings:
+    """What is asked of a motion beside itself, and a seed."""
+
+    lyapunov: int
+    megno: bool
+    sensitivity: tuple[Differential, ...]
+    monodromy: bool
+    seed: int
+
+
+@dataclass(frozen=True)
 class Settings:
     """`h` is the step, of s where there is a `time_transform` dt = g ds. `exact` are the true
     positions by component, none where they are not known; `methods` those of [compare]."""
@@ -75,4 +99,5 @@ class Settings:
     events: Mapping[str, EventSettings]
     output: OutputTimes
     methods: tuple[str, ...]
+    analysis: AnalysisSettings | None
     work_precision: bool

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 from actionrun.spec.expressions.errors import ExpressionFault
+from actionrun.spec.tables.analysis import Analysis
 from actionrun.spec.tables.common import VALUE_SCHEMA, Compare, Integrator, Table, attempt
 from actionrun.spec.tables.data import Inputs
 from actionrun.spec.tables.events import Event
@@ -76,6 +77,9 @@ class Ggl(Experiment):
         max_length=100,
         description="Expressions of q, q' and t by name: when each crosses zero is found; or "
         "tables that say what is done there.",
+    )
+    analysis: Analysis | None = Field(
+        default=None, description="Derivatives of the motion: exponents, sensitivities."
     )
     inputs: Inputs | None = Field(
         default=None, description="Known functions of time, from a file; the law may hold them."

@@ -6,7 +6,9 @@ from __future__ import annotations
 import math
 
 from actionrun.spec.kinds.ggl import MOST_TIMES
+from actionrun.spec.tables.analysis import start_entry
 from actionrun.spec.tables.events import KEYS, setting_target
+from actionrun.spec.text.span import Key
 
 from .rule_context import RuleContext
 
@@ -17,6 +19,7 @@ NEAR = 1e-9  # of a step: a time of output may lie beyond the end by so much
 def check_tables(context: RuleContext) -> None:
     """Times of output, as many as fit, from 0 to the end; what events do."""
     _events(context)
+    _analysis(context)
     output, integrator = context.raw.get("output"), context.table("integrator")
     if not isinstance(output, dict) or context.broken:
         return
@@ -94,3 +97,40 @@ def _events(context: RuleContext) -> None:
         if after is not None and after < 0:
             context.add(("events", name, "after"), "event.after", "a time before the start",
                         "leave it out, or give a time within the run")  # fmt: skip
+
+
+def _analysis(context: RuleContext) -> None:
+    """No more exponents than directions, and derivatives by what there is."""
+    given, reading = context.table("analysis"), context.state.reading
+    if not given or context.broken or context.state.names.open:
+        return
+    directions, asked = 2 * sum(reading.coordinates.values()), given.get("lyapunov")
+    if type(asked) is int and asked > directions:
+        context.add(("analysis", "lyapunov"), "analysis.lyapunov",
+                    f"{asked} exponents, where states have {directions} directions",
+                    f"write lyapunov = {directions}, or fewer")  # fmt: skip
+    names = given.get("sensitivity")
+    for index, name in enumerate(names if isinstance(names, list) else ()):
+        if isinstance(name, str):
+            _entry(context, ("analysis", "sensitivity", index), name, parameters=True)
+
+
+def _entry(context: RuleContext, key: Key, name: str, parameters: bool) -> None:
+    """A parameter, or an entry of [start] as it is given there."""
+    reading, start = context.state.reading, context.table("start")
+    if parameters and name in context.state.parameters:
+        return
+    entry = start_entry(name, reading.coordinates, reading.vectors)
+    some = next(iter(reading.coordinates), "q")
+    example = f"start.position.{some}" + "[1]" * reading.vectors
+    if entry is None:
+        what = (
+            "neither a parameter nor an entry of [start]" if parameters else "no entry of [start]"
+        )
+        context.add(key, "analysis.name", f"{name[:60]} is {what}", f'write "{example}"')
+    elif entry.table == "momentum" and "momentum" not in start:
+        context.add(key, "analysis.name", "the start is given by velocity, not by momentum",
+                    f'write "{name.replace("momentum", "velocity")[:80]}"')  # fmt: skip
+    elif entry.table == "velocity" and "momentum" in start:
+        context.add(key, "analysis.name", "the start is given by momentum, not by velocity",
+                    f'write "{name.replace("velocity", "momentum")[:80]}"')  # fmt: skip

@@ -17,6 +17,7 @@ from actionrun.spec.text.span import WHOLE, Key
 
 MOST_POINTS = 2000  # of a path: tables of a basis are dense
 MOST_UNKNOWNS = 2500  # of a Langevin path, whose Newton steps have dense matrices
+MOST_ANALYSED = 60  # degrees of freedom whose tangents are followed: their matrices are dense
 SOON = "is not built yet in this version"
 DOUBLE = 'write precision = "double"'
 POSITIONS = 'write given = ["positions"]'
@@ -56,6 +57,14 @@ def _acting(where: str, asked: Callable[[Any], object]) -> Refusal:
         "ggl", lambda s: s.acting_events and asked(s),
         lambda s: ("events", next(iter(s.acting_events))), f"an event that acts {where} {SOON}",
         "write its expression alone: the zeros are found",
+    )  # fmt: skip
+
+
+def _analysed(what: str, asked: Callable[[Any], object]) -> Refusal:
+    return Refusal(
+        "ggl", lambda s: s.analysis and s.analysis.asked() and asked(s),
+        lambda s: ("analysis", next(iter(s.analysis.asked()))),
+        f"an analysis of the motion with {what} {SOON}", "leave [analysis] out",
     )  # fmt: skip
 
 
@@ -162,6 +171,14 @@ TABLE = (
     _acting("on a system with constraints", lambda s: s.system.holonomic),
     _acting("in a transformed time", lambda s: s.integrator.time_transform),
     _acting("beside comparisons", lambda s: s.compare),
+    _analysed("many bodies", lambda s: s.system.particles),
+    _analysed("a system with constraints", lambda s: s.system.holonomic),
+    _analysed("a transformed time", lambda s: s.integrator.time_transform),
+    _analysed("events that act", lambda s: s.acting_events),
+    _analysed("inputs from a file", lambda s: s.inputs),
+    _analysed("single precision", lambda s: s.integrator.precision == "single"),
+    _analysed(f"more than {MOST_ANALYSED} degrees of freedom",
+              lambda s: sum(s.system.coordinates.values()) > MOST_ANALYSED),
     Refusal("ggl", lambda s: s.inputs and s.inputs.between == "hold", ("inputs", "between"),
             f"an integration with an input that jumps {SOON}", 'write between = "linear"'),
     Refusal("ggl", lambda s: s.inputs and s.system.particles, ("inputs",),

@@ -1,0 +1,1 @@
+"""Derivatives of motions along themselves: the variational equations of the discrete motion."""
