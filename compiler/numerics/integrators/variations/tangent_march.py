@@ -69,8 +69,9 @@ def orthonormal(z: Float[Array, "2n k"]) -> tuple[Float[Array, "2n k"], Float[Ar
 
 
 def tangent_step(
-    integrator: GGL, x: TangentState, h, theta: Parameters, of: Directions, newton: bool
-) -> TangentState:
+    integrator: GGL, x: TangentState, h: Float[Array, ""], theta: Parameters, of: Directions,
+    newton: bool,
+) -> TangentState:  # fmt: skip
     """A step of a motion and of its tangents."""
     n, t = len(x.q), h * x.step
     minv = integrator.preconditioner(x.q, x.p, t, theta)
@@ -92,8 +93,8 @@ def tangent_step(
 
 @eqx.filter_jit
 def tangent_march(
-    integrator: GGL, x: TangentState, h, theta: Parameters, of: Directions, stop, newton: bool,
-    scaled: bool,
+    integrator: GGL, x: TangentState, h: Float[Array, ""], theta: Parameters, of: Directions, stop,
+    newton: bool, scaled: bool,
 ) -> TangentState:  # fmt: skip
     """Steps as far as number `stop`. With `scaled` tangents are made orthonormal after each, and
     their growth is added up; of `of` only parameters and length of step count."""
