@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from actionrun.compiler.numerics.inference.measured_expressions import MeasuredExpressions
 from actionrun.compiler.numerics.inference.residual_tests import f_tail
@@ -29,6 +30,7 @@ from actionrun.compiler.symbolic.lagrangian_system import LagrangianSystem
 from actionrun.compiler.symbolic.lowered_system import parameters
 
 from .bounds import Ranges, active_constraints
+from .library.selection import library_law
 from .measured.by_trial import searched_by_trial
 from .measured.goodness_of_fit import CREDIBLE, ChannelFit, channel_fits
 from .measured.noise import SURE, Noise, WhiteFit, correlated, first_noise, updated_noise
@@ -136,6 +138,8 @@ class Fitting:
         (k,)."""
         problem, settings = self.problem, self.problem.settings
         noise = first_noise(self.observed, settings)
+        if settings.sparse and named is None and (law := library_law(problem, tell)) is not None:
+            return self.fit_from(law.x, law.starts, tell, law.choice)
         tell("weak form", 0, 1, {})
         candidates = _starter(problem, noise).candidates(problem.motions)
         if named is not None:
@@ -145,23 +149,50 @@ class Fitting:
         fit, choice = _searched(problem, noise, candidates, tell), None
         if settings.sparse:
             choice = _selected(problem, fit, noise, tell)
-            fit, within = choice.fit, problem.within
-            dropped = {term.name for term in choice.terms if not term.kept}
-            gone = np.array([c.name in dropped for c in problem.symbolic.coefficients])
-            low, high = (np.where(gone, 0.0, end) for end in (within.low, within.high))
-            problem = replace(problem, within=within._replace(low=low, high=high))
-        fit, noise, at = _with_noise(problem, fit, noise, tell)
+            fit, problem = choice.fit, _without(problem, choice)
+        return _finished(problem, fit, noise, choice, tell)
+
+    def fit_from(
+        self, x: np.ndarray, starts: np.ndarray, tell: Tell, choice: TermSelection | None = None
+    ) -> FittedMotion:
+        """The fit from coefficients (k,) and states (2 n, trials) near it, without a search."""
+        problem = self.problem if choice is None else _without(self.problem, choice)
+        noise = first_noise(self.observed, problem.settings)
+        x = np.clip(x, problem.within.low, problem.within.high)[:, None]
+        problem = replace(problem, contracts=problem.can_contract(noise, x))
+        local = starts[problem.free] / problem.local[:, None]
+        at = Unknowns(jnp.asarray(x), jnp.asarray(local[:, None, :, None]))
+        tell("refine", 0, 1, {})
+        fit = problem.shot(problem.shooting(problem.trajectory(noise)), at, noise)
+        tell("refine", 1, 1, {"cost": float(fit.cost[0])})
+        return _finished(problem, fit, noise, choice, tell)
+
+
+def _without(problem: ShootingProblem, choice: TermSelection) -> ShootingProblem:
+    """The problem without the terms that were dropped."""
+    within = problem.within
+    dropped = {term.name for term in choice.terms if not term.kept}
+    gone = np.array([c.name in dropped for c in problem.symbolic.coefficients])
+    low, high = (np.where(gone, 0.0, end) for end in (within.low, within.high))
+    return replace(problem, within=within._replace(low=low, high=high))
+
+
+def _finished(
+    problem: ShootingProblem, fit: BlockFit, noise: Noise, choice: TermSelection | None, tell: Tell
+) -> FittedMotion:
+    """The fit with its own noise, and a step whose error is nothing beside its errors."""
+    fit, noise, at = _with_noise(problem, fit, noise, tell)
+    shift = _step_shift(problem, fit, noise, at)
+    for halving in range(HALVINGS):
+        if not shift > STEP_SHARE:
+            break
+        tell("step", halving, HALVINGS, {"shift": shift})
+        order = 2 * problem.ggl.r + 2
+        finer = int(np.ceil(np.log2(2 * shift / STEP_SHARE) / order)) if shift < 1e6 else 2
+        problem = replace(problem, dt=problem.dt / 2 ** min(max(finer, 1), 3))
+        fit, noise, at = _with_noise(problem, _finer(problem, fit, noise), noise, tell)
         shift = _step_shift(problem, fit, noise, at)
-        for halving in range(HALVINGS):
-            if not shift > STEP_SHARE:
-                break
-            tell("step", halving, HALVINGS, {"shift": shift})
-            order = 2 * problem.ggl.r + 2
-            finer = int(np.ceil(np.log2(2 * shift / STEP_SHARE) / order)) if shift < 1e6 else 2
-            problem = replace(problem, dt=problem.dt / 2 ** min(max(finer, 1), 3))
-            fit, noise, at = _with_noise(problem, _finer(problem, fit, noise), noise, tell)
-            shift = _step_shift(problem, fit, noise, at)
-        return _fitted_motion(problem, fit, noise, at, shift, choice)
+    return _fitted_motion(problem, fit, noise, at, shift, choice)
 
 
 def _starter(problem: ShootingProblem, noise: Noise) -> Starter:

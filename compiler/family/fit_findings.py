@@ -116,19 +116,20 @@ def fit_findings(m: FittedMotion, written: LagrangianSystem | None = None) -> Fi
 
 def _identified(m: FittedMotion, names: list[str], errors: FitErrors) -> Identifiability:
     """Rank of the data in the coefficients, the unknown starts projected out: a direction counts
-    where its whole range would change the samples by more than their noise."""
-    k = len(names)
-    width = m.within.high - m.within.low
-    width = np.where(width > 0, width, 1.0)  # of a term that was dropped
-    rows = np.moveaxis(m.solution.projected.rows, 1, -1).reshape(-1, k)
-    std = m.settings.prior[1]
+    where its whole range would change the samples by more than their noise. Terms that were
+    dropped are known: they are zero."""
+    kept = np.flatnonzero(m.within.high > m.within.low)
+    names, k = [names[j] for j in kept], len(names)
+    width = (m.within.high - m.within.low)[kept]
+    rows = np.moveaxis(m.solution.projected.rows, 1, -1).reshape(-1, k)[:, kept]
+    std = m.settings.prior[1][kept]
     rows = np.concatenate([rows, np.diag(1 / std)[np.isfinite(std)]])
     if errors.motion_chance > LEAST_MOTION:
         rows = 0 * rows
     triangle = np.linalg.qr(rows * width, mode="r")
     _, s, Vt = np.linalg.svd(triangle)
     told = np.where(s > NOISE_LIMIT, s, 0)[:, None] * Vt[: len(s)]
-    scale = np.where(m.x != 0, np.abs(m.x), width)
+    scale = np.where(m.x[kept] != 0, np.abs(m.x[kept]), width)
     parts = (m.symbolic.lagrangian, m.symbolic.nonconservative)
     terms = term_exponents([p for p in parts if p is not None], names)
     return identifiability(told / width * scale, names, terms)

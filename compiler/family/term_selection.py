@@ -41,7 +41,10 @@ class Term:
 
 @dataclass(frozen=True)
 class TermSelection:
-    fit: BlockFit  # one lane
+    """The terms that were judged; the fit without those that were dropped (one lane), None where it
+    is still to be made."""
+
+    fit: BlockFit | None
     terms: tuple[Term, ...]
 
 

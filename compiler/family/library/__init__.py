@@ -1,0 +1,1 @@
+"""The law itself, out of a library of terms: which of them, and with which coefficients."""
