@@ -23,10 +23,10 @@ CASES = Path(__file__).parents[2].parent / "shared" / "cases" / "family"
 Q, V, A = sp.symbols("q v a", real=True)
 
 
-def library(terms: dict[str, str], drags: dict[str, str]) -> LibraryEquations:
+def library(terms: dict[str, sp.Expr], drags: dict[str, sp.Expr]) -> LibraryEquations:
     """A library of one coordinate with the known part v^2/2."""
-    laws = [V**2 / 2, *(sp.sympify(t, {"q": Q, "v": V}) for t in terms.values())]
-    pushes = [sp.Integer(0)] * len(laws) + [sp.sympify(d, {"q": Q, "v": V}) for d in drags.values()]
+    laws = [V**2 / 2, *terms.values()]
+    pushes = [sp.Integer(0)] * len(laws) + [*drags.values()]
     laws += [sp.Integer(0)] * len(drags)
     names = (*terms, *drags)
     return LibraryEquations((Q,), (V,), (A,), tuple(laws), tuple((one,) for one in pushes), names)
@@ -41,16 +41,17 @@ def observed(t: np.ndarray, q: np.ndarray) -> ObservedMotions:
     )  # fmt: skip
 
 
-TERMS = {
-    "q": "q", "q2": "q**2", "q3": "q**3", "q4": "q**4", "cos": "cos(q)", "sin": "sin(q)",
-    "cos2": "cos(2*q)", "sin2": "sin(2*q)", "v2cos": "v**2*cos(q)", "v2sin": "v**2*sin(q)",
-    "v2q2": "v**2*q**2", "v4": "v**4", "vcos": "v*cos(q)", "one": "1",
+TERMS: dict[str, sp.Expr] = {
+    "q": Q, "q2": Q**2, "q3": Q**3, "q4": Q**4, "cos": sp.cos(Q), "sin": sp.sin(Q),
+    "cos2": sp.cos(2 * Q), "sin2": sp.sin(2 * Q), "v2cos": V**2 * sp.cos(Q),
+    "v2sin": V**2 * sp.sin(Q), "v2q2": V**2 * Q**2, "v4": V**4, "vcos": V * sp.cos(Q),
+    "one": sp.Integer(1),
 }  # fmt: skip
-DRAGS = {"d1": "v", "d3": "v**3", "dq": "q**2*v", "dabs": "v*Abs(v)"}
+DRAGS: dict[str, sp.Expr] = {"d1": V, "d3": V**3, "dq": Q**2 * V, "dabs": V * sp.Abs(V)}
 
 
 def test_terms_without_an_equation_of_their_own_are_told():
-    squares = {"sin^2": "sin(q)**2", "cos^2": "cos(q)**2", "again": "3*v**2"}
+    squares = {"sin^2": sp.sin(Q) ** 2, "cos^2": sp.cos(Q) ** 2, "again": 3 * V**2}
     said = {d.name: d.by for d in library(TERMS | squares, DRAGS).dependences(np.ones(3))}
     assert said == {
         "vcos": (), "one": (), "sin^2": ("cos2",), "cos^2": ("cos2",), "again": ("what is known",)
@@ -101,7 +102,7 @@ def test_pendulum_out_of_eighteen_terms(sigma):
 
 
 def test_a_motion_that_leaves_ends_no_search():
-    law = library({"q4": "q**4"}, {}).law((0,))
+    law = library({"q4": Q**4}, {}).law((0,))
     t = np.repeat(np.linspace(0, 9, 50)[:, None], 2, axis=1)
     of = Segments(t, np.zeros((50, 1, 2)), np.ones((50, 1, 2)), (0,), 1, np.ones(2))
     fit = segment_fit(law, SegmentFit(np.array([5.0]), np.ones((2, 2)), np.inf), of, 5)

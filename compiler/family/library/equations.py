@@ -17,6 +17,8 @@ import sympy as sp
 from actionrun.compiler.numerics.inference.segment_shooting import LinearLaw
 from actionrun.compiler.symbolic.lagrangian_system import LagrangianSystem
 
+from .array_program import ArrayProgram
+
 STATES = 8  # random ones a term, in which dependences show
 DEPENDENT = 1e-9  # of a column's length, left when those before it are taken out
 SHARE = 1e-6  # of a dependence: a term with less has no part in it
@@ -123,16 +125,11 @@ class LibraryEquations:
         return self._slopes[k]
 
     def _arrays(self, arguments, flat: list[sp.Expr], shape: tuple[int, ...]):
-        made = sp.lambdify(arguments, flat, modules="numpy", cse=True)
+        made = ArrayProgram(arguments, flat)
 
         def values(*rows: np.ndarray) -> np.ndarray:
-            with np.errstate(all="ignore"):
-                each = made(*rows)
-            wide = np.broadcast_shapes(*(np.shape(one) for one in rows))
-            result = np.empty((len(flat), *wide))
-            for place, one in enumerate(each):
-                result[place] = one
-            return result.reshape(*shape, *wide)
+            result = made(*rows)
+            return result.reshape(*shape, *result.shape[1:])
 
         return values
 
