@@ -16,8 +16,7 @@ from .baselines import Baseline
 from .canonical_form import LawCanonicalForm
 from .fit import LawFits, LawFitter
 from .seeds import seed_genomes
-from .solved import SolvedLaw, law_on_table
-from .sum_law import SumLaw
+from .solved import SolvableLaw, SolvedLaw, law_on_table
 from .table import Groups, TableRows, read_back
 from .table_formula import EXACT
 
@@ -38,7 +37,7 @@ class LawSearch:
     layout: Layout
     fit_baselines: Callable[[TableRows], tuple[Baseline, ...]]
     notes: tuple[str, ...]
-    sums: tuple[SumLaw, ...] = ()
+    sums: tuple[SolvableLaw, ...] = ()
     known: dict[bytes, np.ndarray] = field(default_factory=dict)
     stage: str = "evolve"
 

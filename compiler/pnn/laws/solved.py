@@ -9,7 +9,7 @@ its place in the list, which is in order of simplicity.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import log
 
 import numpy as np
@@ -22,6 +22,9 @@ from actionrun.compiler.numerics.genomes.term_selection import (
 )
 from actionrun.compiler.pnn.genome import Layout
 
+from .shaped.law import ShapedLaw
+from .shaped.search import shaped_laws
+from .shaped.shapes import allowed_shapes
 from .sum_law import LINKS, POSITIVE, Link, SumLaw, fit_sum_law
 from .table import TableRows
 from .terms import Term, candidate_terms, power_products, term_values
@@ -36,7 +39,10 @@ FITTED = 25  # of them, that are fitted
 FEW_STEPS = 12  # of a fit that only ranks
 NOTHING, FEW = 1e-6, 3  # of the output's spread: an error that is none, for so few constants
 STRICT = 1e-9  # for more, which come near much that they are not
+DIGITS = 1e-12  # what double precision leaves of a law that is right
 MOST_LAWS = 25
+PLAIN = 9  # simplest terms, that stand beside one with constants inside
+SolvableLaw = SumLaw | ShapedLaw
 
 
 @dataclass(frozen=True)
@@ -45,7 +51,7 @@ class SolvedLaw:
     of its cross-validation and the squares (rows to learn from) as `fit.LawFits` has them; the
     output that it says for every row, and what its folds say of the rows that they left out."""
 
-    law: SumLaw
+    law: SolvableLaw
     values: np.ndarray
     complexity: int
     cost: float
@@ -55,7 +61,7 @@ class SolvedLaw:
     left_out: np.ndarray
 
 
-def solved_laws(rows: TableRows, layout: Layout) -> tuple[SumLaw, ...]:
+def solved_laws(rows: TableRows, layout: Layout) -> tuple[SolvableLaw, ...]:
     """Laws of a table, those of the lowest criterion for their complexity, exact ones alone where
     there are some."""
     allowed = dict(zip(layout.activations, layout.scores, strict=True))
@@ -68,38 +74,49 @@ def solved_laws(rows: TableRows, layout: Layout) -> tuple[SumLaw, ...]:
     quotients = "inverse" in allowed
     links = [one for one in LINKS if one.activation in {*allowed, "linear"}]
     aims = {link: aim for link in links if (aim := table.linked(link)) is not None}
-    exact = [
-        law
-        for link, aim in aims.items()
-        for law in table.exact_laws(link, *aim, quotients)
-        if _is_exact(law, table.cost(law), size)
-    ]
-    if any(law.constants <= FEW for law in exact):  # of more, many mimic a law of few
-        return (min(exact, key=lambda law: law.complexity(layout)),)
-    judged: list[tuple[float, int, SumLaw]] = []
+    judged: list[tuple[float, float, int, SolvableLaw]] = []
 
-    def judge(law: SumLaw) -> None:
+    def judge(law: SolvableLaw) -> None:
         cost = table.cost(law)
         if np.isfinite(cost):
-            criterion = -np.inf if _is_exact(law, cost, size) else table.criterion(law, cost, size)
-            judged.append((criterion, law.complexity(layout), law))
+            criterion = table.criterion(law, cost, size)
+            judged.append((criterion, cost, law.complexity(layout), law))
+
+    def exact() -> list[tuple[float, float, int, SolvableLaw]]:
+        return [one for one in judged if _is_exact(one[3], one[1], size)]
+
+    def settled() -> bool:
+        """Whether few constants leave nothing but digits; many mimic a law of few."""
+        return any(one[3].constants <= FEW and one[1] <= (STRICT * size) ** 2 for one in exact())
 
     for link, aim in aims.items():
-        for law in table.sparse_laws(link, *aim, quotients):
+        for law in table.exact_laws(link, *aim, quotients):
             judge(law)
-    for law in exact:
-        judged.append((-np.inf, law.complexity(layout), law))
-    if judged:
-        _, _, best = min(judged, key=lambda one: one[0])
-        for law in table.beside(best):
+    judged = exact()
+    if not settled():
+        for link, aim in aims.items():
+            for law in table.sparse_laws(link, *aim, quotients):
+                judge(law)
+        if judged:
+            _, _, _, best = min(judged, key=lambda one: one[0])
+            for law in table.beside(best) if isinstance(best, SumLaw) else ():
+                judge(law)
+    if not settled():
+        shapes = allowed_shapes(layout.activations, layout.own)
+        for law in shaped_laws(x, aims, shapes, table.terms[:PLAIN]):
             judge(law)
+        for _, _, _, law in exact():
+            if isinstance(law, ShapedLaw):
+                for term in law.above:  # that may not be needed
+                    judge(replace(law, above=tuple(t for t in law.above if t != term)))
+    if nothing := exact():
+        most = 100 * max(min(one[1] for one in nothing), (DIGITS * size) ** 2)
+        return (min((one for one in nothing if one[1] <= most), key=lambda one: one[2])[3],)
     chosen, least = [], np.inf
-    for criterion, _, law in sorted(judged, key=lambda one: (one[1], one[0])):
+    for criterion, _, _, law in sorted(judged, key=lambda one: (one[2], one[0])):
         if criterion < least:
             least = criterion
             chosen.append(law)
-        if least == -np.inf:
-            return (law,)
     return tuple(chosen[-MOST_LAWS:])
 
 
@@ -192,18 +209,23 @@ class _Table:
         for subset in _first(best_subsets(columns[:, places], aim, MOST_CONSTANTS, KEPT)):
             chosen = tuple(self.terms[places[k]] for k in subset)
             yield SumLaw(link, sign, chosen)
-        for subset in best_triples(columns, aim, (*range(min(SIMPLEST, len(self.terms))),), FITTED):
+        for subset in best_triples(columns, aim, self.simplest(len(self.terms)), FITTED):
             yield SumLaw(link, sign, tuple(self.terms[k] for k in subset))
         if quotients:
             top = list(range(min(QUOTIENT, len(self.terms))))
             below = [k for k in top if self.terms[k] != Term((0,) * self.x.shape[1])]
             both = np.concatenate([columns[:, top], -target[:, None] * columns[:, below]], axis=1)
-            half = SIMPLEST // 2
-            simple = (*range(half), *range(len(top), min(len(top) + half, both.shape[1])))
+            simple = self.simplest(len(top))
+            simple += tuple(len(top) + below.index(k) for k in simple if k in below)
             triples = best_triples(both, aim, simple, FITTED)
             for subset in (*_first(best_subsets(both, aim, MOST_CONSTANTS, KEPT)), *triples):
                 if any(k >= len(top) for k in subset) and any(k < len(top) for k in subset):
                     yield self._quotient(link, sign, [*top, *below], len(top), subset)
+
+    def simplest(self, most: int) -> Subset:
+        """Places of the simplest of the first `most` terms, functions of an input among them."""
+        order = sorted(range(min(most, len(self.terms))), key=lambda k: self.terms[k].cost)
+        return tuple(sorted(order[:SIMPLEST]))
 
     def beside(self, law: SumLaw) -> Iterator[SumLaw]:
         """Sums of each term of a law with the best two others: all pairs are looked through, where
@@ -237,66 +259,48 @@ class _Table:
         below = tuple(self.terms[places[k]] for k in subset if k >= top)
         return SumLaw(link, sign, above, below)
 
-    def criterion(self, law: SumLaw, cost: float, size: float) -> float:
+    def criterion(self, law: SolvableLaw, cost: float, size: float) -> float:
         """The Bayesian information criterion, with what it takes to name the link and the terms; a
         constant is always among them."""
         rows, fit = len(self.y), max(cost, (1e-12 * size) ** 2)
         names = [1 + self.index[t] for t in (*law.above, *law.below) if t.cost > 0]
+        if isinstance(law, ShapedLaw):
+            names += [1 + one.cost for one in (law.factor, law.base)]
+            names.append(1 + law.place)
         chosen = sum(map(integer_code, [*names, 1 + LINKS.index(law.link)] if names else []))
         return rows * log(fit) + law.constants * log(rows) + 2 * chosen
 
-    def cost(self, law: SumLaw) -> float:
-        """The mean square that a law leaves after a few steps."""
+    def cost(self, law: SolvableLaw) -> float:
+        """The mean square that a law leaves after a few steps; of one with constants inside after
+        all, as it begins at a point of a grid."""
+        if isinstance(law, ShapedLaw):
+            return law.fit(self.x, self.y, self.precision)[1]
         above = self.values[:, [self.index[t] for t in law.above]]
         below = self.values[:, [self.index[t] for t in law.below]]
         return fit_sum_law(law, above, below, self.y, self.precision, FEW_STEPS)[1]
 
 
-class _OnTable:
-    """A law with the values of its terms on all rows of a table."""
-
-    def __init__(self, law: SumLaw, rows: TableRows):
-        self.law, self.rows = law, rows
-        self.above, self.below = (
-            np.stack([t.values(rows.inputs) for t in part], axis=1)
-            if part
-            else np.zeros((len(rows.output), 0))
-            for part in (law.above, law.below)
-        )
-
-    def fitted(self, places: np.ndarray) -> tuple[np.ndarray, float]:
-        """Constants and the weighed mean square of a fit to the rows at `places`."""
-        return fit_sum_law(
-            self.law, self.above[places], self.below[places],
-            self.rows.output[places], self.rows.precision[places],
-        )  # fmt: skip
-
-    def output(self, constants: np.ndarray) -> np.ndarray:
-        """What the law says for every row (n,)."""
-        split = self.above.shape[1]
-        with np.errstate(all="ignore"):
-            inner = (self.above @ constants[:split]) / (1 + self.below @ constants[split:])
-            return self.law.sign * self.law.link.back(inner)
-
-
-def fitted_output(law: SumLaw, rows: TableRows) -> np.ndarray:
+def fitted_output(law: SolvableLaw, rows: TableRows) -> np.ndarray:
     """The output (n,) that a law says for every row, fitted to the rows to learn from."""
-    one = _OnTable(law, rows)
-    return one.output(one.fitted(rows.learn)[0])
+    return law.output(rows.inputs, _fitted(law, rows, rows.learn)[0])
 
 
-def law_on_table(law: SumLaw, rows: TableRows, layout: Layout) -> SolvedLaw:
+def _fitted(law: SolvableLaw, rows: TableRows, places: np.ndarray) -> tuple[np.ndarray, float]:
+    return law.fit(rows.inputs[places], rows.output[places], rows.precision[places])
+
+
+def law_on_table(law: SolvableLaw, rows: TableRows, layout: Layout) -> SolvedLaw:
     """A law fitted to the rows to learn from, and cross-validated on the same folds as all."""
-    one, learn = _OnTable(law, rows), rows.learn
-    values, cost = one.fitted(learn)
+    learn, x = rows.learn, rows.inputs
+    values, cost = _fitted(law, rows, learn)
     missed = np.zeros((len(rows.folds), len(learn)))
     left_out = np.zeros(len(learn))
     for number, fold in enumerate(rows.folds[:, learn]):
-        own = one.output(one.fitted(learn[~fold])[0])[learn]
+        own = law.output(x[learn], _fitted(law, rows, learn[~fold])[0])
         missed[number] = np.where(fold, own - rows.output[learn], 0.0)
         left_out += np.where(fold, own, 0.0) / rows.repeats
     missed = np.where(np.isfinite(missed), missed, np.inf)
     errors, squares = rows.cross_validated(missed)
     return SolvedLaw(
-        law, values, law.complexity(layout), cost, errors, squares, one.output(values), left_out
+        law, values, law.complexity(layout), cost, errors, squares, law.output(x, values), left_out
     )

@@ -7,6 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import sympy as sp
+from actionrun.compiler.numerics.genomes.few_constants import (
+    damped_gauss_newton,
+    linear_least_squares,
+)
 from actionrun.compiler.pnn.genome import Layout
 
 from .terms import Term
@@ -84,6 +88,30 @@ class SumLaw:
             return int(self.sign) * self.link.symbolic(inner), np.array(numbers)
         return self.expression(inputs, symbols), values
 
+    def _terms(self, inputs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Values of the terms above and below, (rows, terms) each."""
+        nothing = np.zeros((len(inputs), 0))
+        return (
+            np.stack([t.values(inputs) for t in self.above], axis=1) if self.above else nothing,
+            np.stack([t.values(inputs) for t in self.below], axis=1) if self.below else nothing,
+        )
+
+    def fit(
+        self, inputs: np.ndarray, y: np.ndarray, precision: np.ndarray, steps: int = STEPS
+    ) -> tuple[np.ndarray, float]:
+        """Constants and the weighed mean square over rows; infinite where that fails."""
+        with np.errstate(all="ignore"):
+            above, below = self._terms(inputs)
+        return fit_sum_law(self, above, below, y, precision, steps)
+
+    def output(self, inputs: np.ndarray, constants: np.ndarray) -> np.ndarray:
+        """y (rows,)."""
+        split = len(self.above)
+        with np.errstate(all="ignore"):
+            above, below = self._terms(inputs)
+            inner = (above @ constants[:split]) / (1 + below @ constants[split:])
+            return self.sign * self.link.back(inner)
+
     @property
     def constants(self) -> int:
         return len(self.above) + len(self.below)
@@ -120,7 +148,7 @@ def fit_sum_law(
         sound = np.isfinite(u)
         columns = np.concatenate([above, -np.where(sound, u, 0)[:, None] * below], axis=1)
         use = sound & (weight > 0)
-        constants = _least_squares(columns[use] * weight[use, None], u[use] * weight[use])
+        constants = linear_least_squares(columns[use] * weight[use, None], u[use] * weight[use])
         if constants is None:
             return np.zeros(law.constants), np.inf
         split = above.shape[1]
@@ -132,36 +160,5 @@ def fit_sum_law(
             steep = sign * link.slope(inner) / bottom * precision
             return missed, steep[:, None] * np.concatenate([above, -inner[:, None] * below], axis=1)
 
-        missed, slopes = value(constants)
-        cost, damping = float(missed @ missed), 1e-3
-        if not np.isfinite(cost):
-            return constants, np.inf
-        for _ in range(steps):
-            if not np.all(np.isfinite(slopes)):
-                break
-            length = np.maximum(np.linalg.norm(slopes, axis=0), 1e-300)
-            scaled = np.concatenate([slopes / length, np.sqrt(damping) * np.eye(len(length))])
-            step = _least_squares(scaled, np.concatenate([-missed, np.zeros(len(length))]))
-            if step is None:
-                break
-            trial = constants + step / length
-            new, new_slopes = value(trial)
-            new_cost = float(new @ new)
-            if new_cost < cost:
-                gain = 1 - new_cost / cost
-                constants, missed, slopes, cost = trial, new, new_slopes, new_cost
-                damping = max(damping / 10, 1e-14)
-                if gain < 1e-12 or (steps < STEPS and gain < 1e-4):
-                    break
-            else:
-                damping *= 10
-                if damping > 1e8:
-                    break
+        constants, cost = damped_gauss_newton(value, constants, steps, steps < STEPS)
     return constants, cost / len(y)
-
-
-def _least_squares(matrix: np.ndarray, aim: np.ndarray) -> np.ndarray | None:
-    if not (np.all(np.isfinite(matrix)) and np.all(np.isfinite(aim))) or len(matrix) == 0:
-        return None
-    length = np.maximum(np.linalg.norm(matrix, axis=0), 1e-300)
-    return np.linalg.lstsq(matrix / length, aim, rcond=1e-14)[0] / length

@@ -8,15 +8,14 @@ import numpy as np
 from actionrun.compiler.pnn.genome import Layout
 
 from .noise import NoiseModel, likeliest_kind
-from .solved import fitted_output, solved_laws
-from .sum_law import SumLaw
+from .solved import SolvableLaw, fitted_output, solved_laws
 from .table import Groups, TableRows, read_back
 from .table_formula import EXACT
 
 
 def weighed_laws(
     rows: TableRows, groups: Groups, layout: Layout
-) -> tuple[TableRows, tuple[SumLaw, ...]]:
+) -> tuple[TableRows, tuple[SolvableLaw, ...]]:
     """The laws of a table, and its rows with the kind of noise that they were solved with. Terms
     are chosen by residuals, so that rows which are worth little mislead: laws are solved for again
     where the residuals of the likeliest one are clearly another kind of noise than the output's."""
