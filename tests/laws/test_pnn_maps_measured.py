@@ -132,6 +132,31 @@ def test_a_driven_motion_moves_with_its_time():
         assert judged.return_error < 1e-9 and judged.path.shape[2] == 1
 
 
+@pytest.mark.parametrize("velocities", [True, pytest.param(False, marks=pytest.mark.slow)])
+def test_a_map_is_told_from_others_at_one_percent_of_noise(velocities):
+    """One raw step hides what tells maps apart: from smooth curves position Verlet errs less than
+    Euler's steps do by more than their difference in complexity is worth."""
+    system = 'coordinates = ["q"]\nlagrangian = "m*q\'^2/2 - k*q^4/4 + 0.4*cos(1.7*t)*q"'
+    columns = 'columns = { t = "t", q = "q"' + (', v_q = "v" }' if velocities else " }")
+    study = oscillator(system=system, data=f'file = "m.csv"\ndt = 0.1\n{columns}')
+    t, q, v = driven_motion(300, 0.1)
+    random = np.random.default_rng(11)
+    for _ in range(3):
+        rows = {"t": t, "q": q + 0.01 * np.std(q) * random.standard_normal(len(t))}
+        if velocities:
+            rows["v_q"] = v + 0.01 * np.std(v) * random.standard_normal(len(t))
+        found = map_model(study, rows)
+        several = np.stack([
+            genome(found, {**SYMPLECTIC_EULER, 17: 0, 1: 0, **drifts})
+            for drifts in ({1: "dt/2", 17: "dt/2"}, {1: "dt"}, {17: "dt"})
+        ])  # fmt: skip
+        fitted = found.fit(several, found.data(found.train), found.starts(several), 1e-12)
+        errors = found.error(found.metrics(several, fitted.weights, found.validation))
+        assert np.all(errors[1:] > errors[0] + 10)
+        assert fitted.weights[0][15] * 2 / 0.1 == pytest.approx(1, abs=0.02)
+        assert any("noise" in note for note in found.notes)
+
+
 def driven_motion(rows, dt, parts=200):
     """m = 2, k = 3 of `oscillator`."""
     q, v, states, h = 1.0, 0.0, [], dt / parts

@@ -17,6 +17,7 @@ from scipy.linalg import solveh_banded
 
 LEAST, MOST_DENSE = 5, 400  # samples; above, a banded method takes less
 GRID, FINER = 100, 40  # values of the penalty that are tried, and between the best one's neighbours
+LITTLE = 0.1  # of the roughest part of a sequence: what takes off less finds no noise
 ORDER = 4  # of the differences that a smooth sequence has little of
 DECADES = 2.0  # of the penalty beyond those at which the roughest and the smoothest part change
 
@@ -104,6 +105,8 @@ def smooth_sequences(
     if not parts:
         raise ValueError(f"no sequence has more than {ORDER} samples")
     penalty = _penalty(parts)
+    if penalty * max(b[-1] for b, _ in parts) < LITTLE:
+        return [*several], 0.0
     left = sum(np.sum((penalty * b / (1 + penalty * b) * z) ** 2) for b, z in parts)
     freedom = sum(np.sum(penalty * b / (1 + penalty * b)) for b, _ in parts)
     return [_graduated(x, penalty) for x in several], float(np.sqrt(left / freedom))

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from actionrun.compiler.errors import study_error
+from actionrun.compiler.numerics.inference.smoothing import smooth_sequences
 from actionrun.compiler.numerics.inference.velocities import (
     REACH,
     estimated_velocities,
@@ -76,22 +77,34 @@ def file_steps(t: np.ndarray, trial: np.ndarray, dt: float) -> int:
 def measured_states(
     moving: MovingSystem, observations: Mapping[str, np.ndarray], trial: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
-    """Positions and velocities (rows, n) of a file. Of a coordinate without a column of velocities
-    both are of a smooth curve through its positions, NaN where a run of rows begins or ends."""
+    """Positions and velocities (rows, n) of a file, each of a smooth curve: a map of one step sees
+    the noise of two states, and a step is short. Velocities without a column are those of the curve
+    through the positions, NaN where a run of rows begins or ends."""
     t, names = observations["t"], [*moving.problem.words.slices]
-    q = np.concatenate([observations[n].reshape(len(t), -1) for n in names], axis=1)
-    v, notes = [], []
-    for k, name in enumerate(names):
-        if (given := observations.get(f"v_{name}")) is not None:
-            v.append(given.reshape(len(t), -1))
+    step = moving.dt / file_steps(t, trial, moving.dt)
+    along = np.array(steps_apart(t.tolist(), trial.tolist(), step), dtype=bool)
+    q, v, notes = [], [], []
+    for name in names:
+        position = observations[name].reshape(len(t), -1)
+        sound = np.all(np.isfinite(position), axis=1)
+        runs = runs_of_rows(along & sound[1:] & sound[:-1])
+        given = observations.get(f"v_{name}")
+        if given is not None:
+            velocity = given.reshape(len(t), -1)
+            sound = sound & np.all(np.isfinite(velocity), axis=1)
+            runs = runs_of_rows(along & sound[1:] & sound[:-1])
+            position, noise = _graduated(position, runs)
+            velocity, shaken = _graduated(velocity, runs)
+            if max(noise, shaken) > 0:
+                notes.append(
+                    f"{name} and its velocity are smoothed by cross-validation: "
+                    f"{noise:.2g} and {shaken:.2g} of noise were taken off, in the study's units"
+                )
+            q.append(position)
+            v.append(velocity)
             continue
-        own = slice(k * moving.components, (k + 1) * moving.components)
-        step = moving.dt / file_steps(t, trial, moving.dt)
-        sound = np.all(np.isfinite(q[:, own]), axis=1)
-        follows = steps_apart(t.tolist(), trial.tolist(), step) & sound[1:] & sound[:-1]
-        runs = runs_of_rows(follows)
         try:
-            parts = [estimated_velocities(x, runs, step) for x in q[:, own].T]
+            parts = [estimated_velocities(x, runs, step) for x in position.T]
         except ValueError:
             raise study_error(
                 moving.problem.words, ("data", "columns"), "data.pairs",
@@ -99,7 +112,7 @@ def measured_states(
                 "a gap are needed",
                 f'write v_{name} = "COLUMN", or bring longer motions',
             ) from None  # fmt: skip
-        q[:, own] = np.stack([one.q for one in parts], axis=1)
+        q.append(np.stack([one.q for one in parts], axis=1))
         v.append(np.stack([one.v for one in parts], axis=1))
         noise = max(one.noise for one in parts)
         notes.append(
@@ -107,4 +120,16 @@ def measured_states(
             f"{noise:.2g} {moving.length_unit}".rstrip()
             + " of noise was taken off"
         )
-    return q, np.concatenate(v, axis=1), tuple(notes)
+    return np.concatenate(q, axis=1), np.concatenate(v, axis=1), tuple(notes)
+
+
+def _graduated(columns: np.ndarray, runs: Sequence[np.ndarray]) -> tuple[np.ndarray, float]:
+    """Columns (rows, components), smooth along runs of more than nine rows, and the largest
+    deviation of noise that was taken off; as they are where no run is so long."""
+    long, smooth, noise = [run for run in runs if len(run) > 2 * REACH + 1], columns.copy(), 0.0
+    for k in range(columns.shape[1] if long else 0):
+        parts, taken = smooth_sequences([columns[run, k] for run in long])
+        for run, part in zip(long, parts, strict=True):
+            smooth[run, k] = part
+        noise = max(noise, taken)
+    return smooth, noise
