@@ -80,8 +80,12 @@ def path_problem_of(study: Om, order: Sequence[str] | None = None) -> PathProble
 
 def langevin_problem_of(study: Om) -> LangevinProblem:
     """The problem of a study of Langevin dynamics. Raises Faults for what mathematics forbids."""
-    ends = np.concatenate([one.q for one in _ends_by_coordinate(study)], axis=1)
-    return langevin_problem(settings(study), ends)
+    ends = study.ends
+    given = [ends.start, ends.end]
+    if ends.start_velocity is not None:
+        given += [ends.start_velocity, ends.end_velocity]
+    rows = [_by_coordinate(study, table) for table in given]
+    return langevin_problem(settings(study), np.stack(rows, axis=1))
 
 
 def settings(study: Om, order: Sequence[str] | None = None) -> Settings:
@@ -172,12 +176,15 @@ def _reported(solver: PathMinimization) -> Program:
 
 def _ends_by_coordinate(study: Om) -> tuple[GivenStructure, GivenStructure]:
     """The positions of [ends] start and end, as one body's."""
-    ends = []
-    for table in (study.ends.start, study.ends.end):
-        assert isinstance(table, dict)
-        parts: list[float] = []
-        for name in study.system.coordinates:
-            value = table[name]
-            parts += [study.number(x) for x in (value if isinstance(value, tuple) else (value,))]
-        ends.append(GivenStructure(np.array(parts, dtype=float)[:, None], None, ("",)))
-    return ends[0], ends[1]
+    start, end = (_by_coordinate(study, one) for one in (study.ends.start, study.ends.end))
+    return GivenStructure(start[:, None], None, ("",)), GivenStructure(end[:, None], None, ("",))
+
+
+def _by_coordinate(study: Om, table: object) -> np.ndarray:
+    """The numbers of a table by coordinate, a component each."""
+    assert isinstance(table, dict)
+    parts: list[float] = []
+    for name in study.system.coordinates:
+        value = table[name]
+        parts += [study.number(x) for x in (value if isinstance(value, tuple) else (value,))]
+    return np.array(parts, dtype=float)

@@ -77,6 +77,19 @@ End = Annotated[
 ]
 
 
+Components = Annotated[
+    dict[str, Any],
+    PlainValidator(read_components),
+    WithJsonSchema(
+        {
+            "type": "object",
+            "additionalProperties": {
+                "anyOf": [*VALUE_SCHEMA["anyOf"], {"type": "array", "items": VALUE_SCHEMA}]
+            },
+        }
+    ),
+]
+
 SYMMETRIES = ("rotation", "inversion", "permutation")
 
 
@@ -128,6 +141,12 @@ class Ends(Table):
     md: Reference | None = Field(default=None, description="The reference run.")
     start: End | None = Field(default=None, description="XYZ file, or positions { q = 0.0 }.")
     end: End | None = Field(default=None, description="XYZ file, or positions { q = 1.0 }.")
+    start_velocity: Components | None = Field(
+        default=None, description="Of Langevin dynamics with inertia: { q = 0.0 }."
+    )
+    end_velocity: Components | None = Field(
+        default=None, description="Likewise; without both, velocities are free at the ends."
+    )
     align: Align = Field(
         default=(),
         description='Symmetries by which two structures are one: "rotation", "inversion", '

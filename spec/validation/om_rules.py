@@ -67,7 +67,25 @@ def _thermal(context: RuleContext, path: dict[str, Any]) -> None:
         )  # fmt: skip
 
 
+def _velocities(context: RuleContext, ends: dict[str, Any]) -> None:
+    """Velocities at both ends or at none, where there is inertia."""
+    names = ("start_velocity", "end_velocity")
+    given = [name for name in names if name in ends]
+    for name in given:
+        if context.table("path").get("dynamics") != "langevin":
+            context.add(("ends", name), "ends.given",
+                        "no velocity is given at the ends of this path",
+                        'write dynamics = "langevin" in [path], or leave it out')  # fmt: skip
+        elif isinstance(ends[name], dict):
+            context.by_coordinate(("ends", name), ends[name])
+    if len(given) == 1 and not context.broken:
+        other = names[given[0] == names[0]]
+        context.add(("ends", given[0]), "ends.given", f"{other} is missing beside it",
+                    f"write {other} = {context.example()}, or leave out both")  # fmt: skip
+
+
 def _ends(context: RuleContext, ends: dict[str, Any]) -> None:
+    _velocities(context, ends)
     given = [name for name in ("start", "end") if name in ends]
     if "from" in ends:
         for name in given:
@@ -126,6 +144,9 @@ def check_units(context: UnitContext) -> None:
         for name, item in context.given("ends", end).items():
             for leaf in context.leaves(("ends", end, name), item):
                 expect(leaf, context.known.get(name), f"the position of {name}")
+        for name, item in context.given("ends", f"{end}_velocity").items():
+            for leaf in context.leaves(("ends", f"{end}_velocity", name), item):
+                expect(leaf, context.velocity(name), f"the velocity of {name}")
 
 
 def check_samples(context: SampleContext) -> None:

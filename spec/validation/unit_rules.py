@@ -179,6 +179,8 @@ def check_laws(context: UnitContext) -> None:
 def _masses(context: UnitContext) -> None:
     """Where a potential is given: a mass times the square of a velocity is an energy."""
     given = context.given("system").get("mass")
+    if given is None and context.given("path").get("dynamics") == "overdamped":
+        return  # nothing has an inertia
     for name in context.coordinate_names:
         speed = context.velocity(name)
         if speed is None or context.energy is None:

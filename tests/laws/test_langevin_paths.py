@@ -16,6 +16,9 @@ start = {{ x = {0[0]}, y = {0[1]} }}
 end = {{ x = {1[0]}, y = {1[1]} }}
 """
 
+SPEEDS = """start_velocity = {{ x = {0[0]}, y = {0[1]} }}
+end_velocity = {{ x = {1[0]}, y = {1[1]} }}"""
+
 
 def random_study(draw, heat, duration, points=24):
     """A quartic potential with random terms, a random force beside it, and the force, its slopes
@@ -111,6 +114,45 @@ def beside_scipy(seed, heat, duration):
 
 def test_an_overdamped_path_is_scipys():
     beside_scipy(1, 0.3, 1.5)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(30, 36))
+def test_random_paths_with_inertia_are_scipys(seed):
+    """r = m x'' + friction x' - F obeys m r'' = friction r' + J^T r; positions and velocities are
+    given at the ends."""
+    rng = np.random.default_rng(seed)
+    text, ends, friction, force, slopes, _ = random_study(rng, 0.5, 1.2, 26)
+    mass, speed = float(np.exp(rng.normal() / 2)), rng.normal(size=(2, 2))
+    text = text.replace('"overdamped"', '"langevin"')
+    text = text.replace("[ends]", "[ends]\n" + SPEEDS.format(*speed))
+    text = text.replace("[system]", f"[system]\nmass = {mass!r}")
+
+    def rhs(t, u):
+        q, v, r, s = u.reshape(4, 2, -1)
+        pulled = np.einsum("jit,jt->it", slopes(q), r)
+        a = (r - friction * v + force(q)) / mass
+        return np.concatenate([v, a, s, (friction * s + pulled) / mass])
+
+    with jax.enable_x64(True):
+        found = marched(compile(loads(text), None))
+    t = found.arrays["t"].data
+    q = np.stack([found.arrays[name].data for name in ("x", "y")])
+    v = np.stack([found.arrays[f"v_{name}"].data for name in ("x", "y")])
+    r = mass * np.gradient(v, t, axis=1) + friction * v - force(q)
+    solved = solve_bvp(
+        rhs,
+        lambda a, b: np.concatenate([a[:2] - ends[0], b[:2] - ends[1], a[2:4] - speed[0],
+                                     b[2:4] - speed[1]]),
+        t, np.concatenate([q, v, r, np.gradient(r, t, axis=1)]), tol=1e-8, max_nodes=50_000,
+    )  # fmt: skip
+    assert solved.success and np.max(np.abs(solved.sol(t)[:2] - q)) < 1e-5
+    nodes, weights = np.polynomial.legendre.leggauss(300)
+    action = 0.6 * np.sum(weights * np.sum(solved.sol(0.6 * (nodes + 1))[4:6] ** 2, axis=0))
+    assert found.metrics["action"] == pytest.approx(action, rel=1e-5)
+    assert found.metrics["action"] / (4 * friction * 0.5) == pytest.approx(
+        found.metrics["minus_log_probability"], rel=1e-12
+    )
 
 
 @pytest.mark.slow

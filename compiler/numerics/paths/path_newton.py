@@ -29,7 +29,7 @@ FIRST = 1e-3  # damping after the first step that failed
 STUCK = 1e10  # damping at which no step however short lowers the action
 RIDGE = 1e-10  # of the mean of the metric's diagonal: directions that move no node
 NEAR = 1e-6  # of the action: a step that promises less is Newton's own
-CREEP = 1e-12  # of the action: what a network's step has to gain
+CREEP = 1e-9  # of the action: what a network's step has to gain
 
 
 class TrialPath(Protocol):
@@ -45,7 +45,7 @@ class TrialPath(Protocol):
 
 
 class LinearPath(eqx.Module):
-    """Functions of time between ends (dim, 2) that are held; x are their coefficients."""
+    """Functions of time between ends (dim, 2 or 4) that are held; x are their coefficients."""
 
     table: TabulatedBasis
     ends: jax.Array

@@ -33,7 +33,7 @@ class CriticalPoint:
     def kind(self) -> str:
         if self.growing == 0:
             return "attractor"
-        return "repeller" if self.growing == len(self.q) else f"saddle of index {self.growing}"
+        return "repeller" if self.growing == len(self.q) > 1 else f"saddle of index {self.growing}"
 
 
 @dataclass(frozen=True)
@@ -123,16 +123,18 @@ def _errors(problem: LangevinProblem, each: list[NewtonState]) -> list[float | N
     for state in each:
         q = np.asarray(path.motion(state.x))[0]
         finer = minimum(action, problem.nearest(count, t, q), MOST)
-        lost = int(finer.ended) != 1 or int(state.ended) != 1
+        lost = int(finer.ended) != 1 or not (int(state.ended) == 1 or problem.by_network)
         errors.append(None if lost else abs(float(finer.cost) - float(state.cost)))
     return errors
 
 
 def relaxation_time(problem: LangevinProblem) -> float | None:
     """The slowest relaxation to the ends by the drift alone; None where one of them attracts from
-    not all sides."""
+    not all sides, or there is inertia."""
+    if problem.motion.inertial:
+        return None
     rates = [
         float(np.min(-np.linalg.eigvals(problem.motion.drift_slopes(end)).real))
-        for end in problem.ends.T
+        for end in problem.ends[:, :2].T
     ]
     return 1 / min(rates) if min(rates) > 0 else None

@@ -16,7 +16,7 @@ def langevin_sections(problem: LangevinProblem) -> tuple[Section, ...]:
     return (
         Section("System", _system(problem), langevin_equations(problem.motion)),
         Section("Action", convention(problem.motion)),
-        Section("Ends", "Positions at both ends, from the study, held exactly."),
+        Section("Ends", _ends(problem)),
         Section("Path", _path(problem)),
         Section("Minimisation", _minimisation(problem)),
         Section("What is unique", _unique(problem)),
@@ -33,6 +33,18 @@ def _system(problem: LangevinProblem) -> str:
         f"Langevin dynamics of {each}, {kind}; k_B T = {heat}, friction "
         f"{motion.thermal.friction:.6g}{beside}."
     )
+
+
+def _ends(problem: LangevinProblem) -> str:
+    if problem.velocities:
+        return "Positions and velocities at both ends, from the study, held exactly."
+    said = "Positions at both ends, from the study, held exactly"
+    if problem.motion.inertial:
+        said += (
+            "; velocities are free there, so that a motion without noise may join them: "
+            "start_velocity and end_velocity give them"
+        )
+    return f"{said}."
 
 
 def _path(problem: LangevinProblem) -> str:

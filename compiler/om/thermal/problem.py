@@ -29,11 +29,17 @@ WAVES = 3  # of a start that is shaken
 
 @dataclass(frozen=True)
 class LangevinProblem:
-    """The path of a `motion` between `ends` (dim, 2), in the study's base units."""
+    """The path of a `motion` between `ends` (dim, 2), in the study's base units; (dim, 4) with the
+    velocities there, where they are given."""
 
     settings: Settings
     motion: Diffusion
     ends: np.ndarray
+
+    @property
+    def velocities(self) -> bool:
+        """Whether the velocities at the ends are given."""
+        return self.ends.shape[1] == 4
 
     @property
     def free(self) -> bool:
@@ -72,7 +78,7 @@ class LangevinProblem:
     def basis(self, points: int) -> PathBasis:
         """So many functions of time."""
         kind = "legendre" if self.by_network else self.kind
-        return PathBasis(kind, self.duration, points, False, self.settings.seed)
+        return PathBasis(kind, self.duration, points, self.velocities, self.settings.seed)
 
     def action(self, points: int | None = None) -> PathAction:
         """The action of the study's path, or of one of so many functions of time."""
@@ -99,7 +105,7 @@ class LangevinProblem:
         lift = jnp.einsum("kte,dne->kdnt", jnp.asarray(basis.lift(t)), given)
         result = NetworkPath(
             jnp.asarray(t / self.duration), jnp.asarray(self.duration), lift,
-            jnp.asarray(basis.envelope(t, 1)), given, network.activation,
+            jnp.asarray(basis.envelope(t, 1 + self.velocities)), given, network.activation,
         )  # fmt: skip
         return NeuralPath(result, self._layers[1])
 
@@ -126,7 +132,7 @@ class LangevinProblem:
     def start_places(self, number: int, s: np.ndarray) -> np.ndarray:
         """Places (dim, times) of start `number` at shares s (times,) of the duration: a straight
         line, on which random long waves of half or all of its length ride."""
-        line = self.ends[:, :1] * (1 - s) + self.ends[:, 1:] * s
+        line = self.ends[:, :1] * (1 - s) + self.ends[:, 1:2] * s
         if number == 0:
             return line
         draw = np.random.default_rng((self.settings.seed, number)).normal(size=(len(line), WAVES))
@@ -145,8 +151,9 @@ class LangevinProblem:
 
 
 def langevin_problem(settings: Settings, ends: np.ndarray) -> LangevinProblem:
-    """The problem of settings between ends, the second one at its nearest image. Raises Faults for
-    what the mathematics forbids."""
+    """The problem of settings between ends (dim, 2 or 4), the second one at its nearest image.
+    Raises Faults for what the mathematics forbids."""
     motion = diffusion(settings)
-    apart = minimum_image(ends[:, 1:] - ends[:, :1], motion.system.cell)
-    return LangevinProblem(settings, motion, np.concatenate([ends[:, :1], ends[:, :1] + apart], 1))
+    start, end = ends[:, :1], ends[:, 1:2]
+    end = start + minimum_image(end - start, motion.system.cell)
+    return LangevinProblem(settings, motion, np.concatenate([start, end, ends[:, 2:]], axis=1))
