@@ -57,7 +57,7 @@ def scattered_fit(problem: ShootingProblem, noise: Noise, number: int) -> BlockF
     width = problem.within.high - problem.within.low
     best = _distinct(np.asarray(cost), np.asarray(x.shared), width)
     chosen = jax.tree.map(lambda a: a[..., best], x)
-    return problem.single(noise, np.asarray(chosen.shared), chosen.local)
+    return problem.grown(noise, chosen, STRETCHES[-1][0])
 
 
 def _states(problem: ShootingProblem, dice: np.random.Generator) -> jax.Array:

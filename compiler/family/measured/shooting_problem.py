@@ -177,13 +177,17 @@ class ShootingProblem:
         worst = modelled(shooting.trajectory, shooting.unscaled(joined(at)))[1]
         return bool(np.all(np.asarray(worst) < 1e-10))
 
-    def single(self, noise: Noise, lanes: np.ndarray, states: jax.Array | None = None) -> BlockFit:
+    def single(self, noise: Noise, lanes: np.ndarray) -> BlockFit:
         """Single shooting over a growing stretch of the motion."""
-        if states is None:
-            states = self.states(self.observed.t[:1], lanes.shape[1])
-        x = Unknowns(jnp.asarray(lanes), states)
+        states = self.states(self.observed.t[:1], lanes.shape[1])
+        return self.grown(noise, Unknowns(jnp.asarray(lanes), states))
+
+    def grown(self, noise: Noise, x: Unknowns, fitted: float = 0.0) -> BlockFit:
+        """Fits over stretches that grow to the whole motion, from one whose first share is `fitted`
+        already: over less, what only the rest tells would be lost again."""
         for share in STRETCHES[:-1]:
-            x = self.shot(self.shooting(self.trajectory(noise, share)), x, noise).unknowns
+            if share > fitted:
+                x = self.shot(self.shooting(self.trajectory(noise, share)), x, noise).unknowns
         return self.shot(self.shooting(self.trajectory(noise, STRETCHES[-1])), x, noise)
 
     def multiple(self, noise: Noise, lanes: np.ndarray) -> BlockFit:
