@@ -56,10 +56,12 @@ from .settings import (
     EventSettings,
     InitialState,
     OutputTimes,
+    PeriodicSettings,
+    ReachSettings,
     Settings,
 )
 from .stepper import solver, stepper
-from .supported import require_inputs, require_room
+from .supported import require_autonomous, require_inputs, require_room
 
 FINE = 1e-3  # of a parameter: how far it is moved to see what follows from it
 STENCIL = {-3: -1 / 60, -2: 3 / 20, -1: -3 / 4, 1: 3 / 4, 2: -3 / 20, 3: 1 / 60}
@@ -72,6 +74,7 @@ def build(
     system = lagrangian_system(study, observations)
     theta, of = parameters(system), settings(study, system)
     require_inputs(system, of, observations)
+    require_autonomous(system, of)
     step = None
     if system.body_count:
         arrays = bodies = many_body_mechanics(system)
@@ -161,8 +164,23 @@ def _analysis(study: Ggl, system: LagrangianSystem) -> AnalysisSettings | None:
     of = study.analysis
     if of is None or not of.asked():
         return None
-    by = tuple(_differential(study, system, name) for name in of.sensitivity)
-    return AnalysisSettings(of.lyapunov or 0, of.megno, by, of.monodromy, study.seed)
+
+    def entries(names: tuple[str, ...]) -> tuple[Differential, ...]:
+        return tuple(_differential(study, system, name) for name in dict.fromkeys(names))
+
+    periodic = reach = None
+    if (orbit := of.periodic) is not None:
+        periodic = PeriodicSettings(orbit.section, orbit.returns, entries(orbit.free))
+    if of.reach is not None:
+        targets: dict[int, float] = {}
+        for offset, part in ((0, of.reach.position), (system.n, of.reach.velocity)):
+            for name, value in part.items():
+                numbers = value if isinstance(value, tuple) else (value,)
+                first = offset + system.words.slices[name].start
+                targets |= {first + k: study.number(one) for k, one in enumerate(numbers)}
+        reach = ReachSettings(targets, entries(of.reach.by))
+    return AnalysisSettings(of.lyapunov or 0, of.megno, entries(of.sensitivity), of.monodromy,
+                            periodic, reach, study.seed)  # fmt: skip
 
 
 def _differential(study: Ggl, system: LagrangianSystem, name: str) -> Differential:

@@ -12,6 +12,7 @@ from actionrun.compiler.ggl.comparison.setup import Comparison
 from actionrun.compiler.numerics.integrators.time_marching import energy_scale
 from actionrun.compiler.program import Samples, State, Tell
 
+from .analysis.shooting import with_shooting
 from .analysis.tangents import with_tangents
 from .charge_balance import SymmetryCharges, with_charges
 from .dense_output_findings import with_dense_output
@@ -39,6 +40,7 @@ class IntegrationReport:
         findings = with_step_check(run, rows, findings)
         if run.settings.analysis is not None:
             findings = with_tangents(run, run.settings.analysis, state, findings, tell)
+            findings = with_shooting(run, run.settings.analysis, state, rows, findings, tell)
         if self.comparison is None:
             return findings
         return with_comparison(self.comparison, energy_scale(state.monitor), findings, tell)

@@ -73,6 +73,23 @@ class Differential:
 
 
 @dataclass(frozen=True)
+class PeriodicSettings:
+    """A periodic orbit: where its period ends, after how many returns, and what is free."""
+
+    section: Expression
+    returns: int
+    free: tuple[Differential, ...]
+
+
+@dataclass(frozen=True)
+class ReachSettings:
+    """Numbers by entry of (q, v) at the end, and what they are reached by."""
+
+    targets: Mapping[int, float]
+    by: tuple[Differential, ...]
+
+
+@dataclass(frozen=True)
 class AnalysisSettings:
     """What is asked of a motion beside itself, and a seed."""
 
@@ -80,6 +97,8 @@ class AnalysisSettings:
     megno: bool
     sensitivity: tuple[Differential, ...]
     monodromy: bool
+    periodic: PeriodicSettings | None
+    reach: ReachSettings | None
     seed: int
 
 

@@ -48,6 +48,16 @@ def require_inputs(
             )  # fmt: skip
 
 
+def require_autonomous(system: LagrangianSystem, settings: Settings) -> None:
+    """Raises Faults for a periodic orbit of a law that changes with time."""
+    if settings.analysis is not None and settings.analysis.periodic is not None and system.timed:
+        raise study_error(
+            system.words, ("analysis", "periodic"), "not-built",
+            "a periodic orbit of a law that changes with the time is not built yet in this version",
+            "take monodromy = true over a run as long as the period of the law",
+        )  # fmt: skip
+
+
 def cost(settings: Settings) -> str:
     """What single precision costs, in words; nothing of double precision."""
     if settings.precision == "double":

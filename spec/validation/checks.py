@@ -108,7 +108,7 @@ def expression_place(key: Key, tree: Node | None) -> str:
             return "start"
         case ("events", _, "after"):
             return "value"
-        case ("events", *_):
+        case ("events", *_) | ("analysis", "periodic", "section"):
             return "event"
         case ("loss", "terms", *_):
             return "term"

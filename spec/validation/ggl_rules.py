@@ -4,6 +4,7 @@ events do."""
 from __future__ import annotations
 
 import math
+from typing import Any
 
 from actionrun.spec.kinds.ggl import MOST_TIMES
 from actionrun.spec.tables.analysis import start_entry
@@ -113,6 +114,32 @@ def _analysis(context: RuleContext) -> None:
     for index, name in enumerate(names if isinstance(names, list) else ()):
         if isinstance(name, str):
             _entry(context, ("analysis", "sensitivity", index), name, parameters=True)
+    for table, names in (("periodic", "free"), ("reach", "by")):
+        part = given.get(table)
+        entries = part.get(names) if isinstance(part, dict) else None
+        for index, name in enumerate(entries if isinstance(entries, list) else ()):
+            if isinstance(name, str):
+                _entry(context, ("analysis", table, names, index), name, parameters=False)
+    if isinstance(reach := given.get("reach"), dict):
+        _reach(context, reach)
+
+
+def _reach(context: RuleContext, reach: dict[str, Any]) -> None:
+    """Where a run is to end: at coordinates, no more of them than can be chosen at its start."""
+    key, wanted = ("analysis", "reach"), 0
+    for part in ("position", "velocity"):
+        given = reach.get(part)
+        for name, item in given.items() if isinstance(given, dict) else ():
+            if context.coordinate((*key, part, name), name):
+                wanted += len(item) if isinstance(item, list) else 1
+    by = reach.get("by")
+    if not wanted:
+        context.add(key, "analysis.reach", "nothing is to be reached",
+                    "write position = { x = 1.0 }, or velocity")  # fmt: skip
+    elif isinstance(by, list) and len({*map(str, by)}) < wanted:
+        context.add((*key, "by"), "analysis.reach",
+                    f"{wanted} numbers are to be reached by {len({*map(str, by)})}",
+                    "name as many entries of the start")  # fmt: skip
 
 
 def _entry(context: RuleContext, key: Key, name: str, parameters: bool) -> None:

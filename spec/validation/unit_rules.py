@@ -224,6 +224,9 @@ def check_times(context: UnitContext) -> None:
     for key, leaf in context.values.items():
         if key[0] == "output":
             context.expect(leaf, context.state.units.time, "a time of output")
+        elif key[:2] == ("analysis", "reach"):
+            of = OBSERVABLES["velocity" if key[2] == "velocity" else "q"]
+            context.expect(leaf, of.dimension(context, str(key[3])), f"the {key[2]} to be reached")
         elif key[0] == "events":
             context.expect(leaf, context.state.units.time, "the time after which an event counts")
     reading = context.state.reading
@@ -234,7 +237,7 @@ def check_times(context: UnitContext) -> None:
                 name, _, moving = target
                 wanted = OBSERVABLES["velocity" if moving else "q"].dimension(context, name)
                 context.expect(leaf, wanted, f"what {key[3]} is set to")
-        elif key[0] == "events" or key[:2] == ("loss", "terms"):
+        elif key[0] in ("events", "analysis") or key[:2] == ("loss", "terms"):
             context.of(leaf)
 
 

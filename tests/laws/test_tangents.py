@@ -95,6 +95,7 @@ def test_sensitivities_beside_central_differences():
     assert all(check.passed for check in out.checks)
 
 
+@pytest.mark.slow
 def test_megno_of_a_regular_motion():
     """Of a pendulum, whose periods differ with its energy: nearby motions part as time does."""
     more = "save_every = 1000\n[analysis]\nmegno = true\nlyapunov = 2\n"
