@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
+from typing import Any
 
 import numpy as np
 from actionrun.compiler.family.measured.settings import FitSettings
@@ -11,7 +12,8 @@ from actionrun.compiler.numerics.inference.measured_expressions import KEY
 from actionrun.compiler.program import Program, Reported
 from actionrun.compiler.symbolic.driven import trial_marks
 from actionrun.compiler.symbolic.lagrangian_system import LagrangianSystem, lagrangian_system
-from actionrun.spec import Range
+from actionrun.compiler.symbolic.vocabulary import vocabulary
+from actionrun.spec import Faults, Range
 from actionrun.spec.kinds.family import Family
 from actionrun.spec.kinds.registry import KINDS
 from actionrun.spec.study import validate
@@ -25,6 +27,8 @@ from .figures import channel_labels
 from .fit import Fitting
 from .fit_findings import FitReport
 from .fit_with_network import FitWithNetwork, measured_population
+from .library.found_law import LibraryFitting, LibraryReport
+from .library.terms import LibraryTerms, library_terms
 from .measured.expressions import measured_expressions
 from .observations import ObservedMotions, observed_motions
 from .settings import (
@@ -44,6 +48,10 @@ def build(study: Family, observations: Mapping[str, np.ndarray] | None) -> Progr
     Raises Faults for what the mathematics forbids.
     """
     minutes = study.training.minutes
+    if study.library is not None:
+        assert observations is not None  # the columns of [data]
+        solver = _library(study, observations)
+        return Reported(solver, LibraryReport(solver), minutes)
     if study.data is not None and study.network.kind == "none":
         assert observations is not None  # the columns of [data]
         return _fits(study, observations)
@@ -57,6 +65,32 @@ def build(study: Family, observations: Mapping[str, np.ndarray] | None) -> Progr
     fitting = _fitting(study, of, symbolic, within, observations)
     training = Training(of, symbolic, measured_population(of, symbolic, within, fitting.observed))
     return Reported(training, FitWithNetwork(training, fitting), minutes)
+
+
+def library_of(study: Family) -> LibraryTerms:
+    """The terms of a study that has a library. Raises Faults for what algebra finds wrong."""
+    assert study.library is not None
+    values = {name: study.number(value) for name, value in study.parameters.items()}
+    return library_terms(study.library, vocabulary(study), values)
+
+
+def _library(study: Family, observations: Mapping[str, np.ndarray]) -> LibraryFitting:
+    """The search of a library, whose law is a study of its own."""
+    terms, meaning = library_of(study), study._meaning
+
+    def fitting(law: Mapping[str, Any]) -> Fitting:
+        raw = {key: item for key, item in meaning.raw.items() if key not in ("library", "sweep")}
+        raw |= {"system": {**raw["system"], **law["system"]}, "coefficients": law["coefficients"]}
+        made, faults = validate(meaning.source, raw, KINDS["family"])
+        if made is None or any(one.severity == "error" for one in faults):
+            raise Faults(faults)
+        symbolic = lagrangian_system(made)
+        of = settings(made, symbolic)
+        return _fitting(made, of, symbolic, ranges(of, symbolic), observations)
+
+    observed = observed_motions(MeasuredColumns(), terms.words, observations)
+    taken = frozenset((*study.system.coordinates, *study.parameters, *study.define))
+    return LibraryFitting(terms, observed, fitting, taken)
 
 
 def _fits(study: Family, observations: Mapping[str, np.ndarray]) -> Program:
@@ -88,7 +122,7 @@ def _fitting(
     study: Family, of: Settings, symbolic: LagrangianSystem, within: Ranges,
     observations: Mapping[str, np.ndarray],
 ) -> Fitting:  # fmt: skip
-    observed = observed_motions(of.columns, symbolic, observations)
+    observed = observed_motions(of.columns, symbolic.words, observations)
     ggl = integrator(symbolic, of.r)
     how = fit_settings(study, of, symbolic, observed)
     formulas = measured_expressions(of.columns.formulas, symbolic)

@@ -15,13 +15,16 @@ from actionrun.compiler.symbolic.scaling import Scaling, scalings
 from actionrun.spec.kinds.family import Family
 
 from .bounds import Ranges, ranges
-from .build import settings
+from .build import library_of, settings
+from .library.terms import LibraryTerms
 from .settings import Settings
 from .symbolic_identifiability import symbolic_identifiability
 
 
 def explain(study: Family) -> tuple[Section, ...]:
     """The sections of `actionrun explain` for a family study."""
+    if study.library is not None:
+        return _library_sections(library_of(study))
     symbolic = lagrangian_system(study)
     of = settings(study, symbolic)
     within = ranges(of, symbolic)
@@ -34,6 +37,21 @@ def explain(study: Family) -> tuple[Section, ...]:
         _loss_section(study, symbolic),
         *_identifiable(of, symbolic),
     )
+
+
+def _library_sections(terms: LibraryTerms) -> tuple[Section, ...]:
+    """The library that is left, what was dropped of it, and how it is searched."""
+    names = terms.equations.names
+    dropped = "; ".join(one.text for one in terms.dropped) or "every term has its own equation"
+    return (
+        Section("Library", f"{terms.known.text}, and of these {len(names)}: {', '.join(names)}."),
+        Section("Not in it", f"{dropped}. Excluded: {terms.excluded}."),
+        Section("Method",
+                "First candidates by the weak form of the smoothed motions, all trials at once; "
+                "then all terms weighed by the likelihood on segments that grow to whole trials, "
+                "the best subsets fitted anew, by the extended Bayesian information criterion; the "
+                "law that is left is fitted through the integrator."),
+    )  # fmt: skip
 
 
 def _ranges_text(study: Family, symbolic: LagrangianSystem, within: Ranges) -> str:

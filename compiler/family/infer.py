@@ -123,7 +123,7 @@ def infer_motions(
     motion is shorter than those of training, or has other variables.
     """
     of, symbolic, population = training.settings, training.symbolic, training.population
-    o = observed_motions(of.columns, symbolic, observations)
+    o = observed_motions(of.columns, symbolic.words, observations)
     require_observed(of.variables, symbolic, o)
     trials = np.unique(observations.get("trial", np.ones(1, int)))
     series, q, v = resampled(symbolic, population, o, trials)

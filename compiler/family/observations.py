@@ -11,7 +11,7 @@ from actionrun.compiler.numerics.inference.driving import Driving, piecewise
 from actionrun.compiler.numerics.inference.measured_expressions import KEY
 from actionrun.compiler.numerics.inference.residual_tests import model_free_noise
 from actionrun.compiler.numerics.integrators.shooting import Grid
-from actionrun.compiler.symbolic.lagrangian_system import LagrangianSystem
+from actionrun.compiler.symbolic.vocabulary import Vocabulary
 from actionrun.spec.tables.observables import OBSERVABLES
 
 from .settings import MeasuredColumns
@@ -47,10 +47,9 @@ class ObservedMotions(NamedTuple):
 
 
 def observed_motions(
-    of: MeasuredColumns, symbolic: LagrangianSystem, observations: Mapping[str, np.ndarray]
+    of: MeasuredColumns, words: Vocabulary, observations: Mapping[str, np.ndarray]
 ) -> ObservedMotions:
     """Samples by trial, channels in the order of the table of observables, trials by time."""
-    words = symbolic.words
     columns: list[np.ndarray] = []
     deviations: list[np.ndarray] = []
     names: list[tuple[str, int]] = []

@@ -14,7 +14,7 @@ from actionrun.spec import Fault
 from actionrun.spec.kinds.family import Family
 
 from .bounds import ranges
-from .build import settings
+from .build import library_of, settings
 from .settings import Settings
 from .symbolic_identifiability import symbolic_identifiability
 from .train import population
@@ -22,6 +22,12 @@ from .train import population
 
 def check(study: Family) -> list[Fault]:
     """Every fault and note of the symbolic stage. Raises Faults."""
+    if study.library is not None:
+        dropped = library_of(study).dropped
+        return [
+            study.fault(("library",), None, "library.alike", one.text, severity="note")
+            for one in dropped
+        ]
     symbolic = lagrangian_system(study)
     of = settings(study, symbolic)
     within = ranges(of, symbolic)

@@ -58,6 +58,8 @@ PLACES: dict[str, frozenset[str]] = {  # what each place of a study may hold
     "weight": FIXED | {"step"},
     "activation": FIXED,
     "exact": FIXED | {"time", "index"},
+    "library": FIXED | {"coordinate", "velocity"},
+    "drag": FIXED | {"doubled"},
     "event": FIXED | {"coordinate", "velocity", "time"},
     "term": FIXED | {"coordinate", "velocity", "time", "body"},
     "observable": FIXED | DRIVEN | {"coordinate", "velocity", "time", "coefficient"},
@@ -74,6 +76,7 @@ PLACE_WORDS = {
     "input": "an input or output", "rival": "a formula to compare with", "weight": "a weight",
     "activation": "an activation",
     "exact": "an exact solution", "event": "an event", "term": "a term of the loss",
+    "library": "a term of a library", "drag": "a drag",
     "observable": "an observable",
     "value": "a constant", "start": "a start", "define": "a definition",
 }  # fmt: skip
@@ -289,7 +292,7 @@ def _misplaced(name: Name, node: Node, kind: str, place: str, names: Names) -> E
     word = name.name
     where = PLACE_WORDS[place]
     hint: str | None = None
-    if place == "nonconservative" and kind in ("coordinate", "velocity"):
+    if place in ("nonconservative", "drag") and kind in ("coordinate", "velocity"):
         prime = "'" if kind == "velocity" else ""
         hint = f"write {word}_plus{prime} (the motion) or {word}_minus{prime} (its variation)"
     elif place == "pair" and kind == "body":

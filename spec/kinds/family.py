@@ -9,6 +9,7 @@ from actionrun.spec.tables.data import Data
 from actionrun.spec.tables.distributions import PRIORS_SCHEMA, NormalPrior, read_priors
 from actionrun.spec.tables.learning import Network, Refine, Test, Training
 from actionrun.spec.tables.leaves import Row, Value, described
+from actionrun.spec.tables.library import Library
 from actionrun.spec.tables.start import Start
 from actionrun.spec.tables.system import System
 from actionrun.spec.text.files import FileTable
@@ -111,17 +112,25 @@ class Rival(Table):
     )
 
 
+def _either(schema: dict[str, Any]) -> None:
+    """Motions that are made or measured; coefficients, or a library."""
+    schema["required"].remove("coefficients")
+    both = {"required": ["library", "data"]}, {"required": ["coefficients", "data"]}
+    schema["anyOf"] = [{"required": ["coefficients", "start"]}, *both]
+
+
 class Family(Experiment):
     """A family of Lagrangians whose coefficients are to be found from motions."""
 
-    model_config = ConfigDict(
-        json_schema_extra={"anyOf": [{"required": ["start"]}, {"required": ["data"]}]}
-    )
+    model_config = ConfigDict(json_schema_extra=_either)
 
     study: Literal["family"]
     system: System = Field(description="What moves, and by which law.")
     coefficients: dict[str, Annotated[Coefficient, Field()]] = Field(
         description="Unknowns: c = [low, high], or a table with range, log, zero, fixed."
+    )
+    library: Library | None = Field(
+        default=None, description="Instead of a law: terms of which it may be made."
     )
     start: Start | None = Field(
         default=None,
@@ -144,6 +153,14 @@ class Family(Experiment):
     compare: dict[str, Annotated[Rival, Field()]] = Field(
         default={}, max_length=20, description="Rival laws for the same measured motions, by name."
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_library(cls, raw: Any) -> Any:
+        """A library has its own coefficients."""
+        if isinstance(raw, dict) and "library" in raw and "coefficients" not in raw:
+            return {**raw, "coefficients": {}}
+        return raw
 
     @property
     def file_tables(self) -> tuple[FileTable, ...]:

@@ -98,6 +98,8 @@ def expression_place(key: Key, tree: Node | None) -> str:
             return "mass"
         case ("system", ("lagrangian" | "nonconservative" | "potential") as name, *_):
             return name
+        case ("library", name, *_):
+            return "drag" if name == "drag" else "library"
         case ("integrator", "time_transform"):
             return "time_transform"
         case ("exact", *_):

@@ -11,6 +11,7 @@ from actionrun.spec.text.span import Key
 from actionrun.spec.units.unit_table import NONE
 
 from .data_rules import unobserved
+from .library_rules import check_library
 from .rule_context import RuleContext
 from .sample_context import SampleContext
 
@@ -20,6 +21,7 @@ LEAST_STEPS = 2  # that are seen of a motion
 def check_tables(context: RuleContext) -> None:
     """Ranges that are ranges, test cases and groups whose names are coefficients, and motions of
     which something is seen."""
+    check_library(context)
     _coefficients(context)
     _observed(context)
     _noise(context)

@@ -61,7 +61,7 @@ def _check_few(context: RuleContext, system: dict[str, Any]) -> None:
     if "coordinates" not in system:
         context.add(("system",), "system.coordinates", "the system has no coordinates",
                     'write coordinates = ["q"]')  # fmt: skip
-    if not _has_law(system):
+    if not _has_law(system) and "library" not in context.raw:
         context.add(("system",), "system.law", "the system has no law of motion",
                     'write lagrangian = "m*q\'^2/2 - k*q^2/2", or mass and potential')  # fmt: skip
     for name in OF_PARTICLES:

@@ -35,7 +35,7 @@ class Fitter:
         self.formulas = measured_expressions(self.settings.columns.formulas, self.symbolic)
 
     def findings(self, data: Mapping[str, np.ndarray]) -> Findings:
-        observed = observed_motions(self.settings.columns, self.symbolic, data)
+        observed = observed_motions(self.settings.columns, self.symbolic.words, data)
         how = fit_settings(self.study, self.settings, self.symbolic, observed)
         fitting = Fitting(how, self.symbolic, self.within, observed, self.ggl, self.formulas)
         return fit_findings(fitting.fit(lambda *_: None))

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import sympy as sp
+from actionrun.compiler.family.build import library_of
 from actionrun.compiler.family.library.equations import LibraryEquations
 from actionrun.compiler.family.library.search import LibrarySearch
 from actionrun.compiler.family.measured.shooting_problem import local_scales
@@ -17,6 +18,7 @@ from actionrun.compiler.numerics.inference.segment_shooting import (
     segment_fit,
 )
 from actionrun.runtime import load, run
+from actionrun.spec import Faults, check
 from scipy.integrate import solve_ivp
 
 CASES = Path(__file__).parents[2].parent / "shared" / "cases" / "family"
@@ -107,6 +109,74 @@ def test_a_motion_that_leaves_ends_no_search():
     of = Segments(t, np.zeros((50, 1, 2)), np.ones((50, 1, 2)), (0,), 1, np.ones(2))
     fit = segment_fit(law, SegmentFit(np.array([5.0]), np.ones((2, 2)), np.inf), of, 5)
     assert fit.cost == np.inf
+
+
+LIBRARY = """
+study = "family"
+[system]
+coordinates = ["q"]
+[library]
+known = "q'^2/2"
+functions = ["q'", "sin(q)", "cos(q)", "q"]
+degree = 4
+drag = ["q_plus'", "abs(q_plus')*q_plus'", "q_plus'^3", "q_plus^2*q_plus'"]
+exclude = ["sin(q)*q"]
+[integrator]
+dt = 0.05
+[data]
+file = "motion.csv"
+columns = { t = "t", q = "q" }
+[network]
+kind = "none"
+"""
+
+
+def written(folder, text=LIBRARY):
+    t = np.arange(0, 8, 0.05)
+    q = solve_ivp(lambda _, z: [z[1], -4 * np.sin(z[0]) - 0.2 * z[1]], (0, t[-1]), [2.5, 0],
+                  t_eval=t, rtol=1e-10, atol=1e-12).y[0]  # fmt: skip
+    q = q + 0.01 * np.random.default_rng(3).normal(size=len(q))
+    np.savetxt(folder / "motion.csv", np.stack([t, q], 1), "%.12g", ",", header="t,q", comments="")
+    (folder / "study.toml").write_text(text)
+    return folder / "study.toml"
+
+
+def test_a_library_is_the_products_with_an_equation_of_their_own(tmp_path):
+    terms = library_of(load(written(tmp_path)))
+    names = terms.equations.names
+    assert {"sin(q)", "q'^2*cos(q)", "q^4", "drag q_plus'"} <= {*names}
+    assert not {"q'", "q'^2", "cos(q)^2", "sin(q)*q"} & {*names}
+    law = terms.lagrangian({"cos(q)": "c1", "drag q_plus'": "c2"})
+    assert law == "q'^2/2 + c1*cos(q)"
+    assert terms.nonconservative({"cos(q)": "c1", "drag q_plus'": "c2"}) == "-c2*q_plus'*q_minus"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "code"),
+    [("sin(q)\", \"cos", "sin(x)\", \"cos", "name.unknown"),
+     ("degree = 4", "degree = 9", "value.range"),
+     ("[integrator]", "[coefficients]\nc = [0, 1]\n[integrator]", "library.beside"),
+     ("q_plus'^3", "q'^3", "name.place")],
+)  # fmt: skip
+def test_faults_of_a_library_are_located(tmp_path, old, new, code):
+    assert old in LIBRARY
+    faults = check(written(tmp_path, LIBRARY.replace(old, new)))
+    assert code in {one.code for one in faults if one.line}
+
+
+def test_what_is_excluded_has_to_be_there(tmp_path):
+    with pytest.raises(Faults, match=r"no product of the functions is this"):
+        library_of(load(written(tmp_path, LIBRARY.replace("sin(q)*q", "sin(q)^9"))))
+
+
+@pytest.mark.slow
+def test_a_library_finds_a_law_in_a_run(tmp_path):
+    result = run(load(written(tmp_path)), out=tmp_path / "run").result
+    assert {*result["coefficients"]} == {"cos(q)", "drag q_plus'"}
+    for text, value in (("cos(q)", 4.0), ("drag q_plus'", 0.2)):
+        one = result["coefficients"][text]
+        assert abs(one["value"] - value) < 4 * one["std"]
+        assert one["std"] < 0.05 * value
 
 
 @pytest.mark.slow

@@ -20,7 +20,8 @@ from actionrun.compiler.symbolic.lagrangian_system import LagrangianSystem
 from .array_program import ArrayProgram
 
 STATES = 8  # random ones a term, in which dependences show
-DEPENDENT = 1e-9  # of a column's length, left when those before it are taken out
+DEPENDENT = 1e-11  # of a column's length, left when those before it are taken out
+SPREAD = (-1.0, 3.0)  # of the sizes of the states, in powers of two: smooth functions part far out
 SHARE = 1e-6  # of a dependence: a term with less has no part in it
 SEED = 21
 
@@ -139,7 +140,11 @@ class LibraryEquations:
         count, n = len(self.residuals), self.n
         dice = np.random.default_rng(SEED)
         state = dice.normal(size=(3 * n, STATES * count)) * scale[:, None]
+        state = state * 2 ** dice.uniform(*SPREAD, size=state.shape[1])
         rows = self.all_residuals(*state).reshape(count, -1).T
+        with np.errstate(all="ignore"):
+            rows = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+        rows = rows[np.isfinite(rows).all(axis=1)]
         length = np.linalg.norm(rows, axis=0)
         kept, basis, result = [], np.zeros((len(rows), 0)), []
         for k in range(count):
