@@ -48,9 +48,9 @@ def build(study: Family, observations: Mapping[str, np.ndarray] | None) -> Progr
     Raises Faults for what the mathematics forbids.
     """
     minutes = study.training.minutes
-    if study.library is not None:
+    if (terms := library_of(study)) is not None:
         assert observations is not None  # the columns of [data]
-        solver = _library(study, observations)
+        solver = _library(study, terms, observations)
         return Reported(solver, LibraryReport(solver), minutes)
     if study.data is not None and study.network.kind == "none":
         assert observations is not None  # the columns of [data]
@@ -67,16 +67,20 @@ def build(study: Family, observations: Mapping[str, np.ndarray] | None) -> Progr
     return Reported(training, FitWithNetwork(training, fitting), minutes)
 
 
-def library_of(study: Family) -> LibraryTerms:
-    """The terms of a study that has a library. Raises Faults for what algebra finds wrong."""
-    assert study.library is not None
+def library_of(study: Family) -> LibraryTerms | None:
+    """The terms of a study's library, None where it has none. Raises Faults for what algebra finds
+    wrong."""
+    if study.library is None:
+        return None
     values = {name: study.number(value) for name, value in study.parameters.items()}
     return library_terms(study.library, vocabulary(study), values)
 
 
-def _library(study: Family, observations: Mapping[str, np.ndarray]) -> LibraryFitting:
+def _library(
+    study: Family, terms: LibraryTerms, observations: Mapping[str, np.ndarray]
+) -> LibraryFitting:
     """The search of a library, whose law is a study of its own."""
-    terms, meaning = library_of(study), study._meaning
+    meaning = study._meaning
 
     def fitting(law: Mapping[str, Any]) -> Fitting:
         raw = {key: item for key, item in meaning.raw.items() if key not in ("library", "sweep")}

@@ -23,8 +23,8 @@ from .symbolic_identifiability import symbolic_identifiability
 
 def explain(study: Family) -> tuple[Section, ...]:
     """The sections of `actionrun explain` for a family study."""
-    if study.library is not None:
-        return _library_sections(library_of(study))
+    if (terms := library_of(study)) is not None:
+        return _library_sections(terms)
     symbolic = lagrangian_system(study)
     of = settings(study, symbolic)
     within = ranges(of, symbolic)

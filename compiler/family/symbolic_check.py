@@ -22,11 +22,10 @@ from .train import population
 
 def check(study: Family) -> list[Fault]:
     """Every fault and note of the symbolic stage. Raises Faults."""
-    if study.library is not None:
-        dropped = library_of(study).dropped
+    if (terms := library_of(study)) is not None:
         return [
             study.fault(("library",), None, "library.alike", one.text, severity="note")
-            for one in dropped
+            for one in terms.dropped
         ]
     symbolic = lagrangian_system(study)
     of = settings(study, symbolic)

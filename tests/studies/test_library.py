@@ -143,6 +143,7 @@ def written(folder, text=LIBRARY):
 
 def test_a_library_is_the_products_with_an_equation_of_their_own(tmp_path):
     terms = library_of(load(written(tmp_path)))
+    assert terms is not None
     names = terms.equations.names
     assert {"sin(q)", "q'^2*cos(q)", "q^4", "drag q_plus'"} <= {*names}
     assert not {"q'", "q'^2", "cos(q)^2", "sin(q)*q"} & {*names}
