@@ -1,5 +1,7 @@
 """Maps of measured motions: velocities out of positions, and what a file must hold."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from actionrun.compiler.numerics.inference.smoothing import smooth_sequences
@@ -9,8 +11,9 @@ from actionrun.compiler.numerics.inference.velocities import (
     runs_of_rows,
 )
 from actionrun.compiler.pnn.build import map_model
+from actionrun.compiler.pnn.maps.data import StatePairs
 from actionrun.compiler.pnn.maps.evaluation import as_step, map_evaluation
-from actionrun.compiler.pnn.maps.findings import _entry
+from actionrun.compiler.pnn.maps.findings import _entry, weight_deviations
 from actionrun.compiler.pnn.symbolic_check import check
 from actionrun.spec import Faults
 from map_studies import SYMPLECTIC_EULER, VERLET, genome, oscillator
@@ -155,6 +158,25 @@ def test_a_map_is_told_from_others_at_one_percent_of_noise(velocities):
         assert np.all(errors[1:] > errors[0] + 10)
         assert fitted.weights[0][15] * 2 / 0.1 == pytest.approx(1, abs=0.02)
         assert any("noise" in note for note in found.notes)
+
+
+def test_errors_of_fitted_weights_are_those_of_least_squares():
+    """White noise in the next velocity: the jackknife beside the variance of one slope."""
+    found = map_model(oscillator(), None)
+    row = genome(found, {**VERLET, 1: "dt/2", 14: 1, 16: 0, 17: 0, 11: 0})
+    rows = found.train
+    noise, random = 0.01, np.random.default_rng(4)
+    half = rows.q + 0.05 * rows.v
+    pushes = -3.0 * half[:, 0]
+    after = rows.v + 0.05 * pushes[:, None] + noise * random.standard_normal(rows.v.shape)
+    moved = StatePairs(rows.q, rows.v, np.zeros_like(rows.q), after)
+    noisy = replace(found, motions=replace(found.motions, train=(moved,)))
+    fitted = noisy.fit(row[None], noisy.data(noisy.train), noisy.starts(row[None]), 1e-13)
+    deviations = weight_deviations(noisy, row, fitted.weights[0])
+    assert np.flatnonzero(deviations).tolist() == [15]
+    wanted = noise / np.sqrt(np.sum(pushes**2))
+    assert 0.4 < deviations[15] / wanted < 2.2  # of ten blocks: a deviation known to a quarter
+    assert abs(fitted.weights[0][15] - 0.05) < 4 * wanted
 
 
 def driven_motion(rows, dt, parts=200):

@@ -31,6 +31,7 @@ from .variants import chain_fit, learned_force_fit
 from .warm_up import Precompiler
 
 MOST = 60  # networks of the front that are fitted again
+BLOCKS = 10  # of rows, of which the jackknife leaves out one
 LEVELS = 3  # dt, dt/2, dt/4
 EXACT_MAP = "the exact map of this linear force"
 
@@ -50,6 +51,7 @@ def _result(
     best = _refitted(model, choice.best)
     entries = tuple(best if e is choice.best else e for e in entries)
     choice = replace(choice, best=best)
+    deviations = weight_deviations(model, best.genome, best.weights)
     tell("variants", 0, 2, {})
     chain = chain_fit(model, best.genome, best.weights)
     tell("variants", 1, 2, {})
@@ -66,7 +68,21 @@ def _result(
     tell("judge", len(steps), len(steps) + 1, {})
     evaluations += precompiler.baselines()
     limit = _limit(model, best, tell)
-    return MapResult(entries, choice, evaluations, Variants(chain, own), limit)
+    return MapResult(entries, choice, evaluations, Variants(chain, own), limit, deviations)
+
+
+def weight_deviations(model: MapModel, genome: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Standard deviations of fitted weights (weights,), 0 of fixed ones: by the jackknife, which
+    leaves out a tenth of the rows at a time, one after the other as motions run (Efron & Stein,
+    Ann. Statist. 9, 586, 1981)."""
+    rows = thinned(model.train, FINAL_ROWS)
+    block = np.arange(len(rows)) * BLOCKS // len(rows)
+    fits = []
+    for left_out in range(BLOCKS):
+        data = model.data(rows, (block != left_out)[None].astype(float))
+        fits.append(model.fit(genome[None], data, weights[None, None], 1e-13).weights[0])
+    free = np.isnan(model.layout.fixed(genome))
+    return np.where(free, np.std(fits, axis=0) * np.sqrt(BLOCKS - 1), 0.0)
 
 
 def _front_entries(model: MapModel, genomes: np.ndarray, tell: Tell) -> tuple[FrontEntry, ...]:

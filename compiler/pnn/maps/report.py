@@ -71,7 +71,8 @@ def report(model: MapModel, result: MapResult, history: np.ndarray) -> Findings:
         equations=(*best.equations, *_limits(model, limit)),
         extra={
             "front": [as_result(model, e) for e in entries],
-            "best": as_result(model, best),
+            "best": as_result(model, best)
+            | {"deviations": [None if d == 0 else float(d) for d in result.deviations]},
             "family": [
                 {
                     "from": low,
@@ -162,6 +163,11 @@ def _summary(model: MapModel, result: MapResult) -> tuple[tuple[str, str], ...]:
     lines.append(("why", result.choice.reason))
     if best.misses:
         lines.append(("misses", "; ".join(best.misses)))
+    free = np.isnan(model.layout.fixed(best.genome))
+    pairs = zip(best.weights[free], result.deviations[free], strict=True)
+    fitted = [f"{weight:.8g} ± {deviation:.1g}" for weight, deviation in pairs]
+    if fitted:
+        lines.append(("fitted weights", f"{', '.join(fitted)}, by leaving out tenths of the rows"))
     lines.append(("complexity", str(best.complexity)))
     lines.append(("error", f"{best.error:.2f} dB on the test rows"))
     if best.proof is not None:
@@ -200,7 +206,7 @@ def _checks(model: MapModel, best: FrontEntry, own: MapEvaluation) -> tuple[Chec
         for reason in best.proof.reasons:
             name, text = reason.split(": ", 1)
             due = not damped or name != "time reversal"
-            good = text.startswith("proved") or (damped and best.proof.holds(True)) or not due
+            good = text.startswith("proved") or best.proof.holds(damped) or not due
             checks.append(Check(name, good, text))
     resting = resting_error(model)
     text = f"{best.selected:.1f} dB on validation rows; "

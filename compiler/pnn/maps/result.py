@@ -89,13 +89,15 @@ class ContinuumLimit:
 @dataclass(frozen=True)
 class MapResult:
     """All that a finished search gave: the front, the recommended one of it, evaluations of that
-    one, its variants and what it stands beside, and its limit."""
+    one, its variants and what it stands beside, and its limit; `deviations` (weights,) of its
+    fitted weights, 0 of those that are fixed."""
 
     entries: tuple[FrontEntry, ...]
     choice: MapChoice
     evaluations: list[MapEvaluation]
     variants: Variants
     limit: ContinuumLimit | None
+    deviations: np.ndarray
 
     @property
     def best(self) -> FrontEntry:
