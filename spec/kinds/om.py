@@ -273,7 +273,8 @@ class Saddles(Table):
     images: int = Field(default=21, ge=3, le=10_000, description="Images of the string.")
     alignments: int = Field(default=1, ge=1, le=10_000, description="Alignments tried.")
     temperature: Value | None = Field(
-        default=None, description="For rates by harmonic transition-state theory."
+        default=None,
+        description="For rates: by harmonic transition-state theory, or by Eyring and Kramers.",
     )
     searches: int = Field(default=1000, ge=0, le=10**9, description="Budget of saddle searches.")
 

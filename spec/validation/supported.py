@@ -299,7 +299,8 @@ TABLE = (
             "a barrier is looked for between two structures, and a reference run gives none",
             'write start = "a.xyz" and end = "b.xyz" in [ends], or delete [refine]',
             "ends.barrier"),
-    Refusal("om", lambda s: s.refine.temperature is not None and not s.refine.barrier,
+    Refusal("om", lambda s: s.refine.temperature is not None and not s.refine.barrier
+            and not (_thermal(s) and s.path.duration == "free"),
             ("refine", "temperature"), "rates are those over a barrier",
             "write barrier = true in [refine]", "refine.temperature"),
     Refusal("om", lambda s: s.ends.align and not s.system.particles, ("ends", "align"),

@@ -12,6 +12,8 @@ from actionrun.spec import loads
 from claims import STUDIES
 from scipy.integrate import solve_bvp
 from scipy.optimize import minimize, root
+from scipy.sparse import coo_matrix
+from scipy.sparse.linalg import spsolve
 
 
 def found(study):
@@ -187,3 +189,57 @@ def test_a_kill_changes_no_bit():
                 state, _ = program.advance(state, done, min(chunk, program.total - done))
             leaves.append(jax.tree.leaves(jax.tree.map(np.asarray, state)))
     assert all(np.array_equal(a, b) for a, b in zip(*leaves, strict=True))
+
+
+def passage_time(energy, heat, friction, box, grid, well, beyond):
+    """Mean first-passage time from a well: the backward Kolmogorov equation by finite differences,
+    by the fluxes between cells, reflecting at the box and absorbing where `beyond` is true."""
+    x, y = (np.linspace(a, b, n) for (a, b), n in zip(box, grid, strict=True))
+    X, Y = np.meshgrid(x, y, indexing="ij")
+    V, out = energy(X, Y), beyond(X, Y)
+    number = np.arange(X.size).reshape(X.shape)
+    rows, columns, values = [], [], []
+    for axis, h in ((0, x[1] - x[0]), (1, y[1] - y[0])):
+        one = number[:-1] if axis == 0 else number[:, :-1]
+        other = number[1:] if axis == 0 else number[:, 1:]
+        for a, b in ((one.ravel(), other.ravel()), (other.ravel(), one.ravel())):
+            rate = heat / friction / h**2 * np.exp(-(V.ravel()[b] - V.ravel()[a]) / (2 * heat))
+            inside = ~out.ravel()[a]
+            rows += [a[inside], a[inside]]
+            columns += [b[inside], a[inside]]
+            values += [rate[inside], -rate[inside]]
+    absorbed = number[out]
+    rows.append(absorbed), columns.append(absorbed), values.append(np.ones(len(absorbed)))
+    matrix = coo_matrix(
+        (np.concatenate(values), (np.concatenate(rows), np.concatenate(columns)))
+    ).tocsc()
+    times = spsolve(matrix, np.where(out.ravel(), 0.0, -1.0)).reshape(X.shape)
+    k = np.argmin((X - well[0]) ** 2 + (Y - well[1]) ** 2)
+    return float(times.ravel()[k])
+
+
+@pytest.mark.slow
+def test_rates_are_those_of_the_backward_kolmogorov_equation():
+    """Eyring and Kramers are the limit of weak noise: with half of it the rest is half as large,
+    and what both extrapolate to is within 1 %."""
+    friction, tilt = 1.3, 0.1
+    text = STUDY
+    values = {"coordinates": '["x", "y"]', "friction": friction, "points": 31,
+              "potential": "(x^2 - 1)^2 + 0.1*x + 1.5*(y - 0.4*x^2)^2",
+              "start": "{ x = -1.0125, y = 0.41 }", "end": "{ x = 0.987, y = 0.39 }"}  # fmt: skip
+    for name, value in values.items():
+        text = text.replace(name.upper(), str(value))
+
+    def energy(x, y):
+        return (x**2 - 1) ** 2 + tilt * x + 1.5 * (y - 0.4 * x**2) ** 2
+
+    shares = []
+    for heat in (0.1, 0.05):
+        metrics = found(loads(f"{text}\n[refine]\ntemperature = {heat}")).metrics
+        time = passage_time(
+            energy, heat, friction, ((-1.9, 1.1), (-0.9, 1.9)), (181, 141), (-1.0125, 0.41),
+            lambda x, y: x > 0.9,
+        )  # fmt: skip
+        shares.append(metrics["rate_forward"] * time)
+    assert abs(shares[1] - 1) < 0.6 * abs(shares[0] - 1) and abs(shares[1] - 1) < 0.05
+    assert 2 * shares[1] - shares[0] == pytest.approx(1, abs=0.01)

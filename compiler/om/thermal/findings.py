@@ -12,6 +12,7 @@ from actionrun.compiler.program import Tell
 
 from .channels import RESTS, Channel, relaxation_time
 from .equations import convention, langevin_equations
+from .escape_rates import escapes
 from .figures import channel_figures
 from .problem import LangevinProblem
 
@@ -39,7 +40,7 @@ class LangevinReport:
             summary=_summary(problem, each),
             arrays=_arrays(problem, each),
             figures=channel_figures(problem, each),
-            tables=(_table(problem, each), *_stops(problem, best)),
+            tables=(_table(problem, each), *_stops(problem, best), *_rates(problem, best)),
             checks=_checks(problem, best),
             notes=_notes(problem, best, relaxation),
         )  # fmt: skip
@@ -70,6 +71,9 @@ def _metrics(
     if problem.free:
         metrics["critical_points"] = len(best.stops)
         metrics["action_of_heights"] = _of_heights(problem, best)
+    over, heat = escapes(problem, best), problem.rate_heat
+    if len(over) == 2 and over[0].saddle is over[1].saddle and heat is not None:
+        metrics["rate_forward"], metrics["rate_backward"] = (one.rate(heat) for one in over)
     if relaxation is not None and not problem.free:
         metrics["relaxation_times"] = problem.duration / relaxation
         metrics["rest_force"] = _rest_force(problem, best)
@@ -169,6 +173,30 @@ def _stops(problem: LangevinProblem, path: Channel) -> tuple[Table, ...]:
         "method; a path rests there without end."
     )
     return (Table("critical_points", caption, header, rows),)
+
+
+def _rates(problem: LangevinProblem, path: Channel) -> tuple[Table, ...]:
+    """Rates over the saddles of a path."""
+    each, heat = escapes(problem, path), problem.rate_heat
+    if not each:
+        return ()
+    unit, time = problem.settings.energy_unit, problem.motion.words.unit("t")
+    energy = f" [{unit.label}]" if unit.label else ""
+    per = f" [1/{time}]" if time else ""
+    header = [f"from V{energy}", f"over V{energy}", f"height{energy}", f"prefactor{per}"]
+    rows = [[one.well.potential, one.saddle.potential, one.height * unit.scale, one.prefactor]
+            for one in each]  # fmt: skip
+    if heat is not None:
+        header += [f"rate{per}", "k_B T/height"]
+        rows = [[*row, one.rate(heat), heat / one.height]
+                for row, one in zip(rows, each, strict=True)]  # fmt: skip
+    caption = (
+        "Escape over the saddles of the first path by Eyring and Kramers: the prefactor times "
+        "exp(-height/k_B T), one over the mean time from the well to beyond the saddle. It is the "
+        "limit of weak noise, off by the order of k_B T/height; other saddles around a well are "
+        "not in it."
+    )
+    return (Table("rates", caption, tuple(header), tuple(map(tuple, rows))),)
 
 
 def _checks(problem: LangevinProblem, best: Channel) -> tuple[Check, ...]:

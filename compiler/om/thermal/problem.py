@@ -42,6 +42,15 @@ class LangevinProblem:
         return self.ends.shape[1] == 4
 
     @property
+    def rate_heat(self) -> float | None:
+        """k_B T of rates, where the study asks for them."""
+        temperature, settings = self.settings.temperature, self.settings
+        if temperature is None:
+            return None
+        amount = settings.units.constant("N_A") if settings.per_mole else 1.0
+        return temperature * self.motion.system.boltzmann * amount
+
+    @property
     def free(self) -> bool:
         """Whether the duration is free."""
         return bool(np.isinf(self.settings.duration))
