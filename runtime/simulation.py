@@ -48,7 +48,9 @@ def simulate(
         raise Refused("simulate needs doubles: jax.config.update('jax_enable_x64', True)")
     if not isinstance(study, Ggl | Family):
         raise Refused(f"simulate is for studies of kind ggl and family, not {study.study}")
-    steps = getattr(study.integrator, "steps", None) if steps is None else steps
+    if steps is None:
+        own = study.integrator
+        steps = study.step_count if isinstance(study, Ggl) else own.steps if own else None
     if not steps or min(steps, every) < 1 or steps % every:
         raise Refused("give steps, a whole multiple of every")
     try:

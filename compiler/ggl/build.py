@@ -113,7 +113,7 @@ def settings(study: Ggl, system: LagrangianSystem) -> Settings:
     return Settings(
         r=integrator.r,
         h=study.number(integrator.dt),
-        steps=integrator.steps or 0,
+        steps=study.step_count,
         save_every=integrator.save_every,
         precision=integrator.precision,
         time_transform=integrator.time_transform,

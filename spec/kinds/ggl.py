@@ -48,6 +48,9 @@ class Output(Table):
 class Steps(Integrator):
     """The Galerkin-Gauss-Lobatto variational integrator."""
 
+    duration: Value | None = Field(
+        default=None, description='The time of the run, a whole number of steps: "10 s".'
+    )
     precision: Literal["double", "single"] = Field(
         default="double",
         description="Of all numbers: double (16 digits) or single (7 digits, half the memory).",
@@ -87,6 +90,14 @@ class Ggl(Experiment):
     compare: Compare | None = Field(
         default=None, description="Other integrators on the same problem."
     )
+
+    @property
+    def step_count(self) -> int:
+        """Steps of the run. Raises Faults for a number without a value."""
+        of = self.integrator
+        if of.duration is None:
+            return of.steps or 0
+        return round(self.number(of.duration) / self.number(of.dt))
 
     @property
     def acting_events(self) -> dict[str, Event]:

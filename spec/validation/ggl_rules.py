@@ -14,6 +14,8 @@ from actionrun.spec.text.span import Key
 from .rule_context import RuleContext
 
 MOST_NUMBERS = 100_000_000  # positions in them
+MOST_STEPS = 10**12
+WHOLE = 1e-9  # of a duration: it is a whole number of steps to that
 NEAR = 1e-9  # of a step: a time of output may lie beyond the end by so much
 
 
@@ -21,6 +23,7 @@ def check_tables(context: RuleContext) -> None:
     """Times of output, as many as fit, from 0 to the end; what events do."""
     _events(context)
     _analysis(context)
+    _duration(context)
     output, integrator = context.raw.get("output"), context.table("integrator")
     if not isinstance(output, dict) or context.broken:
         return
@@ -29,6 +32,9 @@ def check_tables(context: RuleContext) -> None:
                     "write every = 0.01, or times = [0.5, 1.0]")  # fmt: skip
         return
     dt, steps = context.number(("integrator", "dt")), integrator.get("steps")
+    duration = context.number(("integrator", "duration"))
+    if duration is not None and dt:
+        steps = round(duration / dt)
     if dt is None or dt <= 0 or type(steps) is not int:
         return
     end = math.inf if "time_transform" in integrator else dt * steps
@@ -40,6 +46,34 @@ def check_tables(context: RuleContext) -> None:
             f"{count} times of {size} positions: at most {MOST_NUMBERS:.0e} numbers",
             "ask for fewer times",
         )  # fmt: skip
+
+
+def _duration(context: RuleContext) -> None:
+    """A duration instead of a number of steps, and a whole number of them."""
+    table, key = context.table("integrator"), ("integrator", "duration")
+    duration, dt = context.number(key), context.number(("integrator", "dt"))
+    if "duration" not in table:
+        return
+    if "steps" in table:
+        context.add(key, "integrator.duration", "steps and duration say the same thing",
+                    "take one of them out")  # fmt: skip
+    elif "time_transform" in table:
+        context.add(key, "integrator.duration", "with a time_transform dt is no step of time",
+                    "write steps instead")  # fmt: skip
+    elif duration is not None and dt is not None and dt > 0:
+        count = duration / dt
+        if not 0.5 <= count <= MOST_STEPS:
+            context.add(key, "integrator.duration",
+                        f"the duration is {count:.4g} steps: from 1 to {MOST_STEPS:.0e}",
+                        "give a time that dt goes into")  # fmt: skip
+        elif abs(count - round(count)) > WHOLE * count:
+            better = f"dt = {duration / math.ceil(count):.12g}"
+            context.add(
+                key,
+                "integrator.duration",
+                f"the duration is {count:.6g} steps, no whole number of them",
+                f"write {better}, or a duration of {dt * round(count):.12g}, in base units",
+            )
 
 
 def _spaced(context: RuleContext, end: float) -> int:

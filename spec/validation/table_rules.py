@@ -28,6 +28,8 @@ def check_integrator(context: RuleContext) -> None:
     if dt is not None and dt <= 0:
         context.add(("integrator", "dt"), "value.range", "dt is greater than 0",
                     "a motion backwards in time starts from the reversed velocity")  # fmt: skip
+    if "duration" in table:
+        return  # instead of steps, where the kind knows it
     if "steps" not in table and "data" not in context.raw and not context.broken:
         context.add(("integrator",), "key.missing", '"steps" is missing in [integrator]',
                     "write steps = 1000")  # fmt: skip

@@ -219,6 +219,8 @@ def check_times(context: UnitContext) -> None:
         wanted = None if rate is None else dimension_product(context.state.units.time, rate, -1)
         what = "dt, which the time transform multiplies,"
     context.expect(context.values.get(("integrator", "dt")), wanted, what)
+    context.expect(context.values.get(("integrator", "duration")), context.state.units.time,
+                   "the duration")  # fmt: skip
     context.expect(context.values.get(("data", "rate")),
                    dimension_power(context.state.units.time, -1), "the rate of rows")  # fmt: skip
     for key, leaf in context.values.items():
