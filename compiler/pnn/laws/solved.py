@@ -39,6 +39,7 @@ FITTED = 25  # of them, that are fitted
 FEW_STEPS = 12  # of a fit that only ranks
 NOTHING, FEW = 1e-6, 3  # of the output's spread: an error that is none, for so few constants
 STRICT = 1e-9  # for more, which come near much that they are not
+MIMICS = 20  # rows a constant: fewer rows are enough for a law that only looks exact
 DIGITS = 1e-12  # what double precision leaves of a law that is right
 MOST_LAWS = 25
 PLAIN = 9  # simplest terms, that stand beside one with constants inside
@@ -86,8 +87,13 @@ def solved_laws(rows: TableRows, layout: Layout) -> tuple[SolvableLaw, ...]:
         return [one for one in judged if _is_exact(one[3], one[1], size)]
 
     def settled() -> bool:
-        """Whether few constants leave nothing but digits; many mimic a law of few."""
-        return any(one[3].constants <= FEW and one[1] <= (STRICT * size) ** 2 for one in exact())
+        """Whether few constants leave nothing but digits; many mimic a law of few, though not so
+        few to the last digit."""
+        return any(
+            (law.constants <= FEW and cost <= (STRICT * size) ** 2)
+            or (law.constants <= len(y) / MIMICS and cost <= (0.1 * DIGITS * size) ** 2)
+            for _, cost, _, law in exact()
+        )
 
     for link, aim in aims.items():
         for law in table.exact_laws(link, *aim, quotients):
