@@ -7,11 +7,15 @@ import pytest
 import sympy as sp
 from actionrun.compiler.numerics.networks.activations import ACTIVATIONS, Activation
 from actionrun.compiler.pnn.build import law_problem
+from actionrun.compiler.pnn.laws.noise import NoiseModel
+from actionrun.compiler.pnn.laws.shaped.law import ShapedLaw
 from actionrun.compiler.pnn.laws.shaped.search import _Projection
 from actionrun.compiler.pnn.laws.shaped.shapes import SHAPES, own_shape
 from actionrun.compiler.pnn.laws.solved import law_on_table, solved_laws
+from actionrun.compiler.pnn.laws.sum_law import LINKS, SumLaw
 from actionrun.compiler.pnn.laws.table import group_layout, law_groups, table_rows
-from actionrun.compiler.pnn.laws.terms import Term
+from actionrun.compiler.pnn.laws.table_formula import covariance
+from actionrun.compiler.pnn.laws.terms import Base, Term
 from actionrun.runtime.data.observations import observations
 from actionrun.spec import loads
 from scipy.optimize import curve_fit
@@ -121,6 +125,34 @@ def test_noisy_constants_are_those_of_scipy(tmp_path, name):
     stds = sorted(c["std"] for c in best["constants"].values())
     assert values == pytest.approx(sorted(own), rel=1e-4), best["text"]
     assert stds == pytest.approx(sorted(np.sqrt(np.diag(spread))), rel=1e-2), best["text"]
+
+
+def test_deviations_of_constants_hold_over_tables():
+    """300 tables of y with 1 % noise of one size, seen as y/s: constants lie within one and two of
+    their deviations in 68 and 95 % of cases. The laws are given, as a choice would hide it."""
+    flat, one_x, inverse = Term((0, 0)), Term((1, 0)), Term((0, -1))
+    exp = next(shape for shape in SHAPES if shape.name == "exp")
+    relaxation = ShapedLaw(LINKS[0], 1.0, (flat,), flat, exp, Base((1, 0)), (-1.0,))
+    laws = (SumLaw(LINKS[0], 1.0, (one_x, inverse)), SumLaw(LINKS[0], 1.0, (flat,), (one_x,)),
+            relaxation)  # fmt: skip
+    off = []
+    for table in range(300):
+        draw, law = np.random.default_rng([table, 77]), laws[table % 3]
+        x, s = draw.uniform(1, 5, (120, 2)), draw.uniform(1, 5, 120)
+        numbers = draw.uniform(0.5, 2, law.constants)
+        numbers[-1] *= -0.5 if law is relaxation else 1
+        y = s * law.output(x, numbers)
+        y = (y + 0.01 * np.sqrt(np.mean(y**2)) * draw.normal(size=120)) / s
+        spread = 1 / s
+        values, _ = law.fit(x, y, np.sqrt(np.mean(spread**2)) / spread)
+        steps = 1e-6 * np.diag(np.abs(values))
+        moved = [law.output(x, values + d) - law.output(x, values - d) for d in steps]
+        slopes = np.stack(moved, axis=1) / (2 * np.diag(steps))
+        missed = law.output(x, values) - y
+        matrix = covariance(slopes, missed, NoiseModel("target", spread), np.arange(120))
+        off.extend(np.abs(values - numbers) / np.sqrt(np.diag(matrix)))
+    within = [100 * np.mean(np.array(off) < most) for most in (1, 2)]
+    assert within == [pytest.approx(68.3, abs=5), pytest.approx(95.4, abs=3)], within
 
 
 def test_vft(tmp_path):
