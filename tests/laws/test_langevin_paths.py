@@ -280,3 +280,18 @@ def test_forces_that_no_path_has_are_faults(law, code):
     with pytest.raises(Faults) as caught, jax.enable_x64(True):
         langevin_problem_of(loads(text))
     assert [fault.code for fault in caught.value.faults] == [code]
+
+
+@pytest.mark.slow
+def test_a_kill_changes_no_bit():
+    text = DOUBLE.replace("DURATION", "2.0").replace("POINTS", "12").replace("HEAT", "0.1")
+    with jax.enable_x64(True):
+        leaves = []
+        for chunk in (3, 1000):
+            program = compile(loads(text), None)
+            state = program.start()
+            for done in range(0, program.total, chunk):
+                state = jax.tree.map(np.asarray, state)
+                state, _ = program.advance(state, done, min(chunk, program.total - done))
+            leaves.append(jax.tree.leaves(jax.tree.map(np.asarray, state)))
+    assert all(np.array_equal(a, b) for a, b in zip(*leaves, strict=True))
