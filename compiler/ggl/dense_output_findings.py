@@ -6,7 +6,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
-from actionrun.compiler.findings import Array, Check, Findings, Table
+from actionrun.compiler.findings import (
+    Array,
+    Axis,
+    Check,
+    Curve,
+    Figure,
+    Findings,
+    Panel,
+    Table,
+)
 from actionrun.compiler.numerics.integrators.time_marching import Trajectory
 from actionrun.compiler.symbolic.lagrangian_system import LagrangianSystem
 
@@ -16,6 +25,8 @@ from .integration import Integration
 
 ROUNDED = 1e-15  # of the slope of an event times the time: two crossings so near are none
 NEAR = 1e-9  # of the time of the run: crossings farther apart are two
+SECTION, PANELS = 8, 4  # crossings from which on a section is drawn, and coordinates of it
+FLAT = 1e-9  # of its size: a coordinate that changes less is on the section
 LISTED = 1000  # events of a name in result.json; data.nc has all
 WRITTEN = 1000  # degrees of freedom whose states stand there
 
@@ -28,7 +39,7 @@ def with_dense_output(
     arrays, extra = dict(findings.arrays), dict(findings.extra)
     metrics, tables = dict(findings.metrics), list(findings.tables)
     summary, notes = list(findings.summary), list(findings.notes)
-    unit = run.system.words.unit("t")
+    unit, drawn = run.system.words.unit("t"), [*findings.figures]
     if len(sought.times):
         notes += _unreached(run, sought, samples)
         arrays["output_t"] = Array(samples["output_t"], ("output_t",), unit, "time of output")
@@ -42,7 +53,7 @@ def with_dense_output(
                             "most that the motions from both ends of a step differ"))  # fmt: skip
     if sought.names:
         extra["events"] = {}
-        rows = []
+        rows: list[tuple] = []
         for number, name in enumerate(sought.names):
             mine = np.flatnonzero(samples["event"] == number)
             mine = mine[~_touching(samples, mine)]
@@ -61,6 +72,9 @@ def with_dense_output(
             summary.append((f"event {name}", f"{len(t)} times{each}".rstrip()))
             rows.append((name, run.settings.events[name].when.text, len(t), *spans))
             notes += _without_crossing(run, name, samples, number)
+            drawn += _section(
+                run, name, rising, q, v, np.max(np.abs(samples["q"]), axis=0, initial=0.0)
+            )
             if run.settings.events[name].set:
                 acted = np.flatnonzero(samples["act"] == number)
                 dims = (f"event_{name}_after_t",)
@@ -86,6 +100,7 @@ def with_dense_output(
         extra=extra,
         metrics=metrics,
         tables=tuple(tables),
+        figures=tuple(drawn),
         summary=tuple(summary),
         checks=checks,
         notes=tuple(notes),
@@ -110,6 +125,28 @@ def _end(
     text = (f"{what}: what comes after is a contact, which is not built, and the run ends there; "
             "stop = true or count ends it before")  # fmt: skip
     return line, (Check(f"event {name}", False, text),)
+
+
+def _section(
+    run: Integration, name: str, rising: np.ndarray, q: np.ndarray, v: np.ndarray, size: np.ndarray
+) -> list[Figure]:
+    """The Poincare section of an event: positions and velocities at its crossings of one direction,
+    that of the first; nothing of few crossings, and of bodies. `size` (n,): of the coordinates."""
+    words = run.system.words
+    mine = rising == rising[0] if len(rising) else rising.astype(bool)
+    if run.system.body_count or np.sum(mine) < SECTION:
+        return []
+    panels = []
+    for k, label in enumerate(words.names):
+        x, y = q[mine, k], v[mine, k]
+        if np.ptp(x) <= FLAT * size[k] or len(panels) == PANELS:
+            continue  # the coordinate that the section is across
+        base, bracket, rest = label.partition("[")
+        speed = Axis(f"{base}'{bracket}{rest}", words.unit(f"{base}'"))
+        panels.append(Panel(Axis(label, words.unit(base)), speed, (Curve(x, y, "", "points"),)))
+    way = "rising" if rising[0] else "falling"
+    caption = f"The Poincare section of the event {name}: its {np.sum(mine)} {way} crossings."
+    return [Figure(f"section_{name}", caption, tuple(panels))] if panels else []
 
 
 def _touching(samples: Mapping[str, np.ndarray], mine: np.ndarray) -> np.ndarray:
