@@ -93,7 +93,6 @@ def with_dense_output(
         line, trouble = _end(run, state, why)
         summary.append(line)
         checks = (*checks, *trouble)
-        notes += [check.text for check in trouble]
     return replace(
         findings,
         arrays=arrays,
