@@ -60,8 +60,9 @@ class LibraryFitting:
         if law is None:
             raise study_error(
                 self.terms.words, ("library",), "library.none",
-                "no law of this library goes through these motions, not even for a short while",
-                "give it more functions, or another known part",
+                "the search came to no law of this library that stays with these motions; "
+                "that does not say that there is none",
+                "lower degree, bring more trials or less noise, or give it another known part",
             )  # fmt: skip
         return law
 
