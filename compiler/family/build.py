@@ -86,7 +86,7 @@ def _library(
         raw = {key: item for key, item in meaning.raw.items() if key not in ("library", "sweep")}
         raw |= {"system": {**raw["system"], **law["system"]}, "coefficients": law["coefficients"]}
         made, faults = validate(meaning.source, raw, KINDS["family"])
-        if made is None or any(one.severity == "error" for one in faults):
+        if not isinstance(made, Family) or any(one.severity == "error" for one in faults):
             raise Faults(faults)
         symbolic = lagrangian_system(made)
         of = settings(made, symbolic)

@@ -149,7 +149,8 @@ class Fitting:
         fit, choice = _searched(problem, noise, candidates, tell), None
         if settings.sparse:
             choice = _selected(problem, fit, noise, tell)
-            fit, problem = choice.fit, _without(problem, choice)
+            fit = fit if choice.fit is None else choice.fit
+            problem = _without(problem, choice)
         return _finished(problem, fit, noise, choice, tell)
 
     def fit_from(

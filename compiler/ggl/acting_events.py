@@ -129,7 +129,7 @@ class ActingEvents:
         between = counted(self.settings, between)
         first, count = self._first(between, history)
         if first is None:
-            return x._replace(events=_with(history_of(x), count=count)), rows, between
+            return x._replace(events=_with(history_of(x), counts=count)), rows, between
         t = float(between["event_t"][first])
         begin = int(before.step)
         k = min(max(int(t / h), begin), begin + len(rows[0]) - 1)
@@ -179,7 +179,7 @@ class ActingEvents:
             if first is None:
                 parts.append(between)
                 x, t = (
-                    y._replace(step=jnp.asarray(k + 1), events=_with(history_of(x), count=count)),
+                    y._replace(step=jnp.asarray(k + 1), events=_with(history_of(x), counts=count)),
                     end,
                 )
                 break
@@ -266,8 +266,9 @@ class ActingEvents:
             if i in jumps:
                 continue
             if values is None:
-                at = jax.device_put((q, p, np.float64(t)))
-                values = np.asarray(_values(march, self.output.paths.events, *at, theta))
+                at_q, at_p, at_t = jax.device_put((q, p, np.float64(t)))
+                events = self.output.paths.events
+                values = np.asarray(_values(march, events, at_q, at_p, at_t, theta))
             seen = (between["event"] == i) & (between["event_t"] <= t)
             side = history.leaving[i] * (-1) ** int(np.sum(seen))
             if values[i] * side < 0 and abs(values[i]) > UNSURE * history.fast[i] * self.output.h:
@@ -277,7 +278,7 @@ class ActingEvents:
     def _first(self, between: Between, history: EventHistory) -> tuple[int | None, np.ndarray]:
         """The first crossing that acts, and how many crossings have counted up to it, or to the
         end; with those at the same time."""
-        count, first = np.array(history.count), None
+        count, first = np.array(history.counts), None
         for k in np.argsort(between["event_t"], kind="stable"):
             t, i = float(between["event_t"][k]), int(between["event"][k])
             if first is not None and t > float(between["event_t"][first]) + self._same(t):
@@ -352,9 +353,9 @@ def _joined(parts: list[Between]) -> Between:
 def history_of(x: Trajectory) -> EventHistory:
     """Of a state; of no events where none act."""
     none = np.zeros(0)
-    empty = EventHistory(none, none, none, none, np.zeros((), int), np.zeros((), int))
-    return empty if x.events is None else EventHistory(*map(np.asarray, x.events))
+    empty = (none, none, none, none, np.zeros((), int), np.zeros((), int))
+    return EventHistory._make(empty if x.events is None else map(np.asarray, x.events))
 
 
 def _with(history: EventHistory, **changes: Any) -> EventHistory:
-    return EventHistory(*map(jnp.asarray, history._replace(**changes)))
+    return EventHistory._make(map(jnp.asarray, history._replace(**changes)))

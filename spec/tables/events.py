@@ -42,8 +42,7 @@ def setting_target(
     component = 0
     if isinstance(node, Index):
         index = node.indices[0] if len(node.indices) == 1 else None
-        whole = isinstance(index, Number) and index.value.denominator == 1
-        if not (whole and vectors):
+        if not (vectors and isinstance(index, Number) and index.value.denominator == 1):
             return None
         node, component = node.base, int(index.value) - 1
     elif vectors:

@@ -89,8 +89,10 @@ def restarted(x, vx, end):
         lambda t, y: y[1] + 0.25 + y[0] / 20,
         lambda t, y: y[2],
     )
-    kick.direction, seen.direction = 1, -1
-    kick.terminal = wall.terminal = True
+    setattr(kick, "direction", 1)  # noqa: B010  # as SciPy asks for
+    setattr(seen, "direction", -1)  # noqa: B010
+    for event in (kick, wall):
+        setattr(event, "terminal", True)  # noqa: B010
     t, y, times = 0.0, np.array([x, 0.3, vx, -0.2]), {"kick": [], "wall": [], "seen": []}
     while t < end:
         # a wall does nothing before 1, and what has just acted is off zero by rounding

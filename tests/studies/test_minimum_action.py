@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from actionrun.compiler import compile
 from actionrun.compiler.numerics.paths.geometric_action import geometric_action, relaxed
+from actionrun.compiler.program import Reported
 from actionrun.runtime import load
 from actionrun.spec import loads
 from claims import STUDIES
@@ -19,6 +20,7 @@ from scipy.sparse.linalg import spsolve
 def found(study):
     with jax.enable_x64(True):
         program = compile(study, None)
+        assert isinstance(program, Reported)
         state, report = program.advance(program.start(), 0, program.total)
         assert report.diverged is None, report.diverged
         return program.findings(state, {}, lambda *_: None)

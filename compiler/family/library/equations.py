@@ -38,9 +38,8 @@ class Dependence:
     def text(self) -> str:
         if not self.by:
             return f"{self.name} changes no equation of motion"
-        return f"{self.name} acts as {', '.join(self.by)} together" if len(self.by) > 1 else (
-            f"{self.name} acts as {self.by[0]}"
-        )  # fmt: skip
+        together = " together" if len(self.by) > 1 else ""
+        return f"{self.name} acts as {', '.join(self.by)}{together}"
 
 
 @dataclass

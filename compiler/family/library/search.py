@@ -209,13 +209,14 @@ class LibrarySearch:
         """Subsets that the weak form of the smoothed motions takes, with their coefficients."""
         design = np.concatenate([self._weak_rows(k) for k in self._some(MOST_SAMPLES)])
         design = design[np.isfinite(design).all(axis=1)]
-        whole = np.linalg.qr(design, mode="r")
+        whole: np.ndarray = np.asarray(np.linalg.qr(design, mode="r"))
         terms, aim = whole[:, 1:], -whole[:, 0]
         found: dict[int, list[tuple[float, Subset, np.ndarray]]] = {}
         most = min(MOST_TERMS, terms.shape[1])
         free = min(most, 10) - len(self.needed)
         subsets = [*best_subsets(terms, aim, free, BEAM, self.needed), *eliminated(terms, aim)]
-        for subset in sorted({*subsets, *([self.needed] if self.needed else [])}):
+        every: set[Subset] = {*subsets, *([self.needed] if self.needed else [])}
+        for subset in sorted(every):
             if not {*self.needed} <= {*subset}:
                 continue
             c, rest = _least(terms, aim, subset)
@@ -311,11 +312,12 @@ class LibrarySearch:
             miss, slopes = linearized(
                 self.law(best.terms), best.fit, of, lambda *state: every(*state)[1:], count
             )
-        usable = np.isfinite(slopes).all(axis=0)
+        usable: np.ndarray = np.asarray(np.isfinite(slopes).all(axis=0))
         slopes = np.where(usable, slopes, 0.0)
         at = np.zeros(count)
         at[list(best.terms)] = best.fit.c
-        whole = np.linalg.qr(np.column_stack([slopes, slopes @ at - miss]), mode="r")
+        both = np.column_stack([slopes, slopes @ at - miss])
+        whole: np.ndarray = np.asarray(np.linalg.qr(both, mode="r"))
         return whole[:, :-1], whole[:, -1], usable
 
     def _evidence(self, best: Candidate, of: Segments) -> np.ndarray:

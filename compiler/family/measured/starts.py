@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -117,7 +117,7 @@ def _smoothed(t: np.ndarray, x: np.ndarray, size: float) -> Curve:
 
 
 def initial_states(
-    o: ObservedMotions, motions: dict[int, SmoothMotion], n: int, times: np.ndarray
+    o: ObservedMotions, motions: Mapping[int, SmoothMotion], n: int, times: np.ndarray
 ) -> np.ndarray:
     """q and v (2 n, times, trials) of every trial at times (times, trials), from its curves; of a
     trial without them from its first samples."""

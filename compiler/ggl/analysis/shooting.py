@@ -89,10 +89,10 @@ class Shooting:
     def end(self, change: np.ndarray, h: float, steps: int) -> End | None:
         """Of the motion whose free entries have changed; None where it has none."""
         first, n = self.first + self.free @ change, self.run.system.n
-        at = jax.device_put((first[:n], first[n:], np.float64(h)))
-        stop = jax.device_put(np.int64(steps))
-        done, change_ = _end(self.integrator, *at, self.run.theta, stop, self.newton, self.moving)
-        end = End(*map(np.asarray, done))
+        q, v, length = jax.device_put((first[:n], first[n:], np.float64(h)))
+        stop, theta = jax.device_put(np.int64(steps)), self.run.theta
+        done, change_ = _end(self.integrator, q, v, length, theta, stop, self.newton, self.moving)
+        end = End._make(map(np.asarray, done))
         sound = all(np.isfinite(x).all() for x in end) and float(change_) <= CONVERGED["float64"]
         return end if sound else None
 

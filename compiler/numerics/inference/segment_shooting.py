@@ -76,8 +76,8 @@ def _solved(mass: np.ndarray, right: np.ndarray) -> np.ndarray:
         det = a * d - b * c
         return np.stack([(d * right[0] - b * right[1]) / det, (a * right[1] - c * right[0]) / det])
     m = np.moveaxis(mass, -1, 0)
-    fine = np.isfinite(m).all(axis=(1, 2))
-    fine[fine] = np.abs(np.linalg.det(m[fine])) > 0
+    fine = np.flatnonzero(np.isfinite(m).all(axis=(1, 2)))
+    fine = fine[np.abs(np.linalg.det(m[fine])) > 0]
     result = np.full(np.moveaxis(right, -1, 0).shape, np.nan)
     result[fine] = np.linalg.solve(m[fine], np.moveaxis(right, -1, 0)[fine])
     return np.moveaxis(result, 0, -1)

@@ -172,11 +172,11 @@ def _followed(
             better = jnp.clip(s - g / slope, low, high)
             # what is left to go is followed along the path, which is exact over the last bit
             here, there = along(s), along(better)
-            state = tuple(a + (c - b) for a, b, c in zip(x[:3], here[0], there[0], strict=True))
+            q, v, t = (a + (c - b) for a, b, c in zip(x[:3], here[0], there[0], strict=True))
             sound = x.sound[0] & (jnp.abs(better - s) <= AT_REST)
             new = (g - before[1]) / (s - before[0])
             use = ~sound & jnp.isfinite(new) & (new != 0)
-            found = Zeros(better, slope / there[1], *state, sound)
+            found = Zeros(better, slope / there[1], q, v, t, sound)
             return k + 1, better, jnp.where(use, new, slope), (s, g), found, sound
 
         def going(at):

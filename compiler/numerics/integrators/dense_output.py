@@ -185,12 +185,12 @@ def survey(
     def put(k, kept):
         possible, at_ends = kept
         first = k * part
-        rows = [jax.lax.dynamic_slice_in_dim(x, first, part + 1).T for x in (q, p, t)]
-        ends = paths.at_ends(*rows, theta)
+        at_q, at_p, at_t = (jax.lax.dynamic_slice_in_dim(x, first, part + 1).T for x in (q, p, t))
+        ends = paths.at_ends(at_q, at_p, at_t, theta)
         nodes = jnp.moveaxis(jax.lax.dynamic_slice_in_dim(V, first, part), 0, -1)
         values = paths.event_values(*ends, theta)
         begin, end = ends.of(slice(-1)), ends.of(slice(1, None))
-        at = rows[0][:, :-1], rows[2][:-1], begin, end
+        at = at_q[:, :-1], at_t[:-1], begin, end
         x = _series(paths, *at, values[:, :-1], values[:, 1:], nodes, h, theta)
         rest = jnp.sum(jnp.abs(x.c[:, 1:]), axis=1)
         here = ~(jnp.abs(x.c[:, 0]) - rest > x.error)
@@ -257,7 +257,7 @@ def coefficients(paths: StepPaths, of: Steps, h, theta) -> Float[Array, "k modes
     """Of the rates of the paths of some steps."""
     begin = paths.at_ends(of.q, of.p, of.t, theta)
     end = paths.at_ends(of.q_end, of.p_end, of.t_end, theta)
-    return paths.coefficients(begin, end, of.V, h, theta)
+    return paths.coefficients(begin, end, jnp.asarray(of.V), h, theta)
 
 
 def step_fractions(

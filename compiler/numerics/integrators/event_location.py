@@ -52,10 +52,9 @@ class Block(NamedTuple):
     first: int
 
     def steps(self, k: np.ndarray | slice) -> Steps:
-        begin, end = zip(
-            *((x[:-1][k].T, x[1:][k].T) for x in (self.q, self.p, self.t)), strict=True
-        )
-        return Steps(*begin, *end, np.moveaxis(self.V[k], 0, -1))
+        states = self.q, self.p, self.t
+        ends = (x[of][k].T for of in (slice(-1), slice(1, None)) for x in states)
+        return Steps._make([*ends, np.moveaxis(self.V[k], 0, -1)])
 
 
 class Paths(NamedTuple):

@@ -95,7 +95,7 @@ class EventHistory(NamedTuple):
     sign by which the event left zero after it (m,) and its slope before (m,); and why and by which
     event the run ended: 0 while it goes on."""
 
-    count: jax.Array
+    counts: jax.Array
     last: jax.Array
     leaving: jax.Array
     fast: jax.Array

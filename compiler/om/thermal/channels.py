@@ -87,22 +87,23 @@ def channels(problem: LangevinProblem, state: State) -> tuple[Channel, ...]:
     action, t = problem.action(), np.linspace(0, problem.duration, SAMPLES + 1)
     path, scale = problem.path(t), problem.settings.energy_unit.scale
     kept: list[tuple[Channel, NewtonState]] = []
-    for number, state in enumerate(each):
-        if not np.isfinite(float(state.cost)):
+    for number, one_start in enumerate(each):
+        if not np.isfinite(float(one_start.cost)):
             continue
-        q, v, _ = np.asarray(path.motion(state.x))
-        places = action.path.motion(state.x)[0]
+        q, v, _ = np.asarray(path.motion(one_start.x))
+        places = action.path.motion(one_start.x)[0]
         spread = float(jnp.sum(action.weights * problem.motion.density.divergence(places)))
-        one = Channel(t, q, v, problem.motion.energy(q) * scale, float(state.cost), spread, None,
-                      int(state.ended) == 1, (number,))  # fmt: skip
+        energy, ended = problem.motion.energy(q) * scale, int(one_start.ended) == 1
+        cost = float(one_start.cost)
+        one = Channel(t, q, v, energy, cost, spread, None, ended, (number,))
         alike = [k for k, (other, _) in enumerate(kept) if _same(problem, one, other)]
         if not alike:
-            kept.append((one, state))
+            kept.append((one, one_start))
             continue
         other, before = kept[alike[0]]
         first = other.minimum or not one.minimum
         whole = replace(other if first else one, starts=(*other.starts, number))
-        kept[alike[0]] = (whole, before if first else state)
+        kept[alike[0]] = (whole, before if first else one_start)
     errors = _errors(problem, [state for _, state in kept])
     result = [replace(one, error=error) for (one, _), error in zip(kept, errors, strict=True)]
     return tuple(sorted(result, key=lambda one: (not one.minimum, one.action)))

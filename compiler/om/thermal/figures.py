@@ -41,7 +41,8 @@ def _surface(problem: LangevinProblem, each: tuple[Channel, ...]) -> Figure:
     depth = np.where(np.isfinite(energy), energy, np.inf)
     lines = Curve(x, y, "", "contours", depth=np.clip(depth, None, along.min() + 2 * climb))
     paths = [Curve(one.q[0], one.q[1], _label(n, each)) for n, one in enumerate(each, 1)]
-    marks = [Curve(*problem.ends[:, :2], "ends", "points")]
+    (x, y) = problem.ends[:, :2]
+    marks = [Curve(x, y, "ends", "points")]
     if stops := [one for one in each[0].stops if one.growing]:
         x, y = np.stack([one.q for one in stops], axis=1)
         marks.append(Curve(x, y, "saddles", "points"))

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 from actionrun.compiler.findings import Array, Check, Findings, Table
 from actionrun.compiler.program import Tell
@@ -16,7 +17,7 @@ from .escape_rates import escapes
 from .figures import channel_figures
 from .problem import LangevinProblem
 
-State = Mapping[str, Any]
+State = dict[str, Any]
 EXACT = 1e-6  # of the action: its error that a path may have
 
 
@@ -92,7 +93,7 @@ def _of_heights(problem: LangevinProblem, path: Channel) -> float | None:
 
 def _rest_force(problem: LangevinProblem, path: Channel) -> float:
     """|F| where the path is slowest, over the largest on the way."""
-    force = np.linalg.norm(np.asarray(problem.motion.density.force(path.q)), axis=0)
+    force = np.linalg.norm(np.asarray(problem.motion.density.force(jnp.asarray(path.q))), axis=0)
     slowest = int(np.argmin(np.linalg.norm(path.v, axis=0)))
     return float(force[slowest] / max(float(force.max()), np.finfo(float).tiny))
 

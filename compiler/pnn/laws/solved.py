@@ -135,7 +135,7 @@ def _first(subsets: Sequence[Subset]) -> Iterator[Subset]:
             yield subset
 
 
-def _is_exact(law: SumLaw, cost: float, size: float) -> bool:
+def _is_exact(law: SolvableLaw, cost: float, size: float) -> bool:
     """Whether nothing is left but digits: few constants may leave more."""
     return bool(np.sqrt(cost) <= size * (NOTHING if law.constants <= FEW else STRICT))
 

@@ -25,7 +25,9 @@ def shear_genomes(model: MapModel) -> np.ndarray:
     linear = layout.activations.index("linear") if "linear" in layout.activations else None
     free, zero, one = layout.code(None), layout.code(0), layout.code(1)
     small = any(size < 2 * model.system.count for size in layout.layers)
-    if None in (order, linear, free, zero, one) or layout.force is None or layout.early or small:
+    if order is None or linear is None or free is None or zero is None or one is None:
+        return np.zeros((0, layout.genes), dtype=np.int32)
+    if layout.force is None or layout.early or small:
         return np.zeros((0, layout.genes), dtype=np.int32)
     many = len(layout.values) ** 2 > MOST
     settings = [code for code in range(len(layout.values)) if not many or code != free]
