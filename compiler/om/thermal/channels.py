@@ -81,9 +81,9 @@ class Channel:
         return np.concatenate([[0.0], np.cumsum(steps)])
 
 
-def channels(problem: LangevinProblem, state: State) -> tuple[Channel, ...]:
+def channels(problem: LangevinProblem, finished: State) -> tuple[Channel, ...]:
     """The different paths of finished minimisations; minima of the action first, then by action."""
-    each = states(state)
+    each = states(finished)
     action, t = problem.action(), np.linspace(0, problem.duration, SAMPLES + 1)
     path, scale = problem.path(t), problem.settings.energy_unit.scale
     kept: list[tuple[Channel, NewtonState]] = []
