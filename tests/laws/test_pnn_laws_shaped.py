@@ -150,7 +150,7 @@ def test_deviations_of_constants_hold_over_tables():
         slopes = np.stack(moved, axis=1) / (2 * np.diag(steps))
         missed = law.output(x, values) - y
         matrix = covariance(slopes, missed, NoiseModel("target", spread), np.arange(120))
-        off.extend(np.abs(values - numbers) / np.sqrt(np.diag(matrix)))
+        off.extend(np.abs(values - numbers) / np.sqrt(np.diag(np.asarray(matrix))))
     within = [100 * np.mean(np.array(off) < most) for most in (1, 2)]
     assert within == [pytest.approx(68.3, abs=5), pytest.approx(95.4, abs=3)], within
 

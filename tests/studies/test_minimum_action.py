@@ -211,7 +211,9 @@ def passage_time(energy, heat, friction, box, grid, well, beyond):
             columns += [b[inside], a[inside]]
             values += [rate[inside], -rate[inside]]
     absorbed = number[out]
-    rows.append(absorbed), columns.append(absorbed), values.append(np.ones(len(absorbed)))
+    rows.append(absorbed)
+    columns.append(absorbed)
+    values.append(np.ones(len(absorbed)))
     matrix = coo_matrix(
         (np.concatenate(values), (np.concatenate(rows), np.concatenate(columns)))
     ).tocsc()

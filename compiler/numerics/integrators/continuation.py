@@ -176,7 +176,7 @@ def _followed(
             sound = x.sound[0] & (jnp.abs(better - s) <= AT_REST)
             new = (g - before[1]) / (s - before[0])
             use = ~sound & jnp.isfinite(new) & (new != 0)
-            found = Zeros(better, slope / there[1], q, v, t, sound)
+            found = better, slope / there[1], q, v, t, sound
             return k + 1, better, jnp.where(use, new, slope), (s, g), found, sound
 
         def going(at):
@@ -194,8 +194,8 @@ def _followed(
         found = one(*jax.tree.map(lambda x: x[k], lanes))
         return jax.tree.map(lambda row, x: row.at[k].set(x), rows, found)
 
-    x = jax.lax.fori_loop(0, count, put, blank)
-    return x.s, x.slope, x.q[..., 0].T, x.v[..., 0].T, x.t[:, 0], x.sound
+    s, slope, q, v, t, sound = jax.lax.fori_loop(0, count, put, blank)
+    return s, slope, q[..., 0].T, v[..., 0].T, t[:, 0], sound
 
 
 def zeros(
