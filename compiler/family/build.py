@@ -239,7 +239,8 @@ def fit_settings(
     return FitSettings(
         of.seed, of.h, of.iterations, of.refine.tolerance, of.refine.sparse, of.refine.loss,
         study.observe.correlation, of.noise, _absolute_noise(study, symbolic),
-        *_start(study, symbolic, observed), _prior(study, symbolic), labels,
+        *_start(study, symbolic, observed), _from_rest(study, observed), _prior(study, symbolic),
+        labels,
         {name: words.unit(as_written(name)) for name in names},
     )  # fmt: skip
 
@@ -269,9 +270,12 @@ def _start(
     """q and v of every trial (2 n, trials) where [start] gives them, else NaN; and what it knows of
     them with an error: means, and deviations, infinite for others. None where it says nothing."""
     start, n, trials = study.start, symbolic.n, observed.t.shape[1]
+    known = np.full((2 * n, trials), np.nan)
+    if _from_rest(study, observed):
+        known[n:] = 0.0
+        return known, None
     if start is None or study.network.kind != "none":
         return None, None
-    known = np.full((2 * n, trials), np.nan)
     mean, std = np.zeros((2 * n, trials)), np.full((2 * n, trials), np.inf)
     for trial in range(trials):
         given = {} if observed.driving is None else {
@@ -291,6 +295,10 @@ def _start(
         known if np.isfinite(known).any() else None,
         (mean, std) if np.isfinite(std).any() else None,
     )
+
+
+def _from_rest(study: Family, observed: ObservedMotions) -> bool:
+    return study.starts_from_rest([int(x) for x in observed.there.sum(axis=(0, 1))])
 
 
 def _prior(study: Family, symbolic: LagrangianSystem) -> tuple[np.ndarray, np.ndarray]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 from actionrun.spec.tables.common import VALUES_SCHEMA, Integrator, Observe, Table
@@ -186,3 +187,26 @@ class Family(Experiment):
     @property
     def trains_network(self) -> bool:
         return self.network.kind != "none"
+
+    def unknown_numbers(self, trials: int) -> tuple[int, int]:
+        """How many numbers of the law, and of each trial's start, samples have to tell."""
+        law = sum(
+            1 if one.per is None else trials
+            for one in self.coefficients.values()
+            if one.fixed is None and one.prior is None
+        )
+        start = self.start if self.network.kind == "none" else None
+        known = [] if start is None else [*start.position, *(start.velocity or {})]
+        sizes = self.system.coordinates
+        return law, 2 * sum(sizes.values()) - sum(sizes.get(name, 0) for name in known)
+
+    def starts_from_rest(self, samples: Sequence[int]) -> bool:
+        """Whether trials with so many samples each tell all but the speeds at their starts, of
+        which the study says nothing: these are taken to be 0 then, and the run says so."""
+        seen = {} if self.data is None else self.data.columns
+        positions = {*self.system.coordinates} <= {*seen} and not any(n[:2] == "v_" for n in seen)
+        if self.start is not None or self.trains_network or not positions:
+            return False
+        law, start = self.unknown_numbers(len(samples))
+        trials = len(samples)
+        return law + start * trials > sum(samples) >= law + start // 2 * trials

@@ -187,7 +187,6 @@ def check_samples(context: SampleContext) -> None:
                         "leave its rows out")  # fmt: skip
             return
     _wrapped(context)
-    free = 0  # numbers of the law that samples have to tell
     for name, one in study.coefficients.items():
         priors = one.prior if isinstance(one.prior, tuple) else ()
         if one.per == "trial" and len(priors) not in (0, len(counts)):
@@ -198,21 +197,16 @@ def check_samples(context: SampleContext) -> None:
                 f"write {len(counts)}, in the order of the trials, or one for all",
             )
             return  # fmt: skip
-        if one.fixed is None and one.prior is None:
-            free += 1 if one.per is None else len(counts)
-    start = study.start if study.network.kind == "none" else None
-    known = [] if start is None else [*start.position, *(start.velocity or {})]
-    sizes = study.system.coordinates
-    starts = 2 * sum(sizes.values()) - sum(sizes.get(name, 0) for name in known)
+    free, starts = study.unknown_numbers(len(counts))
     total, unknown = sum(counts), free + starts * len(counts)
-    if total < unknown:
+    if total < unknown and not study.starts_from_rest(counts):
         trials = f"{len(counts)} trials" if len(counts) > 1 else "the motion"
         context.add(
             where, "too-few-samples",
             f"{total} samples of {trials} cannot tell {unknown} numbers: {free} of the law "
             f"and {starts} of each start",
             "bring more samples, or say in [start] what is known: velocity = "
-            f"{{ {next(iter(sizes))} = 0.0 }}",
+            f"{{ {next(iter(study.system.coordinates))} = 0.0 }}",
         )  # fmt: skip
 
 

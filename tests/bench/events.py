@@ -27,7 +27,7 @@ from rich.console import Console
 from rich.table import Table
 
 try:
-    import heyoka as hy
+    import heyoka as hy  # pyright: ignore[reportMissingImports]
 except ImportError:
     hy = None
 

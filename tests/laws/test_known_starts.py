@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from actionrun.compiler.family.fit_findings import fit_findings
 from actionrun.spec import Faults, loads
 from measured_fits import solver
 from scipy.integrate import solve_ivp
@@ -68,6 +69,23 @@ def test_what_is_not_known_of_a_start_is_estimated(start, driven, free):
         np.testing.assert_array_equal(given[0], [20, 40, 60])
     if 1 not in free:
         np.testing.assert_array_equal(given[1], [0, 0, 0])
+
+
+def test_too_few_samples_to_tell_the_speeds_are_taken_to_start_from_rest():
+    """Flight times alone: what is assumed is a check that does not hold; one sample more of each
+    trial, and the speeds are estimated."""
+    text, k = study("").replace("[start]\n", ""), 0.0123
+    found = fit_findings(solver(text, flights(k, (20, 40, 60))).fit(lambda *_: None))
+    assert found.extra["coefficients"]["k"]["value"] == pytest.approx(k, rel=1e-4)
+    (said,) = (check for check in found.checks if check.name == "starts")
+    assert not said.passed and "taken to start from rest" in said.text
+    data = flights(k, (20, 40, 60))
+    more = {"trial": [1, 2, 3], "t": [0.5] * 3, "h": [20, 40, 60]}
+    more["y"] = [fall(k, h, 0.0, 0.5) for h in (20, 40, 60)]
+    data = {name: np.concatenate([column, more[name]]) for name, column in data.items()}
+    order = np.lexsort((data["t"], data["trial"]))
+    more = solver(text, {name: column[order] for name, column in data.items()})
+    assert more.problem.settings.start is None and not more.problem.settings.from_rest
 
 
 def test_faults_of_starts():

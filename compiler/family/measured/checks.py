@@ -69,6 +69,12 @@ def checks(
               "least squares used up its iterations: raise refine.iterations"),
         Check("identifiability", known.rank == known.of, known.advice),
     ]  # fmt: skip
+    if m.settings.from_rest:
+        result.append(Check(
+            "starts", False, f"{int(m.observed.there.sum())} samples are too few to tell the "
+            "speeds at the starts: every trial is taken to start from rest. Say so in [start], "
+            f"velocity = {{ {m.symbolic.words.names[0]} = 0.0 }}, or bring more samples",
+        ))  # fmt: skip
     if errors.motion_chance > LEAST_MOTION:
         result.append(Check(
             "motion", False, "the samples differ from rest by no more than their noise: what only "
