@@ -201,12 +201,13 @@ class Family(Experiment):
         return law, 2 * sum(sizes.values()) - sum(sizes.get(name, 0) for name in known)
 
     def starts_from_rest(self, samples: Sequence[int]) -> bool:
-        """Whether trials with so many samples each tell all but the speeds at their starts, of
-        which the study says nothing: these are taken to be 0 then, and the run says so."""
+        """Whether trials with so many samples each tell more than all but the speeds at their
+        starts, of which the study says nothing: these are taken to be 0 then, which the residuals
+        can contradict, and the run says so."""
         seen = {} if self.data is None else self.data.columns
         positions = {*self.system.coordinates} <= {*seen} and not any(n[:2] == "v_" for n in seen)
         if self.start is not None or self.trains_network or not positions:
             return False
         law, start = self.unknown_numbers(len(samples))
         trials = len(samples)
-        return law + start * trials > sum(samples) >= law + start // 2 * trials
+        return law + start * trials > sum(samples) > law + start // 2 * trials
