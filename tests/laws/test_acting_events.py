@@ -64,6 +64,7 @@ def test_a_bouncing_ball():
     np.testing.assert_array_equal(again.arrays["event_bounce_t"].data, times)
 
 
+@pytest.mark.slow
 def test_zeno_and_rest():
     """Times that accumulate end a run with one check that fails, and so does a ball that stays."""
     out = run(BALL, 2, 0.01, 1000, BOUNCE)
@@ -114,7 +115,8 @@ def restarted(x, vx, end):
     return times, y
 
 
-@pytest.mark.parametrize("seed", [3, pytest.param(4, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("seed", [3, 4])
+@pytest.mark.slow
 def test_kicks_and_walls_beside_scipy(seed):
     """Kicks that pass through zero, positions set, both directions, a time after which: the states
     and times of a restarted DOP853, and the ledger's balance with drag."""

@@ -33,7 +33,10 @@ PERIODS = {
 }
 
 
-@pytest.mark.parametrize("potential", PERIODS)
+@pytest.mark.parametrize(
+    "potential",
+    ["abs(x)", *(pytest.param(x, marks=pytest.mark.slow) for x in PERIODS if x != "abs(x)")],
+)
 def test_a_kinked_well_has_its_period(potential, tmp_path):
     path = tmp_path / "kink.toml"
     for steps in (500, 2000):

@@ -161,6 +161,7 @@ def test_random_paths_are_scipys(seed):
     beside_scipy(seed, 0.4 * (seed % 3), 1.2)
 
 
+@pytest.mark.slow
 def test_gradient_and_hessian_are_those_of_finite_differences():
     text, *_ = random_study(np.random.default_rng(20), 0.7, 1.1, 6)
     with jax.enable_x64(True):

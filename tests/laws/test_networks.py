@@ -62,8 +62,12 @@ def losses(network: str, training: str, steps: int = 150) -> list[float]:
     ("network", "training"),
     [
         ("", ""),
-        ('kind = "conv"', ""),
-        ('kind = "lstm"\ndropout = 0.1', 'embedding = [["c1", "c2"], ["c2"]]'),
+        pytest.param('kind = "conv"', "", marks=pytest.mark.slow),
+        pytest.param(
+            'kind = "lstm"\ndropout = 0.1',
+            'embedding = [["c1", "c2"], ["c2"]]',
+            marks=pytest.mark.slow,
+        ),
         ("", 'loss = "mae"\nalpha = 2.0'),
         *(
             pytest.param(*words, marks=pytest.mark.slow)

@@ -103,6 +103,7 @@ def test_a_motion_too_short_for_velocities_is_a_fault():
         assert raised.value.faults[0].line is not None
 
 
+@pytest.mark.slow
 def test_a_driven_motion_moves_with_its_time():
     """Forces at the time that a free flight has where they are felt; the drive alone in
     nonconservative is one too. The true motion: position Verlet of small steps."""
@@ -136,6 +137,7 @@ def test_a_driven_motion_moves_with_its_time():
 
 
 @pytest.mark.parametrize("velocities", [True, pytest.param(False, marks=pytest.mark.slow)])
+@pytest.mark.slow
 def test_a_map_is_told_from_others_at_one_percent_of_noise(velocities):
     """One raw step hides what tells maps apart: from smooth curves position Verlet errs less than
     Euler's steps do by more than their difference in complexity is worth."""

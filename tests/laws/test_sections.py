@@ -1,6 +1,7 @@
 """The Poincare section of an event."""
 
 import numpy as np
+import pytest
 from test_dense_output import run
 
 PAIR = """\
@@ -14,6 +15,7 @@ velocity = { x = 0.5, y = 0.0 }
 """
 
 
+@pytest.mark.slow
 def test_the_section_of_a_torus():
     """Of two oscillators: the plane of the other one, an ellipse; rising crossings alone."""
     out = run(PAIR, 6, 0.2, 500, '[events]\nfront = "x"\n')

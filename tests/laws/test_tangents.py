@@ -61,6 +61,7 @@ def test_monodromy_beside_variational_equations():
     assert {c.name for c in out.checks if c.passed} >= {"symplectic", "sum of exponents"}
 
 
+@pytest.mark.slow
 def test_sensitivities_beside_central_differences():
     """Through parameters that follow from others, starts that hold them, drag and driving."""
 

@@ -87,6 +87,7 @@ def test_scoring_layers_close_a_short_training_where_there_is_noise(tmp_path):
         assert low <= row[4] <= high
 
 
+@pytest.mark.slow
 def test_a_cap_in_minutes_ends_a_training_and_is_told(tmp_path):
     overrides = (*SHORT, "training.steps=1000000", "training.minutes=0.05")
     done = run(load(STUDIES / "dho_family.toml", overrides=overrides), out=tmp_path / "run")

@@ -105,6 +105,7 @@ def test_noise_shows_in_the_error_bars(trained, tmp_path):
             assert 0 < value["std"] < 0.1 and abs(value["value"] - true) < 4.5 * value["std"]
 
 
+@pytest.mark.slow
 def test_slips_of_the_measurement_are_named(trained, tmp_path, capsys):
     rows = list(motions(noise=0.01))
     slipped = next(k for k, row in enumerate(rows) if row.startswith("2,")) + 20

@@ -79,7 +79,7 @@ def test_derivatives_of_motions_agree_with_differences():
         np.testing.assert_allclose(slopes[:, :, k], (up - down) / 2e-6, atol=1e-8)
 
 
-@pytest.mark.parametrize("sigma", [0.0, 0.03])
+@pytest.mark.parametrize("sigma", [0.0, pytest.param(0.03, marks=pytest.mark.slow)])
 def test_pendulum_out_of_eighteen_terms(sigma):
     """q'' = -g sin q - k q' from positions of SciPy's motions: these two terms and no other."""
     dice = np.random.default_rng(11 + int(100 * sigma))

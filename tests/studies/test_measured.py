@@ -46,6 +46,7 @@ def within(found, truth, sigmas=4.0):
         assert abs(found[name]["value"] - value) < sigmas * found[name]["std"], name
 
 
+@pytest.mark.slow
 def test_a_generated_pendulum_sampled_irregularly(tmp_path):
     """Made by SciPy, so no code of ours is on both sides."""
     truth = {"w2": 1.9, "gamma": 0.03, "q0": -0.08}

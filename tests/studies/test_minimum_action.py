@@ -176,6 +176,7 @@ def test_maier_and_stein_beside_scipys_long_paths():
     assert np.max(np.abs(done.arrays["y"].data)) == pytest.approx(u[1].max(), abs=1e-4)
 
 
+@pytest.mark.slow
 def test_a_kill_changes_no_bit():
     study = study_of(
         coordinates='["x", "y"]', potential="(x^2 - 1)^2 + (y - x^2)^2", friction=1,

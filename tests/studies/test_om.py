@@ -27,6 +27,7 @@ def test_the_small_liquid_meets_its_reference(small):
     assert 0 < metrics["action"] < 1e-2
 
 
+@pytest.mark.slow
 def test_32_points_serve_the_small_liquid_too(tmp_path):
     metrics = finished("lj_liquid_32", tmp_path / "run", "path.points=32")["metrics"]
     assert metrics["rmsd_max"] <= 1e-4
