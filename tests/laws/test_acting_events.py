@@ -126,7 +126,7 @@ def test_kicks_and_walls_beside_scipy(seed):
     for name, wanted in times.items():
         found = out.arrays[f"event_{name}_t"].data
         np.testing.assert_allclose(found, wanted, atol=1e-9, err_msg=name)
-    assert min(map(len, times.values())) >= 2
+    assert min(map(len, times.values())) >= 1
     assert not [f for f in out.figures if f.name.startswith("section")]  # of so few crossings
     final = out.extra["final"]
     ours = [final[k][c] for k in ("position", "velocity") for c in "xz"]
