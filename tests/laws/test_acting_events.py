@@ -133,6 +133,7 @@ def test_kicks_and_walls_beside_scipy(seed):
     np.testing.assert_allclose(ours, end, atol=1e-9)
 
 
+@pytest.mark.slow
 def test_a_corner_and_a_jump():
     """Both walls of a corner are met at once; a place set elsewhere goes on from there."""
     text = BALL.replace('["y"]', '["x", "y"]').replace("y'^2/2 - 9.81*y", "(x'^2 + y'^2)/2")

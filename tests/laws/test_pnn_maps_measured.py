@@ -162,6 +162,7 @@ def test_a_map_is_told_from_others_at_one_percent_of_noise(velocities):
         assert any("noise" in note for note in found.notes)
 
 
+@pytest.mark.slow
 def test_errors_of_fitted_weights_are_those_of_least_squares():
     """White noise in the next velocity: the jackknife beside the variance of one slope."""
     found = map_model(oscillator(), None)

@@ -45,6 +45,7 @@ def henon_heiles(t, y):
     return np.concatenate([y[2:4], a, (A @ y[4:].reshape(4, 4)).ravel()])
 
 
+@pytest.mark.slow
 def test_monodromy_beside_variational_equations():
     """Of a chaotic motion over some of its Lyapunov times, and its exponents so far."""
     y, v = np.random.default_rng(11).uniform([-0.2, 0.3], [0.0, 0.4])

@@ -57,6 +57,7 @@ def fitted(folder, law, noise=0.01, slip=False):
         for name, law in LAWS.items()
     ],
 )
+@pytest.mark.slow
 def test_the_terms_of_the_law_are_kept_and_the_others_dropped(tmp_path, law):
     done = fitted(tmp_path, law)
     (table,) = [t for t in done.findings.tables if t.name == "terms"]

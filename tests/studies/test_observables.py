@@ -84,6 +84,7 @@ def test_a_network_reads_a_new_observable(double):
     assert profile.panels[1].y.label == "misfit of doubled momenta"
 
 
+@pytest.mark.slow
 def test_a_fit_reads_a_column_of_a_new_observable(double):
     """m = 1.5 and k = 0.8, which positions alone give only by their ratio."""
     t = np.linspace(0, 2, 21)

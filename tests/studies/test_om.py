@@ -47,6 +47,7 @@ def test_two_dimensions(tmp_path):
     assert metrics["rmsd_max"] <= 1e-4 and metrics["energy_error_max"] <= 1e-4
 
 
+@pytest.mark.slow
 def test_positions_alone_are_one_of_newtons_motions_and_no_error_is_claimed(tmp_path):
     metrics = finished(
         "lj_liquid_32", tmp_path / "run", "path.duration=0.1", 'ends.given=["positions"]'
