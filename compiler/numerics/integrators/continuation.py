@@ -7,7 +7,8 @@ step itself. The polynomial of the step (`dense_output`) is where its iteration 
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -146,7 +147,12 @@ def samples(of: Continuation, ends: StepEnds, which, s, forward, h, theta) -> Sa
     if not len(s):
         n, none = of.paths.size, np.zeros(0)
         return Sample(none, np.zeros((n, 0)), np.zeros((n, 0)), none, np.zeros(0, bool))
-    return Sample(*_in_batches(_sampled, of, (ends, which, s, forward), h, theta))
+    h = jax.device_put(h)  # as arrays: Python numbers would be compiled in
+
+    def of_part(count, ends, which, s, forward):
+        return _sampled(of, ends, which, s, forward, count, h, theta)
+
+    return Sample(*in_batches(of_part, (ends, which, s, forward)))
 
 
 @eqx.filter_jit
@@ -212,20 +218,25 @@ def zeros(
 ) -> Zeros:
     """Zeros of events `which` near s, where they change by `slope`, in brackets, by secant steps on
     the motion itself; of any number of steps."""
-    return Zeros(*_in_batches(_followed, of, (ends, which, s, slope, low, high, forward), h, theta))
+    length = jax.device_put(h)
+
+    def of_part(count, *lanes):
+        return _followed(of, *lanes, count, length, theta)
+
+    return Zeros(*in_batches(of_part, (ends, which, s, slope, low, high, forward)))
 
 
-def _in_batches(compiled, of: Continuation, lanes, h: float, theta) -> list[np.ndarray]:
-    """What a compiled function says of any number of lanes, so many at a time that one program
-    serves all."""
-    total, parts = len(lanes[1]), []
+def in_batches(
+    of_part: Callable[..., Sequence[jax.Array]], lanes: Sequence[Float[np.ndarray, "*any B"] | Any]
+) -> list[np.ndarray]:
+    """What a compiled function of a count and so many lanes says of any number of them (their last
+    axis), so many at a time that one program serves all."""
+    total, parts = jax.tree.leaves(lanes)[0].shape[-1], []
     for first in range(0, total, BATCH):
         index = np.minimum(np.arange(first, first + BATCH), total - 1)
         part = jax.tree.map(lambda x, index=index: x[..., index], lanes)
         count = min(BATCH, total - first)
-        # as arrays: Python numbers would be compiled in
-        count_, h_ = jax.device_put((count, h))
-        done = compiled(of, *part, count_, h_, theta)
+        done = of_part(jax.device_put(count), *part)
         parts.append([np.asarray(x)[..., :count] for x in done])
     return [np.concatenate(x, axis=-1) for x in zip(*parts, strict=True)]
 

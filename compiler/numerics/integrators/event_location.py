@@ -26,7 +26,7 @@ from .chebyshev import (
     polynomials,
     series_values,
 )
-from .continuation import BATCH, Continuation, Sample, StepEnds, samples, zeros
+from .continuation import Continuation, Sample, StepEnds, in_batches, samples, zeros
 from .dense_output import Steps, Survey, event_series
 
 DIVISIONS = 7  # of a step, before its events are sampled on the motion itself
@@ -146,14 +146,12 @@ class EventLocation:
     def _series(self, block: Block, looked, first, last):
         """Of all events on some steps, c (m, points, steps) and its errors (m, steps), and the
         paths."""
-        of, motion, total, parts = block.steps(looked), self.motion, len(looked), []
-        h = jax.device_put(self.h)
-        for start in range(0, total, BATCH):
-            index = np.minimum(np.arange(start, start + BATCH), total - 1)
-            part = Steps(*(x[..., index] for x in of)), first[:, index], last[:, index]
-            x = event_series(motion.paths, *part, h, self.theta)
-            parts.append([np.asarray(one)[..., : total - start] for one in x])
-        c, error, slope_error, w = (np.concatenate(x, axis=-1) for x in zip(*parts, strict=True))
+        of, h = block.steps(looked), jax.device_put(self.h)
+
+        def of_part(count, steps, first, last):
+            return event_series(self.motion.paths, steps, first, last, h, self.theta)
+
+        c, error, slope_error, w = in_batches(of_part, (of, first, last))
         ends = StepEnds(of.q, of.p, of.t, of.q_end, of.p_end, w)
         return c, error, slope_error, Paths(ends, looked + block.first)
 
