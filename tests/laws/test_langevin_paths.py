@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from actionrun.compiler import compile
 from actionrun.compiler.om.build import langevin_problem_of
+from actionrun.compiler.om.thermal.channels import relaxation_time
 from actionrun.spec import Faults, loads
 from scipy.integrate import solve_bvp
 
@@ -225,6 +226,13 @@ def test_a_long_path_is_told_to_be_no_typical_one():
     assert min(abs(np.abs(path) - rest)) < 1e-4 and rest > 1.01
     still = np.argmin(np.abs(long.arrays["v_x"].data))
     assert abs(path[still]) == pytest.approx(rest, abs=1e-4)
+
+
+def test_an_end_of_endless_curvature_has_no_relaxation_time():
+    text = DOUBLE.replace("HEAT", "0.1").replace("DURATION", "2.0").replace("POINTS", "30")
+    text = text.replace("(x^2 - 1)^2/4", "x^(3/2) + x^2").replace("{ x = -1.0 }", "{ x = 0.0 }")
+    with jax.enable_x64(True):
+        assert relaxation_time(langevin_problem_of(loads(text))) is None
 
 
 @pytest.mark.slow

@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 from actionrun.compiler import compile
 from actionrun.compiler.numerics.paths.geometric_action import geometric_action, relaxed
+from actionrun.compiler.om.build import langevin_problem_of
+from actionrun.compiler.om.thermal.minimum_action import critical_points
 from actionrun.compiler.program import Reported
 from actionrun.runtime import load
 from actionrun.spec import loads
@@ -248,3 +250,14 @@ def test_rates_are_those_of_the_backward_kolmogorov_equation():
         shares.append(metrics["rate_forward"] * time)
     assert abs(shares[1] - 1) < 0.6 * abs(shares[0] - 1) and abs(shares[1] - 1) < 0.05
     assert 2 * shares[1] - shares[0] == pytest.approx(1, abs=0.01)
+
+
+def test_a_search_of_critical_points_ends_where_there_is_no_drift():
+    law = "x^3/3 + 0.01*x + 0.001*x^(3/2)"  # the drift grows, and Newton's method leaves x > 0
+    study = study_of(
+        coordinates='["x"]', potential=law, friction=1.0, start="{ x = 0.5 }", end="{ x = 1.0 }",
+        points=30,
+    )  # fmt: skip
+    with jax.enable_x64(True):
+        problem = langevin_problem_of(study)
+        assert critical_points(problem, np.linspace(0.5, 1, 30)[None]) == []

@@ -131,11 +131,11 @@ def _errors(problem: LangevinProblem, each: list[NewtonState]) -> list[float | N
 
 def relaxation_time(problem: LangevinProblem) -> float | None:
     """The slowest relaxation to the ends by the drift alone; None where one of them attracts from
-    not all sides, or there is inertia."""
+    not all sides or has slopes without end, or there is inertia."""
     if problem.motion.inertial:
         return None
-    rates = [
-        float(np.min(-np.linalg.eigvals(problem.motion.drift_slopes(end)).real))
-        for end in problem.ends[:, :2].T
-    ]
+    slopes = [problem.motion.drift_slopes(end) for end in problem.ends[:, :2].T]
+    if not np.isfinite(slopes).all():
+        return None
+    rates = [float(np.min(-np.linalg.eigvals(one).real)) for one in slopes]
     return 1 / min(rates) if min(rates) > 0 else None

@@ -113,18 +113,21 @@ def critical_points(problem: LangevinProblem, q: np.ndarray) -> list[CriticalPoi
     for k in inner:
         x = q[:, k].copy()
         for _ in range(NEWTON):
-            slopes = problem.motion.drift_slopes(x)
-            change = np.linalg.lstsq(slopes, np.asarray(drift(jnp.asarray(x)[:, None]))[:, 0])[0]
+            slopes, b = problem.motion.drift_slopes(x), np.asarray(drift(jnp.asarray(x)[:, None]))
+            if not (np.isfinite(slopes).all() and np.isfinite(b).all()):
+                break
+            change = np.linalg.lstsq(slopes, b[:, 0])[0]
             x = x - change
-            if np.linalg.norm(change) <= 1e-14 * length or not np.isfinite(x).all():
+            if np.linalg.norm(change) <= 1e-14 * length:
                 break
         left = np.linalg.norm(np.asarray(drift(jnp.asarray(x)[:, None])))
-        if not (np.isfinite(x).all() and left <= ROOT * size.max()):
+        slopes = problem.motion.drift_slopes(x)
+        if not (np.isfinite(x).all() and np.isfinite(slopes).all() and left <= ROOT * size.max()):
             continue
         place, away = _nearest(q, x)
         known = any(np.linalg.norm(x - one.q) <= ALIKE * length for _, one in result)
         if away <= NEAR * length and not known:
-            growing = int(np.sum(np.linalg.eigvals(problem.motion.drift_slopes(x)).real > 0))
+            growing = int(np.sum(np.linalg.eigvals(slopes).real > 0))
             energy = problem.motion.energy(x[:, None])[0] * problem.settings.energy_unit.scale
             result.append((place, CriticalPoint(x, growing, float(energy), away)))
     return [one for _, one in sorted(result, key=lambda pair: pair[0])]
