@@ -216,9 +216,12 @@ def _at(study: Ggl, system: LagrangianSystem, name: str, x: float) -> np.ndarray
         if isinstance(one, Value | Expression) and one.tree is not None and other != name
     }
     for _ in follow:  # as often as they may stand on each other
+        before = dict(more)
         for other, value in follow.items():
             with suppress(ExpressionFault):  # of a definition that is no constant
                 more[other] = study.number_given(value, more)
+        if more == before:
+            break
     theta = [more.get(str(symbol), value) for symbol, value in system.values.items()]
     speed = study.start.velocity or study.start.momentum
     q, v = (
