@@ -5,7 +5,7 @@ from __future__ import annotations
 import sympy as sp
 from actionrun.compiler.findings import Equation
 from actionrun.compiler.symbolic.equations import written_expression
-from actionrun.compiler.symbolic.printing import latex, text
+from actionrun.compiler.symbolic.printing import component_latex, latex, text
 
 from .diffusion import Diffusion
 
@@ -15,7 +15,8 @@ def langevin_equations(motion: Diffusion) -> tuple[Equation, ...]:
     words = motion.words
     lines = [written_expression("Potential", "V", motion.potential, words)]
     for name, force in zip(motion.system.names, motion.force, strict=True):
-        lines.append(written_expression(f"Force on {name}", f"F_{{{_name(name)}}}", force, words))
+        sign = f"F_{{{component_latex(name)}}}"
+        lines.append(written_expression(f"Force on {name}", sign, force, words))
     if not motion.inertial:
         divergence = sp.factor_terms(motion.divergence)
         lines.append(Equation(
@@ -49,15 +50,6 @@ def langevin_equations(motion: Diffusion) -> tuple[Equation, ...]:
         Equation("Probability", r"P \propto e^{-S / (4 \gamma k_B T)}",
                  "exp(-S/(4*friction*k_B*T))"),
     )  # fmt: skip
-
-
-def _name(name: str) -> str:
-    return latex_name(sp.Symbol(name, real=True))
-
-
-def latex_name(symbol: sp.Symbol) -> str:
-    """A symbol's name as LaTeX."""
-    return sp.latex(symbol)
 
 
 def convention(motion: Diffusion) -> str:
