@@ -55,7 +55,7 @@ def component_latex(component: str, mark: str = "", dots: int = 0) -> str:
     name, _, index = component.partition("[")
     base = name_latex(name)
     stem, _, below = base.partition("_")
-    below = below.strip("{}")
+    below = below.removeprefix("{").removesuffix("}")
     if dots:
         stem = rf"\{'d' * dots}ot{{{stem}}}"
     marks = ",".join(x for x in (below, index.rstrip("]"), mark) if x)

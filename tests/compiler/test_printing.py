@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 import sympy as sp
 from actionrun.compiler.symbolic.equations import numeric_equations, symbolic_equations
-from actionrun.compiler.symbolic.printing import digits, latex, name_latex, numeric, text
+from actionrun.compiler.symbolic.printing import (
+    component_latex,
+    digits,
+    latex,
+    name_latex,
+    numeric,
+    text,
+)
 from actionrun.compiler.symbolic.vocabulary import Vocabulary, vocabulary
 from actionrun.spec import Faults
 from hypothesis import assume, given, settings
@@ -115,6 +122,19 @@ def test_no_name_breaks_out_of_its_latex(name):
         assert character.isalnum() or character in "\\{}_,"
     assert depth == 0 and result
     assert result.count("_") <= 1  # a second subscript on one base is an error in LaTeX
+
+
+@pytest.mark.parametrize(
+    ("name", "mark", "dots", "expected"),
+    [
+        ("x_left", "", 0, r"x_{\mathrm{left}}"),
+        ("x_left", "", 1, r"\dot{x}_{\mathrm{left}}"),
+        ("theta_ab[2]", "+", 2, r"\ddot{\theta}_{\mathrm{ab},2,+}"),
+        ("q12[1]", "", 0, "q_{12,1}"),
+    ],
+)
+def test_components_in_latex(name, mark, dots, expected):
+    assert component_latex(name, mark, dots) == expected
 
 
 def test_vectors_in_text_and_latex():
