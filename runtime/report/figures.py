@@ -164,8 +164,10 @@ def _heights(panels: Sequence[Panel], stack: bool) -> list[float]:
 
 
 def _draw(panel: Panel, ax: Axes, above: Panel | None, *, last: bool) -> None:
-    for index, curve in enumerate(panel.curves):
+    index = 0
+    for curve in panel.curves:
         _draw_curve(decimated(curve), ax, index)
+        index += curve.style != "contours"  # which are drawn in ink, and leave the next its color
     if last:
         ax.set_xlabel(_labelled(panel.x))
     ax.set_ylabel(_labelled(panel.y))
