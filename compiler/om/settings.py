@@ -79,6 +79,11 @@ class Settings:
     energy_unit: EnergyUnit
     per_mole: bool
 
+    def heat(self, temperature: float) -> float:
+        """k_B times a temperature as an energy of the study, of a mole where its energies are."""
+        amount = self.units.constant("N_A") if self.per_mole else 1.0
+        return self.moving.boltzmann * temperature * amount
+
     @property
     def many(self) -> bool:
         """Whether bodies move, and not coordinates."""

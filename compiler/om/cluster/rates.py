@@ -46,9 +46,7 @@ def rates(
     top = max(tops, key=lambda stop: stop.point.energy)
     if top.point.negative != 1:
         return None
-    heat = problem.system.boltzmann * temperature
-    if problem.settings.per_mole:
-        heat *= problem.settings.units.constant("N_A")
+    heat = problem.settings.heat(temperature)
     values, order = _modes(problem, ends, top.point)
     both, prefactors = [], []
     for end in (ends.start, ends.end):

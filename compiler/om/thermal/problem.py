@@ -44,11 +44,8 @@ class LangevinProblem:
     @property
     def rate_heat(self) -> float | None:
         """k_B T of rates, where the study asks for them."""
-        temperature, settings = self.settings.temperature, self.settings
-        if temperature is None:
-            return None
-        amount = settings.units.constant("N_A") if settings.per_mole else 1.0
-        return temperature * self.motion.system.boltzmann * amount
+        temperature = self.settings.temperature
+        return None if temperature is None else self.settings.heat(temperature)
 
     @property
     def free(self) -> bool:
