@@ -271,7 +271,10 @@ def _network(curve: Curve, ax: Axes, stroke: Stroke) -> None:
 
 def _contours(curve: Curve, ax: Axes, stroke: Stroke) -> None:
     if curve.depth is not None and np.ptp(curve.depth) > 0:
-        ax.tricontour(curve.x, curve.y, curve.depth, levels=CONTOURS, colors=[INK], linewidths=0.5)
+        ax.tricontour(
+            curve.x, curve.y, curve.depth, levels=CONTOURS, colors=[INK], linewidths=0.5,
+            linestyles="solid",  # Matplotlib's own are dashed below 0, as paths may be
+        )  # fmt: skip
 
 
 # How the styles of curves are drawn. A new one is a function here, and its name in `Curve.style`.
