@@ -19,7 +19,7 @@ def langevin_sections(problem: LangevinProblem) -> tuple[Section, ...]:
         Section("Ends", _ends(problem)),
         Section("Path", _path(problem)),
         Section("Minimisation", _minimisation(problem)),
-        Section("What is unique", _unique(problem)),
+        Section("What is unique", _unique()),
     )
 
 
@@ -87,7 +87,7 @@ def _minimisation(problem: LangevinProblem) -> str:
     )
 
 
-def _unique(problem: LangevinProblem) -> str:
+def _unique() -> str:
     return (
         "Several paths may be most probable, each in its neighbourhood: those that the starts lead "
         "to are channels, told in order of their action. Of others nothing is known."
