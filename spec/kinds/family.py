@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
-from actionrun.spec.tables.common import VALUES_SCHEMA, Integrator, Observe, Table
+from actionrun.spec.tables.common import VALUES_SCHEMA, Integrator, Observe, Table, with_short_form
 from actionrun.spec.tables.data import Data
 from actionrun.spec.tables.distributions import PRIORS_SCHEMA, NormalPrior, read_priors
 from actionrun.spec.tables.learning import Network, Refine, Test, Training
@@ -71,13 +71,9 @@ class Coefficient(Table):
         cls, core: Any, handler: GetJsonSchemaHandler
     ) -> dict[str, Any]:
         """Both forms: [low, high], and the table."""
-        table = handler.resolve_ref_schema(handler(core))
-        whole = dict(table)
-        table.clear()
-        whole["anyOf"] = [{"required": ["range"]}, {"required": ["fixed"]}]
         ends = {**VALUES_SCHEMA, "minItems": 2, "maxItems": 2}
-        table |= {"description": whole["description"], "anyOf": [ends, whole]}
-        return table
+        one = [{"required": ["range"]}, {"required": ["fixed"]}]
+        return with_short_form(core, handler, ends, anyOf=one)
 
     @property
     def low(self) -> Value:

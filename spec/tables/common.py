@@ -8,6 +8,7 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    GetJsonSchemaHandler,
 )
 from pydantic_core import PydanticCustomError
 
@@ -31,6 +32,17 @@ class Table(BaseModel):
 def field_keys(model: type[BaseModel]) -> dict[str, str]:
     """The TOML keys of a table and the fields that hold them (`from` is no name in Python)."""
     return {field.alias or name: name for name, field in model.model_fields.items()}
+
+
+def with_short_form(
+    core: Any, handler: GetJsonSchemaHandler, short: dict[str, Any], **more: Any
+) -> dict[str, Any]:
+    """The JSON Schema of a table that may be written short, too; `more`: of the table alone."""
+    table = handler.resolve_ref_schema(handler(core))
+    whole = {**table, **more}
+    table.clear()
+    table |= {"description": whole["description"], "anyOf": [short, whole]}
+    return table
 
 
 def attempt(read: Any, raw: Any, reading: Reading, *more: Any) -> Any:

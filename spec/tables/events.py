@@ -17,7 +17,7 @@ from pydantic import (
     model_validator,
 )
 
-from .common import Table, attempt
+from .common import Table, attempt, with_short_form
 from .leaves import Expression, Value, reading_of, type_error
 
 KEYS = "coordinates q, q[1] and velocities q', q'[1]"
@@ -97,8 +97,4 @@ class Event(Table):
         cls, core: Any, handler: GetJsonSchemaHandler
     ) -> dict[str, Any]:
         """Both forms: the expression, and the table."""
-        table = handler.resolve_ref_schema(handler(core))
-        whole = dict(table)
-        table.clear()
-        table |= {"description": whole["description"], "anyOf": [dict(Expression.schema), whole]}
-        return table
+        return with_short_form(core, handler, dict(Expression.schema))
