@@ -107,6 +107,14 @@ def test_megno_of_a_regular_motion():
     assert abs(out.metrics["lyapunov.1"]) <= 3 * out.metrics["lyapunov.1.error"]
 
 
+@pytest.mark.parametrize("steps", [1, 7])
+def test_exponents_of_a_short_run(steps):
+    """Of fewer steps than a convergence has rows: a row a step."""
+    out = run(PENDULUM, 2, 0.1, steps, "[analysis]\nmegno = true\nlyapunov = 1\n")
+    np.testing.assert_allclose(out.arrays["analysis_t"].data, 0.1 * np.arange(1, steps + 1))
+    assert np.isfinite([out.metrics["megno"], out.metrics["lyapunov.1"]]).all()
+
+
 @pytest.mark.slow
 def test_exponents_beside_heyoka():
     """Of a driven Duffing oscillator, by its variational equations in an independent code."""

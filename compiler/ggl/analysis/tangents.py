@@ -50,7 +50,7 @@ class Tangents:
         z_, theta_ = jax.device_put((np.asarray(z, float), np.asarray(theta, float)))
         of = Directions(z_, theta_, jnp.zeros(z.shape[1]))
         x = _start(self.integrator, run.q, run.p, run.theta, z_)
-        for stop in np.unique(np.linspace(0, self.steps, rows + 1).astype(np.int64)[1:]):
+        for stop in np.unique(np.linspace(0, self.steps, rows + 1).astype(np.int64))[1:]:
             x = tangent_march(self.integrator, x, run.h, run.theta, of, jax.device_put(stop),
                               self.newton, scaled)  # fmt: skip
             tell(stage, int(stop), self.steps, {})
