@@ -18,6 +18,7 @@ from actionrun.compiler.findings import (
 )
 from actionrun.compiler.numerics.integrators.time_marching import Trajectory
 from actionrun.compiler.symbolic.lagrangian_system import LagrangianSystem
+from actionrun.compiler.symbolic.vocabulary import ALONE, ArgumentPlace
 
 from .acting_events import ACCUMULATED, RESTING, STOPPED, ended, history_of
 from .dense_output import DenseOutput
@@ -140,9 +141,9 @@ def _section(
         x, y = q[mine, k], v[mine, k]
         if np.ptp(x) <= FLAT * size[k] or len(panels) == PANELS:
             continue  # the coordinate that the section is across
-        base, bracket, rest = label.partition("[")
-        speed = Axis(f"{base}'{bracket}{rest}", words.unit(f"{base}'"))
-        panels.append(Panel(Axis(label, words.unit(base)), speed, (Curve(x, y, "", "points"),)))
+        speed = words.spelling(ArgumentPlace("v", k, ALONE))
+        across, up = (Axis(one, words.unit(one.partition("[")[0])) for one in (label, speed))
+        panels.append(Panel(across, up, (Curve(x, y, "", "points"),)))
     way = "rising" if rising[0] else "falling"
     caption = f"The Poincare section of the event {name}: its {np.sum(mine)} {way} crossings."
     return [Figure(f"section_{name}", caption, tuple(panels))] if panels else []

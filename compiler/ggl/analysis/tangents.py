@@ -21,6 +21,7 @@ from actionrun.compiler.numerics.integrators.variations.tangent_march import (
     tangent_start,
 )
 from actionrun.compiler.program import Tell
+from actionrun.compiler.symbolic.vocabulary import ALONE, ArgumentPlace
 
 ROWS = 200  # of a convergence
 BLOCKS = 20  # of a motion, whose exponents tell the error of their mean
@@ -219,14 +220,14 @@ def _with_sensitivity(
         better, size = (4 * near - far) / 3, float(np.max(np.abs(dz[:, j]))) or 1.0
         worst = max(worst, float(np.max(np.abs(better - dz[:, j]))) / size)
         unsure = max(unsure, float(np.max(np.abs(near - far))) / size)
-    names, words = run.system.words.names, run.system.words
+    words = run.system.words
     metrics, rows = dict(findings.metrics), []
     for j, one in enumerate(by):
         behind = f"/({one.unit})" if one.unit else ""
-        for values, mark in ((dz[:n, j], ""), (v[:, j], "'")):
-            for k, name in enumerate(names):
-                base, bracket, rest = name.partition("[")
-                what, unit = f"{base}{mark}{bracket}{rest}", words.unit(f"{base}{mark}")
+        for values, kind in ((dz[:n, j], "q"), (v[:, j], "v")):
+            for k in range(n):
+                what = words.spelling(ArgumentPlace(kind, k, ALONE))
+                unit = words.unit(what.partition("[")[0])
                 metrics[f"sensitivity.{what}.{one.name}"] = float(values[k])
                 rows.append((what, one.name, float(values[k]), f"{unit}{behind}"))
     metrics["sensitivity.difference"] = worst
