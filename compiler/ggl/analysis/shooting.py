@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from actionrun.compiler.errors import study_error
-from actionrun.compiler.findings import Array, Check, Findings, Table
+from actionrun.compiler.findings import Array, Check, Findings
 from actionrun.compiler.ggl.integration import Integration
 from actionrun.compiler.ggl.series import Series
 from actionrun.compiler.ggl.settings import (
@@ -29,6 +29,8 @@ from actionrun.compiler.numerics.integrators.variations.tangent_march import (
 )
 from actionrun.compiler.program import Tell
 from actionrun.compiler.symbolic.lowering import lowered
+
+from .tangents import multiplier_table
 
 ITERATIONS, HALVINGS = 40, 12
 APART = 1.5  # times: a period farther from the time of the return is not that of this orbit
@@ -198,7 +200,6 @@ def _with_orbit(
     end = shooting.end(u[:-1], u[-1] / steps, steps)
     assert isinstance(end, End)  # as of the last iteration
     values = np.linalg.eigvals(end.dz[:, :-1])
-    values = values[np.argsort(-np.abs(values), kind="stable")]
     metrics = {**findings.metrics, "periodic.period": float(u[-1]), "periodic.closure": size}
     metrics["periodic.steps"] = steps
     summary = [*findings.summary]
@@ -207,9 +208,7 @@ def _with_orbit(
     for one, change in zip(of.free, u, strict=False):
         metrics[f"periodic.{one.name}"] = one.size + float(change)
         summary.append((one.name, f"{one.size + change:.15g} {one.unit}".rstrip()))
-    lines = tuple((j, float(x.real), float(x.imag), float(abs(x))) for j, x in enumerate(values, 1))
-    table = Table("floquet", "Floquet multipliers of the periodic orbit.",
-                  ("number", "real part", "imaginary part", "modulus"), lines)  # fmt: skip
+    table = multiplier_table("floquet", "Floquet multipliers of the periodic orbit.", values)
     M = Array(end.dz[:, :-1], ("state", "start_state"), "", "monodromy of the periodic orbit")
     checks = [*findings.checks, Check("periodic orbit", True, f"it closes to {size:.1e}")]
     if run.system.conservative:

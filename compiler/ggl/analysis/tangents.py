@@ -120,7 +120,7 @@ def _with_growth(of: Tangents, asked: AnalysisSettings, findings: Findings, tell
     growth = np.stack([np.asarray(x.growth) for x in rows])
     mean = np.array([float(x.total) / int(x.step) for x in rows])
     unit = of.run.system.words.unit("t")
-    metrics, summary, notes = dict(findings.metrics), [*findings.summary], [*findings.notes]
+    metrics, summary = dict(findings.metrics), [*findings.summary]
     checks, tables = [*findings.checks], [*findings.tables]
     panels, arrays = [], dict(findings.arrays)
     time, per = Axis("time t", unit), f"1/{unit}" if unit else ""
@@ -160,7 +160,7 @@ def _with_growth(of: Tangents, asked: AnalysisSettings, findings: Findings, tell
     if not _sound(rows[-1]):
         checks.append(Check("tangents", False, "the motion beside its tangents did not converge"))
     figure = Figure("growth", "How nearby motions leave this one, up to each time.", tuple(panels))
-    return replace(findings, metrics=metrics, summary=tuple(summary), notes=tuple(notes),
+    return replace(findings, metrics=metrics, summary=tuple(summary),
                    arrays=arrays, tables=tuple(tables), checks=tuple(checks),
                    figures=(*findings.figures, figure))  # fmt: skip
 
@@ -184,10 +184,7 @@ def _with_monodromy(of: Tangents, findings: Findings, tell: Tell) -> Findings:
     axes = ", ".join([*names, *(f"pi_{name}" for name in names)])[:400]
     array = Array(M, ("state", "start_state"), "", f"last {axes} by first")
     values = np.linalg.eigvals(M) if np.isfinite(M).all() else np.full(size, np.nan)
-    values = values[np.argsort(-np.abs(values), kind="stable")]
-    lines = tuple((j, float(x.real), float(x.imag), float(abs(x))) for j, x in enumerate(values, 1))
-    table = Table("multipliers", "Eigenvalues of the monodromy.",
-                  ("number", "real part", "imaginary part", "modulus"), lines)  # fmt: skip
+    table = multiplier_table("multipliers", "Eigenvalues of the monodromy.", values)
     checks, metrics = [*findings.checks], dict(findings.metrics)
     metrics["monodromy.largest"] = float(np.max(np.abs(values)))
     if of.run.system.conservative:
@@ -201,6 +198,13 @@ def _with_monodromy(of: Tangents, findings: Findings, tell: Tell) -> Findings:
                             "steps beside it did not converge"))  # fmt: skip
     return replace(findings, arrays={**findings.arrays, "monodromy": array}, metrics=metrics,
                    tables=(*findings.tables, table), checks=tuple(checks))  # fmt: skip
+
+
+def multiplier_table(name: str, caption: str, values: np.ndarray) -> Table:
+    """Eigenvalues, the largest first."""
+    values = values[np.argsort(-np.abs(values), kind="stable")]
+    lines = tuple((j, float(x.real), float(x.imag), float(abs(x))) for j, x in enumerate(values, 1))
+    return Table(name, caption, ("number", "real part", "imaginary part", "modulus"), lines)
 
 
 def _with_sensitivity(
