@@ -229,6 +229,7 @@ def fit_settings(
 ) -> FitSettings:
     """How the measured motions of a study are fitted."""
     words = symbolic.words
+    from_rest = study.starts_from_rest([int(x) for x in observed.there.sum(axis=(0, 1))])
     names = ["t", *(c.name for c in symbolic.coefficients)]
     labels: dict[tuple[str, int], tuple[str, str]] = {}
     for key in OBSERVABLES:
@@ -239,8 +240,7 @@ def fit_settings(
     return FitSettings(
         of.seed, of.h, of.iterations, of.refine.tolerance, of.refine.sparse, of.refine.loss,
         study.observe.correlation, of.noise, _absolute_noise(study, symbolic),
-        *_start(study, symbolic, observed), _from_rest(study, observed), _prior(study, symbolic),
-        labels,
+        *_start(study, symbolic, observed, from_rest), from_rest, _prior(study, symbolic), labels,
         {name: words.unit(as_written(name)) for name in names},
     )  # fmt: skip
 
@@ -265,13 +265,13 @@ def _absolute_noise(study: Family, symbolic: LagrangianSystem) -> dict[tuple[str
 
 
 def _start(
-    study: Family, symbolic: LagrangianSystem, observed: ObservedMotions
+    study: Family, symbolic: LagrangianSystem, observed: ObservedMotions, from_rest: bool
 ) -> tuple[np.ndarray | None, tuple[np.ndarray, np.ndarray] | None]:
     """q and v of every trial (2 n, trials) where [start] gives them, else NaN; and what it knows of
     them with an error: means, and deviations, infinite for others. None where it says nothing."""
     start, n, trials = study.start, symbolic.n, observed.t.shape[1]
     known = np.full((2 * n, trials), np.nan)
-    if _from_rest(study, observed):
+    if from_rest:
         known[n:] = 0.0
         return known, None
     if start is None or study.network.kind != "none":
@@ -295,10 +295,6 @@ def _start(
         known if np.isfinite(known).any() else None,
         (mean, std) if np.isfinite(std).any() else None,
     )
-
-
-def _from_rest(study: Family, observed: ObservedMotions) -> bool:
-    return study.starts_from_rest([int(x) for x in observed.there.sum(axis=(0, 1))])
 
 
 def _prior(study: Family, symbolic: LagrangianSystem) -> tuple[np.ndarray, np.ndarray]:

@@ -200,10 +200,11 @@ class Family(Experiment):
         """Whether trials with so many samples each tell more than all but the speeds at their
         starts, of which the study says nothing: these are taken to be 0 then, which the residuals
         can contradict, and the run says so."""
-        seen = {} if self.data is None else self.data.columns
-        positions = {*self.system.coordinates} <= {*seen} and not any(n[:2] == "v_" for n in seen)
-        if self.start is not None or self.trains_network or not positions:
+        if self.data is None or self.start is not None or self.trains_network:
             return False
-        law, start = self.unknown_numbers(len(samples))
+        seen = {n for n in self.data.columns if n not in ("t", "trial") and n[:6] != "sigma_"}
+        if seen != {*self.system.coordinates} or self.data.observables:
+            return False  # some speeds may be seen
         trials = len(samples)
+        law, start = self.unknown_numbers(trials)
         return law + start * trials > sum(samples) > law + start // 2 * trials

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from actionrun.compiler.family.fit_findings import fit_findings
 from actionrun.spec import Faults, loads
+from actionrun.spec.kinds.family import Family
 from measured_fits import solver
 from scipy.integrate import solve_ivp
 from scipy.optimize import brentq
@@ -86,6 +87,17 @@ def test_too_few_samples_to_tell_the_speeds_are_taken_to_start_from_rest():
     order = np.lexsort((data["t"], data["trial"]))
     more = solver(text, {name: column[order] for name, column in data.items()})
     assert more.problem.settings.start is None and not more.problem.settings.from_rest
+
+
+@pytest.mark.parametrize("column", ["v_y", "velocity"])
+def test_speeds_that_are_seen_are_not_taken_for_rest(column):
+    """As few samples, of which some are of speeds: too few, and nothing is assumed."""
+    text = study("").replace("[start]\n", "").replace('y = "y"', f'y = "y", {column} = "v"')
+    made = loads(text)
+    assert isinstance(made, Family) and not made.starts_from_rest([2, 2, 2])
+    plain = loads(study("").replace("[start]\n", ""))
+    assert isinstance(plain, Family) and plain.starts_from_rest([2, 2, 2])
+    assert not plain.starts_from_rest([3, 3, 3]) and not plain.starts_from_rest([2])
 
 
 def test_faults_of_starts():
