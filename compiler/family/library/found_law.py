@@ -43,7 +43,7 @@ class LibraryFitting:
             raise study_error(
                 terms.words, ("data", "columns"), "library.positions",
                 "a library needs every position in every trial, five samples at least",
-                "give a column for each coordinate",
+                "give a column for each coordinate, and leave out trials of fewer samples",
             )  # fmt: skip
 
     def start(self) -> dict[str, np.ndarray]:
