@@ -220,8 +220,9 @@ def zeros(
     the motion itself; of any number of steps."""
     length = jax.device_put(h)
 
-    def of_part(count, *lanes):
-        return _followed(of, *lanes, count, length, theta)
+    def of_part(count, ends, which, s, slope, low, high, forward):
+        near = s, slope, low, high
+        return _followed(of, ends, which, *near, forward, count, length, theta)
 
     return Zeros(*in_batches(of_part, (ends, which, s, slope, low, high, forward)))
 
