@@ -80,16 +80,21 @@ def steps_apart(times: Sequence[float], trials: Sequence[float], dt: float) -> l
 def rows_later(times: Sequence[float], trials: Sequence[float], dt: float) -> list[int]:
     """The row of its trial that is dt later, for each row; -1 where there is none. dt is a step of
     the file or a multiple of it."""
+    return _rows_later(times, trials, dt, file_steps(times, trials, dt))
+
+
+def file_steps(times: Sequence[float], trials: Sequence[float], dt: float) -> int:
+    """How many steps of the file dt is: as many as most rows are found by, of those that the median
+    and the mean step of rounded times suggest."""
     inner = [b - a for a, b, one, other in zip(times, times[1:], trials, trials[1:], strict=False)
              if one == other and b > a]  # fmt: skip
     if not inner:
-        return [-1] * len(times)
-    counts = {max(1, round(dt / step)) for step in (median(inner), sum(inner) / len(inner))}
-    return max((_rows_later(times, trials, dt, count) for count in sorted(counts)), key=_pair_count)
-
-
-def _pair_count(rows: Sequence[int]) -> int:
-    return sum(row >= 0 for row in rows)
+        return 1
+    suggested = (median(inner), sum(inner) / len(inner))
+    counts = sorted({max(1, round(dt / step)) for step in suggested})
+    if len(counts) == 1:
+        return counts[0]
+    return max(counts, key=lambda k: sum(j >= 0 for j in _rows_later(times, trials, dt, k)))
 
 
 def _rows_later(

@@ -173,6 +173,13 @@ def test_an_input_that_never_changes_is_refused(tmp_path):
     assert told.message == "an input is 2.5 in every row, so nothing can be learned from it"
 
 
+def test_an_input_that_never_changes_is_one_where_inputs_are_not_listed(tmp_path):
+    """Its place in the study is the output's then, whose name it must not bear."""
+    data = plain(20) | {"x3": np.full(20, 2.5)}
+    told = fault(study(tmp_path, csv(**data), inputs="", outputs='["y"]'))
+    assert told.message == "an input is 2.5 in every row, so nothing can be learned from it"
+
+
 def test_three_rows_are_too_few(tmp_path):
     told = fault(study(tmp_path, csv(**plain(3))))
     assert told.code == "data.few" and told.key == "data.file"

@@ -14,7 +14,13 @@ from actionrun.runtime.data.csv_table import MANY, table_of
 from actionrun.runtime.data.dialect import Asked
 from actionrun.runtime.data.observations import read_files
 from actionrun.spec import Faults, check, loads
-from actionrun.spec.sampling import resolution, rows_later, significant_digits, steps_apart
+from actionrun.spec.sampling import (
+    file_steps,
+    resolution,
+    rows_later,
+    significant_digits,
+    steps_apart,
+)
 from data_files import STUDY, read
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -274,6 +280,15 @@ def test_times_of_frames_are_dt_apart_however_they_are_written(rate, written, fi
     for wrong in (1.3, 1.013):  # of another clock
         later = rows_later(times, trials, wrong / rate)
         assert sum(row >= 0 for row in later) < 0.1 * len(times)
+
+
+@pytest.mark.parametrize(
+    ("rate", "decimals", "steps"), [(30, 2, 5), (30, 2, 6), (60, 3, 30), (30, 2, 3)]
+)
+def test_steps_of_coarse_times_are_counted_as_rows_are_found(rate, decimals, steps):
+    """The median of 0.03, 0.04, 0.03 alone counts 6 or 7 steps where 5 are meant."""
+    times = [round(k / rate, decimals) for k in range(200)]
+    assert file_steps(times, [1] * 200, steps / rate) == steps
 
 
 def test_digits_of_times():

@@ -21,6 +21,7 @@ from actionrun.compiler.numerics.genomes.term_selection import (
     exact_subset,
 )
 from actionrun.compiler.pnn.genome import Layout
+from actionrun.compiler.pnn.row_choice import evenly_apart
 
 from .shaped.law import ShapedLaw
 from .shaped.search import shaped_laws
@@ -66,7 +67,7 @@ def solved_laws(rows: TableRows, layout: Layout) -> tuple[SolvableLaw, ...]:
     """Laws of a table, those of the lowest criterion for their complexity, exact ones alone where
     there are some."""
     allowed = dict(zip(layout.activations, layout.scores, strict=True))
-    learn = rows.learn[:MOST_ROWS]
+    learn = rows.learn[evenly_apart(len(rows.learn), MOST_ROWS)]
     x, y = rows.inputs[learn], rows.output[learn]
     precision = rows.precision[learn]
     size = rows.size

@@ -231,11 +231,12 @@ def table_rows(
     faults = []
     arrays = []
     varies = groups.inputs != (1,)  # else dimensions alone fix the law
-    for key, expression in _keyed(bool(problem.space.search.inputs), groups):
+    keyed = _keyed(bool(problem.space.search.inputs), groups)
+    for place, (key, expression) in enumerate(keyed):
         with np.errstate(all="ignore"):
             column = column_values(groups.in_columns(expression), values)
         arrays.append(column)
-        what = "the output" if key[1] == "outputs" else "an input"
+        what = "the output" if place == len(groups.inputs) else "an input"
         if not np.all(np.isfinite(column)):
             bad = np.flatnonzero(~np.isfinite(column))
             some = _listed([f"{labels[i]} (line {lines[i]})" for i in bad])

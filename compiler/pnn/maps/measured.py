@@ -12,7 +12,7 @@ from actionrun.compiler.numerics.inference.velocities import (
     estimated_velocities,
     runs_of_rows,
 )
-from actionrun.spec.sampling import roundings, rows_later, steps_apart
+from actionrun.spec.sampling import file_steps, roundings, rows_later, steps_apart
 
 from .data import MotionPairs, MovingSystem, StatePairs, split
 
@@ -58,7 +58,7 @@ def measured_pairs(
 def on_a_grid(t: np.ndarray, trial: np.ndarray, dt: float) -> np.ndarray:
     """Times (rows,) of which those that rounding has moved stand where the grid of their trial has
     them: a map moves time by dt, and no other."""
-    step, times = dt / file_steps(t, trial, dt), np.array(t, dtype=float)
+    step, times = dt / file_steps(t.tolist(), trial.tolist(), dt), np.array(t, dtype=float)
     last = np.array(roundings(t.tolist()))
     for one in np.unique(trial):
         rows = np.flatnonzero(trial == one)
@@ -68,12 +68,6 @@ def on_a_grid(t: np.ndarray, trial: np.ndarray, dt: float) -> np.ndarray:
     return times
 
 
-def file_steps(t: np.ndarray, trial: np.ndarray, dt: float) -> int:
-    """How many steps of the file dt is."""
-    inner = np.diff(t)[(np.diff(trial) == 0) & (np.diff(t) > 0)]
-    return max(1, round(dt / float(np.median(inner)))) if len(inner) else 1
-
-
 def measured_states(
     moving: MovingSystem, observations: Mapping[str, np.ndarray], trial: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
@@ -81,7 +75,7 @@ def measured_states(
     the noise of two states, and a step is short. Velocities without a column are those of the curve
     through the positions, NaN where a run of rows begins or ends."""
     t, names = observations["t"], [*moving.problem.words.slices]
-    step = moving.dt / file_steps(t, trial, moving.dt)
+    step = moving.dt / file_steps(t.tolist(), trial.tolist(), moving.dt)
     along = np.array(steps_apart(t.tolist(), trial.tolist(), step), dtype=bool)
     q, v, notes = [], [], []
     for name in names:

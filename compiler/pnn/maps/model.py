@@ -27,6 +27,7 @@ from actionrun.compiler.numerics.genomes.map_network import (
 from actionrun.compiler.numerics.genomes.network import ForceEvaluation
 from actionrun.compiler.pnn.canonical_form import CanonicalForm
 from actionrun.compiler.pnn.genome import Layout
+from actionrun.compiler.pnn.row_choice import evenly_apart
 from actionrun.compiler.pnn.settings import SearchSettings
 from actionrun.spec.units.quantities import unit
 
@@ -299,5 +300,4 @@ class MapModel:
 
 def thinned(rows: StatePairs, most: int = FITNESS_ROWS) -> StatePairs:
     """At most that many of them, evenly apart."""
-    count = min(len(rows), most)
-    return rows[np.linspace(0, len(rows) - 1, count).round().astype(int)]
+    return rows[evenly_apart(len(rows), most)]

@@ -9,6 +9,7 @@ from itertools import chain
 import numpy as np
 from actionrun.compiler.pnn.laws.sum_law import Link
 from actionrun.compiler.pnn.laws.terms import Base, Term, power_products
+from actionrun.compiler.pnn.row_choice import evenly_apart
 
 from .law import ShapedLaw
 from .shapes import Shape
@@ -31,7 +32,7 @@ def shaped_laws(
     """The best laws h(plain terms + factor * shape) by the least squares that they leave at points
     of grids, for inputs (rows, inputs) and the links' aims: the sign of the output, u of each row,
     and what its residual counts there. At most two of the terms `plain`, one of them a constant."""
-    rows = slice(0, MOST_ROWS)
+    rows = evenly_apart(len(inputs), MOST_ROWS)
     x, count = inputs[rows], inputs.shape[1]
     links = [*aims]
     projections = [_Projection.of(x, plain, aims[link][1][rows], aims[link][2][rows])
